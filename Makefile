@@ -1,0 +1,43 @@
+# Every target works as the very first command on a fresh Debian 12 machine with root.
+SHELL := /bin/bash
+CACHE ?= $(or $(SIDESTEP_CACHE),/var/cache/sidestep)
+STACK ?= lab
+export SIDESTEP_CACHE := $(CACHE)
+
+.PHONY: help demo demo-over demo-back test unit check-style lab-up lab-down tools environment
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -ts $$'\t'
+
+environment: .venv/ready ## Python environment with the migrate command and what tests need
+
+.venv/ready: requirements.txt requirements-dev.txt pyproject.toml
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -yqq python3-venv; }
+	@test -x .venv/bin/python || python3 -m venv .venv
+	@.venv/bin/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+tools: environment ## Pulumi CLI, Python language host, OpenStack provider: found or built
+	@tools/install
+
+lab-up: environment ## build and start the source cloud in containers
+	@.venv/bin/python -m tests.lab up
+
+lab-down: environment ## leave nothing of the lab behind
+	@.venv/bin/python -m tests.lab down
+
+demo: environment tools ## the main job in the lab: up, over, proven, and back
+	@tools/run python -m tests.lab.demo
+
+demo-over demo-back: environment tools ## one half of it
+	@tools/run python -m tests.lab.demo $(@:demo-%=%)
+
+check-style: environment ## ruff and mypy
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+
+unit: environment ## tests that need nothing but Python
+	@.venv/bin/pytest -q -m 'not integration and not rig and not lab and not unproven'
+
+test: environment tools ## all tests; builds and starts what they need
+	@.venv/bin/python -m tests.lab packages
+	@tools/run .venv/bin/pytest

@@ -1,0 +1,1 @@
+"""The Pulumi program, and what it needs to make machines of its own."""

@@ -1,0 +1,16 @@
+"""The Pulumi program: read the stack's decisions, declare the controllers, export the contract."""
+
+import pulumi
+
+from infra import outputs
+from infra.controllers import Controllers
+from migrate.settings import load
+
+settings = load(pulumi.get_stack())
+controllers = Controllers("target", settings)
+
+pulumi.export(outputs.PROVIDER, settings.provider)
+pulumi.export(outputs.RELEASE, settings.target.release)
+pulumi.export(outputs.ENVIRONMENT, f"/opt/openstack/{settings.target.release}")
+pulumi.export(outputs.TARGET_CONTROLLERS, controllers.ready)
+pulumi.export(outputs.VIRTUAL_IPS, [str(ip.address) for ip in settings.source.virtual_ips])

@@ -1,0 +1,36 @@
+"""Commands on this very host: argv lists, never a shell string; a failure is one clear line."""
+
+from __future__ import annotations
+
+import subprocess
+
+from migrate.errors import CommandError
+
+
+def run(*argv: str, stdin: str | None = None, timeout: float = 600) -> str:
+    """Run *argv* on this host and return its standard output; raise CommandError when it fails."""
+    done = attempt(*argv, stdin=stdin, timeout=timeout)
+    if done.returncode:
+        raise CommandError("this host", argv[0], done.returncode, done.stderr or done.stdout)
+    return done.stdout
+
+
+def succeeds(*argv: str) -> bool:
+    """Whether *argv* exits 0."""
+    return attempt(*argv).returncode == 0
+
+
+def attempt(
+    *argv: str, stdin: str | None = None, timeout: float = 600
+) -> subprocess.CompletedProcess[str]:
+    """Run *argv* and return what came of it, also when it failed."""
+    return subprocess.run(
+        argv,
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )

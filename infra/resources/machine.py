@@ -1,0 +1,100 @@
+"""`Machine`: a Debian machine that answers by ssh and lets us become root, whoever made it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from infra import connection
+from migrate.errors import PreconditionError, UnreachableError
+
+DEBIAN = "13"
+BOOT_SECONDS = 300
+
+IDENTITY = """
+import os
+release = dict(
+    line.strip().split("=", 1) for line in open("/etc/os-release") if "=" in line
+)
+result = {
+    "identity": open("/etc/machine-id").read().strip(),
+    "system": release.get("ID", "").strip('"') + " " + release.get("VERSION_ID", "").strip('"'),
+    "root": os.geteuid() == 0,
+}
+"""
+
+
+class MachineProvider(dynamic.ResourceProvider):
+    """Waits for the machine and recognises it again; makes and deletes nothing."""
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        changed = olds["machine"] != news["machine"] or not olds.get("answers")
+        return dynamic.DiffResult(changes=changed)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        outs = _meet(props, BOOT_SECONDS if props["new"] else 0)
+        return dynamic.CreateResult(props["machine"]["name"], outs)
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        try:
+            found = _meet(props, 0)
+        except UnreachableError:
+            found = {**props, "answers": False, "identity": ""}
+        inputs = {key: props[key] for key in ("stack", "machine", "new")}
+        return dynamic.ReadResult(id_, found, {**inputs, "answers": found["answers"]})
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(_meet(news, BOOT_SECONDS if news["new"] else 0))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """A machine that stood before us stays; one of ours goes with its own resource."""
+
+
+def _meet(props: dict[str, Any], patience: float) -> dict[str, Any]:
+    """Connect, for *patience* seconds while it boots, and check what we find."""
+    deadline = time.monotonic() + patience
+    host = connection.host(props)
+    while True:
+        try:
+            found = host.python(IDENTITY)
+            break
+        except UnreachableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+    if not found.pop("root"):
+        raise PreconditionError(f"{host.name}: sudo does not make us root: allow it, NOPASSWD")
+    if found["system"] != f"debian {DEBIAN}":
+        raise PreconditionError(
+            f"{host.name} runs {found['system']}; a controller needs Debian {DEBIAN}"
+        )
+    return {**props, **found, "answers": True}
+
+
+class Machine(dynamic.Resource, module="infra", name="Machine"):
+    """Properties: `identity` (its machine-id), `system` ("debian 13"), `answers`."""
+
+    identity: pulumi.Output[str]
+    system: pulumi.Output[str]
+    answers: pulumi.Output[bool]
+
+    def __init__(
+        self,
+        name: str,
+        address: pulumi.Input[str],
+        *,
+        new: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {
+            "stack": pulumi.get_stack(),
+            "machine": {"name": name, "address": address},
+            "new": new,  # of ours: it may still be booting
+            "answers": True,
+            "identity": None,
+            "system": None,
+        }
+        super().__init__(MachineProvider(), name, props, opts)

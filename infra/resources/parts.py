@@ -1,0 +1,90 @@
+"""The resources inside a controller: a class a part, so that a preview says what would change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from infra.resources.inside import PartProvider, version
+from infra.resources.machine import Machine
+from migrate.controller import PARTS, Place
+
+
+class Inside(dynamic.Resource):
+    """One part of one machine, named `<machine>-<part>`; see its facts in `migrate.controller`."""
+
+    part: str
+
+    def __init__(
+        self, machine_name: str, machine: Machine, place: Place, opts: pulumi.ResourceOptions
+    ) -> None:
+        facts = PARTS[self.part].wanted(place)
+        where = {
+            "release": place.release,
+            "virtualIps": list(place.virtual_ips),
+            "webroot": place.webroot,
+        }
+        props: dict[str, Any] = {
+            "stack": pulumi.get_stack(),
+            "machine": {
+                "name": machine_name,
+                "address": place.address,
+                "identity": machine.identity,
+            },
+            "place": where,
+            "version": version(place, facts),
+            **facts,
+        }
+        super().__init__(PartProvider(self.part), f"{machine_name}-{self.part}", props, opts)
+
+
+class Accounts(Inside, module="infra", name="Accounts"):
+    part = "accounts"
+
+
+class Packages(Inside, module="infra", name="Packages"):
+    part = "packages"
+
+
+class Release(Inside, module="infra", name="Release"):
+    part = "release"
+
+
+class Units(Inside, module="infra", name="Units"):
+    part = "units"
+
+
+class Dashboard(Inside, module="infra", name="Dashboard"):
+    part = "dashboard"
+
+
+class Database(Inside, module="infra", name="Database"):
+    part = "database"
+
+
+class Broker(Inside, module="infra", name="Broker"):
+    part = "broker"
+
+
+class Cache(Inside, module="infra", name="Cache"):
+    part = "cache"
+
+
+class Proxy(Inside, module="infra", name="Proxy"):
+    part = "proxy"
+
+
+# what has to be there first; the daemons do not need each other
+NEEDS: dict[type[Inside], tuple[type[Inside], ...]] = {
+    Accounts: (),
+    Packages: (Accounts,),
+    Database: (Packages,),
+    Broker: (Packages,),
+    Cache: (Packages,),
+    Proxy: (Packages,),
+    Release: (Packages,),
+    Units: (Release,),
+    Dashboard: (Release,),
+}

@@ -1,0 +1,78 @@
+"""What holds connections through the virtual IP: agents and computes, reconnected on purpose.
+
+An agent that waits for a lost answer is absent for up to a minute; a restarted one is there in
+seconds, and neither traffic nor servers notice. Going back they are restarted too, but only when
+the source's own services run again: that is why they are recorded before the fence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.plan import Impact, Phase, Step
+from migrate.services.base import Recipe
+
+WORKERS = 16
+SECONDS = 240.0  # a loaded compute host took 70 s to say that it is ready
+
+
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`agents.record` before the fence, `agents.reconnect` after the address has moved."""
+    yield Step(
+        id="agents.record",
+        title="Note which agents and computes run",
+        phase=Phase.CUTOVER,
+        done=lambda context: all(state in ("noted", "reconnected") for state in _states(context)),
+        apply=_note,
+        revert=lambda context: _restarted(_everywhere(context, "agents.forget", SECONDS)),
+        needs=("gate.timer",),  # going back, the doors are open before agents are restarted
+        impact=Impact.NONE,
+        estimate=0.5,
+    )
+    yield Step(
+        id="agents.reconnect",
+        title="Reconnect agents and computes to the target",
+        phase=Phase.CUTOVER,
+        done=lambda context: all(state == "reconnected" for state in _states(context)),
+        apply=lambda context: _restarted(_everywhere(context, "agents.reconnect", SECONDS)),
+        revert=_disconnect,
+        needs=("vip.takeover",),
+        impact=Impact.AGENTS_RECONNECT,
+        estimate=6.0,
+    )
+
+
+def _note(context: Context) -> None:
+    _everywhere(context, "agents.note")
+
+
+def _disconnect(context: Context) -> None:
+    _everywhere(context, "agents.disconnect")
+
+
+def _states(context: Context) -> list[str]:
+    return [state for _, state in _everywhere(context, "agents.state")]
+
+
+def _everywhere(context: Context, function: str, *arguments: Any) -> list[tuple[str, Any]]:
+    """The answer of every source host by its name; source controllers carry agents too."""
+    units = {u for r in context.recipes for u in (*r.source_data_plane_units, *r.compute_units)}
+    extra = (sorted(units),) if function == "agents.note" else arguments
+
+    def ask(host: Host) -> tuple[str, Any]:
+        return host.name, call(host, function, *extra, timeout=SECONDS + 60)
+
+    run: Callable[[Host], tuple[str, Any]] = ask
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(run, context.source.hosts))
+
+
+def _restarted(found: list[tuple[str, list[str]]]) -> None:
+    if wrong := [f"{name}: {one}" for name, each in found for one in each]:
+        raise StepError(f"not every agent came back: {'; '.join(wrong)}. Start it, then go on")

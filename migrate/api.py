@@ -1,0 +1,185 @@
+"""Reading one cloud's APIs as one user: plain JSON, every page, with a deadline."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from migrate.errors import StepError
+
+if TYPE_CHECKING:
+    from migrate.cloud import Context
+    from migrate.host import Host
+
+SECONDS = 30.0
+PAGE = 1000
+PASSING = (0, 502, 503, 504)  # a proxy without a backend, for a moment
+PAUSES = (0.5, 1.0)
+VERSION = "microversion"  # as a query: the one to ask with, instead of the instance's
+
+# service: the types that a catalogue may name it by, the version part of its base
+SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
+    "identity": (("identity",), "/v3"),
+    "image": (("image",), "/v2"),
+    "placement": (("placement",), ""),
+    "compute": (("compute",), "/v2.1"),
+    "network": (("network",), "/v2.0"),
+    "volume": (("block-storage", "volumev3", "volume"), "/v3"),
+    "orchestration": (("orchestration",), "/v1"),
+}
+
+
+class ApiError(StepError):
+    """An API answered something else than asked for, or not in time."""
+
+    def __init__(self, where: str, status: int, text: str) -> None:
+        self.status = status
+        said = f"answered {status}" if status else "got no answer"
+        super().__init__(f"{where} {said}: {' '.join(text.split())[:300]}")
+
+
+def admin_at(context: Context, host: Host | None = None) -> Api:
+    """The administrator's API: through the virtual IP, or at *host*'s own address."""
+    from migrate.cloud import admin  # noqa: PLC0415  openstacksdk costs half a second
+
+    connection = admin(context)
+    if host is None:
+        return Api(connection)
+    address = host.address
+    public = connection.config.config["auth"]["auth_url"]
+    return Api(admin(context, auth={"auth_url": moved(public, address)}), address=address)
+
+
+def moved(url: str, address: str) -> str:
+    """*url* at a controller's *address*: same port and path; TLS ends at the virtual IP."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit(("http", f"{address}{port}", parts.path, parts.query, ""))
+
+
+class Api:
+    """GETs with the token of one openstacksdk connection.
+
+    The catalogue says where services are; with *address* the same ports and paths are asked at a
+    controller's own address instead. Links in answers are never followed: they name the virtual IP.
+    """
+
+    def __init__(self, connection: Any, *, address: str = "", seconds: float = SECONDS) -> None:
+        self.connection, self.seconds = connection, seconds
+        self.address = address
+        self.microversions: dict[str, str] = {}
+        self._bases: dict[str, str] | None = None
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Service to its base URL; a service that the catalogue lacks is not in it."""
+        if self._bases is None:
+            session = self.connection.session
+            catalogue = session.auth.get_access(session).service_catalog
+            region = self.connection.config.get_region_name()
+            self._bases = {}
+            for service, (types, version) in SERVICES.items():
+                interface = self.connection.config.get_interface(service) or "public"
+                for type_ in types:
+                    found = catalogue.get_urls(
+                        service_type=type_, interface=interface, region_name=region
+                    )
+                    if found:
+                        url = moved(found[0], self.address) if self.address else found[0]
+                        url = url.rstrip("/")
+                        plain = not re.search(r"/v\d", urlsplit(url).path)
+                        self._bases[service] = url + (version if plain else "")
+                        break
+        return self._bases
+
+    def newest(self, service: str) -> str:
+        """The newest microversion that *service* speaks."""
+        root = re.sub(r"(/v[0-9.]+)(/.*)?$", r"\1", self.bases[service]) + "/"
+        answer = self._request(service, root, {})
+        versions = answer.get("versions") or [answer["version"]]
+        newest = versions[-1]
+        return str(newest.get("max_version") or newest["version"])
+
+    def get(self, service: str, path: str, **query: str) -> dict[str, Any]:
+        """The answer's JSON; raises ApiError for a status other than 200."""
+        return self._request(service, f"{self.bases[service]}{path}", query)
+
+    def pages(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
+        """All entries of a collection, over all its pages."""
+        entries: list[dict[str, Any]] = []
+        asked = dict(query)
+        while True:
+            answer = self.get(service, path, **asked)
+            page = answer[key]
+            entries += page
+            marker = _marker(answer, key)
+            if marker is None:
+                if answer.get("truncated"):
+                    raise StepError(
+                        f"{service} {path} gave only {len(page)} entries and no way to the rest; "
+                        "raise list_limit and max_db_limit of keystone"
+                    )
+                return entries
+            if not page or asked.get("marker") == marker:
+                return entries
+            asked = {**asked, "limit": str(PAGE), "marker": marker}
+
+    def slices(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
+        """All entries of a collection that is paged by offset and gives no links."""
+        entries: list[dict[str, Any]] = []
+        while True:
+            asked = {**query, "limit": str(PAGE), "offset": str(len(entries))}
+            page = self.get(service, path, **asked)[key]
+            entries += page
+            if len(page) < PAGE:
+                return entries
+
+    def _request(self, service: str, url: str, query: dict[str, str]) -> dict[str, Any]:
+        query = dict(query)
+        headers = {"Accept": "application/json"}
+        if version := query.pop(VERSION, "") or self.microversions.get(service, ""):
+            headers["OpenStack-API-Version"] = f"{service} {version}"
+        for pause in (*PAUSES, None):
+            status, text, answer = self._once(url, query, headers)
+            if status not in PASSING or pause is None:
+                break
+            time.sleep(pause)
+        if status != 200 or answer is None:
+            raise ApiError(f"GET {url}", status, text)
+        value: dict[str, Any] = answer.json()
+        return value
+
+    def _once(
+        self, url: str, query: dict[str, str], headers: dict[str, str]
+    ) -> tuple[int, str, Any]:
+        """Status, text and answer; status 0 where there was none."""
+        from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
+
+        try:
+            answer = self.connection.session.get(
+                url,
+                params=query,
+                headers=headers,
+                timeout=self.seconds,
+                raise_exc=False,
+                connect_retries=0,
+            )
+        except ClientException as error:
+            return 0, str(error), None
+        return answer.status_code, answer.text, answer
+
+
+def _marker(answer: dict[str, Any], key: str) -> str | None:
+    """Where the next page begins: nova, cinder, neutron, glance and keystone each say it so."""
+    links = answer.get(f"{key}_links") or answer.get("links") or []
+    if isinstance(links, dict):
+        following = links.get("next")
+    else:
+        following = next((one["href"] for one in links if one.get("rel") == "next"), None)
+    following = following or answer.get("next")
+    if not following:
+        return None
+    found = parse_qs(urlsplit(str(following)).query).get("marker")
+    return found[0] if found else None

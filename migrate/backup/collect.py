@@ -1,0 +1,150 @@
+"""What a backup holds, as streams from the hosts that have it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
+from typing import Any
+
+from migrate.database import connection
+from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
+from migrate.database.places import Place
+from migrate.errors import CommandError, StepError
+from migrate.host import Host
+from migrate.services.base import Recipe
+
+PIECE = 262144
+SNAPSHOT_SECONDS = 10.0
+MORE = (
+    *("/etc/mysql", "/etc/my.cnf", "/etc/my.cnf.d", "/etc/rabbitmq", "/etc/haproxy"),
+    *("/etc/keepalived", "/etc/memcached.conf", "/etc/openstack-dashboard", "/etc/apache2"),
+    *("/etc/openstack", "/etc/libvirt", "/etc/openvswitch", "/etc/hosts"),
+)
+
+# when the first database is named, the dump's snapshot is open: that is told by stderr
+BEGUN = """
+import shutil, sys
+head = b""
+while b"Current Database" not in head and (part := sys.stdin.buffer.read1(65536)):
+    head += part
+print("begun", file=sys.stderr, flush=True)
+sys.stdout.buffer.write(head)
+shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer, 1 << 20)
+"""
+
+DUMP = """
+begun=$1; shift
+{ mariadb-dump --single-transaction --routines --triggers --events --hex-blob \\
+    --default-character-set=utf8mb4 --max-allowed-packet=1G --databases -- "$@"
+  echo "SELECT 'complete';"; } | python3 -c "$begun" | gzip -3
+"""
+
+FOLDERS = """
+declare -a found
+for one; do test ! -e "$one" || found+=("${one#/}"); done
+tar -c -f - -C / -- "${found[@]}" | gzip -3
+"""
+
+PACKAGES = """
+if command -v dpkg-query >/dev/null; then
+  dpkg-query -W -f '${Package} ${Version} ${Architecture} ${db:Status-Want}\\n'
+else
+  rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE} %{ARCH} install\\n' | sort
+fi
+"""
+
+
+def of(host: Host, script: str, *args: str) -> Iterator[bytes]:
+    """The stdout of a bash *script* on *host* as it comes; CommandError where it fails."""
+    channel = host.channel("bash", "-euo", "pipefail", "-c", script, "backup", *args)
+    try:
+        yield from received(host, channel)
+    finally:
+        channel.close()
+
+
+def received(host: Host, channel: object) -> Iterator[bytes]:
+    """All that a running *channel* gives; its exit status decides whether that was all."""
+    stream: Any = channel
+    stream.settimeout(600)
+    while part := stream.recv(PIECE):
+        yield part
+    if status := stream.recv_exit_status():
+        said = stream.recv_stderr(2000).decode(errors="replace")
+        raise CommandError(host.name, "a stream for the backup", status, said)
+
+
+def folders(recipes: tuple[Recipe, ...]) -> list[str]:
+    """Every folder of configuration that a service or a daemon of a cloud may have."""
+    return sorted({*(str(recipe.folder) for recipe in recipes), *MORE})
+
+
+@contextmanager
+def snapshot(host: Host, places: list[Place]) -> Iterator[tuple[Iterator[bytes], Lazy]]:
+    """A dump and a fingerprint of the same instant of a server in use.
+
+    Commits wait for the moment in which both are begun (BACKUP STAGE, as MariaDB's own backup
+    does); nothing else waits, nothing is written.
+    """
+    names = sorted({place.name for place in places})
+    with ExitStack() as stack:
+        gate = stack.enter_context(connection.session(host))
+        links = [stack.enter_context(connection.session(host)) for _ in range(CONNECTIONS)]
+        connection.several(gate, ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"))
+        try:
+            for link in links:
+                stack.callback(connection.rows, link, "ROLLBACK")
+                connection.several(
+                    link,
+                    (
+                        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                        "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                    ),
+                )
+            channel = host.channel("bash", "-euo", "pipefail", "-c", DUMP, "backup", BEGUN, *names)
+            stack.callback(channel.close)
+            await_dump(host, channel)
+        finally:
+            connection.rows(gate, "BACKUP STAGE END")
+        yield received(host, channel), Lazy(links, places)
+
+
+def await_dump(host: Host, channel: Any) -> None:
+    """Return when the dump has its snapshot."""
+    deadline = time.monotonic() + SNAPSHOT_SECONDS
+    said = b""
+    while b"begun" not in said:
+        if channel.recv_stderr_ready():
+            said += channel.recv_stderr(2000)
+        elif time.monotonic() > deadline or channel.exit_status_ready():
+            raise StepError(
+                f"{host.name}: the dump did not begin within {SNAPSHOT_SECONDS:g} s: "
+                f"{said.decode(errors='replace').strip()}"
+            )
+        else:
+            time.sleep(0.005)
+
+
+class Lazy:
+    """The fingerprint of the snapshot, taken by its sessions when it is asked for."""
+
+    def __init__(self, links: list[connection.Session], places: list[Place]) -> None:
+        self._links, self._places = links, places
+
+    def fingerprint(self) -> Fingerprint:
+        idle: SimpleQueue[connection.Session] = SimpleQueue()
+        for link in self._links:
+            idle.put(link)
+
+        @contextmanager
+        def one() -> Iterator[connection.Session]:
+            link = idle.get()
+            try:
+                yield link
+            finally:
+                idle.put(link)
+
+        users = (place.user for place in self._places)
+        return taken_by(one, (place.name for place in self._places), users)

@@ -1,0 +1,103 @@
+"""What is asked of both clouds before anything changes; every answer is collected."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from migrate.checks import (
+    access,
+    agents,
+    charset,
+    clock,
+    database,
+    logins,
+    online,
+    operations,
+    path,
+    reach,
+    release,
+    space,
+    target,
+    translation,
+    units,
+    upgrade_status,
+    virtual_ip,
+)
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.errors import MigrateError, UnreachableError
+
+CHECKS: tuple[Check, ...] = (
+    access.CHECK,
+    path.CHECK,
+    clock.CHECK,
+    release.CHECK,
+    units.CHECK,
+    agents.CHECK,
+    operations.CHECK,
+    logins.CHECK,
+    database.CHECK,
+    charset.CHECK,
+    online.CHECK,
+    upgrade_status.CHECK,
+    space.CHECK,
+    target.CHECK,
+    translation.CHECK,
+    virtual_ip.CHECK,
+    reach.CHECK,
+)
+WORKERS = 6
+
+
+def run(context: Context, checks: tuple[Check, ...] = CHECKS) -> list[Finding]:
+    """All findings of all *checks*, in their order; the worst of each first.
+
+    A check that fails itself is a finding. What a host that does not let us in would have been
+    asked is not repeated for every check: the check of the access names it once.
+    """
+    first = [_guarded(check, context) for check in checks if check is access.CHECK]
+    shut = [finding.where for part, _ in first for finding in part]
+    within = access.without(context, shut) if shut else context
+    rest = [check for check in checks if check is not access.CHECK]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = first + list(pool.map(lambda check: _guarded(check, within), rest))
+    checks = (*(check for check in checks if check is access.CHECK), *rest)
+    findings = [finding for part, _ in found for finding in sorted(part, key=_rank)]
+    findings = list({(f.message, f.where): f for f in reversed(findings)}.values())[::-1]
+    unasked = [check.name for check, (_, cut) in zip(checks, found, strict=True) if cut]
+    if unasked:
+        told = any(finding.check == access.NAME for finding in findings)
+        findings.append(
+            Finding(
+                access.NAME,
+                Severity.INFO if told else Severity.ERROR,
+                f"not asked, because a host does not let us in: {', '.join(unasked)}",
+                "Mend the access and check again",
+            )
+        )
+    return findings
+
+
+def _guarded(check: Check, context: Context) -> tuple[list[Finding], bool]:
+    """What *check* found, and whether it was cut short by a host that does not let us in."""
+    try:
+        return check.run(context), False
+    except UnreachableError:
+        return [], True
+    except MigrateError as error:  # says itself what to do; several checks may meet the same
+        return [Finding(check.name, Severity.ERROR, str(error), "Mend it and check again")], False
+    except Exception as error:  # one broken check must not hide the others
+        message = " ".join(str(error).split())[:300]
+        return [
+            Finding(
+                check.name,
+                Severity.ERROR,
+                f"the check could not be made: {type(error).__name__}: {message}",
+                "Mend what it names; if it names nothing of yours, it is a bug of sidestep",
+            )
+        ], False
+
+
+def _rank(finding: Finding) -> int:
+    return list(Severity).index(finding.severity)

@@ -1,0 +1,79 @@
+"""Every host lets us in by ssh, with a known key, and lets us become root."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NoReturn, cast
+
+from migrate.checks.check import Check, everywhere, hosts
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Cloud, Context
+from migrate.errors import CommandError, UnreachableError
+from migrate.host import Host
+
+NAME = "access"
+
+
+def run(context: Context) -> list[Finding]:
+    """One finding for each host that does not let us in."""
+    found = everywhere(_ask, hosts(context), workers=16)
+    return [finding for finding in found if finding is not None]
+
+
+def _ask(host: Host) -> Finding | None:
+    try:
+        user = host.run("id", "-u", timeout=15).strip()
+    except UnreachableError as error:
+        return _error(host, str(error), _remedy(str(error)))
+    except CommandError as error:
+        if "sudo" in error.stderr:
+            return _error(
+                host,
+                "sudo does not let the ssh user become root without a password",
+                "Allow it on that host: <user> ALL=(ALL) NOPASSWD: ALL",
+            )
+        return _error(host, str(error), "Log in by hand and see why a command fails there")
+    if user != "0":
+        return _error(host, f"commands run as user {user}, not as root", "Correct sudo there")
+    if not host.succeeds("python3", "-c", "pass"):
+        return _error(host, "there is no python3", "Install python3 on that host")
+    return None
+
+
+def _error(host: Host, message: str, remedy: str) -> Finding:
+    return Finding(NAME, Severity.ERROR, message, remedy, host.name)
+
+
+def _remedy(message: str) -> str:
+    if "has changed" in message:
+        return "Never ignore it: find out why the key changed, then correct known_hosts"
+    if "is unknown" in message:
+        return "Compare the host's key with its console and add it to known_hosts"
+    if "refused the key" in message:
+        return "Put the key of sidestep:ssh into authorized_keys of that user"
+    return "See that the host is up and that its address in the stack file is right"
+
+
+class Shut:
+    """Stands for a host that does not let us in: nobody else waits for it to answer."""
+
+    def __init__(self, host: Host) -> None:
+        self.name, self.address = host.name, host.address
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UnreachableError(f"{self.name} does not let us in")
+
+
+def without(context: Context, names: list[str]) -> Context:
+    """*context* with the hosts called *names* shut."""
+
+    def seen(hosts: tuple[Host, ...]) -> tuple[Host, ...]:
+        return tuple(cast(Host, Shut(h)) if h.name in names else h for h in hosts)
+
+    def cloud(one: Cloud) -> Cloud:
+        return replace(one, controllers=seen(one.controllers), computes=seen(one.computes))
+
+    return replace(context, source=cloud(context.source), target=cloud(context.target))
+
+
+CHECK = Check(NAME, "ssh and sudo of every host", run)

@@ -1,0 +1,46 @@
+"""The hosts agree on the time: heartbeats and tokens of one are judged by another."""
+
+from __future__ import annotations
+
+import time
+
+from migrate.checks.check import Check, everywhere, hosts
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.host import Host
+
+NAME = "clock"
+NOTICED, FORBIDDEN = 1.0, 5.0  # seconds apart
+
+
+def run(context: Context) -> list[Finding]:
+    """Hosts whose clock is off, each against the middle one of all clocks."""
+    found = everywhere(offset, hosts(context))
+    middle = sorted(value for value, _ in found)[len(found) // 2]
+    findings = []
+    for host, (value, doubt) in zip(hosts(context), found, strict=True):
+        off = value - middle
+        if abs(off) - doubt <= NOTICED:
+            continue
+        way = "ahead" if off > 0 else "behind"
+        findings.append(
+            Finding(
+                NAME,
+                Severity.ERROR if abs(off) - doubt > FORBIDDEN else Severity.WARNING,
+                f"its clock is {abs(off):.1f} s {way}",
+                "Run an NTP client there and wait until the clocks agree",
+                host.name,
+            )
+        )
+    return findings
+
+
+def offset(host: Host) -> tuple[float, float]:
+    """The host's clock minus the operator's, and how far that may be wrong, in seconds."""
+    before = time.time()
+    theirs = float(host.run("date", "+%s.%N", timeout=15))
+    after = time.time()
+    return theirs - (before + after) / 2, (after - before) / 2
+
+
+CHECK = Check(NAME, "clocks of every host", run)

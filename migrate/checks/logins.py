@@ -1,0 +1,59 @@
+"""The services can log in to their databases as their configuration tells them to."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.database.places import places
+
+NAME = "logins"
+# logs in as a service does, from where it runs; the password goes through an inherited pipe
+LOG_IN = """
+import os, subprocess
+def ask(one):
+    reader, writer = os.pipe()
+    os.write(writer, one["options"].encode())
+    os.close(writer)
+    try:
+        ran = subprocess.run(
+            ["mariadb", f"--defaults-file=/dev/fd/{reader}", "--connect-timeout=10",
+             "-e", "SELECT 1", one["name"]],
+            pass_fds=(reader,), capture_output=True, text=True, timeout=30)
+        return ran.stderr.strip() if ran.returncode else ""
+    except subprocess.TimeoutExpired:
+        return "no answer in 30 s"
+    finally:
+        os.close(reader)
+result = [ask(one) for one in payload]
+"""
+
+
+def run(context: Context) -> list[Finding]:
+    """Services that cannot log in to their database as their configuration tells them to."""
+    host = context.source.first
+    found = places(host, context.recipes)
+    asked = []
+    for place in found:
+        url = urlsplit(place.url)
+        quoted = unquote(url.password or "").replace("\\", "\\\\").replace('"', '\\"')
+        lines = ["[client]", f'user="{place.user}"', f'password="{quoted}"']
+        lines += [f'host="{url.hostname}"', f"port={url.port or 3306}"]
+        asked.append({"name": place.name, "options": "\n".join(lines) + "\n"})
+    answers: list[str] = host.python(LOG_IN, asked, timeout=60 + 30 * len(asked))
+    return [
+        Finding(
+            NAME,
+            Severity.ERROR,
+            f"{place.project} cannot log in to database {place.name} as {place.user}: {answer}",
+            "Correct the URL in the service's configuration, or the account",
+            host.name,
+        )
+        for place, answer in zip(found, answers, strict=True)
+        if answer
+    ]
+
+
+CHECK = Check(NAME, "logins of the services to their databases", run)

@@ -1,0 +1,33 @@
+"""What the source is in the middle of. The cutover waits for these, for a while."""
+
+from __future__ import annotations
+
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context, admin
+from migrate.inflight import in_flight
+
+NAME = "operations"
+
+
+def run(context: Context) -> list[Finding]:
+    """A warning for each: one that lasts is no error now, but would hold the cutover up."""
+    limit = context.settings.window.drain_seconds
+    connection = admin(context)
+    try:
+        connection.authorize()
+    except Exception:
+        return []  # the check of the APIs says why
+    return [
+        Finding(
+            NAME,
+            Severity.WARNING,
+            str(one),
+            f"Wait for it or cancel it; a cutover gives what is in flight {limit} s to end",
+            f"project {one.project}" if one.project else "",
+        )
+        for one in in_flight(connection)
+    ]
+
+
+CHECK = Check(NAME, "operations in flight", run)

@@ -1,0 +1,87 @@
+"""Computes and source controllers reach the target on every port they will need, whole packets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.host import Host
+
+NAME = "reach"
+BROKER, DATABASE, SSH = 5672, 3306, 22
+# a refused connection has reached the host: the daemon listens only later
+PROBE = """
+import errno, socket
+from concurrent.futures import ThreadPoolExecutor
+def ask(one):
+    address, port = one
+    try:
+        socket.create_connection((address, port), timeout=3).close()
+        return "open"
+    except ConnectionRefusedError:
+        return "refused"
+    except OSError as error:
+        return errno.errorcode.get(error.errno, type(error).__name__) if error.errno else "timeout"
+with ThreadPoolExecutor(16) as pool:
+    result = list(pool.map(ask, payload))
+"""
+WHOLE = """
+set -- "$1"
+command -v ping >/dev/null || { echo unknown; exit 0; }
+link=$(ip -o route get "$1" | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
+size=$(( $(cat "/sys/class/net/$link/mtu") - 28 ))
+if ping -c 2 -W 2 -M do -s "$size" "$1" >/dev/null 2>&1; then echo whole
+elif ping -c 2 -W 2 "$1" >/dev/null 2>&1; then echo "$size"
+else echo unknown; fi
+"""
+
+
+def run(context: Context) -> list[Finding]:
+    """Ports of the target that do not answer a host, and paths that lose large packets."""
+    for target in context.target.controllers:
+        target.run("true")  # one that is away is told by the check of the access
+    asking = [*context.source.computes, *context.source.controllers]
+    ports = sorted({BROKER, *(api.port for recipe in context.recipes for api in recipe.apis)})
+    found = everywhere(lambda host: _host(context, host, ports), asking)
+    return [finding for part in found for finding in part]
+
+
+def _host(context: Context, host: Host, ports: list[int]) -> list[Finding]:
+    findings = []
+    for target in context.target.controllers:
+        asked: list[Any] = [(target.address, port) for port in ports]
+        answers: list[str] = host.python(PROBE, asked, timeout=60)
+        lost: dict[str, list[int]] = {}
+        for port, answer in zip(ports, answers, strict=True):
+            if answer not in ("open", "refused"):
+                lost.setdefault(answer, []).append(port)
+        for why, some in lost.items():
+            findings.append(
+                Finding(
+                    NAME,
+                    Severity.ERROR,
+                    f"{target.name} ({target.address}) cannot be reached on port "
+                    f"{', '.join(map(str, some))}: {why}",
+                    "Open these ports from this host to the target (firewall, security group)",
+                    host.name,
+                )
+            )
+        if lost:
+            continue
+        size = host.shell(WHOLE, target.address, timeout=30).strip()
+        if size.isdigit():
+            findings.append(
+                Finding(
+                    NAME,
+                    Severity.ERROR,
+                    f"packets of {size} bytes to {target.address} get lost, small ones do not",
+                    "Make the MTU the same on the whole way",
+                    host.name,
+                )
+            )
+    return findings
+
+
+CHECK = Check(NAME, "the target can be reached by computes and controllers", run)

@@ -1,0 +1,111 @@
+"""The hosts run the releases that the stack file says."""
+
+from __future__ import annotations
+
+import json
+
+from migrate import releases
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.errors import MigrateError
+from migrate.host import Host
+
+NAME = "release"
+VERSIONS = """
+import importlib.metadata, json, sys
+found = {}
+for name in json.loads(sys.argv[1]):
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+
+
+def run(context: Context) -> list[Finding]:
+    """Hosts of another release, and computes too old for the target."""
+    findings: list[Finding] = []
+    projects = [recipe.project for recipe in context.recipes]
+    for cloud, remedy in (
+        (context.source, "Correct sidestep:source.release, or finish the upgrade under way there"),
+        (context.target, "Run `pulumi up`: it installs the release that the stack file names"),
+    ):
+        asked = [(host, cloud.release, projects) for host in cloud.controllers]
+        answers = everywhere(lambda one: installed(*one), asked)
+        for host, versions in zip(cloud.controllers, answers, strict=True):
+            findings += _judge(host, versions, cloud.release, remedy)
+    for host, versions in zip(
+        context.source.computes,
+        everywhere(
+            lambda h: installed(h, context.source.release, ["nova"]), context.source.computes
+        ),
+        strict=True,
+    ):
+        findings += _compute(context, host, versions)
+    return findings
+
+
+def installed(host: Host, release: str, projects: list[str]) -> dict[str, str]:
+    """Version by project, of the release's environment there, else of the system's packages."""
+    python = f"/opt/openstack/{release}/bin/python"
+    if not host.exists(python):
+        python = "/usr/bin/python3"
+    answer: dict[str, str] = json.loads(host.run(python, "-c", VERSIONS, json.dumps(projects)))
+    return answer
+
+
+def _judge(host: Host, versions: dict[str, str], release: str, remedy: str) -> list[Finding]:
+    if not versions:
+        message = f"nothing of OpenStack {release} is installed"
+        return [_error(message, remedy, host.name)]
+    findings = []
+    for project, version in versions.items():
+        actual = releases.of_version(project, version)
+        if actual != release:
+            says = f"of {actual}" if actual else "of no release that releases.yaml knows"
+            findings.append(
+                _error(
+                    f"{project} {version} is {says}, the stack file says {release}",
+                    remedy,
+                    host.name,
+                )
+            )
+    return findings
+
+
+def _compute(context: Context, host: Host, versions: dict[str, str]) -> list[Finding]:
+    version = versions.get("nova", "")
+    actual = releases.of_version("nova", version)
+    if actual is None:
+        return [
+            _error(
+                f"no nova of a known release is installed (found {version or 'none'})",
+                "Take the host out of sidestep:source.computes, or correct its packages",
+                host.name,
+            )
+        ]
+    try:
+        oldest = releases.release(context.target.release).oldest_compute
+    except MigrateError:
+        return []  # an unknown target is told by the check of the path
+    names = [one.name for one in releases.known()]
+    here = releases.release(actual).name
+    if oldest in names and names.index(here) < names.index(oldest):
+        return [
+            _error(
+                f"its nova-compute is of {actual}, too old for conductors of "
+                f"{context.target.release} (at least {oldest})",
+                f"Upgrade that compute to {context.source.release} first",
+                host.name,
+            )
+        ]
+    return []
+
+
+def _error(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding(NAME, Severity.ERROR, message, remedy, where)
+
+
+CHECK = Check(NAME, "the releases that are installed", run)

@@ -1,0 +1,151 @@
+"""Room for what is copied: on the target for databases and images, at the operator for papers."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+from dataclasses import dataclass
+
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.checks.sql import service_schemata, session
+from migrate.cloud import Context
+from migrate.host import Host
+
+NAME = "space"
+DATABASE_FACTOR = 2.5  # the data as it is written, its redo and binary log, a dump beside it
+IMAGE_FACTOR = 1.05
+LEFT_FREE = 1024**3  # a target's file system must not become full by what we bring
+PAPERS = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
+DUMP_FACTOR = 0.25  # a compressed dump, of the data's size
+MEASURE = """
+import os
+def below(path):
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except FileNotFoundError:
+                pass
+    return total
+def free(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    at = os.statvfs(path)
+    return [os.stat(path).st_dev, at.f_bavail * at.f_frsize]
+result = {"size": [below(p) for p in payload["size"]], "free": [free(p) for p in payload["free"]]}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one thing takes, in bytes, and where it will be on the target."""
+
+    what: str
+    path: str
+    size: int
+    factor: float
+    there: int = 0  # copied already by an earlier pass
+
+    @property
+    def wanted(self) -> int:
+        return max(0, int(self.size * self.factor) - self.there)
+
+
+def run(context: Context) -> list[Finding]:
+    """A finding for each file system of a target controller that would not hold its part."""
+    source = context.source.first
+    schemata = service_schemata(context)
+    with session(source) as database:
+        marks = ", ".join(["%s"] * len(schemata)) or "''"
+        data = int(
+            database.value(
+                "SELECT coalesce(sum(data_length + index_length), 0) FROM "  # noqa: S608
+                f"information_schema.tables WHERE table_schema IN ({marks})",
+                schemata,
+            )
+        )
+    images = image_folder(source)
+    stored = source.python(MEASURE, {"size": [images], "free": []}, timeout=600)["size"][0]
+    findings = []
+    for host in context.target.controllers:
+        with session(host) as database:
+            folder = str(database.value("SELECT @@datadir"))
+        needs = [
+            Need("databases", folder, data, DATABASE_FACTOR),
+            Need("images", images, stored, IMAGE_FACTOR),
+        ]
+        findings += _judge(host, needs)
+    return findings + _operator(context, data)
+
+
+def image_folder(host: Host) -> str:
+    """Where glance's file store keeps images, as its configuration says."""
+    usual = "/var/lib/glance/images"
+    if not host.exists("/etc/glance/glance-api.conf"):
+        return usual
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    parser.read_string(host.read("/etc/glance/glance-api.conf"))
+    sections = ["glance_store", *parser.sections()]
+    folders = [
+        parser.get(section, "filesystem_store_datadir", fallback=None) for section in sections
+    ]
+    return next((folder for folder in folders if folder), usual).rstrip("/") or usual
+
+
+def _judge(host: Host, needs: list[Need]) -> list[Finding]:
+    paths = [need.path for need in needs]
+    answer = host.python(MEASURE, {"size": paths, "free": paths}, timeout=600)
+    devices: dict[int, list[Need]] = {}
+    free: dict[int, int] = {}
+    for need, (device, left), there in zip(needs, answer["free"], answer["size"], strict=True):
+        counted = Need(need.what, need.path, need.size, need.factor, there)
+        devices.setdefault(device, []).append(counted)
+        free[device] = left
+    findings = []
+    for device, some in devices.items():
+        wanted = sum(need.wanted for need in some) + LEFT_FREE
+        if wanted > free[device]:
+            parts = ", ".join(f"{need.what} {told(need.wanted)} in {need.path}" for need in some)
+            findings.append(
+                Finding(
+                    NAME,
+                    Severity.ERROR,
+                    f"{told(free[device])} free, {told(wanted)} needed ({parts}, "
+                    f"{told(LEFT_FREE)} to stay free)",
+                    "Give the target more disk, or delete images that nobody needs",
+                    host.name,
+                )
+            )
+    return findings
+
+
+def _operator(context: Context, data: int) -> list[Finding]:
+    wanted = PAPERS
+    if context.settings.backup.startswith("file://"):
+        wanted += int(data * DUMP_FACTOR)
+    left = shutil.disk_usage(context.home).free
+    if left >= wanted:
+        return []
+    return [
+        Finding(
+            NAME,
+            Severity.ERROR,
+            f"{told(left)} free in {context.home}, {told(wanted)} needed for papers and backup",
+            "Make room there, or set MIGRATE_HOME to a roomier folder",
+            "this machine",
+        )
+    ]
+
+
+def told(size: float) -> str:
+    """*size* for people: 1536 is "1.5 KiB"."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+CHECK = Check(NAME, "room for databases, images and papers", run)

@@ -1,0 +1,48 @@
+"""Questions to the MariaDB of a host, as its root, in transactions that may not write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.database import connection
+from migrate.database.places import places
+from migrate.host import Host
+
+SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
+
+Row = dict[str, Any]
+
+
+class Database:
+    """One session whose answers are mappings."""
+
+    def __init__(self, link: connection.Session) -> None:
+        self._link = link
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        """All rows as mappings by column name in lower case."""
+        with self._link.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            names = [column[0].lower() for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def value(self, statement: str, values: Sequence[object] = ()) -> Any:
+        """The first column of the first row, None where there is no row."""
+        rows = self.rows(statement, values)
+        return next(iter(rows[0].values())) if rows else None
+
+
+@contextmanager
+def session(host: Host) -> Iterator[Database]:
+    """A session that may not write; PreconditionError where the server does not let root in."""
+    with connection.session(host) as link:
+        connection.rows(link, "SET SESSION TRANSACTION READ ONLY")
+        yield Database(link)
+
+
+def service_schemata(context: Context) -> list[str]:
+    """The databases of the source's services, cells included, as their configuration names them."""
+    return sorted({place.name for place in places(context.source.first, context.recipes)})

@@ -1,0 +1,19 @@
+"""What the configuration and the images say before anything is carried over."""
+
+from __future__ import annotations
+
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding
+from migrate.cloud import Context
+
+NAME = "translation"
+
+
+def run(context: Context) -> list[Finding]:
+    """Options, settings, policies and images that do not simply go over."""
+    from migrate import configuration, images  # noqa: PLC0415  they need this package's Finding
+
+    return [*configuration.findings(context), *images.findings(context)]
+
+
+CHECK = Check(NAME, "The configuration can be translated, every image can be proven", run)

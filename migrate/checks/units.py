@@ -1,0 +1,66 @@
+"""The source's services run: what stands still before the move would be thought lost by it."""
+
+from __future__ import annotations
+
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.host import Host
+
+NAME = "services"
+INFRASTRUCTURE = ("mariadb", "rabbitmq-server", "memcached", "haproxy")
+SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type")
+
+
+def run(context: Context) -> list[Finding]:
+    """Units of the recipes that are there but not running."""
+    recipes = context.recipes
+    on_controllers = [
+        *INFRASTRUCTURE,
+        *(u for r in recipes for u in (*r.source_control_units, *r.source_data_plane_units)),
+    ]
+    on_computes = [unit for recipe in recipes for unit in recipe.compute_units]
+    asked = [(host, on_controllers) for host in context.source.controllers]
+    asked += [(host, on_computes) for host in context.source.computes]
+    return [f for found in everywhere(lambda one: _host(*one), asked) for f in found]
+
+
+def states(host: Host, units: list[str]) -> list[dict[str, str]]:
+    """What systemd says of *units*; `[{"Id": "x.service", "ActiveState": "active", …}]`."""
+    names = [unit if "." in unit else f"{unit}.service" for unit in dict.fromkeys(units)]
+    if not names:
+        return []
+    shown = host.run("systemctl", "show", f"--property={','.join(SHOWN)}", "--", *names)
+    blocks = [block for block in shown.split("\n\n") if block.strip()]
+    return [
+        dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks
+    ]
+
+
+def _host(host: Host, units: list[str]) -> list[Finding]:
+    findings = []
+    for state in states(host, units):
+        unit, active, sub = state["Id"], state["ActiveState"], state["SubState"]
+        if state["LoadState"] != "loaded":
+            continue
+        if active == "active":
+            if sub == "exited" and state.get("Type") != "oneshot":
+                findings.append(_error(host, unit, "says active, but its process has ended"))
+            continue
+        wanted = state.get("UnitFileState") in ("enabled", "enabled-runtime", "generated")
+        if active == "failed" or wanted:
+            findings.append(_error(host, unit, f"is {active} ({sub})"))
+    return findings
+
+
+def _error(host: Host, unit: str, message: str) -> Finding:
+    return Finding(
+        NAME,
+        Severity.ERROR,
+        f"{unit} {message}",
+        f"See `journalctl -u {unit}` there and start it; disable it if it is not meant to run",
+        host.name,
+    )
+
+
+CHECK = Check(NAME, "units of the source's services", run)

@@ -1,0 +1,111 @@
+"""What a step is given: the two clouds, the settings, a place for its papers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrate.host import Host, SshHost
+from migrate.settings import Machine, Settings, VirtualIp
+
+if TYPE_CHECKING:
+    from migrate.services.base import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One side. `release` is the OpenStack series, e.g. "2026.1"."""
+
+    name: str  # "source" or "target"
+    release: str
+    controllers: tuple[Host, ...]
+    computes: tuple[Host, ...]
+    virtual_ips: tuple[VirtualIp, ...]
+
+    @property
+    def first(self) -> Host:
+        """The controller that runs what must run once: dumps, schema tools."""
+        return self.controllers[0]
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return (*self.controllers, *self.computes)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Both clouds, what the operator decided, and `home`, the stack's folder for papers (0700)."""
+
+    stack: str
+    settings: Settings
+    source: Cloud
+    target: Cloud
+    home: Path
+    recipes: tuple[Recipe, ...] = ()
+    gone: frozenset[str] = frozenset()  # target controllers that are dead, found on the way back
+    extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
+
+    @property
+    def standing(self) -> tuple[Host, ...]:
+        """The target controllers that live: the way back is walked without the others."""
+        return tuple(host for host in self.target.controllers if host.name not in self.gone)
+
+    @property
+    def venv(self) -> str:
+        """Where the target's release is installed on its controllers."""
+        return f"/opt/openstack/{self.target.release}"
+
+
+def connect(stack: str, settings: Settings, home: Path, recipes: tuple[Recipe, ...]) -> Context:
+    """A context over ssh; nothing is contacted before it is asked something."""
+
+    def host(machine: Machine) -> Host:
+        ssh = settings.ssh
+        return SshHost(
+            machine.name,
+            str(machine.address),
+            user=ssh.user,
+            key=ssh.key,
+            known_hosts=ssh.known_hosts,
+            port=ssh.port,
+        )
+
+    source, target = settings.source, settings.target
+    computes = tuple(host(m) for m in source.computes)
+    return Context(
+        stack=stack,
+        settings=settings,
+        source=Cloud(
+            name="source",
+            release=source.release,
+            controllers=tuple(host(m) for m in source.controllers),
+            computes=computes,
+            virtual_ips=source.virtual_ips,
+        ),
+        target=Cloud(
+            name="target",
+            release=target.release,
+            controllers=tuple(host(m) for m in target.controllers),
+            computes=computes,
+            virtual_ips=source.virtual_ips,
+        ),
+        home=home,
+        recipes=recipes,
+    )
+
+
+def admin(context: Context, **overrides: Any) -> Any:
+    """An openstacksdk connection as the cloud's administrator, by the stack's clouds.yaml entry.
+
+    *overrides* go to `openstack.connect`: `compute_endpoint_override="http://10.0.0.11:8774/v2.1"`
+    speaks to a controller's own address. Without `[cloud] file` openstacksdk finds the entry.
+    """
+    import openstack  # noqa: PLC0415  it costs half a second, which `status` need not pay
+    from openstack.config import OpenStackConfig  # noqa: PLC0415
+
+    cloud = context.settings.cloud
+    files = [str(cloud.file)] if cloud.file else None
+    loader = OpenStackConfig(config_files=files, load_envvars=cloud.file is None)
+    region = loader.get_one(cloud=cloud.name, **overrides)
+    return openstack.connection.Connection(config=region, app_name="sidestep")

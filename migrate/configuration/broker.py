@@ -1,0 +1,175 @@
+"""RabbitMQ's accounts on the target: those that the source's transport URLs name, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from migrate.cloud import Context
+from migrate.configuration import project
+from migrate.configuration.ini import Ini
+from migrate.database import connection
+from migrate.database.places import places
+from migrate.host import Host
+
+RECORD = "/var/lib/migrate/broker.json"
+URL_OPTIONS = ("transport_url",)
+SCHEMES = ("rabbit", "kombu+rabbit")
+
+# Passwords come by stdin and go on by rabbitmqctl's own stdin: never in a process list. It reads
+# stdin only when it is given the command and the name and nothing else, not even `-q`.
+CTL = """
+import json, os, subprocess
+def ctl(*argv, text=None, check=True):
+    done = subprocess.run(["rabbitmqctl", *argv], input=text, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL if text is None else None)
+    if done.returncode and check:
+        raise SystemExit("rabbitmqctl " + argv[0] + ": " + done.stderr.strip()[-500:])
+    return done
+def table(*argv):
+    return json.loads(ctl("-q", "--formatter", "json", *argv).stdout or "[]")
+"""
+
+APPLY = """
+path, accounts = payload
+users = {row["user"] for row in table("list_users")}
+vhosts = {row["name"] for row in table("list_vhosts")}
+known = {"users": [], "vhosts": [], "permissions": []}
+if os.path.exists(path):
+    with open(path) as stream:
+        known = json.load(stream)
+def note(kind, value, there):
+    if not there and value not in known[kind]:
+        known[kind].append(value)
+for user, password, vhost in accounts:
+    note("users", user, user in users)
+    note("vhosts", vhost, vhost in vhosts)
+    note("permissions", [vhost, user], user in users)
+os.umask(0o077)
+os.makedirs(os.path.dirname(path), exist_ok=True)
+with open(path + ".new", "w") as stream:
+    json.dump(known, stream, sort_keys=True)
+    stream.flush()
+    os.fsync(stream.fileno())
+os.rename(path + ".new", path)
+for user, password, vhost in accounts:
+    if vhost not in vhosts:
+        ctl("add_vhost", vhost)
+        vhosts.add(vhost)
+    ctl("change_password" if user in users else "add_user", user, text=password + "\\n")
+    users.add(user)
+    ctl("set_permissions", "-p", vhost, user, ".*", ".*", ".*")
+"""
+
+DONE = """
+vhosts = {row["name"] for row in table("list_vhosts")}
+users = {row["user"] for row in table("list_users")}
+def holds(user, password, vhost):
+    if user not in users or vhost not in vhosts:
+        return False
+    rows = table("list_permissions", "-p", vhost)
+    allowed = any(row["user"] == user and row["configure"] == ".*" for row in rows)
+    asked = ["authenticate_user", user]
+    return allowed and ctl(*asked, text=password + "\\n", check=False).returncode == 0
+result = all(holds(*account) for account in payload)
+"""
+
+REVERT = """
+if os.path.exists(payload):
+    with open(payload) as stream:
+        known = json.load(stream)
+    users = {row["user"] for row in table("list_users")}
+    vhosts = {row["name"] for row in table("list_vhosts")}
+    for user in users.intersection(known["users"]):
+        ctl("delete_user", user)
+    for vhost in vhosts.intersection(known["vhosts"]):
+        ctl("delete_vhost", vhost)
+    os.unlink(payload)
+    folder = os.path.dirname(payload)
+    if not os.listdir(folder):
+        os.rmdir(folder)
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Account:
+    """Who may speak on which virtual host of the broker."""
+
+    user: str
+    password: str
+    vhost: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.user}@{self.vhost})"
+
+
+def accounts(url: str) -> set[Account]:
+    """Every account that a transport URL names; a URL may list several hosts."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme not in SCHEMES:
+        return set()
+    hosts, _, path = rest.partition("/")
+    vhost = unquote(path.partition("?")[0]) or "/"
+    named = set()
+    for host in hosts.split(","):
+        parts = urlsplit(f"//{host}")
+        if parts.username:
+            named.add(Account(unquote(parts.username), unquote(parts.password or ""), vhost))
+    return named
+
+
+def named(context: Context) -> list[Account]:
+    """Accounts in any file that is translated and in any cell mapping; none twice."""
+    found: set[Account] = set()
+    for url in _cells(context):
+        found |= accounts(url)
+    for recipe in context.recipes:
+        for index in range(len(context.target.controllers)):
+            texts = project.wanted(context, recipe, index)[1].files if recipe.configs else {}
+            found |= set(_in(texts.values()))
+    return sorted(found)
+
+
+def _cells(context: Context) -> list[str]:
+    """The transport URLs of the source's cells; templates are filled from files that are read."""
+    urls = []
+    for recipe in context.recipes:
+        if cells := recipe.cells:
+            known = {place.usual: place.name for place in places(context.source.first, [recipe])}
+            table = connection.quoted(known[cells.database], cells.table)
+            with connection.session(context.source.first) as link:
+                statement = f"SELECT {connection.quoted(cells.broker_url)} FROM {table}"  # noqa: S608
+                urls += [str(url) for (url,) in connection.rows(link, statement)]
+    return [url for url in urls if "{" not in url]
+
+
+def _in(texts: Iterable[str]) -> Iterable[Account]:
+    for text in texts:
+        for option in Ini.parse(text).options():
+            if option.name in URL_OPTIONS:
+                yield from accounts(option.value)
+
+
+def _payload(context: Context) -> list[list[str]]:
+    return [[one.user, one.password, one.vhost] for one in named(context)]
+
+
+def made(context: Context) -> bool:
+    """Whether every account can log in and has its rights on the target's broker."""
+    return bool(_broker(context).python(CTL + DONE, _payload(context), timeout=300))
+
+
+def make(context: Context) -> None:
+    """Make the accounts; those that are there get their password and rights."""
+    _broker(context).python(CTL + APPLY, [RECORD, _payload(context)], timeout=300)
+
+
+def remove(context: Context) -> None:
+    """Remove the accounts and virtual hosts that `make` added."""
+    _broker(context).python(CTL + REVERT, RECORD, timeout=300)
+
+
+def _broker(context: Context) -> Host:
+    # one broker, or a cluster of them, which shares its accounts
+    return context.target.first

@@ -1,0 +1,178 @@
+"""What options a release knows: read from its own generator, on the host where it is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from migrate.configuration.values import Kind
+from migrate.errors import PreconditionError
+from migrate.host import Host
+
+FOLDER = "share/sidestep"  # in the release's own folder: it goes when the release goes
+
+# The generator's JSON is 700 kB a project; only names travel. `python` is the release's own, for
+# the names of the authentication plugins' options. Both answers are kept below `folder`; without
+# one nothing is left behind.
+READ = """
+import hashlib, json, os, shutil, subprocess, tempfile
+folder, program, python, namespaces, plugins = payload
+os.umask(0o077)
+place = folder or tempfile.mkdtemp(prefix="migrate-options-")
+
+def answer():
+    generator = os.stat(program)
+    key = json.dumps([namespaces, program, generator.st_mtime_ns, generator.st_ino])
+    path = os.path.join(place, hashlib.sha256(key.encode()).hexdigest()[:16] + ".json")
+    names = path + ".known"
+    if os.path.exists(names) and os.path.exists(path):
+        with open(names) as stream:
+            return json.load(stream)
+    staged = path + "." + str(os.getpid())
+    if not os.path.exists(path):
+        argv = [*([] if folder else ["nice"]), program, "--format", "json", "--output-file", staged]
+        for namespace in namespaces:
+            argv += ["--namespace", namespace]
+        done = subprocess.run(argv, capture_output=True, text=True, cwd="/")
+        if done.returncode:
+            raise SystemExit(done.stderr[-1500:])
+        os.rename(staged, path)
+    with open(path) as stream:
+        document = json.load(stream)
+    listed = subprocess.run([python, "-c", plugins], capture_output=True, text=True, cwd="/")
+    told = {
+        "path": path,
+        "options": {
+            group: {
+                (o["dest"] or o["name"]).replace("-", "_"):
+                    [o["type"], o["min"], o["max"], [choice[0] for choice in o["choices"]]]
+                for o in about["opts"]
+            }
+            for group, about in document["options"].items()
+        },
+        "renamed": [
+            [group, one["name"], one["replacement_group"], one["replacement_name"]]
+            for group, names in document["deprecated_options"].items() for one in names
+        ],
+        "plugins": json.loads(listed.stdout) if listed.returncode == 0 else {},
+    }
+    with open(staged, "w") as stream:
+        json.dump(told, stream)
+    os.rename(staged, names)
+    return told
+
+os.makedirs(place, exist_ok=True)
+try:
+    result = answer() if os.path.exists(program) else None
+finally:
+    if not folder:
+        shutil.rmtree(place)
+"""
+
+AUTH = {"auth_type", "auth_section", "auth_plugin"}  # of any group that takes a plugin
+PLUGINS = """
+import json
+from keystoneauth1 import loading
+names = {}
+for plugin, loader in loading.get_available_plugin_loaders().items():
+    options = [o for option in loader.get_options() for o in [option, *option.deprecated]]
+    names[plugin] = sorted({o.dest for o in options})
+print(json.dumps(names))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A release's options of one project: `known[group][name]` says what values it takes.
+
+    `dynamic` maps a group that the operator named (a cinder backend) to the one that tells its
+    options; `plugins` are the options that an authentication plugin adds to a group that chooses
+    one. `path` is the generator's output on the host it was read from.
+    """
+
+    known: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    renamed: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    plugins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    path: str = ""
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Options:
+        """From what `READ` answers, or from the same shape in a test's file."""
+        known = {
+            _group(group): {name: Kind.of(kind) for name, kind in options.items()}
+            for group, options in told["options"].items()
+        }
+        renamed = {
+            (_group(group), name.replace("-", "_")): (_group(new_group), new.replace("-", "_"))
+            for group, name, new_group, new in told.get("renamed", ())
+            if new
+        }
+        plugins = {name: frozenset(names) for name, names in told.get("plugins", {}).items()}
+        return cls(known, renamed, plugins, str(told.get("path", "")))
+
+    def has(self, group: str, name: str, dynamic: Mapping[str, str]) -> bool:
+        """Whether the release reads that option there."""
+        return any(name in self.known.get(like, ()) for like in _likes(group, dynamic))
+
+    def kind(self, group: str, name: str, dynamic: Mapping[str, str]) -> Kind | None:
+        """What values that option takes, None where it is not known."""
+        kinds = (self.known.get(like, {}).get(name) for like in _likes(group, dynamic))
+        return next((kind for kind in kinds if kind), None)
+
+    def plugin_has(self, name: str, plugin: str) -> bool:
+        """Whether authentication plugin *plugin* reads option *name*; an unknown one reads all."""
+        return name in AUTH or name in self.plugins.get(plugin, {name})
+
+    def successor(
+        self, group: str, name: str, dynamic: Mapping[str, str]
+    ) -> tuple[str, str] | None:
+        """The group and name under which a deprecated option is to be written now."""
+        for like in _likes(group, dynamic):
+            if found := self.renamed.get((like, name)):
+                return (group, found[1]) if found[0] == like else found
+        return None
+
+
+def installed(host: Host, venv: str, namespaces: Iterable[str]) -> Options:
+    """What the release in *venv* of *host* knows; kept there, so that it is worked out once."""
+    asked = [f"{venv}/{FOLDER}", f"{venv}/bin/oslo-config-generator", f"{venv}/bin/python"]
+    told = host.python(READ, [*asked, sorted(set(namespaces)), PLUGINS], timeout=300)
+    if told is None:
+        raise PreconditionError(
+            f"{host.name}: the release is not installed in {venv}; run `pulumi up`"
+        )
+    return Options.of(told)
+
+
+def packaged(
+    source: Host, release: str, namespaces: Iterable[str], keeper: Host, venv: str
+) -> Options | None:
+    """What *source*'s packages of *release* know, or None where they have no generator.
+
+    It is worked out once: the answer is kept with the release in *venv* of *keeper*, and nothing
+    on the source.
+    """
+    listed = sorted(set(namespaces))
+    key = sha256(json.dumps([release, source.name, listed]).encode()).hexdigest()[:16]
+    folder = f"{venv}/{FOLDER}"
+    path = f"{folder}/source-{key}.json"
+    if keeper.exists(path):
+        return Options.of(json.loads(keeper.read(path)))
+    generator = "/usr/bin/oslo-config-generator"
+    told = source.python(READ, ["", generator, "/usr/bin/python3", listed, PLUGINS], timeout=300)
+    if told is None:
+        return None
+    keeper.run("install", "-d", "-m", "0700", folder)
+    keeper.write(path, json.dumps(told), mode=0o600)
+    return Options.of(told)
+
+
+def _group(name: str) -> str:
+    return name if name == "DEFAULT" else name.lower()
+
+
+def _likes(group: str, dynamic: Mapping[str, str]) -> tuple[str, ...]:
+    return (group, dynamic[group]) if group in dynamic else (group,)

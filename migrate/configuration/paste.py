@@ -1,0 +1,64 @@
+"""Paste pipelines: the release's own are used; what operators added to the source's is told."""
+
+from __future__ import annotations
+
+from migrate.checks.finding import Finding, Severity
+from migrate.configuration import files
+from migrate.configuration.ini import Ini, Line
+from migrate.configuration.translate import CHECK
+from migrate.host import Host
+
+# A file that its package brought, or has beside it as a sample, is nobody's work.
+PRISTINE = """
+import glob, hashlib, os
+def same(one, other):
+    with open(one, "rb") as a, open(other, "rb") as b:
+        return a.read() == b.read()
+conffiles = {}
+if os.path.exists("/var/lib/dpkg/status"):
+    with open("/var/lib/dpkg/status", errors="replace") as stream:
+        for line in stream:
+            words = line.split()
+            if line.startswith(" /etc/") and len(words) > 1:
+                conffiles[words[0]] = words[1]
+result = []
+for path in payload:
+    samples = glob.glob("/usr/share/*/" + os.path.basename(path))
+    with open(path, "rb") as stream:
+        known = conffiles.get(path) == hashlib.md5(stream.read()).hexdigest()
+    if known or any(same(path, sample) for sample in samples):
+        result.append(path)
+"""
+
+
+def findings(source: Host, target: Host, paths: tuple[str, ...]) -> list[Finding]:
+    """What pipelines changed by hand on *source* have and those of *target*'s release have not."""
+    texts = files.read(source, paths)
+    changed = set(texts) - set(source.python(PRISTINE, sorted(texts)))
+    own = files.read(target, sorted(changed))
+    return [
+        finding
+        for path in sorted(changed)
+        for finding in compared(f"{source.name}:{path}", texts[path], own.get(path, ""))
+    ]
+
+
+def compared(where: str, text: str, own: str) -> list[Finding]:
+    """Filters and applications of *text* whose code *own* never names."""
+    factories = {line.value for line in _factories(Ini.parse(own))}
+    return [
+        Finding(
+            CHECK,
+            Severity.WARNING,
+            f"[{line.section}] {line.name} = {line.value} was added to the pipelines by hand, and "
+            "the release's own pipelines are used",
+            "Add it to the target's file after `migrate follow` if it is still wanted",
+            f"{where}:{line.number}",
+        )
+        for line in _factories(Ini.parse(text))
+        if line.value not in factories
+    ]
+
+
+def _factories(ini: Ini) -> list[Line]:
+    return [line for line in ini.options() if line.name.startswith("paste.")]

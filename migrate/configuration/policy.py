@@ -1,0 +1,113 @@
+"""Policies: rules that operators set are carried; the release's own validator judges them."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from pathlib import PurePosixPath
+
+import yaml
+
+from migrate.checks.finding import Finding, Severity
+from migrate.configuration import files
+from migrate.configuration.translate import CHECK
+from migrate.host import Host
+from migrate.services.base import Recipe
+
+PATTERNS = ("policy.yaml", "policy.json", "policy.d/*.yaml", "policy.d/*.json")
+PROGRAM = resources.files("migrate.onhost").joinpath("policies.py").read_text()
+# What the validator prints, what that means, and what to do. A name without a colon is a rule that
+# operators defined for their own rules to refer to: unknown to the release, and right.
+SAID = (
+    (
+        re.compile(r"Unknown rule found in policy file: (\S*:\S*)"),
+        Severity.WARNING,
+        "the release has no policy {!r}; it was carried and has no effect",
+        "Read the release notes for the policy that took its place",
+    ),
+    (
+        re.compile(r"Failed to parse rule: (.+)"),
+        Severity.ERROR,
+        "{!r} is no rule: it would forbid everything",
+        "Correct it in the source's file",
+    ),
+    (
+        re.compile(r"Policies \['([^']+)'.*\] reference a rule that is not defined"),
+        Severity.ERROR,
+        "policy {!r} refers to a rule that neither the file nor the release defines",
+        "Define that rule in the source's file",
+    ),
+    (
+        re.compile(r"Policies \['([^']+)'.*\] are part of a cyclical reference"),
+        Severity.ERROR,
+        "policy {!r} refers to itself in a circle",
+        "Correct it in the source's file",
+    ),
+)
+
+
+def carried(source: Host, recipe: Recipe) -> tuple[dict[str, str], list[Finding]]:
+    """Texts by their path on the target: of every policy file that sets a rule."""
+    found: dict[str, str] = {}
+    findings = []
+    texts = files.read(source, [f"{recipe.folder}/{pattern}" for pattern in PATTERNS])
+    for path, text in texts.items() if recipe.policy else ():
+        where = f"{source.name}:{path}"
+        try:
+            rules = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where += f":{mark.line + 1}" if mark else ""
+            findings.append(_finding(Severity.ERROR, where, "is not YAML", "Mend it"))
+            continue
+        if not rules:
+            continue  # the packages bring files in which every rule is a comment
+        if not isinstance(rules, dict):
+            findings.append(_finding(Severity.ERROR, where, "is no mapping of rules", "Mend it"))
+            continue
+        found[_place(path, texts)] = text
+    return found, findings
+
+
+def judged(
+    target: Host, venv: str, recipe: Recipe, policies: dict[str, str], source: str
+) -> list[Finding]:
+    """What oslopolicy-validator of *venv* says of the rules in *policies*; nothing is written."""
+    if not policies:
+        return []
+    payload = {"program": f"{venv}/bin/oslopolicy-validator", "namespace": recipe.policy}
+    # the files come by stdin, as those of the options do
+    told = target.run(
+        *(f"{venv}/bin/python", "-c", PROGRAM),
+        stdin=json.dumps({**payload, "files": policies}),
+        timeout=300,
+    )
+    said: dict[str, str] = json.loads(told.splitlines()[-1])
+    return [
+        finding
+        for path, output in said.items()
+        for finding in objections(f"{source}:{path}", policies[path], output)
+    ]
+
+
+def objections(where: str, text: str, output: str) -> list[Finding]:
+    """What the validator's *output* means for the file with *text*, each thing once."""
+    findings = []
+    for pattern, severity, message, remedy in SAID:
+        for named in dict.fromkeys(pattern.findall(output)):
+            lines = enumerate(text.splitlines(), 1)
+            number = next((number for number, line in lines if named in line), 0)
+            place = f"{where}:{number}" if number else where
+            findings.append(_finding(severity, place, message.format(named), remedy))
+    return findings
+
+
+def _place(path: str, all_paths: dict[str, str]) -> str:
+    """policy.json is not read by default any more, and JSON is YAML too."""
+    yaml_path = str(PurePosixPath(path).with_suffix(".yaml"))
+    return path if yaml_path in all_paths else yaml_path
+
+
+def _finding(severity: Severity, where: str, message: str, remedy: str) -> Finding:
+    return Finding(CHECK, severity, message, remedy, where)

@@ -1,0 +1,134 @@
+"""One project's configuration on one controller: what its files on the target shall be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from migrate import releases
+from migrate.checks.finding import Finding
+from migrate.cloud import Context
+from migrate.configuration import (
+    dashboard,
+    files,
+    mapping,
+    options,
+    paste,
+    paths,
+    policy,
+    rules,
+    validate,
+)
+from migrate.configuration.files import File
+from migrate.configuration.translate import Aids, Translation, translate
+from migrate.services.base import Recipe
+
+Kept = TypeVar("Kept")
+MODE = 0o640
+_lock = threading.Lock()
+_locks: dict[str, threading.Lock] = {}
+
+
+def wanted(context: Context, recipe: Recipe, index: int) -> tuple[list[File], Translation]:
+    """The files of *recipe* for target controller *index*, and what translating them told."""
+    source = mapping.counterpart(context, index)
+    if any(config.kind == "django" for config in recipe.configs):
+        return _dashboard(context, index)
+    texts = files.read(source, [config.path for config in recipe.configs])
+    translation = translate(texts, aids(context, recipe, index))
+    owner = f"root:{recipe.user}"
+    made = [
+        File(_destination(recipe, path), text, MODE, owner)
+        for path, text in translation.files.items()
+    ]
+    policies, objections = policy.carried(source, recipe)
+    translation.findings += objections
+    carried = files.read(source, recipe.carried) | policies
+    made += [File(path, text, MODE, owner) for path, text in carried.items()]
+    return made, translation
+
+
+def aids(context: Context, recipe: Recipe, index: int) -> Aids:
+    """What the translation of *recipe* goes by; what is slow to ask is asked once a run."""
+    source = mapping.counterpart(context, index)
+    target = context.target.controllers[index]
+    values = {
+        "venv": context.venv,
+        "compute_alias": releases.compute_alias(context.source.release),
+        "source_name": source.name,
+    }
+    where = once(context, f"mapping {index}", lambda: mapping.of(context, index))
+    return Aids(
+        source=source.name,
+        hostname=once(context, f"hostname {source.name}", lambda: mapping.facts(source)[0]),
+        releases=(context.source.release, context.target.release),
+        venv=context.venv,
+        options=once(
+            context,
+            f"options {recipe.project} {target.name}",
+            lambda: options.installed(target, context.venv, recipe.namespaces),
+        ),
+        before=once(
+            context,
+            f"options {recipe.project} {source.name}",
+            lambda: options.packaged(
+                source, context.source.release, recipe.namespaces, target, context.venv
+            ),
+        ),
+        mapping=where,
+        rules=rules.of(recipe.project, values, context.target.release),
+    )
+
+
+def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
+    """What translating *recipe* and the target's validators have to say; and the texts."""
+    made, translation = wanted(context, recipe, index)
+    if any(config.kind != "ini" for config in recipe.configs):
+        return translation.findings, translation.files
+    target, by = context.target.controllers[index], aids(context, recipe, index)
+    said = validate.ask(target, context.venv, by.options, by.rules, translation.files)
+    objections = validate.objections(said, translation, by.options, by.rules, target.name)
+    source = mapping.counterpart(context, index)
+    policies = policy.carried(source, recipe)[0]
+    findings = [
+        *translation.findings,
+        *objections,
+        *policy.judged(target, context.venv, recipe, policies, source.name),
+        *paste.findings(source, target, recipe.pastes),
+        *paths.findings(source, target, translation.before, [file.path for file in made]),
+    ]
+    return findings, translation.files
+
+
+def _dashboard(context: Context, index: int) -> tuple[list[File], Translation]:
+    source, target = mapping.counterpart(context, index), context.target.controllers[index]
+    told = once(context, f"dashboard {source.name}", lambda: dashboard.read(source))
+    if told is None:
+        return [], Translation()
+    where = once(context, f"mapping {index}", lambda: mapping.of(context, index))
+    known = once(context, f"dashboard {target.name}", lambda: dashboard.known(target, context.venv))
+    made, findings = dashboard.translate(told, source.name, where, known)
+    return [made], Translation({made.path: made.text}, findings=findings)
+
+
+def once(context: Context, key: str, ask: Callable[[], Kept]) -> Kept:
+    """What *ask* answered first in this run; steps that run side by side ask once."""
+    name = f"configuration {key}"
+    with _lock:
+        own = _locks.setdefault(f"{id(context.extras)} {name}", threading.Lock())
+    with own:
+        if name not in context.extras:
+            context.extras[name] = ask()
+        kept: Any = context.extras[name]
+        answer: Kept = kept
+        return answer
+
+
+def _destination(recipe: Recipe, path: str) -> str:
+    for config in recipe.configs:
+        if config.to and PurePosixPath(path).match(config.path):
+            folder = PurePosixPath(path).parent.name.partition(".")[0]
+            return f"{config.to}/{folder}-{PurePosixPath(path).name}"
+    return path

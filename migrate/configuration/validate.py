@@ -1,0 +1,82 @@
+"""The target's own validator on the translated files: what it alone objects to is a finding."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from importlib import resources
+
+from migrate.checks.finding import Finding, Severity
+from migrate.configuration.ini import Ini, Line
+from migrate.configuration.options import Options
+from migrate.configuration.rules import Rules
+from migrate.configuration.translate import CHECK, Translation, plugins
+from migrate.host import Host
+
+PROGRAM = resources.files("migrate.onhost").joinpath("validate.py").read_text()
+OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
+
+Said = dict[str, list[list[str]]]
+
+
+def ask(host: Host, venv: str, options: Options, rules: Rules, files: dict[str, str]) -> Said:
+    """What oslo-config-validator of *venv* says of *files*, by path; nothing is written."""
+    groups = rules.groups([Ini.parse(text) for text in files.values()])
+    payload = {"options": options.path, "files": files, "exclude": _spellings(files, groups)}
+    # the program comes as an argument because stdin brings the files, which hold secrets
+    said = host.run(f"{venv}/bin/python", "-c", PROGRAM, stdin=json.dumps(payload), timeout=300)
+    told: Said = json.loads(said.splitlines()[-1])
+    return told
+
+
+def objections(
+    said: Said, translation: Translation, options: Options, rules: Rules, host: str
+) -> list[Finding]:
+    """Errors of the validator that are neither known to be false nor found by the translation.
+
+    It knows no options of authentication plugins, and no group whose name an operator chose.
+    """
+    known = {(finding.message.split(" is ")[0]) for finding in translation.findings}
+    found = []
+    for path, lines in said.items():
+        ini = Ini.parse(translation.files[path])
+        takers = plugins(ini, options, rules)
+        for level, message in lines:
+            if level != "ERROR":
+                continue
+            match = OBJECTION.fullmatch(message)
+            line = _line(ini, match["section"], match["name"]) if match else None
+            if line is None:
+                found.append(_finding(f"{host}:{path}", "the validator cannot read the file"))
+                continue
+            plugin = takers.get(line.section)
+            if plugin and options.plugin_has(line.name, plugin):
+                continue
+            if f"[{line.section}] {line.name}" not in known:
+                told = f"[{line.section}] {line.name} is not accepted by oslo-config-validator"
+                found.append(_finding(f"{host}:{path}:{ini.position(line)}", told))
+    return found
+
+
+def _finding(where: str, message: str) -> Finding:
+    remedy = "Look the option up in the release's configuration reference"
+    return Finding(CHECK, Severity.WARNING, message, remedy, where)
+
+
+def _line(ini: Ini, section: str, name: str) -> Line | None:
+    wanted = section if section == "DEFAULT" else section.lower(), name.replace("-", "_")
+    return next((one for one in ini.options() if (one.section, one.name) == wanted), None)
+
+
+def _spellings(files: dict[str, str], groups: Iterable[str]) -> list[str]:
+    """The groups as the files write them: the validator compares letter by letter."""
+    wanted = set(groups)
+    return sorted(
+        {
+            written
+            for text in files.values()
+            for written in re.findall(r"(?m)^\[([^\]]+)\]", text)
+            if written.lower() in wanted
+        }
+    )

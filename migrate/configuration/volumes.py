@@ -1,0 +1,57 @@
+"""Whether some cinder-volume of the target serves each backend that the source's volumes name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.configuration import rules
+from migrate.configuration.ini import Ini
+from migrate.configuration.translate import CHECK
+from migrate.database import connection
+from migrate.database.places import places
+
+PROJECT = "cinder"
+USED = "SELECT host, count(*) FROM {volumes} WHERE NOT deleted AND host IS NOT NULL GROUP BY host"
+
+
+def findings(context: Context, texts: Iterable[str]) -> list[Finding]:
+    """Backends of volumes that none of *texts*, the target's cinder.conf files, would serve."""
+    recipe = next((one for one in context.recipes if one.project == PROJECT), None)
+    if recipe is None:
+        return []
+    source = context.source.first
+    name = places(source, [recipe])[0].name
+    with connection.session(source) as link:
+        statement = USED.format(volumes=connection.quoted(name, "volumes"))
+        used = {str(host): int(count) for host, count in connection.rows(link, statement)}
+    return unserved(used, texts)
+
+
+def unserved(used: dict[str, int], texts: Iterable[str]) -> list[Finding]:
+    """*used* counts volumes by their `host`: `ctl-old@nfs1#pool`."""
+    served = {host for text in texts for host in _hosts(Ini.parse(text))}
+    counted: dict[str, int] = {}
+    for host, count in used.items():
+        backend = host.partition("#")[0]
+        counted[backend] = counted.get(backend, 0) + count
+    return [
+        Finding(
+            CHECK,
+            Severity.ERROR,
+            f"{count} volume(s) are of {backend}, which no cinder-volume of the target would serve",
+            "Give the stack a target controller for each source controller that has backends, or "
+            "set backend_host in the source's cinder.conf",
+            "cinder",
+        )
+        for backend, count in sorted(counted.items())
+        if backend not in served
+    ]
+
+
+def _hosts(ini: Ini) -> list[str]:
+    _, listing, option, _ = rules.backend_host()
+    listed = (ini.get("DEFAULT", listing) or "").split(",")
+    names = [part.strip() for part in listed if part.strip()]
+    return [f"{ini.get(name.lower(), option)}@{name}" for name in names]

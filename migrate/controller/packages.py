@@ -1,0 +1,134 @@
+"""Debian packages of a controller: installed without starting anything, removed to the last one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from migrate.controller import record
+from migrate.controller.part import Facts, Place
+from migrate.errors import PreconditionError
+from migrate.host import Host
+
+APT_SECONDS = 1800
+OPTIONS = (
+    "Dpkg::Use-Pty=0",
+    "Dpkg::Options::=--force-confold",
+    "DPkg::Lock::Timeout=120",
+    "APT::Keep-Downloaded-Packages=false",
+)
+APT = " ".join(("apt-get -y -q", *(f"-o {option}" for option in OPTIONS)))
+
+SHOW = """
+import grp, pwd, subprocess
+out = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\\n"],
+                     capture_output=True, text=True, check=True).stdout
+result = {
+    "packages": sorted(line.split()[0] for line in out.splitlines() if line.split()[1][1:2] == "i"),
+    "users": sorted(user.pw_name for user in pwd.getpwall()),
+    "groups": sorted(group.gr_name for group in grp.getgrall()),
+}
+"""
+
+# nothing may start before its own part has configured it: Debian's own switch for that
+INSTALL = f"""
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+switch=/usr/sbin/policy-rc.d
+[ ! -e "$switch" ] || mv "$switch" "$switch.before-sidestep"
+restore() {{
+  rm -f "$switch"
+  [ ! -e "$switch.before-sidestep" ] || mv "$switch.before-sidestep" "$switch"
+}}
+trap restore EXIT
+printf '#!/bin/sh\\nexit 101\\n' >"$switch"; chmod 755 "$switch"
+{APT} update >&2 </dev/null
+{APT} install --no-install-recommends "$@" >&2 </dev/null
+systemctl daemon-reload
+systemctl disable -q keepalived 2>/dev/null || true
+"""
+
+PURGE = f"""
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+{APT} purge "$@" >&2 </dev/null
+systemctl daemon-reload; systemctl reset-failed
+"""
+
+WOULD_PURGE = f'{APT} -s purge "$@" </dev/null | awk \'$1 == "Purg" {{print $2}}\''
+
+ERASE = """
+# what the packages' own purge scripts leave: data of the empty daemons, and their accounts
+for user in $1; do userdel "$user" 2>/dev/null || true; done
+for group in $2; do groupdel "$group" 2>/dev/null || true; done
+shift 2
+for folder; do rm -rf -- "$folder"; done
+"""
+
+# folders that belong to a package although dpkg does not remove them
+FOLDERS = {
+    "mariadb-server": ("/var/lib/mysql", "/etc/mysql", "/var/log/mysql"),
+    "rabbitmq-server": ("/var/lib/rabbitmq", "/etc/rabbitmq", "/var/log/rabbitmq"),
+    "memcached": ("/etc/memcached.conf",),
+    "haproxy": ("/etc/haproxy", "/var/lib/haproxy"),
+    "keepalived": ("/etc/keepalived",),
+    "uuid-runtime": ("/var/lib/libuuid",),
+    "openvswitch-switch": ("/etc/openvswitch", "/var/lib/openvswitch", "/var/log/openvswitch"),
+}
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The packages of a controller, sorted."""
+    text = resources.files(__package__).joinpath("packages.yaml").read_text()
+    return tuple(sorted(name for group in yaml.safe_load(text).values() for name in group))
+
+
+class Packages:
+    """Facts: `{"packages": {"haproxy": "installed", ...}}`, those of ours that are there."""
+
+    def wanted(self, place: Place) -> Facts:
+        return {"packages": dict.fromkeys(names(), "installed")}
+
+    def read(self, host: Host, place: Place) -> Facts:
+        installed = set(host.python(SHOW)["packages"])
+        return {"packages": {name: "installed" for name in names() if name in installed}}
+
+    def apply(self, host: Host, place: Place) -> None:
+        found = host.python(SHOW)
+        missing = [name for name in names() if name not in found["packages"]]
+        if not missing:
+            return
+        added = record.recall(host, "packages")
+        # `before` stays in the record of a run that died half-way: what it added is ours as well
+        before = added.setdefault("before", found)
+        record.remember(host, "packages", added)
+        host.shell(INSTALL, *missing, timeout=APT_SECONDS)
+        after = host.python(SHOW)
+        for kind in ("packages", "users", "groups"):
+            new = set(after[kind]) - set(before[kind])
+            added[kind] = sorted({*added.get(kind, ()), *new})
+        del added["before"]
+        record.remember(host, "packages", added)
+
+    def remove(self, host: Host, place: Place) -> None:
+        added = record.recall(host, "packages")
+        found = host.python(SHOW)
+        if before := added.get("before"):
+            for kind in ("packages", "users", "groups"):
+                added[kind] = sorted(
+                    {*added.get(kind, ()), *(set(found[kind]) - set(before[kind]))}
+                )
+        ours = set(added.get("packages", ())) & set(found["packages"])
+        if ours:
+            would = set(host.shell(WOULD_PURGE, *sorted(ours)).split())
+            if others := sorted(would - ours):
+                raise PreconditionError(
+                    f"{host.name}: {', '.join(others)} need packages that this stack installed; "
+                    "remove those first, then destroy again"
+                )
+            host.shell(PURGE, *sorted(ours), timeout=APT_SECONDS)
+        folders = [f for name in added.get("packages", ()) for f in FOLDERS.get(name, ())]
+        accounts = (" ".join(added.get(kind, ())) for kind in ("users", "groups"))
+        host.shell(ERASE, *accounts, *folders)
+        record.forget(host, "packages")

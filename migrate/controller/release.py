@@ -1,0 +1,145 @@
+"""The release's virtual environment, exactly as its lock says."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from importlib import resources
+
+from migrate.controller import record
+from migrate.controller.part import Facts, Place
+from migrate.errors import PreconditionError, SettingsError
+from migrate.host import Host
+
+UV = "uv==0.13.8"
+INSTALL_SECONDS = 1800
+
+# metadata folders only: asking importlib for 260 distributions takes a second longer
+SHOW = """
+import glob, os, re
+venv, lock = payload
+names = {}
+for folder in glob.glob(venv + "/lib/python3*/site-packages/*.dist-info"):
+    name, version = os.path.basename(folder)[:-len(".dist-info")].rsplit("-", 1)
+    names[re.sub(r"[-_.]+", "-", name).lower()] = version
+try:
+    with open(venv + "/.sidestep-lock") as stream:
+        stamp = stream.read().strip()
+except FileNotFoundError:
+    stamp = ""
+result = {
+    "lock": stamp,
+    "missing": sorted(f"{n}=={v}" for n, v in lock.items() if names.get(n) != v),
+    "strange": sorted(f"{n}=={v}" for n, v in names.items() if n not in lock),
+}
+"""
+
+INSTALL = """
+venv=@VENV@ uv=@UV@ stamp=@STAMP@
+work=$(mktemp -d /var/tmp/sidestep-release.XXXXXX); trap 'rm -rf "$work"' EXIT
+# a cache that the machine was given is used, and none is left; wheels in it count only when their
+# hashes are those of the lock
+export UV_CACHE_DIR=/var/cache/sidestep/uv UV_LINK_MODE=copy
+[ -d "$UV_CACHE_DIR" ] || UV_CACHE_DIR=$work/cache
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_NO_PROGRESS=1
+if ! "/opt/openstack/.uv/bin/uv" --version 2>/dev/null | grep -qF "uv ${uv#*==} "; then
+  rm -rf /opt/openstack/.uv; install -d -m 0755 /opt/openstack
+  python3 -m venv /opt/openstack/.uv </dev/null
+  /opt/openstack/.uv/bin/pip -q --disable-pip-version-check install "$uv" </dev/null >&2
+fi
+PATH=/opt/openstack/.uv/bin:$PATH
+cat >"$work/lock.txt" <<'LOCK'
+@LOCK@
+LOCK
+cat >"$work/build.txt" <<'BUILD'
+@BUILD@
+BUILD
+rm -f "$venv/.sidestep-lock"
+[ -x "$venv/bin/python" ] || uv venv -q --python /usr/bin/python3 "$venv" </dev/null
+uv pip sync -q --python "$venv/bin/python" --require-hashes -b "$work/build.txt" \\
+  "$work/lock.txt" </dev/null
+uv pip check -q --python "$venv/bin/python" </dev/null
+"$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null </dev/null || true
+printf '%s\\n' "$stamp" >"$venv/.sidestep-lock"
+"""
+
+REMOVE = """
+rm -rf -- "$1" "$1.new"
+[ -n "$(ls -d /opt/openstack/20* 2>/dev/null)" ] || rm -rf /opt/openstack/.uv
+rmdir --ignore-fail-on-non-empty /opt/openstack 2>/dev/null || true
+"""
+
+
+def releases() -> list[str]:
+    """The releases that this program can install, oldest first."""
+    return sorted(
+        entry.name
+        for entry in resources.files(__package__).joinpath("pins").iterdir()
+        if entry.name[0].isdigit()
+    )
+
+
+def pins(release: str, name: str) -> str:
+    """One of the release's pin files, as text."""
+    if release not in releases():
+        raise SettingsError(
+            f"no pins for release {release}; this program installs {', '.join(releases())}"
+        )
+    return resources.files(__package__).joinpath("pins", release, name).read_text()
+
+
+def locked(release: str) -> dict[str, str]:
+    """Every distribution of the release and its version: `{"nova": "33.0.2", ...}`."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", pins(release, "lock.txt"), re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+
+
+def digest(release: str) -> str:
+    """What decides the environment, short: it names the lock in facts, stamps and layers."""
+    return sha256(pins(release, "lock.txt").encode()).hexdigest()[:12]
+
+
+def script(place: Place) -> str:
+    """Shell text that makes the environment of *place* as locked; safe to repeat."""
+    values = {
+        "@VENV@": place.venv,
+        "@UV@": UV,
+        "@STAMP@": digest(place.release),
+        "@BUILD@": pins(place.release, "build-constraints.txt").rstrip(),
+        "@LOCK@": pins(place.release, "lock.txt").rstrip(),
+    }
+    text = INSTALL
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+class Release:
+    """Facts: `{"release": "2026.1", "lock": "<digest>", "missing": [], "strange": []}`."""
+
+    def wanted(self, place: Place) -> Facts:
+        lock = digest(place.release)
+        return {"release": place.release, "lock": lock, "missing": [], "strange": []}
+
+    def read(self, host: Host, place: Place) -> Facts:
+        found: Facts = host.python(SHOW, [place.venv, locked(place.release)])
+        release = place.release if found["lock"] or host.exists(place.venv) else "absent"
+        return {"release": release, **found}
+
+    def apply(self, host: Host, place: Place) -> None:
+        wanted = self.wanted(place)
+        if self.read(host, place) == wanted:
+            return
+        record.remember(host, f"release-{place.release}", {"venv": place.venv})
+        host.shell(script(place), timeout=INSTALL_SECONDS)
+        found = self.read(host, place)
+        if found != wanted:
+            raise PreconditionError(
+                f"{host.name}: {place.venv} is not as locked after its installation: "
+                f"missing {found['missing']}, strange {found['strange']}"
+            )
+
+    def remove(self, host: Host, place: Place) -> None:
+        if record.recall(host, f"release-{place.release}"):
+            host.shell(REMOVE, place.venv, timeout=600)
+            record.forget(host, f"release-{place.release}")

@@ -1,0 +1,124 @@
+"""The fingerprint taken at the fence: kept on the source too, so that any machine can go back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.database import connection
+from migrate.database.difference import Difference, differences
+from migrate.database.fingerprint import Fingerprint, digest, fingerprint
+from migrate.database.places import Place, places
+from migrate.errors import PreconditionError, StepError
+from migrate.host import Host
+
+PATH = "/var/lib/migrate/fingerprint.json"
+NAME = "/var/lib/migrate/fingerprint.name"  # its digest alone, for the many who only ask which
+PLACES = "database.places"
+
+
+def known(context: Context) -> list[Place]:
+    """The source's databases; read once a run, since configuration is fixed by then."""
+    if PLACES not in context.extras:
+        context.extras[PLACES] = places(context.source.first, context.recipes)
+    found: list[Place] = context.extras[PLACES]
+    return found
+
+
+def of(context: Context, host: Host) -> Fingerprint:
+    """The fingerprint of the source's databases and accounts as *host* has them."""
+    found = known(context)
+    return fingerprint(host, (one.name for one in found), (one.user for one in found))
+
+
+def take(context: Context) -> None:
+    """Fingerprint the fenced source and keep it here and there."""
+    source = context.source.first
+    if not read_only(source):
+        raise PreconditionError(
+            f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
+        )
+    taken = of(context, source)
+    missing = sorted({one.name for one in known(context)} - set(taken["databases"]))
+    if missing:
+        raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
+    text = json.dumps(taken)
+    source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
+    source.write(PATH, text, mode=0o600)
+    source.write(NAME, digest(taken), mode=0o600)
+    local = context.home / "fingerprint.json"
+    local.touch(mode=0o600)
+    local.chmod(0o600)
+    local.write_text(text)
+
+
+def kept(context: Context) -> Fingerprint | None:
+    """The fingerprint taken at the fence, as the source keeps it; None where none was taken."""
+    source = context.source.first
+    text = source.shell('cat -- "$1" 2>/dev/null || true', PATH)
+    if not text.strip():
+        return None
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def required(context: Context) -> Fingerprint:
+    """The same; StepError where none was taken."""
+    found = kept(context)
+    if found is None:
+        raise StepError("the source has no fingerprint of its fence; take it first")
+    return found
+
+
+def name(context: Context) -> str:
+    """The digest that names the fenced data; "" where no fingerprint was taken."""
+    return context.source.first.shell('cat -- "$1" 2>/dev/null || true', NAME).strip()
+
+
+def taken(context: Context) -> bool:
+    """Whether the fence now in force has its fingerprint."""
+    return bool(name(context)) and read_only(context.source.first)
+
+
+def current(context: Context) -> str:
+    """The digest that names the fenced data; StepError before the fingerprint was taken."""
+    found = name(context)
+    if not found:
+        raise StepError("the source has no fingerprint of its fence; take it first")
+    return found
+
+
+def lift(context: Context) -> None:
+    """Compare the fenced source a last time, then drop its fingerprint.
+
+    A source that takes writes again (its timer reopened it) moves on by right: nothing to compare.
+    """
+    source = context.source.first
+    if kept(context) is not None and read_only(source):
+        found = source_equals_fence(context)
+        if found:
+            raise StepError(
+                f"{source.name}: data is not what it was at the fence, no unit was started: "
+                + "; ".join(str(one) for one in found[:20])
+            )
+    source.run("rm", "-f", "--", PATH, NAME)
+    source.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+    (context.home / "fingerprint.json").unlink(missing_ok=True)
+
+
+def source_equals_fence(context: Context) -> list[Difference]:
+    """What changed on the source since it was fenced; [] also where no fingerprint was taken.
+
+    For the way back, before any unit of the source starts.
+    """
+    fenced = kept(context)
+    if fenced is None:
+        return []
+    return differences(fenced, of(context, context.source.first), ("fence", "source now"))
+
+
+def read_only(host: Host) -> bool:
+    """Whether *host*'s database refuses the services' writes."""
+    with connection.session(host) as link:
+        return bool(connection.value(link, "SELECT @@global.read_only"))

@@ -1,0 +1,50 @@
+"""The proof that the copy is the fenced source, and that there was something to compare."""
+
+from __future__ import annotations
+
+from migrate.cloud import Context
+from migrate.database import baseline, connection, progress
+from migrate.database.difference import differences
+from migrate.database.fingerprint import OBJECTS, Fingerprint, digest
+from migrate.errors import StepError
+from migrate.host import Host
+
+
+def prove(context: Context) -> None:
+    """Prove the copy equal to the fenced source, or raise StepError naming what is not."""
+    fenced = baseline.required(context)
+    target = context.target.first
+    prove_equal(target, fenced, baseline.of(context, target))
+    with connection.session(target) as link:
+        progress.note(link, "compare", digest(fenced))
+
+
+def forget(context: Context) -> None:
+    """Forget the proof."""
+    with connection.session(context.target.first) as link:
+        progress.forget(link, "compare")
+
+
+def prove_equal(target: Host, fenced: Fingerprint, copied: Fingerprint) -> None:
+    """Raise StepError with what differs."""
+    found = differences(fenced, copied, ("source", "target"))
+    if found:
+        raise StepError(
+            f"{target.name}: the copy is not the source: "
+            + "; ".join(str(difference) for difference in found[:20])
+            + (f"; and {len(found) - 20} more" if len(found) > 20 else "")
+        )
+
+
+def only(fenced: Fingerprint, part: Fingerprint) -> Fingerprint:
+    """*fenced* without the databases and accounts that *part* does not speak of."""
+
+    def kept(name: str) -> bool:
+        return name.partition(".")[0] in part["databases"]
+
+    result = dict(fenced)
+    for kind in ("databases", "tables", *OBJECTS):
+        result[kind] = {name: one for name, one in fenced[kind].items() if kept(name)}
+    accounts_kept = part["accounts"]
+    result["accounts"] = {n: one for n, one in fenced["accounts"].items() if n in accounts_kept}
+    return result

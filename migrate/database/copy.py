@@ -1,0 +1,170 @@
+"""The simple logical copy: the target pulls dumps from the source, host to host, and imports them.
+
+It needs nothing of the source but a key, works across versions, and stays the fall-back path. A
+stream counts as whole only when its last statement, which the source sends after its dump ended
+well, was answered by the target's server.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from migrate import markers, transfer
+from migrate.cloud import Context
+from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
+from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
+from migrate.errors import StepError
+
+STREAMS = 2
+TABLE_COST = 3000  # rows that take as long as making a table
+
+# both ends of the pipe are waited for and judged; the mark is the answer to the last statement
+IMPORT = """
+import subprocess, tempfile
+errors = tempfile.TemporaryFile()
+pull = subprocess.Popen(payload["command"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                        stderr=errors)
+load = subprocess.run(["mariadb", "--batch", "--skip-column-names", "--max-allowed-packet=1G",
+                       "--default-character-set=utf8mb4"],
+                      stdin=pull.stdout, stdout=subprocess.PIPE, stderr=errors, text=True)
+pull.stdout.close()
+status = pull.wait(), load.returncode
+whole = load.stdout.splitlines()[-1:] == ["complete " + " ".join(payload["asked"])]
+if status != (0, 0) or not whole:
+    errors.seek(0)
+    said = errors.read()[-500:].decode(errors="replace").strip()
+    mark = "came" if whole else "is missing"
+    result = f"ssh {status[0]}, import {status[1]}, mark of completeness {mark}: {said}"
+"""
+
+
+def copied(context: Context) -> bool:
+    """Whether the whole copy of what is fenced now arrived."""
+    return _noted(context, "copy")
+
+
+def compared(context: Context) -> bool:
+    """Whether the copy was proven equal to what is fenced now."""
+    return _noted(context, "compare")
+
+
+def _noted(context: Context, what: str) -> bool:
+    fenced = baseline.name(context)
+    with connection.session(context.target.first) as link:
+        return progress.noted(link, what, fenced)
+
+
+def first_pass(context: Context) -> None:
+    """Copy everything while the source serves, so that the window only brings what changed."""
+    markers.refuse_after(context, "copied")
+    source, target = context.source.first, context.target.first
+    names = sorted({place.name for place in baseline.known(context)})
+    with connection.session(source) as link:
+        sizes: dict[str, int] = {}
+        for name, _, size in listed(link, names):
+            sizes[name] = sizes.get(name, 0) + size // 200 + TABLE_COST
+    with connection.session(target) as link:
+        carried = ownership.settle(link, context, names)
+        progress.clear(link)
+        ownership.empty(link, ownership.recorded(target))
+    pull(context, "databases", split(dict.fromkeys(names, 1) | sizes, STREAMS))
+    with connection.session(target) as link:
+        accounts.grant(link, carried)
+        progress.note(link, "first", "")
+
+
+def passed(context: Context) -> bool:
+    """Whether a first pass arrived whole."""
+    with connection.session(context.target.first) as link:
+        return progress.ever(link, "first")
+
+
+def copy(context: Context) -> None:
+    """Make the target's databases those of the fenced source, bringing only what differs.
+
+    What the target holds is asked, not believed: from a first pass of long ago to nothing at all,
+    or what a schema tool made of it, the end is the same.
+    """
+    markers.refuse_after(context, "synced")
+    target = context.target.first
+    fenced = baseline.required(context)
+    held = baseline.of(context, target)
+    carried: list[accounts.Account] = []
+    if not ownership.settled(target, fenced, held):
+        with connection.session(target) as link:
+            carried = ownership.settle(link, context, sorted(fenced["databases"]))
+    databases, tables, gone = delta.missing(fenced, held)
+    with connection.session(target) as link:
+        delta.make_room(link, databases, [*tables, *gone])
+    pull(context, "databases", split(costs(fenced, databases, []), STREAMS))
+    pull(context, "tables", split(costs(fenced, [], tables), STREAMS))
+    markers.mark(context, "copied")
+    with connection.session(target) as link:
+        accounts.grant(link, carried)
+        progress.note(link, "copy", digest(fenced))
+
+
+def uncopy(context: Context) -> None:
+    """The copy is no longer that of the fence; what is there counts as a first pass again."""
+    markers.unmark(context, "copied")
+    with connection.session(context.target.first) as link:
+        progress.forget(link, "copy")
+
+
+def split(work: dict[str, int], ways: int) -> list[list[str]]:
+    """The names of *work* in at most *ways* groups of about the same work each."""
+    groups: list[list[str]] = [[] for _ in range(ways)]
+    for name in sorted(work, key=lambda one: -work[one]):
+        min(groups, key=lambda group: sum(work[one] for one in group)).append(name)
+    return [sorted(group) for group in groups if group]
+
+
+def costs(fenced: Fingerprint, databases: list[str], tables: list[str]) -> dict[str, int]:
+    """What each of *databases* or *tables* costs to bring: its rows, and a price per table."""
+    work = dict.fromkeys((*databases, *tables), TABLE_COST)
+    for name, table in fenced["tables"].items():
+        whole = delta.owner(name)
+        if name in work:
+            work[name] += table["rows"]
+        elif whole in work:
+            work[whole] += table["rows"] + TABLE_COST
+    return work
+
+
+def pull(context: Context, word: str, shares: list[list[str]]) -> None:
+    """Import every share by a stream of its own; StepError with what any of them says."""
+    source, target = context.source.first, context.target.first
+
+    def one(share: list[str]) -> str:
+        command = transfer.command(context, target, source, word, *share)
+        payload = {"command": command, "asked": share}
+        return str(target.python(IMPORT, payload, timeout=transfer.DAY) or "")
+
+    if not shares:
+        return
+    transfer.permit(source, databases={delta.owner(name) for share in shares for name in share})
+    with ThreadPoolExecutor(len(shares)) as pool:
+        wrong = [text for text in pool.map(one, shares) if text]
+    if wrong:
+        raise StepError(
+            f"the copy from {source.name} to {target.name} is not whole, nothing of it counts: "
+            + "; ".join(wrong)
+        )
+
+
+def renew(context: Context, names: list[str]) -> None:
+    """Bring *names* again from the fenced source and prove them, over what became of them here.
+
+    A schema tool that failed half-way is never started again on what it left.
+    """
+    target = context.target.first
+    fenced = baseline.required(context)
+    with connection.session(context.source.first) as other:
+        who = connection.identity(other)
+    with connection.session(target) as link:
+        ownership.prove_other(link, target, who)
+        delta.make_room(link, names, [])
+    pull(context, "databases", split(costs(fenced, names, []), STREAMS))
+    users = {place.user for place in baseline.known(context) if place.name in names}
+    again = fingerprint(target, names, users)
+    compare.prove_equal(target, compare.only(fenced, again), again)

@@ -1,0 +1,146 @@
+"""Who is at the other end of the URLs that a schema tool is about to follow.
+
+The copied data names databases too (nova's cell mappings), and may name the source's controllers
+by their own addresses. Those are rewritten to their counterparts on the target, and only then is
+everything asked again: by `migrate.isolation`, and here as a last guard that does not rely on how
+the target is isolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from urllib.parse import unquote, urlsplit
+
+from migrate import isolation
+from migrate.cloud import Context
+from migrate.configuration import mapping
+from migrate.database import baseline, connection, copy, progress
+from migrate.database.places import Place, places
+from migrate.errors import PreconditionError
+from migrate.host import Host
+from migrate.services.base import Recipe
+
+SEEN = "database.seen"
+
+ASK = """
+import os, subprocess
+result = []
+for url in payload:
+    argv = ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5",
+            "--disable-ssl-verify-server-cert",
+            "--host=" + url["host"], "--port=" + str(url["port"]), "--user=" + url["user"],
+            "--execute=SELECT CONCAT(@@server_uid, ' ', @@datadir)", url["database"]]
+    done = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "MYSQL_PWD": url["password"]})
+    result.append([done.returncode, done.stdout.strip(), done.stderr.strip()[-200:]])
+"""
+
+
+def prove(context: Context) -> None:
+    """Make the copied URLs the target's, then prove that all of them end there."""
+    target = context.target.first
+    fenced = baseline.current(context)
+    if not copy.compared(context):
+        raise PreconditionError(
+            f"{target.name}: the copy was not proven equal to the source; nothing was rewritten"
+        )
+    lead_here(context, context.recipes)
+    with connection.session(target) as link:
+        progress.note(link, "ends", fenced)
+
+
+def lead_here(context: Context, recipes: Iterable[Recipe]) -> None:
+    """Rewrite and ask; PreconditionError where anything still leads elsewhere.
+
+    As a rule URLs name the virtual IP and nothing is rewritten, so all is asked at once.
+    """
+
+    def ask_all() -> None:
+        context.extras.pop(SEEN, None)
+        ask(context.target.first, seen(context))
+
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(isolation.prove, context), pool.submit(ask_all)]
+        rewritten = pool.submit(rewrite_all, context, tuple(recipes)).result()
+        if rewritten:  # what was asked meanwhile was asked too early, whatever came of it
+            wait(asked)
+            asked = [pool.submit(isolation.prove, context), pool.submit(ask_all)]
+        for one in asked:
+            one.result()
+
+
+def rewrite_all(context: Context, recipes: Iterable[Recipe]) -> int:
+    """How many URLs of cells were rewritten."""
+    replaced = mapping.of(context, 0)
+    with connection.session(context.target.first) as link:
+        return sum(rewrite(link, context, recipe, replaced) for recipe in recipes)
+
+
+def seen(context: Context) -> list[Place]:
+    """The databases as the target's own configuration and cell mappings name them."""
+    if SEEN not in context.extras:
+        context.extras[SEEN] = places(context.target.first, context.recipes)
+    found: list[Place] = context.extras[SEEN]
+    return found
+
+
+def proven(context: Context) -> bool:
+    """Whether that was proven for the copy of what is fenced now."""
+    fenced = baseline.name(context)
+    with connection.session(context.target.first) as link:
+        return progress.noted(link, "ends", fenced)
+
+
+def forget(context: Context) -> None:
+    """The proof no longer stands. Rewritten URLs stay: they go with the copy."""
+    with connection.session(context.target.first) as link:
+        progress.forget(link, "ends")
+
+
+def rewrite(
+    link: connection.Session, context: Context, recipe: Recipe, replaced: mapping.Mapping
+) -> int:
+    """Address the cell mappings of *recipe* in the target's copy to the target; how many."""
+    within = recipe.cells
+    if within is None:
+        return 0
+    changed = 0
+    named = {p.usual: p.name for p in baseline.known(context) if p.project == recipe.project}
+    table = connection.quoted(named[within.database], within.table)
+    for column in (connection.quoted(within.database_url), connection.quoted(within.broker_url)):
+        for (url,) in connection.rows(link, f"SELECT DISTINCT {column} FROM {table}"):  # noqa: S608
+            if url and replaced.replaced(url) != url:
+                statement = f"UPDATE {table} SET {column} = %s WHERE {column} = %s"  # noqa: S608
+                connection.rows(link, statement, replaced.replaced(url), url)
+                changed += 1
+    return changed
+
+
+def ask(host: Host, asked: Iterable[Place]) -> None:
+    """Ask every URL, from *host* and as the service, who answers: only *host*'s server may."""
+    asked = list(asked)
+    with connection.session(host) as link:
+        own = connection.identity(link)
+    payload = []
+    for place in asked:
+        parts = urlsplit(place.url)
+        payload.append(
+            {
+                "host": parts.hostname or "localhost",
+                "port": parts.port or 3306,
+                "user": place.user,
+                "password": unquote(parts.password or ""),
+                "database": place.name,
+            }
+        )
+    wrong = []
+    for place, (status, told, said) in zip(asked, host.python(ASK, payload), strict=True):
+        if status:
+            wrong.append(f"{place.name} cannot be reached as {place.user} ({said})")
+        elif told != own:
+            wrong.append(f"{place.name} is served by another server ({told})")
+    if wrong:
+        raise PreconditionError(
+            f"{host.name}: no schema tool was started, its URLs do not end here: {'; '.join(wrong)}"
+        )

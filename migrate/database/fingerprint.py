@@ -1,0 +1,192 @@
+"""The logical fingerprint of a server's service databases: what "equal" means in this program.
+
+Taken while nobody writes. Checksums are MariaDB's own CHECKSUM TABLE, whose value depends on the
+rows and on how they are laid out: two servers agree only over the same row format and the same
+on-disk types of temporal columns, and may differ between major versions of MariaDB although the
+rows are the same. It is CRC32 over whole tables: a proof against accidents, not against forgers.
+A false "different" stops the run, which is the safe side.
+
+    {"server": "<uid>", "version": "11.8.6-MariaDB", "settings": {"collation_server": "..."},
+     "databases": {"nova": "utf8mb3 utf8mb3_general_ci"},
+     "tables": {"nova.instances": {"rows": 3, "checksum": 17, "next": 4, "definition": "CREATE.."}},
+     "views": {"nova.v": "..."}, "triggers": {}, "routines": {}, "events": {},
+     "accounts": {"'nova'@'%'": {"login": "<digest>", "grants": ["GRANT USAGE ON ..."]}}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from migrate.database import accounts, connection, settings
+from migrate.errors import StepError
+from migrate.host import Host
+
+Fingerprint = dict[str, Any]
+
+CONNECTIONS = 3
+BATCH_TABLES = 40
+BATCH_BYTES = 64 * 2**20  # tables above it are a batch of their own
+NEXT = re.compile(r" AUTO_INCREMENT=(\d+)")
+
+OBJECTS = {
+    "views": (
+        "SELECT table_schema, table_name, view_definition, check_option, definer, security_type,"
+        " algorithm, character_set_client, collation_connection"
+        " FROM information_schema.views WHERE table_schema IN ({})"
+    ),
+    "triggers": (
+        "SELECT trigger_schema, trigger_name, event_object_table, action_timing,"
+        " event_manipulation, action_order, action_statement, sql_mode, definer,"
+        " character_set_client, collation_connection, database_collation"
+        " FROM information_schema.triggers WHERE trigger_schema IN ({})"
+    ),
+    "routines": (
+        "SELECT db, name, type, CAST(param_list AS CHAR), CAST(returns AS CHAR),"
+        " CAST(body AS CHAR), is_deterministic, sql_data_access, security_type, definer, sql_mode,"
+        " character_set_client, collation_connection, db_collation"
+        " FROM mysql.proc WHERE db IN ({})"
+    ),
+    "events": (
+        "SELECT event_schema, event_name, event_definition, event_type, execute_at,"
+        " interval_value, interval_field, starts, ends, status, on_completion, sql_mode, definer,"
+        " character_set_client, collation_connection, database_collation, time_zone"
+        " FROM information_schema.events WHERE event_schema IN ({})"
+    ),
+}
+
+
+Opener = Callable[[], AbstractContextManager[connection.Session]]
+
+
+def fingerprint(
+    host: Host, databases: Iterable[str], users: Iterable[str], socket: str = connection.SOCKET
+) -> Fingerprint:
+    """The fingerprint of *databases* and of the accounts of *users* on *host*'s MariaDB."""
+    return taken_by(lambda: connection.session(host, socket), databases, users)
+
+
+def taken_by(opened: Opener, databases: Iterable[str], users: Iterable[str]) -> Fingerprint:
+    """The same through sessions that *opened* gives, which may all stand in one snapshot."""
+    names = sorted(set(databases))
+    with opened() as link:
+        tables = listed(link, names)
+        result: Fingerprint = {
+            "server": connection.identity(link),
+            "version": connection.value(link, "SELECT @@version"),
+            "settings": settings.read(link),
+            "databases": defaults(link, names),
+            **{kind: objects(link, kind, names) for kind in OBJECTS},
+            "accounts": {a.name: a.described() for a in accounts.accounts(link, users)},
+        }
+    result["tables"] = measured(opened, tables)
+    return result
+
+
+def digest(one: Fingerprint) -> str:
+    """A short name for what a fingerprint says, whoever's server said it."""
+    said = {key: value for key, value in one.items() if key not in {"server", "version"}}
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def summary(one: Fingerprint) -> dict[str, int]:
+    """How much was looked at: `{"databases": 9, "tables": 519, "rows": 2106720, ...}`."""
+    tables = one["tables"].values()
+    counted = {kind: len(one[kind]) for kind in ("databases", "tables", *OBJECTS, "accounts")}
+    return {**counted, "rows": sum(table["rows"] for table in tables)}
+
+
+def listed(link: connection.Session, names: list[str]) -> list[tuple[str, str, int]]:
+    """Base tables of *names* with their size in bytes, the largest first."""
+    found = connection.rows(
+        link,
+        "SELECT table_schema, table_name, COALESCE(data_length, 0)"  # noqa: S608
+        " FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema IN"
+        f" ({connection.marks(names)}) ORDER BY 3 DESC, 1, 2",
+        *names,
+    )
+    return [(str(schema), str(table), int(size)) for schema, table, size in found]
+
+
+def defaults(link: connection.Session, names: list[str]) -> dict[str, str]:
+    """Character set and collation of each database; one that is missing is left out."""
+    found = connection.rows(
+        link,
+        "SELECT schema_name, default_character_set_name, default_collation_name"  # noqa: S608
+        f" FROM information_schema.schemata WHERE schema_name IN ({connection.marks(names)})",
+        *names,
+    )
+    return {str(name): f"{charset} {collation}" for name, charset, collation in found}
+
+
+def objects(link: connection.Session, kind: str, names: list[str]) -> dict[str, str]:
+    """Definitions of one *kind* by `database.name`."""
+    statement = OBJECTS[kind].format(connection.marks(names))
+    return {
+        f"{schema}.{name}": json.dumps([None if v is None else str(v) for v in facts])
+        for schema, name, *facts in connection.rows(link, statement, *names)
+    }
+
+
+def measured(opened: Opener, tables: list[tuple[str, str, int]]) -> dict[str, dict[str, Any]]:
+    """Rows, checksum and definition of every table, by several connections side by side."""
+    waiting: SimpleQueue[list[tuple[str, str]]] = SimpleQueue()
+    for batch in batches(tables):
+        waiting.put(batch)
+
+    def work(_: int) -> dict[str, dict[str, Any]]:
+        done: dict[str, dict[str, Any]] = {}
+        with opened() as link:
+            while True:
+                try:
+                    batch = waiting.get_nowait()
+                except Empty:
+                    return done
+                done |= measure(link, batch)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        found = [one for part in pool.map(work, range(CONNECTIONS)) for one in part.items()]
+    return dict(sorted(found))
+
+
+def batches(tables: list[tuple[str, str, int]]) -> Iterator[list[tuple[str, str]]]:
+    """Groups of tables that are worth one round trip."""
+    group: list[tuple[str, str]] = []
+    size = 0
+    for schema, table, length in tables:
+        if group and (len(group) == BATCH_TABLES or size + length > BATCH_BYTES):
+            yield group
+            group, size = [], 0
+        group.append((schema, table))
+        size += length
+    if group:
+        yield group
+
+
+def measure(link: connection.Session, batch: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """One batch: three round trips, whatever its length."""
+    names = [connection.quoted(*table) for table in batch]
+    sums = connection.rows(link, f"CHECKSUM TABLE {', '.join(names)}")
+    counts = connection.several(link, (f"SELECT COUNT(*) FROM {name}" for name in names))  # noqa: S608
+    shown = connection.several(link, (f"SHOW CREATE TABLE {name}" for name in names))
+    result = {}
+    for (schema, table), (_, checksum), count, definition in zip(
+        batch, sums, counts, shown, strict=True
+    ):
+        if checksum is None:
+            raise StepError(f"{schema}.{table} cannot be checksummed; look at CHECK TABLE")
+        text = str(definition[0][1])
+        following = NEXT.search(text)
+        result[f"{schema}.{table}"] = {
+            "rows": int(count[0][0]),
+            "checksum": int(checksum),
+            "next": int(following[1]) if following else None,
+            "definition": NEXT.sub("", text, count=1),
+        }
+    return result

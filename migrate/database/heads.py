@@ -1,0 +1,121 @@
+"""Which alembic revisions the target's installed scripts end in, and which its databases show.
+
+Exit codes of the schema tools are not believed (a tool that found nothing to do, or looked at
+another database, also exits 0). The scripts are read by the release's own alembic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from migrate.cloud import Context
+from migrate.database import connection, warm
+from migrate.database.places import Place
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.services.base import Heads, Recipe
+
+CACHE = "database.heads"
+
+# one process a folder: initial revisions of nova and cinder register the same options
+SHIPPED = r"""
+import subprocess
+result = []
+for folder in payload["folders"]:
+    done = subprocess.run([payload["python"], "-", "--heads", folder], text=True, cwd="/",
+                          input=payload["program"], capture_output=True)
+    result.append([done.returncode, done.stdout, done.stderr[-300:]])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """`heads` of a folder of scripts; `implied` ones may be missing, another depends on them."""
+
+    heads: frozenset[str]
+    implied: frozenset[str]
+
+    def shown_by(self, revisions: Iterable[str]) -> bool:
+        """Whether a database with *revisions* is at the heads, no more and no less."""
+        shown = frozenset(revisions)
+        return self.heads - self.implied <= shown <= self.heads
+
+
+NONE = Shipped(frozenset(), frozenset())
+
+
+def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
+    """Heads by the folder of the scripts; read once a run: the release does not change within.
+
+    The waiting tools tell their own (they have alembic imported); otherwise it is started cold.
+    """
+    cache: dict[str, Shipped] = context.extras.setdefault(CACHE, {})
+    target = context.target.first
+    for recipe in recipes:
+        folders = [wanted.scripts for wanted in recipe.heads if wanted.scripts not in cache]
+        if not folders:
+            continue
+        told = warm.ask(target, recipe, [{"folders": folders}], timeout=180)
+        if told is not None and told[0]["status"] == 0:
+            outputs = [told[0]["output"]]
+        else:
+            outputs = cold(context, target, folders)
+        for line in (line for text in outputs for line in text.splitlines()):
+            if line.startswith("@@"):
+                found = json.loads(line[2:])
+                ends = Shipped(frozenset(found["heads"]), frozenset(found["implied"]))
+                cache[found["folder"]] = ends
+        if missing := [folder for folder in folders if not (cache.get(folder) or NONE).heads]:
+            raise StepError(
+                f"{target.name}: the revisions in {', '.join(missing)} of the release installed "
+                "there cannot be read"
+            )
+    return cache
+
+
+def cold(context: Context, target: Host, folders: list[str]) -> list[str]:
+    """What the release's Python prints about each of *folders*."""
+    payload = {
+        "python": f"{context.venv}/bin/python",
+        "program": warm.PROGRAM,
+        "folders": folders,
+    }
+    told = target.python(SHIPPED, payload, timeout=180)
+    if wrong := [errors for status, _, errors in told if status]:
+        raise StepError(f"{target.name}: the release's revisions cannot be read: {wrong[0]}")
+    return [out for _, out, _ in told]
+
+
+def behind(context: Context, recipe: Recipe, places: Iterable[Place]) -> list[str]:
+    """One line for every database of *recipe* on the target that is not at the shipped heads."""
+    known = shipped(context, [recipe])
+    found = []
+    with connection.session(context.target.first) as link:
+        for wanted in recipe.heads:
+            for place in concerned(wanted, recipe, places):
+                shown = revisions(link, place.name, wanted.table)
+                if not known[wanted.scripts].shown_by(shown):
+                    found.append(
+                        f"{place.name} shows {', '.join(sorted(shown)) or 'no revision'}, the "
+                        f"release ends in {', '.join(sorted(known[wanted.scripts].heads))}"
+                    )
+    return found
+
+
+def concerned(wanted: Heads, recipe: Recipe, places: Iterable[Place]) -> list[Place]:
+    """The databases that *wanted* speaks of: one, or one a cell."""
+    mine = [p for p in places if p.project == recipe.project and p.usual == wanted.database]
+    return mine if wanted.each_cell else mine[:1]
+
+
+def revisions(link: connection.Session, database: str, table: str) -> set[str]:
+    """What a database's own table shows; empty where it has none."""
+    statement = (
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+    )
+    if not connection.value(link, statement, database, table):
+        return set()
+    name = connection.quoted(database, table)
+    return {str(row[0]) for row in connection.rows(link, f"SELECT version_num FROM {name}")}  # noqa: S608

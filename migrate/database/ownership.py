@@ -1,0 +1,113 @@
+"""What on the target's server is ours: claimed before it is made, refused where it is another's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from migrate import markers
+from migrate.cloud import Context
+from migrate.database import accounts, baseline, connection, progress, settings
+from migrate.database.fingerprint import Fingerprint
+from migrate.errors import PreconditionError
+from migrate.host import Host
+
+RECORD = "/var/lib/migrate/copy.json"
+OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-source.cnf"
+SYSTEM = frozenset({"information_schema", "mysql", "performance_schema", "sys", "test"})
+
+
+def settle(link: connection.Session, context: Context, names: list[str]) -> list[accounts.Account]:
+    """Claim the target's server and give it the source's settings and the services' accounts.
+
+    The accounts are given back: they have no rights before the data is there.
+    """
+    source, target = context.source.first, context.target.first
+    with connection.session(source) as other:
+        who = connection.identity(other)
+        carried = accounts.accounts(other, (place.user for place in baseline.known(context)))
+        wanted = settings.read(other)
+    prove_other(link, target, who)
+    claim(link, target, who, names, [account.name for account in carried])
+    target.write(OPTIONS, settings.option_file(wanted), mode=0o644)
+    settings.apply(link, wanted)
+    accounts.create(link, carried)
+    return carried
+
+
+def settled(target: Host, fenced: Fingerprint, held: Fingerprint) -> bool:
+    """Whether the target is claimed for all of *fenced*, with its accounts and settings."""
+    if held["server"] == fenced["server"]:
+        return False  # and `settle` refuses it
+    record = recorded(target)
+    claimed = set(fenced["databases"]) <= set(record["databases"])
+    return claimed and all(fenced[kind] == held[kind] for kind in ("accounts", "settings"))
+
+
+def prove_other(link: connection.Session, target: Host, source_identity: str) -> None:
+    """Refuse to act on a "target" that is the source's own server."""
+    if connection.identity(link) == source_identity:
+        raise PreconditionError(
+            f"{target.name}: its database is the source's own server; nothing was done"
+        )
+
+
+def claim(
+    link: connection.Session, target: Host, source: str, names: list[str], users: list[str]
+) -> None:
+    """Record on the target what will be ours; refuse where it holds what we did not bring."""
+    record = recorded(target)
+    held = {str(row[0]) for row in connection.rows(link, "SHOW DATABASES")}
+    foreign = held - SYSTEM - {progress.SCHEMA, markers.SCHEMA} - set(record["databases"])
+    logins = {
+        str(row[0])
+        for row in connection.rows(
+            link,
+            "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE is_role = 'N'",
+        )
+    }
+    strangers = (logins & set(users)) - set(record["accounts"])
+    if foreign or strangers:
+        raise PreconditionError(
+            f"{target.name}: its database already holds {', '.join(sorted(foreign | strangers))}, "
+            "which this program did not bring; look whose it is, and remove it if it is nobody's"
+        )
+    record = {
+        "source": source,
+        "databases": sorted({*record["databases"], *names}),
+        "accounts": sorted({*record["accounts"], *users}),
+        "settings": record["settings"] or settings.read(link),
+    }
+    target.run("install", "-d", "-m", "0700", "/var/lib/migrate")
+    target.write(RECORD, json.dumps(record), mode=0o600)
+
+
+def recorded(target: Host) -> dict[str, Any]:
+    """What is recorded as ours on the target; empty lists where nothing is."""
+    text = target.shell('cat -- "$1" 2>/dev/null || true', RECORD)
+    empty: dict[str, Any] = {"source": "", "databases": [], "accounts": [], "settings": {}}
+    return {**empty, **json.loads(text)} if text.strip() else empty
+
+
+def empty(link: connection.Session, record: dict[str, Any]) -> None:
+    """Drop the databases that are ours."""
+    for name in record["databases"]:
+        connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(name)}")
+
+
+def discard(context: Context) -> None:
+    """Take from the target all that the copy brought, settings too; never from the source."""
+    target = context.target.first
+    record = recorded(target)
+    if record["source"]:
+        markers.unmark(context, "copied")
+        with connection.session(target) as link:
+            prove_other(link, target, record["source"])
+            with connection.session(context.source.first) as other:
+                prove_other(link, target, connection.identity(other))
+            progress.clear(link)
+            empty(link, record)
+            accounts.drop(link, record["accounts"])
+            settings.apply(link, record["settings"])
+    target.run("rm", "-f", "--", OPTIONS, RECORD)
+    target.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")

@@ -1,0 +1,65 @@
+"""What was done to the target's databases, kept beside them: it is gone when they are.
+
+A row says which source data it was done to, by the digest of the fingerprint taken at the fence:
+work done for an earlier window never counts for this one.
+"""
+
+from __future__ import annotations
+
+from migrate.database import connection
+
+SCHEMA = "migrate_progress"
+TABLE = f"`{SCHEMA}`.`progress`"
+
+MAKE = (
+    f"CREATE DATABASE IF NOT EXISTS `{SCHEMA}` CHARACTER SET utf8mb4",
+    f"CREATE TABLE IF NOT EXISTS {TABLE} (what VARCHAR(200) NOT NULL PRIMARY KEY,"
+    " fence CHAR(32) NOT NULL, noted DATETIME NOT NULL) ENGINE=InnoDB CHARACTER SET utf8mb4"
+    " COLLATE utf8mb4_bin",
+)
+
+
+def note(link: connection.Session, what: str, fence: str) -> None:
+    """Remember that *what* ("copy", "compare", "schema:nova") was done to the data of *fence*."""
+    connection.several(link, MAKE)
+    connection.rows(
+        link,
+        f"REPLACE INTO {TABLE} (what, fence, noted) VALUES (%s, %s, UTC_TIMESTAMP())",  # noqa: S608
+        what,
+        fence,
+    )
+
+
+def noted(link: connection.Session, what: str, fence: str) -> bool:
+    """Whether *what* was done to the data of *fence*; never so while nothing is fenced ("")."""
+    if not fence or not there(link):
+        return False
+    found = connection.rows(link, f"SELECT fence FROM {TABLE} WHERE what = %s", what)  # noqa: S608
+    return [row[0] for row in found] == [fence]
+
+
+def ever(link: connection.Session, what: str) -> bool:
+    """Whether *what* was noted for any data."""
+    if not there(link):
+        return False
+    return bool(connection.rows(link, f"SELECT 1 FROM {TABLE} WHERE what = %s", what))  # noqa: S608
+
+
+def forget(link: connection.Session, what: str) -> None:
+    """*what* is no longer so."""
+    if there(link):
+        connection.rows(link, f"DELETE FROM {TABLE} WHERE what = %s", what)  # noqa: S608
+
+
+def clear(link: connection.Session) -> None:
+    """Forget everything."""
+    connection.rows(link, f"DROP DATABASE IF EXISTS `{SCHEMA}`")
+
+
+def there(link: connection.Session) -> bool:
+    """Whether anything was ever noted."""
+    statement = (
+        "SELECT COUNT(*) FROM information_schema.tables"
+        " WHERE table_schema = %s AND table_name = 'progress'"
+    )
+    return bool(connection.value(link, statement, SCHEMA))

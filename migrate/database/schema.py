@@ -1,0 +1,108 @@
+"""Bring the copy to the target's release, project by project, and prove it by alembic's heads."""
+
+from __future__ import annotations
+
+from migrate import markers
+from migrate.cloud import Context
+from migrate.database import (
+    baseline,
+    connection,
+    copy,
+    ends,
+    heads,
+    ownership,
+    progress,
+    tools,
+    warm,
+)
+from migrate.errors import PreconditionError, StepError
+from migrate.plan import Impact, Phase, Step
+from migrate.services.base import Recipe
+
+
+def step(recipe: Recipe) -> Step:
+    """`<project>.schema`."""
+    return Step(
+        id=f"{recipe.project}.schema",
+        title=f"bring {recipe.project}'s databases to the target's release",
+        phase=Phase.CUTOVER,
+        done=lambda context: upgraded(context, recipe),
+        apply=lambda context: upgrade(context, recipe),
+        revert=lambda context: drop(context, recipe),
+        needs=("database.ends",),
+        impact=Impact.API_CLOSED,
+        estimate=3,
+    )
+
+
+def upgraded(context: Context, recipe: Recipe) -> bool:
+    """Whether the tools ran to the end over the copy of what is fenced, and the heads show it."""
+    fenced = baseline.name(context)
+    with connection.session(context.target.first) as link:
+        if not progress.noted(link, f"schema:{recipe.project}", fenced):
+            return False
+    return not heads.behind(context, recipe, ends.seen(context))
+
+
+def upgrade(context: Context, recipe: Recipe) -> None:
+    """Run the project's schema tools on the target's copy.
+
+    Safe to repeat: what an earlier attempt began is thrown away and copied anew, for a tool that
+    failed half-way may find nothing left to do and leave the schema broken.
+    """
+    target = context.target.first
+    fenced = baseline.current(context)
+    begun = f"begun:{recipe.project}"
+    with connection.session(target) as link:
+        if not progress.noted(link, "compare", fenced) or not progress.noted(link, "ends", fenced):
+            raise PreconditionError(
+                f"{target.name}: it was not proven that the copy equals the source and leads to "
+                "this host only; no schema tool was started"
+            )
+        again = progress.ever(link, begun)
+        progress.note(link, begun, fenced)
+    if again:
+        known = baseline.known(context)
+        copy.renew(context, [place.name for place in known if place.project == recipe.project])
+        ends.lead_here(context, [recipe])
+    found = [place for place in ends.seen(context) if place.project == recipe.project]
+    tools.run(context, recipe, tools.calls(recipe, recipe.sync, found))
+    if wrong := heads.behind(context, recipe, found):
+        raise StepError(f"{target.name}: {recipe.project} is not upgraded: {'; '.join(wrong)}")
+    with connection.session(target) as link:
+        progress.note(link, f"schema:{recipe.project}", fenced)
+
+
+def await_tools(context: Context) -> None:
+    """Start the tools, so that they wait when the window opens, and read the release's heads."""
+    warm.start(context)
+    heads.shipped(context, warm.concerned(context))
+
+
+def finish(context: Context) -> None:
+    """Mark the target as upgraded and let the waiting tools go: their memory is wanted now."""
+    markers.mark(context, "synced")
+    warm.stop(context, "--no-block")  # the services start beside: nobody waits for this
+
+
+def drop(context: Context, recipe: Recipe) -> None:
+    """Drop the target's copy of the project's databases, proven not to be the source's.
+
+    An upgraded schema has no way down: the way back is another copy.
+    """
+    target = context.target.first
+    record = ownership.recorded(target)
+    if not record["source"]:
+        return
+    with connection.session(context.source.first) as link:
+        source = connection.identity(link)
+    with connection.session(target) as link:
+        if not progress.ever(link, f"begun:{recipe.project}"):
+            return
+        ownership.prove_other(link, target, source)
+        for place in baseline.known(context):
+            if place.project == recipe.project and place.name in record["databases"]:
+                connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(place.name)}")
+        projects = (f"schema:{recipe.project}", f"begun:{recipe.project}")
+        for what in (*projects, "compare", "copy"):
+            progress.forget(link, what)

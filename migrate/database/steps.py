@@ -1,0 +1,89 @@
+"""The databases' steps in the window."""
+
+from __future__ import annotations
+
+from migrate import markers
+from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
+from migrate.plan import Impact, Phase, Step
+from migrate.services.base import Recipe
+
+
+def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
+    """Fingerprint, copy, compare, and a schema step for every project that has databases."""
+    return (
+        Step(
+            id="database.tools",
+            title="start the target's schema tools, to wait for the window",
+            phase=Phase.FOLLOW,
+            done=warm.started,
+            apply=schema.await_tools,
+            revert=warm.stop,
+            estimate=60,
+        ),
+        Step(
+            id="database.first-pass",
+            title="copy the databases a first time while the source serves",
+            phase=Phase.FOLLOW,
+            done=copy.passed,
+            apply=copy.first_pass,
+            revert=ownership.discard,
+            needs=("transfer.key",),
+            estimate=10,
+        ),
+        Step(
+            id="database.fingerprint",
+            title="fingerprint the fenced databases",
+            phase=Phase.CUTOVER,
+            done=baseline.taken,
+            apply=baseline.take,
+            revert=baseline.lift,
+            needs=("fence.read-only",),
+            impact=Impact.API_CLOSED,
+            estimate=1,
+        ),
+        Step(
+            id="database.copy",
+            title="bring what changed in the databases since the first pass",
+            phase=Phase.CUTOVER,
+            done=copy.copied,
+            apply=copy.copy,
+            revert=copy.uncopy,
+            needs=("database.fingerprint",),
+            impact=Impact.API_CLOSED,
+            estimate=2,
+        ),
+        Step(
+            id="database.compare",
+            title="compare every table, definition, account and grant",
+            phase=Phase.CUTOVER,
+            done=copy.compared,
+            apply=compare.prove,
+            revert=compare.forget,
+            needs=("database.copy",),
+            impact=Impact.API_CLOSED,
+            estimate=1,
+        ),
+        Step(
+            id="database.ends",
+            title="prove that every URL in the copied data leads to the target",
+            phase=Phase.CUTOVER,
+            done=ends.proven,
+            apply=ends.prove,
+            revert=ends.forget,
+            needs=("database.compare", "isolation.proof"),
+            impact=Impact.API_CLOSED,
+            estimate=1,
+        ),
+        *(schema.step(recipe) for recipe in recipes if recipe.sync),
+        Step(
+            id="database.synced",
+            title="mark the target's databases as upgraded",
+            phase=Phase.CUTOVER,
+            done=lambda context: markers.stage(context) in {"synced", "released"},
+            apply=schema.finish,
+            revert=lambda context: markers.unmark(context, "synced"),
+            needs=tuple(f"{recipe.project}.schema" for recipe in recipes if recipe.sync),
+            impact=Impact.API_CLOSED,
+            estimate=0.3,
+        ),
+    )

@@ -1,0 +1,97 @@
+"""A command of the target's release, run as the service's user: cold, or by a warm process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.database import warm
+from migrate.database.places import Place
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.services.base import Recipe, Tool
+
+LIMIT = 3600.0  # seconds for one command; large tables take long
+ROUNDS = 1000  # how often a tool may ask for another run
+
+COLD = """
+import os, pwd, subprocess
+user = pwd.getpwnam(payload["user"])
+done = subprocess.run(payload["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                      stderr=subprocess.STDOUT, cwd="/", user=user.pw_uid, group=user.pw_gid,
+                      extra_groups=os.getgrouplist(user.pw_name, user.pw_gid),
+                      env={"PATH": payload["path"], "HOME": user.pw_dir, "LANG": "C.UTF-8",
+                           **payload["environment"]})
+result = {"status": done.returncode,
+          "output": done.stdout[-3000:].decode(errors="replace")}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command line with what it needs to know beside it (a cell's URL: never in argv)."""
+
+    tool: Tool
+    environment: Mapping[str, str]
+    about: str  # the cell's database, or ""
+
+    def __repr__(self) -> str:
+        return f"Call({' '.join(self.tool.argv)} {self.about})"
+
+
+def calls(recipe: Recipe, tools: tuple[Tool, ...], places: list[Place]) -> Iterator[Call]:
+    """Every command of *tools* in order; those for each cell once for each cell's database."""
+    for tool in tools:
+        if not tool.each_cell:
+            yield Call(tool, {}, "")
+            continue
+        for place in places:
+            if place.project == recipe.project and place.usual == recipe.project:
+                yield Call(tool, {"OS_DATABASE__CONNECTION": place.url}, place.name)
+
+
+def run(context: Context, recipe: Recipe, wanted: Iterable[Call]) -> None:
+    """Run *wanted* in order, by the waiting tools where they wait, and judge every exit status."""
+    host = context.target.first
+    left = list(wanted)
+    repeats = 0
+    while left:
+        answers = warm.ask(host, recipe, [line(context, one) for one in left], timeout=LIMIT)
+        if answers is None:
+            answers = [cold(context, host, recipe, left[0])]
+        for answer in answers:
+            if not wants_another(host.name, left[0], answer["status"], answer["output"]):
+                left.pop(0)
+                repeats = 0
+            elif (repeats := repeats + 1) > ROUNDS:
+                raise StepError(f"{host.name}: {left[0]} asks for another run without end")
+
+
+def line(context: Context, call: Call) -> dict[str, Any]:
+    """*call* as both ways of running it take it."""
+    return {
+        "argv": [f"{context.venv}/bin/{call.tool.argv[0]}", *call.tool.argv[1:]],
+        "environment": dict(call.environment),
+        "go_on": list(call.tool.accepted),
+    }
+
+
+def wants_another(where: str, call: Call, status: int, output: str) -> bool:
+    """Whether *call* wants another run; raises StepError when it failed."""
+    if status in call.tool.repeat_while:
+        return True
+    if status not in call.tool.accepted:
+        said = " | ".join(output.strip().splitlines()[-4:])
+        command = " ".join((*call.tool.argv, *([f"({call.about})"] if call.about else [])))
+        raise StepError(f"{where}: {command} exited {status}: {said[-600:]}")
+    return False
+
+
+def cold(context: Context, host: Host, recipe: Recipe, call: Call) -> dict[str, Any]:
+    """Start *call*, wait, give its exit status and the end of what it said."""
+    path = f"{context.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    payload = {"user": recipe.user, "path": path, **line(context, call)}
+    answer: dict[str, Any] = host.python(COLD, payload, timeout=LIMIT)
+    return answer

@@ -1,0 +1,127 @@
+"""The target's schema tools, started, imported and waiting before the window; see onhost/warm.py.
+
+They are transient units of systemd under the service's own account. Nothing depends on them: where
+one does not answer, the tool is started cold and gives the same result.
+"""
+
+from __future__ import annotations
+
+import time
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.services.base import Recipe
+
+FOLDER = "/run/migrate-warm"
+PROGRAM = resources.files("migrate.onhost").joinpath("warm.py").read_text()
+MODULES: dict[str, list[str]] = yaml.safe_load(
+    resources.files(__package__).joinpath("warm.yaml").read_text()
+)
+READY_SECONDS = 300.0
+
+START = """
+unit=$1 user=$2 folder=$3; shift 3
+systemctl reset-failed -q "$unit" 2>/dev/null || true
+systemctl is-active -q "$unit" || systemd-run -q --unit="$unit" --collect \
+  -p User="$user" -p RuntimeDirectory="$unit" -p RuntimeDirectoryMode=0700 -p UMask=0077 \
+  -p StandardOutput=null -p StandardError=journal -p OOMScoreAdjust=500 -- "$@"
+"""
+
+# every line is answered by a line; the first asks whether anybody is there
+ASK = """
+import socket
+result = {"there": False, "answers": []}
+link = socket.socket(socket.AF_UNIX)
+try:
+    link.connect(payload["socket"])
+    result["there"] = True
+except OSError:
+    pass
+if result["there"]:
+    stream = link.makefile("rw")
+    for asked in payload["lines"]:
+        stream.write(json.dumps(asked) + "\\n"); stream.flush()
+        answer = stream.readline()
+        if not answer:
+            break
+        result["answers"].append(json.loads(answer))
+        if result["answers"][-1].get("status", 0) not in asked.get("go_on", [0]):
+            break
+"""
+
+
+def concerned(context: Context) -> list[Recipe]:
+    """The projects that have schema tools."""
+    return [recipe for recipe in context.recipes if recipe.sync]
+
+
+def unit(recipe: Recipe) -> str:
+    return f"migrate-warm-{recipe.project}"
+
+
+def start(context: Context) -> None:
+    """Start what does not run, two at a time, and wait until all are ready."""
+    host = context.target.first
+    host.run("install", "-d", "-m", "0755", FOLDER)
+    host.write(f"{FOLDER}/warm.py", PROGRAM, mode=0o644)
+    wanted = concerned(context)
+    for recipe in wanted:
+        programs = sorted({tool.argv[0] for tool in recipe.sync})
+        modules = ",".join(MODULES.get(recipe.project, []))
+        command = (f"{context.venv}/bin/python", f"{FOLDER}/warm.py", socket(recipe), modules)
+        host.shell(START, unit(recipe), recipe.user, FOLDER, *command, *programs)
+    deadline = time.monotonic() + READY_SECONDS
+    while waiting := [recipe.project for recipe in wanted if not ready(host, recipe)]:
+        if time.monotonic() > deadline:
+            raise StepError(
+                f"{host.name}: the schema tools of {', '.join(waiting)} do not get ready; see "
+                f"`journalctl -u 'migrate-warm-*'`"
+            )
+        time.sleep(1)
+
+
+def socket(recipe: Recipe) -> str:
+    return f"/run/{unit(recipe)}/socket"
+
+
+def started(context: Context) -> bool:
+    """Whether every project's tools wait."""
+    host = context.target.first
+    return all(ready(host, recipe) for recipe in concerned(context))
+
+
+def ready(host: Host, recipe: Recipe) -> bool:
+    """Whether the tools of *recipe* answer."""
+    told = ask(host, recipe, [{}])
+    return told is not None and len(told) == 1
+
+
+def stop(context: Context, *options: str) -> None:
+    """Stop them all and leave nothing; *options* are systemctl's."""
+    units = [f"{unit(recipe)}.service" for recipe in concerned(context)]
+    script = 'rm -rf -- "$1"; shift; systemctl stop "$@" 2>/dev/null || true'
+    context.target.first.shell(script, FOLDER, *options, *units)
+
+
+def ask(
+    host: Host, recipe: Recipe, lines: list[dict[str, Any]], timeout: float = 60
+) -> list[dict[str, Any]] | None:
+    """The answers to *lines*, up to the first whose status is not in the line's `go_on`.
+
+    None where nobody waits: nothing was done then, and the cold way is open. Raises StepError when
+    the tools died over a command.
+    """
+    told = host.python(ASK, {"socket": socket(recipe), "lines": lines}, timeout=timeout)
+    if not told["there"]:
+        return None
+    answers: list[dict[str, Any]] = told["answers"]
+    asked = lines[len(answers) - 1] if answers else {"go_on": [0]}
+    ended_well = answers and answers[-1].get("status", 0) in asked.get("go_on", [0])
+    if not answers or (len(answers) < len(lines) and ended_well):
+        raise StepError(f"{host.name}: {unit(recipe)} died over a command; see its journal")
+    return answers

@@ -1,0 +1,78 @@
+"""Every error the program raises on purpose; `migrate.cli.main` alone turns one into an exit code.
+
+MigrateError                 something the operator can act on                exit 1
+├── SettingsError            the operator's input is wrong                    exit 2
+├── PreconditionError        the cloud is not ready, or a rule forbids it     exit 3
+├── StepError                a step failed; the run can be resumed            exit 4
+├── IrreversibleError        asked to go back past a one-way step             exit 5
+├── JournalError             the journal belongs to another plan or is broken exit 6
+├── LockedError              another run holds the stack                      exit 7
+├── UnreachableError         a host cannot be reached or does not let us in   exit 8
+└── CommandError             a command on a host exited non-zero              exit 4
+"""
+
+from __future__ import annotations
+
+
+class MigrateError(Exception):
+    """Base of all errors meant for the operator: one line, what, where, and what to do."""
+
+    exit_code = 1
+
+
+class SettingsError(MigrateError):
+    """The stack file or the command line is wrong; nothing was touched."""
+
+    exit_code = 2
+
+
+class PreconditionError(MigrateError):
+    """A rule of the design or a check forbids what was asked; nothing was touched."""
+
+    exit_code = 3
+
+
+class StepError(MigrateError):
+    """A step failed; the same command resumes, `migrate rollback` goes back."""
+
+    exit_code = 4
+
+
+class IrreversibleError(MigrateError):
+    """A step without a way back stands between here and there."""
+
+    exit_code = 5
+
+
+class JournalError(MigrateError):
+    """The journal cannot be read, or records another plan."""
+
+    exit_code = 6
+
+
+class LockedError(MigrateError):
+    """Somebody else is at work on this stack."""
+
+    exit_code = 7
+
+
+class UnreachableError(MigrateError):
+    """A host does not answer, has an unknown host key, or refuses us; `host` is its name."""
+
+    exit_code = 8
+
+    def __init__(self, message: str, host: str = "") -> None:
+        self.host = host
+        super().__init__(message)
+
+
+class CommandError(MigrateError):
+    """*command* on *host* exited with *status*; at most 2,000 characters of stderr are told."""
+
+    exit_code = 4
+
+    def __init__(self, host: str, command: str, status: int, stderr: str) -> None:
+        self.host, self.command, self.status, self.stderr = host, command, status, stderr
+        tail = stderr.strip()[-2000:]
+        what = "did not end in time" if status == 124 else f"exited {status}"
+        super().__init__(f"{host}: {command} {what}{': ' + tail if tail else ''}")

@@ -1,0 +1,145 @@
+"""The fence: after the drain nothing of the source can write any more, nor after a reboot.
+
+Going back lifts it in this order: database writable, control units as they ran, keepalived. Who
+goes back must before that have compared the source with its fingerprint at the fence, and have
+returned the virtual IP with the old broker running, since every unit connects through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.plan import Action, Impact, Phase, Step
+from migrate.services.base import Recipe
+
+GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
+START_SECONDS = 120.0
+PORTS = (3306, 5671, 5672)
+
+
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`fence.manager` first undone last: with it a reboot cannot bring the address back."""
+    yield Step(
+        id="fence.control",
+        title="Stop and mask every control unit of the source",
+        phase=Phase.CUTOVER,
+        done=control_is_fenced,
+        apply=fence_control,
+        revert=lift_control,
+        needs=("gate.all",),
+        impact=Impact.API_CLOSED,
+        estimate=5.0,
+    )
+    yield Step(
+        id="fence.read-only",
+        title="Make the source's databases read-only, also after a reboot",
+        phase=Phase.CUTOVER,
+        done=database_is_fenced,
+        apply=fence_database,
+        revert=_everywhere("mariadb.lift"),
+        needs=("fence.control",),
+        impact=Impact.API_CLOSED,
+        estimate=1.0,
+    )
+    yield Step(
+        id="fence.manager",
+        title="Mask the holder of the virtual IP on the source",
+        phase=Phase.CUTOVER,
+        done=lambda context: all(_each(context, lambda host: call(host, "manager.fenced"))),
+        apply=_everywhere("manager.fence"),
+        revert=_everywhere("manager.lift"),
+        needs=("gate.all",),
+        impact=Impact.API_CLOSED,
+        estimate=0.5,
+    )
+
+
+def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
+    """What `units.fence` on a source controller is told about the services that are moved."""
+    kept = {u for r in recipes for u in (*r.source_data_plane_units, *r.compute_units)}
+    return {
+        "projects": [recipe.project for recipe in recipes],
+        "users": sorted({recipe.user for recipe in recipes}),
+        "control": [u for recipe in recipes for u in recipe.source_control_units],
+        "kept": sorted(kept),
+        "ports": list(PORTS),
+    }
+
+
+def fence_control(context: Context) -> None:
+    """Stop, kill what does not stop, mask; proven by processes and sockets on each controller."""
+    wanted = control(context.recipes)
+    _each(context, lambda host: call(host, "units.fence", wanted, GRACE_SECONDS))
+
+
+def control_is_fenced(context: Context) -> bool:
+    """Whether no process of the control plane lives on any source controller."""
+    return not control_alive(context)
+
+
+def control_alive(context: Context) -> list[str]:
+    """What of the source's control plane still lives or could come back; [] when fenced."""
+    wanted = control(context.recipes)
+    found = _each(context, lambda host: [host.name, call(host, "units.unfenced", wanted)])
+    return [f"{name}: {one}" for name, wrong in found for one in wrong]
+
+
+def lift_control(context: Context) -> None:
+    """Start what ran, as it ran; StepError names what did not come back."""
+    found = _each(
+        context, lambda host: [host.name, call(host, "units.lift", START_SECONDS, timeout=300)]
+    )
+    if wrong := [f"{name}: {one}" for name, each in found for one in each]:
+        raise StepError(
+            f"not everything that ran before came back: {'; '.join(wrong)}. Start it by hand, "
+            "then `migrate rollback --execute` again"
+        )
+
+
+def fence_database(context: Context) -> None:
+    """read_only everywhere, proven by an attempt to write as each service account."""
+    _each(context, lambda host: call(host, "mariadb.fence"))
+    if wrong := writers(context):
+        raise StepError(
+            f"the source can still be written: {'; '.join(wrong)}. Service accounts must hold "
+            "neither SUPER nor READ ONLY ADMIN nor ALL on *.*"
+        )
+
+
+def database_is_fenced(context: Context) -> bool:
+    """Whether every database of the source is read-only for its service accounts."""
+    return not any(_each(context, lambda h: call(h, "mariadb.unfenced"))) and not writers(context)
+
+
+def writers(context: Context) -> list[str]:
+    """The service accounts, by the option that holds their URL, that a write is not refused to."""
+    urls = [[d.path, d.section, d.option] for r in context.recipes for d in r.databases]
+    found: list[str] = call(context.source.first, "mariadb.writers", urls)
+    return found
+
+
+def token(context: Context) -> str:
+    """What names this fencing: another one, after the source was open again, has another."""
+    found = context.source.first.python(
+        "import os\npath = '/var/lib/migrate/fence.json'\n"
+        "result = json.load(open(path))['token'] if os.path.exists(path) else ''"
+    )
+    return str(found)
+
+
+def _everywhere(function: str) -> Action:
+    def act(context: Context) -> None:
+        _each(context, lambda host: call(host, function))
+
+    return act
+
+
+def _each(context: Context, ask: Callable[[Host], Any]) -> list[Any]:
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(ask, context.source.controllers))

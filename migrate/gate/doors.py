@@ -1,0 +1,81 @@
+"""Closing the source's HAProxy, in two depths; its own text comes back byte for byte."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.errors import PreconditionError
+from migrate.gate import edit
+from migrate.host import Host
+from migrate.onhost import call
+
+ADDRESSES = """
+import json, subprocess
+links = json.loads(subprocess.check_output(["ip", "-j", "address", "show", "scope", "global"]))
+result = [one["local"] for link in links for one in link["addr_info"] if "local" in one]
+"""
+
+
+def close(context: Context, depth: str) -> None:
+    """Close to "users", so that the cloud's own hosts pass, or to "all".
+
+    The operator passes neither: `migrate` speaks to the controllers' own addresses, and users may
+    well share the address from which it comes.
+    """
+    own = own_addresses(context) if depth == "users" else None
+    for host in context.source.controllers:
+        state = call(host, "haproxy.state")
+        if not state["running"]:
+            raise PreconditionError(
+                f"{host.name}: no HAProxy runs there; the cloud can only be closed in HAProxy"
+            )
+        call(host, "haproxy.close", depth, wanted(context, state, own))
+
+
+def wanted(context: Context, state: dict[str, Any], own: list[str] | None) -> dict[str, str]:
+    """The closed texts of one controller's configuration files, from its original ones."""
+    virtual_ips = {str(one.address) for one in context.source.virtual_ips}
+    ports = {api.port for recipe in context.recipes for api in recipe.apis}
+    return {
+        path: edit.closed(text, virtual_ips, ports, own) for path, text in state["original"].items()
+    }
+
+
+def closed(context: Context, depth: str) -> bool:
+    """Whether every source controller is closed to *depth*, or deeper."""
+    deep = {"users": ("users", "all"), "all": ("all",)}[depth]
+    return all(call(h, "haproxy.state")["closed"] in deep for h in context.source.controllers)
+
+
+def reopen(context: Context) -> None:
+    """Open to everybody, as before `close`."""
+    for host in context.source.controllers:
+        call(host, "haproxy.open_again")
+
+
+def end_old_workers(context: Context) -> None:
+    """End connections that workers of before the closing still carry."""
+    for host in context.source.controllers:
+        call(host, "haproxy.end_old_workers")
+
+
+def leaving(context: Context) -> list[str]:
+    """What workers of before the closing still carry, for people."""
+    found = []
+    for host in context.source.controllers:
+        for pid, count in call(host, "haproxy.state")["leaving"].items():
+            if count:
+                found.append(f"{count} connection(s) of the old haproxy {pid} on {host.name}")
+    return found
+
+
+def own_addresses(context: Context) -> list[str]:
+    """Every address of the cloud's own hosts, from which its services call each other."""
+    hosts: dict[str, Host] = {
+        host.address: host for host in (*context.source.hosts, *context.target.controllers)
+    }
+    with ThreadPoolExecutor(16) as pool:
+        found = pool.map(lambda host: host.python(ADDRESSES), hosts.values())
+        return sorted({"127.0.0.0/8", *(address for each in found for address in each)})

@@ -1,0 +1,68 @@
+"""Wait until the source is in the middle of nothing, or say what it is in the middle of."""
+
+from __future__ import annotations
+
+import time
+
+from migrate.api import Api, admin_at
+from migrate.cloud import Context
+from migrate.database import connection
+from migrate.database.places import places
+from migrate.errors import StepError
+from migrate.gate import doors
+from migrate.inflight import InFlight, in_flight
+
+POLL_SECONDS = 0.5
+TOLD = 20
+
+
+def drain(context: Context) -> None:
+    """Return when nothing is in flight; StepError names what is, after `window.drainSeconds`."""
+    api = admin_at(context, context.source.first)
+    deadline = time.monotonic() + context.settings.window.drain_seconds
+    while found := in_flight_now(context, api):
+        if time.monotonic() > deadline:
+            more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
+            raise StepError(
+                f"still in flight after {context.settings.window.drain_seconds} s: "
+                f"{'; '.join(found[:TOLD])}{more}. Wait for them or raise "
+                "sidestep:window.drainSeconds, then begin again"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def in_flight_now(context: Context, api: Api) -> list[str]:
+    """Operations in flight, a line each."""
+    by_api = [str(one) for one in in_flight(api.connection, address=api.address)]
+    return sorted({*by_api, *_stacks(context)})
+
+
+def _stacks(context: Context) -> list[str]:
+    """Stacks in progress of every project: heat's API shows even the administrator only his own.
+
+    Read in the source's database: heat keeps them in `stack` with `action` and `status`.
+    """
+    heat = tuple(recipe for recipe in context.recipes if recipe.project == "heat")
+    found: list[str] = []
+    for place in places(context.source.first, heat):
+        with connection.session(context.source.first) as link:
+            rows = connection.rows(
+                link,
+                f"SELECT id, name, action, status FROM {connection.quoted(place.name, 'stack')} "  # noqa: S608
+                "WHERE status = %s AND deleted_at IS NULL",
+                "IN_PROGRESS",
+            )
+        found += [
+            str(InFlight("stack", "", name, id_, f"{action}_{status}"))
+            for id_, name, action, status in rows
+        ]
+    return found
+
+
+def drained(context: Context) -> bool:
+    """Whether the doors are closed and nothing is in flight behind them."""
+    if not doors.closed(context, "users"):
+        return False
+    if doors.closed(context, "all"):  # which only a drained cloud gets
+        return True
+    return not in_flight_now(context, admin_at(context, context.source.first))

@@ -1,0 +1,290 @@
+"""One machine reached over ssh. The only module that imports fabric and paramiko."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import fabric
+import paramiko
+
+from migrate.errors import CommandError, UnreachableError
+
+CONNECT_SECONDS = 10
+SESSIONS = 8  # sshd's MaxSessions is 10 by default, and a stream or two may be open beside these
+MARK = "--- result of migrate ---"
+
+BRIDGE = """
+import os, select, socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.setblocking(True)
+while True:
+    ready = select.select([0, s], [], [])[0]
+    for one in ready:
+        data = os.read(0, 65536) if one == 0 else s.recv(65536)
+        if not data: sys.exit(0)
+        s.sendall(data) if one == 0 else os.writev(1, [data]) == len(data) or sys.exit(1)
+"""
+
+
+class Host(Protocol):
+    """What the program may ask of a machine; everything runs as root. Tests pass a fake."""
+
+    name: str
+    address: str
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        """Run *argv*, return its stdout. Raises CommandError (non-zero) or UnreachableError."""
+        ...
+
+    def succeeds(self, *argv: str, timeout: float = 60) -> bool:
+        """Whether *argv* exits 0; an unreachable host still raises."""
+        ...
+
+    def shell(self, script: str, *args: str, timeout: float = 60) -> str:
+        """Run *script* by bash with errexit, nounset and pipefail; *args* are `$1` and on.
+
+        The script travels by stdin, so it may hold what must not show in a process list.
+        """
+        ...
+
+    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+        """Run *source* by the host's python3; it reads `payload` and sets `result` (JSON both)."""
+        ...
+
+    def read(self, path: str) -> str:
+        """The text of *path*. Raises CommandError where it is missing."""
+        ...
+
+    def write(
+        self, path: str, content: str, *, mode: int = 0o640, owner: str = "root:root"
+    ) -> None:
+        """Replace *path* atomically; it is never readable by more than *mode* lets."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether *path* is there, of any kind, a dangling link too."""
+        ...
+
+    def unix_stream(self, path: str) -> Any:
+        """A socket-like channel to the unix socket *path* of the host; the caller closes it."""
+        ...
+
+    def channel(self, *argv: str) -> Any:
+        """*argv* running, as a channel for bulk: `recv`, `sendall`, `recv_exit_status`, `close`."""
+        ...
+
+
+class SshHost:
+    """A host over one ssh connection, made at first use and made again after it broke."""
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        *,
+        user: str,
+        key: Path | None,
+        known_hosts: Path | None,
+        port: int = 22,
+    ) -> None:
+        self.name, self.address = name, address
+        self._user, self._key, self._known_hosts, self._port = user, key, known_hosts, port
+        self._lock = threading.Lock()
+        self._sessions = threading.BoundedSemaphore(SESSIONS)
+        self._connections: dict[str, fabric.Connection] = {}
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        status, out, err = self._execute(argv, stdin, timeout)
+        if status:
+            raise CommandError(self.name, shlex.join(argv)[:200], status, err or out)
+        return out
+
+    def succeeds(self, *argv: str, timeout: float = 60) -> bool:
+        return self._execute(argv, "", timeout)[0] == 0
+
+    def shell(self, script: str, *args: str, timeout: float = 60) -> str:
+        argv = ("bash", "-euo", "pipefail", "-s", "--", *args)
+        status, out, err = self._execute(argv, script, timeout)
+        if status:
+            first = next((line for line in script.splitlines() if line.strip()), "")
+            raise CommandError(self.name, f"script {first.strip()[:80]!r}", status, err or out)
+        return out
+
+    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+        script = (
+            f"import json\npayload = json.loads({json.dumps(payload)!r})\nresult = None\n"
+            f"{source}\nprint({MARK!r})\nprint(json.dumps(result))\n"
+        )
+        status, out, err = self._execute(("python3", "-"), script, timeout)
+        _, found, answer = out.rpartition(MARK)
+        if status or not found:
+            first = next((line for line in source.splitlines() if line.strip()), "")
+            raise CommandError(self.name, f"python {first.strip()[:80]!r}", status, err or out)
+        return json.loads(answer)
+
+    def read(self, path: str) -> str:
+        return self.run("cat", "--", path)
+
+    def write(
+        self, path: str, content: str, *, mode: int = 0o640, owner: str = "root:root"
+    ) -> None:
+        user, _, group = owner.partition(":")
+        self.run(
+            *("bash", "-euc"),
+            'staged=$(mktemp "$1.XXXXXXXX"); trap \'rm -f "$staged"\' EXIT; cat >"$staged"; '
+            'chown "$2:$3" "$staged"; chmod "$4" "$staged"; mv -fT "$staged" "$1"; trap - EXIT',
+            *("write", path, user, group or user, f"{mode:o}"),
+            stdin=content,
+        )
+
+    def exists(self, path: str) -> bool:
+        return self.succeeds("test", "-e", path) or self.succeeds("test", "-L", path)
+
+    def unix_stream(self, path: str) -> paramiko.Channel:
+        return self.channel("python3", "-c", BRIDGE, path)
+
+    def channel(self, *argv: str) -> paramiko.Channel:
+        with self._told():
+            opened = self._channel("streams")
+            opened.exec_command(self._as_root(argv))
+            return opened
+
+    def close(self) -> None:
+        """Close the connections; the next use opens them again."""
+        with self._lock:
+            for connection in self._connections.values():
+                connection.close()
+            self._connections.clear()
+
+    def _as_root(self, argv: tuple[str, ...]) -> str:
+        command = shlex.join(argv)
+        return command if self._user == "root" else f"sudo -n -- {command}"
+
+    def _execute(self, argv: tuple[str, ...], stdin: str, timeout: float) -> tuple[int, str, str]:
+        # the far side ends the command too: a dropped operator must not leave it running for ever
+        bounded = ("timeout", "--kill-after=5", f"{timeout:g}", *argv)
+        with self._sessions, self._told():
+            channel = self._channel("commands")
+            try:
+                channel.exec_command(self._as_root(bounded))
+                return self._converse(channel, stdin.encode(), time.monotonic() + timeout + 10)
+            finally:
+                channel.close()
+
+    def _converse(
+        self, channel: paramiko.Channel, stdin: bytes, deadline: float
+    ) -> tuple[int, str, str]:
+        out, err = bytearray(), bytearray()
+        channel.settimeout(0.0)
+        pending = memoryview(stdin)
+        closed = False
+        while True:
+            moved = False
+            while channel.recv_ready():
+                out += channel.recv(262144)
+                moved = True
+            while channel.recv_stderr_ready():
+                err += channel.recv_stderr(262144)
+                moved = True
+            if pending and channel.send_ready():
+                try:
+                    sent = channel.send(bytes(pending[:32768]))
+                    pending = pending[sent:]
+                    moved = moved or sent > 0
+                except OSError:
+                    pending = pending[:0]  # the command ended without reading all: its status tells
+            elif not pending and not closed:
+                channel.shutdown_write()
+                closed = moved = True
+            if moved:
+                continue
+            if channel.closed or (channel.exit_status_ready() and channel.eof_received):
+                break
+            if time.monotonic() > deadline:
+                return 124, out.decode(errors="replace"), "it gave no answer before its deadline"
+            channel.status_event.wait(0.004)
+            time.sleep(0.002)
+        for ready, receive, into in (
+            (channel.recv_ready, channel.recv, out),
+            (channel.recv_stderr_ready, channel.recv_stderr, err),
+        ):
+            while ready():
+                into.extend(receive(262144))
+        status = channel.recv_exit_status() if channel.exit_status_ready() else -1
+        if status < 0:  # `timeout` on the host turns signals into numbers: only a break gives this
+            self._forget()
+            raise UnreachableError(
+                f"{self.name}: the ssh connection broke while a command ran", self.name
+            )
+        return status, out.decode(errors="replace"), err.decode(errors="replace")
+
+    def _channel(self, use: str) -> paramiko.Channel:
+        with self._lock, self._told():
+            connection = self._connections.get(use)
+            if connection is None or not connection.is_connected:
+                connection = self._connections[use] = self._connect()
+            transport = connection.transport
+            channel: paramiko.Channel = transport.open_session(timeout=CONNECT_SECONDS)
+            return channel
+
+    def _connect(self) -> fabric.Connection:
+        keys: dict[str, Any] = {
+            "look_for_keys": self._key is None,
+            "allow_agent": self._key is None,
+        }
+        if self._key is not None:
+            keys["key_filename"] = str(self._key)
+        connection = fabric.Connection(
+            self.address,
+            user=self._user,
+            port=self._port,
+            connect_timeout=CONNECT_SECONDS,
+            connect_kwargs=keys,
+            config=fabric.Config(lazy=True),
+        )
+        # fabric installs AutoAddPolicy and loads no known_hosts (fabric#2071): undo both
+        if self._known_hosts is not None:
+            connection.client.load_host_keys(str(self._known_hosts))
+        else:
+            connection.client.load_system_host_keys()
+        connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        connection.open()
+        connection.transport.set_keepalive(15)
+        return connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what a failed connection means to the operator."""
+        where = f"{self.name} ({self._user}@{self.address})"
+        try:
+            yield
+        except paramiko.BadHostKeyException as error:
+            raise UnreachableError(
+                f"{where}: its ssh host key has changed; find out why, then correct known_hosts",
+                self.name,
+            ) from error
+        except paramiko.AuthenticationException as error:
+            raise UnreachableError(
+                f"{where}: ssh refused the key or the user", self.name
+            ) from error
+        except (paramiko.SSHException, EOFError) as error:
+            if "not found in known_hosts" in str(error):
+                raise UnreachableError(
+                    f"{where}: its ssh host key is unknown; add it to known_hosts",
+                    self.name,
+                ) from error
+            self._forget()
+            raise UnreachableError(f"{where}: ssh failed: {error}", self.name) from error
+        except (TimeoutError, socket.gaierror, OSError) as error:
+            self._forget()
+            raise UnreachableError(f"{where}: cannot be reached: {error}", self.name) from error
+
+    def _forget(self) -> None:
+        self._connections.clear()

@@ -1,0 +1,17 @@
+"""Glance's file store: pulled while the cloud serves, brought up to date and proven in the window.
+
+What counts is the database: the source's while it serves, the target's copy of it in the window.
+Every file on the target is hashed there and compared with what glance recorded when the image was
+made (`os_hash_value`, older images: `checksum`), sizes too. A hash made in `follow` is believed in
+the window only while the file's identity, ctime included, is unchanged (migrate/onhost/hashes.py);
+`wrong(context, fresh=True)` reads every byte again.
+
+    steps(recipes)             `glance.images`, `glance.delta`, `glance.proof`
+    findings(context)          images that are neither copied nor proven
+    wrong(context, fresh=...)  every file that is not what glance recorded
+"""
+
+from migrate.images.listed import findings
+from migrate.images.plan import steps, wrong
+
+__all__ = ["findings", "steps", "wrong"]

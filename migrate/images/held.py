@@ -1,0 +1,120 @@
+"""Image files on the hosts: compared with what glance recorded, pulled, taken away."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import Any
+
+from migrate import transfer
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.images.listed import PROJECT, Image, digest
+
+RECORD = "/var/lib/migrate/images.json"
+HASHES = resources.files("migrate.onhost").joinpath("hashes.py").read_text()
+BATCH = 1 << 30  # bytes pulled before they are put in place: what a broken run loses at most
+DAY = 86400.0
+
+
+def differing(
+    context: Context, host: Host, images: list[Image], fresh: bool = False
+) -> list[tuple[Image, str]]:
+    """Those of *images* whose file on *host* is not what glance recorded, and how it differs."""
+    found = _examined(host, images, RECORD, fresh)
+    unknown = [image for image in images if not image.digest]
+    told: dict[str, list[Any]] = {}
+    for source in context.source.controllers if unknown else ():
+        told |= _examined(source, unknown, "", fresh=True)
+    differing = []
+    for image in images:
+        place = f"{host.name}:{image.path} of image {image.id}"
+        size, digest = found.get(image.path, [None, ""])
+        expected = image.digest or told.get(image.path, [0, ""])[1]
+        if size is None:
+            differing.append((image, f"{place} is missing"))
+        elif image.size is not None and size != image.size:
+            differing.append((image, f"{place} has {size} of {image.size} bytes"))
+        elif digest != expected:
+            differing.append((image, f"{place} has another {image.algorithm} than glance recorded"))
+    return differing
+
+
+def _examined(host: Host, images: list[Image], record: str, fresh: bool) -> dict[str, list[Any]]:
+    payload = {
+        "wanted": [[image.path, image.algorithm] for image in images],
+        "record": record,
+        "fresh": fresh,
+    }
+    found: dict[str, list[Any]] = host.python(
+        f"{HASHES}\nresult = examine(**payload)", payload, timeout=DAY
+    )
+    return found
+
+
+def bring(context: Context, host: Host, step: str, images: list[Image]) -> None:
+    """Pull to *host* what is missing or different, then hash it where it came to."""
+    lacking = [image for image, _ in differing(context, host, images)]
+    if lacking:
+        _pull(context, host, step, lacking)
+    stamp(host, step, images)
+
+
+def _pull(context: Context, host: Host, step: str, lacking: list[Image]) -> None:
+    paths = [image.path for image in lacking]
+    strange = host.python(f"{HASHES}\nresult = claim(*payload)", [RECORD, step, PROJECT, paths])
+    if strange:
+        raise StepError(
+            f"{host.name}: {len(strange)} file(s) are not what glance recorded, and are not this "
+            f"program's to replace: {', '.join(strange[:5])}; move them away, or where the folder "
+            "is shared with the source, repair or delete those images"
+        )
+    for source, batch in _batches(context, lacking):
+        folders = defaultdict(list)
+        for image in batch:
+            at = PurePosixPath(image.path)
+            folders[str(at.parent)].append(at.name)
+        for folder, names in folders.items():
+            transfer.pull_files(context, folder, names, target=host, source=source)
+    left = [sentence for _, sentence in differing(context, host, lacking)]
+    if left:
+        raise StepError(
+            f"{len(left)} image(s) are wrong after they were copied: {'; '.join(left[:20])}; "
+            "if the source's own file is damaged, delete or replace that image there"
+        )
+
+
+def _batches(context: Context, images: list[Image]) -> Iterable[tuple[Host, list[Image]]]:
+    """*images* in portions of about BATCH bytes, each with a source controller that has them."""
+    left = list(images)
+    for source in context.source.controllers:
+        script = "import os\nresult = [path for path in payload if os.path.isfile(path)]"
+        held = set(source.python(script, [image.path for image in left]))
+        batch: list[Image] = []
+        for image in [image for image in left if image.path in held]:
+            batch.append(image)
+            if sum(one.size or 0 for one in batch) >= BATCH:
+                yield source, batch
+                batch = []
+        if batch:
+            yield source, batch
+        left = [image for image in left if image.path not in held]
+
+
+def recorded(host: Host) -> dict[str, Any]:
+    """What *host* remembers: hashes, what was pulled by which step, stamps."""
+    known: dict[str, Any] = host.python(f"{HASHES}\nresult = recall(payload)", RECORD)
+    return known
+
+
+def stamp(host: Host, step: str, images: list[Image]) -> None:
+    """Record that *step* was done for exactly *images*."""
+    host.python(f"{HASHES}\nstamp(*payload)", [RECORD, step, digest(images)])
+
+
+def discard(host: Host, step: str, gone: Iterable[str] = ()) -> None:
+    """Remove what *step* brought and what *gone* names, of what this program brought."""
+    host.python(f"{HASHES}\ndiscard(*payload)", [RECORD, step, list(gone)], timeout=DAY)

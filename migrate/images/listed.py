@@ -1,0 +1,108 @@
+"""Which images glance knows, and what it recorded of each when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.database import connection
+from migrate.database.places import places
+from migrate.errors import StepError
+from migrate.host import Host
+
+PROJECT = "glance"
+FILE = "file://"
+DATABASE = "images.database"  # its name, asked once a run
+
+LISTED = """
+SELECT i.id, i.size, i.os_hash_algo, i.os_hash_value, i.checksum, l.value
+FROM {images} i JOIN {locations} l ON l.image_id = i.id
+WHERE NOT i.deleted AND NOT l.deleted AND l.status = 'active'
+  AND i.status IN ('active', 'deactivated')
+ORDER BY i.id, l.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One file of the store, and what glance recorded of it; `digest` is empty where nothing is."""
+
+    id: str
+    path: str
+    size: int | None
+    algorithm: str
+    digest: str
+
+
+def findings(context: Context) -> list[Finding]:
+    """Images that this program neither copies nor proves."""
+    if PROJECT not in {recipe.project for recipe in context.recipes}:
+        return []
+    found = []
+    for id_, _, _, digest, checksum, location in _rows(context, context.source.first) or ():
+        if not str(location).startswith(FILE):
+            scheme = str(location).partition("://")[0] if "://" in str(location) else ""
+            found.append(
+                Finding(
+                    "images",
+                    Severity.INFO if scheme else Severity.ERROR,
+                    f"is kept by {scheme!r}" if scheme else "has a location that cannot be read",
+                    "It is neither copied nor hashed: both sides use that store"
+                    if scheme
+                    else "Decrypt the locations: glance's metadata_encryption_key is not supported",
+                    f"image {id_}",
+                )
+            )
+        elif not digest and not checksum:
+            message, remedy = "has no hash", "It is compared with the source's own file instead"
+            found.append(Finding("images", Severity.INFO, message, remedy, f"image {id_}"))
+    return found
+
+
+def _rows(context: Context, host: Host) -> list[connection.Row] | None:
+    """The active locations of images in *host*'s database, None where it has none."""
+    recipe = next(recipe for recipe in context.recipes if recipe.project == PROJECT)
+    if DATABASE not in context.extras:
+        context.extras[DATABASE] = places(context.source.first, [recipe])[0].name
+    name = context.extras[DATABASE]
+    tables = {part: connection.quoted(name, part) for part in ("images", "image_locations")}
+    with connection.session(host) as link:
+        asked = "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s"
+        if not connection.value(link, asked, name):
+            return None
+        text = LISTED.format(images=tables["images"], locations=tables["image_locations"])
+        return connection.rows(link, text)
+
+
+def images_of(rows: Iterable[connection.Row]) -> list[Image]:
+    """The rows whose file lies in a file store."""
+    found = []
+    for id_, size, algorithm, digest, checksum, location in rows:
+        if str(location).startswith(FILE):
+            path = str(PurePosixPath("/", str(location)[len(FILE) :]))
+            if ".." in PurePosixPath(path).parts:
+                raise StepError(f"image {id_} lies at {path}, outside of any store; correct that")
+            kind = (algorithm, digest) if digest else ("md5" if checksum else "sha512", checksum)
+            found.append(Image(str(id_), path, size, str(kind[0]), str(kind[1] or "")))
+    return found
+
+
+def of_source(context: Context) -> list[Image]:
+    """Those of the source's file stores now."""
+    return images_of(_rows(context, context.source.first) or ())
+
+
+def of_target(context: Context) -> list[Image] | None:
+    """Those of the target's copy of the database, None where it was not copied yet."""
+    rows = _rows(context, context.target.first)
+    return None if rows is None else images_of(rows)
+
+
+def digest(images: list[Image]) -> str:
+    """A short name for exactly these images."""
+    listed = "\n".join(f"{i.id} {i.path} {i.size} {i.digest}" for i in images)
+    return sha256(listed.encode()).hexdigest()[:16]

@@ -1,0 +1,292 @@
+"""Rules 3 and 4: the target speaks to itself when it speaks to the virtual IP, to nobody else.
+
+Every URL of a cloud names that address, also inside its data, and the release's tools follow them.
+So the target carries it privately, a filter stops what would leave for the source's daemons, and
+each URL is asked who is at its other end before the first tool runs. The filter works both ways:
+when the address has moved, what somebody starts on the source would follow it to our database.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+from migrate.cloud import Context
+from migrate.errors import PreconditionError, StepError
+from migrate.gate.doors import ADDRESSES
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.plan import Phase, Step
+from migrate.services.base import Recipe
+
+PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
+OURS = (3306, 4369, 25672)  # what nobody on the source's controllers has to do with
+ADDRESS_UNIT = "migrate-private-address.service"
+FILTER_UNIT = "migrate-filter.service"
+SYSCTL = "/etc/sysctl.d/90-migrate.conf"
+RULES = "/etc/migrate/filter.nft"
+BEFORE = "/var/lib/migrate/sysctl.json"
+SYSCTL_TEXT = """# the virtual IP is carried privately: nobody outside may notice (migrate)
+net.ipv4.ip_nonlocal_bind = 1
+net.ipv4.conf.all.arp_ignore = 1
+net.ipv4.conf.all.arp_announce = 2
+"""
+
+CARRY = """
+mkdir -p -m 700 /var/lib/migrate
+[ -e "$1" ] || sysctl -n net.ipv4.ip_nonlocal_bind net.ipv4.conf.all.arp_ignore \\
+  net.ipv4.conf.all.arp_announce > "$1"
+sysctl -q -p "$2"
+systemctl daemon-reload
+systemctl enable -q "$3"
+systemctl restart "$3"
+"""
+
+DROP = """
+before=$1 file=$2 unit=$3
+systemctl disable -q --now "$unit" 2>/dev/null || true
+rm -f "$file" "/etc/systemd/system/$unit"
+systemctl daemon-reload
+if [ -e "$before" ]; then
+  { read -r bind; read -r ignore; read -r announce; } < "$before"
+  sysctl -q "net.ipv4.ip_nonlocal_bind=$bind" "net.ipv4.conf.all.arp_ignore=$ignore" \\
+    "net.ipv4.conf.all.arp_announce=$announce"
+  rm -f "$before"
+fi
+rmdir --ignore-fail-on-non-empty /var/lib/migrate 2>/dev/null || true
+"""
+
+
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
+    """The address and the filter while the source serves; the proof opens the window."""
+    yield Step(
+        id="isolation.private-address",
+        title="Carry the virtual IP privately on the target",
+        phase=Phase.FOLLOW,
+        done=carried,
+        apply=carry,
+        revert=drop,
+        estimate=1.5,
+    )
+    yield Step(
+        id="isolation.filter",
+        title="Filter what would leave for the source's database, broker and cache",
+        phase=Phase.FOLLOW,
+        done=filtered,
+        apply=filter_out,
+        revert=unfilter,
+        needs=("isolation.private-address",),
+        estimate=0.5,
+    )
+    yield Step(
+        id="isolation.proof",
+        title="Ask every URL of the target who is at its other end",
+        phase=Phase.CUTOVER,
+        done=_proven,
+        apply=prove,
+        revert=forget_proof,
+        estimate=0.5,
+    )
+
+
+def carry(context: Context) -> None:
+    """Make the target silent, give it the address on `lo`, and ask the wire that nobody noticed.
+
+    Only the first controller carries it; the others reach it there.
+    """
+    for host in context.target.controllers:
+        host.write(SYSCTL, SYSCTL_TEXT, mode=0o644)
+        host.write(f"/etc/systemd/system/{ADDRESS_UNIT}", _address_unit(context, host), mode=0o644)
+        host.shell(CARRY, BEFORE, SYSCTL, ADDRESS_UNIT)
+    if seen := _seen_outside(context):
+        drop(context)
+        raise StepError(f"the source's network sees the target's private address: {seen}; undone")
+
+
+def carried(context: Context) -> bool:
+    """Whether the address is private on every target controller, now and after a reboot."""
+    for host in context.target.controllers:
+        if not host.succeeds("systemctl", "is-enabled", "-q", ADDRESS_UNIT):
+            return False
+        if not host.succeeds("systemctl", "is-active", "-q", ADDRESS_UNIT):
+            return False
+        values = host.run(
+            "sysctl", "-n", "net.ipv4.conf.all.arp_ignore", "net.ipv4.ip_nonlocal_bind"
+        )
+        if "0" in values.split():
+            return False
+        for one in context.target.virtual_ips:
+            told = json.loads(host.run("ip", "-j", "route", "get", str(one.address)))[0]
+            if told["dev"] != "lo" and told.get("gateway") != context.target.first.address:
+                return False
+    return True
+
+
+def drop(context: Context) -> None:
+    """Nothing of it left: unit, file, kernel settings as they were."""
+    for host in context.target.controllers:
+        host.shell(DROP, BEFORE, SYSCTL, ADDRESS_UNIT)
+
+
+def _seen_outside(context: Context) -> str:
+    """Who of the target answers the source's question for the address; "" when nobody does."""
+    ours = {mac for host in context.target.controllers for mac in call(host, "arp.hardware")}
+    for one in context.source.virtual_ips:
+        asker = context.source.first
+        interface = call(asker, "arp.interface_of", one.interface, asker.address)
+        if seen := ours.intersection(call(asker, "arp.ask", interface, str(one.address), 0.4)):
+            return f"{', '.join(seen)} answers for {one.address}"
+    return ""
+
+
+def _address_unit(context: Context, host: Host) -> str:
+    lines = []
+    for one in context.target.virtual_ips:
+        here, first = f"{one.address}/32", context.target.first
+        if host.address == first.address:
+            lines += [f"ExecStart=/sbin/ip address replace {here} dev lo"]
+            lines += [f"ExecStop=-/sbin/ip address del {here} dev lo"]
+        else:
+            lines += [f"ExecStart=/sbin/ip route replace {here} via {first.address}"]
+            lines += [f"ExecStop=-/sbin/ip route del {here} via {first.address}"]
+    return _unit("The cloud's virtual IP, known to this host only (migrate)", lines)
+
+
+def _unit(description: str, lines: list[str]) -> str:
+    return (
+        f"[Unit]\nDescription={description}\nDefaultDependencies=no\n"
+        "After=systemd-sysctl.service local-fs.target\nBefore=network-pre.target mariadb.service "
+        "rabbitmq-server.service memcached.service haproxy.service\nWants=network-pre.target\n\n"
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\n" + "\n".join(lines) + "\n\n"
+        "[Install]\nWantedBy=multi-user.target\n"
+    )
+
+
+def filter_out(context: Context) -> None:
+    """A table of our own; what would leave is refused at once, so that no tool hangs."""
+    rules = rendered(
+        source_addresses(context), [str(v.address) for v in context.source.virtual_ips]
+    )
+    unit = _unit(
+        "Nothing leaves for the source's database, broker and cache (migrate)",
+        [
+            f"ExecStart=/usr/sbin/nft -f {RULES}",
+            "ExecStop=-/usr/sbin/nft delete table inet migrate",
+        ],
+    )
+    for host in context.target.controllers:
+        host.run("mkdir", "-p", "/etc/migrate")
+        host.write(RULES, rules, mode=0o644)
+        host.run("nft", "-c", "-f", RULES)
+        host.write(f"/etc/systemd/system/{FILTER_UNIT}", unit, mode=0o644)
+        host.run("systemctl", "daemon-reload")
+        host.run("systemctl", "enable", "-q", FILTER_UNIT)
+        host.run("systemctl", "restart", FILTER_UNIT)
+
+
+def filtered(context: Context) -> bool:
+    """Whether the table is loaded with what it should hold, now and after a reboot."""
+    rules = rendered(
+        source_addresses(context), [str(v.address) for v in context.source.virtual_ips]
+    )
+    for host in context.target.controllers:
+        if not host.exists(RULES) or host.read(RULES) != rules:
+            return False
+        if not host.succeeds("systemctl", "is-enabled", "-q", FILTER_UNIT):
+            return False
+        if not host.succeeds("nft", "list", "chain", "inet", "migrate", "output"):
+            return False
+    return True
+
+
+def unfilter(context: Context) -> None:
+    """Nothing of it left."""
+    for host in context.target.controllers:
+        host.shell(
+            'systemctl disable -q --now "$1" 2>/dev/null || true; rm -f "$2" '
+            '"/etc/systemd/system/$1"; rmdir --ignore-fail-on-non-empty /etc/migrate 2>/dev/null '
+            "|| true; systemctl daemon-reload; nft delete table inet migrate 2>/dev/null || true",
+            FILTER_UNIT,
+            RULES,
+        )
+
+
+def rendered(sources: list[str], virtual_ips: list[str]) -> str:
+    """The nftables file: idempotent, in one transaction."""
+    text = resources.files(__package__).joinpath("isolation.nft").read_text()
+    words = {
+        "@PORTS@": ", ".join(str(port) for port in PORTS),
+        "@OURS@": ", ".join(str(port) for port in OURS),
+        "@SOURCES4@": ", ".join(one for one in sources if ":" not in one),
+        "@VIRTUAL@": ", ".join(virtual_ips),
+    }
+    for word, value in words.items():
+        text = text.replace(word, value)
+    six = ", ".join(one for one in sources if ":" in one)
+    line = f"        ip6 daddr {{ {six} }} tcp dport {{ {words['@PORTS@']} }} jump refuse\n"
+    return text.replace("@SOURCES6@\n", line if six else "")
+
+
+def source_addresses(context: Context) -> list[str]:
+    """Every address of the source's controllers but the virtual ones, which move."""
+    virtual = {str(one.address) for one in context.source.virtual_ips}
+    found = {a for host in context.source.controllers for a in host.python(ADDRESSES)}
+    return sorted(found - virtual)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One URL of the target: where it is named, and who answered at its other end."""
+
+    where: str
+    kind: str
+    address: str
+    port: int
+    own: bool
+    answer: str
+
+
+def prove(context: Context) -> None:
+    """Refuse unless the target itself is at the other end of every URL that it would follow."""
+    found = ends(context)
+    if wrong := [one for one in found if not one.own]:
+        told = "; ".join(f"{e.where} -> {e.address}:{e.port}: {e.answer} answered" for e in wrong)
+        raise PreconditionError(
+            f"{len(wrong)} of {len(found)} URLs do not lead to the target itself: {told}"
+        )
+    if not {"database", "broker"} <= {one.kind for one in found}:
+        raise PreconditionError(
+            "no database and broker URL was found in the target's files; run `migrate follow` first"
+        )
+
+
+def ends(context: Context) -> list[End]:
+    """Every database, broker and cache URL in the target's files and in the copied data."""
+    cells = [
+        {"database": c.database, "table": c.table, "name": c.name}
+        | {"database_url": c.database_url, "broker_url": c.broker_url}
+        for c in (recipe.cells for recipe in context.recipes)
+        if c
+    ]
+    found: list[End] = []
+    for host in context.target.controllers:
+        named = call(host, "ends.prove", _folders(context), cells)
+        found += [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in named]
+    return found
+
+
+def forget_proof(context: Context) -> None:
+    """No proof stands any more."""
+    for host in context.target.controllers:
+        call(host, "ends.forget")
+
+
+def _proven(context: Context) -> bool:
+    folders = _folders(context)
+    return all(call(host, "ends.proven", folders) for host in context.target.controllers)
+
+
+def _folders(context: Context) -> list[str]:
+    return [str(recipe.folder) for recipe in context.recipes]

@@ -1,0 +1,150 @@
+"""What has been done: an append-only SQLite record that outlives the process.
+
+It says what was begun, for the way back, and what happened when, for people. It is never asked
+whether a step is done: the machines are.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from migrate.errors import JournalError
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, command TEXT NOT NULL, who TEXT NOT NULL
+) STRICT;
+CREATE TABLE plan (
+    seq INTEGER PRIMARY KEY, phase TEXT NOT NULL, fingerprint TEXT NOT NULL
+) STRICT;
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, run INTEGER NOT NULL,
+    phase TEXT NOT NULL, step TEXT NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL
+) STRICT;
+"""
+
+
+class State(StrEnum):
+    PENDING = "pending"
+    STARTED = "started"  # written before the first effect; found on resume = interrupted
+    DONE = "done"
+    FAILED = "failed"
+    REVERTING = "reverting"
+    REVERTED = "reverted"
+
+
+BEGUN = frozenset({State.STARTED, State.DONE, State.FAILED, State.REVERTING})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`at` is seconds since the epoch; `note` is empty or the error's one line."""
+
+    at: float
+    run: int
+    phase: str
+    step: str
+    state: State
+    note: str
+
+
+class Journal:
+    """The record of one stack. Open it once a process; it may be used from several threads."""
+
+    def __init__(self, path: Path, command: str = "") -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with self._readable():
+            fresh = not path.exists()
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            os.close(descriptor)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA synchronous = FULL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise JournalError(
+                    f"{path} was written by a newer migrate (format {version}, this one knows "
+                    f"{VERSION}); use that one"
+                )
+            if version == 0:
+                if not fresh and path.stat().st_size:
+                    raise JournalError(f"{path} is a database, but not a journal of migrate")
+                self._db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+            self._run = 0
+            if command:
+                who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+                row = "INSERT INTO run (at, command, who) VALUES (?, ?, ?)"
+                self._run = self._db.execute(row, (time.time(), command, who)).lastrowid or 0
+
+    def resume(self, phase: str, fingerprint: str, *, begun: bool) -> None:
+        """Note which plan *phase* runs; refuse another one where steps of it stand *begun*."""
+        with self._lock, self._readable():
+            row = self._db.execute(
+                "SELECT fingerprint FROM plan WHERE phase = ? ORDER BY seq DESC LIMIT 1", (phase,)
+            ).fetchone()
+            if row and row[0] == fingerprint:
+                return
+            if row and begun:
+                raise JournalError(
+                    f"{phase} was begun with another plan ({row[0]}, now {fingerprint}): finish or "
+                    "roll back with the program and stack file that began it"
+                )
+            self._db.execute(
+                "INSERT INTO plan (phase, fingerprint) VALUES (?, ?)", (phase, fingerprint)
+            )
+
+    def state(self, step_id: str) -> State:
+        """The last recorded state; PENDING where nothing is recorded."""
+        with self._lock, self._readable():
+            row = self._db.execute(
+                "SELECT state FROM event WHERE step = ? ORDER BY seq DESC LIMIT 1", (step_id,)
+            ).fetchone()
+        return State(row[0]) if row else State.PENDING
+
+    def record(self, phase: str, step_id: str, state: State, note: str = "") -> None:
+        """Append one event; it is on the disk when this returns."""
+        with self._lock, self._readable():
+            self._db.execute(
+                "INSERT INTO event (at, run, phase, step, state, note) VALUES (?, ?, ?, ?, ?, ?)",
+                (time.time(), self._run, phase, step_id, state.value, note[:2000]),
+            )
+
+    def events(self, phase: str = "") -> list[Event]:
+        """All events in order, of *phase* or of all."""
+        with self._lock, self._readable():
+            rows = self._db.execute(
+                "SELECT at, run, phase, step, state, note FROM event "
+                "WHERE ? IN ('', phase) ORDER BY seq",
+                (phase,),
+            ).fetchall()
+        return [
+            Event(at, run, ph, step, State(state), note) for at, run, ph, step, state, note in rows
+        ]
+
+    def is_empty(self) -> bool:
+        """Whether no step was ever begun, as in a new or a lost journal."""
+        return not self.events()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise JournalError(
+                f"{self.path}: {error}; the machines know what is done, so after a look the file "
+                "may be moved aside and the command run again"
+            ) from error

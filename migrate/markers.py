@@ -1,0 +1,179 @@
+"""Markers on the machines themselves: how far the data on the target has come (rule 5).
+
+A table on the target and a file on each source controller say `copied`, `synced` or `released`,
+so that a run without its journal, or from another operator's host, cannot begin again over live
+data. The first two count only for the fencing under which they were made: a source that has been
+open since is not what was copied.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from migrate import fence
+from migrate.cloud import Context
+from migrate.errors import CommandError, MigrateError, PreconditionError
+from migrate.plan import Phase, Step
+from migrate.services.base import Recipe
+
+STAGES = ("copied", "synced", "released")
+PATH = "/var/lib/migrate/marker.json"
+SCHEMA = "migrate_marker"
+TABLE = f"""
+CREATE DATABASE IF NOT EXISTS {SCHEMA};
+CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
+    stage VARCHAR(16) PRIMARY KEY, stack VARCHAR(255) NOT NULL, source VARCHAR(255) NOT NULL,
+    fence VARCHAR(32) NOT NULL, at DOUBLE NOT NULL
+) ENGINE=InnoDB CHARACTER SET utf8mb4;
+"""
+
+
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`release`: the last word of the window, and the point after which nothing begins again."""
+    yield Step(
+        id="release",
+        title="Mark the target as the cloud that serves",
+        phase=Phase.CUTOVER,
+        done=lambda context: stage(context) == "released",
+        apply=_release,
+        revert=lambda context: unmark(context, "released"),
+        needs=("vip.takeover",),  # at once: from here on users write
+        estimate=0.3,
+    )
+
+
+def _release(context: Context) -> None:
+    """Users could write from the second on in which the target took the address."""
+    moment = 'date -d "$(systemctl show -P ActiveEnterTimestamp keepalived)" +%s'
+    mark(context, "released", float(context.target.first.shell(moment)))
+
+
+def stage(context: Context) -> str:
+    """The furthest stage that any machine is marked with; "" where there is none.
+
+    `copied` and `synced` of an earlier fencing are not counted.
+    """
+    now = fence.token(context)
+    found = {one["stage"] for one in _marks(context) if _counts(one, now)}
+    return next((stage for stage in reversed(STAGES) if stage in found), "")
+
+
+def released_at(context: Context) -> float:
+    """When writes were let in on the target, in seconds since 1970; 0.0 before that."""
+    released = [float(one["at"]) for one in _marks(context) if one["stage"] == "released"]
+    return max(released, default=0.0)
+
+
+def refuse_after(context: Context, forbidden: str) -> None:
+    """PreconditionError when *forbidden* or a later stage stands, or another stack's marker."""
+    now = fence.token(context)
+    for one in _marks(context):
+        if one["stack"] != context.stack and _counts(one, now):
+            raise PreconditionError(
+                f"the machines are marked by stack {one['stack']!r} as {one['stage']}, this is "
+                f"stack {context.stack!r}; go on with the stack that began"
+            )
+    standing = stage(context)
+    if standing and STAGES.index(standing) >= STAGES.index(forbidden):
+        raise PreconditionError(
+            f"the machines are marked {standing!r}: "
+            + (
+                "the target serves and its data must not be written over"
+                if standing == "released"
+                else "what this step would do has been done"
+            )
+            + "; `migrate rollback --execute` goes back"
+        )
+
+
+def mark(context: Context, reached: str, at: float | None = None) -> None:
+    """Write *reached* on the target and on every source controller; *at* None is now."""
+    values = {
+        "stage": reached,
+        "stack": context.stack,
+        "source": context.source.first.run("cat", "/etc/machine-id").strip(),
+        "fence": fence.token(context),
+        "at": time.time() if at is None else at,
+    }
+    words = ", ".join(_literal(values[k]) for k in ("stage", "stack", "source", "fence", "at"))
+    _sql(context, f"{TABLE}REPLACE INTO {SCHEMA}.stage VALUES ({words});")  # noqa: S608
+    for host in context.source.controllers:
+        host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
+        kept = [
+            one
+            for one in _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
+            if one["stage"] != reached
+        ]
+        host.write(PATH, json.dumps([*kept, values]), mode=0o600)
+
+
+def unmark(context: Context, reached: str) -> None:
+    """Take *reached* and every later stage away; with the first of them all that markers made."""
+    gone = STAGES[STAGES.index(reached) :]
+    if context.standing and _sql(context, f"SHOW DATABASES LIKE '{SCHEMA}'"):
+        words = ", ".join(_literal(one) for one in gone)
+        _sql(context, f"DELETE FROM {SCHEMA}.stage WHERE stage IN ({words})")  # noqa: S608
+        if not _sql(context, f"SELECT stage FROM {SCHEMA}.stage"):  # noqa: S608
+            _sql(context, f"DROP DATABASE {SCHEMA}")
+    for host in context.source.controllers:
+        marks = _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
+        kept = [one for one in marks if one["stage"] not in gone]
+        if kept:
+            host.write(PATH, json.dumps(kept), mode=0o600)
+        elif marks:
+            host.shell('rm -f "$1"; rmdir --ignore-fail-on-non-empty /var/lib/migrate', PATH)
+
+
+def _counts(mark: dict[str, Any], token: str) -> bool:
+    return mark["stage"] == "released" or bool(token and mark["fence"] == token)
+
+
+def _marks(context: Context) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    silent: list[MigrateError] = []
+    for host in context.source.controllers:
+        try:
+            found += _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
+        except MigrateError as error:
+            silent.append(error)
+    try:
+        found += _rows(context)
+    except MigrateError as error:
+        silent.append(error)
+    if silent and not found:
+        raise silent[0]  # a dead machine must not hide what the others say, nor make it up
+    return found
+
+
+def _rows(context: Context) -> list[dict[str, Any]]:
+    if not _sql(context, f"SHOW TABLES FROM {SCHEMA} LIKE 'stage'", missing=True):
+        return []
+    columns = ("stage", "stack", "source", "fence", "at")
+    rows = _sql(context, f"SELECT {', '.join(columns)} FROM {SCHEMA}.stage")  # noqa: S608
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _file(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(text or "[]")
+    return found
+
+
+def _sql(context: Context, statement: str, *, missing: bool = False) -> list[list[str]]:
+    """Rows of *statement* on the target; with *missing* no rows where the schema is not there."""
+    try:
+        text = context.target.first.run(
+            "mariadb", "--batch", "--skip-column-names", stdin=statement
+        )
+    except CommandError as error:
+        if missing and "ERROR 1049" in error.stderr:
+            return []
+        raise
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def _literal(value: object) -> str:
+    """*value* as SQL that no quote can leave."""
+    return f"x'{str(value).encode().hex()}'" if isinstance(value, str) else repr(value)

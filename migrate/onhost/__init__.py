@@ -1,0 +1,53 @@
+"""Programs that run on the cloud's own hosts: standard library only, Python 3.8 or later.
+
+They act where we cannot wait for ssh, and one of them reopens the source when the operator is dead.
+`call` sends them along with each call; nothing has to be installed before.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from migrate.host import Host
+
+# each may use those before it
+MODULES = (
+    "record",
+    "systemd",
+    "haproxy",
+    "units",
+    "mariadb",
+    "manager",
+    "reopen",
+    "agents",
+    "ends",
+    "arp",
+)
+
+LOADER = """
+import sys, types
+for parent in ("migrate", "migrate.onhost"):
+    sys.modules[parent] = types.ModuleType(parent)
+for name, text in payload["program"]:
+    module = types.ModuleType("migrate.onhost." + name)
+    sys.modules[module.__name__] = module
+    setattr(sys.modules["migrate.onhost"], name, module)
+    exec(compile(text, module.__name__, "exec"), module.__dict__)
+module = sys.modules["migrate.onhost." + payload["module"]]
+result = getattr(module, payload["function"])(*payload["arguments"])
+"""
+
+
+def program() -> dict[str, str]:
+    """The source of every module by its name, in the order in which they need each other."""
+    folder = resources.files(__package__)
+    return {name: folder.joinpath(f"{name}.py").read_text() for name in MODULES}
+
+
+def call(host: Host, function: str, *arguments: Any, timeout: float = 60) -> Any:
+    """The result of *function*, e.g. "units.fence", of the module here, run on *host* as root."""
+    module, _, name = function.partition(".")
+    needed = list(program().items())[: MODULES.index(module) + 1]
+    payload = {"program": needed, "module": module, "function": name, "arguments": arguments}
+    return host.python(LOADER, payload, timeout=timeout)

@@ -1,0 +1,73 @@
+"""The data-plane units of this host, and whether they were reconnected to the target."""
+
+from __future__ import annotations
+
+import time
+
+from migrate.onhost import record, systemd
+from migrate.onhost.systemd import run
+
+RECORD = "agents"
+GRACE_SECONDS = 4.0
+
+
+def note(names: list[str]) -> None:
+    """Keep which of *names* run here."""
+    if record.load(RECORD) is None:
+        units = systemd.show(names)
+        running = [n for n, one in units.items() if one["ActiveState"] == "active"]
+        record.save(RECORD, {"units": running, "state": "noted"})
+
+
+def state() -> str:
+    """ "" | "noted" | "reconnected" | "disconnected": how far it went."""
+    return str((record.load(RECORD) or {"state": ""})["state"])
+
+
+def reconnect(seconds: float) -> list[str]:
+    """Restart what was noted, side by side; what is not active after *seconds* is told."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return ["nothing was noted here"]
+    # from now on the way back has to restart them too, even if we die in the middle
+    record.save(RECORD, {**kept, "state": "disconnected"})
+    wrong = _restart(kept["units"], seconds)
+    if not wrong:
+        record.save(RECORD, {**kept, "state": "reconnected"})
+    return wrong
+
+
+def disconnect() -> None:
+    """Remember that they hold connections to the target, which is left."""
+    kept = record.load(RECORD)
+    if kept and kept["state"] == "reconnected":
+        record.save(RECORD, {**kept, "state": "disconnected"})
+
+
+def forget(seconds: float) -> list[str]:
+    """Restart those that were reconnected, now that the source runs, and forget them."""
+    kept = record.load(RECORD)
+    wrong = []
+    if kept and kept["state"] != "noted":
+        wrong = _restart(kept["units"], seconds)
+    if not wrong:
+        record.forget(RECORD)
+    return wrong
+
+
+def _restart(names: list[str], seconds: float) -> list[str]:
+    """Restart *names*; a main process that waits for its lost broker is not waited for."""
+    if not names:
+        return []
+    run("systemctl", "restart", "--no-block", *names)
+    began = time.monotonic()
+    while time.monotonic() < began + GRACE_SECONDS + 2:
+        stopping = [o for o in systemd.show(names).values() if o["ActiveState"] == "deactivating"]
+        if not stopping:
+            break
+        if time.monotonic() > began + GRACE_SECONDS:
+            for one in stopping:
+                # only the main process: what carries traffic beside it is systemd's to judge
+                run("kill", "-KILL", one["MainPID"], check=False)
+        time.sleep(0.2)
+    return systemd.start(names, seconds)

@@ -1,0 +1,70 @@
+"""Who carries an address, asked on the wire: ARP probes that leave no trace in anybody's cache."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import struct
+import time
+
+from migrate.onhost.systemd import run
+
+EVERYBODY = b"\xff" * 6
+ASK, ANSWER = 1, 2
+
+
+def ask(interface: str, address: str, seconds: float) -> list[str]:
+    """The hardware addresses that answer for *address* on *interface*, other than our own."""
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    wire.bind((interface, 0x0806))
+    own = wire.getsockname()[4]
+    wanted = socket.inet_aton(address)
+    probe = _frame(ASK, own, b"\0" * 4, b"\0" * 6, wanted)
+    found = set()
+    began = time.monotonic()
+    sent = 0
+    while (passed := time.monotonic() - began) < seconds:
+        if sent < 3 and passed >= sent * seconds / 4:  # a single probe may be lost
+            wire.send(probe)
+            sent += 1
+        if select.select([wire], [], [], 0.02)[0]:
+            frame = wire.recv(128)
+            kind, sender, claimed = struct.unpack("!20xH6s4s10x", frame[:42])
+            if kind == ANSWER and claimed == wanted:
+                found.add(sender)
+    wire.close()
+    return sorted(mac.hex(":") for mac in found - {own})
+
+
+def announce(interface: str, address: str) -> None:
+    """Tell every neighbour that *address* is here now, in both of the usual ways."""
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    wire.bind((interface, 0x0806))
+    own, here = wire.getsockname()[4], socket.inet_aton(address)
+    for _ in range(2):
+        wire.send(_frame(ASK, own, here, b"\0" * 6, here))
+        wire.send(_frame(ANSWER, own, here, EVERYBODY, here))
+    wire.close()
+
+
+def interface_of(preferred: str, own_address: str) -> str:
+    """*preferred* if this host has it, else the interface that carries *own_address*."""
+    links = json.loads(run("ip", "-j", "-4", "address", "show"))
+    if any(link["ifname"] == preferred for link in links):
+        return preferred
+    for link in links:
+        if any(one["local"] == own_address for one in link["addr_info"]):
+            return str(link["ifname"])
+    raise RuntimeError(f"no interface here is called {preferred} or carries {own_address}")
+
+
+def hardware() -> dict[str, str]:
+    """Every hardware address of this host, and the interface that has it."""
+    links = json.loads(run("ip", "-j", "link", "show"))
+    return {link["address"]: link["ifname"] for link in links if link.get("link_type") == "ether"}
+
+
+def _frame(kind: int, sender: bytes, claimed: bytes, target: bytes, wanted: bytes) -> bytes:
+    head = EVERYBODY + sender + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, kind)
+    return head + sender + claimed + target + wanted

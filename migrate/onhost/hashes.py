@@ -1,0 +1,164 @@
+"""An image store on its host: hash its files, record what is added, take that away.
+
+A remembered hash is believed only while device, inode, size, mtime and ctime are what they were
+when the hash began. The kernel alone sets ctime, at every write, truncation and rename: a program
+that alters a byte and puts mtime back still changes it. A ctime younger than `SETTLED` when hashing
+began is never believed later, since a second write could carry the same time. What such a proof
+does not see is a disk that decays between two readings; `fresh` reads everything again.
+
+Needs nothing but Python's standard library; sent to the host and run there as root.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+BLOCK = 1 << 20
+SETTLED = 2_000_000_000  # nanoseconds
+Identity = list[int]
+
+
+def identity(path: str) -> Identity:
+    """What changes when somebody writes to *path*."""
+    about = os.stat(path)
+    return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
+
+
+def digest(path: str, algorithm: str) -> str:
+    """The hash of the bytes of *path*."""
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb", buffering=0) as stream:
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        while block := stream.read(BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def remember(record: str, change: dict[str, Any]) -> dict[str, Any]:
+    """The record at *record* with *change* put over its top level, on disk when this returns."""
+    os.makedirs(os.path.dirname(record), 0o700, exist_ok=True)
+    known = {**recall(record), **change}
+    staged = f"{record}.{os.getpid()}"
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as stream:
+        json.dump(known, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(staged, record)
+    return known
+
+
+def recall(record: str) -> dict[str, Any]:
+    """What is recorded; empty where nothing is."""
+    try:
+        with open(record) as stream:
+            known: dict[str, Any] = json.load(stream)
+    except FileNotFoundError:
+        return {}
+    return known
+
+
+def examine(
+    wanted: Iterable[tuple[str, str]], record: str, fresh: bool = False, workers: int = 0
+) -> dict[str, list[Any]]:
+    """Size and hash of each of *wanted* (path, algorithm): `{path: [size, digest]}`.
+
+    Files that are not there are left out. Without *record* nothing is remembered. What is hashed
+    anew is remembered file by file, so that an examination that is cut short goes on.
+    """
+    known = recall(record).get("hashed", {}) if record else {}
+    found: dict[str, list[Any]] = {}
+
+    def one(asked: tuple[str, str]) -> tuple[str, dict[str, Any] | None]:
+        path, algorithm = asked
+        try:
+            began, before = time.time_ns(), identity(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return path, None
+        kept = known.get(path)
+        if not fresh and kept and kept["identity"] == before and kept["algorithm"] == algorithm:
+            return path, kept
+        value = digest(path, algorithm)
+        settled = before[-1] + SETTLED < began and identity(path) == before
+        return path, {
+            "identity": before if settled else [],
+            "algorithm": algorithm,
+            "digest": value,
+            "size": before[2],
+        }
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        last = time.monotonic()
+        for path, entry in pool.map(one, list(wanted)):
+            if entry is None:
+                continue
+            found[path] = [entry["size"], entry["digest"]]
+            known[path] = entry
+            if record and time.monotonic() - last > 5:
+                remember(record, {"hashed": known})
+                last = time.monotonic()
+    if record:
+        remember(record, {"hashed": known})
+    return found
+
+
+def claim(record: str, step: str, user: str, paths: list[str]) -> list[str]:
+    """Record that *step* is about to add *paths*; make their folders. Those not ours are answered.
+
+    A file that is there and that no step of ours brought is never replaced.
+    """
+    known = recall(record)
+    pulled, folders = known.get("pulled", {}), known.get("folders", [])
+    strange = [path for path in paths if path not in pulled and os.path.lexists(path)]
+    if strange:
+        return strange
+    missing = []
+    for folder in sorted({os.path.dirname(path) for path in paths}):
+        while folder not in missing and not os.path.isdir(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)  # noqa: PLW2901  upwards
+    pulled = {**dict.fromkeys(paths, step), **pulled}
+    remember(record, {"pulled": pulled, "folders": [*folders, *missing]})
+    person = pwd.getpwnam(user)
+    for folder in sorted(missing):
+        os.mkdir(folder, 0o750)
+        os.chown(folder, person.pw_uid, person.pw_gid)
+    return []
+
+
+def stamp(record: str, step: str, what: str) -> None:
+    """Record that *step* was done for *what*."""
+    remember(record, {"stamps": {**recall(record).get("stamps", {}), step: what}})
+
+
+def discard(record: str, step: str, gone: list[str]) -> None:
+    """Remove what *step* added and what of ours *gone* names; drop the step's stamp."""
+    known = recall(record)
+    pulled, stamps = known.get("pulled", {}), known.get("stamps", {})
+    folders = known.get("folders", [])
+    for folder in {*folders, *(os.path.dirname(path) for path in pulled)}:
+        for left in glob.glob(glob.escape(folder) + "/.incoming-sidestep-*"):
+            shutil.rmtree(left, ignore_errors=True)
+    for path, adder in list(pulled.items()):
+        if adder == step or path in gone:
+            if os.path.lexists(path):
+                os.unlink(path)
+            del pulled[path]
+    stamps.pop(step, None)
+    for folder in sorted(folders, reverse=True):
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
+    folders = [folder for folder in folders if os.path.isdir(folder)]
+    if pulled or stamps or folders:
+        remember(record, {"pulled": pulled, "stamps": stamps, "folders": folders})
+    elif os.path.exists(record):
+        os.unlink(record)
+        if not os.listdir(os.path.dirname(record)):
+            os.rmdir(os.path.dirname(record))

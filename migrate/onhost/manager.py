@@ -1,0 +1,167 @@
+"""Who carries the virtual IPs: the source's keepalived parted from them, the target's begun."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from migrate.onhost import record, systemd
+from migrate.onhost.systemd import run
+
+RECORD = "manager"
+AWAY = "virtual-ip"
+KEEPALIVED = "keepalived.service"
+CONFIG = "/etc/keepalived/keepalived.conf"
+GIVE_UP_SECONDS = 5.0
+FOREIGN = ("pacemaker", "corosync")
+SILENT = ("rabbitmq-server", "memcached")  # clients reach them by the virtual IP
+
+
+def fence() -> None:
+    """Mask keepalived, so that a reboot comes back silent; it goes on holding the address."""
+    for name, one in systemd.show(FOREIGN).items():
+        if one["ActiveState"] == "active":
+            raise RuntimeError(f"{name} manages addresses here; only keepalived is supported")
+    with record.locked():
+        if record.load(RECORD) is None:
+            found = systemd.show([KEEPALIVED]).get(KEEPALIVED)
+            record.save(RECORD, {"unit": found and {"active": found["ActiveState"] == "active"}})
+        if (record.load(RECORD) or {})["unit"]:
+            systemd.mask([KEEPALIVED])
+
+
+def fenced() -> bool:
+    """Whether keepalived could not come back here."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return False
+    now = systemd.show([KEEPALIVED]).get(KEEPALIVED)
+    return now is None or now["LoadState"] == "masked"
+
+
+def lift() -> None:
+    """Unmask keepalived, and start it where it ran."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return
+    if kept["unit"]:
+        systemd.unmask([KEEPALIVED])
+        if kept["unit"]["active"]:
+            run("systemctl", "start", KEEPALIVED)
+    record.forget(RECORD)
+
+
+def addresses(wanted: list[str]) -> list[dict[str, Any]]:
+    """Those of *wanted* that an interface other than `lo` carries here."""
+    found = []
+    for link in json.loads(run("ip", "-j", "-4", "address", "show")):
+        for one in link["addr_info"]:
+            if one["local"] in wanted and link["ifname"] != "lo":
+                device = link["ifname"]
+                found.append(
+                    {"address": one["local"], "prefix": one["prefixlen"], "device": device}
+                )
+    return found
+
+
+def quiet() -> None:
+    """Stop and mask broker and cache: their clients get an end of connection and try again."""
+    with record.locked():
+        kept = record.load(AWAY) or {}
+        if "quiet" not in kept:
+            found = systemd.show(SILENT)
+            running = [n for n, one in found.items() if one["ActiveState"] == "active"]
+            masked = [n for n, one in found.items() if one["LoadState"] == "masked"]
+            kept["quiet"] = [n for n in found if n not in masked]
+            kept["ran"] = running
+            record.save(AWAY, kept)
+        systemd.stop(kept["quiet"], 8)
+        systemd.mask(kept["quiet"])
+
+
+def give_up(wanted: list[str]) -> None:
+    """Stop keepalived, take *wanted* from every interface, prove that they are gone."""
+    with record.locked():
+        kept = record.load(AWAY) or {}
+        if "addresses" not in kept:
+            kept["addresses"] = addresses(wanted)
+            kept["keepalived"] = KEEPALIVED in systemd.members([KEEPALIVED]).values()
+            record.save(AWAY, kept)
+        if kept["keepalived"]:
+            # it takes the address away at once, and then stays for a second
+            run("systemctl", "stop", "--no-block", KEEPALIVED)
+            deadline = time.monotonic() + GIVE_UP_SECONDS
+            while addresses(wanted) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        for one in addresses(wanted):  # put there by hand, or left by a keepalived that was killed
+            run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
+    if left := addresses(wanted):
+        raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
+
+
+def holds(wanted: list[str]) -> bool:
+    """Whether this host carries one of *wanted*, or a keepalived that could."""
+    return bool(addresses(wanted)) or bool(systemd.members([KEEPALIVED]))
+
+
+def wake() -> None:
+    """Broker and cache as before `quiet`; to be called before the address returns."""
+    kept = record.load(AWAY) or {}
+    if "quiet" in kept:
+        systemd.unmask(kept["quiet"])
+        if wrong := systemd.start(kept["ran"], 90):
+            raise RuntimeError("; ".join(wrong))
+
+
+def take_back() -> None:
+    """Carry the addresses as before `give_up`; announcing them is the caller's."""
+    kept = record.load(AWAY) or {}
+    if kept.get("keepalived"):
+        masked = systemd.show([KEEPALIVED])[KEEPALIVED]["LoadState"] == "masked"
+        if masked:
+            systemd.unmask([KEEPALIVED])
+        run("systemctl", "start", KEEPALIVED)
+        if masked:  # it is the fence's to lift that
+            systemd.mask([KEEPALIVED])
+    for one in kept.get("addresses", []):
+        if not kept.get("keepalived"):
+            here = f"{one['address']}/{one['prefix']}"
+            run("ip", "address", "replace", here, "dev", one["device"])
+    record.forget(AWAY)
+
+
+def take(staged: str, wanted: list[str]) -> None:
+    """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
+    with open(staged) as stream:
+        text = stream.read()
+    os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
+    record.write(CONFIG, text, 0o640)
+    run("systemctl", "restart", KEEPALIVED)
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while len(addresses(wanted)) < len(wanted):
+        if time.monotonic() > deadline:
+            said = run("journalctl", "-u", KEEPALIVED, "-n", "3", "-o", "cat")
+            raise RuntimeError(f"keepalived did not take {', '.join(wanted)}: {said}")
+        time.sleep(0.01)
+    run("systemctl", "enable", "--quiet", KEEPALIVED)
+
+
+def leave(staged: str, wanted: list[str]) -> None:
+    """The target carries nothing of *wanted* any more, nor will it after a reboot."""
+    run("systemctl", "disable", "--quiet", "--now", KEEPALIVED, check=False)
+    if _text(CONFIG) and _text(CONFIG) == _text(staged):
+        os.unlink(CONFIG)
+    for one in addresses(wanted):
+        run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
+    if left := addresses(wanted):
+        raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path) as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,128 @@
+"""MariaDB of this host as its own root: made read-only for good, and writable again."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from migrate.onhost import record
+from migrate.onhost.systemd import run, show
+
+RECORD = "database"
+UNITS = ("mariadb", "mysql", "mysqld")
+INCLUDES = ("/etc/mysql/mariadb.conf.d", "/etc/mysql/conf.d", "/etc/my.cnf.d")
+NAME = "zz-migrate-fence.cnf"
+TEXT = "# written by migrate, which removes it on its way back\n[mysqld]\nread_only = 1\n"
+REFUSED = re.compile(r"ERROR 1290 ")
+
+
+def present() -> bool:
+    """Whether a MariaDB of systemd runs here."""
+    return any(one["ActiveState"] == "active" for one in show(UNITS).values())
+
+
+def sql(statement: str) -> list[list[str]]:
+    """The rows of *statement*, as root through the socket."""
+    text = run("mariadb", "--batch", "--skip-column-names", stdin=statement)
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def fence() -> None:
+    """read_only now and after a restart; what it was is recorded first."""
+    if not present():
+        record.save(RECORD, {"present": False})
+        return
+    with record.locked():
+        folder = next(one for one in INCLUDES if os.path.isdir(one))
+        if record.load(RECORD) is None:
+            before = sql("SELECT @@global.read_only")[0][0]
+            record.save(RECORD, {"present": True, "before": before, "file": f"{folder}/{NAME}"})
+        record.write(f"{folder}/{NAME}", TEXT, 0o644)
+        sql("SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = 1")
+    if wrong := unfenced():
+        raise RuntimeError("; ".join(wrong))
+
+
+def unfenced() -> list[str]:
+    """Why this database can be written, now or after a restart; [] is fenced."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return ["the database is not fenced"]
+    if not kept["present"]:
+        return []
+    wrong = []
+    if sql("SELECT @@global.read_only")[0][0] in ("0", "OFF"):
+        wrong.append("read_only is off")
+    read = run("my_print_defaults", "mysqld", "server", "mariadb", "mariadbd").splitlines()
+    last = [line for line in read if line.startswith(("--read_only", "--read-only"))]
+    if not last or last[-1].partition("=")[2].lower() not in ("", "1", "on"):
+        wrong.append(f"{kept['file']} is not what a restart would follow")
+    return wrong
+
+
+def lift() -> None:
+    """As it was before the fence."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return
+    if kept["present"]:
+        if os.path.exists(kept["file"]):
+            os.unlink(kept["file"])
+        if present():
+            before = kept["before"] if re.fullmatch(r"\w+", kept["before"]) else "0"
+            sql(f"SET GLOBAL read_only = {before}")
+    record.forget(RECORD)
+
+
+def writers(options: list[list[str]]) -> list[str]:
+    """Which service accounts can still write; *options* are [path, section, option] of URLs.
+
+    Each account tries to delete nothing: a read-only server refuses that with error 1290.
+    """
+    found = []
+    for path, section, option in options:
+        url = _url(path, section, option)
+        if url is not None:
+            where = f"{path} [{section}] {option}"
+            found += [f"{where}: {said}" for said in _attempt(url)]
+    return found
+
+
+def _attempt(url: Any) -> list[str]:
+    database = url.path.lstrip("/").partition("?")[0]
+    tables = _client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'", database)
+    if tables.returncode:
+        return [f"{url.username} cannot log in: {tables.stderr.strip()[:200]}"]
+    if not tables.stdout.strip():
+        return []
+    table = tables.stdout.split("\t")[0].replace("`", "``")
+    tried = _client(url, f"DELETE FROM `{table}` WHERE FALSE", database)  # noqa: S608
+    if REFUSED.search(tried.stderr):
+        return []
+    return [
+        f"{url.username} was not refused by read_only: {tried.stderr.strip()[:200] or 'it wrote'}"
+    ]
+
+
+def _client(url: Any, statement: str, database: str) -> Any:
+    argv = ["mariadb", "--batch", "--skip-column-names", f"--host={url.hostname}"]
+    argv += [f"--port={url.port or 3306}", f"--user={unquote(url.username or '')}", database]
+    secret = {**os.environ, "MYSQL_PWD": unquote(url.password or "")}  # never in argv
+    return subprocess.run(
+        argv, input=statement, text=True, capture_output=True, env=secret, check=False
+    )
+
+
+def _url(path: str, section: str, option: str) -> Any:
+    parser = configparser.RawConfigParser(strict=False, default_section="\0", allow_no_value=True)
+    try:
+        with open(path) as stream:
+            parser.read_file(stream)
+        value = parser.get(section, option)
+    except (FileNotFoundError, configparser.NoSectionError, configparser.NoOptionError):
+        return None
+    return urlsplit(value.replace("$$", "$").strip())  # oslo.config writes a dollar so

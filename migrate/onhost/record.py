@@ -1,0 +1,68 @@
+"""What a host must remember to undo what was done to it: one JSON file an idea, root only."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+FOLDER = "/var/lib/migrate"
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """The record *name*; None where there is none."""
+    try:
+        with open(f"{FOLDER}/{name}.json") as stream:
+            found: dict[str, Any] = json.load(stream)
+            return found
+    except FileNotFoundError:
+        return None
+
+
+def save(name: str, value: dict[str, Any]) -> None:
+    """Keep *value*; it is on the disk when this returns."""
+    os.makedirs(FOLDER, mode=0o700, exist_ok=True)
+    write(f"{FOLDER}/{name}.json", json.dumps(value, indent=1), 0o600)
+
+
+def forget(name: str) -> None:
+    """Remove the record *name*, and the folder when it was the last."""
+    try:
+        os.unlink(f"{FOLDER}/{name}.json")
+    except FileNotFoundError:
+        pass
+    tidy()
+
+
+def tidy() -> None:
+    """Remove our folder if nothing is left in it."""
+    try:
+        os.rmdir(FOLDER)
+    except OSError:
+        pass
+
+
+def write(path: str, text: str, mode: int) -> None:
+    """Replace *path* atomically and durably."""
+    staged = f"{path}.migrate-new"
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as stream:
+        os.fchmod(descriptor, mode)
+        stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
+    os.rename(staged, path)
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """One at a time on this host: the operator's call or the reopening."""
+    descriptor = os.open("/run/migrate.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""Reopen this source controller when the operator does not come back.
+
+`python3 -m migrate.onhost.reopen` watches a deadline that the operator moves on while alive. It
+starts with the host, so that a reboot inside the window does not leave the cloud closed either.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import Any
+
+from migrate.onhost import haproxy, manager, mariadb, record, systemd, units
+
+RECORD = "reopen"
+UNIT = "migrate-reopen.service"
+FOLDER = f"{record.FOLDER}/program"
+TEXT = f"""# Reopens this controller at the deadline in {record.FOLDER}/{RECORD}.json
+[Unit]
+Description=Reopen the cloud when the migration's operator does not come back
+After=network.target mariadb.service haproxy.service
+
+[Service]
+Environment=PYTHONPATH={FOLDER} PYTHONDONTWRITEBYTECODE=1
+ExecStart=/usr/bin/python3 -m migrate.onhost.reopen
+Restart=on-failure
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+"""
+START_SECONDS = 180.0
+
+
+def arm(program: dict[str, str], seconds: float) -> None:
+    """Install the watch and start it; it reopens in *seconds* unless that is extended."""
+    with record.locked():
+        record.save(
+            RECORD, {"deadline": time.time() + seconds, "seconds": seconds, "state": "armed"}
+        )
+    folder = f"{FOLDER}/migrate/onhost"
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    for path in (f"{FOLDER}/migrate/__init__.py", f"{folder}/__init__.py"):
+        record.write(path, "", 0o600)
+    for name, text in program.items():
+        record.write(f"{folder}/{name}.py", text, 0o600)
+    record.write(f"{systemd.UNITS}/{UNIT}", TEXT, 0o644)
+    systemd.run("systemctl", "daemon-reload")
+    systemd.run("systemctl", "enable", "--quiet", UNIT)
+    systemd.run("systemctl", "restart", UNIT)
+
+
+def extend() -> str:
+    """Move the deadline on by the window's limit; the state found: "armed" is well."""
+    with record.locked():
+        kept = record.load(RECORD)
+        if kept is None:
+            return "absent"
+        if kept["state"] == "armed":
+            record.save(RECORD, {**kept, "deadline": time.time() + kept["seconds"]})
+        return str(kept["state"])
+
+
+def state() -> dict[str, Any]:
+    """{"state": "armed", "left": 594.2, "alive": True}
+
+    The states: "absent", "armed", then either "reopening" and "reopened", or "disarmed".
+    """
+    kept = record.load(RECORD) or {"state": "absent", "deadline": 0.0}
+    alive = bool(systemd.members([UNIT]))
+    return {"state": kept["state"], "left": kept["deadline"] - time.time(), "alive": alive}
+
+
+def disarm() -> str:
+    """Take the watch away, if it has not acted; well are "armed" and "disarmed", as found."""
+    with record.locked():
+        found = str((record.load(RECORD) or {"state": "absent"})["state"])
+        if found == "armed":
+            record.save(RECORD, {"deadline": 0.0, "seconds": 0.0, "state": "disarmed"})
+    if found in ("armed", "disarmed"):
+        _remove()
+    return found
+
+
+def remove() -> None:
+    """No trace of the watch, whatever its state."""
+    _remove()
+    record.forget(RECORD)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    record.tidy()
+
+
+def _remove() -> None:
+    systemd.run("systemctl", "disable", "--quiet", "--now", UNIT, check=False)
+    if os.path.exists(f"{systemd.UNITS}/{UNIT}"):
+        os.unlink(f"{systemd.UNITS}/{UNIT}")
+        systemd.run("systemctl", "daemon-reload")
+
+
+def watch() -> None:
+    """Sleep until the deadline has passed, then reopen; ends when there is nothing to watch."""
+    while True:
+        with record.locked():
+            kept = record.load(RECORD)
+            if kept is None or kept["state"] in ("disarmed", "reopened"):
+                return
+            if time.time() >= kept["deadline"]:
+                record.save(RECORD, {**kept, "state": "reopening"})
+                break
+        time.sleep(1)
+    reopen()
+    record.save(RECORD, {**kept, "state": "reopened", "deadline": time.time()})
+
+
+def reopen() -> None:
+    """Undo fence and gate by what was recorded: data first, then services, then the doors."""
+    mariadb.lift()
+    wrong = units.lift(START_SECONDS)
+    manager.lift()
+    haproxy.open_again()
+    print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal
+
+
+if __name__ == "__main__" and os.environ.get("PYTHONPATH", "").startswith(FOLDER):
+    watch()

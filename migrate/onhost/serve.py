@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What the transfer key opens on a source controller: these words and nothing else.
+
+It is copied to the host and run there by sshd as a forced command; its only argument is what the
+other side asked for. `allowed.json` beside it says which databases and folders may be asked for.
+Needs nothing but Python's standard library.
+
+    hello                     the SHA-256 of this program: does the key work, and to what
+    databases NAME...         a dump whose last line is a mark of completeness
+    tables DATABASE.NAME...   the same of some tables, with their triggers
+    files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
+"""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+DUMP = (
+    *("mariadb-dump", "--single-transaction", "--hex-blob", "--triggers"),
+    *("--default-character-set=utf8mb4", "--max-allowed-packet=1G"),
+)
+NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}")
+
+
+def main(asked: str) -> int:
+    """Serve *asked*; the exit status is 0 only when all of it was sent."""
+    word, *rest = shlex.split(asked) or [""]
+    allowed = json.loads(Path(__file__).with_name("allowed.json").read_text())
+    if word == "hello" and not rest:
+        sys.stdout.write(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
+        return 0
+    if word == "databases" and rest and set(rest) <= set(allowed["databases"]):
+        return whole(rest, [["--routines", "--events", "--databases", "--", *rest]])
+    if word == "tables" and rest:
+        return tables(rest, allowed["databases"])
+    if word == "files" and len(rest) == 1 and rest[0] in allowed["folders"]:
+        return files(rest[0])
+    return refuse(f"not served: {asked[:200]!r}")
+
+
+def refuse(why: str) -> int:
+    """Tell the other side why."""
+    sys.stderr.write(f"{why}\n")
+    return 2
+
+
+def whole(asked: list[str], dumps: list[list[str]]) -> int:
+    """Dump; only when every dump ended well the last statement says so to the importer."""
+    for arguments in dumps:
+        if arguments[0] == "--":
+            sys.stdout.write(f"USE `{arguments[1]}`;\n")
+            sys.stdout.flush()
+        if status := dump(arguments):
+            return status
+    sys.stdout.write(f"SELECT 'complete {' '.join(asked)}';\n")
+    sys.stdout.flush()
+    return 0
+
+
+def dump(arguments: list[str]) -> int:
+    """Pass one dump on; not 0 unless it exits so and ends in its own last line."""
+    tail = b""
+    with subprocess.Popen([*DUMP, *arguments], stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        while part := running.stdout.read(2**20):
+            sys.stdout.buffer.write(part)
+            tail = (tail + part)[-300:]
+    sys.stdout.buffer.flush()
+    if running.returncode:
+        return running.returncode
+    return 0 if b"\n-- Dump completed" in tail else refuse("the dump is cut short")
+
+
+def tables(asked: list[str], databases: list[str]) -> int:
+    """Dump the tables named `database.table`."""
+    of: dict[str, list[str]] = {}
+    for one in asked:
+        database, _, table = one.partition(".")
+        if database not in databases or not NAME.fullmatch(table):
+            return refuse(f"not served: {one!r}")
+        of.setdefault(database, []).append(table)
+    return whole(asked, [["--", database, *names] for database, names in of.items()])
+
+
+def files(folder: str) -> int:
+    """Stream the named files; none may lie outside *folder*, by whatever way."""
+    base = os.path.realpath(folder)
+    names = [os.fsdecode(name) for name in sys.stdin.buffer.read().split(b"\0") if name]
+    for name in names:
+        place = os.path.realpath(os.path.join(base, name))
+        if os.path.commonpath([base, place]) != base or not os.path.isfile(place):
+            return refuse(f"{name!r} is no file in {folder}")
+    with tempfile.TemporaryFile() as listed:
+        listed.write(b"".join(os.fsencode(name) + b"\0" for name in names))
+        listed.seek(0)
+        argv = ["tar", "-c", "-f", "-", "-C", base, "--no-recursion", "--null", "-T", "-"]
+        return subprocess.run([*argv], stdin=listed, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -1,0 +1,143 @@
+"""Units of this host: what they are and what runs in them; masked, a reboot keeps them still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from typing import Any
+
+UNITS = "/etc/systemd/system"
+ASIDE = ".migrate-fenced"  # what a real file of the administrator is called while it is masked
+
+
+def run(*argv: str, check: bool = True, stdin: str = "") -> str:
+    """The output of *argv*; RuntimeError with what it said when it fails and *check* is set."""
+    done = subprocess.run(argv, input=stdin, text=True, capture_output=True, check=False)
+    if check and done.returncode:
+        said = (done.stderr or done.stdout).strip()[-500:]
+        raise RuntimeError(f"{' '.join(argv)[:200]} exited {done.returncode}: {said}")
+    return done.stdout
+
+
+def full(name: str) -> str:
+    """*name* with the suffix of a service where it has none."""
+    return (
+        name if name.endswith((".service", ".timer", ".socket", ".target")) else f"{name}.service"
+    )
+
+
+def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Properties of those units of *names* that this host knows, masked ones too."""
+    names = [full(name) for name in names]
+    if not names:
+        return {}
+    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts"
+    text = run("systemctl", "show", "--no-pager", "-p", fields, *names)
+    found = {}
+    for name, block in zip(names, text.strip().split("\n\n")):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if values["LoadState"] != "not-found":
+            found[name] = values
+    return found
+
+
+def mask(names: Iterable[str]) -> None:
+    """Mask *names* for good; a file of the administrator in the way is put aside."""
+    names = [full(name) for name in names]
+    for name in names:
+        path = f"{UNITS}/{name}"
+        if os.path.isfile(path) and os.path.realpath(path) != "/dev/null":
+            os.rename(path, path + ASIDE)
+    if names:
+        run("systemctl", "mask", "--quiet", *names)
+
+
+def unmask(names: Iterable[str]) -> None:
+    """Undo `mask`."""
+    names = [full(name) for name in names]
+    if names:
+        run("systemctl", "unmask", "--quiet", *names)
+    aside = [name for name in names if os.path.lexists(f"{UNITS}/{name}{ASIDE}")]
+    for name in aside:
+        os.rename(f"{UNITS}/{name}{ASIDE}", f"{UNITS}/{name}")
+    if aside:
+        run("systemctl", "daemon-reload")
+
+
+def processes() -> Iterable[tuple[int, set[str], int]]:
+    """Every process: its id, the parts of its control group's path, its owner's number."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cgroup") as stream:
+                    lines = stream.read().splitlines()
+                owner = os.stat(f"/proc/{entry}").st_uid
+            except OSError:
+                continue
+            # "0::/system.slice/x.service", or on old hosts "1:name=systemd:/system.slice/x.service"
+            paths = [one.split(":", 2) for one in lines]
+            groups = [path for _, kind, path in paths if kind in ("", "name=systemd")]
+            yield int(entry), {part for path in groups for part in path.split("/")}, owner
+
+
+def members(names: Iterable[str]) -> dict[int, str]:
+    """The processes inside the control groups of *names*: pid to unit."""
+    wanted = {full(name) for name in names}
+    return {pid: min(parts & wanted) for pid, parts, _ in processes() if parts & wanted}
+
+
+def stop(names: Iterable[str], grace: float) -> None:
+    """Stop *names* side by side; what is still there after *grace* seconds is killed.
+
+    A unit's state is not believed: a SysV unit reports itself stopped while its worker lives on.
+    """
+    names = [full(name) for name in names]
+    if not names:
+        return
+    run("systemctl", "stop", "--no-block", *names)
+    began = time.monotonic()
+    while time.monotonic() < began + grace + 10:
+        left = members(names)
+        state = show(names)
+        if not left and all(one["ActiveState"] in ("inactive", "failed") for one in state.values()):
+            break
+        if time.monotonic() > began + grace:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        time.sleep(0.1)
+    run("systemctl", "reset-failed", *names, check=False)
+
+
+def start(names: Iterable[str], seconds: float) -> list[str]:
+    """Start *names* side by side; what is not active after *seconds* is told.
+
+    One that fails is started once more: after a kill the first start may not find its group.
+    """
+    names = [full(name) for name in names]
+    if not names:
+        return []
+    run("systemctl", "start", "--no-block", *names)
+    again: set[str] = set()
+    deadline = time.monotonic() + seconds
+    while True:
+        state = show(names)
+        wrong = [n for n in names if state.get(n, {}).get("ActiveState") != "active"]
+        if not wrong or time.monotonic() > deadline:
+            return [f"{n} is {state.get(n, {}).get('ActiveState', 'unknown')}" for n in wrong]
+        for name in wrong:
+            if state.get(name, {}).get("ActiveState") == "failed" and name not in again:
+                again.add(name)
+                run("systemctl", "start", "--no-block", name, check=False)
+        time.sleep(0.1)
+
+
+def state(names: Iterable[str]) -> dict[str, Any]:
+    """`show`, and which units have processes: {"units": {...}, "alive": ["x.service"]}."""
+    names = list(names)
+    return {"units": show(names), "alive": sorted(set(members(names).values()))}

@@ -1,0 +1,150 @@
+"""The control units of this host: stopped and masked, proven by processes; started as before."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import re
+import secrets
+import time
+from typing import Any
+
+from migrate.onhost import record, systemd
+from migrate.onhost.systemd import run
+
+RECORD = "fence"
+STRAYS_SECONDS = 5
+ASIDE = ".migrate-fenced"  # cron and run-parts pass over names with a dot
+CRON = ("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
+CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron")
+
+
+def fence(wanted: dict[str, Any], grace: float) -> None:
+    """Stop and mask every control unit, timer and cron job; what ran is recorded first.
+
+    *wanted*: {"projects": [...], "users": [...], "control": [units], "kept": [units],
+    "ports": [3306, 5672]}. "kept" are data-plane units, which go on.
+    """
+    with record.locked():
+        kept = record.load(RECORD) or _record(wanted)
+        names = list(kept["units"])
+        record.save(RECORD, kept)
+        for path in kept["crons"]:
+            if os.path.exists(path):
+                os.rename(path, path + ASIDE)
+        systemd.stop([name for name in names if name.endswith(".timer")], grace)
+        systemd.stop(names, grace)
+        systemd.mask(names)
+    deadline = time.monotonic() + STRAYS_SECONDS
+    while (wrong := unfenced(wanted)) and time.monotonic() < deadline:
+        time.sleep(0.2)  # somebody's nova-manage: it may end, but is not ours to kill
+    if wrong:
+        raise RuntimeError("not fenced: " + "; ".join(wrong))
+
+
+def _record(wanted: dict[str, Any]) -> dict[str, Any]:
+    timers = run("systemctl", "list-unit-files", "--no-legend", "--no-pager", "*.timer").split("\n")
+    ours = [line.split()[0] for line in timers if line.strip()]
+    ours = [name for name in ours if _of(name, wanted["projects"])]
+    units = systemd.show([*wanted["control"], *ours])
+    crons = [
+        path
+        for folder in CRON
+        for path in sorted(glob.glob(f"{folder}/*"))
+        if _of(os.path.basename(path), wanted["projects"]) and "." not in os.path.basename(path)
+    ]
+    crons += [
+        f"{f}/{user}" for f in CRONTABS for user in wanted["users"] if os.path.isfile(f"{f}/{user}")
+    ]
+    alive = systemd.members(units)
+    return {
+        "token": secrets.token_hex(8),
+        "at": time.time(),
+        "units": {
+            name: {
+                # a SysV unit may say "active (exited)" or "inactive": its processes tell
+                "active": one["ActiveState"] in ("active", "activating", "reloading")
+                or name in alive.values(),
+                "masked": one["LoadState"] == "masked",
+                "file": one["UnitFileState"],
+            }
+            for name, one in units.items()
+        },
+        "crons": crons,
+        "listened": _listened(set(alive)),
+    }
+
+
+def _of(name: str, projects: list[str]) -> bool:
+    return any(re.match(rf"{re.escape(project)}(?![a-z0-9])", name) for project in projects)
+
+
+def _listened(pids: set[int]) -> list[list[Any]]:
+    found = set()
+    for line in run("ss", "-Htlnp").splitlines():
+        words = line.split()
+        if pids & {int(pid) for pid in re.findall(r"pid=(\d+)", line)}:
+            address, _, port = words[3].rpartition(":")
+            found.add((address, int(port)))
+    return [list(one) for one in sorted(found)]
+
+
+def unfenced(wanted: dict[str, Any]) -> list[str]:
+    """What of the control plane still lives here, by processes, sockets and masks; [] is fenced."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return ["nothing is fenced"]
+    control = {*kept["units"], *(systemd.full(name) for name in wanted["control"])}
+    allowed = {systemd.full(name) for name in wanted["kept"]}
+    numbers = {}
+    for user in wanted["users"]:
+        try:
+            numbers[pwd.getpwnam(user).pw_uid] = user
+        except KeyError:
+            continue
+    wrong, suspects = [], set()
+    for pid, parts, owner in systemd.processes():
+        if parts & allowed:
+            continue
+        if parts & control or owner in numbers:
+            suspects.add(pid)
+            wrong.append(f"process {pid} ({_command(pid)}) of {numbers.get(owner, 'root')} lives")
+    ports = " or ".join(f"dport = :{port}" for port in wanted["ports"])
+    for line in run("ss", "-Htnp", "state", "established", f"( {ports} )").splitlines():
+        if suspects & {int(pid) for pid in re.findall(r"pid=(\d+)", line)}:
+            wrong.append(f"socket to {line.split()[3]} is open")
+    for name, one in systemd.show(kept["units"]).items():
+        if one["LoadState"] != "masked":
+            wrong.append(f"{name} is not masked")
+    return wrong
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline") as stream:
+            return " ".join(stream.read().split("\0"))[:80].strip()
+    except OSError:
+        return "ended"
+
+
+def lift(seconds: float) -> list[str]:
+    """Unmask and start exactly what ran; what did not come back in *seconds* is told."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return []
+    for path in kept["crons"]:
+        if os.path.exists(path + ASIDE):
+            os.rename(path + ASIDE, path)
+    systemd.unmask(name for name, one in kept["units"].items() if not one["masked"])
+    began = time.monotonic()
+    wrong = systemd.start([n for n, one in kept["units"].items() if one["active"]], seconds)
+    missing = {tuple(one) for one in kept["listened"]}
+    while missing and time.monotonic() < began + seconds:
+        now = {tuple(line.split()[3].rsplit(":", 1)) for line in run("ss", "-Htln").splitlines()}
+        missing = {one for one in missing if (one[0], str(one[1])) not in now}
+        time.sleep(0.1 if missing else 0)
+    wrong += [f"nobody listens on {address}:{port}" for address, port in sorted(missing)]
+    if not wrong:
+        record.forget(RECORD)
+    return wrong

@@ -1,0 +1,1 @@
+"""What each command of `migrate` does: the steps of its phase, and nothing else."""

@@ -1,0 +1,57 @@
+"""The plan: every step of every part, put in order by what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from migrate import (
+    agents,
+    fence,
+    gate,
+    images,
+    isolation,
+    listings,
+    markers,
+    proxy,
+    transfer,
+    units,
+    vip,
+)
+from migrate.cloud import Context
+from migrate.configuration import plan as configuration
+from migrate.database import steps as database_steps
+from migrate.plan import Plan, Step
+from migrate.services.base import Recipe
+
+Part = Callable[[tuple[Recipe, ...]], Iterable[Step]]
+
+PARTS: tuple[Part, ...] = (
+    transfer.steps,
+    isolation.steps,
+    configuration.steps,
+    proxy.steps,
+    images.steps,
+    gate.steps,
+    agents.steps,
+    listings.steps,
+    fence.steps,
+    database_steps,
+    units.steps,
+    vip.steps,
+    markers.steps,
+)
+
+
+def compose(context: Context) -> Plan:
+    """The whole way over for *context*'s recipes; pure, asks no machine."""
+    steps = [step for part in PARTS for step in part(context.recipes)]
+    return Plan.of(_after_its_listing(step) for step in steps)
+
+
+def _after_its_listing(step: Step) -> Step:
+    """What is listed must be listed before a door closes; no part can know that alone."""
+    return replace(step, needs=(*step.needs, *LISTED.get(step.id, ())))
+
+
+LISTED = {"gate.users": ("listing.users",), "gate.all": ("listing.before",)}

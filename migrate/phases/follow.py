@@ -1,0 +1,14 @@
+"""`migrate follow`: make the target ready while the cloud serves. Safe to repeat at any time."""
+
+from __future__ import annotations
+
+from migrate import markers
+from migrate.plan import Phase
+from migrate.runner import Observer
+from migrate.session import Session
+
+
+def follow(session: Session, notify: Observer) -> None:
+    """Run the steps of FOLLOW; refuses once the target has been released (PreconditionError)."""
+    markers.refuse_after(session.context, "released")
+    session.runner(Phase.FOLLOW, notify=notify).advance()

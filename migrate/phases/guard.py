@@ -1,0 +1,52 @@
+"""What must be so before something large happens: the words with which we refuse otherwise."""
+
+from __future__ import annotations
+
+import os
+
+from migrate import markers
+from migrate.cloud import Context
+from migrate.errors import MigrateError
+from migrate.journal import BEGUN, Journal
+from migrate.plan import Phase
+from migrate.session import context_of
+
+GO_BACK = "MIGRATE_GO_BACK"
+
+
+def cutover_begun(context: Context) -> str:
+    """Why we think that the cutover of this stack has begun; "" when it has not.
+
+    The machines are asked first, since a journal can be lost or belong to another operator's
+    host; a machine that does not answer leaves the journal's word.
+    """
+    try:
+        if stage := markers.stage(context):
+            return f"the machines are marked {stage!r}"
+    except MigrateError:
+        pass
+    journal = Journal(context.home / "journal")
+    try:
+        last = {event.step: event for event in journal.events(Phase.CUTOVER)}
+        begun = sorted(step for step, event in last.items() if event.state in BEGUN)
+    finally:
+        journal.close()
+    return f"the journal shows {', '.join(begun[:3])} begun" if begun else ""
+
+
+def refuse_delete(stack: str) -> str | None:
+    """The words that refuse to delete a part of *stack*, or None where it may go.
+
+    Before the cutover everything may go. After it only `MIGRATE_GO_BACK=<stack> pulumi destroy`,
+    because Pulumi deletes on a rename, a replacement or a removed line as well.
+    """
+    if os.environ.get(GO_BACK) == stack:
+        return None
+    why = cutover_begun(context_of(stack))
+    if not why:
+        return None
+    return (
+        f"refused: {why}, so this is the cloud that serves. To go back to the source and give up "
+        f"what was written since: {GO_BACK}={stack} pulumi destroy --stack {stack}; "
+        f"`migrate rollback --stack {stack}` shows what would be lost"
+    )

@@ -1,0 +1,57 @@
+"""`migrate verify`: the proof through the virtual IP, kept for the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from migrate import markers
+from migrate.errors import PreconditionError
+from migrate.session import Session
+from migrate.verify import live, views
+from migrate.verify.comparison import MISSING
+from migrate.window import window
+
+
+def verify(session: Session) -> live.Verification:
+    """Verify the target that serves; refuses before the release (PreconditionError).
+
+    Keeps `verification.json` (0600): what `live.run` found, `resources`, `differences`, and
+    `working_seconds` from the first refused write to the first new server's ACTIVE, None when the
+    journal does not hold the window.
+    """
+    context = session.context
+    if markers.stage(context) != "released":
+        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+    released = markers.released_at(context)
+    result = live.run(context, views.kept(context), released)
+    document = {
+        **result.document,
+        **_sums(result.document),
+        "lines": result.lines,
+        "findings": [asdict(finding) for finding in result.findings],
+        "working_seconds": _working(session, result.document),
+    }
+    result.document = document
+    path = session.home / "verification.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(document, indent=2, default=str))
+    return result
+
+
+def _sums(document: dict[str, Any]) -> dict[str, Any]:
+    listings = document.get("listings", {}).values()
+    return {
+        "resources": sum(one["resources"] for one in listings),
+        "differences": [
+            d for one in listings for d in one["differences"] if d["field"] or d["after"] == MISSING
+        ],
+    }
+
+
+def _working(session: Session, document: dict[str, Any]) -> float | None:
+    seen, booted = window(session.journal), document.get("booted")
+    if seen is None or not isinstance(booted, dict):
+        return None
+    return round(float(booted["active_at"]) - seen.start, 1)

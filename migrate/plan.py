@@ -1,0 +1,101 @@
+"""What will be done: steps, the phases they belong to, and the plan. Pure data, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrate.cloud import Context
+
+Action = Callable[["Context"], None]
+Check = Callable[["Context"], bool]
+
+
+class Phase(StrEnum):
+    """The commands of the way over, in order."""
+
+    PREPARE = "prepare"  # the source serves, untouched
+    FOLLOW = "follow"  # the source serves; the target is made ready
+    CUTOVER = "cutover"  # the window
+    SETTLE = "settle"  # the target serves; compute and storage hosts come over
+    FINISH = "finish"  # no way back any more
+
+
+class Impact(StrEnum):
+    """What users of the cloud notice while a step runs."""
+
+    NONE = "none"
+    API_CLOSED = "API closed"
+    ADDRESS_MOVES = "virtual IP moves"
+    AGENTS_RECONNECT = "agents reconnect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One journalled unit of work.
+
+    `done` asks the machines themselves, never the journal; it has no default, so that nobody can
+    forget it. `apply` and `revert` are safe to repeat: a run that dies inside one starts it
+    again. `revert=None` marks a point of no return. What `apply` makes, `revert` removes, also
+    when `apply` died half-way. `estimate` is in seconds, measured in the lab.
+    """
+
+    id: str
+    title: str
+    phase: Phase
+    done: Check
+    apply: Action
+    revert: Action | None
+    needs: tuple[str, ...] = ()  # ids; steps that do not need each other may run side by side
+    impact: Impact = Impact.NONE
+    estimate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order that satisfies every `needs`."""
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> Plan:
+        """Check ids and needs, and order the steps: by phase, then as given where needs allow.
+
+        Raises ValueError for a repeated id, an unknown need or a circle: a bug in a recipe.
+        """
+        waiting = sorted(steps, key=lambda step: list(Phase).index(step.phase))
+        ids = [step.id for step in waiting]
+        if repeated := {id_ for id_ in ids if ids.count(id_) > 1}:
+            raise ValueError(f"steps repeat: {', '.join(sorted(repeated))}")
+        if unknown := {need for step in waiting for need in step.needs} - set(ids):
+            raise ValueError(f"steps need what is not there: {', '.join(sorted(unknown))}")
+        ordered: list[Step] = []
+        placed: set[str] = set()
+        while waiting:
+            ready = next((step for step in waiting if placed.issuperset(step.needs)), None)
+            if ready is None:
+                raise ValueError(f"steps need each other: {', '.join(s.id for s in waiting)}")
+            waiting.remove(ready)
+            ordered.append(ready)
+            placed.add(ready.id)
+        return cls(tuple(ordered))
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def phase(self, *phases: Phase) -> Plan:
+        """Only the steps of *phases*; needs on earlier phases are dropped, their steps are done."""
+        kept = [step for step in self.steps if step.phase in phases]
+        return Plan(tuple(kept))
+
+    def fingerprint(self, phase: Phase) -> str:
+        """Hex digest over a phase's ids in order; a journal only resumes the same ones."""
+        ids = [step.id for step in self.steps if step.phase is phase]
+        return sha256("\n".join(ids).encode()).hexdigest()[:16]

@@ -1,0 +1,89 @@
+"""The evidence: one self-contained HTML page and the same as JSON, among the stack's papers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from migrate.phases.status import status
+from migrate.session import Session
+from migrate.window import Span, window
+
+ROW, WIDTH, LABEL = 18, 1000, 230
+
+
+def write_report(session: Session) -> Path:
+    """Write `report.html` and `report.json` (0600) from the journal and the stored proofs."""
+    found = gather(session)
+    (session.home / "report.json").touch(mode=0o600)
+    (session.home / "report.json").write_text(json.dumps(found, indent=2, default=str))
+    page = _template().render(found=found, bars=bars(session), row=ROW, width=WIDTH, label=LABEL)
+    path = session.home / "report.html"
+    path.touch(mode=0o600)
+    path.write_text(page)
+    return path
+
+
+def gather(session: Session) -> dict[str, Any]:
+    """All that the page shows; `window` is None until a cutover went through."""
+    seen = window(session.journal)
+    proofs = {
+        name: json.loads((session.home / f"{name}.json").read_text())
+        for name in ("verification", "comparison", "backup")
+        if (session.home / f"{name}.json").exists()
+    }
+    context = session.context
+    return {
+        "stack": context.stack,
+        "from": context.source.release,
+        "to": context.target.release,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": status(session, held=""),  # we hold it ourselves
+        "window": seen
+        and {
+            "seconds": round(seen.seconds, 2),
+            "start": _time(seen.start),
+            "end": _time(seen.end),
+            "parts": {span.step: round(span.seconds, 2) for span in seen.spans},
+        },
+        "proofs": proofs,
+        "events": [
+            {**asdict(event), "time": _time(event.at)} for event in session.journal.events()
+        ],
+    }
+
+
+def bars(session: Session) -> list[dict[str, Any]]:
+    """The timeline of the window as rectangles: `{"step", "x", "y", "width", "seconds"}`."""
+    seen = window(session.journal)
+    if seen is None:
+        return []
+    drawn: list[Span] = sorted(seen.spans, key=lambda span: span.start)
+    first, last = min(s.start for s in drawn), max(s.end for s in drawn)
+    scale = (WIDTH - LABEL - 60) / max(last - first, 0.001)
+    return [
+        {
+            "step": span.step,
+            "x": LABEL + (span.start - first) * scale,
+            "y": index * ROW,
+            "width": max(span.seconds * scale, 1.0),
+            "seconds": span.seconds,
+        }
+        for index, span in enumerate(drawn)
+    ]
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _template() -> Any:
+    loader = PackageLoader("migrate", ".")
+    return Environment(loader=loader, autoescape=select_autoescape(default=True)).get_template(
+        "report.html.j2"
+    )

@@ -1,0 +1,145 @@
+"""Carry a plan out against a journal: forwards, or back to where it began."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from migrate.cloud import Context
+from migrate.errors import IrreversibleError, MigrateError, StepError, UnreachableError
+from migrate.journal import BEGUN, Journal, State
+from migrate.plan import Phase, Plan, Step
+
+Observer = Callable[[Step, State, str], None]
+WORKERS = 8
+
+
+class Runner:
+    """Runs steps whose needs are met side by side; nothing new starts after a failure or a stop."""
+
+    stopping = threading.Event()  # one for the process: a signal does not know which runner runs
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        context: Context,
+        notify: Observer = lambda *_: None,
+        workers: int = WORKERS,
+    ) -> None:
+        self.plan, self.journal, self.context = plan, journal, context
+        self.notify, self.workers = notify, workers
+
+    @classmethod
+    def stop_all(cls) -> None:
+        """Let what runs end, begin nothing more; `advance` then raises StepError."""
+        cls.stopping.set()
+
+    def advance(self) -> None:
+        """Apply every step that the machines do not show as done, each after its needs.
+
+        Raises StepError naming every step that failed. Run again, it goes on where the machines
+        stand: each step is asked first, whatever the journal says.
+        """
+        for phase in {step.phase: None for step in self.plan}:
+            self.journal.resume(phase, self.plan.fingerprint(phase), begun=self._bound(phase))
+        here = {step.id for step in self.plan}
+        needs = {step.id: here.intersection(step.needs) for step in self.plan}
+        self._carry_out(self.plan, needs, self._apply)
+
+    def retreat(self) -> None:
+        """Revert what was begun, each step after all that need it.
+
+        Refuses before touching anything if a begun step has no way back (IrreversibleError).
+        A lost journal reverts every step: a revert of what never happened changes nothing.
+        """
+        lost = self.journal.is_empty()
+        begun = [s for s in self.plan if lost or self.journal.state(s.id) in BEGUN]
+        if stuck := [s.id for s in begun if s.revert is None and self._stands(s)]:
+            raise IrreversibleError(f"there is no way back past {', '.join(stuck)}")
+        here = {step.id for step in begun}
+        needs: dict[str, set[str]] = {step.id: set() for step in begun}
+        for step in begun:
+            for need in here.intersection(step.needs):
+                needs[need].add(step.id)
+        # a phase is undone whole before the one before it is touched
+        phases = list(Phase)
+        for step in begun:
+            needs[step.id] |= {
+                later.id for later in begun if phases.index(later.phase) > phases.index(step.phase)
+            }
+        self._carry_out(list(reversed(begun)), needs, self._revert)
+
+    def _bound(self, phase: Phase) -> bool:
+        """Whether *phase* can only go on with the plan that began it.
+
+        While the source serves a newer program may add steps; it must know those that stand.
+        """
+        last = {event.step: event.state for event in self.journal.events(phase)}
+        begun = {step for step, state in last.items() if state in BEGUN}
+        known = {step.id for step in self.plan}
+        return bool(begun) and (phase is Phase.CUTOVER or not begun <= known)
+
+    def _stands(self, step: Step) -> bool:
+        return self.journal.state(step.id) in BEGUN or step.done(self.context)
+
+    def _carry_out(
+        self, steps: Iterable[Step], needs: dict[str, set[str]], act: Callable[[Step], None]
+    ) -> None:
+        waiting = {step.id: step for step in steps}
+        running: dict[Future[None], Step] = {}
+        finished: set[str] = set()
+        failures: list[tuple[Step, BaseException]] = []
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="step") as pool:
+            while True:
+                if not failures and not self.stopping.is_set():
+                    for step in [s for s in waiting.values() if finished >= needs[s.id]]:
+                        running[pool.submit(act, waiting.pop(step.id))] = step
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    step = running.pop(future)
+                    if error := future.exception():
+                        failures.append((step, error))
+                    else:
+                        finished.add(step.id)
+        for _, error in failures:
+            if not isinstance(error, MigrateError):
+                raise error  # a bug: its traceback is worth more than our sentence
+        if failures:
+            told = "; ".join(f"{step.id}: {error}" for step, error in failures)
+            raise StepError(told) from failures[0][1]
+        if waiting:
+            raise StepError(f"stopped before {', '.join(waiting)}; the same command goes on")
+
+    def _apply(self, step: Step) -> None:
+        self._mark(step, State.STARTED)
+        try:
+            already = step.done(self.context)
+            if not already:
+                step.apply(self.context)
+        except BaseException as error:
+            self._mark(step, State.FAILED, str(error) or type(error).__name__)
+            raise
+        self._mark(step, State.DONE, "was done" if already else "")
+
+    def _revert(self, step: Step) -> None:
+        self._mark(step, State.REVERTING)
+        note = ""
+        try:
+            if step.revert is not None:
+                step.revert(self.context)
+        except UnreachableError as error:
+            if error.host not in self.context.gone:
+                self._mark(step, State.FAILED, str(error))
+                raise
+            note = f"{error.host} is dead, what stood there went with it"
+        except BaseException as error:
+            self._mark(step, State.FAILED, str(error) or type(error).__name__)
+            raise
+        self._mark(step, State.REVERTED, note)
+
+    def _mark(self, step: Step, state: State, note: str = "") -> None:
+        self.journal.record(step.phase, step.id, state, note)
+        self.notify(step, state, note)

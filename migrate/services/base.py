@@ -1,0 +1,129 @@
+"""A service's recipe: what to move, what to run, what proves it works. Data, no code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUrl:
+    """Where a configuration file names a database: `[section] option` of `path`.
+
+    `name` is the schema's usual name; the real one is read from the URL.
+    """
+
+    name: str
+    path: str
+    section: str
+    option: str = "connection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A command of the target's release, run as the service's user on its first controller.
+
+    `argv[0]` is a program of the release's environment, without its folder. `accepted` are the
+    exit codes that are no error; `repeat_while` the ones that ask for another run.
+    """
+
+    argv: tuple[str, ...]
+    accepted: tuple[int, ...] = (0,)
+    repeat_while: tuple[int, ...] = ()
+    each_cell: bool = False  # once for every cell, with `[database] connection` set to the cell's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heads:
+    """Which alembic revisions a database must show, and where the installed scripts are.
+
+    `scripts` is a folder below the release's site-packages; `table` holds the database's own.
+    """
+
+    database: str
+    scripts: str
+    table: str = "alembic_version"
+    each_cell: bool = False  # every cell's database must show them, not only `database`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """More databases of the same schema, named by URL in rows of `database`.`table`.
+
+    A URL of another cell may be a template (`{scheme}://{username}:...`) over the URL that the
+    configuration file gives.
+    """
+
+    database: str
+    table: str
+    name: str = "name"
+    database_url: str = "database_connection"
+    broker_url: str = "transport_url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPort:
+    """A listening API: *port* of the virtual IP, `own` of the target controller's own address.
+
+    `path` answers below 500 without a token when the service works.
+    """
+
+    name: str
+    port: int
+    path: str = "/"
+    own_port: int | None = None  # where it differs from `port`
+
+    @property
+    def own(self) -> int:
+        """The port on the target controller's own address."""
+        return self.own_port or self.port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Files that are translated from the source to the target; `path` may be a pattern.
+
+    They keep their path, or go to the folder `to` where the target's units look for them. `kind`
+    is "ini", or "django" for horizon's settings, which are read through Django itself.
+    """
+
+    path: str
+    to: str = ""
+    kind: str = "ini"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one OpenStack project moves from a release to the next.
+
+    Units are listed by class (design.md): *control* units write databases or consume queues for
+    the cloud, *data-plane* units carry tenants' traffic or servers. A list names every unit that a
+    cloud may have; one that a host does not know is passed over. Names without a suffix are
+    services.
+    """
+
+    project: str  # "nova"
+    user: str  # the account that owns its files and runs its tools
+    databases: tuple[DatabaseUrl, ...] = ()
+    cells: Cells | None = None
+    source_control_units: tuple[str, ...] = ()
+    source_data_plane_units: tuple[str, ...] = ()
+    compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
+    target_units: tuple[str, ...] = ()  # started on the target in the window, in this order
+    target_data_plane_units: tuple[str, ...] = ()  # there, but started after the window
+    configs: tuple[Config, ...] = ()
+    namespaces: tuple[str, ...] = ()  # of the option generator, for all `configs`
+    policy: str = ""  # namespace of its policies, where it has any
+    carried: tuple[str, ...] = ()  # files copied as they are: shares, protections
+    keys: tuple[str, ...] = ()  # folders of secrets copied as they are, with owner and mode
+    pastes: tuple[str, ...] = ()  # pipelines: the release's own are used, the source's compared
+    apis: tuple[ApiPort, ...] = ()
+    sync: tuple[Tool, ...] = ()
+    online: tuple[Tool, ...] = ()
+    status_check: Tool | None = None
+    heads: tuple[Heads, ...] = ()
+    needs: tuple[str, ...] = ()  # projects whose API must serve before this one starts
+
+    @property
+    def folder(self) -> PurePosixPath:
+        return PurePosixPath("/etc", self.project)

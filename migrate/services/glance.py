@@ -1,0 +1,51 @@
+"""Images; the files of a file store are moved by `migrate.images`."""
+
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+
+RECIPE = Recipe(
+    project="glance",
+    user="glance",
+    databases=(DatabaseUrl(name="glance", path="/etc/glance/glance-api.conf", section="database"),),
+    source_control_units=("glance-api", "glance-scrubber"),
+    target_units=("glance-api",),
+    configs=(
+        Config(path="/etc/glance/glance-api.conf"),
+        Config(path="/etc/glance/glance-api.conf.d/*.conf"),
+        Config(path="/etc/glance/glance.conf.d/*.conf"),
+        Config(path="/etc/glance/glance-image-import.conf"),
+        Config(path="/etc/glance/glance-manage.conf"),
+        Config(path="/etc/glance/glance-cache.conf"),
+        Config(path="/etc/glance/glance-scrubber.conf"),
+    ),
+    namespaces=(
+        *(
+            "glance",
+            "glance.api",
+            "glance.cache",
+            "glance.manage",
+            "glance.scrubber",
+            "glance.multi_store",
+        ),
+        *("glance.store", "keystonemiddleware.auth_token", "oslo.cache", "oslo.concurrency"),
+        *("oslo.db", "oslo.db.concurrency", "oslo.limit", "oslo.log", "oslo.messaging"),
+        *("oslo.middleware", "oslo.middleware.cors", "oslo.middleware.healthcheck"),
+        *("oslo.middleware.http_proxy_to_wsgi", "oslo.policy", "oslo.privsep", "oslo.reports"),
+        *("os_brick", "osprofiler", "castellan.config"),
+    ),
+    policy="glance",
+    carried=(
+        "/etc/glance/glance-swift.conf",
+        "/etc/glance/property-protections-policies.conf",
+        "/etc/glance/property-protections-roles.conf",
+    ),
+    pastes=("/etc/glance/glance-api-paste.ini",),
+    apis=(ApiPort(name="glance", port=9292),),
+    sync=(
+        Tool(argv=("glance-manage", "db", "expand")),
+        Tool(argv=("glance-manage", "db", "migrate")),
+        Tool(argv=("glance-manage", "db", "contract")),
+        Tool(argv=("glance-manage", "db", "check")),
+    ),
+    status_check=Tool(argv=("glance-status", "upgrade", "check"), accepted=(0, 1)),
+    heads=(Heads(database="glance", scripts="glance/db/sqlalchemy/alembic_migrations/versions"),),
+)

@@ -1,0 +1,31 @@
+"""Orchestration: stacks."""
+
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+
+RECIPE = Recipe(
+    project="heat",
+    user="heat",
+    databases=(DatabaseUrl(name="heat", path="/etc/heat/heat.conf", section="database"),),
+    source_control_units=("heat-api", "heat-api-cfn", "heat-engine"),
+    target_units=("heat-api", "heat-api-cfn", "heat-engine"),
+    configs=(Config(path="/etc/heat/heat.conf"), Config(path="/etc/heat/heat.conf.d/*.conf")),
+    namespaces=(
+        *("heat.api.aws.ec2token", "heat.common.cache", "heat.common.config"),
+        *("heat.common.context", "heat.common.crypt", "heat.common.wsgi", "heat.engine.clients"),
+        "heat.engine.clients.os.keystone.heat_keystoneclient",
+        *("heat.engine.hot.functions", "heat.engine.notification", "heat.engine.resources"),
+        *("keystonemiddleware.auth_token", "oslo.cache", "oslo.concurrency", "oslo.db"),
+        *("oslo.log", "oslo.messaging", "oslo.middleware", "oslo.policy", "oslo.reports"),
+        *("oslo.service", "oslo.service.periodic_task", "oslo.service.service"),
+        *("oslo.service.sslutils", "oslo.service.wsgi", "oslo.versionedobjects", "osprofiler"),
+    ),
+    policy="heat",
+    pastes=("/etc/heat/api-paste.ini",),
+    apis=(
+        ApiPort(name="heat", port=8004),
+        ApiPort(name="heat-cfn", port=8000),
+    ),
+    sync=(Tool(argv=("heat-manage", "db_sync")),),
+    status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),
+    heads=(Heads(database="heat", scripts="heat/db/migrations/versions"),),
+)

@@ -1,0 +1,62 @@
+"""Networks. Its agents carry tenants' traffic: they stay up while everything else is fenced."""
+
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+
+CONF = "/etc/neutron/neutron.conf"
+CONF_D = "/etc/neutron/neutron.conf.d"  # every neutron process of the target looks there
+ML2 = "/etc/neutron/plugins/ml2"
+FILES = ("--config-file", CONF, "--config-file", f"{ML2}/ml2_conf.ini")
+
+RECIPE = Recipe(
+    project="neutron",
+    user="neutron",
+    databases=(DatabaseUrl(name="neutron", path=CONF, section="database"),),
+    source_control_units=(
+        *("neutron-api", "neutron-server", "neutron-rpc-server", "neutron-periodic-workers"),
+        "neutron-ovn-maintenance-worker",
+    ),
+    source_data_plane_units=(
+        *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-dhcp-agent"),
+        *("neutron-l3-agent", "neutron-metadata-agent", "neutron-metering-agent"),
+        *("neutron-ovn-agent", "neutron-ovn-metadata-agent", "neutron-sriov-agent"),
+    ),
+    compute_units=("neutron-openvswitch-agent", "neutron-ovn-metadata-agent"),
+    target_units=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers"),
+    target_data_plane_units=(
+        *("neutron-openvswitch-agent", "neutron-dhcp-agent", "neutron-l3-agent"),
+        "neutron-metadata-agent",
+    ),
+    configs=(
+        Config(path=CONF),
+        Config(path="/etc/neutron/server.conf.d/*.conf", to=CONF_D),
+        Config(path="/etc/neutron/agent.conf.d/*.conf", to=CONF_D),
+        Config(path=f"{ML2}/ml2_conf.ini"),
+        Config(path=f"{ML2}/openvswitch_agent.ini"),
+        Config(path="/etc/neutron/dhcp_agent.ini"),
+        Config(path="/etc/neutron/l3_agent.ini"),
+        Config(path="/etc/neutron/metadata_agent.ini"),
+    ),
+    # a neutron process reads several of these files as one, so they share their options
+    namespaces=(
+        *("neutron", "neutron.agent", "neutron.az.agent", "neutron.base.agent", "neutron.db"),
+        *("neutron.dhcp.agent", "neutron.experimental", "neutron.extensions", "neutron.l3.agent"),
+        *("neutron.metadata.agent", "neutron.ml2", "neutron.ml2.ovn", "neutron.ml2.ovs.agent"),
+        *("nova.auth", "placement.auth", "ironic.auth", "designate.auth"),
+        *("keystonemiddleware.auth_token", "oslo.cache", "oslo.concurrency", "oslo.db"),
+        *("oslo.db.concurrency", "oslo.log", "oslo.messaging", "oslo.middleware"),
+        *("oslo.middleware.cors", "oslo.middleware.http_proxy_to_wsgi", "oslo.policy"),
+        *("oslo.privsep", "oslo.reports", "oslo.service", "oslo.service.periodic_task"),
+        *("oslo.service.service", "oslo.service.sslutils", "oslo.service.wsgi", "osprofiler"),
+        *("ovsdbapp", "oslo.versionedobjects"),
+    ),
+    policy="neutron",
+    carried=("/etc/neutron/dnsmasq-neutron.conf",),
+    pastes=("/etc/neutron/api-paste.ini",),
+    apis=(ApiPort(name="neutron", port=9696),),
+    sync=(
+        Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--expand")),
+        Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--contract")),
+    ),
+    status_check=Tool(argv=("neutron-status", *FILES, "upgrade", "check"), accepted=(0, 1)),
+    heads=(Heads(database="neutron", scripts="neutron/db/migration/alembic_migrations/versions"),),
+)

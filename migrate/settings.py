@@ -1,0 +1,168 @@
+"""What the operator decided: the stack's file, read by `infra/` and `migrate/` alike."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from migrate.errors import SettingsError
+
+PREFIX = "sidestep:"
+
+
+class Model(BaseModel):
+    """Strict: an unknown or misspelt key is an error; keys are camelCase as Pulumi writes them."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class Machine(Model):
+    """A host by the name that the cloud knows it by, and the address that ssh reaches."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    address: IPv4Address
+
+
+class VirtualIp(Model):
+    """An address that clients know; `interface` is where its holder carries it."""
+
+    address: IPv4Address
+    interface: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,15}$")
+    prefix: int = Field(default=32, ge=8, le=32)
+
+
+class Source(Model):
+    release: str = Field(pattern=r"^20\d\d\.[12]$")
+    controllers: tuple[Machine, ...] = Field(min_length=1)
+    computes: tuple[Machine, ...] = ()
+    virtual_ips: tuple[VirtualIp, ...] = Field(min_length=1)
+
+
+class Target(Model):
+    release: str = Field(pattern=r"^20\d\d\.[12]$")
+    controllers: tuple[Machine, ...] = Field(min_length=1)
+
+
+class Ssh(Model):
+    """How the hosts are reached: a user who is root or has passwordless sudo, with checked keys."""
+
+    user: str = "root"
+    key: Path | None = None  # None: the agent's or the user's own keys
+    known_hosts: Path | None = None  # None: the user's own file
+    port: int = Field(default=22, ge=1, le=65535)
+
+
+class CloudsFile(Model):
+    """Which entry of which clouds.yaml logs in as the cloud's administrator."""
+
+    name: str
+    file: Path | None = None  # None: where openstacksdk looks
+
+
+class Window(Model):
+    """Limits in seconds: the source reopens by itself when the window outlasts `limit_seconds`."""
+
+    limit_seconds: int = Field(default=600, ge=30, le=7200)
+    drain_seconds: int = Field(default=60, ge=1, le=3600)
+
+
+class Settings(Model):
+    """One stack's decisions."""
+
+    provider: Literal["existing", "lab", "openstack"]
+    source: Source
+    target: Target
+    ssh: Ssh = Ssh()
+    cloud: CloudsFile
+    window: Window = Window()
+    backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
+    machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        source, target = self.source, self.target
+        names = [m.name for m in (*source.controllers, *source.computes, *target.controllers)]
+        addresses = [m.address for m in (*source.controllers, *source.computes)]
+        addresses += [m.address for m in target.controllers]
+        addresses += [v.address for v in source.virtual_ips]
+        problems = [f"{n} names two machines" for n in sorted(set(names)) if names.count(n) > 1]
+        problems += [f"{a} is used twice" for a in sorted(set(addresses)) if addresses.count(a) > 1]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The folder of `Pulumi.yaml`, found by walking up from *start* or the working directory."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            return folder
+    raise SettingsError(f"no Pulumi.yaml in {here} or above; run this inside the project")
+
+
+def stack_file(stack: str, root: Path | None = None) -> Path:
+    """`stacks/Pulumi.<stack>.yaml`; raises SettingsError naming the stacks there are."""
+    folder = (root or project_root()) / "stacks"
+    path = folder / f"Pulumi.{stack}.yaml"
+    if not path.is_file():
+        known = sorted(p.name[len("Pulumi.") : -len(".yaml")] for p in folder.glob("Pulumi.*.yaml"))
+        raise SettingsError(f"unknown stack {stack!r}; there are: {', '.join(known) or 'none'}")
+    return path
+
+
+def load(stack: str, root: Path | None = None) -> Settings:
+    """Settings of *stack*, or SettingsError with every problem of the file in one message.
+
+    Relative paths in the file are taken from the project's folder.
+    """
+    root = root or project_root()
+    path = stack_file(stack, root)
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
+    config = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(config, dict):
+        raise SettingsError(f"{path.name} has no `config:` mapping")
+    ours = {k[len(PREFIX) :]: v for k, v in config.items() if str(k).startswith(PREFIX)}
+    return parse(ours, path.name, root)
+
+
+def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
+    """Settings from plain *values* (keys without the prefix); *where* names them in errors."""
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        found = [
+            f"{PREFIX}{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingsError(f"{where} has {len(found)} problem(s): " + "; ".join(found)) from error
+    ssh = settings.ssh.model_copy(
+        update={
+            "key": settings.ssh.key and root / settings.ssh.key.expanduser(),
+            "known_hosts": settings.ssh.known_hosts
+            and root / settings.ssh.known_hosts.expanduser(),
+        }
+    )
+    cloud = settings.cloud.model_copy(
+        update={"file": settings.cloud.file and root / settings.cloud.file.expanduser()}
+    )
+    return settings.model_copy(update={"ssh": ssh, "cloud": cloud})
+
+
+def home(stack: str, root: Path | None = None) -> Path:
+    """Where a stack's journal, lock, fingerprints and reports live: `.migrate/<stack>/`, 0700."""
+    base = os.environ.get("MIGRATE_HOME")
+    path = (Path(base) if base else (root or project_root()) / ".migrate") / stack
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,80 @@
+"""What Pulumi knows: the selected stack, its outputs, and whether a preview shows a change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from migrate.errors import PreconditionError, SettingsError
+from migrate.settings import project_root
+
+PREVIEW_SECONDS = 300
+
+
+def environment(root: Path | None = None) -> dict[str, str]:
+    """The process environment with our defaults for Pulumi where the operator set none.
+
+    State is a folder beside the operator (`.pulumi/state`), its passphrase a file (0600).
+    """
+    ours = (root or project_root()) / ".pulumi"
+    defaults = {
+        "PULUMI_BACKEND_URL": f"file://{ours / 'state'}",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    if "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+        defaults["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(ours / "passphrase")
+    return {**defaults, **os.environ}
+
+
+def selected(root: Path | None = None) -> str:
+    """The stack that `pulumi stack select` chose; SettingsError where there is none."""
+    try:
+        return _pulumi("stack", "--show-name", root=root).strip()
+    except PreconditionError as error:
+        raise SettingsError("no stack is selected: name one with --stack") from error
+
+
+def outputs(stack: str, root: Path | None = None) -> dict[str, Any]:
+    """The stack's outputs, `{"targetControllers": [...], ...}`; see `infra/outputs.py`."""
+    found: dict[str, Any] = json.loads(_pulumi("stack", "output", "--json", stack=stack, root=root))
+    return found
+
+
+def changes(stack: str, root: Path | None = None) -> list[str]:
+    """What a preview made now, machines asked, would do: ["update Broker ctl-new-broker", ...].
+
+    Empty means that the target stands as the stack describes it. Secrets are never shown.
+    """
+    said = _pulumi("preview", "--json", "--refresh", "--non-interactive", stack=stack, root=root)
+    digest = json.loads(said)
+    return [
+        f"{step['op']} {step['urn'].rpartition('::')[2]}"
+        for step in digest.get("steps", [])
+        if step["op"] not in ("same", "refresh", "read")
+    ]
+
+
+def _pulumi(*argv: str, stack: str = "", root: Path | None = None) -> str:
+    where = root or project_root()
+    if shutil.which("pulumi", path=environment(where)["PATH"]) is None:
+        raise PreconditionError("pulumi is not on PATH: `make tools` says where it put it")
+    named = ("--stack", stack) if stack else ()
+    ended = subprocess.run(
+        ["pulumi", *argv, *named],
+        cwd=where,
+        env=environment(where),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PREVIEW_SECONDS,
+    )
+    if ended.returncode:
+        told = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
+        last = next((line for line in reversed(told) if "error" in line.lower()), "no reason given")
+        raise PreconditionError(f"pulumi {argv[0]} failed: {last.strip()[:500]}")
+    return ended.stdout

@@ -1,0 +1,271 @@
+"""The temporary key by which the target's controllers pull bulk data from the source's.
+
+The private key is made on the target and never leaves it. On the source it opens one program of
+fixed words (`serve`), from the target's address only, without terminal or forwarding. Everything
+added is recorded under /var/lib/migrate on the host it was added to, before it is added, and
+removed by revert.
+
+Other parts use `stream` (a command line for a script that runs on the target) and `pull_files`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from importlib import resources
+from pathlib import PurePosixPath
+
+from migrate.cloud import Context
+from migrate.errors import CommandError, StepError
+from migrate.host import Host
+from migrate.plan import Phase, Step
+from migrate.services.base import Recipe
+
+FOLDER = "/var/lib/migrate/transfer"
+KEY, KNOWN_HOSTS, SERVE = f"{FOLDER}/key", f"{FOLDER}/known_hosts", f"{FOLDER}/serve"
+ALLOWED = f"{FOLDER}/allowed.json"
+SERVE_PROGRAM = resources.files("migrate.onhost").joinpath("serve.py").read_text()
+DAY = 86400.0
+PERMITTING = threading.Lock()
+
+PULL = r"""
+import os, pathlib, shutil, subprocess, tempfile
+incoming = pathlib.Path(payload["incoming"])
+shutil.rmtree(incoming, ignore_errors=True)
+incoming.mkdir(mode=0o700)
+names = tempfile.TemporaryFile()
+names.write(b"".join(os.fsencode(n) + b"\0" for n in payload["names"])); names.seek(0)
+errors = tempfile.TemporaryFile()
+serve = subprocess.Popen(payload["command"], stdin=names, stdout=subprocess.PIPE, stderr=errors)
+tar = subprocess.run(["tar", "-x", "-p", "-f", "-", "-C", str(incoming)], stdin=serve.stdout,
+                     stderr=errors)
+serve.stdout.close()
+status = serve.wait(), tar.returncode
+missing = [n for n in payload["names"] if not (incoming / n).is_file()]
+if status == (0, 0) and not missing:
+    for name in payload["names"]:
+        place = pathlib.Path(payload["folder"], name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(incoming / name, place)
+else:
+    errors.seek(0)
+    said = errors.read()[-500:].decode(errors="replace").strip()
+    result = f"ssh {status[0]}, tar {status[1]}, {len(missing)} missing {missing[:3]}: {said}"
+shutil.rmtree(incoming, ignore_errors=True)
+"""
+
+MAKE_KEY = """
+install -d -m 0700 "$1"
+test -s "$1/key" || ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1/key"
+chmod 0600 "$1/key"
+cat "$1/key.pub"
+"""
+
+HOST_KEYS = r"""
+sshd=$(command -v sshd || echo /usr/sbin/sshd)
+"$sshd" -T 2>/dev/null | awk '$1 == "hostkey" { print $2 }' | while read -r key; do
+  test -r "$key.pub" && cut -d' ' -f1,2 "$key.pub"
+done
+true
+"""
+
+# where sshd looks for the keys of user $1
+KEYS_FILE = r"""
+sshd=$(command -v sshd || echo /usr/sbin/sshd)
+home=$(getent passwd "$1" | cut -d: -f6)
+file=$("$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" |
+  awk '$1 == "authorizedkeysfile" { print $2 }')
+file=${file//%h/$home}; file=${file//%u/$1}; file=${file//%%/%}
+case $file in /*) ;; *) file=$home/$file ;; esac
+echo "$file"
+"""
+
+# $1 file, $2 its user, $3 our mark: lines that end in it are ours; the new line comes by $4
+PLACE = r"""
+umask 077
+folder=$(dirname "$1")
+test -d "$folder" || install -d -m 0700 -o "$2" -g "$(id -gn "$2")" "$folder"
+test -e "$1" || install -m 0600 -o "$2" -g "$(id -gn "$2")" /dev/null "$1"
+staged=$(mktemp "$1.XXXXXX"); trap 'rm -f "$staged"' EXIT
+grep -v -- " $3\$" "$1" >"$staged" || test $? = 1
+test -z "$4" || { test -z "$(tail -c1 "$staged")" || echo >>"$staged"; echo "$4" >>"$staged"; }
+chown --reference="$1" "$staged"; chmod --reference="$1" "$staged"
+mv -f "$staged" "$1"; trap - EXIT
+"""
+
+
+def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
+    """The key, before anything is followed."""
+    return (
+        Step(
+            id="transfer.key",
+            title="let the target's controllers pull data from the source's",
+            phase=Phase.FOLLOW,
+            done=ready,
+            apply=allow,
+            revert=forbid,
+            estimate=2,
+        ),
+    )
+
+
+def mark(context: Context, target: Host) -> str:
+    """The comment by which our line in an authorized_keys file is known."""
+    return f"sidestep-{context.stack}-{target.name}"
+
+
+def allow(context: Context) -> None:
+    """Make a key on every target controller and admit it on every source controller."""
+    keys = {}
+    for target in context.target.controllers:
+        keys[target.name] = target.shell(MAKE_KEY, FOLDER, mark(context, target)).strip()
+    known = []
+    for source in context.source.controllers:
+        _admit(context, source, keys)
+        found = source.shell(HOST_KEYS).split("\n")
+        port = context.settings.ssh.port
+        named = source.address if port == 22 else f"[{source.address}]:{port}"
+        known += [f"{named} {key}\n" for key in found if key]
+    for target in context.target.controllers:
+        target.write(KNOWN_HOSTS, "".join(known), mode=0o600)
+
+
+def _admit(context: Context, source: Host, keys: dict[str, str]) -> None:
+    user = context.settings.ssh.user
+    path = source.shell(KEYS_FILE, user).strip()
+    made = [p for p in (str(PurePosixPath(path).parent), path) if not source.exists(p)]
+    source.run("install", "-d", "-m", "0700", "/var/lib/migrate", FOLDER)
+    if not source.exists(f"{FOLDER}/record.json"):
+        record = {"file": path, "user": user, "made": made}
+        source.write(f"{FOLDER}/record.json", json.dumps(record), mode=0o600)
+    source.write(SERVE, SERVE_PROGRAM, mode=0o700)
+    if not source.exists(ALLOWED):
+        source.write(ALLOWED, '{"databases": [], "folders": []}', mode=0o600)
+    run = f"{'' if user == 'root' else 'sudo -n '}{SERVE}"
+    for target in context.target.controllers:
+        line = (
+            f'restrict,from="{target.address}",command="{run} \\"$SSH_ORIGINAL_COMMAND\\"" '
+            f"{keys[target.name].rsplit(' ', 1)[0]} {mark(context, target)}"
+        )
+        source.shell(PLACE, path, user, mark(context, target), line)
+
+
+def forbid(context: Context) -> None:
+    """Take the key away on both sides."""
+    for source in context.source.controllers:
+        if source.exists(f"{FOLDER}/record.json"):
+            record = json.loads(source.read(f"{FOLDER}/record.json"))
+            for target in context.target.controllers:
+                if source.exists(record["file"]):
+                    source.shell(PLACE, record["file"], record["user"], mark(context, target), "")
+            _unmake(source, record["made"])
+        source.run("rm", "-rf", "--", FOLDER)
+        _leave(source)
+    for target in context.standing:
+        target.run("rm", "-rf", "--", FOLDER)
+        _leave(target)
+
+
+def _unmake(host: Host, made: list[str]) -> None:
+    """Remove what did not exist before us, where it is empty again."""
+    for path in reversed(made):
+        host.shell(
+            'if test -d "$1"; then rmdir --ignore-fail-on-non-empty -- "$1"; '
+            'elif test -e "$1" && ! test -s "$1"; then rm -f -- "$1"; fi',
+            path,
+        )
+
+
+def _leave(host: Host) -> None:
+    host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+
+
+def ready(context: Context) -> bool:
+    """Whether every target controller can ask every source controller: tried, not believed."""
+    pairs = [(t, s) for t in context.target.controllers for s in context.source.controllers]
+    return all(_answers(context, target, source) for target, source in pairs)
+
+
+def _answers(context: Context, target: Host, source: Host) -> bool:
+    if not target.exists(KEY):
+        return False
+    try:
+        told = target.run(*command(context, target, source, "hello"))
+    except CommandError:
+        return False
+    return told.strip() == sha256(SERVE_PROGRAM.encode()).hexdigest()
+
+
+def command(context: Context, target: Host, source: Host, *words: str) -> list[str]:
+    """An argv for *target* whose stdout is what *source* serves for *words*.
+
+    Its exit status is not enough where more programs follow in a pipe: check all of them, and
+    look for the stream's own mark of completeness.
+    """
+    options = {
+        "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": KNOWN_HOSTS,
+        "GlobalKnownHostsFile": "none",
+        "ConnectTimeout": "10",
+        "ServerAliveInterval": "15",
+        "BindAddress": target.address,
+    }
+    argv = ["ssh", "-F", "none", "-T", "-i", KEY]
+    argv += [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    ssh = context.settings.ssh
+    return [*argv, "-p", str(ssh.port), f"{ssh.user}@{source.address}", shlex.join(words)]
+
+
+def permit(source: Host, *, databases: Iterable[str] = (), folders: Iterable[str] = ()) -> None:
+    """Add to what the key may ask *source* for; recorded there, gone with the key."""
+    with PERMITTING:  # steps that run side by side each add theirs
+        allowed = json.loads(source.read(ALLOWED))
+        wanted = {
+            "databases": sorted({*allowed["databases"], *databases}),
+            "folders": sorted({*allowed["folders"], *folders}),
+        }
+        if wanted != allowed:
+            source.write(ALLOWED, json.dumps(wanted), mode=0o600)
+
+
+def pull_files(
+    context: Context,
+    folder: str,
+    names: Iterable[str],
+    *,
+    target: Host | None = None,
+    source: Host | None = None,
+    streams: int = 2,
+) -> None:
+    """Copy *names* (files below *folder*, relative) from the source to the same *folder* here.
+
+    By default from the source's first controller to the target's first. Owner, mode and times are
+    kept (owners by name). A file appears under its name only when it is whole, in place of what
+    was there. Content is not compared: hash it. Raises StepError naming what went wrong; what was
+    pulled whole before stays. The bytes go from host to host.
+    """
+    target, source = target or context.target.first, source or context.source.first
+    wanted = list(names)
+    permit(source, folders=[folder])
+    shares = [share for share in (wanted[n::streams] for n in range(streams)) if share]
+
+    def pull(numbered: tuple[int, list[str]]) -> str:
+        number, share = numbered
+        payload = {
+            "command": command(context, target, source, "files", folder),
+            "folder": folder,
+            "incoming": f"{folder}/.incoming-sidestep-{number}",
+            "names": share,
+        }
+        return str(target.python(PULL, payload, timeout=DAY) or "")
+
+    with ThreadPoolExecutor(max(len(shares), 1)) as pool:
+        wrong = [text for text in pool.map(pull, enumerate(shares)) if text]
+    if wrong:
+        raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")

@@ -1,0 +1,130 @@
+"""The target's services: started and enabled when their data is ready, and waited for.
+
+Going back stops them before the virtual IP is on the source: they would reach the old database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.onhost import call
+from migrate.plan import Action, Check, Impact, Phase, Step
+from migrate.services.base import Recipe
+
+START_SECONDS = 90.0
+STOP_SECONDS = 8.0
+
+# one loop on the host: a poll by ssh costs more than what it waits for
+SERVE = """
+import time, urllib.error, urllib.request
+urls, seconds = payload
+waiting, last = dict.fromkeys(urls, "no answer"), time.monotonic() + seconds
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+while waiting:
+    for url in list(waiting):
+        try:
+            status = opener.open(url, timeout=20).status
+        except urllib.error.HTTPError as error:
+            status = error.code
+        except OSError as error:
+            waiting[url] = str(error)
+            continue
+        if status < 500:
+            del waiting[url]
+        else:
+            waiting[url] = "status %d" % status
+    if time.monotonic() > last:
+        break
+    time.sleep(0.2 if waiting else 0)
+result = waiting
+"""
+
+
+def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`<project>.start`, after the project's schema and the projects that it needs."""
+    projects = {recipe.project for recipe in recipes}
+    for recipe in recipes:
+        schema = (f"{recipe.project}.schema",) if recipe.databases else ("fence.control",)
+        images = ("glance.proof",) if recipe.project == "glance" else ()
+        started = tuple(f"{need}.start" for need in recipe.needs if need in projects)
+        yield Step(
+            id=f"{recipe.project}.start",
+            title=f"Start {recipe.project} on the target",
+            phase=Phase.CUTOVER,
+            done=_runs(recipe),
+            apply=_start(recipe),
+            revert=_stop(recipe),
+            needs=(*schema, *images, *started),
+            impact=Impact.API_CLOSED,
+            estimate=8.0,
+        )
+
+
+def _start(recipe: Recipe) -> Action:
+    def apply(context: Context) -> None:
+        """Enable, start, wait until each API answers on the own address and each unit lives."""
+        units = list(recipe.target_units)
+        for host in context.target.controllers:
+            host.run("systemctl", "enable", "--quiet", *units)
+            wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
+            urls = _urls(recipe, host.address)
+            unanswered = host.python(SERVE, [urls, START_SECONDS], timeout=START_SECONDS + 60)
+            wrong += [f"{url}: {said}" for url, said in unanswered.items()]
+            wrong += [] if wrong else _dead(context, recipe)
+            if wrong:
+                raise StepError(
+                    f"{host.name}: {recipe.project} of {context.target.release} does not serve: "
+                    f"{'; '.join(wrong)}. See /var/log/{recipe.user} there"
+                )
+
+    return apply
+
+
+def _runs(recipe: Recipe) -> Check:
+    def done(context: Context) -> bool:
+        """Whether all units are enabled, alive, and every API answers."""
+        for host in context.target.controllers:
+            enabled = host.succeeds("systemctl", "is-enabled", "--quiet", *recipe.target_units)
+            if not enabled or _dead(context, recipe):
+                return False
+            if host.python(SERVE, [_urls(recipe, host.address), 0]):
+                return False
+        return True
+
+    return done
+
+
+def _stop(recipe: Recipe) -> Action:
+    def revert(context: Context) -> None:
+        """Stop and disable, proven by processes."""
+        units = list(recipe.target_units)
+        for host in context.target.controllers:
+            known = list(call(host, "systemd.show", units))
+            if not known:
+                continue
+            host.run("systemctl", "disable", "--quiet", *known)
+            call(host, "systemd.stop", known, STOP_SECONDS)
+            if alive := call(host, "systemd.state", known)["alive"]:
+                raise StepError(f"{host.name}: {', '.join(alive)} did not stop; stop it by hand")
+
+    return revert
+
+
+def _dead(context: Context, recipe: Recipe) -> list[str]:
+    """Units that are not active or have no process."""
+    wrong = []
+    for host in context.target.controllers:
+        state = call(host, "systemd.state", list(recipe.target_units))
+        for unit, one in state["units"].items():
+            if one["ActiveState"] != "active" or unit not in state["alive"]:
+                wrong.append(f"{unit} on {host.name} is {one['ActiveState']}")
+        missing = len(recipe.target_units) - len(state["units"])
+        if missing:
+            wrong.append(f"{missing} unit(s) of {recipe.project} are not installed on {host.name}")
+    return wrong
+
+
+def _urls(recipe: Recipe, address: str) -> list[str]:
+    return [f"http://{address}:{api.own}{api.path}" for api in recipe.apis]

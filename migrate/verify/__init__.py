@@ -1,0 +1,1 @@
+"""What proves that the target is the cloud that the source was."""

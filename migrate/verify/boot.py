@@ -1,0 +1,188 @@
+"""A new server on a compute host of the old release: it boots, answers ping, and is deleted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from migrate.api import SECONDS, Api
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.verify.listing import Listing
+
+NAME = "sidestep-verify"
+ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
+HOST_MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """How it went; seconds count from the request. It is deleted again."""
+
+    compute: str
+    server: str
+    address: str
+    active_seconds: float
+    answered_seconds: float
+    active_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to boot: what another server of the cloud already is made of."""
+
+    image: str
+    flavor: str
+    network: str
+
+
+def boot(context: Context, connection: Any, before: Listing, compute: str) -> Booted:
+    """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError."""
+    recipe = choose(before, compute)
+    sweep(connection)
+    began = time.monotonic()
+    with _port(connection, recipe.network) as port:
+        address = port["fixed_ips"][0]["ip_address"]
+        server = _create(connection, recipe, port["id"], compute)
+        try:
+            _wait_active(connection, server)
+            active, active_at = time.monotonic() - began, time.time()
+            _wait_answer(context, connection, recipe.network, address)
+            answered = time.monotonic() - began
+        finally:
+            _delete(connection, server)
+    return Booted(compute, server, address, round(active, 1), round(answered, 1), active_at)
+
+
+def choose(before: Listing, compute: str) -> Recipe:
+    """Image, flavor and network of a server that runs, on *compute* if there is one."""
+    servers = sorted(
+        before.resources.get("server", {}).values(),
+        key=lambda one: one.get("OS-EXT-SRV-ATTR:host") != compute,
+    )
+    flavors = {one["name"]: id_ for id_, one in before.resources.get("flavor", {}).items()}
+    ports = before.resources.get("port", {}).values()
+    for server in servers:
+        image = server["image"]["id"] if server.get("image") else ""
+        flavor = flavors.get(server["flavor"].get("original_name", ""), "")
+        network = next((p["network_id"] for p in ports if p["device_id"] == server["id"]), "")
+        usable = before.resources.get("image", {}).get(image, {}).get("status") == "active"
+        if server["status"] == "ACTIVE" and usable and flavor and network:
+            return Recipe(image, flavor, network)
+    raise StepError(
+        "no running server shows which image, flavor and network a new one could have; "
+        "boot one server from an image by hand and verify again"
+    )
+
+
+def sweep(connection: Any) -> None:
+    """Delete what an earlier verification left, as one that was killed."""
+    for server in connection.compute.servers(all_projects=True, name=f"^{NAME}$"):
+        _delete(connection, server.id)
+    for port in connection.network.ports(name=NAME):
+        connection.network.delete_port(port.id)
+    for group in connection.network.security_groups(name=NAME):
+        connection.network.delete_security_group(group.id)
+
+
+@contextmanager
+def _port(connection: Any, network: str) -> Iterator[dict[str, Any]]:
+    """A port that lets ICMP in, with a security group of its own; both are deleted after it."""
+    project = connection.current_project_id
+    group = connection.network.create_security_group(name=NAME, project_id=project)
+    try:
+        connection.network.create_security_group_rule(
+            security_group_id=group.id,
+            direction="ingress",
+            ethertype="IPv4",
+            protocol="icmp",
+            project_id=project,
+        )
+        port = connection.network.create_port(
+            name=NAME, network_id=network, security_group_ids=[group.id], project_id=project
+        )
+        try:
+            yield port.to_dict()
+        finally:
+            connection.network.delete_port(port.id, ignore_missing=True)
+    finally:
+        connection.network.delete_security_group(group.id, ignore_missing=True)
+
+
+def _create(connection: Any, recipe: Recipe, port: str, compute: str) -> str:
+    body = {
+        "name": NAME,
+        "imageRef": recipe.image,
+        "flavorRef": recipe.flavor,
+        "networks": [{"port": port}],
+        "host": compute,
+    }
+    answer = connection.session.post(
+        f"{Api(connection).bases['compute']}/servers",
+        json={"server": body},
+        headers={"OpenStack-API-Version": f"compute {HOST_MICROVERSION}"},
+        timeout=SECONDS,
+        raise_exc=False,
+    )
+    if answer.status_code != 202:
+        raise StepError(f"nova refused a new server ({answer.status_code}): {answer.text[:300]}")
+    return str(answer.json()["server"]["id"])
+
+
+def _wait_active(connection: Any, server: str) -> None:
+    def state() -> str | None:
+        found = connection.compute.get_server(server)
+        if found.status == "ERROR":
+            why = (found.fault or {}).get("message", "no reason is told")
+            raise StepError(f"the new server {server} went into ERROR: {why[:300]}")
+        return "ACTIVE" if found.status == "ACTIVE" else None
+
+    _poll(state, ACTIVE_SECONDS, f"the new server {server} is not ACTIVE")
+
+
+def _wait_answer(context: Context, connection: Any, network: str, address: str) -> None:
+    asking = _askers(context, connection, network)
+
+    def answer() -> str | None:
+        for host, prefix in asking:
+            if host.succeeds(*prefix, "ping", "-c", "1", "-W", "2", address, timeout=10):
+                return host.name
+        return None
+
+    _poll(answer, PING_SECONDS, f"the new server does not answer ping at {address}")
+
+
+def _askers(context: Context, connection: Any, network: str) -> list[tuple[Host, tuple[str, ...]]]:
+    """Hosts that have a way into *network*: those of its DHCP servers, in their name space."""
+    hosts = {host.name: host for host in (*context.source.hosts, *context.target.controllers)}
+    inside = ("ip", "netns", "exec", f"qdhcp-{network}")
+    agents = connection.network.network_hosting_dhcp_agents(network)
+    found: list[tuple[Host, tuple[str, ...]]]
+    found = [(hosts[agent.host], inside) for agent in agents if agent.host in hosts]
+    outside: tuple[str, ...] = ()
+    return found or [(context.target.first, outside)]
+
+
+def _delete(connection: Any, server: str) -> None:
+    with suppress(Exception):  # deleting twice is refused while the first is at work
+        connection.compute.delete_server(server, ignore_missing=True)
+    _poll(
+        lambda: None if connection.compute.find_server(server, all_projects=True) else "gone",
+        GONE_SECONDS,
+        f"the new server {server} is not gone after its deletion",
+    )
+
+
+def _poll(ask: Callable[[], str | None], seconds: float, late: str) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = ask()
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            raise StepError(f"{late} after {seconds:.0f} s")
+        time.sleep(1)

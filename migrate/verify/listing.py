@@ -1,0 +1,230 @@
+"""Every resource of a cloud as its APIs tell it: plain JSON by type and id. Data: kinds.yaml.
+
+Taken before the cutover and after it, and compared. All projects by the administrator, or what one
+project's own user sees.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qsl
+
+import yaml
+
+from migrate.api import Api, ApiError
+
+WORKERS = 12  # the far side is a few API workers a service; more only wait in its queue
+ADDRESSES = ("self", "schema", "file")  # of images and namespaces: they name the endpoint asked
+
+Resource = dict[str, Any]
+Found = dict[str, Resource]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One line of kinds.yaml, where every field is explained."""
+
+    type: str
+    service: str
+    path: str
+    list: str = ""
+    one: str = ""
+    each: str = ""
+    when: dict[str, Any] = field(default_factory=dict)
+    id: str = "{id}"
+    inner: str = ""
+    query: dict[str, str] = field(default_factory=dict)
+    everywhere: dict[str, str] = field(default_factory=dict)
+    offset: bool = False
+    admin: bool = False
+    common: bool = False
+    digest: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was found. `absent` says of a type why the cloud gave no answer for it.
+
+    `resources` is e.g. `{"server": {"6f1c…": {"name": "web", "status": "ACTIVE", …}}}`.
+    """
+
+    resources: dict[str, Found]
+    absent: dict[str, str]
+    microversions: dict[str, str]
+    began: float
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        return sum(len(found) for found in self.resources.values())
+
+    def text(self) -> str:
+        """As JSON, for the stack's folder; secrets are only in it as digests."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def parse(cls, text: str) -> Listing:
+        """The listing that `text()` wrote."""
+        return cls(**json.loads(text))
+
+
+@cache
+def _document() -> dict[str, Any]:
+    text = files("migrate.verify").joinpath("kinds.yaml").read_text()
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+@cache
+def kinds() -> tuple[Kind, ...]:
+    """Everything that is listed."""
+    return tuple(
+        Kind(**{**row, "digest": tuple(row.get("digest", ()))}) for row in _document()["kinds"]
+    )
+
+
+def take(
+    api: Api,
+    *,
+    everywhere: bool = True,
+    microversions: Mapping[str, str] | None = None,
+    types: Iterable[str] = (),
+) -> Listing:
+    """List what *api*'s user sees: of *everywhere* as administrator, else of the user's project.
+
+    Give *microversions* of an earlier listing to compare with it: both sides then answer in the
+    same form. *types* limits the listing to those and the types that they are asked for each.
+    """
+    began, clock = time.time(), time.monotonic()
+    api.microversions = dict(microversions) if microversions else _spoken(api)
+    wanted = [k for k in _selected(tuple(types)) if everywhere or not (k.admin or k.common)]
+    wanted = [kind for kind in wanted if everywhere or kind.each in ("", *_types(wanted))]
+    resources: dict[str, Found] = {}
+    absent = {k.type: "no such service" for k in wanted if k.service not in api.bases}
+    wanted = [kind for kind in wanted if kind.type not in absent]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for wave in (
+            [kind for kind in wanted if not kind.each],
+            [kind for kind in wanted if kind.each],
+        ):
+            asked = [
+                (kind, pool.submit(_ask, api, kind, everywhere, parent_id, parent))
+                for kind in wave
+                for parent_id, parent in _parents(kind, resources)
+            ]
+            for kind in wave:
+                resources[kind.type] = {}
+            for kind, answer in asked:
+                found = answer.result()
+                if isinstance(found, str):
+                    absent[kind.type] = found
+                else:
+                    resources[kind.type].update(found)
+    for type_ in absent:
+        if not resources.get(type_):
+            resources.pop(type_, None)
+    seconds = round(time.monotonic() - clock, 3)
+    return Listing(resources, absent, api.microversions, began, seconds)
+
+
+def _types(kinds_: Iterable[Kind]) -> list[str]:
+    return [kind.type for kind in kinds_]
+
+
+def _selected(types: tuple[str, ...]) -> list[Kind]:
+    if not types:
+        return list(kinds())
+    named = [kind for kind in kinds() if kind.type in types]
+    parents = {kind.each for kind in named}
+    return [kind for kind in kinds() if kind in named or kind.type in parents]
+
+
+def _spoken(api: Api) -> dict[str, str]:
+    """For each service with microversions the newest that both it and kinds.yaml know."""
+
+    def number(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in text.split("."))
+
+    return {
+        service: min(ours, api.newest(service), key=number)
+        for service, ours in _document()["microversions"].items()
+        if service in api.bases
+    }
+
+
+def _parents(kind: Kind, resources: dict[str, Found]) -> list[tuple[str, Resource]]:
+    if not kind.each:
+        return [("", {})]
+    return [
+        (id_, parent)
+        for id_, parent in resources.get(kind.each, {}).items()
+        if all(parent.get(name) == value for name, value in kind.when.items())
+    ]
+
+
+def _ask(api: Api, kind: Kind, everywhere: bool, parent_id: str, parent: Resource) -> Found | str:
+    """The resources of *kind* (below *parent*), or the reason why the cloud has none to tell."""
+    path, _, wanted = kind.path.format(**parent).partition("?")
+    query = {**kind.query, **dict(parse_qsl(wanted)), **(kind.everywhere if everywhere else {})}
+    try:
+        if kind.one:
+            answer = api.get(kind.service, path, **query)
+            return {parent_id: _plain(kind, {kind.one: answer[kind.one]})}
+        read = api.slices if kind.offset else api.pages
+        entries = read(kind.service, path, kind.list, **query)
+    except ApiError as error:
+        if error.status == 404 and parent_id:
+            return {}  # deleted while we listed
+        if (kind.optional or not everywhere) and error.status in (403, 404):
+            return f"answered {error.status}"
+        raise
+    found: Found = {}
+    for entry in entries:
+        inside = entry[kind.inner] if kind.inner else entry
+        found[_identity(kind, inside, parent_id)] = _plain(kind, inside)
+    return found
+
+
+def _identity(kind: Kind, entry: Resource, parent_id: str) -> str:
+    if kind.id == ":assignment":
+        scope = json.dumps(entry["scope"], sort_keys=True)
+        who = (entry.get("user") or entry.get("group") or {}).get("id", "")
+        return f"{who} {entry['role']['id']} {scope}"
+    return kind.id.format(**{**entry, "parent": parent_id})
+
+
+def _plain(kind: Kind, entry: Resource) -> Resource:
+    cleaned: Resource = _without_addresses(entry)
+    if kind.service == "image":
+        cleaned = {name: value for name, value in cleaned.items() if name not in ADDRESSES}
+    for name in kind.digest:
+        if cleaned.get(name) is not None:
+            value = json.dumps(cleaned[name], sort_keys=True)
+            cleaned[name] = "sha256:" + sha256(value.encode()).hexdigest()
+    return cleaned
+
+
+def _without_addresses(value: Any) -> Any:
+    """*value* without the links in it: they name the endpoint that was asked."""
+    if isinstance(value, dict):
+        return {k: _without_addresses(v) for k, v in value.items() if not _is_links(k, v)}
+    if isinstance(value, list):
+        return [_without_addresses(one) for one in value]
+    return value
+
+
+def _is_links(name: str, value: Any) -> bool:
+    if name != "links":
+        return False
+    if isinstance(value, dict):
+        return all(v is None or (isinstance(v, str) and "://" in v) for v in value.values())
+    return isinstance(value, list) and all(isinstance(v, dict) and "href" in v for v in value)

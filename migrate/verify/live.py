@@ -1,0 +1,242 @@
+"""The proof through the virtual IP: all is there, unchanged, and works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from queue import Empty, Queue
+from typing import Any
+
+from migrate.api import Api
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.verify import boot, dashboard, heard, views
+from migrate.verify.comparison import Comparison, compare
+from migrate.verify.listing import Listing, take
+
+NAME = "verify"
+SETTLE_SECONDS, SETTLE_PAUSE = 60.0, 3.0
+HEARD_SECONDS = 120.0
+SHOWN = 40  # differences told one by one; the document has them all
+
+
+@dataclass
+class Verification:
+    """What was proven. `lines` are for people, `document` for machines."""
+
+    findings: list[Finding] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    document: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        return not any(one.severity is Severity.ERROR for one in self.findings)
+
+    def fails(self, message: str, remedy: str, where: str = "") -> None:
+        """Add an error."""
+        self.findings.append(Finding(NAME, Severity.ERROR, message, remedy, where))
+
+
+def run(
+    context: Context, before: dict[str, Listing], released: float, *, new_server: bool = True
+) -> Verification:
+    """Verify the target through the virtual IP against the views *before* (`views.kept`).
+
+    *released* is when writes were let in, in seconds since 1970. Every part has a deadline, and
+    one that fails does not keep the others from being tried.
+    """
+    result = Verification()
+    began = time.monotonic()
+    heard_hosts: Queue[str] = Queue()
+    parts: list[tuple[str, Callable[[], None]]] = [
+        ("tokens", lambda: _tokens(context, result)),
+        ("dashboard", lambda: _dashboard(context, result)),
+        ("heartbeats", lambda: _heartbeats(context, before, released, result, heard_hosts.put)),
+    ]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        done = [pool.submit(_guarded, result, *part) for part in parts]
+        # the new server must not be in the listings, nor wait for more than its own host
+        _guarded(result, "listings", lambda: _listings(context, before, released, result))
+        if new_server and views.ADMIN in before:
+            old = before[views.ADMIN]
+            _guarded(result, "new server", lambda: _server(context, old, heard_hosts, result))
+        for part in done:
+            part.result()
+    result.document["seconds"] = round(time.monotonic() - began, 1)
+    result.document["good"] = result.good
+    return result
+
+
+def _guarded(result: Verification, name: str, part: Callable[[], None]) -> None:
+    try:
+        part()
+    except Exception as error:  # all that a broken cloud can raise
+        message = " ".join(str(error).split())[:400]
+        result.fails(f"{name}: {message}", "See the services' logs on the target, verify again")
+
+
+def _listings(
+    context: Context, before: dict[str, Listing], released: float, result: Verification
+) -> None:
+    if not before:
+        result.fails(
+            "there is no listing from before the cutover to compare with",
+            "It is taken by `migrate cutover`; without one nothing can be proven complete",
+        )
+        return
+    after = views.take_all(context, before=before)
+    document = result.document["listings"] = {}
+    for name, old in before.items():
+        all_projects = before[views.ADMIN] if name != views.ADMIN else None
+        judge = partial(compare, old, since=released, reference=all_projects)
+        found = _settled(views.api(context, name), name, old, after[name], judge)
+        document[name] = _told(found)
+        who = "all projects" if name == views.ADMIN else f"as {name}"
+        made = [one for one in found.differences if one.change == "added" and not one.field]
+        lost = [one for one in found.differences if one not in made]
+        result.lines.append(
+            f"{who}: {found.resources} resources, {found.fields} fields compared, "
+            f"{len(lost)} differ, {len(made)} made since, {sum(found.allowed.values())} allowed"
+        )
+        if made:
+            names = ", ".join(sorted({one.type for one in made}))
+            told = f"{len(made)} resources were made since the release ({names})"
+            result.findings.append(
+                Finding(NAME, Severity.INFO, told, "They would be lost on the way back", who)
+            )
+        for one in lost[:SHOWN]:
+            result.fails(str(one), "See why; nothing may change on the way", who)
+        if len(lost) > SHOWN:
+            rest = len(lost) - SHOWN
+            result.fails(f"and {rest} more differences", "See verification.json", who)
+
+
+def _settled(
+    api: Api, name: str, old: Listing, after: Listing, judge: Callable[[Listing], Comparison]
+) -> Comparison:
+    """What still differs after a while: a port is down for the moment in which its agent restarts.
+
+    Only the types that differ are asked again.
+    """
+    found = judge(after)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        types = {one.type for one in found.differences if one.field or one.change == "removed"}
+        if not types:
+            break
+        time.sleep(SETTLE_PAUSE)
+        everywhere = name == views.ADMIN
+        again = take(api, everywhere=everywhere, microversions=old.microversions, types=types)
+        after = replace(after, resources={**after.resources, **again.resources})
+        found = judge(after)
+    return found
+
+
+def _told(found: Comparison) -> dict[str, Any]:
+    return {
+        "resources": found.resources,
+        "fields": found.fields,
+        "allowed": found.allowed,
+        "differences": [asdict(one) for one in found.differences],
+    }
+
+
+def _tokens(context: Context, result: Verification) -> None:
+    """Tokens from before are still good, and every user of the clouds.yaml can log in anew."""
+    old = views.kept_tokens(context)
+    names = tuple(old) or (views.ADMIN, *views.users(context))
+    for name in names:
+        session = views.connection(context, name).session
+        url = session.auth.auth_url.rstrip("/")
+        fresh = session.get_token()
+        for kind, token in (("a new token", fresh), ("a token from before", old.get(name))):
+            if token is None:
+                continue
+            answer = session.get(
+                f"{url}/auth/tokens",
+                authenticated=False,
+                headers={"X-Auth-Token": token, "X-Subject-Token": token},
+                raise_exc=False,
+                timeout=30,
+            )
+            if answer.status_code != 200:
+                result.fails(
+                    f"{kind} of {name} is refused ({answer.status_code})",
+                    "See that the fernet keys of the source were carried over",
+                )
+    result.document["tokens"] = {"users": len(names), "from_before": len(old)}
+    result.lines.append(f"logins: {len(names)} anew, {len(old)} tokens from before tried")
+
+
+def _dashboard(context: Context, result: Verification) -> None:
+    ports = [api for r in context.recipes if r.project == "horizon" for api in r.apis]
+    auth = views.connection(context).config.config["auth"]
+    if not ports or "password" not in auth:
+        result.document["dashboard"] = "not tried: no horizon, or no password to log in with"
+        return
+    address = context.source.virtual_ips[0].address
+    port = f":{ports[0].port}" if ports[0].port != 80 else ""
+    began = time.monotonic()
+    dashboard.log_in(
+        f"http://{address}{port}{ports[0].path}",
+        user=auth["username"],
+        password=auth["password"],
+        domain=auth.get("user_domain_name") or "Default",
+    )
+    took = round(time.monotonic() - began, 1)
+    result.document["dashboard"] = {"seconds": took}
+    result.lines.append(f"horizon logged in in {took} s")
+
+
+def _heartbeats(
+    context: Context,
+    before: dict[str, Listing],
+    released: float,
+    result: Verification,
+    tell: Callable[[str], None],
+) -> None:
+    if views.ADMIN not in before:
+        return
+
+    def hosts(name: str) -> None:
+        binary, _, host = name.partition(" on ")
+        if binary == "nova-compute":
+            tell(host)
+
+    found = heard.wait(
+        views.api(context), before[views.ADMIN], released, seconds=HEARD_SECONDS, tell=hosts
+    )
+    result.document["heard"] = found.heard
+    for name in found.silent:
+        result.fails(
+            f"{name} was not heard since the release",
+            "See its log; restart it if it still holds a connection to the old controller",
+        )
+    last = max(found.heard.values(), default=0.0)
+    result.lines.append(
+        f"{len(found.heard)} agents, services and computes heard, the last {last:.1f} s "
+        "after the release"
+    )
+
+
+def _server(
+    context: Context, before: Listing, heard_hosts: Queue[str], result: Verification
+) -> None:
+    """One new server on the first compute host, of the source's release, that was heard."""
+    if not any(name.startswith("nova-compute on ") for name in heard.expected(before)):
+        result.document["booted"] = "not tried: the cloud had no compute host that was up"
+        return
+    try:
+        host = heard_hosts.get(timeout=HEARD_SECONDS)
+    except Empty:
+        result.document["booted"] = "not tried: no compute host was heard"
+        return  # each silent one is told by its name
+    one = boot.boot(context, views.connection(context), before, host)
+    result.document["booted"] = asdict(one)
+    result.lines.append(
+        f"a new server on {one.compute} was ACTIVE after {one.active_seconds} s, answered ping "
+        f"after {one.answered_seconds} s and is deleted"
+    )

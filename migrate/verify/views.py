@@ -1,0 +1,162 @@
+"""The cloud as each of its users sees it: the administrator, and the users of the clouds.yaml.
+
+The stack's clouds.yaml may hold more entries than the administrator's. Each that logs in to the
+same keystone is a user whose own view is listed before and after, with a token from before.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from migrate.api import Api, moved
+from migrate.cloud import Context
+from migrate.errors import MigrateError
+from migrate.host import Host
+from migrate.verify.listing import Listing, take
+
+ADMIN = "admin"
+
+
+def users(context: Context) -> tuple[str, ...]:
+    """Entries of the stack's clouds.yaml, beside the administrator's, for the same keystone."""
+    cloud = context.settings.cloud
+    if cloud.file is None:
+        return ()
+    entries = (yaml.safe_load(cloud.file.read_text()) or {}).get("clouds", {})
+
+    def keystone(name: str) -> str:
+        return urlsplit(str(entries[name].get("auth", {}).get("auth_url", ""))).netloc
+
+    if cloud.name not in entries:
+        return ()
+    ours = keystone(cloud.name)
+    return tuple(name for name in entries if name != cloud.name and keystone(name) == ours)
+
+
+def connection(context: Context, name: str = ADMIN, host: Host | None = None) -> Any:
+    """An openstacksdk connection as *name*, through the virtual IP or at *host*'s own address."""
+    import openstack  # noqa: PLC0415  it costs half a second
+    from openstack.config import OpenStackConfig  # noqa: PLC0415
+
+    cloud = context.settings.cloud
+    files = [str(cloud.file)] if cloud.file else None
+    loader = OpenStackConfig(config_files=files, load_envvars=cloud.file is None)
+    entry = cloud.name if name == ADMIN else name
+    region = loader.get_one(cloud=entry)
+    if host is not None:
+        at = moved(region.config["auth"]["auth_url"], host.address)
+        region = loader.get_one(cloud=entry, auth={"auth_url": at})
+    return openstack.connection.Connection(config=region, app_name="sidestep")
+
+
+def api(context: Context, name: str = ADMIN, host: Host | None = None) -> Api:
+    """`connection()` as plain JSON."""
+    return Api(connection(context, name, host), address=host.address if host else "")
+
+
+def take_all(
+    context: Context,
+    host: Host | None = None,
+    names: tuple[str, ...] = (),
+    before: dict[str, Listing] | None = None,
+) -> dict[str, Listing]:
+    """The listing of every view side by side, by its name; *before* makes them comparable."""
+    names = names or tuple(before or (ADMIN, *users(context)))
+
+    def one(name: str) -> Listing:
+        known = before[name].microversions if before else None
+        asked = api(context, name, host)
+        return take(asked, everywhere=name == ADMIN, microversions=known)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        return dict(zip(names, pool.map(one, names), strict=True))
+
+
+def keep_users(context: Context, host: Host | None = None) -> None:
+    """Write what each user sees, and a token of everybody that must be good after the move.
+
+    It may be done while users still work: `keep` tells later what they changed.
+    """
+    _write(tokens_path(context), _tokens(context, host))
+    names = users(context)
+    found = take_all(context, host, names) if names else {}
+    _write(users_path(context), {name: one.text() for name, one in found.items()})
+
+
+def keep(context: Context, host: Host | None = None) -> None:
+    """Write the administrator's listing, when nothing changes any more."""
+    found = take_all(context, host, (ADMIN,))
+    _write(admin_path(context), {name: one.text() for name, one in found.items()})
+
+
+def kept(context: Context) -> dict[str, Listing]:
+    """The listings that `keep` and `keep_users` wrote; empty where there was no `keep`."""
+    if not admin_path(context).exists():
+        return {}
+    return {
+        name: Listing.parse(text)
+        for path in (admin_path(context), users_path(context))
+        if path.exists()
+        for name, text in json.loads(path.read_text()).items()
+    }
+
+
+def kept_tokens(context: Context) -> dict[str, str]:
+    """The tokens that `keep` wrote."""
+    path = tokens_path(context)
+    found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def forget(context: Context) -> None:
+    """Remove the administrator's listing: the next window lists anew."""
+    admin_path(context).unlink(missing_ok=True)
+
+
+def forget_users(context: Context) -> None:
+    """Remove the users' listings and the tokens, which are secrets."""
+    users_path(context).unlink(missing_ok=True)
+    tokens_path(context).unlink(missing_ok=True)
+
+
+def admin_path(context: Context) -> Path:
+    """Where the administrator's listing from before stands, among the stack's papers (0600)."""
+    return context.home / "listing-before.json"
+
+
+def users_path(context: Context) -> Path:
+    """Where the users' listings from before stand (0600)."""
+    return context.home / "users-before.json"
+
+
+def tokens_path(context: Context) -> Path:
+    """Where the tokens from before stand until they were tried (0600)."""
+    return context.home / "tokens-before.json"
+
+
+def _tokens(context: Context, host: Host | None) -> dict[str, str]:
+    def one(name: str) -> str:
+        try:
+            return str(connection(context, name, host).session.get_token())
+        except Exception as error:
+            raise MigrateError(
+                f"user {name} of clouds.yaml cannot log in: {' '.join(str(error).split())[:200]}; "
+                "correct the entry or take it out"
+            ) from error
+
+    names = (ADMIN, *users(context))
+    with ThreadPoolExecutor(len(names)) as pool:
+        return dict(zip(names, pool.map(one, names), strict=True))
+
+
+def _write(path: Path, document: object) -> None:
+    staged = path.with_suffix(".part")
+    staged.touch(mode=0o600)
+    staged.write_text(json.dumps(document))
+    staged.rename(path)

@@ -1,0 +1,147 @@
+"""The virtual IP: taken over by the target in the only order that works, and given back in reverse.
+
+Remove on the old, add on the new, tell the neighbours; before that nobody but the old holder may
+answer for it. keepalived of the target runs with priority 255, the owner's: it takes the address in
+the instant it starts (others wait three adverts) and never gives way to a keepalived of the source.
+
+Going back needs the old broker and cache up before the address returns (done here), and what only
+the target knows deleted through the target before it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from migrate.cloud import Context
+from migrate.errors import PreconditionError, StepError
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.plan import Impact, Phase, Step
+from migrate.proxy import STAGED_KEEPALIVED
+from migrate.services.base import Recipe
+
+PROBE_SECONDS = 0.4
+
+
+def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`vip.takeover`: with it the target is open to users."""
+    yield Step(
+        id="vip.takeover",
+        title="Take the virtual IP over",
+        phase=Phase.CUTOVER,
+        done=taken,
+        apply=take_over,
+        revert=give_back,
+        needs=(
+            "gate.disarm",
+            "fence.read-only",
+            "fence.manager",
+            "proxy.config",
+            *(f"{recipe.project}.start" for recipe in recipes),
+        ),
+        impact=Impact.ADDRESS_MOVES,
+        estimate=3.5,
+    )
+
+
+def take_over(context: Context) -> None:
+    """Move every virtual IP; nothing has moved when this raises PreconditionError."""
+    addresses = _addresses(context)
+    refuse_second_holder(context)
+    _sources(context, "manager.quiet")
+    # backups first: none of them may become master when the holder leaves
+    for host in _holders_last(context, addresses):
+        call(host, "manager.give_up", addresses)
+    call(context.target.first, "manager.take", STAGED_KEEPALIVED, addresses)
+    _prove(context)
+
+
+def taken(context: Context) -> bool:
+    """Whether the target holds every address for good, and no source controller holds one."""
+    first, addresses = context.target.first, _addresses(context)
+    held = {one["address"] for one in call(first, "manager.addresses", addresses)}
+    if held != set(addresses):
+        return False
+    for question in ("is-active", "is-enabled"):
+        if not first.succeeds("systemctl", question, "--quiet", "keepalived"):
+            return False
+    return not any(call(host, "manager.holds", addresses) for host in context.source.controllers)
+
+
+def give_back(context: Context) -> None:
+    """The exact reverse: old broker and cache up, off the target, back on its old holder."""
+    addresses = _addresses(context)
+    _sources(context, "manager.wake", timeout=150)
+    if context.target.first in context.standing:
+        call(context.target.first, "manager.leave", STAGED_KEEPALIVED, addresses)
+    else:
+        refuse_a_living_holder(context)
+    for host in context.source.controllers:
+        call(host, "manager.take_back")
+
+
+def refuse_a_living_holder(context: Context) -> None:
+    """A target that ssh does not reach may still answer for the address: then it must go first."""
+    asker = context.source.first
+    for one in context.source.virtual_ips:
+        interface = call(asker, "arp.interface_of", one.interface, asker.address)
+        own = call(asker, "arp.hardware")
+        if others := set(call(asker, "arp.ask", interface, str(one.address), 0.4)) - set(own):
+            raise StepError(
+                f"{context.target.first.name} does not let us in, but {', '.join(sorted(others))} "
+                f"answers for {one.address}: power that machine off, then run the same again"
+            )
+
+
+def refuse_second_holder(context: Context) -> None:
+    """PreconditionError when anybody but the source answers for a virtual IP."""
+    known: dict[str, str] = {}
+    for host in (*context.source.controllers, *context.target.controllers):
+        known.update(dict.fromkeys(call(host, "arp.hardware"), host.name))
+    first = context.target.first
+    for one in context.source.virtual_ips:
+        device = call(first, "arp.interface_of", one.interface, first.address)
+        answered = call(first, "arp.ask", device, str(one.address), PROBE_SECONDS)
+        if strangers := [mac for mac in answered if mac not in known]:
+            raise PreconditionError(
+                f"{', '.join(strangers)} answers for {one.address} too, and is no controller of "
+                "this cloud: find that machine and take the address from it"
+            )
+
+
+def _prove(context: Context) -> None:
+    """Every host of the cloud must find the target behind every address."""
+    ours = {mac for host in context.target.controllers for mac in call(host, "arp.hardware")}
+
+    def ask(host: Host) -> list[str]:
+        wrong = []
+        for one in context.source.virtual_ips:
+            device = call(host, "arp.interface_of", one.interface, host.address)
+            answered = call(host, "arp.ask", device, str(one.address), PROBE_SECONDS)
+            if not answered or not ours.issuperset(answered):
+                said = ", ".join(answered) or "nobody"
+                wrong.append(f"{host.name} hears {said} for {one.address}")
+        return wrong
+
+    with ThreadPoolExecutor(16) as pool:
+        wrong = [line for found in pool.map(ask, context.source.hosts) for line in found]
+    if wrong:
+        raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
+
+
+def _sources(context: Context, function: str, timeout: float = 60) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(partial(call, function=function, timeout=timeout), context.source.controllers)
+        )
+
+
+def _holders_last(context: Context, addresses: list[str]) -> list[Host]:
+    hosts = context.source.controllers
+    return sorted(hosts, key=lambda host: len(call(host, "manager.addresses", addresses)))
+
+
+def _addresses(context: Context) -> list[str]:
+    return [str(one.address) for one in context.source.virtual_ips]

@@ -1,0 +1,66 @@
+"""The rig's machines as the checks see them, and ways to break one thing for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context, connect
+from migrate.host import Host
+
+
+@pytest.fixture(scope="session")
+def context(rig: Any) -> Context:
+    """A source with keystone and glance, and a target that is made but empty."""
+    found: Context = rig.context
+    return found
+
+
+@pytest.fixture(scope="session")
+def source(context: Context) -> Host:
+    return context.source.first
+
+
+@pytest.fixture(scope="session")
+def target(context: Context) -> Host:
+    return context.target.first
+
+
+def errors(check: Check, context: Context) -> list[Finding]:
+    """What *check* says that forbids to go on."""
+    return [one for one in check.run(context) if one.severity is Severity.ERROR]
+
+
+@contextmanager
+def broken(host: Host, breaking: str, mending: str) -> Iterator[None]:
+    """*breaking* done on *host* by bash, and *mending* whatever happens."""
+    try:
+        host.shell(breaking)
+        yield
+    finally:
+        host.shell(mending)
+
+
+def assert_finds(
+    check: Check, context: Context, words: tuple[str, ...], *, where: str = ""
+) -> Finding:
+    """*check* says one error with all *words* in it, and what to do about it."""
+    found = errors(check, context)
+    telling = [one for one in found if all(word in one.message for word in words)]
+    assert telling, f"no error says {words}: {[str(one) for one in found]}"
+    assert telling[0].remedy
+    assert where in telling[0].where
+    return telling[0]
+
+
+def changed(context: Context, change: Callable[[dict[str, Any]], None]) -> Context:
+    """The same machines as another stack file would describe them."""
+    values = context.settings.model_dump()
+    change(values)
+    settings = type(context.settings).model_validate(values)
+    return connect(context.stack, settings, context.home, context.recipes)

@@ -1,0 +1,112 @@
+"""The checks on the lab's own cloud: whole, and with what only a whole cloud can have wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from migrate.checks import agents, clock, database, online, operations, release, units
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding
+from migrate.cloud import Context, admin
+from migrate.session import context_of
+from migrate.verify import views
+from tests.checks.conftest import assert_finds, broken, errors
+from tests.lab import cloud, content, identity
+from tests.lab.settings import lab as this_lab
+
+pytestmark = pytest.mark.lab
+DOWN_SECONDS = 120.0  # nova counts a compute as down a minute after its last word
+
+
+@pytest.fixture(scope="module")
+def context() -> Context:
+    lab = this_lab()
+    cloud.up(lab)
+    content.make(lab)
+    identity.add_application_credential(lab, content.told(lab)["application_credential"])
+    whole = context_of("lab")
+    return replace(whole, target=replace(whole.target, controllers=()))  # not made yet
+
+
+def until(ask: Callable[[], list[Finding]], wanted: bool) -> list[Finding]:
+    """What *ask* finds, once it finds something (*wanted*) or nothing any more."""
+    deadline = time.monotonic() + DOWN_SECONDS
+    while bool(found := ask()) is not wanted and time.monotonic() < deadline:
+        time.sleep(2)
+    return found
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        clock.CHECK,
+        units.CHECK,
+        agents.CHECK,
+        database.CHECK,
+        online.CHECK,
+    ],
+    ids=lambda check: check.name,
+)
+def test_whole(context: Context, check: Check) -> None:
+    assert not errors(check, context)
+
+
+def test_every_host_runs_the_release_of_the_stack_file(context: Context) -> None:
+    names = {host.name for host in context.source.hosts}
+    assert not [one for one in release.run(context) if one.where in names]
+
+
+def test_a_compute_that_is_not_heard(context: Context) -> None:
+    host = context.source.computes[-1]
+    with broken(host, "systemctl stop nova-compute", "systemctl start nova-compute"):
+        assert_finds(units.CHECK, context, ("nova-compute.service is inactive",), where=host.name)
+        found = until(lambda: errors(agents.CHECK, context), wanted=True)
+        assert [one.where for one in found] == [host.name]
+        assert "nova-compute is not heard" in found[0].message
+    assert not until(lambda: errors(agents.CHECK, context), wanted=False)
+
+
+def test_rows_that_wait_for_an_online_migration(context: Context) -> None:
+    source = context.source.first
+    make = """mariadb placement -e "INSERT INTO allocations
+        (resource_provider_id, consumer_id, resource_class_id, used)
+        SELECT id, 'nobody', 0, 1 FROM resource_providers LIMIT 1" """
+    mend = """mariadb placement -e "DELETE FROM allocations WHERE consumer_id = 'nobody'" """
+    with broken(source, make, mend):
+        found = assert_finds(online.CHECK, context, ("create_incomplete_consumers has 1 row",))
+    assert "placement-manage" in found.remedy
+
+
+def test_a_volume_in_flight(context: Context) -> None:
+    connection = admin(context)
+    volume = connection.block_storage.create_volume(name="in flight", size=1)
+    try:
+        told: list[str] = []
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            told += [str(one) for one in operations.run(context) if volume.id in one.message]
+            if connection.block_storage.get_volume(volume.id).status == "available":
+                break
+        assert any("creating" in one for one in told)
+    finally:
+        connection.block_storage.delete_volume(volume.id, force=True)
+
+
+def test_every_user_sees_own_things_only(context: Context) -> None:
+    """The views that are compared after the move differ from each other as they should."""
+    found = views.take_all(context, context.source.first)
+    everything = found.pop(views.ADMIN)
+    assert len(found) >= 4
+    assert everything.count > 100
+    for name, listing in found.items():
+        servers = listing.resources["server"].keys()
+        assert servers <= everything.resources["server"].keys(), name
+        assert "user" not in listing.resources
+    assert found["lab-application"].resources["server"] == found["lab-demo"].resources["server"]
+    secrets = [one["blob"] for one in everything.resources["credential"].values()]
+    assert secrets
+    assert all(one.startswith("sha256:") for one in secrets)

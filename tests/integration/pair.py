@@ -1,0 +1,116 @@
+"""Two small machines with MariaDB, sshd and systemd: a source with data, and an empty target.
+
+The source runs two made-up services: `alpha` with two cells, and `beta`, whose password needs
+percent-encoding. The target has a release of alpha's schema tool, with a real alembic, that can be
+told to lie, to fail half-way, or to work.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from infra.nspawn import (
+    Bridge,
+    Machine,
+    access,
+    bridge,
+    create,
+    delete,
+    layers,
+    start,
+    wait_for_ssh,
+)
+from migrate.cloud import Context, connect
+from migrate.services.base import Cells, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.settings import CloudsFile, Settings, Source, Ssh, Target, VirtualIp
+from migrate.settings import Machine as Listed
+
+FILES = Path(__file__).with_name("files")
+BRIDGE = Bridge(name="br-pair", address="10.73.0.1/24")
+SOURCE, TARGET = "10.73.0.11", "10.73.0.12"
+VIRTUAL = "10.73.0.10"
+PACKAGES = ("mariadb-server", "python3-alembic", "python3-pymysql")
+
+ALPHA = Recipe(
+    project="alpha",
+    user="alpha",
+    databases=(
+        DatabaseUrl(name="alpha_api", path="/etc/alpha/alpha.conf", section="api_database"),
+        DatabaseUrl(name="alpha", path="/etc/alpha/alpha.conf", section="database"),
+    ),
+    cells=Cells(database="alpha_api", table="cell_mappings"),
+    configs=(Config(path="/etc/alpha/alpha.conf"), Config(path="/etc/alpha/alpha.conf.d/*.conf")),
+    sync=(
+        Tool(argv=("alpha-manage", "api_db", "sync")),
+        Tool(argv=("alpha-manage", "db", "sync"), each_cell=True),
+    ),
+    heads=(
+        Heads(database="alpha_api", scripts="alpha/api/versions"),
+        Heads(database="alpha", scripts="alpha/main/versions", each_cell=True),
+    ),
+)
+BETA = Recipe(
+    project="beta",
+    user="beta",
+    databases=(DatabaseUrl(name="beta", path="/etc/beta/beta.conf", section="database"),),
+    configs=(Config(path="/etc/beta/beta.conf"), Config(path="/etc/beta/beta.conf.d/*.conf")),
+)
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Context]:
+    """Both machines, filled; gone when the block ends."""
+    layer = layers.packaged("pair", PACKAGES, layers.bare())
+    machines = [
+        Machine(name=name, address=address, bridge=BRIDGE, home=home, layers=(layer, layers.bare()))
+        for name, address in (("pair-old", SOURCE), ("pair-new", TARGET))
+    ]
+    bridge.create(BRIDGE)
+    try:
+        for machine in machines:
+            delete(machine)
+            create(machine)
+            start(machine)
+        for machine in machines:
+            wait_for_ssh(machine)
+        context = _context(home)
+        _fill(context)
+        yield context
+    finally:
+        for machine in machines:
+            delete(machine)
+        bridge.delete(BRIDGE)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _context(home: Path) -> Context:
+    settings = Settings(
+        provider="existing",
+        source=Source(
+            release="2025.1",
+            controllers=(Listed.model_validate({"name": "pair-old", "address": SOURCE}),),
+            virtual_ips=(VirtualIp.model_validate({"address": VIRTUAL, "interface": "host0"}),),
+        ),
+        target=Target(
+            release="2026.1",
+            controllers=(Listed.model_validate({"name": "pair-new", "address": TARGET}),),
+        ),
+        ssh=Ssh(user="operator", key=access.key(home), known_hosts=access.known_hosts(home)),
+        cloud=CloudsFile(name="pair"),
+    )
+    papers = home / "papers"
+    papers.mkdir(mode=0o700, exist_ok=True)
+    return replace(connect("pair", settings, papers, (ALPHA, BETA)))
+
+
+def _fill(context: Context) -> None:
+    source, target = context.source.first, context.target.first
+    for host in (source, target):
+        host.shell((FILES / "pair-machine.sh").read_text(), VIRTUAL, timeout=120)
+    source.run("mariadb", stdin=(FILES / "pair-source.sql").read_text(), timeout=120)
+    target.write("/root/alpha.py", (FILES / "pair-alpha.py").read_text())
+    target.shell((FILES / "pair-target.sh").read_text(), timeout=120)

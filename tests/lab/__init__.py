@@ -1,0 +1,1 @@
+"""The lab: a source cloud of real services in nspawn machines on a private bridge of this host."""

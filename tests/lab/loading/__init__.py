@@ -1,0 +1,1 @@
+"""The load's own process: pings, probes and calls, in one event loop."""

@@ -1,0 +1,217 @@
+"""The rig: MariaDB, keystone and glance in two small machines, ready again within seconds.
+
+    python -m tests.lab.rig reset|down
+
+`rig-old` is a source with data in it, `rig-new` a target as `pulumi up` leaves it. Each is a
+snapshot in the cache; a reset throws the machines away and boots them again from it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from inspect import getsource
+from pathlib import Path
+from typing import Any
+
+from infra import nspawn
+from infra.nspawn import Machine, access, bridge, layers
+from infra.resources.container import layers_of
+from migrate.cloud import Context, connect
+from migrate.controller import PARTS, Place
+from migrate.controller import release as releases
+from migrate.errors import MigrateError
+from migrate.host import SshHost
+from migrate.services import RECIPES
+from migrate.settings import Settings
+from tests.lab import cloud, configuration, identity, packages, prepared
+from tests.lab.remote import script
+from tests.lab.settings import Lab
+from tests.lab.stages import stage
+
+RELEASE = "2026.1"
+RIG = Lab(
+    home=Path("/var/lib/sidestep/rig"),
+    bridge="br-rig",
+    prefix="10.78.0",
+    controller="rig-old",
+    computes=(),
+    target="rig-new",
+    services=("keystone", "glance"),
+)
+
+
+def rig() -> Lab:
+    """The rig of this host; `SIDESTEP_RIG` moves its state folder."""
+    home = os.environ.get("SIDESTEP_RIG")
+    return replace(RIG, home=Path(home)) if home else RIG
+
+
+class Rig:
+    """The rig as tests use it: `context` for steps and checks, `reset` to have it as new."""
+
+    context: Context
+
+    def __init__(self, papers: Path) -> None:
+        self._papers, self._resets = papers, 0
+        self._held = ExitStack()  # one user at a time: another's reset would end our machines
+        self._held.enter_context(layers.locked(Path("/run", f"{rig().bridge}.user")))
+
+    def reset(self) -> None:
+        """Both machines as new, the source serving, nothing in the papers."""
+        reset(rig())
+        self._resets += 1
+        self.context = self._context()
+
+    def down(self) -> None:
+        """Leave nothing of it on this host, and let the next one use it."""
+        down(rig())
+        self._held.close()
+
+    def _context(self) -> Context:
+        this = rig()
+        given = {name.removeprefix("sidestep:"): value for name, value in stack(this).items()}
+        recipes = tuple(one for one in RECIPES if one.project in this.services)
+        papers = self._papers / str(self._resets)
+        papers.mkdir(mode=0o700)
+        return connect("rig", Settings.model_validate(given), papers, recipes)
+
+
+def reset(this: Lab = RIG, *, target: bool = True) -> None:
+    """Both machines as new, the source serving; snapshots are made when the cache has none."""
+    access.prepare(this.home)
+    machines = [_source(this)] + ([_target(this)] if target else [])
+    bridge.create(this.host_bridge)
+    identity.write_clouds(this, {"admin": "admin", "demo": "demo"})
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_boot, machines))
+    _wait(this)
+
+
+def down(this: Lab = RIG) -> None:
+    """Leave nothing of the rig on this host but its cached snapshots."""
+    cloud.down(this)
+
+
+def stack(this: Lab = RIG) -> dict[str, Any]:
+    """The stack file's `config` for the rig, with machines that stand already."""
+    addresses = this.addresses
+    settings = {
+        "provider": "existing",
+        "source": {
+            "release": "2025.1",
+            "controllers": [{"name": this.controller, "address": addresses[this.controller]}],
+            "virtualIps": [{"address": this.vip, "interface": "host0", "prefix": 32}],
+        },
+        "target": {
+            "release": RELEASE,
+            "controllers": [{"name": this.target, "address": addresses[this.target]}],
+        },
+        "ssh": {
+            "user": "operator",
+            "key": str(access.key(this.home)),
+            "knownHosts": str(access.known_hosts(this.home)),
+        },
+        "cloud": {"name": "lab-admin", "file": str(this.home / "clouds.yaml")},
+        "backup": f"file://{this.home}/backup",
+    }
+    return {f"sidestep:{name}": value for name, value in settings.items()}
+
+
+def _boot(machine: Machine) -> None:
+    nspawn.delete(machine)
+    nspawn.create(machine)
+    nspawn.start(machine)
+    nspawn.wait_for_ssh(machine)
+
+
+def _wait(this: Lab, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while silent := cloud.silent_apis(this):
+        if time.monotonic() > deadline:
+            raise MigrateError(f"the rig does not answer: {', '.join(silent)}")
+        time.sleep(0.1)
+
+
+def _source(this: Lab) -> Machine:
+    below = packages.small()
+    machine = prepared.machine_on(this, this.controller, below)
+    key = layers.digest(below.name, *prepared.basis(this), getsource(_fill), getsource(_content))
+    top = prepared.snapshot("rig-old", key, this, machine, lambda made: _fill(this, made))
+    return prepared.machine_on(this, this.controller, top, below)
+
+
+def _fill(this: Lab, machine: Machine) -> None:
+    """A prepared source, with people and images in it."""
+    prepared.prepare(this, machine, halt_after=False)
+    start = configuration.rendered(this, this.controller, "start-controller.sh")
+    script(this, this.controller, start)
+    _wait(this)
+    with stage("rig: content"):
+        _content(this)
+    prepared.halt(this, this.controller)
+
+
+def _content(this: Lab) -> None:
+    admin = identity.wait_for_keystone(this)
+    keystone = admin.identity
+    project = keystone.create_project(name="demo", domain_id="default")
+    member = keystone.find_role("member")
+    for name in ("demo", "Ünal O'Brien"):
+        user = keystone.create_user(name=name, password=this.password(name), domain_id="default")
+        keystone.assign_project_role_to_user(project, user, member)
+    demo = identity.connect(this, "demo", "demo")
+    for name, size in (("small", 1000), ("Näme with 'quotes'", 200_003), ("large", 9_000_000)):
+        demo.image.create_image(
+            name=name,
+            disk_format="raw",
+            container_format="bare",
+            data=name.encode() * (size // len(name.encode())),
+            allow_duplicates=True,
+            my_property="a = b; #c",
+        )
+    demo.image.create_image(name="queued", disk_format="raw", container_format="bare")
+
+
+def _target(this: Lab) -> Machine:
+    described = {"warm": True, "release": RELEASE, "address": this.addresses[this.target]}
+    below = layers_of(described)
+    parts = "".join(path.read_text() for path in sorted(Path(releases.__file__).parent.glob("*.*")))
+    key = layers.digest(*(layer.name for layer in below), parts, str(this.addresses), this.vip)
+    machine = prepared.machine_on(this, this.target, *below[:-1])
+    top = prepared.snapshot("rig-new", key, this, machine, lambda made: _install(this, made))
+    return prepared.machine_on(this, this.target, top, *below[:-1])
+
+
+def _install(this: Lab, machine: Machine) -> None:
+    """What Pulumi's resources do inside a machine, by the same parts."""
+    nspawn.start(machine)
+    nspawn.wait_for_ssh(machine)
+    host = SshHost(
+        machine.name,
+        machine.address,
+        user="operator",
+        key=access.key(this.home),
+        known_hosts=access.known_hosts(this.home),
+    )
+    place = Place(release=RELEASE, address=machine.address, virtual_ips=(this.vip,))
+    for name, part in PARTS.items():
+        with stage(f"rig-new: {name}"):
+            part.apply(host, place)
+    prepared.halt(this, machine.name)
+
+
+def main(verb: str) -> None:
+    """`reset` or `down` from the command line, as soon as nobody else uses the rig."""
+    with layers.locked(Path("/run", f"{rig().bridge}.user")):
+        began = time.monotonic()
+        reset(rig()) if verb == "reset" else down(rig())
+    print(f"rig {verb}: {time.monotonic() - began:.1f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

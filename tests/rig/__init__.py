@@ -1,0 +1,1 @@
+"""The steps on two real machines: MariaDB, RabbitMQ, HAProxy, keepalived, keystone and glance."""

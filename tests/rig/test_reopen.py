@@ -1,0 +1,97 @@
+"""A dead operator cannot leave the cloud closed: the source reopens itself, also after a reboot."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from migrate import fence
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.gate import doors, timer
+from migrate.onhost import call, program
+from tests.rig.test_window import reboot, waits_for
+
+pytestmark = [pytest.mark.rig, pytest.mark.unproven]
+STATE = """
+cat /etc/haproxy/haproxy.cfg
+systemctl is-enabled keystone glance-api keepalived haproxy mariadb || true
+systemctl is-active keystone glance-api keepalived haproxy mariadb rabbitmq-server || true
+mariadb -N -e 'SELECT @@global.read_only'
+ls /etc/mysql/mariadb.conf.d /etc/systemd/system
+ip -br -4 address show host0
+"""
+
+
+@pytest.fixture(scope="module")
+def context(rig: Any) -> Context:
+    found: Context = rig.context
+    return found
+
+
+def close_and_fence(context: Context, seconds: float) -> None:
+    """As the window does, by an operator who then dies."""
+    for host in context.source.controllers:
+        call(host, "reopen.arm", program(), seconds)
+    doors.close(context, "users")
+    doors.close(context, "all")
+    fence.fence_control(context)
+    fence.fence_database(context)
+    for host in context.source.controllers:
+        call(host, "manager.fence")
+
+
+def reopened(context: Context) -> bool:
+    found = [call(host, "reopen.state") for host in context.source.controllers]
+    return all(one["state"] == "reopened" for one in found)
+
+
+def test_it_reopens_what_was_closed(context: Context) -> None:
+    source = context.source.first
+    before = source.shell(STATE)
+    close_and_fence(context, 60)
+    assert not reopened(context)
+    assert doors.closed(context, "all")
+    assert waits_for(lambda: reopened(context), 150)
+    timer_says(context)
+    timer.remove(context)
+    assert source.shell(STATE) == before
+    assert not source.exists("/var/lib/migrate")
+
+
+def timer_says(context: Context) -> None:
+    """The run that comes back after that is told, and does not move the address."""
+    with pytest.raises(StepError, match="no more kept closed"):
+        timer.disarm(context)
+    with pytest.raises(StepError, match="no more kept closed"):
+        timer.extend(context)
+
+
+def test_while_we_live_it_waits(context: Context) -> None:
+    source = context.source.first
+    call(source, "reopen.arm", program(), 3)
+    for _ in range(8):
+        timer.extend(context)
+        time.sleep(0.7)
+    assert call(source, "reopen.state")["state"] == "armed"
+    timer.disarm(context)
+    assert timer.disarmed(context)
+    # a run that goes on does not arm it again over a target that serves
+    assert timer.armed(context)
+    time.sleep(4)
+    assert call(source, "reopen.state")["state"] == "disarmed"
+    timer.remove(context)
+    assert not timer.armed(context)
+
+
+def test_it_reopens_after_a_reboot_in_the_window(context: Context) -> None:
+    source = context.source.first
+    before = source.shell(STATE)
+    close_and_fence(context, 90)
+    reboot(source)
+    assert fence.control_alive(context) == [] or reopened(context)
+    assert waits_for(lambda: reopened(context), 180)
+    timer.remove(context)
+    assert waits_for(lambda: source.shell(STATE) == before, 30)

@@ -1,0 +1,328 @@
+"""The whole window on real machines, step by step, over and back; what the fence is worth between.
+
+The order of the tests is the order of the night: each goes on from where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from keystoneauth1.exceptions import ConnectFailure
+
+from migrate import fence, isolation, markers
+from migrate.api import admin_at
+from migrate.cloud import Context
+from migrate.errors import CommandError, PreconditionError, UnreachableError
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.phases import compose
+from migrate.plan import Phase, Plan, Step
+
+pytestmark = [pytest.mark.rig, pytest.mark.unproven]
+
+# with nothing in flight a closed cloud is a drained one
+DONE_BEFORE = {"gate.drain"}
+
+
+@pytest.fixture(scope="module")
+def context(rig: Any) -> Context:
+    found: Context = rig.context
+    return found
+
+
+@pytest.fixture(scope="module")
+def plan(context: Context) -> Plan:
+    return compose.compose(context)
+
+
+def step(plan: Plan, name: str) -> Step:
+    return next(step for step in plan if step.id == name)
+
+
+def carried_out(context: Context, plan: Plan, *names: str) -> None:
+    for name in names:
+        one = step(plan, name)
+        if not one.done(context):
+            one.apply(context)
+
+
+def undone(context: Context, plan: Plan, *names: str) -> None:
+    for name in names:
+        revert = step(plan, name).revert
+        assert revert is not None
+        revert(context)
+
+
+@contextmanager
+def changed(host: Host, path: str, change: Callable[[str], str]) -> Iterator[None]:
+    """*path* with another text for a while; owner and mode stay."""
+    text = host.read(path)
+    try:
+        host.shell(
+            'cat > "$1" <<"END OF FILE"\n' + change(text).rstrip("\n") + "\nEND OF FILE\n", path
+        )
+        yield
+    finally:
+        host.shell('cat > "$1" <<"END OF FILE"\n' + text.rstrip("\n") + "\nEND OF FILE\n", path)
+
+
+def waits_for(question: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if question():
+                return True
+        except (UnreachableError, CommandError):
+            pass  # it reboots
+        time.sleep(0.3)
+    return False
+
+
+def connects(host: Host, address: str, port: int) -> bool:
+    source = f"import socket\nsocket.create_connection(({address!r}, {port}), 3)"
+    return host.succeeds("python3", "-c", source)
+
+
+def reboot(host: Host) -> None:
+    before = host.read("/proc/sys/kernel/random/boot_id") + host.run("stat", "-c", "%Y", "/proc/1")
+    host.shell("systemctl reboot --no-block || true")
+    assert waits_for(
+        lambda: (
+            before
+            != host.read("/proc/sys/kernel/random/boot_id")
+            + host.run("stat", "-c", "%Y", "/proc/1")
+        ),
+        120,
+    )
+    host.shell("systemctl is-system-running --wait >/dev/null || true", timeout=120)
+
+
+# --- the target, while the source serves
+
+
+def test_nothing_is_done_before(context: Context, plan: Plan) -> None:
+    assert [one.id for one in plan if one.done(context)] == []
+
+
+def test_each_step_of_follow_is_done_after_its_apply(context: Context, plan: Plan) -> None:
+    for one in plan.phase(Phase.FOLLOW):
+        assert not one.done(context), one.id
+        one.apply(context)
+        assert one.done(context), one.id
+
+
+def test_the_target_speaks_to_itself_and_nobody_notices(context: Context) -> None:
+    address = str(context.source.virtual_ips[0].address)
+    assert connects(context.target.first, address, 3306)
+    interface = call(context.source.first, "arp.interface_of", "host0", "")
+    assert call(context.source.first, "arp.ask", interface, address, 0.3) == []
+
+
+@pytest.mark.parametrize("port", [3306, 5672, 11211])
+def test_nothing_leaves_for_the_sources_daemons(context: Context, port: int) -> None:
+    assert not connects(context.target.first, context.source.first.address, port)
+    assert connects(context.target.first, context.source.first.address, 22)
+    # the filter holds also when the private address is lost
+    context.target.first.run("systemctl", "stop", isolation.ADDRESS_UNIT)
+    try:
+        address = str(context.source.virtual_ips[0].address)
+        assert not connects(context.target.first, address, port)
+        assert connects(context.target.first, address, 5000)
+    finally:
+        context.target.first.run("systemctl", "start", isolation.ADDRESS_UNIT)
+
+
+def test_one_url_that_leads_to_the_source_refuses_the_run(context: Context) -> None:
+    path, source = "/etc/keystone/keystone.conf", context.source.first.address
+    virtual = str(context.source.virtual_ips[0].address)
+    isolation.prove(context)
+
+    def elsewhere(text: str) -> str:
+        return text.replace(f"@{virtual}", f"@{source}")
+
+    with changed(context.target.first, path, elsewhere), pytest.raises(PreconditionError) as told:
+        isolation.prove(context)
+    assert path in str(told.value)
+    assert "connection" in str(told.value)
+    assert source in str(told.value)
+    isolation.prove(context)
+    isolation.forget_proof(context)
+
+
+def test_a_forwarder_on_the_target_does_not_pass_for_a_database(context: Context) -> None:
+    source = context.source.first.address
+    target = context.target.first
+    run = ("systemd-run", "-q", "--unit=forward", "--socket-property=ListenStream=13306")
+    target.run(*run, "/usr/lib/systemd/systemd-socket-proxyd", f"{source}:3306")
+    try:
+        own, answer = call(target, "ends.ask", "database", "127.0.0.1", 13306)
+        assert not own
+        assert "no database server" in answer
+    finally:
+        target.shell("systemctl stop forward.socket forward.service || true")
+
+
+# --- the window
+
+
+def test_each_step_of_the_window_is_done_after_its_apply(context: Context, plan: Plan) -> None:
+    for one in plan.phase(Phase.CUTOVER):
+        if one.id == "vip.takeover":
+            break
+        assert one.id in DONE_BEFORE or not one.done(context), one.id
+        if not one.done(context):
+            one.apply(context)
+        assert one.done(context), one.id
+        if one.id == "gate.users":
+            closed_to_users_only(context)
+        if one.id == "fence.read-only":
+            an_old_unit_cannot_write(context)
+
+
+def closed_to_users_only(context: Context) -> None:
+    address = str(context.source.virtual_ips[0].address)
+    with socket.create_connection((address, 5000), 5) as stream:
+        stream.sendall(b"GET /v3 HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: stream.recv(4096), b"")).decode()
+    assert answer.startswith("HTTP/1.0 503") or answer.startswith("HTTP/1.1 503")
+    assert "retry-after: 60" in answer.lower()
+    assert "try again" in answer
+    own = f"import urllib.request\nurllib.request.urlopen('http://{address}:5000/v3', timeout=9)"
+    for host in (*context.source.hosts, *context.target.controllers):
+        if host is not context.target.first:  # which hears itself at that address
+            assert host.succeeds("python3", "-c", own)
+
+
+def an_old_unit_cannot_write(context: Context) -> None:
+    """Somebody unmasks and starts keystone of the source by hand, and asks it for a project."""
+    source = context.source.first
+    assert fence.writers(context) == []
+    source.shell("systemctl unmask -q keystone; systemctl start keystone")
+    try:
+        assert waits_for(lambda: connects(source, source.address, 5000))
+        assert any("keystone" in one for one in fence.control_alive(context))
+        api = admin_at(context, source)
+        body = {"project": {"name": "written-behind-the-fence", "domain_id": "default"}}
+        url = f"{api.bases['identity']}/projects"
+        with suppress(ConnectFailure):  # uwsgi may close before it has said that it failed
+            answer = api.connection.session.post(url, json=body, raise_exc=False)
+            assert answer.status_code == 500
+        names = [one["name"] for one in api.pages("identity", "/projects", "projects")]
+        assert "written-behind-the-fence" not in names
+    finally:
+        call(source, "systemd.stop", ["keystone"], 3)
+        source.run("systemctl", "mask", "-q", "keystone")
+    assert fence.control_alive(context) == []
+
+
+def test_a_second_holder_of_the_address_refuses(
+    context: Context, plan: Plan, second_holder: str
+) -> None:
+    with pytest.raises(PreconditionError) as told:
+        step(plan, "vip.takeover").apply(context)
+    assert second_holder in str(told.value)
+    # nothing has moved
+    addresses = [str(one.address) for one in context.source.virtual_ips]
+    assert call(context.source.first, "manager.addresses", addresses)
+
+
+@pytest.fixture
+def second_holder(context: Context) -> Iterator[str]:
+    """This host answers for the virtual IP too; its hardware address is given."""
+    import subprocess
+
+    address = str(context.source.virtual_ips[0].address)
+    told = subprocess.check_output(["ip", "route", "get", address], text=True).split()
+    device = told[told.index("dev") + 1]
+    subprocess.run(["ip", "address", "add", f"{address}/32", "dev", device], check=True)
+    try:
+        with open(f"/sys/class/net/{device}/address") as stream:  # noqa: PTH123
+            yield stream.read().strip()
+    finally:
+        subprocess.run(["ip", "address", "del", f"{address}/32", "dev", device], check=True)
+
+
+def test_the_address_moves_and_the_rest_follows(context: Context, plan: Plan) -> None:
+    steps = [one.id for one in plan.phase(Phase.CUTOVER)]
+    for name in steps[steps.index("vip.takeover") :]:
+        one = step(plan, name)
+        assert not one.done(context), name
+        one.apply(context)
+        assert one.done(context), name
+    address = str(context.source.virtual_ips[0].address)
+    assert connects(context.source.first, address, 5672)
+    # services of the source that somebody starts by hand do not reach the target's database
+    assert not connects(context.source.first, address, 3306)
+
+
+def test_a_run_that_goes_on_finds_everything_done(context: Context, plan: Plan) -> None:
+    assert [one.id for one in plan if not one.done(context)] == []
+
+
+def test_earlier_stages_refuse_over_live_data(context: Context, plan: Plan) -> None:
+    assert markers.stage(context) == "released"
+    for stage in markers.STAGES:
+        with pytest.raises(PreconditionError, match="released"):
+            markers.refuse_after(context, stage)
+
+
+def test_keepalived_by_hand_on_the_old_controller(context: Context, plan: Plan) -> None:
+    source = context.source.first
+    assert not source.succeeds("systemctl", "restart", "keepalived")
+    # and not even when it is unmasked
+    source.shell("systemctl unmask -q keepalived; systemctl start keepalived")
+    try:
+        time.sleep(4.5)  # three adverts and more
+        held = [str(one.address) for one in context.source.virtual_ips]
+        assert call(source, "manager.addresses", held) == []
+    finally:
+        source.shell("systemctl stop keepalived; systemctl mask -q keepalived")
+    assert step(plan, "vip.takeover").done(context)
+
+
+def test_the_old_controller_rebooted(context: Context, plan: Plan) -> None:
+    reboot(context.source.first)
+    assert fence.control_alive(context) == []
+    assert [one.id for one in plan if not one.done(context)] == []
+
+
+def test_the_target_rebooted(context: Context, plan: Plan) -> None:
+    reboot(context.target.first)
+    waited = [one for one in plan if one.id.endswith(".start") or one.id == "vip.takeover"]
+    assert waits_for(lambda: all(one.done(context) for one in waited))
+    assert [one.id for one in plan if not one.done(context)] == []
+
+
+# --- back
+
+
+def test_each_step_is_not_done_after_its_revert(context: Context, plan: Plan) -> None:
+    for one in reversed(list(plan)):
+        assert one.revert is not None, one.id
+        one.revert(context)
+        assert one.id in DONE_BEFORE or not one.done(context), one.id
+
+
+def test_a_revert_of_what_never_happened_changes_nothing(context: Context, plan: Plan) -> None:
+    for one in reversed(list(plan)):
+        assert one.revert is not None
+        one.revert(context)
+    assert [one.id for one in plan if one.done(context)] == []
+
+
+def test_nothing_is_left_on_any_host(context: Context) -> None:
+    for host in (*context.source.hosts, *context.target.controllers):
+        left = host.shell("find /etc /run /var/lib -name '*migrate*' -not -path '*/proc/*' || true")
+        assert left == "", host.name
+    assert markers.stage(context) == ""
+
+
+def test_the_source_serves_as_before(context: Context) -> None:
+    address = str(context.source.virtual_ips[0].address)
+    assert waits_for(lambda: connects(context.target.first, address, 5000))
+    assert waits_for(lambda: bool(admin_at(context).pages("identity", "/projects", "projects")))

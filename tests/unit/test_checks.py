@@ -1,0 +1,136 @@
+"""How checks are run together, and what the words of the source's own tools mean."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from migrate import checks
+from migrate.checks import path, upgrade_status
+from migrate.checks.agents import _network, _services
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.errors import PreconditionError, UnreachableError
+
+NOBODY = cast(Context, None)
+TABLE = """
++---------------------------------------------------------------+
+| Upgrade Check Results                                         |
++---------------------------------------------------------------+
+| Check: Cells v2                                               |
+| Result: Success                                               |
+| Details: None                                                 |
++---------------------------------------------------------------+
+| Check: Check trust policies are not empty                     |
+| Result: Warning                                               |
+| Details: Failed to connect to OVN. Error: Could not           |
+|   retrieve schema                                             |
++---------------------------------------------------------------+
+| Check: Older than N-1 computes                                |
+| Result: Failure                                               |
+| Details: Current Nova version does not support computes older |
+|   than Caracal                                                |
++---------------------------------------------------------------+
+"""
+
+
+def raising(error: Exception) -> Check:
+    def run(_: Context) -> list[Finding]:
+        raise error
+
+    return Check("broken", "", run)
+
+
+def finding(severity: Severity) -> Check:
+    return Check("whole", "", lambda _: [Finding("whole", severity, "found", "mend")])
+
+
+def test_a_check_that_breaks_is_a_finding_and_hides_no_other() -> None:
+    found = checks.run(NOBODY, (raising(ValueError("odd")), finding(Severity.WARNING)))
+    assert [one.check for one in found] == ["broken", "whole"]
+    assert "ValueError: odd" in found[0].message
+    assert found[0].severity is Severity.ERROR
+
+
+def test_the_same_trouble_of_several_checks_is_told_once() -> None:
+    error = PreconditionError("ctl: MariaDB does not let root in")
+    assert len(checks.run(NOBODY, (raising(error), raising(error)))) == 1
+
+
+def test_a_host_that_is_away_is_never_passed_over_in_silence() -> None:
+    found = checks.run(NOBODY, (raising(UnreachableError("ctl: cannot be reached")),))
+    assert [one.severity for one in found] == [Severity.ERROR]
+    assert "broken" in found[0].message
+
+
+def test_a_skip_is_told_also_where_no_host_answers() -> None:
+    clouds = SimpleNamespace(release="2024.1"), SimpleNamespace(release="2026.1")
+    context: Any = SimpleNamespace(source=clouds[0], target=clouds[1])
+    found = checks.run(context, (path.CHECK, raising(UnreachableError("away"))))
+    assert "2024.1 to 2025.1, then 2025.1 to 2026.1" in found[0].message
+    assert found[0].severity is Severity.ERROR
+
+
+def test_the_table_of_an_upgrade_check() -> None:
+    assert upgrade_status.entries(TABLE) == [
+        ("Cells v2", "Success", ""),
+        (
+            "Check trust policies are not empty",
+            "Warning",
+            "Failed to connect to OVN. Error: Could not retrieve schema",
+        ),
+        (
+            "Older than N-1 computes",
+            "Failure",
+            "Current Nova version does not support computes older than Caracal",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "severities"),
+    [
+        (0, "", []),
+        (2, TABLE, ["warning", "error"]),
+        (1, TABLE.partition("| Check: Older")[0], ["warning"]),
+        (1, "Traceback: KeyError", ["error"]),
+        (2, "", ["error"]),
+        (255, "Unknown column instances.compute_id", ["error"]),
+        (124, "", ["error"]),
+        (255, TABLE, ["warning", "error", "error"]),
+    ],
+)
+def test_what_an_exit_status_means(status: int, output: str, severities: list[str]) -> None:
+    found = upgrade_status.judge("ctl", "nova-status upgrade check", status, output)
+    assert [one.severity for one in found] == severities
+
+
+class FakeApi:
+    """Answers `pages` from a mapping of paths."""
+
+    def __init__(self, answers: dict[str, list[dict[str, Any]]]) -> None:
+        self.answers = answers
+        self.bases = dict.fromkeys(("compute", "network"), "")
+
+    def pages(self, _: str, path: str, __: str, **___: str) -> list[dict[str, Any]]:
+        return self.answers[path]
+
+
+def test_a_compute_that_is_not_heard() -> None:
+    row = {"binary": "nova-compute", "host": "cmp1", "status": "enabled", "state": "down"}
+    off = {**row, "host": "cmp2", "status": "disabled"}
+    api: Any = FakeApi({"/os-services": [row, off, {**row, "state": "up"}]})
+    found = _services("compute", api)
+    assert [(one.where, one.severity) for one in found] == [
+        ("cmp1", Severity.ERROR),
+        ("cmp2", Severity.WARNING),
+    ]
+
+
+def test_an_agent_that_is_not_heard() -> None:
+    row = {"binary": "neutron-l3-agent", "host": "ctl", "admin_state_up": True, "alive": False}
+    api: Any = FakeApi({"/agents": [row, {**row, "alive": True}]})
+    assert [one.message for one in _network(api)] == ["neutron-l3-agent is not heard by the cloud"]

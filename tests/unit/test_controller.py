@@ -1,0 +1,105 @@
+"""The tables of a controller: services, packages, accounts, and the lock that decides."""
+
+from __future__ import annotations
+
+import re
+from configparser import ConfigParser
+
+import pytest
+
+from migrate.controller import PARTS, Place, differing, packages, release, services
+from migrate.controller.daemons import CACHE, DATABASE
+from migrate.errors import SettingsError
+
+PLACE = Place(release="2026.1", address="10.0.0.12", virtual_ips=("10.0.0.10",))
+
+
+def text_of(path: str) -> str:
+    (found,) = (file.text for file in services.files(PLACE) if file.path == path)
+    return found
+
+
+def uwsgi(name: str) -> str:
+    return text_of(f"/etc/sidestep/uwsgi/{name}.ini")
+
+
+def unit(name: str) -> ConfigParser:
+    parser = ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text_of(f"/etc/systemd/system/{name}.service"))
+    return parser
+
+
+def test_no_two_services_share_a_port_and_all_listen_on_the_own_address() -> None:
+    apis = [one for one in services.services() if one.port]
+    assert len({one.port for one in apis}) == len(apis) == 10
+    for one in apis:
+        assert f"http-socket = 10.0.0.12:{one.port}\n" in uwsgi(one.name)
+
+
+def test_glance_takes_chunked_uploads_and_neutron_finds_both_its_files() -> None:
+    assert "http-auto-chunked = true" in uwsgi("glance-api")
+    files = "/etc/neutron/neutron.conf;/etc/neutron/plugins/ml2/ml2_conf.ini"
+    assert f"env = OS_NEUTRON_CONFIG_FILES={files}\n" in uwsgi("neutron-api")
+
+
+def test_horizon_is_mounted_below_its_webroot_and_has_no_module() -> None:
+    made = uwsgi("horizon")
+    assert "mount = /horizon=openstack_dashboard.wsgi:application\n" in made
+    assert "static-map = /horizon/static=/var/lib/horizon/static\n" in made
+    assert "\nmodule" not in made
+
+
+def test_agents_leave_tenants_processes_alone_when_they_stop() -> None:
+    for name in ("neutron-l3-agent", "neutron-dhcp-agent"):
+        assert unit(name)["Service"]["KillMode"] == "process"
+    assert unit("nova-api")["Service"]["KillMode"] == "mixed"
+
+
+def test_programs_run_as_their_service_and_uwsgi_gives_root_up_itself() -> None:
+    assert unit("nova-conductor")["Service"]["User"] == "nova"
+    assert unit("nova-api")["Service"]["User"] == "root"
+    assert "uid = nova\n" in uwsgi("nova-api")
+    command = unit("cinder-volume")["Service"]["ExecStart"]
+    assert command.startswith("/opt/openstack/2026.1/bin/cinder-volume --config-file ")
+
+
+def test_every_locked_distribution_is_as_upstream_constrains_it() -> None:
+    constraints = dict(
+        re.findall(
+            r"^([A-Za-z0-9._-]+)===([^\s;]+)$", release.pins("2026.1", "constraints.txt"), re.M
+        )
+    )
+    allowed = {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in constraints.items()}
+    locked = release.locked("2026.1")
+    assert len(locked) > 200
+    assert {n: v for n, v in locked.items() if allowed.get(n, v) != v} == {}
+
+
+def test_the_services_are_locked_at_the_versions_asked_for_and_all_by_hash() -> None:
+    asked = re.findall(r"^(\S+)==(\S+)$", release.pins("2026.1", "requirements.in"), re.M)
+    assert len(asked) == 8
+    assert {release.locked("2026.1")[name.lower()] for name, _ in asked} == {v for _, v in asked}
+    entries = re.split(r"^(?=[A-Za-z0-9])", release.pins("2026.1", "lock.txt"), flags=re.M)[1:]
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_an_unknown_release_names_those_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"no pins for release 2031\.1; .* 2026\.1"):
+        PARTS["release"].wanted(Place(release="2031.1", address="10.0.0.12"))
+
+
+def test_the_database_logs_in_a_domain_of_its_own_and_memcached_is_not_for_everybody() -> None:
+    (file,) = DATABASE.make_files(PLACE)
+    assert "gtid_domain_id = 20261\n" in file.text
+    assert f"server_id = {10 * 2**24 + 12}\n" in file.text
+    (cache,) = CACHE.make_files(PLACE)
+    assert " -l 127.0.0.1,10.0.0.12,10.0.0.10\n" in cache.text
+
+
+def test_what_is_not_as_wanted_is_named() -> None:
+    wanted = PARTS["packages"].wanted(PLACE)
+    found = {"packages": {n: v for n, v in wanted["packages"].items() if n != "keepalived"}}
+    assert differing(wanted, found) == ["packages"]
+    assert differing(wanted, wanted) == []
+    assert "net-tools" in packages.names()

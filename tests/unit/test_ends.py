@@ -1,0 +1,88 @@
+"""Which databases, brokers and caches configuration files name."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from migrate.onhost import ends
+
+CONF = """
+# transport_url = rabbit://nobody@10.9.9.9/
+[DEFAULT]
+transport_url = rabbit://nova:a%2Fb@10.0.0.10:5672,nova:a%2Fb@10.0.0.13/
+[database]
+connection = mysql+pymysql://nova:p();=&,w@10.0.0.10/nova?charset=utf8
+slave_connection = mysql://nova@[fd00::10]:3307/nova
+[keystone_authtoken]
+memcached_servers = 10.0.0.11:11211,
+    cache2
+[cache]
+backend_argument = url:10.0.0.14
+memcache_servers = inet6:[fd00::1]:11212
+[other]
+auth_url = http://10.0.0.10:5000
+name = value
+"""
+DJANGO = """
+CACHES = {'default': {
+    'BACKEND': 'django.core.cache.backends.memcached.PyMemcacheCache',
+    'LOCATION': ['10.0.0.10:11211', '10.0.0.15:11211'],
+}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "nova").mkdir()
+    (tmp_path / "nova/nova.conf").write_text(CONF)
+    (tmp_path / "nova/local_settings.py").write_text(DJANGO)
+    (tmp_path / "nova/nova.conf.dpkg-old").write_text("connection = mysql://10.9.9.9/nova\n")
+    return tmp_path
+
+
+def test_every_end_is_named_with_file_line_and_option(folder: Path) -> None:
+    found = {
+        (e["where"].rpartition("/")[2], e["kind"], e["address"], e["port"])
+        for e in ends.named([str(folder)])
+    }
+    assert found == {
+        ("nova.conf:4 transport_url", "broker", "10.0.0.10", 5672),
+        ("nova.conf:4 transport_url", "broker", "10.0.0.13", 5672),
+        ("nova.conf:6 connection", "database", "10.0.0.10", 3306),
+        ("nova.conf:7 slave_connection", "database", "fd00::10", 3307),
+        ("nova.conf:9 memcached_servers", "cache", "10.0.0.11", 11211),
+        ("nova.conf:10 memcached_servers", "cache", "cache2", 11211),
+        ("nova.conf:12 backend_argument", "cache", "10.0.0.14", 11211),
+        ("nova.conf:13 memcache_servers", "cache", "fd00::1", 11212),
+        ("local_settings.py:4 LOCATION", "cache", "10.0.0.10", 11211),
+        ("local_settings.py:4 LOCATION", "cache", "10.0.0.15", 11211),
+    }
+
+
+def test_a_changed_file_needs_another_proof(folder: Path) -> None:
+    before = ends.digest([str(folder)])
+    (folder / "nova/nova.conf").write_text(CONF.replace("10.0.0.13", "10.0.0.19"))
+    assert ends.digest([str(folder)]) != before
+
+
+def test_a_server_of_this_host_that_is_no_database_does_not_pass() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"hello"), daemon=True)
+        thread.start()
+        own, answer = ends.ask("database", *server.getsockname())
+    with open(f"/proc/{os.getpid()}/comm") as stream:  # noqa: PTH123
+        here = stream.read().strip()
+    assert not own
+    assert answer == f"{here} of this host, which is no database server"
+
+
+def test_nobody_is_told_as_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+    own, answer = ends.ask("broker", *address)
+    assert (own, answer.split(":")[0]) == (False, "nobody")

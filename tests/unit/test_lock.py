@@ -1,0 +1,47 @@
+"""One operator at a time, and what a crash leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from migrate import lock
+from migrate.errors import LockedError
+
+HOLD = "import sys, time; from pathlib import Path; from migrate import lock\n"
+HOLD += "with lock.held(Path(sys.argv[1]), 'cutover'): print('held', flush=True); time.sleep(60)"
+
+
+def test_the_second_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+    with lock.held(tmp_path, "cutover"):
+        assert "for cutover" in lock.holder(tmp_path)
+        with (
+            pytest.raises(LockedError, match=r"pid \d+ since .* for cutover"),
+            lock.held(tmp_path, "follow"),
+        ):
+            pass
+    assert lock.holder(tmp_path) == ""
+
+
+def test_an_error_releases_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), lock.held(tmp_path, "cutover"):
+        raise KeyError
+    assert lock.holder(tmp_path) == ""
+
+
+def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "held\n"
+    assert str(run.pid) in lock.holder(tmp_path)
+    run.kill()
+    run.wait()
+    run.stdout.close()
+    assert lock.holder(tmp_path) == ""
+    with lock.held(tmp_path, "follow"):
+        pass

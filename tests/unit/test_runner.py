@@ -1,0 +1,251 @@
+"""The runner and the journal: interrupt anywhere, then resume, equals uninterrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from migrate.errors import IrreversibleError, JournalError, StepError, UnreachableError
+from migrate.journal import Journal, State
+from migrate.plan import Phase, Plan, Step
+from migrate.runner import Runner
+
+NO_CONTEXT: Any = SimpleNamespace(gone=frozenset({"dead"}))
+
+
+class DiedError(BaseException):
+    """Stands for kill -9: no handler of the program may run after it."""
+
+
+class World:
+    """Machines as a set of facts; dies when a countdown of effects runs out."""
+
+    def __init__(self) -> None:
+        self.facts: set[str] = set()
+        self.log: list[str] = []
+        self.lives = -1
+
+    def effect(self, text: str) -> None:
+        if self.lives == 0:
+            raise DiedError
+        self.lives -= 1
+        self.log.append(text)
+
+    def step(
+        self, name: str, phase: Phase, needs: tuple[str, ...], *, one_way: bool = False
+    ) -> Step:
+        def apply(_: Any) -> None:
+            for half in ("half", "whole"):
+                self.effect(f"{name} {half}")
+                self.facts.add(f"{name} {half}")
+
+        def revert(_: Any) -> None:
+            for half in ("whole", "half"):
+                self.effect(f"undo {name} {half}")
+                self.facts.discard(f"{name} {half}")
+
+        return Step(
+            id=name,
+            title=name,
+            phase=phase,
+            done=lambda _: f"{name} whole" in self.facts,
+            apply=apply,
+            revert=None if one_way else revert,
+            needs=needs,
+        )
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> list[tuple[str, Phase, tuple[str, ...]]]:
+    count = draw(st.integers(1, 7))
+    phases = sorted(
+        draw(
+            st.lists(st.sampled_from([Phase.FOLLOW, Phase.CUTOVER]), min_size=count, max_size=count)
+        ),
+        key=list(Phase).index,
+    )
+    return [
+        (f"s{i}", phases[i], tuple(f"s{n}" for n in range(i) if draw(st.booleans())))
+        for i in range(count)
+    ]
+
+
+def build(world: World, shape: list[tuple[str, Phase, tuple[str, ...]]]) -> Plan:
+    return Plan.of(world.step(name, phase, needs) for name, phase, needs in shape)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal", "test")
+    yield opened
+    opened.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes(), st.integers(0, 14))
+def test_interrupted_then_resumed_equals_uninterrupted(shape: Any, lives: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world, journal = World(), Journal(Path(folder) / "journal", "test")
+        plan = build(world, shape)
+        world.lives = lives
+        try:
+            Runner(plan, journal, NO_CONTEXT, workers=1).advance()
+        except DiedError:
+            journal = Journal(Path(folder) / "journal", "test again")
+            world.lives = -1
+            Runner(plan, journal, NO_CONTEXT).advance()
+        assert world.facts == {f"{s.id} {half}" for s in plan for half in ("half", "whole")}
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes(), st.integers(0, 14), st.integers(0, 14), st.booleans())
+def test_retreat_from_anywhere_is_identity(shape: Any, there: int, back: int, lost: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal"
+        world = World()
+        plan = build(world, shape)
+        for lives, way in ((there, "advance"), (back, "retreat")):
+            world.lives = lives
+            try:
+                getattr(Runner(plan, Journal(path, "test"), NO_CONTEXT, workers=1), way)()
+            except DiedError:
+                if lost:
+                    path.unlink()
+        world.lives = -1
+        Runner(plan, Journal(path, "test"), NO_CONTEXT).retreat()
+        assert world.facts == set()
+
+
+def test_needs_order_both_ways(journal: Journal) -> None:
+    world = World()
+    plan = Plan.of(
+        [
+            world.step("b", Phase.CUTOVER, ("a",)),
+            world.step("a", Phase.FOLLOW, ()),
+        ]
+    )
+    Runner(plan, journal, NO_CONTEXT).advance()
+    Runner(plan, journal, NO_CONTEXT).retreat()
+    assert [line for line in world.log if "half" in line] == [
+        "a half",
+        "b half",
+        "undo b half",
+        "undo a half",
+    ]
+
+
+def test_nothing_new_begins_after_a_failure(journal: Journal) -> None:
+    world = World()
+
+    def refuse(_: Any) -> None:
+        raise StepError("no")
+
+    broken = Step(
+        id="a", title="", phase=Phase.FOLLOW, done=lambda _: False, apply=refuse, revert=None
+    )
+    plan = Plan.of([broken, world.step("b", Phase.FOLLOW, ("a",))])
+    with pytest.raises(StepError, match="a: no"):
+        Runner(plan, journal, NO_CONTEXT).advance()
+    assert world.log == []
+    assert journal.state("a") is State.FAILED
+    assert journal.state("b") is State.PENDING
+
+
+def test_refuses_to_go_back_past_a_one_way_step(journal: Journal) -> None:
+    world = World()
+    plan = Plan.of(
+        [
+            world.step("a", Phase.FOLLOW, ()),
+            world.step("b", Phase.CUTOVER, ("a",), one_way=True),
+        ]
+    )
+    runner = Runner(plan, journal, NO_CONTEXT)
+    runner.advance()
+    world.log.clear()
+    with pytest.raises(IrreversibleError, match="past b"):
+        runner.retreat()
+    assert world.log == []
+
+
+def test_does_nothing_twice_even_without_its_journal(tmp_path: Path) -> None:
+    world = World()
+    plan = Plan.of([world.step("a", Phase.FOLLOW, ())])
+    Runner(plan, Journal(tmp_path / "one", "test"), NO_CONTEXT).advance()
+    world.log.clear()
+    Runner(plan, Journal(tmp_path / "two", "test"), NO_CONTEXT).advance()
+    assert world.log == []
+
+
+def test_another_plan_is_refused_once_begun(tmp_path: Path) -> None:
+    world = World()
+    first = Plan.of([world.step("a", Phase.CUTOVER, ()), world.step("b", Phase.CUTOVER, ("a",))])
+    second = Plan.of([world.step("a", Phase.CUTOVER, ())])
+    journal = Journal(tmp_path / "journal", "test")
+    Runner(first, journal, NO_CONTEXT).advance()
+    with pytest.raises(JournalError, match="another plan"):
+        Runner(second, journal, NO_CONTEXT).advance()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"not a database, but long enough to be read as one" * 40, "file is not a database"),
+    ],
+)
+def test_a_corrupt_journal_is_one_clear_line(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=told):
+        Journal(path)
+    assert path.read_bytes() == content
+
+
+def test_a_journal_of_a_newer_migrate_is_refused(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "journal"
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.commit()
+    database.close()
+    with pytest.raises(JournalError, match="newer migrate"):
+        Journal(path)
+
+
+def test_the_journal_is_private(journal: Journal) -> None:
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_steps_that_need_each_other_are_a_bug() -> None:
+    world = World()
+    with pytest.raises(ValueError, match="need each other"):
+        Plan.of([world.step("a", Phase.FOLLOW, ("b",)), world.step("b", Phase.FOLLOW, ("a",))])
+
+
+@pytest.mark.parametrize(("host", "goes_on"), [("dead", True), ("source", False)])
+def test_a_dead_target_does_not_stop_the_way_back(
+    journal: Journal, host: str, goes_on: bool
+) -> None:
+    world = World()
+
+    def unreachable(_: Any) -> None:
+        raise UnreachableError(f"{host} is away", host)
+
+    step = world.step("a", Phase.FOLLOW, ())
+    there = dataclasses.replace(step, id="b", needs=("a",), revert=unreachable)
+    runner = Runner(Plan.of([step, there]), journal, NO_CONTEXT)
+    runner.advance()
+    if goes_on:
+        runner.retreat()
+    else:
+        with pytest.raises(StepError, match="source is away"):
+            runner.retreat()
+    assert (world.facts == set()) is goes_on

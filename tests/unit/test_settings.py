@@ -1,0 +1,99 @@
+"""The stack file: every problem at once, in one line, before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from migrate.errors import SettingsError
+from migrate.settings import home, load
+
+GOOD: dict[str, Any] = {
+    "sidestep:provider": "existing",
+    "sidestep:source": {
+        "release": "2025.1",
+        "controllers": [{"name": "ctl-old", "address": "192.0.2.11"}],
+        "computes": [{"name": "cmp1", "address": "192.0.2.21"}],
+        "virtualIps": [{"address": "192.0.2.10", "interface": "eth0"}],
+    },
+    "sidestep:target": {
+        "release": "2026.1",
+        "controllers": [{"name": "ctl-new", "address": "192.0.2.12"}],
+    },
+    "sidestep:ssh": {"user": "operator", "key": "keys/id", "knownHosts": "keys/known_hosts"},
+    "sidestep:cloud": {"name": "prod"},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    return tmp_path
+
+
+def write(project: Path, config: dict[str, Any]) -> None:
+    (project / "stacks" / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
+
+
+def test_a_good_file_is_read_and_paths_are_the_project_s(project: Path) -> None:
+    write(project, GOOD)
+    settings = load("prod", project)
+    assert settings.source.controllers[0].name == "ctl-old"
+    assert settings.ssh.known_hosts == project / "keys/known_hosts"
+    assert settings.window.limit_seconds == 600
+
+
+def test_an_unknown_stack_names_those_there_are(project: Path) -> None:
+    write(project, GOOD)
+    with pytest.raises(SettingsError, match=r"unknown stack 'prdo'; there are: prod"):
+        load("prdo", project)
+
+
+def test_every_problem_is_told_at_once(project: Path) -> None:
+    broken = {**GOOD, "sidestep:provider": "cloud", "sidestep:windw": {}}
+    broken["sidestep:source"] = {**GOOD["sidestep:source"], "release": "epoxy", "virtualIps": []}
+    broken["sidestep:ssh"] = {"usr": "root"}
+    write(project, broken)
+    with pytest.raises(SettingsError) as caught:
+        load("prod", project)
+    told = str(caught.value)
+    for part in ("provider", "source.release", "source.virtualIps", "ssh.usr", "windw"):
+        assert f"sidestep:{part}" in told
+    assert "5 problem(s)" in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "told"),
+    [
+        ("ctl-old", "192.0.2.12", "ctl-old names two machines"),
+        ("ctl-new", "192.0.2.10", "192.0.2.10 is used twice"),
+        ("ctl-new", "192.0.2.21", "192.0.2.21 is used twice"),
+    ],
+)
+def test_contradictions_are_refused(project: Path, name: str, address: str, told: str) -> None:
+    target = {"release": "2026.1", "controllers": [{"name": name, "address": address}]}
+    write(project, {**GOOD, "sidestep:target": target})
+    with pytest.raises(SettingsError, match=told):
+        load("prod", project)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("config: [", "is not YAML"), ("a: b", "no `config:` mapping"), ("", "no `config:` mapping")],
+)
+def test_what_is_not_a_stack_file_is_told(project: Path, text: str, told: str) -> None:
+    (project / "stacks" / "Pulumi.prod.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=told):
+        load("prod", project)
+
+
+def test_papers_are_private(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home("prod", project) == project / ".migrate" / "prod"
+    assert home("prod", project).stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("MIGRATE_HOME", str(project / "elsewhere"))
+    assert home("prod", project) == project / "elsewhere" / "prod"
