@@ -46,9 +46,18 @@ RIG = Lab(
 
 
 def rig() -> Lab:
-    """The rig of this host; `SIDESTEP_RIG` moves its state folder."""
-    home = os.environ.get("SIDESTEP_RIG")
-    return replace(RIG, home=Path(home)) if home else RIG
+    """The rig of this host; `SIDESTEP_RIG=2` is a second one, which runs beside the first."""
+    number = os.environ.get("SIDESTEP_RIG", "")
+    if not number:
+        return RIG
+    return replace(
+        RIG,
+        home=Path(f"{RIG.home}{number}"),
+        bridge=f"{RIG.bridge}{number}",
+        prefix=f"10.78.{int(number)}",
+        controller=f"rig{number}-old",
+        target=f"rig{number}-new",
+    )
 
 
 class Rig:
@@ -89,6 +98,8 @@ def reset(this: Lab = RIG, *, target: bool = True) -> None:
     identity.write_clouds(this, {"admin": "admin", "demo": "demo"})
     with ThreadPoolExecutor() as pool:
         list(pool.map(_boot, machines))
+    if target:
+        script(this, this.target, "systemctl start mariadb rabbitmq-server")  # waits until they are
     _wait(this)
 
 
