@@ -1,4 +1,4 @@
-"""One whole pass in the lab by the README's own commands, and the way back by destroying the stack.
+"""Two whole passes in the lab: one step by step and back by `rollback`, one as the README says.
 
 The order of the tests is the order of the night: each goes on from where the one before it ended.
 """
@@ -8,12 +8,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrate.phases.compose import compose
+from migrate.session import context_of
 from migrate.settings import home
+from tests.lab import late
+from tests.lab.demo import stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
 
@@ -31,6 +36,21 @@ def migrate(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, text=True, check=False, capture_output=True)
 
 
+def succeeds(*argv: str) -> None:
+    ended = migrate(*argv)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def done() -> dict[str, bool]:
+    """Every step of the lab's plan and whether the machines show it done."""
+    context = context_of(STACK)
+    with ThreadPoolExecutor(8) as pool:
+        steps = list(compose(context))
+        return dict(
+            zip([s.id for s in steps], pool.map(lambda s: s.done(context), steps), strict=True)
+        )
+
+
 @pytest.fixture(scope="module")
 def papers() -> Path:
     return home(STACK)
@@ -40,6 +60,39 @@ def papers() -> Path:
 def report(papers: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((papers / "report.json").read_text())
     return found
+
+
+# step by step, with users who begin things in the last instant
+
+
+def test_no_step_is_done_on_a_new_target() -> None:
+    stand_up(this_lab())
+    for line in commands("over")[:3]:  # the stack and its machines
+        subprocess.run(["bash", "-c", line], check=True)
+    assert [step for step, is_done in done().items() if is_done] == []
+
+
+def test_what_begins_as_the_doors_close_ends_complete_or_refused(papers: Path) -> None:
+    succeeds("follow", "--execute")
+    with late.Late(this_lab(), papers) as last:
+        succeeds("cutover", "--execute", "--confirm", STACK)
+    print("begun as the doors closed:", last.answers, "now", late.found(this_lab()))
+    assert late.wrong(last, late.found(this_lab())) == []
+    assert "accepted" in last.answers.values()
+
+
+def test_every_step_is_done_after_the_cutover() -> None:
+    assert [step for step, is_done in done().items() if not is_done] == []
+
+
+def test_no_step_is_done_after_the_rollback() -> None:
+    succeeds("verify")
+    succeeds("rollback", "--execute", "--accept-losses")
+    assert [step for step, is_done in done().items() if is_done] == []
+    late.remove(this_lab())  # on the source, which knows them too
+
+
+# as the README says
 
 
 def test_over() -> None:

@@ -37,14 +37,19 @@ def main(argv: list[str]) -> int:
 
 def over(this: Lab) -> None:
     """Lab up, a load on it, and every command of the README's first half."""
-    cloud.up(this)
-    content.make(this)
-    Papers(this).keep_before()
-    load.start(this)
+    stand_up(this)
     for line in commands("over"):
         run(line)
     time.sleep(5)  # let the load see the target for a while
     summary(this)
+
+
+def stand_up(this: Lab) -> None:
+    """The source cloud with its content, what it is like written down, a load on it."""
+    cloud.up(this)
+    content.make(this)
+    Papers(this).keep_before()
+    load.start(this)
 
 
 def back(this: Lab) -> int:
