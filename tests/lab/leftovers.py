@@ -20,7 +20,7 @@ def find(lab: Lab) -> list[str]:
     found += [f"name space sidestep-{name}" for name in names if _space(name).exists()]
     found += [f"control group {path}" for name in names for path in _groups(name)]
     found += [f"process {pid}" for pid in (*containers(names), *loads(lab))]
-    if lab.host_bridge.table in attempt("nft", "list", "tables").stdout:
+    if lab.host_bridge.table in attempt("nft", "list", "tables").stdout.split():
         found.append(f"nft table {lab.host_bridge.table}")
     if lab.home.exists():
         found.append(f"folder {lab.home}")
