@@ -120,7 +120,7 @@ def start(machine: Machine) -> None:
     process.remember(machine.folder / "pid", child.pid)
 
 
-def wait_for_ssh(machine: Machine, seconds: float = 60) -> None:
+def wait_for_ssh(machine: Machine, seconds: float = 180) -> None:
     """Return as soon as root gets in; raise MigrateError after *seconds*."""
     deadline = time.monotonic() + seconds
     while not access.lets_in(machine.home, machine.address):

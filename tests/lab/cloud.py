@@ -171,7 +171,7 @@ def _start_services(lab: Lab) -> None:
         list(pool.map(lambda name: script(lab, name, f"{compute} {units}"), lab.computes))
 
 
-def _wait_for_services(lab: Lab, seconds: float = 120) -> None:
+def _wait_for_services(lab: Lab, seconds: float = 300) -> None:
     """Every API answers; every compute host is up and known to its cell."""
     deadline = time.monotonic() + seconds
     cloud = identity.wait_for_keystone(lab)

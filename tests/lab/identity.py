@@ -74,7 +74,7 @@ def add_application_credential(lab: Lab, made: dict[str, str]) -> None:
     path.write_text(yaml.safe_dump(document))
 
 
-def wait_for_keystone(lab: Lab, seconds: float = 60) -> Any:
+def wait_for_keystone(lab: Lab, seconds: float = 300) -> Any:
     """A connection that has a token, as soon as keystone answers on the virtual IP."""
     deadline = time.monotonic() + seconds
     while True:

@@ -10,7 +10,7 @@ from migrate.errors import MigrateError
 from tests.lab.content.tell import Told
 from tests.lab.settings import Lab
 
-BOOTED = 180  # seconds; a boot takes about 25
+BOOTED = 400  # seconds; a boot takes about 25 on idle cores
 
 
 def ask(admin: Any, demo: Any) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def finish(lab: Lab, admin: Any, demo: Any, booting: dict[str, Any], told: Told)
             told["servers"][name]["floating"] = floating.floating_ip_address
     volume = demo.block_storage.find_volume("attached")
     demo.compute.create_volume_attachment(booting["on-lan"], volume_id=volume.id)
-    demo.block_storage.wait_for_status(volume, "in-use", ["error"], interval=0.5, wait=60)
+    demo.block_storage.wait_for_status(volume, "in-use", ["error"], interval=0.5, wait=240)
     route_inside(lab, admin)
     for name, server in told["servers"].items():
         for address in filter(None, (server["fixed"], server["floating"])):

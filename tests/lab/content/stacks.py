@@ -25,4 +25,4 @@ TEMPLATE = {
 def make(_: Lab, __: Any, demo: Any, ___: Any) -> None:
     """Stack `little`; waits until it is complete."""
     stack = demo.orchestration.create_stack(name="little", template=TEMPLATE, tags="lab,ü")
-    demo.orchestration.wait_for_status(stack, "CREATE_COMPLETE", ["CREATE_FAILED"], 0.5, 120)
+    demo.orchestration.wait_for_status(stack, "CREATE_COMPLETE", ["CREATE_FAILED"], 0.5, 300)

@@ -23,4 +23,4 @@ def make(_: Lab, admin: Any, demo: Any, other: Any) -> None:
     for volume in waiting:
         admin.block_storage.wait_for_status(volume, "available", ["error"], interval=0.5, wait=120)
     snapshot = cinder.create_snapshot(volume_id=waiting[1].id, name="first snapshot")
-    cinder.wait_for_status(snapshot, "available", ["error"], interval=0.5, wait=60)
+    cinder.wait_for_status(snapshot, "available", ["error"], interval=0.5, wait=240)

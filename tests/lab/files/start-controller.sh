@@ -1,19 +1,20 @@
 # start what is configured, agents last, and enable all for the next boot
 set -e
-timeout 30 sh -c "until ip -o addr show dev host0 | grep -q ' {{ vip }}/'; do sleep 0.1; done"
+timeout 120 sh -c "until ip -o addr show dev host0 | grep -q ' {{ vip }}/'; do sleep 0.1; done"
 systemctl start haproxy {{ units.apis }}
 {% if units.workers %}
 systemctl start --no-block {{ units.workers | replace("nova-scheduler nova-conductor", "") }}
 # nova's workers give up when these two do not answer
 for port in 5000/v3 8778; do
-  timeout 60 sh -c "until curl -sfo /dev/null http://{{ vip }}:$port; do sleep 0.2; done"
+  timeout 300 sh -c "until curl -sfo /dev/null http://{{ vip }}:$port; do sleep 0.2; done"
 done
-systemctl start {{ units.workers }}
+# on a busy machine one may still give up for another reason; systemd has begun it again by then
+systemctl start {{ units.workers }} || { sleep 10; systemctl start {{ units.workers }}; }
 {% endif %}
 systemctl enable -q haproxy {{ units.apis }} {{ units.workers }} {{ units.agents }} 2>/dev/null
 {% if units.agents %}
 # an agent whose first call finds no RPC server waits 60 s, and then backs off for as long again
-for try in $(seq 120); do
+for try in $(seq 600); do
   rabbitmqctl -q list_queues name consumers | grep -q '^q-l3-plugin\s[1-9]' && break
   sleep 0.5
 done
