@@ -15,6 +15,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache as once
 from pathlib import Path
 
 from infra.nspawn.command import attempt, run
@@ -145,6 +146,7 @@ def _certificates(bundle: str) -> list[str]:
     return re.findall(pattern, bundle, re.DOTALL)
 
 
+@once
 def _mirror() -> str:
     """The Debian mirror that this host itself uses."""
     for line in run("apt-cache", "policy").splitlines():
