@@ -4,7 +4,7 @@ CACHE ?= $(or $(SIDESTEP_CACHE),/var/cache/sidestep)
 STACK ?= lab
 export SIDESTEP_CACHE := $(CACHE)
 
-.PHONY: help demo demo-over demo-back test unit check-style lab-up lab-down tools environment
+.PHONY: help demo demo-over demo-back test faults unit check-style lab-up lab-down tools environment
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -ts $$'\t'
@@ -36,8 +36,11 @@ check-style: environment ## ruff and mypy
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
 
 unit: environment ## tests that need nothing but Python
-	@.venv/bin/pytest -q -m 'not integration and not rig and not lab and not unproven'
+	@.venv/bin/pytest -q -m 'not integration and not rig and not lab'
 
 test: environment tools ## all tests; builds and starts what they need
 	@.venv/bin/python -m tests.lab packages
 	@tools/run .venv/bin/pytest
+
+faults: environment ## the whole proof that nothing can be lost: killed, cut off and misled at every step
+	@SIDESTEP_FAULTS=whole .venv/bin/pytest -v tests/faults

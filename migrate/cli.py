@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import signal
+import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import click
 
 from migrate import backup as stored
-from migrate import checks
+from migrate import by_hand, checks
 from migrate import stack as pulumi_stack
+from migrate.checks import access
+from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
-from migrate.errors import MigrateError, PreconditionError, SettingsError
+from migrate.command import at_work, execute, past, shared, stack_name, take_over
+from migrate.errors import MigrateError, PreconditionError, SettingsError, UnreachableError
+from migrate.phases import accept as word
 from migrate.phases import cutover as over
 from migrate.phases import follow as ready
-from migrate.phases import proof
+from migrate.phases import proof, readiness
 from migrate.phases import rollback as back
 from migrate.phases import status as now
 from migrate.plan import Phase, Plan
 from migrate.report import write_report
-from migrate.runner import Runner
 from migrate.session import Session, context_of, opened
-from migrate.show import Progress, Screen, longest_path, plan_document
-
-Command = Callable[..., Any]
+from migrate.show import (
+    Progress,
+    Screen,
+    failure,
+    finding_document,
+    longest_path,
+    plan_document,
+)
+from migrate.terminal import TERMINAL
 
 EPILOG = (
-    "Nothing changes without --execute. Exit codes: 2 wrong input, 3 not ready, 4 a step failed, "
+    "Nothing changes without --execute, but abort and release act on a cutover that was begun with "
+    "it. Exit codes: 2 wrong input, 3 not ready, 4 a step failed, "
     "5 no way back, 6 journal, 7 another run is at work, 8 a host cannot be reached."
-)
-
-
-def shared(command: Command) -> Command:
-    """The options that every command has."""
-    command = click.option("--json", "as_json", is_flag=True, help="Answer as JSON on stdout.")(
-        command
-    )
-    return click.option(
-        "--stack", default="", help="The stack; default: the one selected in Pulumi."
-    )(command)
-
-
-execute = click.option(
-    "--execute", is_flag=True, help="Do it. Without this, show what would be done."
 )
 
 
@@ -54,7 +46,7 @@ execute = click.option(
 def migrate() -> None:
     """Move a running OpenStack cloud to a new release, side by side, with a way back.
 
-    The usual order: pulumi up, then plan, check, backup, follow, cutover, verify;
+    The usual order: pulumi up, then plan, check, backup, follow, cutover, verify, accept;
     `pulumi destroy` goes back.
     """
 
@@ -62,9 +54,14 @@ def migrate() -> None:
 @migrate.command()
 @shared
 def plan(stack: str, as_json: bool) -> None:
-    """Show every step, its impact, its way back and about how long it takes. Asks no machine."""
+    """Show every step, its impact, its way back and about how long it takes. Asks no machine.
+
+    What users notice is in the column `impact`; steps that do not need each other run side by
+    side. Changes nothing. Next: `migrate check`.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "plan", changes=False) as session:
+    with opened(stack_name(stack), "plan", changes=False) as session:
+        readiness.require_path(session.context)
         screen.plan(session.plan, f"{session.context.stack}: {_hop(session)}")
         window = session.plan.phase(Phase.CUTOVER)
         screen.say(
@@ -77,22 +74,34 @@ def plan(stack: str, as_json: bool) -> None:
 @migrate.command()
 @shared
 def check(stack: str, as_json: bool) -> None:
-    """Find what would break, all of it at once, each with a remedy. Changes nothing."""
+    """Find what would break, all of it at once, each with a remedy. Changes nothing.
+
+    Asks every host of both clouds over ssh and the source's APIs. Errors forbid to go on (exit
+    code 3), warnings are for you to judge. Next: mend and check again until it says ready, then
+    `migrate backup --execute`.
+    """
     screen = Screen(as_json=as_json)
-    found = checks.run(context_of(_stack(stack)))
+    found = checks.run(context_of(stack_name(stack)))
     screen.findings(found)
-    screen.answer([_finding(f) for f in found])
+    screen.answer([finding_document(f) for f in found])
     _refuse_errors(screen, found)
 
 
 @migrate.command()
 @shared
 @execute
+@take_over
 @click.option("--to", default="", help="file:// or s3:// URL; default: `backup` of the stack file.")
-def backup(stack: str, as_json: bool, execute: bool, to: str) -> None:
-    """Store databases, configuration and package lists, then prove them by restoring them."""
+def backup(stack: str, as_json: bool, execute: bool, take_over: bool, to: str) -> None:
+    """Store databases, configuration and package lists, then prove them by restoring them.
+
+    Changes nothing on either cloud; the way back does not need it, a lost data centre does. Next:
+    `migrate follow --execute`.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "backup", changes=execute) as session:
+    with at_work(
+        screen, stack_name(stack), "backup", changes=execute, runs=False, take_over=take_over
+    ) as session:
         url = to or session.context.settings.backup
         if not url:
             raise SettingsError("no place for the backup: set sidestep:backup or give --to")
@@ -113,42 +122,73 @@ def backup(stack: str, as_json: bool, execute: bool, to: str) -> None:
 @migrate.command()
 @shared
 @execute
-def follow(stack: str, as_json: bool, execute: bool) -> None:
-    """Make the target ready while the source serves: configuration, keys, images. Repeatable."""
+@take_over
+@past
+def follow(
+    stack: str, as_json: bool, execute: bool, take_over: bool, past: tuple[str, ...]
+) -> None:
+    """Make the target ready while the source serves: configuration, keys, images. Repeatable.
+
+    Changes the target; on the source a transfer key and a record of it are added. Run it again
+    whenever you like: it brings what has changed since. Next: `migrate cutover`, when your users
+    know of it.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "follow", changes=execute) as session:
+    with at_work(
+        screen, stack_name(stack), "follow", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        readiness.require_path(session.context)
         steps = session.plan.phase(Phase.FOLLOW)
         if not execute:
             _would(screen, steps)
             return
-        with _interruptible():
-            ready.follow(session, Progress(screen, steps))
+        if not readiness.begun(session.context):  # else the checks would tell just that
+            _refuse_findings(screen, session, checks.TARGET)
+        ready.follow(session, Progress(screen, steps), past)
         screen.answer(now.status(session, held=""))
 
 
 @migrate.command()
 @shared
 @execute
+@take_over
 @click.option("--confirm", default="", metavar="STACK", help="The stack's name, instead of asking.")
-def cutover(stack: str, as_json: bool, execute: bool, confirm: str) -> None:
-    """The window: close, fence, copy, compare, upgrade, start, take the virtual IP over."""
+@past
+def cutover(
+    stack: str,
+    as_json: bool,
+    execute: bool,
+    take_over: bool,
+    confirm: str,
+    past: tuple[str, ...],
+) -> None:
+    """The window: close, fence, copy, compare, upgrade, start, take the virtual IP over.
+
+    Refuses unless a preview made now shows no change and the quick ones of the checks find
+    nothing. Changes both clouds: users' calls get 503 until the target serves; their servers
+    keep running. A failure before the virtual IP has moved is undone by itself, and the same
+    command begins again. Next: `migrate verify`; the way back is `migrate rollback --execute` or
+    `pulumi destroy`.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "cutover", changes=execute) as session:
+    with at_work(
+        screen, stack_name(stack), "cutover", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        readiness.require_path(session.context)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
         if not execute:
             _would(screen, steps)
             return
         name = session.context.stack
         if not confirm and sys.stdin.isatty():
+            TERMINAL.flush()
             confirm = click.prompt(f"This closes the cloud's APIs. Type the stack's name ({name})")
         if confirm != name:
             raise SettingsError(f"not confirmed: give --confirm {name}")
-        if changes := pulumi_stack.changes(name):
-            raise PreconditionError(
-                f"a preview shows changes ({', '.join(changes[:8])}): run `pulumi up` first"
-            )
-        with _interruptible():
-            over.cutover(session, Progress(screen, steps))
+        if not readiness.begun(session.context):  # else the cloud is closed: every second counts
+            _refuse_changes(name)
+            _refuse_findings(screen, session, checks.QUICK)
+        over.cutover(session, Progress(screen, steps), past)
         path = write_report(session)
         screen.say(f"[green]The target serves.[/] {over.summary(session)}; report: {path}")
         screen.answer(now.status(session, held=""))
@@ -156,10 +196,18 @@ def cutover(stack: str, as_json: bool, execute: bool, confirm: str) -> None:
 
 @migrate.command()
 @shared
-def verify(stack: str, as_json: bool) -> None:
-    """Prove through the virtual IP that all is there and works. Boots a server, deletes it."""
+@take_over
+def verify(stack: str, as_json: bool, take_over: bool) -> None:
+    """Prove through the virtual IP that all is there and works. Boots a server, deletes it.
+
+    Every resource of every project is listed again and compared field by field with the list from
+    the window; tokens from before are tried. Changes nothing else. Next: `migrate status`, and
+    leave the old controllers running.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "verify", changes=True) as session:
+    with at_work(
+        screen, stack_name(stack), "verify", changes=True, runs=False, take_over=take_over
+    ) as session:
         result = proof.verify(session)
         screen.findings(result.findings)
         for line in result.lines:
@@ -172,44 +220,59 @@ def verify(stack: str, as_json: bool) -> None:
 @migrate.command()
 @shared
 @execute
-@click.option("--accept-losses", is_flag=True, help="Give up what was written on the target.")
-def rollback(stack: str, as_json: bool, execute: bool, accept_losses: bool) -> None:
-    """Go back to the source as it was at the fence; names what was written since."""
+@take_over
+def accept(stack: str, as_json: bool, execute: bool, take_over: bool) -> None:
+    """Say that the target stays: users may delete and change volumes on shared storage again.
+
+    Changes the target's cinder only. Going back stays possible, but what is done to shared volumes
+    from now on is lost with it. Next: `migrate status`.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "rollback", changes=execute) as session:
-        steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
-        losses = back.losses(session)
-        for loss in losses:
-            screen.say(f"[red]would be lost:[/] {loss}")
+    with at_work(
+        screen, stack_name(stack), "accept", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        steps = session.plan.phase(Phase.ACCEPT)
         if not execute:
-            screen.say(f"would undo {len(steps)} steps, last first; add --execute")
-            screen.answer({"losses": [str(loss) for loss in losses]})
+            _would(screen, steps)
             return
-        if losses and not accept_losses:
-            raise PreconditionError(
-                f"{len(losses)} thing(s) were written on the target and would be lost, listed in "
-                f"{session.home / 'losses.json'}: add --accept-losses to give them up"
-            )
-        with _interruptible():
-            back.rollback(session, Progress(screen, steps))
-        screen.say("[green]The source serves as it was at the fence.[/]")
+        word.accept(session, Progress(screen, steps))
+        screen.say("[green]Accepted.[/] Going back now loses what is done to shared volumes.")
         screen.answer(now.status(session, held=""))
 
 
 @migrate.command()
 @shared
-def status(stack: str, as_json: bool) -> None:
-    """Where the stack stands, who is at work on it, and what to do next. Always works."""
+@execute
+@take_over
+@click.option("--accept-losses", is_flag=True, help="Give up what was written on the target.")
+def rollback(
+    stack: str, as_json: bool, execute: bool, take_over: bool, accept_losses: bool
+) -> None:
+    """Go back to the source as it was at the fence; names what was written since.
+
+    Changes both clouds: the target is stopped, the virtual IP goes home, and the source is opened
+    only when its data equals its fingerprint. The target's machines stay. Safe to run again after
+    a crash. Next: `migrate status`; `pulumi destroy` does the same and takes the target away.
+    """
     screen = Screen(as_json=as_json)
-    with opened(_stack(stack), "status", changes=False) as session:
-        found = now.status(session)
-        for line in now.lines(found):
-            screen.say(line)
-        screen.answer(found)
-
-
-def _stack(named: str) -> str:
-    return named or pulumi_stack.selected()
+    with at_work(
+        screen, stack_name(stack), "rollback", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        steps = session.plan.phase(*back.UNDONE)
+        losses = back.losses(session)
+        screen.losses(losses)
+        if not execute:
+            screen.say(f"would undo {len(steps)} steps, last first; add --execute")
+            screen.answer({"losses": losses.document})
+            return
+        if losses and not accept_losses:
+            raise PreconditionError(
+                f"going back would lose what was written on the target ({losses.told()}), all of "
+                f"it in {session.home / back.FILE}: add --accept-losses to give it up"
+            )
+        back.rollback(session, Progress(screen, steps))
+        screen.say("[green]The source serves as it was at the fence.[/]")
+        screen.answer(now.status(session, held=""))
 
 
 def _hop(session: Session) -> str:
@@ -222,54 +285,63 @@ def _would(screen: Screen, steps: Plan) -> None:
     screen.answer(plan_document(steps))
 
 
-def _finding(finding: Finding) -> dict[str, str]:
-    return {
-        "check": finding.check,
-        "severity": finding.severity.value,
-        "where": finding.where,
-        "message": finding.message,
-        "remedy": finding.remedy,
-    }
+def _refuse_changes(stack: str) -> None:
+    if changes := pulumi_stack.changes(stack):
+        raise PreconditionError(
+            f"a preview shows changes ({', '.join(changes[:8])}): run `pulumi up` first"
+        )
+
+
+def _refuse_findings(screen: Screen, session: Session, asked: tuple[Check, ...]) -> None:
+    """Ask some of the checks again: something may have changed since `migrate check`."""
+    found = checks.run(session.context, asked)
+    screen.findings(found)
+    if shut := [f for f in found if f.check == access.NAME and f.severity is Severity.ERROR]:
+        raise UnreachableError(_told(shut), shut[0].where)
+    _refuse_errors(screen, found)
 
 
 def _refuse_errors(screen: Screen, found: list[Finding]) -> None:
-    errors = [finding for finding in found if finding.severity is Severity.ERROR]
-    if errors:
-        raise PreconditionError(f"{len(errors)} of {len(found)} finding(s) forbid to go on")
+    if errors := [finding for finding in found if finding.severity is Severity.ERROR]:
+        raise PreconditionError(_told(errors))
     screen.say(f"[green]ready:[/] nothing forbids to go on ({len(found)} remarks)")
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C or SIGTERM once: what runs ends, nothing more begins. Twice: as Python does."""
+def _told(errors: list[Finding]) -> str:
+    """The first of *errors* with its remedy in one line, and how many more were shown above."""
+    first = errors[0]
+    where = f"{first.where}: " if not first.message.startswith(first.where) else ""
+    more = f" (and {len(errors) - 1} more, see above)" if len(errors) > 1 else ""
+    return f"{where}{first.message}. {first.remedy}{more}"
 
-    def stop(number: int, _: Any) -> None:
-        signal.signal(number, signal.default_int_handler)
-        click.echo("stopping after what runs now; once more to interrupt it", err=True)
-        Runner.stop_all()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost ssh session must not end the window
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+for _one in (by_hand.hold, by_hand.release, by_hand.abort, by_hand.status):
+    migrate.add_command(_one)
+
+
+@migrate.result_callback()
+def _shown(_: object) -> None:
+    """A command has ended when all that it said is on the screen."""
+    TERMINAL.flush()
 
 
 def main() -> None:
     """Run the command line; one line per intended error, a traceback only for a bug."""
+    code = 0
+    logging.getLogger().addHandler(logging.NullHandler())  # what libraries warn of, errors tell
     try:
         migrate.main(standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("stopped", err=True)
-        sys.exit(130)
+        TERMINAL.show(2, lambda: click.echo("stopped", err=True))
+        code = 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except MigrateError as error:
-        click.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
+        failure(error)
+        code = error.exit_code
+    TERMINAL.flush()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate.host import Host, SshHost
+from migrate.host import CONNECT_SECONDS, Host, SshHost
+from migrate.run import Run
 from migrate.settings import Machine, Settings, VirtualIp
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Context:
     home: Path
     recipes: tuple[Recipe, ...] = ()
     gone: frozenset[str] = frozenset()  # target controllers that are dead, found on the way back
+    run: Run | None = None  # the changing command at work; its hosts let nobody else in
     extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
 
     @property
@@ -57,8 +59,19 @@ class Context:
         return f"/opt/openstack/{self.target.release}"
 
 
-def connect(stack: str, settings: Settings, home: Path, recipes: tuple[Recipe, ...]) -> Context:
-    """A context over ssh; nothing is contacted before it is asked something."""
+def connect(
+    stack: str,
+    settings: Settings,
+    home: Path,
+    recipes: tuple[Recipe, ...],
+    *,
+    run: Run | None = None,
+    patience: float = CONNECT_SECONDS,
+) -> Context:
+    """A context over ssh; nothing is contacted before it is asked something.
+
+    What is started carries the mark of *run*. *patience* is how long a host may take to let us in.
+    """
 
     def host(machine: Machine) -> Host:
         ssh = settings.ssh
@@ -69,6 +82,8 @@ def connect(stack: str, settings: Settings, home: Path, recipes: tuple[Recipe, .
             key=ssh.key,
             known_hosts=ssh.known_hosts,
             port=ssh.port,
+            run=run,
+            patience=patience,
         )
 
     source, target = settings.source, settings.target
@@ -92,6 +107,14 @@ def connect(stack: str, settings: Settings, home: Path, recipes: tuple[Recipe, .
         ),
         home=home,
         recipes=recipes,
+        run=run,
+    )
+
+
+def apart(context: Context, patience: float = CONNECT_SECONDS) -> Context:
+    """The same clouds by connections of their own, unmarked: to look at, or to end, what runs."""
+    return connect(
+        context.stack, context.settings, context.home, context.recipes, patience=patience
     )
 
 

@@ -16,6 +16,7 @@ import fabric
 import paramiko
 
 from migrate.errors import CommandError, UnreachableError
+from migrate.run import Run
 
 CONNECT_SECONDS = 10
 SESSIONS = 8  # sshd's MaxSessions is 10 by default, and a stream or two may be open beside these
@@ -93,8 +94,11 @@ class SshHost:
         key: Path | None,
         known_hosts: Path | None,
         port: int = 22,
+        run: Run | None = None,
+        patience: float = CONNECT_SECONDS,
     ) -> None:
         self.name, self.address = name, address
+        self._run, self._patience = run, patience
         self._user, self._key, self._known_hosts, self._port = user, key, known_hosts, port
         self._lock = threading.Lock()
         self._sessions = threading.BoundedSemaphore(SESSIONS)
@@ -111,16 +115,19 @@ class SshHost:
 
     def shell(self, script: str, *args: str, timeout: float = 60) -> str:
         argv = ("bash", "-euo", "pipefail", "-s", "--", *args)
-        status, out, err = self._execute(argv, script, timeout)
+        # a group is read whole before it runs: half a script of a run that died does nothing
+        status, out, err = self._execute(argv, f"{{\n{script}\n}}\n", timeout)
         if status:
             first = next((line for line in script.splitlines() if line.strip()), "")
             raise CommandError(self.name, f"script {first.strip()[:80]!r}", status, err or out)
         return out
 
     def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+        # one literal: half of it, of a run that died, is a syntax error and does nothing
         script = (
             f"import json\npayload = json.loads({json.dumps(payload)!r})\nresult = None\n"
-            f"{source}\nprint({MARK!r})\nprint(json.dumps(result))\n"
+            f"exec(compile({source!r}, '<migrate>', 'exec'))\n"
+            f"print({MARK!r})\nprint(json.dumps(result))\n"
         )
         status, out, err = self._execute(("python3", "-"), script, timeout)
         _, found, answer = out.rpartition(MARK)
@@ -139,8 +146,10 @@ class SshHost:
         self.run(
             *("bash", "-euc"),
             'staged=$(mktemp "$1.XXXXXXXX"); trap \'rm -f "$staged"\' EXIT; cat >"$staged"; '
+            # a writer that died half-way looks like one that has ended
+            'test "$(stat -c %s "$staged")" = "$5" || { echo "it came cut short" >&2; exit 1; }; '
             'chown "$2:$3" "$staged"; chmod "$4" "$staged"; mv -fT "$staged" "$1"; trap - EXIT',
-            *("write", path, user, group or user, f"{mode:o}"),
+            *("write", path, user, group or user, f"{mode:o}", str(len(content.encode()))),
             stdin=content,
         )
 
@@ -152,8 +161,9 @@ class SshHost:
 
     def channel(self, *argv: str) -> paramiko.Channel:
         with self._told():
+            command = self._as_root(argv)
             opened = self._channel("streams")
-            opened.exec_command(self._as_root(argv))
+            opened.exec_command(command)
             return opened
 
     def close(self) -> None:
@@ -164,19 +174,23 @@ class SshHost:
             self._connections.clear()
 
     def _as_root(self, argv: tuple[str, ...]) -> str:
-        command = shlex.join(argv)
+        command = shlex.join(self._run.command(self.name, argv) if self._run else argv)
         return command if self._user == "root" else f"sudo -n -- {command}"
 
     def _execute(self, argv: tuple[str, ...], stdin: str, timeout: float) -> tuple[int, str, str]:
         # the far side ends the command too: a dropped operator must not leave it running for ever
         bounded = ("timeout", "--kill-after=5", f"{timeout:g}", *argv)
         with self._sessions, self._told():
+            command = self._as_root(bounded)
             channel = self._channel("commands")
             try:
-                channel.exec_command(self._as_root(bounded))
-                return self._converse(channel, stdin.encode(), time.monotonic() + timeout + 10)
+                channel.exec_command(command)
+                ended = self._converse(channel, stdin.encode(), time.monotonic() + timeout + 10)
             finally:
                 channel.close()
+        if self._run:
+            self._run.check(self.name, ended[0], ended[2])
+        return ended
 
     def _converse(
         self, channel: paramiko.Channel, stdin: bytes, deadline: float
@@ -211,6 +225,11 @@ class SshHost:
                 return 124, out.decode(errors="replace"), "it gave no answer before its deadline"
             channel.status_event.wait(0.004)
             time.sleep(0.002)
+        return self._ended(channel, out, err)
+
+    def _ended(
+        self, channel: paramiko.Channel, out: bytearray, err: bytearray
+    ) -> tuple[int, str, str]:
         for ready, receive, into in (
             (channel.recv_ready, channel.recv, out),
             (channel.recv_stderr_ready, channel.recv_stderr, err),
@@ -218,7 +237,9 @@ class SshHost:
             while ready():
                 into.extend(receive(262144))
         status = channel.recv_exit_status() if channel.exit_status_ready() else -1
-        if status < 0:  # `timeout` on the host turns signals into numbers: only a break gives this
+        if status < 0:  # no number: a signal ended `timeout` itself, or the connection broke
+            if channel.get_transport().is_active():
+                return 143, out.decode(errors="replace"), "it was ended by a signal"
             self._forget()
             raise UnreachableError(
                 f"{self.name}: the ssh connection broke while a command ran", self.name
@@ -231,7 +252,7 @@ class SshHost:
             if connection is None or not connection.is_connected:
                 connection = self._connections[use] = self._connect()
             transport = connection.transport
-            channel: paramiko.Channel = transport.open_session(timeout=CONNECT_SECONDS)
+            channel: paramiko.Channel = transport.open_session(timeout=self._patience)
             return channel
 
     def _connect(self) -> fabric.Connection:
@@ -239,13 +260,15 @@ class SshHost:
             "look_for_keys": self._key is None,
             "allow_agent": self._key is None,
         }
+        if self._patience < CONNECT_SECONDS:
+            keys |= {"banner_timeout": self._patience, "auth_timeout": self._patience}
         if self._key is not None:
             keys["key_filename"] = str(self._key)
         connection = fabric.Connection(
             self.address,
             user=self._user,
             port=self._port,
-            connect_timeout=CONNECT_SECONDS,
+            connect_timeout=self._patience,
             connect_kwargs=keys,
             config=fabric.Config(lazy=True),
         )

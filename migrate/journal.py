@@ -33,6 +33,13 @@ CREATE TABLE event (
     phase TEXT NOT NULL, step TEXT NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL
 ) STRICT;
 """
+# beside the steps: an older program does not know it, and need not
+REMARKS = """
+CREATE TABLE IF NOT EXISTS remark (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, run INTEGER NOT NULL,
+    kind TEXT NOT NULL, text TEXT NOT NULL
+) STRICT;
+"""
 
 
 class State(StrEnum):
@@ -59,6 +66,15 @@ class Event:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What happened beside the steps: a lock taken over, an orphan ended, a hold, an abort."""
+
+    at: float
+    kind: str
+    text: str
+
+
 class Journal:
     """The record of one stack. Open it once a process; it may be used from several threads."""
 
@@ -81,6 +97,7 @@ class Journal:
                 if not fresh and path.stat().st_size:
                     raise JournalError(f"{path} is a database, but not a journal of migrate")
                 self._db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+            self._db.execute(REMARKS)
             self._run = 0
             if command:
                 who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
@@ -131,6 +148,20 @@ class Journal:
         return [
             Event(at, run, ph, step, State(state), note) for at, run, ph, step, state, note in rows
         ]
+
+    def remark(self, kind: str, text: str) -> None:
+        """Append what is no step's event; it never makes a journal one that knows the steps."""
+        with self._lock, self._readable():
+            self._db.execute(
+                "INSERT INTO remark (at, run, kind, text) VALUES (?, ?, ?, ?)",
+                (time.time(), self._run, kind, text[:2000]),
+            )
+
+    def remarks(self) -> list[Remark]:
+        """All remarks in order."""
+        with self._lock, self._readable():
+            rows = self._db.execute("SELECT at, kind, text FROM remark ORDER BY seq").fetchall()
+        return [Remark(*row) for row in rows]
 
     def is_empty(self) -> bool:
         """Whether no step was ever begun, as in a new or a lost journal."""

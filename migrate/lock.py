@@ -6,34 +6,60 @@ import fcntl
 import getpass
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from migrate.errors import LockedError
 
 
 def holder(home: Path) -> str:
-    """Who holds the lock now, "" when nobody: "ann@desk pid 411 since 2026-… for cutover".
+    """Who holds the lock now, "" when nobody: "ann@desk pid 411 since 2026-… for cutover"."""
+    found = held_by(home)
+    return "{who} since {since} for {command}".format(**found) if found else ""
+
+
+def held_by(home: Path) -> dict[str, Any]:
+    """What the holder said of itself, {} when nobody holds it.
 
     The kernel is asked, not the file: a run that was killed leaves its name in there.
     """
     try:
-        with (home / "lock").open() as file:
+        with (home / "lock").open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return "{who} since {since} for {command}".format(**json.load(file))
-    except (OSError, ValueError):
+                return _said(file.read())
+    except OSError:
         pass
-    return ""
+    return {}
+
+
+def papers(home: Path) -> str:
+    """The name by which a lock record on a machine is known to be of *home*; "" before any."""
+    try:
+        return str(_said((home / "lock").read_bytes()).get("papers", ""))
+    except OSError:
+        return ""
+
+
+def myself() -> str:
+    """ "ann@desk pid 411" """
+    return f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
 
 
 @contextmanager
-def held(home: Path, command: str) -> Iterator[None]:
-    """Hold the stack's lock, or raise LockedError at once; the kernel drops it when we die."""
+def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
+    """Hold the papers' lock, or raise LockedError at once; the kernel drops it when we die.
+
+    Gives {"who", "since", "command", "place", "papers"}. "papers" names this very file, whose lock
+    we hold: a copy of the folder, or a file made anew while somebody still holds the old one, has
+    another name or path.
+    """
     descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -43,13 +69,28 @@ def held(home: Path, command: str) -> Iterator[None]:
                 f"another run is at work on this stack: {holder(home)}; "
                 "wait for it, or look with `migrate status`"
             ) from error
+        place = f"{socket.gethostname()}:{home.resolve()}"
+        before = _said(os.pread(descriptor, 65536, 0))
+        ours = before.get("place") == place and "papers" in before
         said = {
-            "who": f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}",
+            "who": myself(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
+            "place": place,
+            "papers": before["papers"] if ours else secrets.token_hex(8),
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(said).encode(), 0)
-        yield
+        text = json.dumps(said).encode()
+        os.pwrite(descriptor, text, 0)  # before cutting: the name must survive a kill in between
+        os.ftruncate(descriptor, len(text))
+        yield said
     finally:
         os.close(descriptor)
+
+
+def _said(text: bytes) -> dict[str, Any]:
+    """The document at the head of *text*; the rest may be what a killed run did not cut."""
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text.decode())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

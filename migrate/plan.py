@@ -21,6 +21,7 @@ class Phase(StrEnum):
     PREPARE = "prepare"  # the source serves, untouched
     FOLLOW = "follow"  # the source serves; the target is made ready
     CUTOVER = "cutover"  # the window
+    ACCEPT = "accept"  # the operator's word: shared storage is not held any more
     SETTLE = "settle"  # the target serves; compute and storage hosts come over
     FINISH = "finish"  # no way back any more
 

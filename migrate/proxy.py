@@ -100,6 +100,7 @@ def configured(context: Context) -> bool:
 def remove(context: Context) -> None:
     """HAProxy as it was before, keepalived's file gone."""
     for host in context.target.controllers:
+        call(host, "haproxy.open_again")  # going back has closed it
         host.shell(REMOVE, ORIGINAL, CONFIG, STAGED_KEEPALIVED)
 
 

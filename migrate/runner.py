@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 from migrate.cloud import Context
-from migrate.errors import IrreversibleError, MigrateError, StepError, UnreachableError
+from migrate.errors import (
+    IrreversibleError,
+    JournalError,
+    MigrateError,
+    StepError,
+    UnreachableError,
+)
 from migrate.journal import BEGUN, Journal, State
 from migrate.plan import Phase, Plan, Step
 
@@ -18,7 +25,12 @@ WORKERS = 8
 class Runner:
     """Runs steps whose needs are met side by side; nothing new starts after a failure or a stop."""
 
-    stopping = threading.Event()  # one for the process: a signal does not know which runner runs
+    # one of each for the process: a signal does not know which runner runs
+    stopping = threading.Event()
+    why = ""  # who or what asked to stop
+    under_way: frozenset[str] = frozenset()
+    _deaf = False
+    _starting = threading.Lock()
 
     def __init__(
         self,
@@ -27,14 +39,39 @@ class Runner:
         context: Context,
         notify: Observer = lambda *_: None,
         workers: int = WORKERS,
+        *,
+        allowed: Collection[str] = (),
     ) -> None:
         self.plan, self.journal, self.context = plan, journal, context
+        self.allowed = allowed  # steps without a way back that the operator named
         self.notify, self.workers = notify, workers
 
     @classmethod
-    def stop_all(cls) -> None:
-        """Let what runs end, begin nothing more; `advance` then raises StepError."""
-        cls.stopping.set()
+    def stop_all(cls, why: str = "stopped", unless: str = "") -> bool:
+        """Let what runs end, begin nothing more; `advance` then raises StepError that says *why*.
+
+        False, and nothing is stopped, while the step *unless* is under way, or on the way back of
+        a window.
+        """
+        with cls._starting:
+            if cls._deaf or (unless and unless in cls.under_way):
+                return False
+            if not cls.stopping.is_set():
+                cls.why = why
+            cls.stopping.set()
+            return True
+
+    @classmethod
+    @contextmanager
+    def unstoppable(cls) -> Iterator[None]:
+        """What has been asked is forgotten and no more heard: half a way back helps nobody."""
+        with cls._starting:
+            cls._deaf = True
+            cls.stopping.clear()
+        try:
+            yield
+        finally:
+            cls._deaf = False
 
     def advance(self) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -42,11 +79,21 @@ class Runner:
         Raises StepError naming every step that failed. Run again, it goes on where the machines
         stand: each step is asked first, whatever the journal says.
         """
+        self.refuse_unnamed()
         for phase in {step.phase: None for step in self.plan}:
             self.journal.resume(phase, self.plan.fingerprint(phase), begun=self._bound(phase))
         here = {step.id for step in self.plan}
         needs = {step.id: here.intersection(step.needs) for step in self.plan}
         self._carry_out(self.plan, needs, self._apply)
+
+    def refuse_unnamed(self) -> None:
+        """IrreversibleError if a step without a way back would run and was not named."""
+        if unnamed := [one for one in self.plan if self._unnamed(one)]:
+            told = "; ".join(f"{one.id} ({one.title})" for one in unnamed)
+            named = " ".join(f"--past {one.id}" for one in unnamed)
+            raise IrreversibleError(
+                f"there is no way back past {told}; nothing was begun: add {named} to go past"
+            )
 
     def retreat(self) -> None:
         """Revert what was begun, each step after all that need it.
@@ -54,10 +101,8 @@ class Runner:
         Refuses before touching anything if a begun step has no way back (IrreversibleError).
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
-        lost = self.journal.is_empty()
-        begun = [s for s in self.plan if lost or self.journal.state(s.id) in BEGUN]
-        if stuck := [s.id for s in begun if s.revert is None and self._stands(s)]:
-            raise IrreversibleError(f"there is no way back past {', '.join(stuck)}")
+        self.refuse_one_way()
+        begun = self._begun()
         here = {step.id for step in begun}
         needs: dict[str, set[str]] = {step.id: set() for step in begun}
         for step in begun:
@@ -81,6 +126,20 @@ class Runner:
         known = {step.id for step in self.plan}
         return bool(begun) and (phase is Phase.CUTOVER or not begun <= known)
 
+    def refuse_one_way(self) -> None:
+        """IrreversibleError if a step without a way back stands between here and there."""
+        if stuck := [s.id for s in self._begun() if s.revert is None and self._stands(s)]:
+            raise IrreversibleError(f"there is no way back past {', '.join(stuck)}")
+
+    def _begun(self) -> list[Step]:
+        lost = self.journal.is_empty()
+        return [s for s in self.plan if lost or self.journal.state(s.id) in BEGUN]
+
+    def _unnamed(self, step: Step) -> bool:
+        if step.revert is not None or step.id in self.allowed:
+            return False
+        return not step.done(self.context)
+
     def _stands(self, step: Step) -> bool:
         return self.journal.state(step.id) in BEGUN or step.done(self.context)
 
@@ -93,9 +152,11 @@ class Runner:
         failures: list[tuple[Step, BaseException]] = []
         with ThreadPoolExecutor(self.workers, thread_name_prefix="step") as pool:
             while True:
-                if not failures and not self.stopping.is_set():
-                    for step in [s for s in waiting.values() if finished >= needs[s.id]]:
-                        running[pool.submit(act, waiting.pop(step.id))] = step
+                with self._starting:
+                    if not failures and not self.stopping.is_set():
+                        for step in [s for s in waiting.values() if finished >= needs[s.id]]:
+                            running[pool.submit(act, waiting.pop(step.id))] = step
+                    Runner.under_way = frozenset(step.id for step in running.values())
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -109,9 +170,13 @@ class Runner:
                 raise error  # a bug: its traceback is worth more than our sentence
         if failures:
             told = "; ".join(f"{step.id}: {error}" for step, error in failures)
+            if self.stopping.is_set():
+                told = f"{self.why}: {told}"
             raise StepError(told) from failures[0][1]
         if waiting:
-            raise StepError(f"stopped before {', '.join(waiting)}; the same command goes on")
+            first, *rest = waiting
+            more = f" and {len(rest)} more" if rest else ""
+            raise StepError(f"{self.why} before {first}{more}")
 
     def _apply(self, step: Step) -> None:
         self._mark(step, State.STARTED)
@@ -125,20 +190,28 @@ class Runner:
         self._mark(step, State.DONE, "was done" if already else "")
 
     def _revert(self, step: Step) -> None:
-        self._mark(step, State.REVERTING)
+        self._mark_if_possible(step, State.REVERTING)
         note = ""
         try:
             if step.revert is not None:
                 step.revert(self.context)
         except UnreachableError as error:
             if error.host not in self.context.gone:
-                self._mark(step, State.FAILED, str(error))
+                self._mark_if_possible(step, State.FAILED, str(error))
                 raise
             note = f"{error.host} is dead, what stood there went with it"
         except BaseException as error:
-            self._mark(step, State.FAILED, str(error) or type(error).__name__)
+            self._mark_if_possible(step, State.FAILED, str(error) or type(error).__name__)
             raise
-        self._mark(step, State.REVERTED, note)
+        self._mark_if_possible(step, State.REVERTED, note)
+
+    def _mark_if_possible(self, step: Step, state: State, note: str = "") -> None:
+        """A full disk must not keep the cloud closed: what is not noted is only undone again."""
+        try:
+            self.journal.record(step.phase, step.id, state, note)
+        except JournalError as error:
+            note = note or f"not recorded: {error}"
+        self.notify(step, state, note)
 
     def _mark(self, step: Step, state: State, note: str = "") -> None:
         self.journal.record(step.phase, step.id, state, note)

@@ -2,54 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrate import lock, settings
+from migrate import claim, lock, settings
 from migrate.cloud import Context, connect
+from migrate.errors import JournalError, SettingsError
 from migrate.journal import Journal
 from migrate.phases.compose import compose
 from migrate.plan import Phase, Plan
+from migrate.run import Run
 from migrate.runner import Observer, Runner
-from migrate.services import RECIPES
+from migrate.services import chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the commands share; whoever changes things holds the lock."""
+    """What the commands share; whoever changes things holds the lock.
+
+    `tell` shows people a line that is no step's.
+    """
 
     context: Context
     plan: Plan
     journal: Journal
+    tell: Callable[[str], None] = lambda _: None
 
     @property
     def home(self) -> Path:
         return self.context.home
 
-    def runner(self, *phases: Phase, notify: Observer = lambda *_: None) -> Runner:
-        """A runner over the steps of *phases* only."""
-        return Runner(self.plan.phase(*phases), self.journal, self.context, notify)
+    def runner(
+        self, *phases: Phase, notify: Observer = lambda *_: None, past: Collection[str] = ()
+    ) -> Runner:
+        """A runner over the steps of *phases* only; *past* names steps without a way back."""
+        if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
+            raise SettingsError(
+                f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
+                "`migrate plan` marks them"
+            )
+        steps = self.plan.phase(*phases)
+        return Runner(steps, self.journal, self.context, notify, allowed=past)
+
+    def remark(self, kind: str, text: str) -> None:
+        """Record in the journal, and show, what is no step's event; a full disk forbids nothing."""
+        with suppress(JournalError):
+            self.journal.remark(kind, text)
+        self.tell(f"{kind}: {text}")
 
 
-def context_of(stack: str, root: Path | None = None) -> Context:
+def context_of(stack: str, root: Path | None = None, run: Run | None = None) -> Context:
     """The context of *stack*; reads its file, contacts nothing."""
-    return connect(stack, settings.load(stack, root), settings.home(stack, root), RECIPES)
+    decided, home = settings.load(stack, root), settings.home(stack, root)
+    return connect(stack, decided, home, chosen(decided.services), run=run)
 
 
 @contextmanager
 def opened(
-    stack: str, command: str, *, changes: bool, root: Path | None = None
+    stack: str,
+    command: str,
+    *,
+    changes: bool,
+    root: Path | None = None,
+    take_over: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Session]:
-    """A session for *command*; with *changes* under the stack's lock and noted in the journal."""
-    context = context_of(stack, root)
+    """A session for *command*; with *changes* the only one on the stack, noted in the journal.
+
+    Before it begins, what an earlier run left running on any host is gone.
+    """
+    context = context_of(stack, root, Run() if changes else None)
     if not changes:
-        yield Session(context, compose(context), Journal(context.home / "journal"))
-        return
-    with lock.held(context.home, command):
-        journal = Journal(context.home / "journal", command)
+        journal = Journal(context.home / "journal")
         try:
-            yield Session(context, compose(context), journal)
+            yield Session(context, compose(context), journal, tell)
+        finally:
+            journal.close()
+        return
+    take_over = take_over or claim.asked_to_take_over(stack)
+    with lock.held(context.home, command) as mine:
+        journal = Journal(context.home / "journal", command)
+        session = Session(context, compose(context), journal, tell)
+        try:
+            with claim.held(context, mine, session.remark, take_over=take_over):
+                yield session
         finally:
             journal.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from migrate.errors import SettingsError
+from migrate.services import RECIPES
 
 PREFIX = "sidestep:"
 
@@ -83,21 +84,11 @@ class Settings(Model):
     ssh: Ssh = Ssh()
     cloud: CloudsFile
     window: Window = Window()
+    services: tuple[str, ...] | None = Field(default=None, min_length=1)  # None: all we know
+    # calls on the target that destroy what both sides share: refused, or let through and named
+    shared_storage: Literal["refuse", "record"] = "refuse"
     backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
-
-    @model_validator(mode="after")
-    def _one_meaning(self) -> Self:
-        source, target = self.source, self.target
-        names = [m.name for m in (*source.controllers, *source.computes, *target.controllers)]
-        addresses = [m.address for m in (*source.controllers, *source.computes)]
-        addresses += [m.address for m in target.controllers]
-        addresses += [v.address for v in source.virtual_ips]
-        problems = [f"{n} names two machines" for n in sorted(set(names)) if names.count(n) > 1]
-        problems += [f"{a} is used twice" for a in sorted(set(addresses)) if addresses.count(a) > 1]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -139,14 +130,17 @@ def load(stack: str, root: Path | None = None) -> Settings:
 
 def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
     """Settings from plain *values* (keys without the prefix); *where* names them in errors."""
+    found = contradictions(values)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        found = [
+        malformed = [
             f"{PREFIX}{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
             for problem in error.errors()
         ]
-        raise SettingsError(f"{where} has {len(found)} problem(s): " + "; ".join(found)) from error
+        raise _problems(where, malformed + found) from error
+    if found:
+        raise _problems(where, found)
     ssh = settings.ssh.model_copy(
         update={
             "key": settings.ssh.key and root / settings.ssh.key.expanduser(),
@@ -158,6 +152,45 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
         update={"file": settings.cloud.file and root / settings.cloud.file.expanduser()}
     )
     return settings.model_copy(update={"ssh": ssh, "cloud": cloud})
+
+
+def contradictions(values: dict[str, Any]) -> list[str]:
+    """What is wrong between values; looked for also where others of them are malformed."""
+    source, target = values.get("source"), values.get("target")
+    machines = [
+        *_listed(source, "controllers"),
+        *_listed(source, "computes"),
+        *_listed(target, "controllers"),
+    ]
+    names = [str(one["name"]) for one in machines if "name" in one]
+    placed = [*machines, *_listed(source, "virtualIps")]
+    addresses = [str(one["address"]) for one in placed if "address" in one]
+    services = [one for one in values.get("services") or () if isinstance(one, str)]
+    known = [recipe.project for recipe in RECIPES]
+    return [
+        *(f"{name} names two machines" for name in _repeated(names)),
+        *(f"{address} is used twice" for address in _repeated(addresses)),
+        *(f"{PREFIX}services names {service} twice" for service in _repeated(services)),
+        *(
+            f"{PREFIX}services: {service!r} is not known; there are: {', '.join(known)}"
+            for service in dict.fromkeys(services)
+            if service not in known
+        ),
+    ]
+
+
+def _listed(side: Any, kind: str) -> list[dict[str, Any]]:
+    """The mappings in list *kind* of *side*, as far as the file holds such a thing."""
+    found = side.get(kind) if isinstance(side, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _repeated(words: list[str]) -> list[str]:
+    return sorted({word for word in words if words.count(word) > 1})
+
+
+def _problems(where: str, found: list[str]) -> SettingsError:
+    return SettingsError(f"{where} has {len(found)} problem(s): " + "; ".join(found))
 
 
 def home(stack: str, root: Path | None = None) -> Path:

@@ -9,15 +9,21 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+import click
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from migrate.checks.finding import Finding, Severity
+from migrate.errors import MigrateError
 from migrate.journal import State
 from migrate.plan import Plan, Step
+from migrate.terminal import TERMINAL
+from migrate.verify.losses import Losses
 
 WIDTH = 140
+NAMES = 8  # of one kind that are shown; the file has them all
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 
 
@@ -32,11 +38,20 @@ class Screen:
     def answer(self, document: Any) -> None:
         """The machine-readable answer; printed only with --json."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+            text = json.dumps(document, indent=2, default=str) + "\n"
+            TERMINAL.show(1, lambda: sys.stdout.write(text))
 
     def say(self, text: str) -> None:
         """One line for people; markup is rich's, so escape what comes from a machine."""
-        self.console.print(text)
+        TERMINAL.log(Text.from_markup(text).plain)
+        self._show(text)
+
+    def remark(self, text: str) -> None:
+        """The same for a line that holds no markup."""
+        self.say(escape(text))
+
+    def _show(self, what: RenderableType) -> None:
+        TERMINAL.show(2 if self.as_json else 1, lambda: self.console.print(what))
 
     def plan(self, plan: Plan, title: str) -> None:
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
@@ -47,7 +62,29 @@ class Screen:
             back = "yes" if step.revert else "[red]none[/]"
             about = f"{step.estimate:.0f} s" if step.estimate >= 1 else "<1 s"
             table.add_row(step.phase, step.id, escape(step.title), step.impact, back, about)
-        self.console.print(table)
+        self._show(table)
+
+    def losses(self, losses: Losses) -> None:
+        """What going back would lose, a line for each project, type and change."""
+        if not losses:
+            self.say("Going back would lose nothing.")
+            return
+        table = Table(title="going back would lose", title_justify="left", box=None, pad_edge=False)
+        for column in ("project", "type", "", "names"):
+            table.add_column(column)
+        for project, type_, change, names in losses.rows():
+            shown = ", ".join(names[:NAMES]) + (
+                f" and {len(names) - NAMES} more" * (len(names) > NAMES)
+            )
+            table.add_row(escape(project), type_, f"{len(names)} {change}", escape(shown))
+        self._show(table)
+        for one in losses.document["data"]:
+            what = f"{one['type']} {one['name']} ({one['id']}) of {one['project']}: {one['what']}"
+            self.say(f"[red]DATA LOST[/] {escape(what)}")
+        for text in losses.unknown:
+            self.say(f"[red]unknown[/] {escape(text)}")
+        for text in losses.document["remarks"]:
+            self.say(f"[dim]{escape(text)}[/]")
 
     def findings(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
@@ -90,6 +127,17 @@ class Progress:
             )
 
 
+def finding_document(finding: Finding) -> dict[str, str]:
+    """`{"check": "charset", "severity": "error", "where": ..., "message": ..., "remedy": ...}`."""
+    return {
+        "check": finding.check,
+        "severity": finding.severity.value,
+        "where": finding.where,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
+
+
 def plan_document(plan: Plan) -> list[dict[str, Any]]:
     """`[{"id": "vip.takeover", "phase": "cutover", "impact": ..., "estimate": 1.0, ...}]`."""
     return [
@@ -113,3 +161,11 @@ def longest_path(plan: Plan) -> float:
         before = max((ends[need] for need in step.needs if need in ends), default=0.0)
         ends[step.id] = before + step.estimate
     return max(ends.values(), default=0.0)
+
+
+def failure(error: MigrateError) -> None:
+    """What went wrong, and what was noted about how things are now."""
+    notes = getattr(error, "__notes__", [])
+    text = "\n".join([f"error: {error}", *(f"  {line}" for line in notes)])
+    TERMINAL.log(text)
+    TERMINAL.show(2, lambda: click.secho(text, fg="red", err=True))

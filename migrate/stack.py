@@ -36,7 +36,7 @@ def selected(root: Path | None = None) -> str:
     try:
         return _pulumi("stack", "--show-name", root=root).strip()
     except PreconditionError as error:
-        raise SettingsError("no stack is selected: name one with --stack") from error
+        raise SettingsError(f"no stack is selected, name one with --stack ({error})") from error
 
 
 def outputs(stack: str, root: Path | None = None) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
     return (
         Step(
             id="transfer.key",
-            title="let the target's controllers pull data from the source's",
+            title="Let the target's controllers pull data from the source's",
             phase=Phase.FOLLOW,
             done=ready,
             apply=allow,

@@ -70,6 +70,11 @@ def taken(context: Context) -> bool:
     return not any(call(host, "manager.holds", addresses) for host in context.source.controllers)
 
 
+def carried(context: Context) -> bool:
+    """Whether the target carries any of the addresses for others to see."""
+    return bool(call(context.target.first, "manager.addresses", _addresses(context)))
+
+
 def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)

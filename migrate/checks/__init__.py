@@ -8,6 +8,7 @@ from migrate.checks import (
     access,
     agents,
     charset,
+    chosen,
     clock,
     database,
     logins,
@@ -31,7 +32,9 @@ from migrate.errors import MigrateError, UnreachableError
 CHECKS: tuple[Check, ...] = (
     access.CHECK,
     path.CHECK,
+    chosen.CHECK,
     clock.CHECK,
+    virtual_ip.CHECK,  # another holder is why APIs fail
     release.CHECK,
     units.CHECK,
     agents.CHECK,
@@ -44,9 +47,24 @@ CHECKS: tuple[Check, ...] = (
     space.CHECK,
     target.CHECK,
     translation.CHECK,
-    virtual_ip.CHECK,
     reach.CHECK,
 )
+# what may have changed since `migrate check`, in seconds: the rest runs tools and reads all tables
+QUICK: tuple[Check, ...] = (
+    access.CHECK,
+    path.CHECK,
+    chosen.CHECK,
+    clock.CHECK,
+    virtual_ip.CHECK,
+    units.CHECK,
+    agents.CHECK,
+    logins.CHECK,
+    space.CHECK,
+    target.CHECK,
+    reach.CHECK,
+)
+# what `migrate follow` must find before it fills the target
+TARGET: tuple[Check, ...] = (access.CHECK, path.CHECK, chosen.CHECK, space.CHECK, target.CHECK)
 WORKERS = 6
 
 

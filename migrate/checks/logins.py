@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.database import urls
 from migrate.database.places import places
 
 NAME = "logins"
@@ -37,11 +36,7 @@ def run(context: Context) -> list[Finding]:
     found = places(host, context.recipes)
     asked = []
     for place in found:
-        url = urlsplit(place.url)
-        quoted = unquote(url.password or "").replace("\\", "\\\\").replace('"', '\\"')
-        lines = ["[client]", f'user="{place.user}"', f'password="{quoted}"']
-        lines += [f'host="{url.hostname}"', f"port={url.port or 3306}"]
-        asked.append({"name": place.name, "options": "\n".join(lines) + "\n"})
+        asked.append({"name": place.name, "options": options(urls.parse(place.url))})
     answers: list[str] = host.python(LOG_IN, asked, timeout=60 + 30 * len(asked))
     return [
         Finding(
@@ -54,6 +49,17 @@ def run(context: Context) -> list[Finding]:
         for place, answer in zip(found, answers, strict=True)
         if answer
     ]
+
+
+def options(url: urls.Url) -> str:
+    """An option file of MariaDB's client that logs in as *url* says."""
+
+    def quoted(value: str) -> str:
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    lines = ["[client]", f"user={quoted(url.user)}", f"password={quoted(url.password)}"]
+    lines += [f"host={quoted(url.host)}", f"port={url.port}"]
+    return "\n".join(lines) + "\n"
 
 
 CHECK = Check(NAME, "logins of the services to their databases", run)

@@ -41,6 +41,7 @@ def session(host: Host) -> Iterator[Database]:
     with connection.session(host) as link:
         connection.rows(link, "SET SESSION TRANSACTION READ ONLY")
         yield Database(link)
+        connection.rows(link, "SET SESSION TRANSACTION READ WRITE")  # the next who asks may write
 
 
 def service_schemata(context: Context) -> list[str]:

@@ -7,9 +7,12 @@ indented line goes on with the value before it, `#` and `;` begin a comment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+
+LINE = re.compile(r"[^\n]*\n|[^\n]+")  # Python knows more ends of a line: they may be in passwords
 
 
 class Kind(Enum):
@@ -42,7 +45,7 @@ class Ini:
     @classmethod
     def parse(cls, text: str) -> Ini:
         ini, section, last = cls(), "DEFAULT", None
-        for number, raw in enumerate(text.splitlines(keepends=True), 1):
+        for number, raw in enumerate(LINE.findall(text), 1):
             stripped = raw.strip()
             if raw[:1] in {" ", "\t"} and stripped and last is not None:
                 last.text += raw

@@ -21,6 +21,7 @@ READ = """
 import hashlib, json, os, shutil, subprocess, tempfile
 folder, program, python, namespaces, plugins = payload
 os.umask(0o077)
+os.environ["XDG_CACHE_HOME"] = "/dev/null"  # or stevedore leaves a cache in root's home
 place = folder or tempfile.mkdtemp(prefix="migrate-options-")
 
 def answer():

@@ -79,7 +79,7 @@ def judged(
     payload = {"program": f"{venv}/bin/oslopolicy-validator", "namespace": recipe.policy}
     # the files come by stdin, as those of the options do
     told = target.run(
-        *(f"{venv}/bin/python", "-c", PROGRAM),
+        *("env", "XDG_CACHE_HOME=/dev/null", f"{venv}/bin/python", "-c", PROGRAM),
         stdin=json.dumps({**payload, "files": policies}),
         timeout=300,
     )

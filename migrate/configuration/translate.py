@@ -86,8 +86,8 @@ class _File:
     def _map(self, line: Line) -> None:
         """Put the target's addresses and programs in the place of the source's."""
         rules, mapping = self.aids.rules, self.aids.mapping
-        if line.name in rules.identity:
-            return
+        if line.name in rules.identity or line.name.endswith("password"):
+            return  # a password that looks like an address is none
         head, mark, written = _split(line)
         fresh = mapping.replaced(written)
         if rules.own_host and (line.section, line.name) == ("DEFAULT", "host"):

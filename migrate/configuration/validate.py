@@ -25,7 +25,11 @@ def ask(host: Host, venv: str, options: Options, rules: Rules, files: dict[str, 
     groups = rules.groups([Ini.parse(text) for text in files.values()])
     payload = {"options": options.path, "files": files, "exclude": _spellings(files, groups)}
     # the program comes as an argument because stdin brings the files, which hold secrets
-    said = host.run(f"{venv}/bin/python", "-c", PROGRAM, stdin=json.dumps(payload), timeout=300)
+    said = host.run(
+        *("env", "XDG_CACHE_HOME=/dev/null", f"{venv}/bin/python", "-c", PROGRAM),
+        stdin=json.dumps(payload),
+        timeout=300,
+    )
     told: Said = json.loads(said.splitlines()[-1])
     return told
 

@@ -63,6 +63,8 @@ for user in $1; do userdel "$user" 2>/dev/null || true; done
 for group in $2; do groupdel "$group" 2>/dev/null || true; done
 shift 2
 for folder; do rm -rf -- "$folder"; done
+# keepalived makes them when it first runs, to name the origin of its addresses
+rmdir --ignore-fail-on-non-empty /etc/iproute2/rt_addrprotos.d /etc/iproute2 2>/dev/null || true
 """
 
 # folders that belong to a package although dpkg does not remove them
@@ -71,7 +73,7 @@ FOLDERS = {
     "rabbitmq-server": ("/var/lib/rabbitmq", "/etc/rabbitmq", "/var/log/rabbitmq"),
     "memcached": ("/etc/memcached.conf",),
     "haproxy": ("/etc/haproxy", "/var/lib/haproxy"),
-    "keepalived": ("/etc/keepalived",),
+    "keepalived": ("/etc/keepalived", "/etc/iproute2/rt_addrprotos.d/keepalived.conf"),
     "uuid-runtime": ("/var/lib/libuuid",),
     "openvswitch-switch": ("/etc/openvswitch", "/var/lib/openvswitch", "/var/log/openvswitch"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from migrate import fence
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
@@ -14,8 +15,21 @@ from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 
 PATH = "/var/lib/migrate/fingerprint.json"
-NAME = "/var/lib/migrate/fingerprint.name"  # its digest alone, for the many who only ask which
+NAME = "/var/lib/migrate/fingerprint.name"  # its digest, and the fencing under which it was taken
 PLACES = "database.places"
+
+# a source that reopened itself has been written since: its old fingerprint names nothing any more
+READ_NAME = """
+import os
+def words(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path) as stream:
+        return stream.read()
+digest, _, under = words(payload["name"]).strip().partition(" ")
+fence = words(payload["fence"])
+result = digest if under == (json.loads(fence)["token"] if fence else "") else ""
+"""
 
 
 def known(context: Context) -> list[Place]:
@@ -46,7 +60,7 @@ def take(context: Context) -> None:
     text = json.dumps(taken)
     source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     source.write(PATH, text, mode=0o600)
-    source.write(NAME, digest(taken), mode=0o600)
+    source.write(NAME, f"{digest(taken)} {fence.token(context)}", mode=0o600)
     local = context.home / "fingerprint.json"
     local.touch(mode=0o600)
     local.chmod(0o600)
@@ -72,8 +86,9 @@ def required(context: Context) -> Fingerprint:
 
 
 def name(context: Context) -> str:
-    """The digest that names the fenced data; "" where no fingerprint was taken."""
-    return context.source.first.shell('cat -- "$1" 2>/dev/null || true', NAME).strip()
+    """The digest that names the fenced data; "" where none was taken under this very fence."""
+    found: str = context.source.first.python(READ_NAME, {"name": NAME, "fence": fence.RECORD})
+    return found
 
 
 def taken(context: Context) -> bool:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from urllib.parse import unquote, urlsplit
 
 from migrate import isolation
 from migrate.cloud import Context
 from migrate.configuration import mapping
-from migrate.database import baseline, connection, copy, progress
+from migrate.database import baseline, connection, copy, progress, urls
 from migrate.database.places import Place, places
 from migrate.errors import PreconditionError
 from migrate.host import Host
@@ -124,13 +123,13 @@ def ask(host: Host, asked: Iterable[Place]) -> None:
         own = connection.identity(link)
     payload = []
     for place in asked:
-        parts = urlsplit(place.url)
+        parts = urls.parse(place.url)
         payload.append(
             {
-                "host": parts.hostname or "localhost",
-                "port": parts.port or 3306,
+                "host": parts.host,
+                "port": parts.port,
                 "user": place.user,
-                "password": unquote(parts.password or ""),
+                "password": parts.password,
                 "database": place.name,
             }
         )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from migrate.database import connection
+from migrate.database import connection, urls
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.services.base import DatabaseUrl, Recipe
@@ -126,8 +126,8 @@ def interpolated(value: str, section: str, values: Mapping[tuple[str, str], str]
 def place(project: str, usual: str, url: str, cell: str = "") -> Place:
     """What a SQLAlchemy *url* says, with percent-encoding undone."""
     try:
-        parts = urlsplit(url)
-        name, user = unquote(parts.path.lstrip("/")), unquote(parts.username or "")
+        parts = urls.parse(url)
+        name, user = parts.database, parts.user
     except ValueError as error:
         raise PreconditionError(f"{project}: a database URL is malformed ({error})") from error
     if not parts.scheme.startswith(("mysql", "mariadb")):

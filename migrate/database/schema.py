@@ -24,7 +24,7 @@ def step(recipe: Recipe) -> Step:
     """`<project>.schema`."""
     return Step(
         id=f"{recipe.project}.schema",
-        title=f"bring {recipe.project}'s databases to the target's release",
+        title=f"Bring {recipe.project}'s databases to the target's release",
         phase=Phase.CUTOVER,
         done=lambda context: upgraded(context, recipe),
         apply=lambda context: upgrade(context, recipe),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from migrate import markers
+from migrate.cloud import Context
 from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
 from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
+
+
+def _ready(context: Context) -> bool:
+    """Whether the tools wait, or have done what they waited for: then they were let go."""
+    return markers.stage(context) in {"synced", "released"} or warm.started(context)
 
 
 def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
@@ -13,16 +19,16 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
     return (
         Step(
             id="database.tools",
-            title="start the target's schema tools, to wait for the window",
+            title="Start the target's schema tools, to wait for the window",
             phase=Phase.FOLLOW,
-            done=warm.started,
+            done=_ready,
             apply=schema.await_tools,
             revert=warm.stop,
             estimate=60,
         ),
         Step(
             id="database.first-pass",
-            title="copy the databases a first time while the source serves",
+            title="Copy the databases a first time while the source serves",
             phase=Phase.FOLLOW,
             done=copy.passed,
             apply=copy.first_pass,
@@ -32,7 +38,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
         ),
         Step(
             id="database.fingerprint",
-            title="fingerprint the fenced databases",
+            title="Fingerprint the fenced databases",
             phase=Phase.CUTOVER,
             done=baseline.taken,
             apply=baseline.take,
@@ -43,7 +49,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
         ),
         Step(
             id="database.copy",
-            title="bring what changed in the databases since the first pass",
+            title="Bring what changed in the databases since the first pass",
             phase=Phase.CUTOVER,
             done=copy.copied,
             apply=copy.copy,
@@ -54,7 +60,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
         ),
         Step(
             id="database.compare",
-            title="compare every table, definition, account and grant",
+            title="Compare every table, definition, account and grant",
             phase=Phase.CUTOVER,
             done=copy.compared,
             apply=compare.prove,
@@ -65,7 +71,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
         ),
         Step(
             id="database.ends",
-            title="prove that every URL in the copied data leads to the target",
+            title="Prove that every URL in the copied data leads to the target",
             phase=Phase.CUTOVER,
             done=ends.proven,
             apply=ends.prove,
@@ -77,7 +83,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
         *(schema.step(recipe) for recipe in recipes if recipe.sync),
         Step(
             id="database.synced",
-            title="mark the target's databases as upgraded",
+            title="Mark the target's databases as upgraded",
             phase=Phase.CUTOVER,
             done=lambda context: markers.stage(context) in {"synced", "released"},
             apply=schema.finish,

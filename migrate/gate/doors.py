@@ -34,6 +34,15 @@ def close(context: Context, depth: str) -> None:
         call(host, "haproxy.close", depth, wanted(context, state, own))
 
 
+def close_target(context: Context) -> None:
+    """Close the target to users before going back; its hosts pass, so what has begun can end."""
+    own = own_addresses(context)
+    for host in context.target.controllers:
+        state = call(host, "haproxy.state")
+        if state["running"]:
+            call(host, "haproxy.close", "users", wanted(context, state, own))
+
+
 def wanted(context: Context, state: dict[str, Any], own: list[str] | None) -> dict[str, str]:
     """The closed texts of one controller's configuration files, from its original ones."""
     virtual_ips = {str(one.address) for one in context.source.virtual_ips}

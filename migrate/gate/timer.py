@@ -1,4 +1,11 @@
-"""The watch on every source controller that reopens the cloud when we do not come back."""
+"""The watch on every source controller that reopens the cloud when we do not come back.
+
+There is one clock, the source's: `arm` sets the moment at which it reopens, `window.limitSeconds`
+and a reserve from then, and nothing moves that on. The run asks how much is left and goes back by
+itself when only the reserve is (`hand.py`), so a run that lives never meets the watch; one that is
+dead, stopped or cut off leaves the rest to it. Going back moves the moment on once, since the watch
+must not open what is being opened.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +13,15 @@ from migrate.cloud import Context
 from migrate.errors import StepError
 from migrate.onhost import call, program
 
+RESERVE_SECONDS = 120
+BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replaced by the watch
+
 
 def arm(context: Context) -> None:
     """Arm it everywhere before anything is closed; safe to repeat."""
     for host in context.source.controllers:
-        call(host, "reopen.arm", program(), context.settings.window.limit_seconds)
+        seconds = context.settings.window.limit_seconds + RESERVE_SECONDS
+        call(host, "reopen.arm", program(), seconds)
 
 
 def armed(context: Context) -> bool:
@@ -24,14 +35,25 @@ def armed(context: Context) -> bool:
     )
 
 
-def extend(context: Context) -> None:
-    """Move the deadline on; called every few seconds while the run is alive.
+def left(context: Context) -> float | None:
+    """Seconds until the run must go back by itself; None where no watch is armed.
 
     Raises StepError where the source has reopened itself.
     """
+    found = []
     for host in context.source.controllers:
-        if (found := call(host, "reopen.extend")) in ("reopening", "reopened"):
-            raise StepError(_reopened(host.name, found))
+        one = call(host, "reopen.state", timeout=10)
+        if one["state"] in ("reopening", "reopened"):
+            raise StepError(_reopened(host.name, one["state"]))
+        if one["state"] == "armed":
+            found.append(float(one["left"]) - RESERVE_SECONDS)
+    return min(found, default=None)
+
+
+def extend(context: Context) -> None:
+    """Leave time for the way back; changes nothing where no watch is armed."""
+    for host in context.source.controllers:
+        call(host, "reopen.extend", BACK_SECONDS)
 
 
 def disarm(context: Context) -> None:

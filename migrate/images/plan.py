@@ -9,7 +9,7 @@ from migrate import markers
 from migrate.cloud import Context
 from migrate.errors import StepError
 from migrate.images import held, listed
-from migrate.plan import Phase, Step
+from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
@@ -38,6 +38,7 @@ def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:
             apply=_catch_up,
             revert=partial(_discard, DELTA),
             needs=("database.compare", FIRST),
+            impact=Impact.API_CLOSED,
         ),
         Step(
             id=PROOF,
@@ -47,6 +48,7 @@ def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:
             apply=_prove,
             revert=partial(_discard, PROOF),
             needs=(DELTA,),
+            impact=Impact.API_CLOSED,
         ),
     )
 

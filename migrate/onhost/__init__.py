@@ -15,6 +15,7 @@ from migrate.host import Host
 MODULES = (
     "record",
     "systemd",
+    "runs",
     "haproxy",
     "units",
     "mariadb",
@@ -23,10 +24,12 @@ MODULES = (
     "agents",
     "ends",
     "arp",
+    "look",
 )
 
 LOADER = """
-import sys, types
+import signal, sys, types
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # who is interrupted still tidies up
 for parent in ("migrate", "migrate.onhost"):
     sys.modules[parent] = types.ModuleType(parent)
 for name, text in payload["program"]:
@@ -50,4 +53,5 @@ def call(host: Host, function: str, *arguments: Any, timeout: float = 60) -> Any
     module, _, name = function.partition(".")
     needed = list(program().items())[: MODULES.index(module) + 1]
     payload = {"program": needed, "module": module, "function": name, "arguments": arguments}
-    return host.python(LOADER, payload, timeout=timeout)
+    # errors show the first line
+    return host.python(f"# {function}\n{LOADER}", payload, timeout=timeout)

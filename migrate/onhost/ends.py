@@ -24,8 +24,12 @@ SERVERS = {
     "cache": ("memcached",),
 }
 PORTS = {"database": 3306, "broker": 5672, "cache": 11211}
+# SQLAlchemy's way: anything up to the next @ may be in a password
+DATABASE = (
+    r"\b(?:mysql|mariadb)(?:\+\w+)?://(?:[^:/@\s]*(?::[^@]*)?@)?"
+    r"(\[[^\]]+\](?::\d+)?|[^/?\s\"',)\]]*)"
+)
 SCHEMES = {
-    "database": r"(?:mysql|mariadb)(?:\+\w+)?",
     "broker": r"(?:rabbit|amqp|amqps|kombu)",
     "cache": r"memcached",
 }
@@ -105,8 +109,10 @@ def _files(folders: list[str]) -> list[str]:
 
 
 def _ends(option: str, text: str) -> Iterator[tuple[str, str, int]]:
-    for kind, scheme in SCHEMES.items():
-        for match in re.finditer(rf"\b{scheme}://([^/\s]*)", text):
+    for match in re.finditer(DATABASE, text):
+        yield ("database", *_address(match[1], PORTS["database"]))
+    for kind in ("broker", "cache"):
+        for match in re.finditer(rf"\b{SCHEMES[kind]}://([^/\s]*)", text):
             # quotes and commas are legal in a password, so hosts are read from the end: what
             # stands before the last @ is never looked at, nor shown
             head, at, hosts = match[1].rstrip("\"',)]").rpartition("@")

@@ -84,6 +84,7 @@ def open_again() -> None:
         text = original["text"] if _digest(now) == kept["ours"].get(path) else without_ours(now)
         if text != now:
             record.write(path, text, original["mode"])
+        record.clear(path)
     if run("systemctl", "is-active", UNIT, check=False).strip() == "active":
         reload()
     record.forget(RECORD)
@@ -122,7 +123,7 @@ def end_old_workers() -> None:
 
 
 def _check(path: str, text: str) -> None:
-    staged = f"{path}.migrate-check"
+    staged = f"{path}{record.STAGED[1]}"
     record.write(staged, text, 0o600)
     try:
         run("haproxy", "-c", "-q", "-f", staged)

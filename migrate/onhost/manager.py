@@ -12,6 +12,7 @@ from migrate.onhost.systemd import run
 
 RECORD = "manager"
 AWAY = "virtual-ip"
+TAKEN = "taken"
 KEEPALIVED = "keepalived.service"
 CONFIG = "/etc/keepalived/keepalived.conf"
 GIVE_UP_SECONDS = 5.0
@@ -136,6 +137,9 @@ def take(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
     with open(staged) as stream:
         text = stream.read()
+    if record.load(TAKEN) is None:
+        found = systemd.show([KEEPALIVED])[KEEPALIVED]
+        record.save(TAKEN, {"enabled": found["UnitFileState"] == "enabled"})
     os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
     record.write(CONFIG, text, 0o640)
     run("systemctl", "restart", KEEPALIVED)
@@ -150,13 +154,23 @@ def take(staged: str, wanted: list[str]) -> None:
 
 def leave(staged: str, wanted: list[str]) -> None:
     """The target carries nothing of *wanted* any more, nor will it after a reboot."""
-    run("systemctl", "disable", "--quiet", "--now", KEEPALIVED, check=False)
-    if _text(CONFIG) and _text(CONFIG) == _text(staged):
+    kept, ours = record.load(TAKEN), _text(CONFIG) != "" and _text(CONFIG) == _text(staged)
+    if kept is not None or ours:  # else nothing was taken, or it was given back before
+        run("systemctl", "stop", KEEPALIVED, check=False)
+        if "enabled" in run("systemctl", "is-enabled", KEEPALIVED, check=False).split():
+            # only then: disabling what never was enabled leaves links in /etc/rc*.d
+            run("systemctl", "disable", "--quiet", KEEPALIVED, check=False)
+    if ours:
         os.unlink(CONFIG)
     for one in addresses(wanted):
         run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
     if left := addresses(wanted):
         raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
+    if (kept or {}).get("enabled") and not _text(CONFIG):
+        run(
+            "systemctl", "enable", "--quiet", KEEPALIVED
+        )  # as found: without a file it never starts
+    record.forget(TAKEN)
 
 
 def _text(path: str) -> str:

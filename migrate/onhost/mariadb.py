@@ -5,9 +5,10 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import socket
 import subprocess
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from migrate.onhost import record
 from migrate.onhost.systemd import run, show
@@ -18,6 +19,11 @@ INCLUDES = ("/etc/mysql/mariadb.conf.d", "/etc/mysql/conf.d", "/etc/my.cnf.d")
 NAME = "zz-migrate-fence.cnf"
 TEXT = "# written by migrate, which removes it on its way back\n[mysqld]\nread_only = 1\n"
 REFUSED = re.compile(r"ERROR 1290 ")
+NOBODY = re.compile(r"ERROR 200[23] ")
+URL = re.compile(
+    r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
+    r"(?:\[(?P<six>[^/?]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>[^/?]*))?(?:/(?P<database>[^?]*))?"
+)
 
 
 def present() -> bool:
@@ -72,6 +78,7 @@ def lift() -> None:
     if kept["present"]:
         if os.path.exists(kept["file"]):
             os.unlink(kept["file"])
+        record.clear(kept["file"])
         if present():
             before = kept["before"] if re.fullmatch(r"\w+", kept["before"]) else "0"
             sql(f"SET GLOBAL read_only = {before}")
@@ -93,25 +100,37 @@ def writers(options: list[list[str]]) -> list[str]:
 
 
 def _attempt(url: Any) -> list[str]:
-    database = url.path.lstrip("/").partition("?")[0]
-    tables = _client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'", database)
+    if not url:
+        return ["the URL cannot be read"]
+    tables = _client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+    if tables.returncode and NOBODY.search(tables.stderr) and not _carried(url["host"]):
+        return []  # the address has moved to the target, which lets nobody of this host in
     if tables.returncode:
-        return [f"{url.username} cannot log in: {tables.stderr.strip()[:200]}"]
+        return [f"{url['user']} cannot log in: {tables.stderr.strip()[:200]}"]
     if not tables.stdout.strip():
         return []
     table = tables.stdout.split("\t")[0].replace("`", "``")
-    tried = _client(url, f"DELETE FROM `{table}` WHERE FALSE", database)  # noqa: S608
+    tried = _client(url, f"DELETE FROM `{table}` WHERE FALSE")  # noqa: S608
     if REFUSED.search(tried.stderr):
         return []
     return [
-        f"{url.username} was not refused by read_only: {tried.stderr.strip()[:200] or 'it wrote'}"
+        f"{url['user']} was not refused by read_only: {tried.stderr.strip()[:200] or 'it wrote'}"
     ]
 
 
-def _client(url: Any, statement: str, database: str) -> Any:
-    argv = ["mariadb", "--batch", "--skip-column-names", f"--host={url.hostname}"]
-    argv += [f"--port={url.port or 3306}", f"--user={unquote(url.username or '')}", database]
-    secret = {**os.environ, "MYSQL_PWD": unquote(url.password or "")}  # never in argv
+def _carried(name: str) -> bool:
+    """Whether this host carries the address of *name*."""
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        return True  # nobody knows: then it counts
+    return bool(run("ip", "-o", "address", "show", "to", address).strip())
+
+
+def _client(url: Any, statement: str) -> Any:
+    argv = ["mariadb", "--batch", "--skip-column-names", f"--host={url['host']}"]
+    argv += [f"--port={url['port']}", f"--user={url['user']}", url["database"]]
+    secret = {**os.environ, "MYSQL_PWD": url["password"]}  # never in argv
     return subprocess.run(
         argv, input=statement, text=True, capture_output=True, env=secret, check=False
     )
@@ -125,4 +144,24 @@ def _url(path: str, section: str, option: str) -> Any:
         value = parser.get(section, option)
     except (FileNotFoundError, configparser.NoSectionError, configparser.NoOptionError):
         return None
-    return urlsplit(value.replace("$$", "$").strip())  # oslo.config writes a dollar so
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1]
+    return parsed(value.replace("$$", "$"))  # oslo.config writes a dollar so
+
+
+def parsed(text: str) -> Any:
+    """The parts of a database URL as SQLAlchemy reads it: a password ends at the next @.
+
+    {"user": "nova", "password": "...", "host": "10.0.0.10", "port": "3306", "database": "nova"}
+    """
+    match = URL.match(text)
+    if match is None:
+        return {}
+    return {
+        "user": unquote(match["user"] or ""),
+        "password": unquote(match["password"] or ""),
+        "host": match["six"] or match["host"] or "localhost",
+        "port": match["port"] or "3306",
+        "database": match["database"] or "",
+    }

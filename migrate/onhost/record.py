@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 FOLDER = "/var/lib/migrate"
+STAGED = (".migrate-new", ".migrate-check")  # beside a file that is about to be replaced
 
 
 def load(name: str) -> dict[str, Any] | None:
@@ -34,6 +35,7 @@ def forget(name: str) -> None:
         os.unlink(f"{FOLDER}/{name}.json")
     except FileNotFoundError:
         pass
+    clear(f"{FOLDER}/{name}.json")
     tidy()
 
 
@@ -46,8 +48,8 @@ def tidy() -> None:
 
 
 def write(path: str, text: str, mode: int) -> None:
-    """Replace *path* atomically and durably."""
-    staged = f"{path}.migrate-new"
+    """Replace *path* atomically and durably; whoever is killed in between leaves it as it was."""
+    staged = f"{path}{STAGED[0]}"
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w") as stream:
         os.fchmod(descriptor, mode)
@@ -55,12 +57,30 @@ def write(path: str, text: str, mode: int) -> None:
         stream.flush()
         os.fsync(descriptor)
     os.rename(staged, path)
+    # a note made before the act must outlive a power cut that the act outlives
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def clear(path: str) -> None:
+    """Remove what a killed writer of *path* left beside it."""
+    for suffix in STAGED:
+        try:
+            os.unlink(path + suffix)
+        except FileNotFoundError:
+            pass
 
 
 @contextmanager
-def locked() -> Iterator[None]:
-    """One at a time on this host: the operator's call or the reopening."""
-    descriptor = os.open("/run/migrate.lock", os.O_RDWR | os.O_CREAT, 0o600)
+def locked(folder: str = "/run") -> Iterator[None]:
+    """One at a time on this host: the operator's call or the reopening.
+
+    A folder that is always there is locked: a file of our own would be left behind.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
 """Reopen this source controller when the operator does not come back.
 
-`python3 -m migrate.onhost.reopen` watches a deadline that the operator moves on while alive. It
-starts with the host, so that a reboot inside the window does not leave the cloud closed either.
+`python3 -m migrate.onhost.reopen` watches a deadline (see `gate/timer.py`). It starts with the
+host, so that a reboot inside the window does not leave the cloud closed either.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ START_SECONDS = 180.0
 
 
 def arm(program: dict[str, str], seconds: float) -> None:
-    """Install the watch and start it; it reopens in *seconds* unless that is extended."""
+    """Install the watch and start it; it reopens in *seconds* unless it is disarmed."""
     with record.locked():
+        if (record.load(RECORD) or {}).get("state") == "reopening":
+            raise RuntimeError("the source is reopening itself just now; try again when it has")
         record.save(
             RECORD, {"deadline": time.time() + seconds, "seconds": seconds, "state": "armed"}
         )
@@ -51,14 +53,15 @@ def arm(program: dict[str, str], seconds: float) -> None:
     systemd.run("systemctl", "restart", UNIT)
 
 
-def extend() -> str:
-    """Move the deadline on by the window's limit; the state found: "armed" is well."""
+def extend(seconds: float) -> str:
+    """Reopen no sooner than in *seconds*; the state found: "armed" is well."""
     with record.locked():
         kept = record.load(RECORD)
         if kept is None:
             return "absent"
         if kept["state"] == "armed":
-            record.save(RECORD, {**kept, "deadline": time.time() + kept["seconds"]})
+            deadline = max(kept["deadline"], time.time() + seconds)
+            record.save(RECORD, {**kept, "deadline": deadline})
         return str(kept["state"])
 
 
@@ -93,6 +96,7 @@ def remove() -> None:
 
 def _remove() -> None:
     systemd.run("systemctl", "disable", "--quiet", "--now", UNIT, check=False)
+    record.clear(f"{systemd.UNITS}/{UNIT}")
     if os.path.exists(f"{systemd.UNITS}/{UNIT}"):
         os.unlink(f"{systemd.UNITS}/{UNIT}")
         systemd.run("systemctl", "daemon-reload")

@@ -44,12 +44,15 @@ def main(path: str, modules: str, *programs: str) -> None:
     os.rename(path + ".new", path)  # who finds it may connect
     while True:
         connection, _ = listener.accept()
-        with connection, connection.makefile("rw") as stream:
-            for line in stream:
-                asked = json.loads(line)
-                answer = serve(mains, asked) if asked else hello
-                stream.write(json.dumps(answer) + "\n")
-                stream.flush()
+        try:
+            with connection, connection.makefile("rw") as stream:
+                for line in stream:
+                    asked = json.loads(line)
+                    answer = serve(mains, asked) if asked else hello
+                    stream.write(json.dumps(answer) + "\n")
+                    stream.flush()
+        except OSError:
+            continue  # who asked is dead; the next one is served
 
 
 def entry(program: str) -> Any:

@@ -3,80 +3,136 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import traceback
+from collections.abc import Collection
+from contextlib import suppress
 
-from migrate import markers
-from migrate.errors import MigrateError, StepError
-from migrate.gate import timer
-from migrate.journal import State
+from migrate import claim, hand, markers, vip
+from migrate.errors import LockedError, MigrateError, StepError
+from migrate.gate import doors, timer
+from migrate.hand import POINT_OF_RELEASE
+from migrate.journal import BEGUN, State
 from migrate.phases.follow import follow
-from migrate.plan import Phase
+from migrate.plan import Phase, Step
 from migrate.runner import Observer, Runner
 from migrate.session import Session
+from migrate.verify import views
 from migrate.window import window
 
-EXTEND_SECONDS = 5.0
-POINT_OF_RELEASE = "vip.takeover"
+FRESH_SECONDS = 300.0
+AGAIN_SECONDS = 20.0  # the source stays closed while the way back is tried again
 
 
-def cutover(session: Session, notify: Observer) -> None:
-    """Bring `follow` up to date, then go through the window.
+def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
+    """Bring `follow` up to date, then go through the window, unless and until somebody holds it.
 
-    A failure before the virtual IP has moved reverts the window by itself: the source serves
-    again and the same command may be run again. A failure after it leaves the target serving.
+    A window that was begun and broken off goes on behind its closed doors: every second counts,
+    and `follow` would start the schema tools again. A failure before the virtual IP has moved
+    reverts the window by itself: the source serves again and the same command may be run again.
+    A failure after it leaves the target serving.
     """
-    markers.refuse_after(session.context, "released")
-    follow(session, notify)
-    runner = session.runner(Phase.CUTOVER, notify=notify)
+    session.runner(Phase.CUTOVER, past=past).refuse_unnamed()
     try:
-        with reopening_postponed(session):
-            runner.advance()
-    except MigrateError as error:
-        if session.journal.state(POINT_OF_RELEASE) is State.DONE:
-            raise StepError(
-                f"{error}; the virtual IP has moved and the target serves: run the same command "
-                "again to go on, or `migrate rollback` to go back"
-            ) from error
-        back(runner, error)
-
-
-def back(runner: Runner, error: MigrateError) -> None:
-    """Undo the window after *error* and raise StepError that says how things are now."""
-    runner.stopping.clear()
-    try:
-        runner.retreat()
-    except MigrateError as second:
-        raise StepError(
-            f"{error}; and going back failed too: {second}; repair that, then "
-            "`migrate rollback --execute`; the timer on the source reopens it otherwise"
-        ) from error
-    raise StepError(f"{error}; the window was undone, the source serves as before") from error
-
-
-@contextmanager
-def reopening_postponed(session: Session) -> Iterator[None]:
-    """Keep the source's reopen timer from firing for as long as this process is alive."""
-    over = threading.Event()
-
-    def extend() -> None:
-        while not over.wait(EXTEND_SECONDS):
-            if session.journal.state("gate.timer") is not State.DONE:
-                continue
-            if session.journal.state("gate.disarm") is not State.PENDING:
-                return
-            try:
-                timer.extend(session.context)
-            except MigrateError:
-                continue  # the timer is there for the case that we cannot reach the source
-
-    thread = threading.Thread(target=extend, name="reopen-timer", daemon=True)
-    thread.start()
-    try:
-        yield
+        with hand.watching(session) as opened:
+            if not _goes_on(session):
+                markers.refuse_after(session.context, "released")
+                follow(session, notify, past)
+                while hand.wait_while_held(session) > FRESH_SECONDS:
+                    follow(session, notify, past)  # the cloud has served meanwhile
+            _through(session, _noticing(opened, notify), past)
     finally:
-        over.set()
-        thread.join()
+        Runner.stopping.clear()
+
+
+def _goes_on(session: Session) -> bool:
+    """Whether a window of this journal was broken off and its doors are closed still."""
+    state = session.journal.state
+    ended = all(state(step.id) is State.DONE for step in session.plan.phase(Phase.CUTOVER))
+    if ended or state("gate.users") not in BEGUN:
+        return False
+    return doors.closed(session.context, "users")
+
+
+def _moved(session: Session) -> bool:
+    """Whether users may have reached the target, so that going back could lose what they wrote.
+
+    The machines are asked, since a run can die before it notes what it did; one that is silent may
+    have been reached.
+    """
+    noted = session.journal.state(POINT_OF_RELEASE)
+    if noted is State.DONE or noted not in BEGUN:
+        return noted is State.DONE
+    try:
+        return vip.carried(session.context)
+    except MigrateError:
+        return True
+
+
+def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
+    if not doors.closed(session.context, "users"):
+        # of a window that is over, undone by the watch or from other papers: this one lists anew
+        views.forget_users(session.context)
+        views.forget(session.context)
+    runner = session.runner(Phase.CUTOVER, notify=notify, past=past)
+    try:
+        runner.advance()
+    except Exception as error:  # a bug, too, must not leave the cloud closed
+        if not isinstance(error, MigrateError):
+            session.remark("bug", "".join(traceback.format_exception(error))[-2000:])
+        if isinstance(error.__cause__, LockedError):
+            raise error.__cause__ from error  # another run has taken over: it decides
+        if _moved(session):
+            raise StepError(
+                f"{_told(error)}; the virtual IP has moved and the target serves: run the same "
+                "command again to go on, or `migrate rollback` to go back"
+            ) from error
+        back(session, runner, error)
+
+
+def _noticing(opened: threading.Event, notify: Observer) -> Observer:
+    """*notify*, and *opened* set as soon as the watch over the window is armed."""
+
+    def observe(step: Step, state: State, note: str) -> None:
+        if step.id == "gate.timer" and state is State.DONE:
+            opened.set()
+        notify(step, state, note)
+
+    return observe
+
+
+def back(session: Session, runner: Runner, error: Exception) -> None:
+    """Undo the window after *error* and raise StepError that says how things are now."""
+    with Runner.unstoppable():
+        try:
+            claim.resume(session.context)
+            with suppress(MigrateError):  # what is needed of that host says so below
+                timer.extend(session.context)
+            _retreat(runner)
+        except MigrateError as second:
+            raise StepError(
+                f"{_told(error)}; and going back failed too: {second}; repair that, then "
+                "`migrate rollback --execute`; the watch on the source reopens it otherwise"
+            ) from error
+    raise StepError(
+        f"{_told(error)}; the window was undone, the source serves as before"
+    ) from error
+
+
+def _retreat(runner: Runner) -> None:
+    """Go back; where that fails, again for a while: a server that died may be starting again."""
+    deadline = time.monotonic() + AGAIN_SECONDS
+    while True:
+        try:
+            return runner.retreat()
+        except MigrateError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(2)
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, MigrateError) else f"a bug: {error!r}"
 
 
 def summary(session: Session) -> str:

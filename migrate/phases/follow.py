@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from migrate import markers
 from migrate.plan import Phase
 from migrate.runner import Observer
 from migrate.session import Session
 
 
-def follow(session: Session, notify: Observer) -> None:
+def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
     """Run the steps of FOLLOW; refuses once the target has been released (PreconditionError)."""
     markers.refuse_after(session.context, "released")
-    session.runner(Phase.FOLLOW, notify=notify).advance()
+    session.runner(Phase.FOLLOW, notify=notify, past=past).advance()

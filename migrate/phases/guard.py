@@ -8,10 +8,12 @@ from migrate import markers
 from migrate.cloud import Context
 from migrate.errors import MigrateError
 from migrate.journal import BEGUN, Journal
+from migrate.phases import rollback
 from migrate.plan import Phase
-from migrate.session import context_of
+from migrate.session import context_of, opened
 
 GO_BACK = "MIGRATE_GO_BACK"
+FRESH_SECONDS = 60.0
 
 
 def cutover_begun(context: Context) -> str:
@@ -46,7 +48,19 @@ def refuse_delete(stack: str) -> str | None:
     if not why:
         return None
     return (
-        f"refused: {why}, so this is the cloud that serves. To go back to the source and give up "
-        f"what was written since: {GO_BACK}={stack} pulumi destroy --stack {stack}; "
-        f"`migrate rollback --stack {stack}` shows what would be lost"
+        f"refused: {why}, so this is the cloud that serves. {_would_be_lost(stack)}. To go back to "
+        f"the source and give that up: {GO_BACK}={stack} pulumi destroy --stack {stack}; "
+        f"`migrate rollback --stack {stack}` shows it in full"
     )
+
+
+def _would_be_lost(stack: str) -> str:
+    """The counts, and where all of it is written; the cloud is not listed twice in a minute."""
+    try:
+        with opened(stack, "destroy refused", changes=False) as session:
+            found = rollback.kept(session.context, FRESH_SECONDS) or rollback.losses(session)
+    except Exception as error:  # the refusal must stand whatever cannot be asked
+        return f"What would be lost cannot be told ({' '.join(str(error).split())[:200]})"
+    if not found:
+        return "Nothing was written on it since the cutover"
+    return f"Going back would lose {found.told()}, listed in {session.home / rollback.FILE}"

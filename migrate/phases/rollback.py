@@ -3,28 +3,69 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
-from migrate import markers
+from migrate import holds, markers, vip
+from migrate.cloud import Context
+from migrate.database import connection
+from migrate.database.places import places
 from migrate.errors import MigrateError, UnreachableError
+from migrate.gate import doors, timer
 from migrate.host import Host
 from migrate.plan import Phase
 from migrate.runner import Observer
 from migrate.session import Session, opened
+from migrate.verify import losses as lost
 from migrate.verify import views
-from migrate.verify.comparison import compare
+from migrate.verify.losses import Losses
+
+UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
+FILE = "losses.json"
+# made and deleted again since: no listing shows them, the rows stay
+SNAPSHOTS = (
+    "SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
+    "WHERE created_at >= %s AND deleted"
+)
 
 
 def rollback(session: Session, notify: Observer) -> None:
     """Undo the window, then what `follow` made on either side. Safe to repeat, also half-way.
 
     A target machine that is dead is the best reason to go back: what stood on it counts as undone,
-    once nobody answers for the virtual IP any more.
+    once nobody answers for the virtual IP any more. One that lives is closed to users first, so
+    that nothing is written after what would be lost was exported.
     """
+    rollback_of(session, notify, *UNDONE)
+
+
+def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
+    """The same for the steps of *phases* only."""
     gone = frozenset(host.name for host in session.context.target.controllers if _is_dead(host))
     living = replace(session, context=replace(session.context, gone=gone))
-    living.runner(Phase.FOLLOW, Phase.CUTOVER, notify=notify).retreat()
+    runner = living.runner(*phases, notify=notify)
+    runner.refuse_one_way()
+    if not gone and _released(session.context):
+        export(session, _last_losses(session))
+    with suppress(MigrateError):  # the watch must not open what is being opened
+        timer.extend(living.context)
+    runner.retreat()
+
+
+def _last_losses(session: Session) -> Losses:
+    """What is lost when nobody can write any more; one that cannot be closed is no obstacle."""
+    try:
+        doors.close_target(session.context)
+        return losses(session, closed=True)
+    except MigrateError as error:
+        found = losses(session)
+        found.document["unknown"].append(
+            f"what users wrote while the target went down: it could not be closed ({error})"
+        )
+        return _kept(session, found)
 
 
 def _is_dead(host: Host) -> bool:
@@ -35,37 +76,104 @@ def _is_dead(host: Host) -> bool:
     return False
 
 
-def losses(session: Session) -> list[str]:
-    """What was created, changed or deleted on the target since the fence, a line each.
+def losses(session: Session, *, closed: bool = False) -> Losses:
+    """What was created, changed or deleted on the target since the cutover; kept in `losses.json`.
 
-    Empty before the release. Kept in `losses.json` among the stack's papers (0600), with what each
-    field was and is. A target that does not answer is a loss of its own kind: nobody can say.
+    Nothing before the release. A target that does not answer is a loss of its own kind: nobody can
+    say. With *closed*, when users cannot come in any more, a controller's own address is asked.
     """
-    before = views.kept(session.context)
+    context = session.context
+    before = views.kept(context)
+    if not _released(context):
+        return lost.nothing(context.stack)
     try:
-        if markers.stage(session.context) != "released" or not before:
-            return []
+        released = markers.released_at(context)
     except MigrateError:
-        return []  # no machine says that it was released
+        released = 0.0
+    if not before:
+        why = "there is no listing from before the cutover to compare with"
+        return _kept(session, lost.unknown(context.stack, released, why))
+    released = released or before[views.ADMIN].began
+    at = context.target.first if closed else None
     try:
-        now = views.take_all(session.context, names=(views.ADMIN,), before=before)[views.ADMIN]
+        now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
+        accepted = holds.accepted_at(context)
+        traces = _passing_snapshots(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
-        return [
-            f"the target cannot be asked what was written on it: {' '.join(str(error).split())}"
-        ]
-    found = {str(d): d for d in compare(before[views.ADMIN], now).differences}
-    path = session.home / "losses.json"
-    path.touch(mode=0o600)
-    kept = [
-        {"type": d.type, "id": d.id, "field": d.field, "change": d.change} for d in found.values()
-    ]
-    path.write_text(json.dumps(kept, indent=2))
-    return list(found)
+        said = " ".join(str(error).split())
+        why = f"the target cannot be asked what was written on it: {said}"
+        return _kept(session, lost.unknown(context.stack, released, why))
+    found = lost.find(
+        context.stack,
+        before[views.ADMIN],
+        now,
+        released=released,
+        accepted=accepted,
+        traces=traces,
+    )
+    return _kept(session, found)
+
+
+def _released(context: Context) -> bool:
+    """Whether users can have written on the target: marked so, or it has the virtual IP already.
+
+    A run that dies between the two leaves an address that has moved and no mark.
+    """
+    try:
+        if markers.stage(context) == "released":
+            return True
+    except MigrateError:
+        pass  # no machine says that it was released
+    try:
+        return vip.taken(context)
+    except MigrateError:
+        return False
+
+
+def _passing_snapshots(context: Context, released: float) -> list[dict[str, str]]:
+    recipe = next((one for one in context.recipes if one.project == holds.PROJECT), None)
+    if recipe is None:
+        return []
+    first = context.target.first
+    name = places(first, [recipe])[0].name
+    since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
+    with connection.session(first) as link:
+        statement = SNAPSHOTS.format(table=connection.quoted(name, "snapshots"))
+        rows = connection.rows(link, statement, since)
+    return [{"id": str(i), "name": str(n), "volume_id": str(v)} for i, n, v in rows]
+
+
+def kept(context: Context, seconds: float) -> Losses | None:
+    """What `losses` found last, unless that is older than *seconds*; asks no machine."""
+    path = context.home / FILE
+    if not path.exists() or time.time() - path.stat().st_mtime > seconds:
+        return None
+    return Losses(json.loads(path.read_text()))
+
+
+def export(session: Session, found: Losses) -> Path | None:
+    """A copy of its own that no later run writes over; None where nothing would be lost."""
+    if not found:
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return _write(session.home / f"losses-{stamp}.json", found)
+
+
+def _kept(session: Session, found: Losses) -> Losses:
+    _write(session.home / FILE, found)
+    return found
+
+
+def _write(path: Path, found: Losses) -> Path:
+    staged = path.with_suffix(".part")
+    staged.unlink(missing_ok=True)
+    staged.touch(mode=0o600)
+    staged.write_text(json.dumps(found.document, indent=1, ensure_ascii=False))
+    staged.replace(path)
+    return path
 
 
 def go_back(stack: str) -> None:
     """What `pulumi destroy` calls before anything else is deleted; raises and nothing is."""
     with opened(stack, "pulumi destroy", changes=True) as session:
-        with suppress(MigrateError):
-            losses(session)  # for the record: naming the stack has accepted them
-        rollback(session, lambda *_: None)
+        rollback(session, lambda *_: None)  # naming the stack has accepted what it exports

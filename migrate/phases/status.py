@@ -1,21 +1,28 @@
-"""`migrate status`: where a stack stands, by its journal and its lock. Contacts no machine."""
+"""`migrate status`: where a stack stands, by its journal, its lock and the machines themselves."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from migrate import lock
+from migrate import claim, hand, lock
+from migrate.cloud import apart
 from migrate.journal import State
+from migrate.phases import machines
 from migrate.plan import Phase
 from migrate.session import Session
 
+REMARKS = 5
 
-def status(session: Session, held: str | None = None) -> dict[str, Any]:
+
+def status(session: Session, held: str | None = None, *, ask: bool = False) -> dict[str, Any]:
     """How each phase stands and what comes next; *held* spares asking who holds the lock.
 
     `{"stack": "lab", "held_by": "", "phases": {"follow": "done", "cutover": "begun"},
-    "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "next": "migrate ..."}`
+    "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "asked": {"hold": "ann ..."},
+    "remarks": ["12:00:01 UTC lock: ..."], "machines": {...}, "next": "migrate ..."}`
+
+    Only with *ask* the controllers are asked, each for a few seconds at most.
     """
     phases: dict[str, str] = {}
     unfinished: list[str] = []
@@ -31,15 +38,24 @@ def status(session: Session, held: str | None = None) -> dict[str, Any]:
         for event in session.journal.events()
         if event.state is State.FAILED and session.journal.state(event.step) is State.FAILED
     }
-    held = lock.holder(session.home) if held is None else held
-    return {
+    found: dict[str, Any] = {
         "stack": session.context.stack,
-        "held_by": held,
+        "held_by": lock.holder(session.home) if held is None else held,
+        "papers": lock.papers(session.home),
         "phases": phases,
         "unfinished": unfinished,
         "failed": failed,
-        "next": _next(session.context.stack, phases, bool(failed or unfinished), bool(held)),
+        "asked": {w: who for w in (hand.HOLD, hand.ABORT) if (who := hand.asked(session.home, w))},
+        "remarks": [
+            f"{_clock(one.at)} {one.kind}: {one.text}"
+            for one in session.journal.remarks()[-REMARKS:]
+        ],
+        "machines": {},
     }
+    if ask:
+        patient = apart(session.context, machines.PATIENCE_SECONDS)
+        found["machines"] = machines.look(patient)
+    return {**found, "next": following(found)}
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -47,9 +63,52 @@ def lines(found: dict[str, Any]) -> list[str]:
     told = [f"stack {found['stack']}: " + ", ".join(f"{p} {w}" for p, w in found["phases"].items())]
     if found["held_by"]:
         told.append(f"at work: {found['held_by']}")
+    told += [f"asked for: {what} by {who}" for what, who in found["asked"].items()]
     told += [f"begun and not ended: {step}" for step in found["unfinished"]]
     told += [f"failed: {step}: {note}" for step, note in found["failed"].items()]
+    told += machines.lines(found["machines"])
+    told += [f"noted: {one}" for one in found["remarks"]]
     return [*told, f"next: {found['next']}"]
+
+
+def following(found: dict[str, Any]) -> str:
+    """What to do now; the machines' word goes before the journal's."""
+    stack, phases = found["stack"], found["phases"]
+    named = f"--stack {stack} --execute"
+    if found["held_by"]:
+        held = hand.HOLD in found["asked"]
+        return "wait for the run that is at work" + (
+            f", which waits itself: `migrate release --stack {stack}`" if held else ""
+        )
+    seen = [one for one in found["machines"].values() if "silent" not in one]
+    source = [one for one in seen if one["side"] == "source"]
+    if first := _of_the_source(source, found["papers"], named):
+        return first
+    released = any("released" in one["stages"] for one in seen)
+    if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
+        return f"`migrate verify --stack {stack}`; the way back is `migrate rollback {named}`"
+    if phases.get("cutover") == "begun" or any(one["closed"] or one["fenced"] for one in source):
+        abort = "" if released else f", `migrate abort --stack {stack}` undoes the window"
+        return f"`migrate cutover {named}` goes on{abort}, `migrate rollback {named}` goes back"
+    again = "the same command again goes on; " if found["failed"] or found["unfinished"] else ""
+    check = f"{again}`migrate check --stack {stack}`, then `migrate follow {named}`"
+    return f"`migrate cutover {named}`" if phases.get("follow") == "done" else check
+
+
+def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str:
+    """What the source's own state asks for before anything else; "" for nothing."""
+    for lock_ in (one["lock"] for one in source):
+        if lock_ and lock_["papers"] != papers:
+            return (
+                f"{claim.told(lock_)} is at work, or died: wait for it; if it is dead, the same "
+                "command there goes on, and here with --take-over"
+            )
+    if any(one["watch"]["state"] in ("reopening", "reopened") for one in source):
+        return (
+            f"the source has reopened itself and serves: `migrate rollback {named}` clears up; "
+            "raise sidestep:window.limitSeconds where time was short; then begin again"
+        )
+    return ""
 
 
 def _word(states: list[State]) -> str:
@@ -58,20 +117,6 @@ def _word(states: list[State]) -> str:
     if all(state in (State.PENDING, State.REVERTED) for state in states):
         return "undone" if State.REVERTED in states else "not begun"
     return "begun"
-
-
-def _next(stack: str, phases: dict[str, str], broken: bool, held: bool) -> str:
-    named = f"--stack {stack} --execute"
-    if held:
-        return "wait for the run that is at work"
-    if phases.get("cutover") == "done":
-        return f"`migrate verify --stack {stack}`; the way back is `migrate rollback {named}`"
-    if phases.get("cutover") == "begun":
-        return f"`migrate cutover {named}` goes on, `migrate rollback {named}` goes back"
-    if phases.get("follow") == "done":
-        return f"`migrate cutover {named}`"
-    again = "the same command again goes on; " if broken else ""
-    return f"{again}`migrate check --stack {stack}`, then `migrate follow {named}`"
 
 
 def _clock(at: float) -> str:

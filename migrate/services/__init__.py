@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from importlib.metadata import entry_points
 
 from migrate.services import (
@@ -38,3 +39,8 @@ def found() -> tuple[Recipe, ...]:
 
 
 RECIPES = found()
+
+
+def chosen(names: Container[str] | None) -> tuple[Recipe, ...]:
+    """The recipes that *names* holds, in the order of all; None chooses every one."""
+    return tuple(recipe for recipe in RECIPES if names is None or recipe.project in names)

@@ -23,6 +23,13 @@ from migrate.api import Api, ApiError
 
 WORKERS = 12  # the far side is a few API workers a service; more only wait in its queue
 ADDRESSES = ("self", "schema", "file")  # of images and namespaces: they name the endpoint asked
+# fields of any resource that are secrets, however deep inside; `digest` of kinds.yaml names others
+SECRETS = frozenset(
+    (
+        *("password", "auth_password", "discovery_auth_password", "passphrase", "adminPass"),
+        *("admin_pass", "secret", "secret_key", "private_key", "keyring"),
+    )
+)
 
 Resource = dict[str, Any]
 Found = dict[str, Resource]
@@ -203,14 +210,29 @@ def _identity(kind: Kind, entry: Resource, parent_id: str) -> str:
 
 
 def _plain(kind: Kind, entry: Resource) -> Resource:
-    cleaned: Resource = _without_addresses(entry)
+    cleaned: Resource = _without_secrets(_without_addresses(entry))
     if kind.service == "image":
         cleaned = {name: value for name, value in cleaned.items() if name not in ADDRESSES}
     for name in kind.digest:
         if cleaned.get(name) is not None:
-            value = json.dumps(cleaned[name], sort_keys=True)
-            cleaned[name] = "sha256:" + sha256(value.encode()).hexdigest()
+            cleaned[name] = _digest(cleaned[name])
     return cleaned
+
+
+def _digest(value: Any) -> str:
+    return "sha256:" + sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _without_secrets(value: Any) -> Any:
+    """*value* with a digest in place of each secret, as the login to a storage in an attachment."""
+    if isinstance(value, dict):
+        return {
+            k: _digest(v) if k in SECRETS and isinstance(v, str) and v else _without_secrets(v)
+            for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_secrets(one) for one in value]
+    return value
 
 
 def _without_addresses(value: Any) -> Any:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openstack.exceptions import ForbiddenException
 
 from migrate.phases.compose import compose
+from migrate.plan import Phase
 from migrate.session import context_of
 from migrate.settings import home
-from tests.lab import late
+from tests.full.watch import Watch
+from tests.lab import identity, late
 from tests.lab.demo import stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
@@ -25,6 +29,7 @@ from tests.readme import commands
 pytestmark = pytest.mark.lab
 
 STACK = "lab"
+SPARE = ("spare volume", "spare to extend")
 
 
 def demo(half: str) -> subprocess.CompletedProcess[str]:
@@ -42,10 +47,10 @@ def succeeds(*argv: str) -> None:
 
 
 def done() -> dict[str, bool]:
-    """Every step of the lab's plan and whether the machines show it done."""
+    """Every step of the way over and whether the machines show it done."""
     context = context_of(STACK)
     with ThreadPoolExecutor(8) as pool:
-        steps = list(compose(context))
+        steps = list(compose(context).phase(Phase.FOLLOW, Phase.CUTOVER))
         return dict(
             zip([s.id for s in steps], pool.map(lambda s: s.done(context), steps), strict=True)
         )
@@ -62,11 +67,47 @@ def report(papers: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def admin() -> Any:
+    return identity.connect(this_lab())
+
+
+@pytest.fixture(scope="module")
+def user() -> Any:
+    """A user of the project demo, who knows nothing of a migration."""
+    return identity.connect(this_lab(), "demo", "demo")
+
+
+def losses() -> dict[str, Any]:
+    ended = migrate("rollback", "--json")
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)["losses"]
+    return found
+
+
+def named(found: dict[str, Any], type_: str, change: str) -> set[str]:
+    """Names in project demo; what the load makes and deletes by itself is passed over."""
+    (project,) = [one for one in found["projects"] if one["name"] == "demo"] or [{"types": {}}]
+    entries = project["types"].get(type_, {}).get(change, [])
+    return {one["name"] for one in entries if not one["name"].startswith("load-")}
+
+
 # step by step, with users who begin things in the last instant
 
 
-def test_no_step_is_done_on_a_new_target() -> None:
+def test_there_is_something_to_lose(watched: Watch, user: Any) -> None:
+    """Before anything is done: what a user deletes or changes later."""
+    for name in SPARE:
+        if user.block_storage.find_volume(name) is None:
+            volume = user.block_storage.create_volume(name=name, size=1)
+            user.block_storage.wait_for_status(volume, "available", ["error"], interval=1, wait=120)
+    for name in ("spare to delete", "spare to rename"):
+        if user.network.find_network(name) is None:
+            user.network.create_network(name=name)
     stand_up(this_lab())
+
+
+def test_no_step_is_done_on_a_new_target() -> None:
     for line in commands("over")[:3]:  # the stack and its machines
         subprocess.run(["bash", "-c", line], check=True)
     assert [step for step, is_done in done().items() if is_done] == []
@@ -85,8 +126,14 @@ def test_every_step_is_done_after_the_cutover() -> None:
     assert [step for step, is_done in done().items() if not is_done] == []
 
 
-def test_no_step_is_done_after_the_rollback() -> None:
+def test_the_target_lets_no_secret_out(watched: Watch) -> None:
+    for host in watched.hosts(target=True):
+        assert watched.let_out(host) - watched.before.get(host.name, set()) == set(), host.name
+
+
+def test_no_step_is_done_after_the_rollback(watched: Watch) -> None:
     succeeds("verify")
+    watched.end()  # it costs time that the next pass is measured without
     succeeds("rollback", "--execute", "--accept-losses")
     assert [step for step, is_done in done().items() if is_done] == []
     late.remove(this_lab())  # on the source, which knows them too
@@ -129,6 +176,59 @@ def test_nor_without_its_journal(papers: Path) -> None:
     assert "the target serves" in ended.stderr
 
 
+def test_right_after_it_going_back_loses_nothing() -> None:
+    """Not the release's own additions, not what `verify` made: only the load's own things."""
+    found = losses()
+    rest = [
+        (project["name"], type_, change, one["name"], one.get("fields"))
+        for project in found["projects"]
+        for type_, changes in project["types"].items()
+        for change, entries in changes.items()
+        for one in entries
+        if "load-" not in one["name"]
+    ]
+    assert rest == []
+    assert found["data"] == []
+    assert found["unknown"] == []
+
+
+@pytest.mark.parametrize("call", ["delete", "force", "extend", "snapshot", "unsnapshot", "revert"])
+def test_volumes_on_shared_storage_are_held(admin: Any, user: Any, call: str) -> None:
+    cinder, volume = user.block_storage, user.block_storage.find_volume("spare volume")
+    snapped = next(iter(cinder.snapshots(name="first snapshot")))
+    calls: dict[str, Callable[[], Any]] = {
+        "delete": lambda: cinder.delete_volume(volume.id),
+        "force": lambda: admin.block_storage.delete_volume(volume.id, force=True),
+        "extend": lambda: cinder.extend_volume(volume.id, 2),
+        "snapshot": lambda: cinder.create_snapshot(volume_id=volume.id, name="new"),
+        "unsnapshot": lambda: cinder.delete_snapshot(snapped.id),
+        "revert": lambda: cinder.revert_volume_to_snapshot(snapped.volume_id, snapped.id),
+    }
+    with pytest.raises(ForbiddenException):
+        calls[call]()
+    assert cinder.get_volume(volume.id).status == "available"
+    assert cinder.get_volume(volume.id).size == 1
+
+
+def test_what_users_do_is_named_and_needs_a_word(user: Any, papers: Path) -> None:
+    user.network.create_network(name="made since")
+    user.network.delete_network(user.network.find_network("spare to delete").id)
+    renamed = user.network.find_network("spare to rename")
+    user.network.update_network(renamed.id, name="renamed since")
+    found = losses()
+    assert named(found, "network", "created") == {"made since"}
+    assert named(found, "network", "deleted") == {"spare to delete"}
+    assert named(found, "network", "changed") == {"renamed since"}
+    assert found["data"] == []
+    kept = papers / "losses.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(kept.read_text())["counts"]["deleted"] >= 1
+    refused = migrate("rollback", "--execute")
+    assert refused.returncode == 3
+    assert "--accept-losses" in refused.stderr
+    assert "created" in refused.stderr
+
+
 def test_destroy_is_refused_unless_the_stack_is_named() -> None:
     ended = subprocess.run(
         ["pulumi", "destroy", "--yes", "--skip-preview", "--stack", STACK],
@@ -137,7 +237,29 @@ def test_destroy_is_refused_unless_the_stack_is_named() -> None:
         capture_output=True,
     )
     assert ended.returncode != 0
-    assert f"MIGRATE_GO_BACK={STACK} pulumi destroy" in ended.stdout + ended.stderr
+    said = " ".join((ended.stdout + ended.stderr).split())
+    assert f"MIGRATE_GO_BACK={STACK} pulumi destroy" in said
+    assert "losses.json" in said or "Nothing was written" in said
+
+
+def test_accepting_lets_volumes_go_and_names_them(user: Any) -> None:
+    assert migrate("accept").returncode == 0
+    with pytest.raises(ForbiddenException):
+        user.block_storage.delete_volume(user.block_storage.find_volume("spare volume").id)
+    ended = migrate("accept", "--execute")
+    assert ended.returncode == 0, ended.stderr
+    volume = user.block_storage.find_volume("spare volume")
+    user.block_storage.delete_volume(volume.id)
+    user.block_storage.wait_for_delete(volume, interval=1, wait=120)
+    longer = user.block_storage.find_volume("spare to extend")
+    user.block_storage.extend_volume(longer.id, 2)
+    user.block_storage.wait_for_status(longer, "available", ["error_extending"], wait=120)
+    found = losses()
+    data = {one["name"]: one["what"] for one in found["data"]}
+    assert "deleted" in data["spare volume"]
+    assert "size was 1, is 2" in data["spare to extend"]
+    assert found["accepted"]
+    assert any("nothing tells which" in one for one in found["remarks"])
 
 
 def test_no_password_of_the_cloud_is_in_our_papers(papers: Path) -> None:
@@ -148,8 +270,22 @@ def test_no_password_of_the_cloud_is_in_our_papers(papers: Path) -> None:
             assert not [secret for secret in secrets if secret in content], path
 
 
-def test_back() -> None:
+def test_back(papers: Path) -> None:
     assert demo("back").returncode == 0
+
+
+def test_what_was_lost_is_kept_and_the_source_has_what_it_had(papers: Path, user: Any) -> None:
+    *_, last = sorted(papers.glob("losses-*.json"))
+    assert last.stat().st_mode & 0o777 == 0o600
+    found = json.loads(last.read_text())
+    assert named(found, "network", "created") == {"made since"}
+    assert {one["name"] for one in found["data"]} == set(SPARE)
+    assert user.network.find_network("made since") is None
+    assert user.network.find_network("spare to delete") is not None
+    for name in SPARE:  # known to the source again; the data of one is gone
+        volume = user.block_storage.find_volume(name)
+        user.block_storage.delete_volume(volume.id)
+        user.block_storage.wait_for_delete(volume, interval=1, wait=120)
 
 
 def test_the_readme_names_every_command() -> None:

@@ -45,6 +45,16 @@ class Project:
 
     def run(self, *argv: str, timeout: float = 1800, go_back: str = "") -> tuple[int, str]:
         """Exit status and everything printed by `pulumi` *argv*."""
+        argv = (*argv, "--stack", STACK) if argv[0] != "stack" else argv
+        return self._run("pulumi", *argv, "--non-interactive", timeout=timeout, go_back=go_back)
+
+    def migrate(self, *argv: str, timeout: float = 1800) -> str:
+        """What `migrate` *argv* printed; it must succeed."""
+        status, said = self._run("migrate", *argv, "--stack", STACK, timeout=timeout)
+        assert status == 0, said
+        return said
+
+    def _run(self, *argv: str, timeout: float, go_back: str = "") -> tuple[int, str]:
         env = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{self.root / 'state'}",
@@ -54,9 +64,8 @@ class Project:
         }
         if go_back:
             env["MIGRATE_GO_BACK"] = go_back
-        argv = (*argv, "--stack", STACK) if argv[0] != "stack" else argv
         ended = subprocess.run(
-            [str(REPOSITORY / "tools/run"), "pulumi", *argv, "--non-interactive"],
+            [str(REPOSITORY / "tools/run"), *argv],
             cwd=self.root,
             env=env,
             stdout=subprocess.PIPE,
@@ -70,6 +79,12 @@ class Project:
     def pulumi(self, *argv: str, timeout: float = 1800) -> str:
         """What `pulumi` *argv* printed; it must succeed."""
         status, said = self.run(*argv, timeout=timeout)
+        assert status == 0, said
+        return said
+
+    def go_back(self) -> str:
+        """Destroy the stack as somebody who has named it, which gives up what it serves."""
+        status, said = self.run("destroy", "--yes", "--skip-preview", go_back=STACK)
         assert status == 0, said
         return said
 

@@ -14,7 +14,7 @@ from tests.infra.engine import STACK, Project
 from tests.lab import cloud
 from tests.lab.settings import lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.unproven]
+pytestmark = pytest.mark.lab
 
 SHARED = ("**Gate::gate", "**Provider::cloud", "**SecGroup::*", "**SecGroupRule::*")
 MADE = (*SHARED, "**ServerGroup::*", "**HostKey::*", "**Port::*")

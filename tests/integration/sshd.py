@@ -12,6 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PORT = 2277  # 22 may be the machine's own
+ALONE = """
+mount -t tmpfs tmpfs /run; mkdir /run/sshd; mount -t tmpfs tmpfs /var/lib
+exec "$@"
+"""
+# killing the first process of a process namespace ends all that runs in it
+APART = (
+    *("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"),
+    *("sh", "-c", ALONE, "alone"),
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,12 @@ class Sshd:
 
 
 @contextmanager
-def running(folder: Path, address: str = "127.0.77.1") -> Iterator[Sshd]:
-    """Run sshd on *address* until the block ends; `root` may log in with `key`."""
+def running(folder: Path, address: str = "127.0.77.1", *, apart: bool = False) -> Iterator[Sshd]:
+    """Run sshd on *address* until the block ends; `root` may log in with `key`.
+
+    With *apart* as on a machine of its own: other processes, /run and /var/lib/migrate are not
+    this machine's.
+    """
     key, host_key = folder / "key", folder / "host_key"
     for path in (key, host_key):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
@@ -49,14 +62,18 @@ def running(folder: Path, address: str = "127.0.77.1") -> Iterator[Sshd]:
     }
     argv = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     server = subprocess.Popen(
-        [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", *argv],
+        [
+            *(APART if apart else ()),
+            *(shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null"),
+            *argv,
+        ],
         stderr=(folder / "log").open("w"),
     )
     try:
         _await(address)
         yield Sshd(address, key, known_hosts, folder, server.pid)
     finally:
-        server.terminate()
+        server.kill() if apart else server.terminate()  # unshare passes nothing but that on
         server.wait()
 
 

@@ -51,7 +51,9 @@ def _space(name: str) -> Path:
 
 
 def _groups(name: str) -> list[Path]:
-    return [path for path in Path("/sys/fs/cgroup").glob(f"**/sidestep-{name}") if path.is_dir()]
+    # not glob, which fails when another's group goes away meanwhile
+    named = f"sidestep-{name}"
+    return [Path(at, named) for at, folders, _ in os.walk("/sys/fs/cgroup") if named in folders]
 
 
 def loads(lab: Lab) -> list[int]:

@@ -26,7 +26,7 @@ from migrate.controller import PARTS, Place
 from migrate.controller import release as releases
 from migrate.errors import MigrateError
 from migrate.host import SshHost
-from migrate.services import RECIPES
+from migrate.services import chosen
 from migrate.settings import Settings
 from tests.lab import cloud, configuration, identity, packages, prepared
 from tests.lab.remote import script
@@ -70,9 +70,14 @@ class Rig:
         self._held = ExitStack()  # one user at a time: another's reset would end our machines
         self._held.enter_context(layers.locked(Path("/run", f"{rig().bridge}.user")))
 
-    def reset(self) -> None:
-        """Both machines as new, the source serving, nothing in the papers."""
-        reset(rig())
+    def reset(self, *, bare: bool = False) -> None:
+        """Both machines as new, the source serving, nothing in the papers.
+
+        A *bare* target is Debian as it came from the rack, with ssh and nothing else.
+        """
+        reset(rig(), target=not bare)
+        if bare:
+            _boot(_racked(rig()))
         self._resets += 1
         self.context = self._context()
 
@@ -84,10 +89,10 @@ class Rig:
     def _context(self) -> Context:
         this = rig()
         given = {name.removeprefix("sidestep:"): value for name, value in stack(this).items()}
-        recipes = tuple(one for one in RECIPES if one.project in this.services)
         papers = self._papers / str(self._resets)
         papers.mkdir(mode=0o700)
-        return connect("rig", Settings.model_validate(given), papers, recipes)
+        settings = Settings.model_validate(given)
+        return connect("rig", settings, papers, chosen(settings.services))
 
 
 def reset(this: Lab = RIG, *, target: bool = True) -> None:
@@ -128,6 +133,7 @@ def stack(this: Lab = RIG) -> dict[str, Any]:
             "knownHosts": str(access.known_hosts(this.home)),
         },
         "cloud": {"name": "lab-admin", "file": str(this.home / "clouds.yaml")},
+        "services": list(this.services),
         "backup": f"file://{this.home}/backup",
     }
     return {f"sidestep:{name}": value for name, value in settings.items()}
@@ -196,6 +202,13 @@ def _target(this: Lab) -> Machine:
     machine = prepared.machine_on(this, this.target, *below[:-1])
     top = prepared.snapshot("rig-new", key, this, machine, lambda made: _install(this, made))
     return prepared.machine_on(this, this.target, top, *below[:-1])
+
+
+def _racked(this: Lab) -> Machine:
+    wheels = layers.cache() / "uv"  # downloaded once; the hashes of the lock decide, not this
+    wheels.mkdir(parents=True, exist_ok=True)
+    machine = prepared.machine_on(this, this.target)
+    return replace(machine, binds={wheels: "/var/cache/sidestep/uv"})
 
 
 def _install(this: Lab, machine: Machine) -> None:

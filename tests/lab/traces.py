@@ -23,7 +23,7 @@ def digest(path):
         return hashlib.sha256(file.read()).hexdigest()[:16]
 
 files = {}
-roots = ["/etc", "/root/.ssh", "/var/lib/migrate", "/usr/local", "/var/spool/cron"]
+roots = ["/etc", "/root/.ssh", "/root/.cache", "/var/lib/migrate", "/usr/local", "/var/spool/cron"]
 roots += ["/run/systemd/transient", "/run/systemd/system", *glob.glob("/home/*/.ssh")]
 for root in roots:
     for folder, folders, names in os.walk(root):

@@ -23,7 +23,7 @@ from migrate.onhost import call
 from migrate.phases import compose
 from migrate.plan import Phase, Plan, Step
 
-pytestmark = [pytest.mark.rig, pytest.mark.unproven]
+pytestmark = pytest.mark.rig
 
 # with nothing in flight a closed cloud is a drained one
 DONE_BEFORE = {"gate.drain"}

@@ -149,7 +149,7 @@ def test_nothing_new_begins_after_a_failure(journal: Journal) -> None:
         raise StepError("no")
 
     broken = Step(
-        id="a", title="", phase=Phase.FOLLOW, done=lambda _: False, apply=refuse, revert=None
+        id="a", title="", phase=Phase.FOLLOW, done=lambda _: False, apply=refuse, revert=refuse
     )
     plan = Plan.of([broken, world.step("b", Phase.FOLLOW, ("a",))])
     with pytest.raises(StepError, match="a: no"):
@@ -167,12 +167,27 @@ def test_refuses_to_go_back_past_a_one_way_step(journal: Journal) -> None:
             world.step("b", Phase.CUTOVER, ("a",), one_way=True),
         ]
     )
-    runner = Runner(plan, journal, NO_CONTEXT)
+    runner = Runner(plan, journal, NO_CONTEXT, allowed={"b"})
     runner.advance()
     world.log.clear()
     with pytest.raises(IrreversibleError, match="past b"):
         runner.retreat()
     assert world.log == []
+
+
+def test_a_one_way_step_refuses_until_it_is_named(journal: Journal) -> None:
+    world = World()
+    steps = [world.step("a", Phase.FOLLOW, ()), world.step("b", Phase.FOLLOW, (), one_way=True)]
+    plan = Plan.of(steps)
+    for allowed in ((), ("a",), ("bb",)):
+        with pytest.raises(IrreversibleError, match=r"past b \(b\).*--past b"):
+            Runner(plan, journal, NO_CONTEXT, allowed=allowed).advance()
+    assert world.log == []
+    assert journal.is_empty()
+    Runner(plan, journal, NO_CONTEXT, allowed=("b",)).advance()
+    # what is done is not run again, so it needs no word
+    Runner(plan, journal, NO_CONTEXT).advance()
+    assert "b whole" in world.facts
 
 
 def test_does_nothing_twice_even_without_its_journal(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_a_good_file_is_read_and_paths_are_the_project_s(project: Path) -> None:
     assert settings.source.controllers[0].name == "ctl-old"
     assert settings.ssh.known_hosts == project / "keys/known_hosts"
     assert settings.window.limit_seconds == 600
+    assert settings.shared_storage == "refuse"
 
 
 def test_an_unknown_stack_names_those_there_are(project: Path) -> None:
@@ -55,15 +56,23 @@ def test_an_unknown_stack_names_those_there_are(project: Path) -> None:
 
 def test_every_problem_is_told_at_once(project: Path) -> None:
     broken = {**GOOD, "sidestep:provider": "cloud", "sidestep:windw": {}}
+    broken["sidestep:sharedStorage"] = "ignore"
     broken["sidestep:source"] = {**GOOD["sidestep:source"], "release": "epoxy", "virtualIps": []}
     broken["sidestep:ssh"] = {"usr": "root"}
     write(project, broken)
     with pytest.raises(SettingsError) as caught:
         load("prod", project)
     told = str(caught.value)
-    for part in ("provider", "source.release", "source.virtualIps", "ssh.usr", "windw"):
+    for part in (
+        "provider",
+        "source.release",
+        "source.virtualIps",
+        "ssh.usr",
+        "windw",
+        "sharedStorage",
+    ):
         assert f"sidestep:{part}" in told
-    assert "5 problem(s)" in told
+    assert "6 problem(s)" in told
     assert "\n" not in told
 
 
@@ -80,6 +89,24 @@ def test_contradictions_are_refused(project: Path, name: str, address: str, told
     write(project, {**GOOD, "sidestep:target": target})
     with pytest.raises(SettingsError, match=told):
         load("prod", project)
+
+
+def test_contradictions_are_told_with_what_is_malformed(project: Path) -> None:
+    target = {"release": "soon", "controllers": [{"name": "ctl-old", "address": "192.0.2.10"}]}
+    named = ["keystone", "glnace", "keystone"]
+    write(project, {**GOOD, "sidestep:target": target, "sidestep:services": named})
+    with pytest.raises(SettingsError) as caught:
+        load("prod", project)
+    told = str(caught.value)
+    assert "has 5 problem(s)" in told
+    for part in (
+        "sidestep:target.release",
+        "ctl-old names two machines",
+        "192.0.2.10 is used twice",
+        "names keystone twice",
+        "'glnace' is not known; there are: keystone, glance, placement",
+    ):
+        assert part in told
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""One run at a time on a cloud, from wherever: a record on the source's controllers.
+
+`lock.py` keeps two commands over the same papers apart, and the kernel drops it with the process.
+Other papers (another directory, another operator's machine) meet here. A record that names our own
+papers is a dead predecessor's and taken on; another's is refused unless the operator takes it over,
+which shuts the other run out of every host, also when it is alive.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from migrate.cloud import Context, apart
+from migrate.errors import CommandError, LockedError, MigrateError, UnreachableError
+from migrate.host import Host
+from migrate.onhost import call
+
+TAKE_OVER = "MIGRATE_TAKE_OVER"  # for `pulumi destroy`, which has no options of ours
+END_SECONDS = 60.0
+Note = Callable[[str, str], None]
+
+
+def told(record: dict[str, Any]) -> str:
+    """A record for people: "ann@desk pid 411 since 2026-… for cutover, papers desk:/srv/…"."""
+    return "{who} since {since} for {command}, papers {place}".format(**record)
+
+
+def asked_to_take_over(stack: str) -> bool:
+    """Whether the environment names *stack* for taking over."""
+    return os.environ.get(TAKE_OVER) == stack
+
+
+@contextmanager
+def held(
+    context: Context, mine: dict[str, Any], note: Note, *, take_over: bool = False
+) -> Iterator[None]:
+    """Hold the cloud as *mine* (see `lock.held`) and be the only run that its hosts let in.
+
+    *note* is given what was found and done, a kind and a line. A host that cannot be reached is
+    passed over: should it come back, it lets this run in only if the last run there ended by
+    itself, or if it has booted since. A run that has taken over stays named on the hosts when it
+    ends, since the other may live.
+    """
+    run = context.run
+    assert run is not None
+    mine = {**mine, "run": run.id, "stack": context.stack}
+    taken: list[Host] = []
+    try:
+        _claim(context, mine, note, take_over, taken)
+        _admit(context, note)
+        run.admitted = True
+        yield
+    finally:
+        with suppress(MigrateError):
+            resume(context)
+        if not take_over:
+            _leave(context)
+        for host in taken:
+            try:
+                call(host, "runs.release", run.id, timeout=20)
+            except MigrateError as error:
+                note("lock", f"left on {host.name}, which the next command takes on: {error}")
+
+
+def _claim(
+    context: Context,
+    mine: dict[str, Any],
+    note: Note,
+    take_over: bool,
+    taken: list[Host],
+) -> None:
+    silent = []
+    for host in sorted(context.source.controllers, key=lambda one: one.name):  # all in one order
+        try:
+            found = call(host, "runs.claim", mine, take_over, timeout=20)
+        except (UnreachableError, CommandError) as error:  # dead, or its disk is full
+            silent.append(str(error))
+            note("lock", f"not asked: {error}")
+            continue
+        before = found["before"]
+        if not found["mine"]:
+            raise LockedError(
+                f"another run is at work, says {host.name}: {told(before)}. Wait for it or end it "
+                f"there; if it is dead, the same command with --take-over "
+                f"({TAKE_OVER}={context.stack} before `pulumi destroy`) shuts it out and goes on"
+            )
+        taken.append(host)
+        if before and before["papers"] != mine["papers"]:
+            note("lock", f"taken over on {host.name} from {told(before)}")
+        elif before:
+            note("lock", f"taken on from a run that died on {host.name}: {told(before)}")
+    if not taken and not take_over:
+        raise UnreachableError(
+            f"nobody can say whether another run is at work: {'; '.join(silent)}. If you know that "
+            f"none is, add --take-over ({TAKE_OVER}={context.stack} before `pulumi destroy`)"
+        )
+
+
+def _admit(context: Context, note: Note) -> None:
+    """Shut every other run out of every host, and end what it left running there."""
+    run = context.run
+    assert run is not None
+
+    def admit(host: Host) -> list[str]:
+        try:
+            ended = call(host, "runs.admit", run.id, timeout=END_SECONDS)
+        except UnreachableError as error:
+            return [f"not looked for on {host.name}: {error}"]
+        return [f"ended on {host.name}: {one}" for one in ended]
+
+    for line in _everywhere(context, admit):
+        note("orphan", line)
+
+
+def _leave(context: Context) -> None:
+    """Nothing of this run is at work any more, and nobody else's was shut out."""
+    run = context.run
+    assert run is not None
+    run.admitted = False
+
+    def leave(host: Host) -> list[str]:
+        with suppress(MigrateError):  # then the next run is let in after that host was asked
+            call(host, "runs.leave", run.id, timeout=20)
+        return []
+
+    _everywhere(context, leave)
+
+
+def interrupt(context: Context) -> list[str]:
+    """End what this run has running on the hosts; nothing of it begins until `resume`.
+
+    Goes by connections of its own, since all of the run's may be busy. Gives what went wrong.
+    """
+    run = context.run
+    if run is None:
+        return []
+
+    def shut(host: Host) -> list[str]:
+        try:
+            call(host, "runs.shut", run.id, timeout=END_SECONDS)
+        except MigrateError as error:
+            return [str(error)]
+        return []
+
+    with run.ending:
+        run.interrupted.set()
+        return _everywhere(apart(context), shut)
+
+
+def resume(context: Context) -> None:
+    """Let the run act again after `interrupt`; LockedError when another has taken over."""
+    run = context.run
+    if run is None or not run.interrupted.is_set():
+        return
+    with run.ending:  # what is being ended must be gone before anything is undone
+        run.interrupted.clear()
+        run.admitted = False
+
+        def readmit(host: Host) -> list[str]:
+            try:
+                call(host, "runs.readmit", run.id, timeout=20)
+            except UnreachableError:
+                pass  # whatever needs it says so
+            except MigrateError as error:
+                raise LockedError(f"{host.name}: {error}") from error
+            return []
+
+        try:
+            _everywhere(context, readmit)
+        finally:
+            run.admitted = True
+
+
+def _everywhere(context: Context, ask: Callable[[Host], list[str]]) -> list[str]:
+    hosts = {h.address: h for h in (*context.source.hosts, *context.target.controllers)}
+    with ThreadPoolExecutor(16) as pool:
+        return [line for found in pool.map(ask, hosts.values()) for line in found]

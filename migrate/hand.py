@@ -1,0 +1,169 @@
+"""The operator's hand on a run at work: hold, abort, and the limit of the window.
+
+Requests are files among the stack's papers, so that any terminal of the operator's machine will do,
+also one that is not the run's. The run looks several times a second. What was asked, and what came
+of it, is in the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from migrate import claim, lock
+from migrate.cloud import apart
+from migrate.errors import MigrateError, StepError
+from migrate.gate import timer
+from migrate.journal import State
+from migrate.runner import Runner
+from migrate.session import Session
+
+HOLD, ABORT = "hold", "abort"
+POINT_OF_RELEASE = "vip.takeover"
+UNDONE = (State.PENDING, State.REVERTED)
+LOOK_SECONDS = 0.3
+ASK_SECONDS = 5.0
+REMIND_SECONDS = 600.0
+HOLD_SECONDS = 24 * 3600.0
+
+
+def ask(home: Path, what: str, reason: str = "") -> None:
+    """Leave the request *what* for the run at work, or for the next one."""
+    said = {
+        "who": lock.myself(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "reason": reason,
+    }
+    staged = home / f"{what}.new"
+    staged.touch(mode=0o600)
+    staged.write_text(json.dumps(said))
+    staged.replace(home / what)
+
+
+def asked(home: Path, what: str) -> str:
+    """Who asked for *what*, e.g. "ann@desk pid 7 at 2026-… (disk is slow)"; "" for nobody."""
+    try:
+        found = json.loads((home / what).read_text())
+        return f"{found['who']} at {found['at']}" + (found["reason"] and f" ({found['reason']})")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return "somebody"  # a file made by hand holds as well
+
+
+def withdraw(home: Path, what: str) -> bool:
+    """Take the request *what* back; whether there was one."""
+    found = (home / what).exists()
+    (home / what).unlink(missing_ok=True)
+    return found
+
+
+def wait_while_held(session: Session) -> float:
+    """Return when nobody holds the window any more; for how many seconds it was held.
+
+    StepError when it was stopped meanwhile, or not released within a day.
+    """
+    who = asked(session.home, HOLD)
+    if not who:
+        return 0.0
+    wait = f"the window is held by {who}; it opens after `migrate release`, `migrate abort` ends it"
+    session.remark("hold", wait)
+    began = reminded = time.monotonic()
+    while asked(session.home, HOLD):
+        if Runner.stopping.wait(LOOK_SECONDS):
+            raise StepError(f"{Runner.why} while held; nothing was closed")
+        now = time.monotonic()
+        if now > began + HOLD_SECONDS:
+            raise StepError(f"held by {who} for a day and not released; nothing was closed")
+        if now > reminded + REMIND_SECONDS:
+            reminded = now
+            session.tell(f"still waiting: {wait}")
+    session.remark("hold", "released, going on")
+    return time.monotonic() - began
+
+
+@contextmanager
+def watching(session: Session) -> Iterator[threading.Event]:
+    """Heed `migrate abort` as long as the block runs, the window's limit once the event is set.
+
+    A request of before is another run's and forgotten. So is a watch of before: it may have
+    reopened the source, which this run closes anew.
+    """
+    if withdraw(session.home, ABORT):
+        session.remark("abort", "a request of before this run was put away")
+    over, window = threading.Event(), threading.Event()
+    thread = threading.Thread(target=_watch, args=(session, over, window), name="hand", daemon=True)
+    thread.start()
+    try:
+        yield window
+    finally:
+        over.set()
+        thread.join()
+
+
+def _watch(session: Session, over: threading.Event, window: threading.Event) -> None:
+    limit = Limit(session)
+    while not over.wait(LOOK_SECONDS):
+        try:
+            if _heeded(session, window.is_set() and limit.reached()):
+                return
+        except MigrateError:
+            continue  # the journal cannot be read: the watch on the source has the last word
+
+
+def _heeded(session: Session, too_long: bool) -> bool:
+    """Whether the run was told to go back."""
+    who = asked(session.home, ABORT)
+    if not who and not too_long:
+        return False
+    limit = session.context.settings.window.limit_seconds
+    why = f"aborted by {who}" if who else f"the window took longer than {limit} s"
+    moved = session.journal.state(POINT_OF_RELEASE) is State.DONE
+    if not moved and Runner.stop_all(why, unless=POINT_OF_RELEASE):
+        session.remark("abort", why)
+        withdraw(session.home, ABORT)
+        interrupt(session)
+        return True
+    if who:
+        session.remark(
+            "abort",
+            f"refused to {who}: the virtual IP has moved, `migrate rollback --execute` goes back",
+        )
+        withdraw(session.home, ABORT)
+    return False
+
+
+def interrupt(session: Session) -> None:
+    """End what the running steps have running on the hosts; `claim.resume` lets the run go on."""
+    for wrong in claim.interrupt(session.context):
+        session.remark("interrupt", wrong)
+
+
+class Limit:
+    """When the run must go back by itself, by the source's clock; see `gate/timer.py`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._context = apart(session.context)  # the run's own connections may all be busy
+        self._asked = self._until = 0.0
+
+    def reached(self) -> bool:
+        """Whether the window has lasted as long as it may; no more asked once it is disarmed."""
+        if self._session.journal.state("gate.disarm") not in UNDONE:
+            return False
+        now = time.monotonic()
+        if now > self._asked + ASK_SECONDS:
+            self._asked = now
+            try:
+                left = timer.left(self._context)
+                self._until = now + left if left is not None else 0.0
+            except StepError:
+                self._until = now  # the source has reopened itself
+            except MigrateError:
+                pass  # it cannot be asked; what it said last holds
+        return bool(self._until) and now >= self._until

@@ -1,0 +1,209 @@
+"""What both sides share is held: calls on the target that would destroy what a rollback needs.
+
+Volumes stand on storage of both sides. Until the operator accepts the target, cinder there refuses
+what would delete or change them under the source: a policy file of ours, written before cinder has
+ever started. `sidestep:sharedStorage: record` lets through whatever can be named afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files as packaged
+from pathlib import PurePosixPath
+
+import yaml
+
+from migrate import markers
+from migrate.cloud import Context
+from migrate.configuration import files
+from migrate.configuration.files import File
+from migrate.configuration.ini import Ini
+from migrate.errors import PreconditionError, StepError
+from migrate.host import Host
+from migrate.plan import Phase, Step
+from migrate.services.base import Recipe
+
+PROJECT = "cinder"
+NAME = "zz-migrate-hold.yaml"  # the last of its folder: later files win
+RECORD = "cinder.hold"
+ACCEPTED = "/var/lib/migrate/accepted.json"
+ACCEPT = "storage.accept"
+LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
+
+# The release's own word on which rule counts, from every file and folder that it reads.
+RULES = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+names = json.loads(sys.argv[1])
+from oslo_config import cfg
+from cinder.common import config
+from cinder import policy
+cfg.CONF([], project="cinder", version="0")
+policy.init(suppress_deprecation_warnings=True)
+policy._ENFORCER.load_rules(True)
+known = policy._ENFORCER.registered_rules
+print(json.dumps({one: [one in known, str(policy._ENFORCER.rules.get(one))] for one in names}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A call that is refused; see holds.yaml."""
+
+    policy: str
+    what: str
+    told: bool = True
+
+
+@cache
+def table() -> tuple[Held, ...]:
+    """Every call of holds.yaml."""
+    document = yaml.safe_load(packaged(__package__).joinpath("holds.yaml").read_text())
+    return tuple(Held(**row) for row in document["volumes"])
+
+
+def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`cinder.hold` before cinder serves; `storage.accept`, which the operator alone runs."""
+    if PROJECT not in {recipe.project for recipe in recipes}:
+        return
+    yield Step(
+        id="cinder.hold",
+        title="Hold calls that would destroy what both sides share",
+        phase=Phase.FOLLOW,
+        done=held,
+        apply=hold,
+        revert=let_go,
+        needs=("cinder.config",),
+        estimate=6.0,
+    )
+    yield Step(
+        id=ACCEPT,
+        title="Accept the target: going back loses what is done to shared volumes from now on",
+        phase=Phase.ACCEPT,
+        done=accepted,
+        apply=accept,
+        revert=hold_again,
+        needs=("cinder.hold", "release"),
+        estimate=1.0,
+    )
+
+
+def rendered(mode: str) -> str:
+    """The policy file for *mode*, "refuse" or "record"."""
+    lines = [
+        "# Written by migrate: the old cloud's volumes are on the same storage, and going back to",
+        "# it is still possible. `migrate accept --execute` lifts this.",
+    ]
+    lines += [
+        f'"{one.policy}": "!"  # {one.what}' for one in table() if mode == "refuse" or not one.told
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def hold(context: Context) -> None:
+    """Write the file on every target controller; the release's own code must see it count."""
+    mode = context.settings.shared_storage
+    for host in context.target.controllers:
+        files.write(host, RECORD, [_file(host, rendered(mode))])
+        if wrong := without_effect(context, host):
+            raise StepError(f"{host.name}: not all is held: {'; '.join(wrong)}")
+
+
+def held(context: Context) -> bool:
+    """Whether the file is in place everywhere; once the operator has accepted, nothing is held."""
+    text = rendered(context.settings.shared_storage)
+    return accepted_at(context) > 0 or all(
+        files.in_place(host, [_file(host, text)]) for host in context.target.controllers
+    )
+
+
+def let_go(context: Context) -> None:
+    """Nothing of it left."""
+    for host in context.standing:
+        files.restore(host, RECORD)
+
+
+def without_effect(context: Context, host: Host) -> list[str]:
+    """Held calls that cinder on *host* would let through, or does not know; asked of its code."""
+    names = [
+        one.policy for one in table() if context.settings.shared_storage == "refuse" or not one.told
+    ]
+    told = host.run(
+        *(f"{context.venv}/bin/python", "-", json.dumps(names)), stdin=RULES, timeout=180
+    )
+    wrong = []
+    for name, (known, rule) in json.loads(told.splitlines()[-1]).items():
+        if not known:
+            wrong.append(f"cinder of {context.target.release} knows no policy {name}")
+        elif rule != "!":
+            wrong.append(f"{name} is {rule!r}, set by a file that is read later")
+    return wrong
+
+
+def accept(context: Context) -> None:
+    """Note when, then lift: the file stays, empty, or cinder would not read its folder again."""
+    if markers.stage(context) != "released":
+        raise PreconditionError("the target does not serve yet: there is nothing to accept")
+    note = json.dumps({"at": time.time(), "stack": context.stack})
+    for host in context.target.controllers:
+        if not host.exists(ACCEPTED):
+            host.run("mkdir", "-p", "-m", "700", str(PurePosixPath(ACCEPTED).parent))
+            host.write(ACCEPTED, note, mode=0o600)
+    for host in context.target.controllers:
+        files.write(host, RECORD, [_file(host, LIFTED)])
+
+
+def accepted(context: Context) -> bool:
+    """Whether every target controller has noted it and holds nothing."""
+    return all(
+        host.exists(ACCEPTED) and files.in_place(host, [_file(host, LIFTED)])
+        for host in context.target.controllers
+    )
+
+
+def accepted_at(context: Context) -> float:
+    """When the first target controller noted it, in seconds since 1970; 0.0 before."""
+    noted = [
+        json.loads(text)["at"]
+        for host in context.standing
+        if (text := host.shell('cat "$1" 2>/dev/null || true', ACCEPTED))
+    ]
+    return float(min(noted, default=0.0))
+
+
+def hold_again(context: Context) -> None:
+    """As before `accept`: held, and not noted."""
+    text = rendered(context.settings.shared_storage)
+    for host in context.standing:
+        if host.exists(ACCEPTED):
+            files.write(host, RECORD, [_file(host, text)])
+            host.run("rm", "-f", ACCEPTED)
+            folder = str(PurePosixPath(ACCEPTED).parent)
+            host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', folder)
+
+
+def _file(host: Host, text: str) -> File:
+    return File(f"{folder(host)}/{NAME}", text, 0o640, f"root:{PROJECT}")
+
+
+def folder(host: Host) -> str:
+    """The last folder of policies that cinder on *host* reads: what stands there counts."""
+    found = files.read(host, ["/etc/cinder/cinder.conf", "/etc/cinder/cinder.conf.d/*.conf"])
+    return str(PurePosixPath("/etc/cinder", last_folder(found.values())))
+
+
+def last_folder(texts: Iterable[str]) -> str:
+    """The last `[oslo_policy] policy_dirs` of configuration *texts*, as it is written there.
+
+    The option may be repeated; a later file's values take the place of an earlier one's.
+    """
+    found = "policy.d"
+    for text in texts:
+        for line in Ini.parse(text).options():
+            if (line.section, line.name) == ("oslo_policy", "policy_dirs"):
+                found = line.value
+    return found

@@ -1,0 +1,135 @@
+"""Which run is at work on this host: who holds the cloud, and what earlier runs left running.
+
+`lock.json` on the source's controllers says who holds the cloud, from where and since when. The
+file of the admitted run is on every host; it is in /run, as a boot ends what it guards against.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from migrate.onhost import record, systemd
+
+RECORD = "lock"
+CLAIM = "/var/lib"  # not the lock of the steps, which an orphan may hold
+ADMITTED = "/run/migrate.run"
+MARK = b"MIGRATE_RUN="
+WARM = "migrate-warm-"  # units that live on across runs; what they were asked to do does not
+GRACE_SECONDS = 3.0
+GIVE_UP_SECONDS = 30.0
+
+
+def claim(mine: dict[str, Any], take_over: bool) -> dict[str, Any]:
+    """Hold the cloud as *mine*, unless other papers hold it: {"mine": True, "before": record}.
+
+    A record of the same papers is a dead predecessor's: their flock is ours.
+    """
+    with record.locked(CLAIM):
+        before = record.load(RECORD)
+        if before and before["papers"] != mine["papers"] and not take_over:
+            return {"mine": False, "before": before}
+        record.save(RECORD, mine)
+    return {"mine": True, "before": before}
+
+
+def release(run: str) -> None:
+    """Hold it no more; another's record stays."""
+    with record.locked(CLAIM):
+        before = record.load(RECORD)
+        if before and before["run"] == run:
+            record.forget(RECORD)
+
+
+def admit(run: str) -> list[str]:
+    """From here on only *run* may act here; what others still ran is ended first and told."""
+    _write(run)
+    return _end(lambda mark: mark != run)
+
+
+def leave(run: str) -> None:
+    """No run is at work here any more; another's name stays."""
+    if _read().split(" ")[0] == run:
+        os.unlink(ADMITTED)
+
+
+def shut(run: str) -> list[str]:
+    """End what *run* has running here and let it begin nothing more, until `readmit`."""
+    if _read() in ("", run):
+        _write(f"{run} interrupted")
+    return _end(lambda mark: mark == run)
+
+
+def readmit(run: str) -> None:
+    """Undo `shut`, unless somebody else has been admitted since."""
+    if _read().split(" ")[0] not in ("", run):
+        raise RuntimeError("another run has taken over meanwhile")
+    _write(run)
+
+
+def _read() -> str:
+    try:
+        with open(ADMITTED) as stream:
+            return stream.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(text: str) -> None:
+    record.write(ADMITTED, text + "\n", 0o644)
+
+
+def _end(ours: Callable[[str], bool]) -> list[str]:
+    """End marked processes of runs that are *ours* to end; RuntimeError when one does not go."""
+    told: dict[int, str] = {}
+    began = time.monotonic()
+    while found := _marked(ours):
+        waited = time.monotonic() - began
+        told.update(found)
+        if waited > GIVE_UP_SECONDS:
+            raise RuntimeError(
+                "an earlier run left what cannot be ended: "
+                + "; ".join(f"process {pid} ({what})" for pid, what in found.items())
+            )
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGTERM if waited < GRACE_SECONDS else signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.1)
+    return [f"{what} (process {pid})" for pid, what in told.items()]
+
+
+def _marked(ours: Callable[[str], bool]) -> dict[int, str]:
+    """Living processes that carry such a mark, and what a warm tool does for one: pid to words."""
+    found = {}
+    here = os.readlink("/proc/self/ns/pid")  # containers on this host are hosts of their own
+    for pid, parts, _ in systemd.processes():
+        try:
+            if os.readlink(f"/proc/{pid}/ns/pid") != here:
+                continue
+            with open(f"/proc/{pid}/environ", "rb") as stream:
+                environment = stream.read().split(b"\0")
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                words = stream.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        marks = [one[len(MARK) :].decode() for one in environment if one.startswith(MARK)]
+        if (marks and ours(marks[0])) or _works_warm(pid, parts):
+            found[pid] = words[:80]
+    return found
+
+
+def _works_warm(pid: int, parts: set[str]) -> bool:
+    """Whether *pid* is what a waiting schema tool has forked to do a command."""
+    if not any(part.startswith(WARM) for part in parts):
+        return False
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            parent = int(stream.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return False
+    return parent != 1

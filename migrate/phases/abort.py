@@ -1,0 +1,88 @@
+"""`migrate abort`: out of the window and back to the source, by the run at work or in its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from migrate import hand, lock, markers
+from migrate.errors import PreconditionError, StepError
+from migrate.gate.timer import BACK_SECONDS
+from migrate.hand import ABORT, POINT_OF_RELEASE
+from migrate.journal import BEGUN, Journal, State
+from migrate.phases.rollback import rollback_of
+from migrate.plan import Phase
+from migrate.runner import Observer, Runner
+from migrate.session import Session
+
+NOTICE_SECONDS = 20.0
+
+
+def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None]) -> None:
+    """Ask the run at work to go back, and return when it has; PreconditionError when it refuses.
+
+    *holder* is what `lock.held_by` said.
+    """
+    named = "{who}, at work on {command} since {since}".format(**holder)
+    _refuse_moved(session)
+    if holder["command"] != "cutover":
+        raise PreconditionError(f"only a cutover can be aborted; {named}: Ctrl-C there stops it")
+    hand.ask(session.home, ABORT)
+    tell(f"asked {named}; waiting until it has gone back")
+    _until(
+        lambda: not hand.asked(session.home, ABORT),
+        NOTICE_SECONDS,
+        f"{named}, does not notice. End it (kill -9), then `migrate abort` again",
+    )
+    last = [one.text for one in session.journal.remarks() if one.kind == ABORT]
+    if last and last[-1].startswith("refused"):
+        _refuse_moved(session, sure=True)
+    _until(
+        lambda: not lock.held_by(session.home),
+        BACK_SECONDS,
+        f"{named}, is still going back; see `migrate status`",
+    )
+    if begun := _begun(session.journal):
+        raise StepError(
+            f"going back did not end: {', '.join(begun[:5])} still begun; repair what "
+            "`migrate status` names, then `migrate abort` again"
+        )
+
+
+def abort(session: Session, notify: Observer) -> None:
+    """Undo the window that a run which died has left open; also without its journal."""
+    _refuse_moved(session)
+    if markers.stage(session.context) == "released":
+        _refuse_moved(session, sure=True)
+    if not session.journal.is_empty() and not _begun(session.journal):
+        raise PreconditionError("no window is open: there is nothing to abort")
+    session.remark("abort", f"undoing the window in the place of a run that died: {lock.myself()}")
+    with Runner.unstoppable():
+        rollback_of(session, notify, Phase.CUTOVER)
+
+
+def window_begun(session: Session) -> bool:
+    """Whether the doors are closed or about to be, as the journal has it."""
+    return "gate.timer" in _begun(session.journal)
+
+
+def _begun(journal: Journal) -> list[str]:
+    last = {event.step: event.state for event in journal.events(Phase.CUTOVER)}
+    return [step for step, state in last.items() if state in BEGUN]
+
+
+def _refuse_moved(session: Session, *, sure: bool = False) -> None:
+    if sure or session.journal.state(POINT_OF_RELEASE) is State.DONE:
+        raise PreconditionError(
+            "the virtual IP has moved and the target serves: `migrate rollback --execute` goes "
+            "back and names what would be lost"
+        )
+
+
+def _until(question: Callable[[], bool], seconds: float, told: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not question():
+        if time.monotonic() > deadline:
+            raise StepError(told)
+        time.sleep(0.2)

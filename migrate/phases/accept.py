@@ -1,0 +1,19 @@
+"""`migrate accept`: the operator's word that the target stays; shared storage is no longer held."""
+
+from __future__ import annotations
+
+from migrate import markers
+from migrate.errors import PreconditionError
+from migrate.plan import Phase
+from migrate.runner import Observer
+from migrate.session import Session
+
+
+def accept(session: Session, notify: Observer) -> None:
+    """Let calls through that destroy what a rollback needs; refuses before the release."""
+    runner = session.runner(Phase.ACCEPT, notify=notify)
+    if not runner.plan:
+        raise PreconditionError("no service of this stack shares storage: nothing is held")
+    if markers.stage(session.context) != "released":
+        raise PreconditionError("the target does not serve yet: there is nothing to accept")
+    runner.advance()

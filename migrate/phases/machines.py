@@ -1,0 +1,59 @@
+"""What the controllers themselves say about a move; whoever is silent is told as such."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from migrate import claim
+from migrate.cloud import Cloud, Context
+from migrate.errors import MigrateError
+from migrate.host import Host
+from migrate.markers import SCHEMA, STAGES
+from migrate.onhost import call
+
+PATIENCE_SECONDS = 4.0
+
+
+def look(context: Context) -> dict[str, dict[str, Any]]:
+    """By host name {"side": "source", **`onhost.look.seen`}, or {"side", "silent": why}."""
+    addresses = [str(one.address) for one in context.source.virtual_ips]
+
+    def ask(one: tuple[Cloud, Host]) -> dict[str, Any]:
+        cloud, host = one
+        try:
+            seen = call(host, "look.seen", addresses, SCHEMA, timeout=10)
+        except MigrateError as error:
+            return {"side": cloud.name, "silent": str(error)}
+        return {"side": cloud.name, **seen}
+
+    both = [(cloud, h) for cloud in (context.source, context.target) for h in cloud.controllers]
+    with ThreadPoolExecutor(16) as pool:
+        found = pool.map(ask, both)
+        return {host.name: one for (_, host), one in zip(both, found, strict=True)}
+
+
+def lines(found: dict[str, dict[str, Any]]) -> list[str]:
+    """*found* of `look`, a line a host."""
+    return [f"{one['side']} {name}: {', '.join(_words(one))}" for name, one in found.items()]
+
+
+def _words(one: dict[str, Any]) -> list[str]:
+    if "silent" in one:
+        return [f"cannot be asked: {one['silent']}"]
+    watch = one["watch"]
+    words = [f"holds {address}" for address in one["addresses"]]
+    if one["side"] == "source":
+        words.append(f"closed to {one['closed']}" if one["closed"] else "open")
+        words += ["fenced"] if one["fenced"] else []
+    words += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
+    words += {
+        "armed": [f"the watch reopens it in {max(watch['left'], 0):.0f} s"],
+        "reopening": ["the watch reopens it just now"],
+        "reopened": ["the watch has reopened it"],
+    }.get(watch["state"], [])
+    if watch["state"] == "armed" and not watch["alive"]:
+        words.append("but the watch does not run")
+    if one["lock"]:
+        words.append(f"held by {claim.told(one['lock'])}")
+    return words or ["nothing of ours"]

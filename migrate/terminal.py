@@ -1,0 +1,78 @@
+"""The operator's terminal, which may die or stand still, and the log that has what it did not show.
+
+Everything is printed by a thread of its own: a terminal whose ssh session is gone raises, one that
+was stopped with Ctrl-S blocks, and neither may stop the run. `run.log` among the papers (0600) has
+each line with its time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+LOG = "run.log"
+
+
+class Terminal:
+    """One for the process; what fails once, stdout or stderr, is shown nothing more."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[tuple[int, Callable[[], object]]] = queue.Queue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._log: TextIO | None = None
+        self.dead: set[int] = set()
+
+    def log_to(self, home: Path) -> None:
+        """Append what is said to `run.log` in *home*; without room for it there is no log."""
+        try:
+            descriptor = os.open(home / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._log = os.fdopen(descriptor, "a", buffering=1, errors="replace")
+        except OSError:
+            self._log = None
+
+    def log(self, text: str) -> None:
+        if self._log is None:
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        try:
+            self._log.write("".join(f"{now} [{os.getpid()}] {line}\n" for line in text.split("\n")))
+        except (OSError, ValueError):
+            self._log = None
+
+    def show(self, number: int, write: Callable[[], object]) -> None:
+        """Have *write*, to file *number* 1 or 2, called by the printing thread; returns at once."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._print, name="terminal", daemon=True)
+                self._thread.start()
+                atexit.register(self.flush)
+        self._waiting.put((number, write))
+
+    def flush(self) -> None:
+        """Return when all is shown; to be called where nothing waits for us any more."""
+        self._waiting.join()
+
+    def _print(self) -> None:
+        while True:
+            number, write = self._waiting.get()
+            try:
+                if number not in self.dead:
+                    write()
+                    (sys.stdout if number == 1 else sys.stderr).flush()
+            except (OSError, ValueError, SystemExit):  # rich exits on a broken pipe
+                self.dead.add(number)
+                # Python itself flushes it when it ends, and would fail
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            finally:
+                self._waiting.task_done()
+
+
+TERMINAL = Terminal()

@@ -1,0 +1,312 @@
+"""What going back would lose: two listings as one document by project and type. Data: losses.yaml.
+
+The document, kept as `losses.json`:
+
+    {"stack": "lab", "taken": "2026-11-24T08:15:00+00:00", "released": "...", "accepted": "",
+     "counts": {"created": 2, "changed": 1, "deleted": 0, "data": 1},
+     "projects": [{"id": "3f…", "name": "demo", "types": {"server": {
+         "created": [{"id": "6f…", "name": "web", "now": {the whole resource}}],
+         "changed": [{"id": "9a…", "name": "db", "fields": ["metadata.role"],
+                      "before": {the whole resource}, "now": {the whole resource}}],
+         "deleted": [{"id": "77…", "name": "old", "before": {the whole resource}}]}}}],
+     "data": [{"type": "volume", "id": "…", "name": "…", "project": "demo", "what": "deleted: …"}],
+     "unknown": ["trunk: 3 of them, not told: answered 404"],
+     "remarks": ["since … nothing tells which volumes were reverted, …"]}
+
+"created", "changed" and "deleted" can be made again on the source by hand, from what is written
+here; "data" cannot: it is gone from storage that both sides share. A project "" is the cloud's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from migrate.verify import boot
+from migrate.verify.comparison import MISSING, Difference, compare
+from migrate.verify.listing import Listing, Resource, kinds
+
+CHANGES = {"added": "created", "changed": "changed", "removed": "deleted"}
+OWN_TYPES = ("server", "port", "security-group")  # what `verify` makes, by its name
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """`document` as above. False where nothing would be lost."""
+
+    document: dict[str, Any]
+
+    def __bool__(self) -> bool:
+        return self.total > 0 or bool(self.document["unknown"])
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        found: dict[str, int] = self.document["counts"]
+        return found
+
+    def told(self) -> str:
+        """The counts in words: "2 created, 1 deleted; data of 1 gone from shared storage"."""
+        words = [f"{n} {change}" for change, n in self.counts.items() if n and change != "data"]
+        told = ", ".join(words) or ("" if self.counts["data"] or self else "nothing")
+        parts = [told] if told else []
+        if self.counts["data"]:
+            parts.append(f"data of {self.counts['data']} gone from shared storage for good")
+        parts += [f"unknown: {'; '.join(self.document['unknown'])}"] if self.unknown else []
+        return "; ".join(parts)
+
+    @property
+    def unknown(self) -> list[str]:
+        found: list[str] = self.document["unknown"]
+        return found
+
+    def rows(self) -> Iterator[tuple[str, str, str, list[str]]]:
+        """Project, type, change and the resources' names, as a table shows them."""
+        for project in self.document["projects"]:
+            for type_, changes in project["types"].items():
+                for change, found in changes.items():
+                    yield project["name"], type_, change, [one["name"] for one in found]
+
+
+def nothing(stack: str) -> Losses:
+    """The target has not served: nothing can be lost."""
+    return Losses(_document(stack, 0.0, 0.0))
+
+
+def unknown(stack: str, released: float, why: str) -> Losses:
+    """The target cannot be asked."""
+    document = _document(stack, released, 0.0)
+    document["unknown"] = [why]
+    return Losses(document)
+
+
+def find(
+    stack: str,
+    before: Listing,
+    now: Listing,
+    *,
+    released: float,
+    accepted: float = 0.0,
+    traces: Iterable[dict[str, str]] = (),
+) -> Losses:
+    """What differs and is no consequence of the move itself, of another change, or of `verify`.
+
+    *traces* are snapshots that were made and deleted again since, which no listing shows:
+    `[{"id": ..., "name": ..., "volume_id": ...}]`.
+    """
+    document = _document(stack, released, accepted)
+    where = Projects(before, now)
+    grouped: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    differences = compare(before, now, ours=_ours(before, now)).differences
+    for one in (*differences, *_properties(before, now)):
+        if one.id == "*":
+            document["unknown"].append(f"{one.type}: {one.before}, {one.after}")
+            continue
+        if _follows(one):
+            continue
+        project = where.project(one.type, one.id)
+        changes = grouped.setdefault(project, {}).setdefault(one.type, {})
+        kept = changes.setdefault(f"{CHANGES[_change(one)]} {one.id}", {})
+        if not kept:
+            kept.update(_resource(one, before, now))
+        if one.field:
+            kept["fields"].append(one.field)
+    for project in sorted(grouped, key=lambda id_: (id_ == "", where.name(id_), id_)):
+        types: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        for type_, found in sorted(grouped[project].items()):
+            for key, one_ in sorted(found.items()):
+                change = key.partition(" ")[0]
+                types.setdefault(type_, {}).setdefault(change, []).append(one_)
+                document["counts"][change] += 1
+        document["projects"].append({"id": project, "name": where.name(project), "types": types})
+    document["data"] = [*_data(before, now, where), *_passing(before, now, where, traces)]
+    document["counts"]["data"] = len(document["data"])
+    if accepted:
+        document["remarks"].append(
+            f"since {_clock(accepted)}, when the target was accepted, volumes may have been "
+            "reverted, restored, rebuilt or replaced by another side of the storage: nothing "
+            "tells which, and their data stays as it is now"
+        )
+    if document["data"] or any(one["types"].get("volume") for one in document["projects"]):
+        document["remarks"].append(
+            "volumes that were created stay on the shared storage under their names "
+            "(volume-<id>): the source can take them over by `cinder manage`"
+        )
+    return Losses(document)
+
+
+class Projects:
+    """Whose a resource is, by both listings."""
+
+    def __init__(self, before: Listing, now: Listing) -> None:
+        self._listings = (now, before)
+        self._each = {kind.type: kind.each for kind in kinds()}
+
+    def name(self, id_: str) -> str:
+        """The project's name; its id where it has none any more."""
+        if not id_:
+            return "(the cloud's own)"
+        found = self._found("project", id_)
+        return str(found["name"]) if found else id_
+
+    def project(self, type_: str, id_: str) -> str:
+        """The project's id; "" for what belongs to the cloud itself."""
+        if type_ == "project":
+            return id_
+        resource = self._found(type_, id_) or {}
+        for field in _rules()["owners"]:
+            value: Any = resource
+            for part in field.split("/"):
+                value = value.get(part) if isinstance(value, dict) else None
+            if isinstance(value, str) and value:
+                return value
+        for field, kind in _rules()["parents"].items():
+            if isinstance(resource.get(field), str) and self._found(kind, resource[field]):
+                return self.project(kind, resource[field])
+        # an id may begin with the parent's: "<stack>/<name>"
+        parent, kind = id_.partition("/")[0], self._each.get(type_, "")
+        if kind and self._found(kind, parent):
+            return self.project(kind, parent)
+        return ""
+
+    def _found(self, type_: str, id_: str) -> Resource | None:
+        for listing in self._listings:
+            if id_ in listing.resources.get(type_, {}):
+                return listing.resources[type_][id_]
+        return None
+
+
+@cache
+def _rules() -> dict[str, Any]:
+    text = files("migrate.verify").joinpath("losses.yaml").read_text()
+    rules: dict[str, Any] = yaml.safe_load(text)
+    return rules
+
+
+def _document(stack: str, released: float, accepted: float) -> dict[str, Any]:
+    return {
+        "stack": stack,
+        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
+        "released": _clock(released),
+        "accepted": _clock(accepted),
+        "counts": dict.fromkeys((*CHANGES.values(), "data"), 0),
+        "projects": [],
+        "data": [],
+        "unknown": [],
+        "remarks": [],
+    }
+
+
+def _ours(before: Listing, now: Listing) -> set[str]:
+    """What a verification has left when it was killed: the next one deletes it."""
+    found = {
+        id_
+        for type_ in OWN_TYPES
+        for id_, one in now.resources.get(type_, {}).items()
+        if one.get("name") == boot.NAME and id_ not in before.resources.get(type_, {})
+    }
+    rules = now.resources.get("security-group-rule", {})
+    return found | {id_ for id_, one in rules.items() if one.get("security_group_id") in found}
+
+
+def _properties(before: Listing, now: Listing) -> Iterator[Difference]:
+    """Properties that users gave to images since: fields like those that a newer release adds.
+
+    What the release adds, every image has.
+    """
+    for type_ in _rules()["properties"]:
+        old, new = before.resources.get(type_, {}), now.resources.get(type_, {})
+        everywhere = set.intersection(*map(set, new.values())) if new else set()
+        for id_ in old.keys() & new.keys():
+            for name in new[id_].keys() - old[id_].keys() - everywhere:
+                yield Difference(type_, id_, str(name), MISSING, new[id_][name])
+
+
+def _change(one: Difference) -> str:
+    return "changed" if one.field else one.change
+
+
+def _follows(one: Difference) -> bool:
+    """Whether it is told by another difference already, or is bookkeeping."""
+    rules = _rules()
+    if one.type in rules["follow"]:
+        return True
+    return bool(one.field) and one.field in (
+        *rules["bookkeeping"],
+        *rules["states"].get(one.type, ()),
+    )
+
+
+def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:
+    old = before.resources.get(one.type, {}).get(one.id)
+    new = now.resources.get(one.type, {}).get(one.id)
+    found: dict[str, Any] = {"id": one.id, "name": _name(new or old or {}, one.id)}
+    if one.field:
+        found["fields"] = []
+    if old is not None:
+        found["before"] = old
+    if new is not None:
+        found["now"] = new
+    return found
+
+
+def _name(resource: Resource, id_: str) -> str:
+    for field in ("name", "stack_name", "display_name", "resource_name", "floating_ip_address"):
+        if isinstance(resource.get(field), str) and resource[field]:
+            return str(resource[field])
+    return id_
+
+
+def _data(before: Listing, now: Listing, where: Projects) -> Iterator[dict[str, str]]:
+    """Volumes, snapshots and backups whose data the source would not find as it knows it."""
+    for type_, fields in _rules()["data"].items():
+        old, new = before.resources.get(type_), now.resources.get(type_)
+        if old is None or new is None:
+            continue
+        for id_, one in old.items():
+            if id_ not in new:
+                yield _lost(type_, id_, one, where, "deleted: its data is gone")
+                continue
+            for field, words in fields.items():
+                if one.get(field) != new[id_].get(field):
+                    told = f"{words}: {field} was {one.get(field)}, is {new[id_].get(field)}"
+                    yield _lost(type_, id_, one, where, told)
+    old, new = before.resources.get("snapshot", {}), now.resources.get("snapshot", {})
+    for id_ in new.keys() - old.keys():
+        volume = new[id_].get("volume_id", "")
+        known = before.resources.get("volume", {}).get(volume)
+        if known is not None:
+            told = f"snapshot {_name(new[id_], id_)} ({id_}) was made: {SNAPPED}"
+            yield _lost("volume", volume, known, where, told)
+
+
+SNAPPED = "where a snapshot is a file, the data goes on in one that the source does not know"
+
+
+def _passing(
+    before: Listing, now: Listing, where: Projects, traces: Iterable[dict[str, str]]
+) -> Iterator[dict[str, str]]:
+    for one in traces:
+        known = before.resources.get("volume", {}).get(one["volume_id"])
+        listed = {*before.resources.get("snapshot", {}), *now.resources.get("snapshot", {})}
+        if known is not None and one["id"] not in listed:
+            told = f"snapshot {one['name'] or one['id']} was made and deleted again: {SNAPPED}"
+            yield _lost("volume", one["volume_id"], known, where, told)
+
+
+def _lost(type_: str, id_: str, one: Resource, where: Projects, what: str) -> dict[str, str]:
+    project = where.name(where.project(type_, id_))
+    return {"type": type_, "id": id_, "name": _name(one, id_), "project": project, "what": what}
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else ""

@@ -1,0 +1,98 @@
+"""The bench for tests of this folder, which set is run, and the table at its end."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults import state
+from tests.faults.bench import Bench, seed
+from tests.faults.tally import TALLY, Tally
+from tests.lab.rig import Rig
+
+MEAN_SECONDS = 14.0  # of a run that is killed
+RESULT = Path("/var/cache/sidestep/faults.json")
+
+
+def whole_set() -> bool:
+    """Whether the whole set runs, and not the fast one."""
+    return os.environ.get("SIDESTEP_FAULTS") == "whole"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without SIDESTEP_FAULTS=whole only the fast set is there: nothing counts as skipped."""
+    if whole_set():
+        return
+    slow = [item for item in items if item.get_closest_marker("whole")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not TALLY.counts:
+        return
+    terminalreporter.section("faults: what was tried, what survived")
+    for line in TALLY.lines():
+        terminalreporter.write_line(line)
+    path = Path(os.environ.get("SIDESTEP_CACHE", str(RESULT.parent))) / RESULT.name
+    TALLY.write(path)
+    terminalreporter.write_line(f"written to {path}")
+
+
+@pytest.fixture(scope="session")
+def tally() -> Tally:
+    return TALLY
+
+
+@pytest.fixture(scope="session")
+def chance() -> random.Random:
+    """All chance of the session; its seed is printed, `FAULTS_SEED` repeats it."""
+    number = seed()
+    TALLY.remark(f"seed {number}: FAULTS_SEED={number} repeats the same instants")
+    return random.Random(number)
+
+
+@pytest.fixture(scope="session")
+def bench(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The rig and an operator's folder; `bench.reset()` or `bench.bring()` comes first."""
+    return Bench(rig, tmp_path_factory.mktemp("operator") / "home")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Pictures of an undisturbed pass, and how long each command took."""
+
+    found: state.Picture
+    followed: state.Picture
+    released: state.Picture
+    seconds: dict[str, float]
+
+
+@pytest.fixture(scope="session")
+def reference(bench: Bench) -> Reference:
+    """Once over without a fault; every other pass is compared with it."""
+    bench.reset()
+    seconds = {}
+    pictures = [bench.picture()]
+    for command in ("follow", "cutover"):
+        began = time.monotonic()
+        bench.well(command)
+        seconds[command] = time.monotonic() - began
+        pictures.append(bench.picture())
+    bench.standing = "released"
+    told = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    TALLY.remark(f"undisturbed: {told}")
+    found, followed, released = pictures
+    return Reference(found, followed, released, seconds)
+
+
+@pytest.fixture
+def instants(chance: random.Random) -> Iterator[float]:
+    """When to kill a run, in seconds after it has begun to act."""
+    return iter(lambda: chance.expovariate(1 / MEAN_SECONDS), None)

@@ -1,0 +1,51 @@
+"""What was tried and what survived, by kind; a table at the end and a file for the record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.bench import Crashes
+
+
+@dataclass(slots=True)
+class Tally:
+    """`tried` before something is done to the program, `survived` when the end was right."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def tried(self, kind: str, number: int = 1) -> None:
+        self.counts.setdefault(kind, [0, 0])[0] += number
+
+    def survived(self, kind: str, number: int = 1) -> None:
+        self.counts.setdefault(kind, [0, 0])[1] += number
+
+    def crashes(self, kind: str, found: Crashes, wrong: list[str]) -> None:
+        """A chain of crashes, of which each has survived unless it failed or the end is *wrong*."""
+        lost = 1 if wrong and not found.failures else len(found.failures)
+        self.tried(kind, len(found.deaths))
+        self.survived(kind, max(len(found.deaths) - lost, 0))
+        if found.kills:
+            self.tried("random instant", len(found.kills))
+            self.survived("random instant", len(found.kills))
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
+
+    def lines(self) -> list[str]:
+        """`boundary: 74/74 survived`, a line each."""
+        width = max((len(kind) for kind in self.counts), default=0)
+        told = [
+            f"{kind:{width}}  {survived}/{tried} survived"
+            for kind, (tried, survived) in self.counts.items()
+        ]
+        return [*told, *self.remarks]
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"counts": self.counts, "remarks": self.remarks}, indent=1))
+
+
+TALLY = Tally()  # one for the session: pytest's hooks have no fixtures

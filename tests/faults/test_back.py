@@ -1,0 +1,126 @@
+"""From after every step there is a way back, to the cloud as it was found; it may be gone twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrate.journal import State
+from migrate.phases.compose import compose
+from migrate.plan import Phase
+from migrate.services import RECIPES
+from tests.faults.bench import Bench
+from tests.faults.conftest import Reference, whole_set
+from tests.faults.state import differences
+from tests.faults.tally import Tally
+from tests.lab import rig as rigs
+
+pytestmark = pytest.mark.rig
+
+RIG: Any = SimpleNamespace(
+    recipes=tuple(one for one in RECIPES if one.project in rigs.rig().services)
+)
+PLAN = compose(RIG)
+FAST = ("database.first-pass", "fence.control")
+FEW = "vip.takeover back begun|database.fingerprint back unnoted|fence.control back begun"
+NOTHING_TO_DO = {"gate.drain"}  # nothing is in flight on a rig: it is done before it is begun
+
+
+@pytest.mark.whole
+def test_it_leaves_nothing(bench: Bench, reference: Reference) -> None:
+    bench.bring("released")
+    bench.standing = ""
+    back(bench, reference)
+    bench.standing = "found"
+
+
+def test_killed_at_each_boundary_of_the_way_back(
+    bench: Bench,
+    reference: Reference,
+    tally: Tally,
+    instants: Iterator[float],
+    tmp_path: Path,
+) -> None:
+    bench.bring("released")
+    bench.standing = ""
+    tally.tried("rollback point")
+    crashes = bench.crash_through(
+        "rollback",
+        die_at=r".* back .*" if whole_set() else FEW,
+        died=tmp_path / "died",
+        instants=() if whole_set() else islice(instants, 2),
+    )
+    silent = bench.serves()
+    wrong = differences(reference.found, bench.picture(), "back")
+    tally.crashes("boundary of the way back", crashes, wrong + silent)
+    assert crashes.failures + silent + wrong == []
+    tally.survived("rollback point")
+    bench.standing = "found"
+
+
+def test_twice_changes_nothing(bench: Bench, reference: Reference) -> None:
+    bench.bring("found")
+    bench.well("rollback")
+    assert differences(reference.found, bench.picture(), "back") == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(step, id=step.id, marks=[] if step.id in FAST else [pytest.mark.whole])
+        for step in PLAN
+    ],
+)
+def test_back_from_after(step: Any, bench: Bench, reference: Reference, tally: Tally) -> None:
+    bench.bring("found" if step.phase is Phase.FOLLOW else "followed")
+    bench.standing = ""
+    tally.tried("rollback point")
+    word = "begun" if step.id in NOTHING_TO_DO else "unnoted"
+    command = "follow" if step.phase is Phase.FOLLOW else "cutover"
+    bench.dies(command, f"{step.id} {word}")
+    back(bench, reference)
+    bench.standing = "found"
+    tally.survived("rollback point")
+
+
+def back(bench: Bench, reference: Reference) -> None:
+    """Roll back: the source was compared before its units started, serves, and all is as found."""
+    before = len(bench.events())
+    bench.well("rollback")
+    states = [(event.step, event.state) for event in bench.events()[before:]]
+    if ("fence.control", State.REVERTING) in states:
+        started = states.index(("fence.control", State.REVERTING))
+        compared = ("database.fingerprint", State.REVERTED)
+        was_there = ("database.fingerprint", State.REVERTING) in states
+        assert not was_there or states.index(compared) < started
+    assert bench.serves() == []
+    assert differences(reference.found, bench.picture(), "back") == []
+
+
+@pytest.mark.whole
+def test_a_source_that_was_written_behind_the_fence_is_not_started(
+    bench: Bench, reference: Reference, tally: Tally
+) -> None:
+    """read_only does not hold back its root: what he changed must be looked at by somebody."""
+    bench.bring("followed")
+    bench.standing = ""
+    tally.tried("fault: data")
+    bench.dies("cutover", "database.compare unnoted")
+    source = bench.source()
+    written = "mariadb keystone -e \"UPDATE project SET description = 'x' WHERE name = 'demo'\""
+    mended = "mariadb keystone -e \"UPDATE project SET description = '' WHERE name = 'demo'\""
+    source.shell(written)
+    ended = bench.run("rollback")
+    assert ended.status == 4, ended
+    assert "data is not what it was at the fence, no unit was started" in ended.said
+    assert "keystone.project" in ended.said
+    assert not source.succeeds("systemctl", "is-active", "--quiet", "keystone")
+    source.shell(mended)
+    back(bench, reference)
+    bench.standing = "found"
+    tally.survived("fault: data")

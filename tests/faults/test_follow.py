@@ -1,0 +1,210 @@
+"""One thing breaks while the source serves: the run stops and says what to do; then it goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from migrate.checks import clock
+from tests.checks.conftest import assert_finds, broken
+from tests.faults.bench import Bench
+from tests.faults.conftest import Reference
+from tests.faults.state import differences
+from tests.faults.tally import Tally
+from tests.faults.test_window import KILL_SESSIONS, lost, on
+
+pytestmark = pytest.mark.rig
+STORE = "/var/lib/glance/images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What breaks before the run, or `at` the beginning of a step, and what must be read then."""
+
+    name: str
+    kind: str
+    breaks: Callable[[Bench], None]
+    mends: Callable[[Bench], None] = lambda _: None
+    says: str
+    at: str = ""
+    after: float = 0.0
+    survives: bool = False
+
+
+def other_key(text: str) -> str:
+    """The target's key is another one, as after a reinstallation, or of somebody in between."""
+    first, second = text.splitlines()[:2]
+    swapped = [f"{first.split()[0]} {' '.join(second.split()[1:])}", second]
+    return "\n".join(swapped) + "\n# was " + first + "\n"
+
+
+def same_key(text: str) -> str:
+    _, second, was = text.splitlines()
+    return was.removeprefix("# was ") + "\n" + second + "\n"
+
+
+def everywhere(script: str) -> Callable[[Bench], None]:
+    def act(bench: Bench) -> None:
+        for side in ("source", "target"):
+            on(side, script)(bench)
+
+    return act
+
+
+IMAGE = f"$(find {STORE} -type f -size +1M | head -1)"
+FAULTS = (
+    Fault(
+        name="ssh dropped in a command",
+        kind="ssh",
+        at="broker.accounts",
+        breaks=on("target", KILL_SESSIONS, dropping=True),
+        after=0.5,
+        says="the ssh connection broke while a command ran|ssh failed",
+        survives=True,
+    ),
+    Fault(
+        name="the target's broker is down",
+        kind="broker",
+        breaks=on("target", "systemctl stop rabbitmq-server"),
+        mends=on("target", "systemctl start rabbitmq-server"),
+        says="broker.accounts: .*rabbitmqctl",
+    ),
+    Fault(
+        name="the target's disk is full when images come",
+        kind="disk",
+        breaks=on(
+            "target",
+            f"mkdir -p {STORE}; mount -t tmpfs -o size=2m,uid=glance,gid=glance tmpfs {STORE}",
+        ),
+        mends=on("target", f"umount {STORE}"),
+        says="No space left on device",
+    ),
+    Fault(
+        name="the target's disk is full when databases come",
+        kind="disk",
+        breaks=on(
+            "target",
+            "systemctl stop mariadb; mkdir /var/lib/kept; cp -a /var/lib/mysql/. /var/lib/kept; "
+            "size=$(du -sm /var/lib/kept | cut -f1); "
+            "mount -t tmpfs -o size=$((size + 2))m,uid=mysql,gid=mysql tmpfs /var/lib/mysql; "
+            "cp -a /var/lib/kept/. /var/lib/mysql; systemctl start mariadb",
+        ),
+        mends=on(
+            "target",
+            "systemctl stop mariadb; umount /var/lib/mysql; rm -r /var/lib/kept; "
+            "systemctl start mariadb",
+        ),
+        says="not whole|[Dd]isk|full",
+    ),
+    Fault(
+        name="an image of the source is cut short",
+        kind="data",
+        breaks=on("source", f"cp -p {IMAGE} /root/whole; truncate -s 5000 {IMAGE}"),
+        mends=on(
+            "source", f"cat /root/whole > $(find {STORE} -type f -size 5000c); rm /root/whole"
+        ),
+        says="are wrong after they were copied.*if the source's own file is damaged",
+    ),
+    Fault(
+        name="names are not resolved any more",
+        kind="network",
+        breaks=everywhere(
+            "cp /etc/resolv.conf /root/; echo nameserver 192.0.2.1 > /etc/resolv.conf"
+        ),
+        mends=everywhere("cat /root/resolv.conf > /etc/resolv.conf; rm /root/resolv.conf"),
+        says="",
+        survives=True,
+    ),
+)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_it_stops_and_goes_on(
+    fault: Fault, bench: Bench, reference: Reference, tally: Tally
+) -> None:
+    bench.bring("found")
+    bench.standing = ""
+    tally.tried(f"fault: {fault.kind}")
+    try:
+        if fault.at:
+            ended = bench.during("follow", fault.at, lambda: fault.breaks(bench), fault.after)
+        else:
+            fault.breaks(bench)
+            ended = bench.run("follow")
+    finally:
+        fault.mends(bench)
+    assert bench.serves() == []
+    if ended.status == 0:
+        assert fault.survives, f"it did not notice: {ended}"
+    else:
+        assert ended.status in (4, 8), ended
+        assert re.search(fault.says, ended.said, re.DOTALL), ended
+        bench.well("follow")
+    assert differences(reference.followed, bench.picture(), "same") == []
+    bench.well("rollback")
+    bench.standing = "found"
+    tally.survived(f"fault: {fault.kind}")
+
+
+@pytest.mark.whole
+def test_the_line_to_the_target_goes_dead(bench: Bench, reference: Reference, tally: Tally) -> None:
+    """Nothing is refused, nothing is answered: each command has its deadline, and it is told."""
+    bench.bring("found")
+    bench.standing = ""
+    tally.tried("fault: ssh")
+    with ExitStack() as line:
+        ended = bench.during(
+            "follow", "isolation.filter", lambda: line.enter_context(lost("tcp sport 22 drop"))
+        )
+    assert ended.status in (4, 8), ended
+    assert "did not end in time" in ended.said or "cannot be reached" in ended.said
+    bench.well("follow")
+    assert differences(reference.followed, bench.picture(), "same") == []
+    bench.standing = "followed"
+    tally.survived("fault: ssh")
+
+
+@pytest.mark.whole
+def test_a_file_of_the_target_that_is_cut_short_is_brought_again(
+    bench: Bench, reference: Reference, tally: Tally
+) -> None:
+    bench.bring("followed")
+    bench.standing = ""
+    tally.tried("fault: data")
+    bench.target().shell(f"truncate -s 100 {IMAGE}")
+    bench.well("follow")
+    assert differences(reference.followed, bench.picture(), "same") == []
+    bench.standing = "followed"
+    tally.survived("fault: data")
+
+
+def test_a_host_key_that_changed(bench: Bench, tally: Tally) -> None:
+    """Nobody is spoken to before somebody has found out why."""
+    tally.tried("fault: ssh")
+    path = bench.context.settings.ssh.known_hosts
+    assert path is not None
+    path.write_text(other_key(path.read_text()))
+    try:
+        for command in ("follow", "rollback"):
+            ended = bench.run(command)
+            assert ended.status in (4, 8), ended
+            assert "its ssh host key has changed; find out why, then correct" in ended.said
+    finally:
+        path.write_text(same_key(path.read_text()))
+    tally.survived("fault: ssh")
+
+
+def test_a_clock_that_is_off_is_found(bench: Bench, tally: Tally) -> None:
+    """By the `check` that goes before everything; no window is opened with such a clock."""
+    tally.tried("fault: clock")
+    late = "/usr/local/bin/date"
+    words = '#!/bin/sh\\nexec /usr/bin/date -d "5 minutes" "$@"\\n'
+    breaking = f"printf '{words}' > {late}; chmod 755 {late}"
+    with broken(bench.target(), breaking, f"rm {late}"):
+        assert_finds(clock.CHECK, bench.context, ("its clock is", "300"))
+    tally.survived("fault: clock")

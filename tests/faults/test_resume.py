@@ -1,0 +1,78 @@
+"""kill -9 at any instant, then the same command: the same end as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.faults.bench import Bench
+from tests.faults.conftest import Reference, whole_set
+from tests.faults.state import differences
+from tests.faults.tally import Tally
+
+pytestmark = pytest.mark.rig
+
+# where the most can go wrong: our first word on the source, doors, fence, data, tools, address
+FEW = (
+    "transfer.key unnoted|fence.control unnoted|database.copy begun|keystone.schema unnoted"
+    "|vip.takeover unnoted|release unnoted"
+)
+PASSES = 8  # of at most 13 instants each
+
+
+def test_killed_at_each_boundary(
+    bench: Bench,
+    reference: Reference,
+    tally: Tally,
+    instants: Iterator[float],
+    tmp_path: Path,
+) -> None:
+    bench.bring("found")
+    bench.standing = ""
+    crashes = bench.crash_through(
+        "follow",
+        "cutover",
+        die_at=r".* (begun|unnoted)" if whole_set() else FEW,
+        died=tmp_path / "died",
+        instants=() if whole_set() else islice(instants, 4),
+    )
+    wrong = differences(reference.released, bench.picture(), "same")
+    tally.crashes("boundary", crashes, wrong)
+    assert crashes.failures + wrong == []
+    bench.standing = "released"
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("number", range(PASSES))
+def test_killed_at_random_instants(
+    number: int, bench: Bench, reference: Reference, tally: Tally, instants: Iterator[float]
+) -> None:
+    """Back and over once; each run is killed after a while, until one comes to its end."""
+    bench.bring("released")
+    bench.standing = ""
+    kills = killed_often(bench, tally, "rollback", islice(instants, 4))
+    wrong = differences(reference.found, bench.picture(), "back")
+    kills += killed_often(bench, tally, "follow", islice(instants, 3))
+    kills += killed_often(bench, tally, "cutover", islice(instants, 6))
+    wrong += differences(reference.released, bench.picture(), "same")
+    assert wrong == [], f"killed {', '.join(kills)}"
+    tally.survived("random instant", len(kills))
+    bench.standing = "released"
+
+
+def killed_often(bench: Bench, tally: Tally, command: str, instants: Iterator[float]) -> list[str]:
+    """*command* until it ends well, killed before at each of *instants*. When, for people."""
+    kills: list[str] = []
+    for after in instants:
+        ended = bench.killed_after(after, command)
+        if not ended.killed:
+            break
+        kills.append(f"{command} {after:.1f} s")
+        tally.tried("random instant")
+    else:
+        ended = bench.run(command)
+    assert ended.status == 0, f"{command}, killed at {', '.join(kills)}: {ended}"
+    return kills

@@ -1,0 +1,224 @@
+"""What only machines can tell, through the command itself: refused in one line, nothing changed.
+
+`migrate check` names it with what to do; a command that changes things refuses before it begins.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cloud import Context
+from migrate.host import Host
+from tests.checks.conftest import broken
+from tests.lab import traces
+from tests.lab.rig import Rig, stack
+from tests.lab.rig import rig as this_rig
+from tests.operator import STACK, Ended, Operator
+
+pytestmark = pytest.mark.rig
+
+OVER = ("cutover", "--execute", "--confirm", STACK)
+FOLLOW = ("follow", "--execute")
+ROLLBACK = ("rollback", "--execute")
+
+
+@pytest.fixture(scope="module")
+def context(rig: Rig) -> Context:
+    return rig.context
+
+
+@pytest.fixture(scope="module")
+def operator(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    return Operator(tmp_path_factory.mktemp("operator") / "project", stack(this_rig()))
+
+
+@pytest.fixture
+def machines(context: Context) -> list[Host]:
+    return [context.source.first, context.target.first]
+
+
+@contextmanager
+def untouched(machines: list[Host]) -> Iterator[None]:
+    """Files, units, accounts, addresses, filters and databases of *machines* stay as they are."""
+    before = traces.look(machines)
+    yield
+    assert traces.differences(before, traces.look(machines)) == []
+
+
+def both(operator: Operator, **changed: Any) -> tuple[Ended, Ended]:
+    """How `check` and `cutover` end, side by side: neither changes anything."""
+    with ThreadPoolExecutor() as pool:
+        checked = pool.submit(operator.migrate, "check", **changed)
+        over = operator.migrate(*OVER, **changed)
+        return checked.result(), over
+
+
+# --- machines that do not let us in
+
+
+@contextmanager
+def guest(machines: list[Host]) -> Iterator[None]:
+    """A user on both machines whom the key lets in, and who may not become root."""
+    make = "useradd -m guest; cp -a /home/operator/.ssh /home/guest; chown -R guest: /home/guest"
+    with (
+        broken(machines[0], make, "userdel -rf guest 2>/dev/null"),
+        broken(machines[1], make, "userdel -rf guest 2>/dev/null"),
+    ):
+        yield
+
+
+def another_key(path: Path, addresses: list[str]) -> None:
+    """A known_hosts that knows *addresses* by keys that are not theirs."""
+    made = path.with_name("another")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made)], check=True)
+    key = " ".join(made.with_suffix(".pub").read_text().split()[:2])
+    path.write_text("".join(f"{address} {key}\n" for address in addresses))
+
+
+@pytest.fixture
+def shut(
+    request: pytest.FixtureRequest, machines: list[Host], tmp_path: Path
+) -> Iterator[dict[str, Any]]:
+    """The part of the stack file that does not let us in, each in its way."""
+    lab, known = this_rig(), tmp_path / "known_hosts"
+    away = {"controllers": [{"name": lab.controller, "address": f"{lab.prefix}.99"}]}
+    if request.param == "no sudo":
+        with guest(machines):
+            yield {"ssh": {"user": "guest"}}
+        return
+    if request.param == "changed key":
+        another_key(known, [one.address for one in machines])
+    known.touch()
+    yield {"source": away} if request.param == "away" else {"ssh": {"knownHosts": str(known)}}
+
+
+@pytest.mark.parametrize(
+    ("shut", "words", "remedy"),
+    [
+        ("away", "cannot be reached", "the host is up"),
+        ("unknown key", "ssh host key is unknown", "add it to known_hosts"),
+        ("changed key", "ssh host key has changed", "Never ignore it"),
+        ("no sudo", "sudo does not let the ssh user become root", "NOPASSWD"),
+    ],
+    indirect=["shut"],
+    ids=["away", "unknown key", "changed key", "no sudo"],
+)
+def test_a_machine_that_does_not_let_us_in(
+    operator: Operator, machines: list[Host], shut: dict[str, Any], words: str, remedy: str
+) -> None:
+    with untouched(machines):
+        found, over = both(operator, **shut)
+        found.refuses(3, words, remedy)
+        found.finds("access:", words)
+        over.refuses(8, words, remedy)
+        operator.migrate(*FOLLOW, **shut).refuses(8, words, remedy)
+
+
+# --- clouds that are not ready
+
+
+def wrong_password(context: Context) -> AbstractContextManager[None]:
+    path = "/etc/glance/glance-api.conf"
+    return broken(
+        context.source.first,
+        f"cp -p {path} {path}.kept; sed -i 's,//glance:[^@]*@,//glance:w0rng-pass@,' {path}",
+        f"mv -f {path}.kept {path}",
+    )
+
+
+def service_down(context: Context) -> AbstractContextManager[None]:
+    start = "systemctl start glance-api; sleep 5"
+    return broken(context.source.first, "systemctl stop glance-api; sleep 3", start)
+
+
+def no_disk(context: Context) -> AbstractContextManager[None]:
+    folder = "/var/lib/glance/images"
+    make = f"mkdir -p {folder}; mount -t tmpfs -o size=1m tmpfs {folder}"
+    return broken(context.target.first, make, f"umount {folder}")
+
+
+def data(context: Context) -> AbstractContextManager[None]:
+    make = "mariadb -e 'CREATE DATABASE keystone; CREATE TABLE keystone.user (a INT)'"
+    return broken(context.target.first, make, "mariadb -e 'DROP DATABASE IF EXISTS keystone'")
+
+
+@contextmanager
+def second_holder(context: Context) -> Iterator[None]:
+    """This machine, at the other end of the bridge, answers for the address too."""
+    lab = this_rig()
+    change = ["dev", lab.bridge]
+    subprocess.run(["ip", "address", "add", f"{lab.vip}/32", *change], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "address", "del", f"{lab.vip}/32", *change], check=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words", "follow_too"),
+    [
+        (wrong_password, ("cannot log in to database glance",), False),
+        (service_down, ("glance-api.service is inactive",), False),
+        (no_disk, ("needed", "/var/lib/glance/images"), True),
+        (data, ("keystone already holds 1 table", "fresh machine"), True),
+        (second_holder, ("answers for", "beside its holder"), False),
+    ],
+    ids=["wrong password", "service down", "no disk", "data", "second holder"],
+)
+def test_a_cloud_that_is_not_ready(
+    context: Context,
+    operator: Operator,
+    wrong: Any,
+    words: tuple[str, ...],
+    follow_too: bool,
+) -> None:
+    with wrong(context), untouched([context.source.first, context.target.first]):
+        found, over = both(operator)
+        assert found.status == 3, found
+        found.finds(words[0])
+        over.refuses(3, *words)
+        if follow_too:
+            operator.migrate(*FOLLOW).refuses(3, *words)
+
+
+@pytest.mark.parametrize(
+    ("services", "words"),
+    [
+        (["keystone"], "glance runs on the source"),
+        (["keystone", "glance", "heat"], "heat is to be moved, but no source controller has it"),
+    ],
+    ids=["left out", "not there"],
+)
+def test_other_services_than_the_clouds(
+    operator: Operator, machines: list[Host], services: list[str], words: str
+) -> None:
+    operator.config["sidestep:services"], own = services, operator.config["sidestep:services"]
+    try:
+        with untouched(machines):
+            for command in (FOLLOW, OVER):
+                operator.migrate(*command).refuses(3, words, "sidestep:services")
+    finally:
+        operator.config["sidestep:services"] = own
+
+
+def test_a_rollback_of_nothing_changes_nothing(operator: Operator, machines: list[Host]) -> None:
+    # as the resource of the packages does where it installs them; a warm layer has them already
+    machines[1].run("systemctl", "disable", "-q", "keepalived")
+    with untouched(machines):
+        ended = operator.migrate(*ROLLBACK)
+    assert ended.status == 0, ended
+
+
+def test_the_rig_itself_is_ready(operator: Operator, machines: list[Host]) -> None:
+    """Last: what each test broke is mended, and nothing of the above was refused for another."""
+    with untouched(machines):
+        ended = operator.migrate("check")
+    assert ended.status == 0, ended
+    assert "ready:" in ended.stdout

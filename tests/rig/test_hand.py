@@ -1,0 +1,234 @@
+"""The operator's hand on real machines: the command as a process, held, killed, aborted, too slow.
+
+The order of the tests is the order of the night: each goes on from where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from migrate import markers
+from migrate.cloud import Context
+from migrate.gate import doors, timer
+from migrate.journal import Journal, State
+from migrate.onhost import call
+from tests.lab.rig import Rig, rig, stack
+from tests.rig.test_reopen import STATE
+
+pytestmark = pytest.mark.rig
+# the command line as it is, for the rig's two services, without the preview of a stack it has not
+DRIVER = """
+import sys
+from migrate import cli, session
+from migrate import stack as pulumi_stack
+session.RECIPES = tuple(r for r in session.RECIPES if r.project in ("keystone", "glance"))
+pulumi_stack.changes = lambda name: []
+cli.main()
+"""
+
+
+class Desk:
+    """An operator's machine: a project folder with papers, and commands."""
+
+    def __init__(self, folder: Path, **window: int) -> None:
+        self.folder, self.home = folder, folder / ".migrate" / "rig"
+        (folder / "stacks").mkdir(parents=True, exist_ok=True)
+        (folder / "Pulumi.yaml").write_text("name: sidestep\n")
+        config = {**stack(rig()), "sidestep:window": window}
+        (folder / "stacks" / "Pulumi.rig.yaml").write_text(yaml.safe_dump({"config": config}))
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", DRIVER, *argv, "--stack", "rig"],
+            cwd=self.folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, *argv: str, code: int = 0, seconds: float = 400) -> str:
+        command = self.start(*argv)
+        said, _ = command.communicate(timeout=seconds)
+        assert command.returncode == code, said
+        return said
+
+    def cutover(self) -> subprocess.Popen[str]:
+        return self.start("cutover", "--execute", "--confirm", "rig")
+
+    def state(self, step: str) -> State:
+        if not (self.home / "journal").exists():
+            return State.PENDING
+        journal = Journal(self.home / "journal")
+        try:
+            return journal.state(step)
+        finally:
+            journal.close()
+
+
+@pytest.fixture(scope="module")
+def context(rig: Rig) -> Context:
+    return rig.context
+
+
+@pytest.fixture(scope="module")
+def desk(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="module")
+def before(context: Context, desk: Desk) -> str:
+    """The source after `follow`, which each way back must give again."""
+    desk.run("follow", "--execute")
+    return context.source.first.shell(STATE)
+
+
+def waits_for(question: Callable[[], bool], seconds: float = 120) -> bool:
+    deadline = time.monotonic() + seconds
+    while not question() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return question()
+
+
+def serves_as(context: Context, before: str) -> bool:
+    return waits_for(lambda: context.source.first.shell(STATE) == before, 30)
+
+
+def left(context: Context) -> set[str]:
+    """What of the window is left on the source."""
+    names = context.source.first.shell("ls /var/lib/migrate 2>/dev/null || true").split()
+    return set(names) - {"transfer"}  # that is of `follow`
+
+
+def test_a_held_cutover_waits_before_anything_is_closed(
+    context: Context, desk: Desk, before: str
+) -> None:
+    desk.run("hold", "--reason", "lunch")
+    run = desk.cutover()
+    assert waits_for(lambda: "which waits itself" in desk.run("status"))
+    assert waits_for(lambda: "the window is held by" in desk.run("status"))
+    time.sleep(2)
+    assert doors.closed(context, "users") is False
+    assert call(context.source.first, "reopen.state")["state"] == "absent"
+    desk.run("abort")
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 4
+    assert "while held; nothing was closed" in said
+    desk.run("release")
+    assert left(context) == set()
+
+
+def test_an_abort_in_the_window_is_back_within_seconds(
+    context: Context, desk: Desk, before: str
+) -> None:
+    run = desk.cutover()
+    assert waits_for(lambda: desk.state("fence.control") is State.DONE)
+    began = time.monotonic()
+    assert "the source serves as before" in desk.run("abort")
+    assert time.monotonic() - began < 60
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 4
+    assert "aborted by" in said
+    assert "the window was undone, the source serves as before" in said
+    assert serves_as(context, before)
+    assert left(context) == set()
+
+
+def test_two_operators_do_not_meet(
+    context: Context, desk: Desk, before: str, tmp_path: Path
+) -> None:
+    other = Desk(tmp_path / "other")
+    run = desk.cutover()
+    assert waits_for(lambda: desk.state("gate.users") is State.DONE)
+    for command in (("follow", "--execute"), ("rollback", "--execute"), ("abort",)):
+        assert "for cutover" in other.run(*command, code=7)
+    assert "at work" in other.run("status")
+    run.kill()
+    run.wait()
+
+
+def test_after_a_kill_another_desk_undoes_the_window(
+    context: Context, desk: Desk, before: str, tmp_path: Path
+) -> None:
+    """Without the journal, by the machines alone."""
+    other = Desk(tmp_path / "other")
+    told = other.run("status")
+    assert "--take-over" in told
+    assert "closed to" in told
+    other.run("abort", "--take-over")
+    assert serves_as(context, before)
+    assert left(context) == set()
+
+
+def test_after_a_kill_the_same_desk_undoes_it_too(
+    context: Context, desk: Desk, before: str
+) -> None:
+    run = desk.cutover()
+    assert waits_for(lambda: desk.state("database.copy") is State.STARTED)
+    run.kill()
+    run.wait()
+    assert "`migrate abort --stack rig` undoes the window" in desk.run("status")
+    desk.run("abort")
+    assert serves_as(context, before)
+    assert left(context) == set()
+    assert "there is nothing to abort" in desk.run("abort", code=3)
+
+
+def test_a_window_that_lasts_too_long_ends_by_itself(
+    context: Context, desk: Desk, before: str
+) -> None:
+    """Somebody's lock on the source holds the window up; what waits for it is ended there."""
+    slow = Desk(desk.folder, limitSeconds=30)
+    source = context.source.first
+    run = slow.cutover()
+    assert waits_for(lambda: slow.state("gate.users") is State.DONE)
+    # what `fence.control` waits for; the watch must be able to take it afterwards
+    blocker = source.shell(
+        "setsid flock /run/migrate.lock sleep 45 >/dev/null 2>&1 </dev/null & echo $!"
+    ).strip()
+    said, _ = run.communicate(timeout=200)
+    assert run.returncode == 4, said
+    assert "the window took longer than 30 s" in said
+    assert "the window was undone, the source serves as before" in said
+    assert serves_as(context, before)
+    assert left(context) == set()
+    source.shell('kill "$1" 2>/dev/null || true', blocker)
+    Desk(desk.folder)
+
+
+def test_a_dead_run_leaves_the_limit_to_the_source(
+    context: Context, desk: Desk, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = desk.cutover()
+    assert waits_for(lambda: desk.state("fence.control") is State.DONE)
+    run.kill()
+    run.wait()
+    kept: Any = json.loads(context.source.first.read("/var/lib/migrate/reopen.json"))
+    limit = 600 + timer.RESERVE_SECONDS
+    assert kept["seconds"] == limit
+    assert call(context.source.first, "reopen.state")["left"] <= limit
+    # the night passes
+    kept["deadline"] = time.time() + 2
+    context.source.first.write("/var/lib/migrate/reopen.json", json.dumps(kept), mode=0o600)
+    assert waits_for(lambda: call(context.source.first, "reopen.state")["state"] == "reopened", 120)
+    assert "the source has reopened itself and serves" in desk.run("status")
+    desk.run("rollback", "--execute")
+    assert left(context) == set()
+
+
+def test_once_it_has_moved_nothing_is_aborted(context: Context, desk: Desk) -> None:
+    said, _ = (run := desk.cutover()).communicate(timeout=400)
+    if run.returncode:
+        assert desk.state("vip.takeover") is State.DONE, said
+    assert "`migrate rollback --execute` goes back" in desk.run("abort", code=3)
+    assert markers.stage(context) == "released"
+    desk.run("rollback", "--execute", "--accept-losses")
+    assert left(context) == set()

@@ -1,0 +1,159 @@
+"""Calls that would destroy shared volumes, by the policy code of the real release on the target.
+
+Cinder itself does not run here: what its API asks before each call is its enforcer, and that is
+asked. The lab's whole pass tries the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from migrate import holds, markers
+from migrate.cloud import Context
+from migrate.errors import PreconditionError, StepError
+from migrate.host import Host
+
+pytestmark = pytest.mark.rig
+
+HELD = f"/etc/cinder/policy.d/{holds.NAME}"
+# one process for all of it, as the API's workers: they read the rules once, and again on a change
+LIVING = """
+import json, os, subprocess
+program = '''
+import sys, warnings
+warnings.simplefilter("ignore")
+from oslo_config import cfg
+from cinder.common import config
+from cinder import context, policy
+cfg.CONF([], project="cinder", version="0")
+admin = context.RequestContext("u", "p", is_admin=True, roles=["admin", "member", "reader"])
+for line in sys.stdin:
+    name = line.strip()
+    print(int(admin.authorize(name, {"project_id": "p", "user_id": "u"}, fatal=False)), flush=True)
+'''
+asking = subprocess.Popen([payload["python"], "-c", program], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def ask(name):
+    asking.stdin.write(name + "\\n")
+    asking.stdin.flush()
+    return bool(int(asking.stdout.readline()))
+def put(text):
+    with open(payload["path"] + ".new", "w") as stream:
+        stream.write(text)
+    os.rename(payload["path"] + ".new", payload["path"])
+result = [[ask(one) for one in payload["names"]]]
+for text in payload["texts"]:
+    put(text)
+    result.append([ask(one) for one in payload["names"]])
+asking.stdin.close()
+asking.wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def context(rig: Any) -> Context:
+    found: Context = rig.context
+    return found
+
+
+@pytest.fixture
+def target(context: Context) -> Iterator[Host]:
+    yield context.target.first
+    holds.let_go(context)
+    context.target.first.run("rm", "-f", HELD, holds.ACCEPTED)
+
+
+def recording(context: Context) -> Context:
+    settings = context.settings.model_copy(update={"shared_storage": "record"})
+    return replace(context, settings=settings)
+
+
+def test_the_release_knows_every_call_and_refuses_it(context: Context, target: Host) -> None:
+    assert not holds.held(context)
+    assert len(holds.without_effect(context, target)) == len(holds.table())
+    holds.hold(context)
+    assert holds.held(context)
+    assert target.run("stat", "-c", "%a %U:%G", HELD) == "640 root:cinder\n"
+    holds.let_go(context)
+    assert not holds.held(context)
+    assert not target.exists(HELD)
+
+
+def test_where_losses_are_recorded_only_what_cannot_be_named_is_refused(
+    context: Context, target: Host
+) -> None:
+    holds.hold(recording(context))
+    assert holds.held(recording(context))
+    assert not holds.held(context)  # the operator changed the stack's file: it is written anew
+    assert '"volume:delete"' not in target.read(HELD)
+
+
+def test_a_file_that_is_read_later_is_seen(context: Context, target: Host) -> None:
+    later = "/etc/cinder/policy.d/zzz.yaml"
+    holds.hold(context)
+    target.write(later, '"volume:delete": "@"\n', mode=0o644)
+    try:
+        with pytest.raises(StepError, match=r"volume:delete is '@', set by a file"):
+            holds.hold(context)
+    finally:
+        target.run("rm", "-f", later)
+
+
+def test_a_folder_that_the_operator_chose(context: Context, target: Host) -> None:
+    conf = "/etc/cinder/cinder.conf"
+    assert not target.exists(conf)
+    text = "[oslo_policy]\npolicy_dirs = policy.d\npolicy_dirs = /etc/cinder/ours\n"
+    target.write(conf, text, mode=0o640, owner="root:cinder")
+    try:
+        holds.hold(context)
+        assert target.exists(f"/etc/cinder/ours/{holds.NAME}")
+    finally:
+        holds.let_go(context)
+        target.run("rm", "-f", conf)
+    assert not target.exists("/etc/cinder/ours")
+
+
+def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target: Host) -> None:
+    holds.hold(context)
+    names = ["volume:delete", "volume:extend", "volume:revert_to_snapshot", "volume:get"]
+    payload = {
+        "python": f"{context.venv}/bin/python",
+        "path": HELD,
+        "names": names,
+        "texts": [holds.LIFTED, holds.rendered("refuse"), holds.rendered("record"), holds.LIFTED],
+    }
+    refused, lifted, again, recorded, last = target.python(LIVING, payload, timeout=120)
+    assert refused == again == [False, False, False, True]
+    assert lifted == last == [True] * 4
+    assert recorded == [True, True, False, True]
+
+
+def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) -> None:
+    holds.hold(context)
+    with pytest.raises(PreconditionError, match="does not serve yet"):
+        holds.accept(context)
+    markers.mark(context, "released")
+    try:
+        assert not holds.accepted(context)
+        assert holds.accepted_at(context) == 0
+        holds.accept(context)
+        noted = holds.accepted_at(context)
+        assert noted > markers.released_at(context) - 1
+        holds.accept(context)
+        assert holds.accepted_at(context) == noted
+        assert holds.accepted(context)
+        assert holds.held(context)  # nothing is written over it by a run that goes on
+        assert len(holds.without_effect(context, target)) == len(holds.table())
+        holds.hold_again(context)
+        assert not holds.accepted(context)
+        assert holds.held(context)
+        assert holds.without_effect(context, target) == []
+    finally:
+        markers.unmark(context, "released")
+    holds.let_go(context)
+    assert not target.exists("/var/lib/migrate")
+    assert not context.source.first.exists("/var/lib/migrate")

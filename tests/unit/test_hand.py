@@ -1,0 +1,215 @@
+"""Hold, release, abort and the window's limit, with a real journal and a real runner."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrate import claim, hand
+from migrate.errors import StepError, UnreachableError
+from migrate.gate import timer
+from migrate.journal import Journal, State
+from migrate.plan import Phase, Plan, Step
+from migrate.runner import Runner
+from migrate.session import Session
+
+
+def step(name: str, act: Callable[[], None], needs: tuple[str, ...] = ()) -> Step:
+    return Step(
+        id=name,
+        title="",
+        phase=Phase.CUTOVER,
+        done=lambda _: False,
+        apply=lambda _: act(),
+        revert=lambda _: None,
+        needs=needs,
+    )
+
+
+def steps(*acts: Callable[[], None], point: Callable[[], None] = lambda: None) -> Plan:
+    """A window of as many steps, then the point of release."""
+    names = ["gate.timer", *(f"s{n}" for n in range(1, len(acts)))]
+    made = [
+        step(name, act, (names[n - 1],) if n else ())
+        for n, (name, act) in enumerate(zip(names, acts, strict=True))
+    ]
+    return Plan.of([*made, step(hand.POINT_OF_RELEASE, point, (names[-1],))])
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Plan], Session]]:
+    monkeypatch.setattr(hand, "apart", lambda context: context)
+    monkeypatch.setattr(hand, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(hand, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(timer, "left", lambda _: None)
+    journal = Journal(tmp_path / "journal", "cutover")
+    context: Any = SimpleNamespace(
+        home=tmp_path,
+        run=None,
+        gone=frozenset(),
+        settings=SimpleNamespace(window=SimpleNamespace(limit_seconds=30)),
+    )
+    yield lambda plan: Session(context, plan, journal)
+    Runner.stopping.clear()
+    journal.close()
+
+
+def remarks(session: Session) -> str:
+    return "\n".join(f"{one.kind}: {one.text}" for one in session.journal.remarks())
+
+
+def test_a_request_is_whole_private_and_told(tmp_path: Path) -> None:
+    assert hand.asked(tmp_path, hand.HOLD) == ""
+    hand.ask(tmp_path, hand.HOLD, "disk is slow")
+    assert "(disk is slow)" in hand.asked(tmp_path, hand.HOLD)
+    assert (tmp_path / "hold").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["hold"]
+    assert hand.withdraw(tmp_path, hand.HOLD)
+    assert not hand.withdraw(tmp_path, hand.HOLD)
+
+
+def test_a_file_made_by_hand_holds_as_well(tmp_path: Path) -> None:
+    (tmp_path / "hold").touch()
+    assert hand.asked(tmp_path, hand.HOLD) == "somebody"
+
+
+def test_it_waits_until_released(make: Any) -> None:
+    session = make(steps(lambda: None))
+    assert not hand.wait_while_held(session)
+    hand.ask(session.home, hand.HOLD)
+    threading.Timer(0.2, lambda: hand.withdraw(session.home, hand.HOLD)).start()
+    began = time.monotonic()
+    assert hand.wait_while_held(session)
+    assert time.monotonic() - began >= 0.2
+    assert "hold: the window is held by" in remarks(session)
+    assert "hold: released" in remarks(session)
+
+
+def test_an_abort_ends_the_waiting(make: Any) -> None:
+    session = make(steps(lambda: None))
+    hand.ask(session.home, hand.HOLD)
+    threading.Timer(0.1, lambda: hand.ask(session.home, hand.ABORT, "not today")).start()
+    with (
+        hand.watching(session),
+        pytest.raises(StepError, match=r"aborted by .*not today.* while held; nothing was closed"),
+    ):
+        hand.wait_while_held(session)
+
+
+def test_nothing_is_held_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand, "HOLD_SECONDS", 0.1)
+    session = make(steps(lambda: None))
+    hand.ask(session.home, hand.HOLD)
+    with pytest.raises(StepError, match="for a day and not released; nothing was closed"):
+        hand.wait_while_held(session)
+
+
+def test_an_abort_in_the_window_stops_it(make: Any) -> None:
+    ended = []
+
+    def interrupted(context: Any) -> list[str]:
+        ended.append(context)
+        return []
+
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(claim, "interrupt", interrupted)
+    session = make(
+        steps(
+            lambda: hand.ask(session.home, hand.ABORT, "phone call"),
+            lambda: time.sleep(0.3),
+            lambda: None,
+        )
+    )
+    with (
+        hand.watching(session),
+        pytest.raises(StepError, match=r"aborted by .*phone call.* before "),
+    ):
+        session.runner(Phase.CUTOVER).advance()
+    monkey.undo()
+    assert ended
+    assert session.journal.state(hand.POINT_OF_RELEASE) is State.PENDING
+    assert not hand.asked(session.home, hand.ABORT)
+    assert "abort: aborted by" in remarks(session)
+
+
+def test_an_abort_is_refused_once_the_address_moves(make: Any) -> None:
+    session = make(steps(lambda: None, point=lambda: asks(session)))
+
+    def asks(session: Session) -> None:
+        hand.ask(session.home, hand.ABORT)
+        time.sleep(0.3)
+
+    with hand.watching(session):
+        session.runner(Phase.CUTOVER).advance()
+        hand.ask(session.home, hand.ABORT)
+        time.sleep(0.3)
+    assert session.journal.state(hand.POINT_OF_RELEASE) is State.DONE
+    assert remarks(session).count("the virtual IP has moved, `migrate rollback --execute`") == 2
+    assert not hand.asked(session.home, hand.ABORT)
+
+
+def test_an_old_request_is_not_this_runs(make: Any) -> None:
+    session = make(steps(lambda: time.sleep(0.2)))
+    hand.ask(session.home, hand.ABORT)
+    with hand.watching(session):
+        session.runner(Phase.CUTOVER).advance()
+    assert "put away" in remarks(session)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_the_window_ends_at_its_limit(
+    make: Any, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    asked: list[float] = []
+
+    def left(_: Any) -> float:
+        asked.append(time.monotonic())
+        if silent and len(asked) > 1:
+            raise UnreachableError("old: cannot be reached", "old")
+        return 0.4 - (asked[-1] - asked[0])
+
+    monkeypatch.setattr(timer, "left", left)
+    session = make(steps(*(lambda: time.sleep(0.1) for _ in range(20))))
+    began = time.monotonic()
+    with hand.watching(session) as opened:
+        opened.set()
+        with pytest.raises(StepError, match="the window took longer than 30 s"):
+            session.runner(Phase.CUTOVER).advance()
+    assert 0.4 <= time.monotonic() - began < 1.2
+
+
+def test_a_watch_of_an_earlier_run_says_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timer, "left", lambda _: 0.0)
+    session = make(steps(lambda: time.sleep(0.2)))
+    with hand.watching(session):
+        session.runner(Phase.CUTOVER).advance()
+
+
+def test_what_has_begun_to_move_is_not_stopped(make: Any) -> None:
+    heard = []
+    session = make(
+        steps(
+            lambda: None,
+            point=lambda: heard.append(Runner.stop_all("x", unless=hand.POINT_OF_RELEASE)),
+        )
+    )
+    session.runner(Phase.CUTOVER).advance()
+    assert heard == [False]
+    assert not Runner.stopping.is_set()
+
+
+def test_the_way_back_is_not_stopped_half_way(make: Any) -> None:
+    session = make(steps(lambda: None, lambda: None))
+    runner = session.runner(Phase.CUTOVER)
+    runner.advance()
+    Runner.stop_all("too early")
+    with Runner.unstoppable():
+        assert not Runner.stop_all("no")
+        runner.retreat()
+    assert {session.journal.state(one.id) for one in session.plan} == {State.REVERTED}

@@ -1,0 +1,59 @@
+"""Calls that would destroy what both sides share: the policy file, and where it has to stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from migrate import holds
+from migrate.plan import Phase
+from migrate.services import RECIPES
+
+
+def test_each_call_is_listed_once_and_says_what_it_does() -> None:
+    names = [one.policy for one in holds.table()]
+    assert len(names) == len(set(names))
+    assert all(one.what for one in holds.table())
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused", "let_through"),
+    [
+        ("refuse", {"volume:delete", "volume:extend", "volume:revert_to_snapshot"}, set()),
+        ("record", {"volume:revert_to_snapshot", "backup:restore"}, {"volume:delete"}),
+    ],
+)
+def test_the_file_refuses_everybody(mode: str, refused: set[str], let_through: set[str]) -> None:
+    rules = yaml.safe_load(holds.rendered(mode))
+    assert set(rules.values()) == {"!"}
+    assert refused <= rules.keys()
+    assert not let_through & rules.keys()
+
+
+def test_lifted_is_a_file_without_rules() -> None:
+    assert yaml.safe_load(holds.LIFTED) == {}
+
+
+@pytest.mark.parametrize(
+    ("texts", "folder"),
+    [
+        ([], "policy.d"),
+        (["[oslo_policy]\npolicy_file = x\n"], "policy.d"),
+        (["[oslo_policy]\npolicy_dirs = a\npolicy_dirs = /b\n"], "/b"),
+        (["[oslo_policy]\npolicy_dirs = a\n", "[oslo_policy]\npolicy_dirs = c\n"], "c"),
+        (["[DEFAULT]\npolicy_dirs = a\n"], "policy.d"),
+    ],
+)
+def test_the_last_folder_counts(texts: list[str], folder: str) -> None:
+    assert holds.last_folder(texts) == folder
+
+
+def test_only_the_operators_word_lifts_it() -> None:
+    found: dict[str, Any] = {step.id: step for step in holds.steps(RECIPES)}
+    assert found["cinder.hold"].phase is Phase.FOLLOW  # before cinder has ever started
+    assert found[holds.ACCEPT].phase is Phase.ACCEPT  # no other command runs that phase
+    assert all(step.revert for step in found.values())
+    without = tuple(one for one in RECIPES if one.project != holds.PROJECT)
+    assert list(holds.steps(without)) == []

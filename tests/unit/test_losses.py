@@ -1,0 +1,267 @@
+"""What going back would lose: by project and type, whole, with what cannot be made again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrate import markers, vip
+from migrate.errors import MigrateError
+from migrate.phases import rollback
+from migrate.show import Screen
+from migrate.terminal import TERMINAL
+from migrate.verify import boot, losses
+from migrate.verify.listing import Listing, _plain, kinds
+from migrate.verify.losses import Losses, find
+
+DEMO: dict[str, Any] = {"id": "p1", "name": "demo"}
+SERVER: dict[str, Any] = {
+    "id": "s1",
+    "name": "web",
+    "tenant_id": "p1",
+    "status": "ACTIVE",
+    "metadata": {"a": "b"},
+}
+VOLUME: dict[str, Any] = {
+    "id": "v1",
+    "name": "Bücher",
+    "os-vol-tenant-attr:tenant_id": "p1",
+    "size": 1,
+    "os-vol-host-attr:host": "old@nfs1#nfs",
+    "volume_type": "nfs",
+}
+
+
+def listing(absent: Any = None, **resources: Any) -> Listing:
+    named = {name.replace("_", "-"): found for name, found in resources.items()}
+    return Listing({"project": {"p1": DEMO}, **named}, absent or {}, {}, 0.0, 0.0)
+
+
+def found(before: Listing, now: Listing, **more: Any) -> Losses:
+    return find("lab", before, now, released=1795262400.0, **more)
+
+
+def types(result: Losses, project: str = "demo") -> Any:
+    named = {one["name"]: one["types"] for one in result.document["projects"]}
+    return named.get(project, {})
+
+
+def test_each_change_is_whole_and_in_its_project() -> None:
+    renamed = {**SERVER, "name": "www", "metadata": {}, "updated": "later"}
+    port = {"id": "n1", "name": "", "project_id": "p1"}
+    result = found(
+        listing(server={"s1": SERVER}, port={"n1": port}, flavor={}),
+        listing(server={"s1": renamed}, port={}, flavor={"f1": {"id": "f1", "name": "big"}}),
+    )
+    assert result.counts == {"created": 1, "changed": 1, "deleted": 1, "data": 0}
+    assert types(result) == {
+        "server": {
+            "changed": [
+                {
+                    "id": "s1",
+                    "name": "www",
+                    "fields": ["name", "metadata.a"],
+                    "before": SERVER,
+                    "now": renamed,
+                }
+            ]
+        },
+        "port": {"deleted": [{"id": "n1", "name": "n1", "before": port}]},
+    }
+    assert types(result, "(the cloud's own)")["flavor"]["created"][0]["name"] == "big"
+    assert result.told() == "1 created, 1 changed, 1 deleted"
+
+
+@pytest.mark.parametrize(
+    ("type_", "id_", "resource"),
+    [
+        ("network", "x", {"project_id": "p1"}),
+        ("image", "x", {"owner": "p1"}),
+        ("stack", "x", {"project": "p1"}),
+        ("snapshot", "x", {"os-extended-snapshot-attributes:project_id": "p1"}),
+        ("role-assignment", "x", {"scope": {"project": {"id": "p1"}}}),
+        ("attachment", "x", {"volume_id": "v1"}),
+        ("compute-quota", "p1", {"cores": 3}),
+        ("stack-resource", "t1/server", {"resource_name": "server"}),
+        ("project", "p1", {"name": "demo"}),
+    ],
+)
+def test_a_project_is_found_however_it_is_named(type_: str, id_: str, resource: Any) -> None:
+    rest: dict[str, Any] = {
+        "volume": {"v1": VOLUME},
+        "stack": {"t1": {"id": "t1", "project": "p1"}},
+    }
+    now = Listing({"project": {"p1": DEMO}, **rest, type_: {id_: resource}}, {}, {}, 0.0, 0.0)
+    assert losses.Projects(now, now).project(type_, id_) == "p1"
+
+
+def test_what_the_move_itself_or_another_change_does_is_no_loss() -> None:
+    agent = {"binary": "x", "alive": True, "heartbeat_timestamp": "1"}
+    result = found(
+        listing(
+            server={"s1": SERVER},
+            agent={"a": agent},
+            hypervisor={"h": {"running_vms": 1}},
+            port={"n": {"revision_number": 1, "updated_at": "1", "status": "ACTIVE"}},
+        ),
+        listing(
+            server={"s1": {**SERVER, "new_in_the_release": None, "OS-EXT-STS:task_state": "x"}},
+            agent={"a": {**agent, "alive": False}, "b": agent},
+            hypervisor={"h": {"running_vms": 2}},
+            port={"n": {"revision_number": 2, "updated_at": "2", "status": "DOWN"}},
+        ),
+    )
+    assert not result
+    assert result.told() == "nothing"
+    assert result.document["projects"] == []
+
+
+def test_a_property_that_a_user_gave_to_an_image_is_a_loss() -> None:
+    one, two = {"id": "i1", "owner": "p1"}, {"id": "i2", "owner": "p1"}
+    now = {"i1": {**one, "os_hidden": False, "mine": "x"}, "i2": {**two, "os_hidden": False}}
+    result = found(listing(image={"i1": one, "i2": two}), listing(image=now))
+    (changed,) = types(result)["image"]["changed"]
+    assert changed["fields"] == ["mine"]
+
+
+def test_every_rule_speaks_of_a_type_that_is_listed() -> None:
+    listed = {kind.type for kind in kinds()}
+    rules = losses._rules()
+    named = {*rules["follow"], *rules["states"], *rules["data"], *rules["properties"]}
+    assert named | set(rules["parents"].values()) <= listed
+
+
+def test_what_a_killed_verification_left_is_no_loss() -> None:
+    ours = {
+        "server": {"s9": {"id": "s9", "name": boot.NAME, "tenant_id": "p1"}},
+        "port": {"n9": {"id": "n9", "name": boot.NAME, "project_id": "p1"}},
+        "security_group": {"g9": {"id": "g9", "name": boot.NAME, "project_id": "p1"}},
+        "security_group_rule": {"r9": {"security_group_id": "g9"}},
+    }
+    empty: dict[str, Any] = {name: {} for name in ours}
+    assert not found(listing(**empty), listing(**ours))
+    # a user's own thing of another type may bear the name
+    user = {"network": {"n": {"name": boot.NAME, "project_id": "p1"}}}
+    assert found(listing(network={}), listing(**user)).counts["created"] == 1
+
+
+def test_a_type_that_is_not_told_needs_a_word_too() -> None:
+    result = found(listing(trunk={"t": {}}), listing({"trunk": "answered 404"}))
+    assert result
+    assert result.total == 0
+    assert "answered 404" in result.told()
+
+
+SNAPSHOT = {"id": "z", "name": "night", "volume_id": "v1"}
+
+
+@pytest.mark.parametrize(
+    ("now", "traces", "told"),
+    [
+        ({"volume": {}}, [], "deleted: its data is gone"),
+        ({"volume": {"v1": {**VOLUME, "size": 5}}}, [], "size was 1, is 5"),
+        ({"volume": {"v1": {**VOLUME, "volume_type": "ssd"}}}, [], "volume_type was nfs, is ssd"),
+        ({"snapshot": {"z": SNAPSHOT}}, [], "snapshot night (z) was made"),
+        ({}, [SNAPSHOT], "snapshot night was made and deleted again"),
+    ],
+)
+def test_data_on_shared_storage_is_named_apart(now: Any, traces: Any, told: str) -> None:
+    both: dict[str, Any] = {"volume": {"v1": VOLUME}, "snapshot": {}}
+    result = found(listing(**both), listing(**{**both, **now}), traces=traces)
+    (one,) = result.document["data"]
+    assert told in one["what"]
+    assert (one["type"], one["id"], one["project"]) == ("volume", "v1", "demo")
+    assert "gone from shared storage for good" in result.told()
+
+
+def test_data_of_what_the_source_never_knew_is_not_lost() -> None:
+    both: dict[str, Any] = {"volume": {"v1": VOLUME}, "snapshot": {}}
+    other = {**SNAPSHOT, "volume_id": "v2"}
+    now = {"volume": {"v1": VOLUME, "v2": {**VOLUME, "id": "v2"}}, "snapshot": {"z": other}}
+    result = found(listing(**both), listing(**now), traces=[{**other, "id": "y"}])
+    assert result.document["data"] == []
+    assert result.counts["created"] == 2
+    assert "cinder manage" in " ".join(result.document["remarks"])
+
+
+def test_after_accepting_it_says_what_nobody_can_tell() -> None:
+    result = found(listing(), listing(), accepted=1795262500.0)
+    assert not result
+    assert result.document["accepted"] == "2026-11-21T12:01:40+00:00"
+    assert "nothing tells which" in result.document["remarks"][0]
+
+
+def test_secrets_are_digests_however_deep() -> None:
+    kind = next(one for one in kinds() if one.type == "attachment")
+    plain = _plain(
+        kind, {"id": "a", "connection_info": {"auth_password": "hush", "target": "iqn.x"}}
+    )
+    assert "hush" not in json.dumps(plain)
+    assert plain["connection_info"]["target"] == "iqn.x"
+    server = next(one for one in kinds() if one.type == "server")
+    plain = _plain(server, {"id": "s", "OS-EXT-SRV-ATTR:user_data": "aHVzaA=="})
+    assert plain["OS-EXT-SRV-ATTR:user_data"].startswith("sha256:")
+
+
+def test_an_export_is_private_and_never_written_over(tmp_path: Path) -> None:
+    session: Any = SimpleNamespace(home=tmp_path)
+    empty = found(listing(server={}), listing(server={}))
+    assert rollback.export(session, empty) is None
+    result = found(listing(server={}), listing(server={"s1": SERVER}))
+    paths = {rollback.export(session, result) for _ in range(3)}
+    assert len(paths) == 3
+    for path in paths:
+        assert path is not None
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert json.loads(path.read_text()) == result.document
+    assert sorted(tmp_path.iterdir()) == sorted(p for p in paths if p)
+
+
+@pytest.mark.parametrize(
+    ("stage", "taken", "serves"),
+    [
+        ("released", False, True),
+        ("synced", True, True),  # the run died right after the address had moved
+        ("synced", False, False),
+        (MigrateError("silent"), MigrateError("silent"), False),
+    ],
+)
+def test_users_may_have_written_as_soon_as_the_address_has_moved(
+    monkeypatch: pytest.MonkeyPatch, stage: Any, taken: Any, serves: bool
+) -> None:
+    def answers(value: Any) -> Any:
+        def ask(_: Any) -> Any:
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        return ask
+
+    monkeypatch.setattr(markers, "stage", answers(stage))
+    monkeypatch.setattr(vip, "taken", answers(taken))
+    no_context: Any = None
+    assert rollback._released(no_context) is serves
+
+
+def test_what_was_found_a_moment_ago_is_not_asked_again(tmp_path: Path) -> None:
+    context: Any = SimpleNamespace(home=tmp_path)
+    assert rollback.kept(context, 60) is None
+    (tmp_path / rollback.FILE).write_text(json.dumps(losses.unknown("lab", 1.0, "x").document))
+    kept = rollback.kept(context, 60)
+    assert kept
+    assert kept.unknown == ["x"]
+    assert rollback.kept(context, -1) is None
+
+
+def test_the_table_shows_some_names_and_counts_all(capsys: pytest.CaptureFixture[str]) -> None:
+    many = {f"n{i}": {"name": f"[net] {i:02}", "project_id": "p1"} for i in range(11)}
+    Screen(as_json=False).losses(found(listing(network={}), listing(network=many)))
+    TERMINAL.flush()
+    shown = capsys.readouterr().out
+    assert "11 created" in shown
+    assert "[net] 00" in shown
+    assert "and 3 more" in shown

@@ -1,0 +1,120 @@
+"""What `migrate status` says after a crash: by the journal, by the machines, by both."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrate.errors import UnreachableError
+from migrate.phases import machines, status
+
+LOCK = {
+    "who": "ann@desk pid 411",
+    "since": "2026-11-24T08:00:00+00:00",
+    "command": "cutover",
+    "papers": "aa",
+    "place": "desk:/srv/.migrate/lab",
+}
+
+
+def source(**changed: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "side": "source",
+        "lock": None,
+        "watch": {"state": "absent", "left": 0.0, "alive": False},
+        "closed": "",
+        "fenced": [],
+        "stages": [],
+        "addresses": [],
+    }
+    return {**plain, **changed}
+
+
+def found(**changed: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "stack": "lab",
+        "held_by": "",
+        "papers": "aa",
+        "phases": {"follow": "not begun", "cutover": "not begun"},
+        "unfinished": [],
+        "failed": {},
+        "asked": {},
+        "remarks": [],
+        "machines": {},
+    }
+    return {**plain, **changed}
+
+
+ARMED = {"state": "armed", "left": 412.2, "alive": True}
+REOPENED = {"state": "reopened", "left": -3.0, "alive": False}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (found(), "migrate check"),
+        (found(held_by="ann"), "wait for the run"),
+        (found(held_by="ann", asked={"hold": "bob"}), "migrate release --stack lab"),
+        (found(phases={"follow": "done", "cutover": "not begun"}), "`migrate cutover"),
+        (found(phases={"follow": "done", "cutover": "begun"}), "migrate abort --stack lab"),
+        (found(phases={"cutover": "done"}), "migrate verify"),
+        # a lost journal: the machines' word holds
+        (found(machines={"a": source(closed="all", watch=ARMED)}), "migrate abort --stack lab"),
+        (found(machines={"a": source(stages=["released"])}), "migrate rollback"),
+        (
+            found(phases={"cutover": "begun"}, machines={"a": source(watch=REOPENED)}),
+            "the source has reopened itself",
+        ),
+        # who died among other papers can still be alive
+        (found(machines={"a": source(lock={**LOCK, "papers": "bb"})}), "--take-over"),
+        (
+            found(phases={"cutover": "begun"}, machines={"a": source(lock=LOCK)}),
+            "`migrate cutover --stack lab --execute` goes on",
+        ),
+    ],
+)
+def test_what_comes_next(document: dict[str, Any], said: str) -> None:
+    assert said in status.following(document)
+    assert status.lines({**document, "next": "x"})
+    assert json.dumps(document)
+
+
+def test_a_released_target_is_not_aborted() -> None:
+    document = found(phases={"cutover": "begun"}, machines={"a": source(stages=["released"])})
+    assert "abort" not in status.following(document)
+
+
+def test_a_machine_in_one_line() -> None:
+    one = source(
+        closed="users", fenced=["fence"], stages=["copied"], watch=ARMED, lock=LOCK, addresses=["x"]
+    )
+    assert machines.lines({"ctl": one}) == [
+        "source ctl: holds x, closed to users, fenced, marked 'copied', the watch reopens it in "
+        "412 s, held by ann@desk pid 411 since 2026-11-24T08:00:00+00:00 for cutover, papers "
+        "desk:/srv/.migrate/lab"
+    ]
+    assert machines.lines({"ctl": source()}) == ["source ctl: open"]
+
+
+def test_who_is_silent_is_told_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(host: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        if host.name == "dead":
+            raise UnreachableError("dead: cannot be reached", "dead")
+        return {name: value for name, value in source().items() if name != "side"}
+
+    monkeypatch.setattr(machines, "call", call)
+    dead, alive = SimpleNamespace(name="dead"), SimpleNamespace(name="alive")
+    context: Any = SimpleNamespace(
+        source=SimpleNamespace(
+            name="source", controllers=(dead, alive), virtual_ips=(SimpleNamespace(address="x"),)
+        ),
+        target=SimpleNamespace(name="target", controllers=(dead,)),
+    )
+    seen = machines.look(context)
+    assert machines.lines(seen) == [
+        "target dead: cannot be asked: dead: cannot be reached",
+        "source alive: open",
+    ]
