@@ -32,7 +32,8 @@ demo: environment tools ## the main job in the lab: up, over, proven, and back
 demo-over demo-back: environment tools ## one half of it
 	@tools/run python -m tests.lab.demo $(@:demo-%=%)
 
-check-style: environment ## ruff and mypy
+check-style: environment ## ruff and mypy, and no checkout's own secret in a stack's file
+	@! git grep -n ^encryptionsalt HEAD -- stacks || { echo 'Pulumi wrote this checkout'"'"'s salt there: no other checkout could use the stack; take the line out' >&2; exit 1; }
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
 
 unit: environment ## tests that need nothing but Python
