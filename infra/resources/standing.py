@@ -33,7 +33,13 @@ class StandingProvider(dynamic.ResourceProvider):
         return dynamic.DiffResult(changes=any(olds.get(k) != v for k, v in news.items()))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        guard.insist(props["stack"], "cannot make it again")
+        stack = props["stack"]
+        guard.insist(
+            stack,
+            "cannot make it again. Pulumi's state does not know it: if the state was lost, put "
+            f"back a copy of it, or go back by `migrate rollback --execute --stack {stack}`, "
+            "which needs none",
+        )
         return dynamic.CreateResult(props["stack"], props)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.full.watch import Watch
-from tests.lab import cloud, content
+from tests.lab import cloud, content, load
 from tests.lab.settings import lab
 
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
-    """Every process of every host is looked at from before the pass until `watched.end()`."""
+    """Every process of every host is looked at from before the pass until `watched.end()`.
+
+    A pass that failed half-way leaves no load behind to slow down the tests after it.
+    """
     this = lab()
     cloud.up(this)
     content.make(this)
@@ -21,3 +24,4 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     watch.begin()
     yield watch
     watch.end()
+    load.stop(this)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +56,10 @@ class Project:
         return said
 
     def _run(self, *argv: str, timeout: float, go_back: str = "") -> tuple[int, str]:
-        env = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.root / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "a test",
-            "MIGRATE_HOME": str(self.root / "papers"),
-            "PYTHONPATH": str(self.code),
-        }
-        if go_back:
-            env["MIGRATE_GO_BACK"] = go_back
         ended = subprocess.run(
             [str(REPOSITORY / "tools/run"), *argv],
             cwd=self.root,
-            env=env,
+            env=self._environment(go_back),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -75,6 +67,37 @@ class Project:
             timeout=timeout,
         )
         return ended.returncode, ended.stdout
+
+    def _environment(self, go_back: str) -> dict[str, str]:
+        env = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{self.root / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "a test",
+            "MIGRATE_HOME": str(self.root / "papers"),
+            "PYTHONPATH": str(self.code),
+        }
+        return env | {"MIGRATE_GO_BACK": go_back} if go_back else env
+
+    def cut_off(self, *argv: str, after: float, how: int, go_back: str = "") -> int:
+        """The exit status of `pulumi` *argv*, which all its processes get *how* sent *after* s."""
+        child = subprocess.Popen(
+            [str(REPOSITORY / "tools/run"), "pulumi", *argv, "--stack", STACK, "--non-interactive"],
+            cwd=self.root,
+            env=self._environment(go_back),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(after)
+        os.killpg(child.pid, how)
+        return child.wait(600)
+
+    def lose_state(self) -> None:
+        """What Pulumi knew is gone, as with a disk; the stack's file is still there."""
+        shutil.rmtree(self.root / "state")
+        (self.root / "state").mkdir()
+        self.pulumi("stack", "init", STACK)
 
     def pulumi(self, *argv: str, timeout: float = 1800) -> str:
         """What `pulumi` *argv* printed; it must succeed."""

@@ -110,7 +110,9 @@ def _context(home: Path) -> Context:
 def _fill(context: Context) -> None:
     source, target = context.source.first, context.target.first
     for host in (source, target):
-        host.shell((FILES / "pair-machine.sh").read_text(), VIRTUAL, timeout=120)
+        host.shell(
+            (FILES / "pair-machine.sh").read_text(), VIRTUAL, timeout=300
+        )  # a database's first start
     source.run("mariadb", stdin=(FILES / "pair-source.sql").read_text(), timeout=120)
     target.write("/root/alpha.py", (FILES / "pair-alpha.py").read_text())
     target.shell((FILES / "pair-target.sh").read_text(), timeout=120)

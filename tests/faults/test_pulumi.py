@@ -1,0 +1,134 @@
+"""Pulumi is killed at its work, or its state is lost: the same command again, or a clear word."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from migrate.host import Host
+from tests.faults.bench import Bench
+from tests.faults.tally import Tally
+from tests.full.test_existing_pass import LOOK
+from tests.infra.engine import STACK, Project
+from tests.lab import rig as rigs
+
+pytestmark = [pytest.mark.rig, pytest.mark.whole]
+DAEMONS = ("mariadb", "rabbitmq-server", "memcached", "haproxy")
+UP = ("up", "--yes", "--skip-preview")
+DESTROY = ("destroy", "--yes", "--skip-preview")
+
+
+@pytest.fixture
+def project(bench: Bench, tmp_path: Path) -> Project:
+    """A stack that was never put up, of the rig as new."""
+    bench.reset()
+    bench.standing = ""
+    config = {name.removeprefix("sidestep:"): one for name, one in rigs.stack(rigs.rig()).items()}
+    return Project(tmp_path / "project", config)
+
+
+def processes(host: Host) -> str:
+    """The very processes of the daemons: nothing may restart them."""
+    return host.run("systemctl", "show", "-p", "Id,MainPID", *DAEMONS)
+
+
+def unlocked(project: Project, *argv: str, go_back: str = "") -> None:
+    """The command again: Pulumi says that it is locked and by what word that ends; then it ends."""
+    assert "pulumi cancel" in project.refused(*argv, go_back=go_back)
+    project.pulumi("cancel", "--yes")
+    status, said = project.run(*argv, go_back=go_back)
+    assert status == 0, said
+
+
+def over(project: Project) -> None:
+    project.up()
+    project.migrate("follow", "--execute")
+    project.migrate("cutover", "--execute", "--confirm", STACK)
+
+
+@pytest.mark.parametrize("after", [4.0, 8.0, 16.0])
+def test_an_up_that_is_killed_goes_on(
+    after: float, project: Project, bench: Bench, tally: Tally
+) -> None:
+    tally.tried("fault: pulumi")
+    assert project.cut_off(*UP, after=after, how=signal.SIGKILL) == -signal.SIGKILL
+    unlocked(project, *UP)
+    assert project.changes() == {}
+    tally.survived("fault: pulumi")
+
+
+def test_an_up_that_is_interrupted_goes_on(project: Project, bench: Bench, tally: Tally) -> None:
+    tally.tried("fault: pulumi")
+    assert project.cut_off(*UP, after=8, how=signal.SIGINT) != 0
+    project.up()
+    assert project.changes() == {}
+    tally.survived("fault: pulumi")
+
+
+def test_a_state_that_is_lost_after_up_is_made_anew(
+    project: Project, bench: Bench, tally: Tally
+) -> None:
+    """What stands is taken on as it is, and can be destroyed afterwards."""
+    tally.tried("fault: pulumi")
+    project.up()
+    before, look = processes(bench.target()), bench.target().shell(LOOK)
+    project.lose_state()
+    project.up()
+    assert project.changes() == {}
+    assert processes(bench.target()) == before
+    assert bench.target().shell(LOOK) == look
+    project.pulumi(*DESTROY)
+    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+    tally.survived("fault: pulumi")
+
+
+def test_a_state_that_is_lost_after_the_cutover(
+    project: Project, bench: Bench, tally: Tally
+) -> None:
+    """The cloud that serves is not touched; the way back needs no state, and up adopts the rest."""
+    tally.tried("fault: pulumi")
+    over(project)
+    before = processes(bench.target())
+    project.lose_state()
+    said = " ".join(project.refused(*UP).split())
+    assert f"migrate rollback --execute --stack {STACK}" in said
+    assert processes(bench.target()) == before
+    assert bench.serves() == []
+    project.migrate("rollback", "--execute", "--accept-losses")
+    assert bench.serves() == []
+    project.up()
+    project.pulumi(*DESTROY)
+    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+    assert project.urns() == []
+    tally.survived("fault: pulumi")
+
+
+@pytest.mark.parametrize("after", [4.0, 10.0])
+def test_a_destroy_that_is_killed_goes_on(
+    after: float, project: Project, bench: Bench, tally: Tally
+) -> None:
+    tally.tried("fault: pulumi")
+    project.up()
+    assert project.cut_off(*DESTROY, after=after, how=signal.SIGKILL) == -signal.SIGKILL
+    unlocked(project, *DESTROY)
+    assert project.urns() == []
+    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+    assert bench.serves() == []
+    tally.survived("fault: pulumi")
+
+
+@pytest.mark.parametrize("after", [6.0, 12.0])
+def test_a_destroy_that_is_killed_on_the_way_back_goes_on(
+    after: float, project: Project, bench: Bench, tally: Tally
+) -> None:
+    tally.tried("fault: pulumi")
+    over(project)
+    killed = project.cut_off(*DESTROY, after=after, how=signal.SIGKILL, go_back=STACK)
+    assert killed == -signal.SIGKILL
+    unlocked(project, *DESTROY, go_back=STACK)
+    assert project.urns() == []
+    assert bench.serves() == []
+    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+    tally.survived("fault: pulumi")
