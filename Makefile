@@ -43,5 +43,6 @@ test: environment tools ## all tests; builds and starts what they need
 	@.venv/bin/python -m tests.lab packages
 	@tools/run .venv/bin/pytest
 
-faults: environment ## the whole proof that nothing can be lost: killed, cut off and misled at every step
-	@SIDESTEP_FAULTS=whole .venv/bin/pytest -v tests/faults
+faults: environment tools ## the whole proof that nothing can be lost: killed, cut off and misled at every step
+	@.venv/bin/python -m tests.lab packages
+	@SIDESTEP_FAULTS=whole tools/run .venv/bin/pytest -v tests/faults

@@ -203,19 +203,8 @@ class Bench:
         assert ended.killed, f"{command} did not reach {boundary!r}: {ended}"
 
     def events(self) -> list[Event]:
-        """What the journal holds, read without a trace; [] where there is none."""
-        where = f"file:{self.papers / 'journal'}?mode=ro"
-        try:
-            with closing(sqlite3.connect(where, uri=True)) as database:
-                rows = database.execute(
-                    "SELECT at, run, phase, step, state, note FROM event ORDER BY seq"
-                ).fetchall()
-        except sqlite3.Error:
-            return []  # it is not there yet, or being made
-        return [
-            Event(at, run, phase, step, State(state), note)
-            for at, run, phase, step, state, note in rows
-        ]
+        """What the journal holds, read without a trace."""
+        return noted(self.papers / "journal")
 
     def crash_through(
         self, *commands: str, die_at: str, died: Path, instants: Iterable[float] = ()
@@ -277,6 +266,21 @@ class Bench:
                 break
             time.sleep(0.5)
         return silent
+
+
+def noted(journal: Path) -> list[Event]:
+    """What stands in the file *journal*, read without a trace; [] where there is none."""
+    try:
+        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as database:
+            rows = database.execute(
+                "SELECT at, run, phase, step, state, note FROM event ORDER BY seq"
+            ).fetchall()
+    except sqlite3.Error:
+        return []  # it is not there yet, or being made
+    return [
+        Event(at, run, phase, step, State(state), note)
+        for at, run, phase, step, state, note in rows
+    ]
 
 
 def finished(child: subprocess.Popen[str], seconds: float | None = None) -> Ended:

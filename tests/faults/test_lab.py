@@ -1,0 +1,159 @@
+"""The whole lab: its window is killed again and again, and gone back from in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from migrate.journal import BEGUN, Event
+from migrate.plan import Phase
+from migrate.session import context_of
+from migrate.settings import home
+from tests.faults import bench, state
+from tests.faults.bench import Ended
+from tests.faults.tally import Tally
+from tests.full.test_pass import STACK, done, migrate, succeeds
+from tests.lab import cloud, load
+from tests.lab.demo import Papers, stand_up
+from tests.lab.settings import lab as this_lab
+from tests.readme import commands
+
+pytestmark = [pytest.mark.lab, pytest.mark.whole]
+KILLS = 20
+CLOSES = "gate.users"
+CUTOVER = ("cutover", "--execute", "--confirm", STACK)
+BACK = ("rollback", "--execute", "--accept-losses")
+# a real cloud writes heartbeats; rows are compared by the window itself, resources by `verify`
+LIVE = (" tables ", " variables ", " operator ")
+
+
+@pytest.fixture(scope="module")
+def papers() -> Path:
+    """The lab's source, and a target beside it as `pulumi up` leaves it."""
+    stand_up(this_lab())
+    load.stop(this_lab())  # what it makes and deletes would stand in the comparisons
+    for line in commands("over")[:3]:
+        subprocess.run(["bash", "-c", line], check=True)
+    return home(STACK)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(papers: Path) -> dict[str, state.Picture]:
+    """Once over and back without a fault, on the same machines."""
+    seen = {"found": picture()}
+    succeeds("follow", "--execute")
+    succeeds(*CUTOVER)
+    seen["released"] = picture()
+    succeeds(*BACK)
+    return seen
+
+
+def picture() -> state.Picture:
+    return state.picture(context_of(STACK))
+
+
+def differing(one: state.Picture, other: state.Picture, kind: str) -> list[str]:
+    found = state.differences(one, other, kind)
+    return [line for line in found if not any(part in line for part in LIVE)]
+
+
+def events(papers: Path) -> list[Event]:
+    return [e for e in bench.noted(papers / "journal") if e.phase == Phase.CUTOVER]
+
+
+def open_window(papers: Path) -> bool:
+    last = {event.step: event.state for event in events(papers)}
+    return last.get(CLOSES) in BEGUN
+
+
+def killed_in_the_window(papers: Path, after: float) -> Ended:
+    """`migrate cutover`, killed *after* seconds of work in its window, unless it ends before."""
+    before = len(events(papers))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "migrate.cli", *CUTOVER, "--stack", STACK],
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    while child.poll() is None and not (len(events(papers)) > before and open_window(papers)):
+        time.sleep(0.02)
+    return bench.finished(child, after)
+
+
+def test_killed_in_the_window(
+    papers: Path,
+    undisturbed: dict[str, state.Picture],
+    tally: Tally,
+    instants: Iterator[float],
+) -> None:
+    succeeds("follow", "--execute")
+    kills: list[str] = []
+    for after in islice((one / 3 for one in instants), KILLS):
+        ended = killed_in_the_window(papers, after)
+        if not ended.killed:
+            assert ended.status == 0, f"after {kills}: {ended}"
+            break
+        tally.tried("random instant in the lab's window")
+        kills.append(f"{after:.1f} s")
+    else:
+        succeeds(*CUTOVER)
+    tally.remark(f"the lab's window was killed after {', '.join(kills)} of work")
+    assert [step for step, is_done in done().items() if not is_done] == []
+    assert differing(undisturbed["released"], picture(), "same") == []
+    succeeds("verify")
+    tally.survived("random instant in the lab's window", len(kills))
+
+
+def test_and_back_to_what_it_was(
+    papers: Path, undisturbed: dict[str, state.Picture], tally: Tally
+) -> None:
+    tally.tried("rollback point in the lab")
+    succeeds(*BACK)
+    came_back(undisturbed)
+    tally.survived("rollback point in the lab")
+
+
+@pytest.mark.parametrize("word", ["rollback", "abort"])
+@pytest.mark.parametrize("after", [2.0, 8.0, 15.0])
+def test_back_from_the_middle_of_the_window(
+    word: str,
+    after: float,
+    papers: Path,
+    undisturbed: dict[str, state.Picture],
+    tally: Tally,
+) -> None:
+    tally.tried("rollback point in the lab")
+    succeeds("follow", "--execute")
+    assert killed_in_the_window(papers, after).killed
+    if word == "abort":
+        ended = migrate("abort")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert cloud.silent_apis(this_lab()) == []
+    succeeds(*BACK)
+    came_back(undisturbed)
+    tally.survived("rollback point in the lab")
+
+
+def test_back_from_after_follow(
+    papers: Path, undisturbed: dict[str, state.Picture], tally: Tally
+) -> None:
+    tally.tried("rollback point in the lab")
+    succeeds("follow", "--execute")
+    succeeds(*BACK)
+    came_back(undisturbed)
+    tally.survived("rollback point in the lab")
+
+
+def came_back(undisturbed: dict[str, state.Picture]) -> None:
+    """The source serves, has what it had, and nothing of ours is anywhere."""
+    assert [step for step, is_done in done().items() if is_done] == []
+    assert cloud.silent_apis(this_lab()) == []
+    assert Papers(this_lab()).compare_after() == []
+    assert differing(undisturbed["found"], picture(), "back") == []
