@@ -21,13 +21,17 @@ since = payload.get("since", 0.0)
 EVERYBODY = ("/var/log", "/tmp", "/var/tmp", "/run", "/dev/shm")   # here no mode is an excuse
 def inside(path):
     try:
-        with open(path, "rb") as stream:
-            kept = b""
-            while block := stream.read(1 << 20):
+        with open(path, "rb", buffering=0) as stream:
+            kept, at = b"", 0
+            while True:
+                data = os.lseek(stream.fileno(), at, os.SEEK_DATA)  # ENXIO: only a hole follows
+                kept = kept if data == at else b""
+                if not (block := stream.read(1 << 20)):
+                    break
                 text = kept + block
                 if any(word in text for word in words):
                     return True
-                kept = text[-256:]
+                kept, at = text[-256:], data + len(block)
     except OSError:
         pass
     return False
@@ -48,7 +52,7 @@ def walk(folder, passable):
             continue
         if stat.S_ISDIR(about.st_mode):
             walk(path, passable and bool(about.st_mode & stat.S_IXOTH))
-        elif stat.S_ISREG(about.st_mode) and about.st_size and about.st_mtime >= since:
+        elif stat.S_ISREG(about.st_mode) and about.st_size and about.st_ctime >= since:
             everybody = path.startswith(EVERYBODY)
             readable = passable and about.st_mode & stat.S_IROTH
             if everybody or readable:
@@ -68,9 +72,13 @@ result = {"looked": looked, "lines": len(lines), "found": found}
 """
 
 
-def on(host: Host, words: Iterable[str]) -> dict[str, Any]:
-    """`{"looked": files, "lines": of the journal, "found": [[where, mode or text], ...]}`."""
-    found: dict[str, Any] = host.python(SEARCH, {"words": list(words)}, timeout=600)
+def on(host: Host, words: Iterable[str], since: float = 0.0) -> dict[str, Any]:
+    """`{"looked": files, "lines": of the journal, "found": [[where, mode or text], ...]}`.
+
+    Of files those that have changed *since*, by the time that no copying preserves.
+    """
+    asked = {"words": list(words), "since": since}
+    found: dict[str, Any] = host.python(SEARCH, asked, timeout=600)
     return found
 
 

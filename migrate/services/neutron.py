@@ -21,6 +21,7 @@ RECIPE = Recipe(
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent", "neutron-sriov-agent"),
     ),
     compute_units=("neutron-openvswitch-agent", "neutron-ovn-metadata-agent"),
+    carries_traffic=True,
     target_units=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers"),
     target_data_plane_units=(
         *("neutron-openvswitch-agent", "neutron-dhcp-agent", "neutron-l3-agent"),
