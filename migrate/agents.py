@@ -6,8 +6,8 @@ source's own services run again: that is why they are recorded before the fence.
 
 Agents that carry traffic are left alone, both ways. The broker that they know is stopped before the
 address moves, so their connections break and they dial again within seconds; what they had asked
-for at the fence they ask again after half a minute. A restart is worse than the wait: neutron's Open
-vSwitch agent that starts while users make and delete ports removes the flows of before ahead of
+for at the fence they ask again after half a minute. A restart is worse than the wait: neutron's OVS
+agent that starts while users make and delete ports removes the flows of before ahead of
 laying its own (all servers of a host dark for 5 s), and a connection that meets no rule then is
 dropped for as long as it lasts (measured on 2025.1 in the lab: two of three pings stayed dark).
 """
