@@ -35,12 +35,13 @@ from tests.lab.settings import Lab
 from tests.lab.stages import stage
 
 AGENTS = ("dhcp", "l3", "metadata")
+HEARD_SECONDS = 120.0
 
 
 def up(lab: Lab) -> None:
     """Bring the source cloud up; what is whole and healthy is left alone."""
     with _alone(lab):
-        if not is_healthy(lab):
+        if not is_healthy(lab, HEARD_SECONDS):
             _remove(lab)
             _build(lab)
 
@@ -90,8 +91,11 @@ def _alone(lab: Lab) -> Iterator[None]:
         yield
 
 
-def is_healthy(lab: Lab) -> bool:
-    """Whether it was built to the end, every machine runs and every service is heard."""
+def is_healthy(lab: Lab, patience: float = 0.0) -> bool:
+    """Whether it was built to the end, every machine runs and every service is heard.
+
+    A cloud that runs may have just come back from a target: agents have *patience* seconds to call.
+    """
     names = [lab.controller, *lab.computes]
     if not _whole(lab).exists() or not bridge.exists(lab.host_bridge):
         return False
@@ -100,9 +104,13 @@ def is_healthy(lab: Lab) -> bool:
     if any(not nspawn.is_running_in(lab.home, name) for name in names) or silent_apis(lab):
         return False
     try:
-        return not _unheard(lab, identity.wait_for_keystone(lab, 10))
+        admin = identity.wait_for_keystone(lab, 10)
+        deadline = time.monotonic() + patience
+        while (silent := _unheard(lab, admin)) and time.monotonic() < deadline:
+            time.sleep(2)
     except (MigrateError, SDKException, ClientException):
         return False
+    return not silent
 
 
 def silent_apis(lab: Lab) -> list[str]:
