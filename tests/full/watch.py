@@ -49,7 +49,7 @@ class Watch:
     def let_out(self, host: Host) -> set[str]:
         """Where *host* shows a password to others, in what has changed since `begin`."""
         found = canaries.on(host, self.words, self._began)
-        assert found["looked"] > 20
+        assert found["looked"] > 0
         return {f"{where}: {what}" for where, what in found["found"]}
 
     def here(self) -> set[str]:
