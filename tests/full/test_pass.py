@@ -21,7 +21,7 @@ from migrate.plan import Phase
 from migrate.session import context_of
 from migrate.settings import home
 from tests.full.watch import Watch
-from tests.lab import identity, late
+from tests.lab import cloud, identity, late
 from tests.lab.demo import stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
@@ -136,6 +136,8 @@ def test_no_step_is_done_after_the_rollback(watched: Watch) -> None:
     watched.end()  # it costs time that the next pass is measured without
     succeeds("rollback", "--execute", "--accept-losses")
     assert [step for step, is_done in done().items() if is_done] == []
+    # a server that is deleted before its compute is heard is deleted in nova's database alone
+    assert cloud.is_healthy(this_lab(), cloud.HEARD_SECONDS)
     late.remove(this_lab())  # on the source, which knows them too
 
 
