@@ -9,6 +9,24 @@ import pytest
 from tests.lab.rig import Rig
 
 
+class Teller:
+    """Tells a failure at once: a run of an hour may be cut off before its end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.getplugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and self._terminal is not None:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(
+                f"{report.nodeid} {report.when}: {report.longreprtext[-2000:]}"
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Teller(config), "teller")
+
+
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Two small machines, a source that serves keystone and glance and an empty target.
