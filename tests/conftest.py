@@ -13,14 +13,13 @@ class Teller:
     """Tells a failure at once: a run of an hour may be cut off before its end."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._terminal = config.pluginmanager.getplugin("terminalreporter")
+        self._plugins = config.pluginmanager
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and self._terminal is not None:
-            self._terminal.ensure_newline()
-            self._terminal.write_line(
-                f"{report.nodeid} {report.when}: {report.longreprtext[-2000:]}"
-            )
+        terminal = self._plugins.getplugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.ensure_newline()
+            terminal.write_line(f"{report.nodeid} {report.when}: {report.longreprtext[-2000:]}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
