@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
@@ -20,6 +20,7 @@ from tests.lab import identity
 from tests.lab.content.stacks import TEMPLATE
 from tests.lab.settings import Lab
 
+T = TypeVar("T")
 NAME = "late"
 CLOSING = "gate.users"  # the step that closes the doors
 UPLOAD_SECONDS = 6.0
@@ -33,10 +34,7 @@ class Late:
         self._lab, self._papers = lab, papers
         self._began = time.time()
         self.answers: dict[str, str] = {}  # what the API said at once: "accepted" or why not
-        cloud = self._connect()
-        self._image = cloud.image.find_image("tiny")
-        self._flavor = cloud.compute.find_flavor("t.tiny")
-        self._network = cloud.network.find_network("inner")
+        self._image, self._flavor, self._network = _patiently(self._look_up)
         self._thread = threading.Thread(target=self._watch, name="late")
         self._gone = threading.Event()
 
@@ -47,6 +45,14 @@ class Late:
     def __exit__(self, *_: object) -> None:
         self._gone.set()
         self._thread.join()
+
+    def _look_up(self) -> tuple[Any, Any, Any]:
+        cloud = self._connect()
+        return (
+            cloud.image.find_image("tiny"),
+            cloud.compute.find_flavor("t.tiny"),
+            cloud.network.find_network("inner"),
+        )
 
     def _connect(self) -> Any:
         cloud = identity.connect(self._lab, "demo", "demo")
@@ -62,7 +68,7 @@ class Late:
             "stack": self._stack,
             "upload": self._upload,
         }
-        ready = [(kind, ask, self._connect()) for kind, ask in asked.items()]
+        ready = [(kind, ask, _patiently(self._connect)) for kind, ask in asked.items()]
         while not self._closing():
             if self._gone.wait(0.05):
                 return
@@ -124,6 +130,18 @@ class Late:
         )
         if answer.status_code >= 300:
             raise SDKException(f"HTTP {answer.status_code}")
+
+
+def _patiently(ask: Callable[[], T], seconds: float = 90) -> T:
+    """What *ask* answers; a cloud under load on a small machine may be silent for a moment."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except (SDKException, ClientException):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(1)
 
 
 def found(lab: Lab) -> dict[str, str]:
