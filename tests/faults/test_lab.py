@@ -18,7 +18,7 @@ from migrate.settings import home
 from tests.faults import bench, state
 from tests.faults.bench import Ended
 from tests.faults.tally import Tally
-from tests.full.test_pass import STACK, done, migrate, succeeds
+from tests.full.test_pass import STACK, migrate, succeeds, unlike
 from tests.lab import cloud, load
 from tests.lab.demo import Papers, stand_up
 from tests.lab.settings import lab as this_lab
@@ -106,7 +106,7 @@ def test_killed_in_the_window(
     else:
         succeeds(*CUTOVER)
     tally.remark(f"the lab's window was killed after {', '.join(kills)} of work")
-    assert [step for step, is_done in done().items() if not is_done] == []
+    assert unlike(expected=True) == []
     assert differing(undisturbed["released"], picture(), "same") == []
     succeeds("verify")
     tally.survived("random instant in the lab's window", len(kills))
@@ -154,7 +154,7 @@ def test_back_from_after_follow(
 
 def came_back(undisturbed: dict[str, state.Picture]) -> None:
     """The source serves, has what it had, and nothing of ours is anywhere."""
-    assert [step for step, is_done in done().items() if is_done] == []
-    assert cloud.silent_apis(this_lab()) == []
+    assert unlike(expected=False) == []
+    assert cloud.is_healthy(this_lab(), cloud.HEARD_SECONDS)
     assert Papers(this_lab()).compare_after() == []
     assert differing(undisturbed["found"], picture(), "back") == []

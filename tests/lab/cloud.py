@@ -94,23 +94,30 @@ def _alone(lab: Lab) -> Iterator[None]:
 def is_healthy(lab: Lab, patience: float = 0.0) -> bool:
     """Whether it was built to the end, every machine runs and every service is heard.
 
-    A cloud that runs may have just come back from a target: agents have *patience* seconds to call.
+    A cloud that runs may have just come back from a target: it has *patience* seconds to answer.
     """
     names = [lab.controller, *lab.computes]
     if not _whole(lab).exists() or not bridge.exists(lab.host_bridge):
         return False
     if content.begun(lab).exists() and not content.path(lab).exists():
         return False
-    if any(not nspawn.is_running_in(lab.home, name) for name in names) or silent_apis(lab):
+    if any(not nspawn.is_running_in(lab.home, name) for name in names):
         return False
+    deadline = time.monotonic() + patience
+    while wrong := silent_apis(lab) or _missing(lab):
+        if time.monotonic() > deadline:
+            print("the lab is not healthy:", ", ".join(wrong))
+            return False
+        time.sleep(2)
+    return True
+
+
+def _missing(lab: Lab) -> list[str]:
+    """Services and agents that are not heard; a word for a keystone that lets nobody in."""
     try:
-        admin = identity.wait_for_keystone(lab, 10)
-        deadline = time.monotonic() + patience
-        while (silent := _unheard(lab, admin)) and time.monotonic() < deadline:
-            time.sleep(2)
-    except (MigrateError, SDKException, ClientException):
-        return False
-    return not silent
+        return _unheard(lab, identity.wait_for_keystone(lab, 10))
+    except (MigrateError, SDKException, ClientException) as error:
+        return [str(error)]
 
 
 def silent_apis(lab: Lab) -> list[str]:
