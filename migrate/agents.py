@@ -1,15 +1,16 @@
-"""What holds connections through the virtual IP, and how each comes to the other broker.
+"""What holds connections through the virtual IP: agents and computes, reconnected on purpose.
 
-A compute service that waits for a lost answer is absent for up to a minute; a restarted one is
-there in seconds, and no server notices. Going back they are restarted too, but only when the
-source's own services run again: that is why they are recorded before the fence.
+An agent that waits for a lost answer is absent for up to a minute, and a new server that gets no
+address from DHCP in that time gives up; a restarted one is there in seconds. Going back they are
+restarted too, but only when the source's own services run again: that is why they are recorded
+before the fence.
 
-Agents that carry traffic are left alone, both ways. The broker that they know is stopped before the
+Agents that lay flows are left alone, both ways. The broker that they know is stopped before the
 address moves, so their connections break and they dial again within seconds; what they had asked
 for at the fence they ask again after half a minute. A restart is worse than the wait: neutron's OVS
-agent that starts while users make and delete ports removes the flows of before ahead of
-laying its own (all servers of a host dark for 5 s), and a connection that meets no rule then is
-dropped for as long as it lasts (measured on 2025.1 in the lab: two of three pings stayed dark).
+agent that starts while users make and delete ports removes the flows of before ahead of laying its
+own (all servers of a host dark for 5 s), and a connection that meets no rule then is dropped for as
+long as it lasts (measured on 2025.1 in the lab: two of three pings stayed dark).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
     """`agents.record` before the fence, `agents.reconnect` after the address has moved."""
     yield Step(
         id="agents.record",
-        title="Note which compute services run",
+        title="Note which agents and computes run",
         phase=Phase.CUTOVER,
         done=lambda context: all(state in ("noted", "reconnected") for state in _states(context)),
         apply=_note,
@@ -44,7 +45,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
     )
     yield Step(
         id="agents.reconnect",
-        title="Reconnect compute services to the target",
+        title="Reconnect agents and computes to the target",
         phase=Phase.CUTOVER,
         done=lambda context: all(state == "reconnected" for state in _states(context)),
         apply=lambda context: _restarted(_everywhere(context, "agents.reconnect", SECONDS)),
@@ -69,8 +70,8 @@ def _states(context: Context) -> list[str]:
 
 def _everywhere(context: Context, function: str, *arguments: Any) -> list[tuple[str, Any]]:
     """The answer of every source host by its name; source controllers carry agents too."""
-    restarted = [recipe for recipe in context.recipes if not recipe.carries_traffic]
-    units = {u for r in restarted for u in (*r.source_data_plane_units, *r.compute_units)}
+    units = {u for r in context.recipes for u in (*r.source_data_plane_units, *r.compute_units)}
+    units -= {u for recipe in context.recipes for u in recipe.forwarding_units}
     extra = (sorted(units),) if function == "agents.note" else arguments
 
     def ask(host: Host) -> tuple[str, Any]:
@@ -83,6 +84,4 @@ def _everywhere(context: Context, function: str, *arguments: Any) -> list[tuple[
 
 def _restarted(found: list[tuple[str, list[str]]]) -> None:
     if wrong := [f"{name}: {one}" for name, each in found for one in each]:
-        raise StepError(
-            f"not every compute service came back: {'; '.join(wrong)}. Start it, then go on"
-        )
+        raise StepError(f"not every agent came back: {'; '.join(wrong)}. Start it, then go on")

@@ -109,7 +109,7 @@ class Recipe:
     source_control_units: tuple[str, ...] = ()
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
-    carries_traffic: bool = False  # no agent of it is ever restarted: see migrate/agents.py
+    forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see migrate/agents.py
     target_units: tuple[str, ...] = ()  # started on the target in the window, in this order
     target_data_plane_units: tuple[str, ...] = ()  # there, but started after the window
     configs: tuple[Config, ...] = ()

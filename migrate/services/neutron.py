@@ -21,7 +21,10 @@ RECIPE = Recipe(
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent", "neutron-sriov-agent"),
     ),
     compute_units=("neutron-openvswitch-agent", "neutron-ovn-metadata-agent"),
-    carries_traffic=True,
+    forwarding_units=(
+        *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-sriov-agent"),
+        *("neutron-ovn-agent", "neutron-ovn-metadata-agent"),
+    ),
     target_units=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers"),
     target_data_plane_units=(
         *("neutron-openvswitch-agent", "neutron-dhcp-agent", "neutron-l3-agent"),
