@@ -95,8 +95,9 @@ def _claim(
             note("lock", f"taken on from a run that died on {host.name}: {told(before)}")
     if not taken and not take_over:
         raise UnreachableError(
-            f"nobody can say whether another run is at work: {'; '.join(silent)}. If you know that "
-            f"none is, add --take-over ({TAKE_OVER}={context.stack} before `pulumi destroy`)"
+            f"nobody can say whether another run is at work: {'; '.join(silent)}. Mend that "
+            f"(`migrate check` says how); if you know that none is at work, add --take-over "
+            f"({TAKE_OVER}={context.stack} before `pulumi destroy`)"
         )
 
 

@@ -37,6 +37,16 @@ class Ended:
         for word in words:
             assert word in lines[0], told
 
+    def fails(self, status: int, *words: str) -> None:
+        """Assert the exit code, and *words* in stderr's first line; how things stand follows."""
+        told = f"exit {self.status}\n{self.stderr}\n{self.stdout}"
+        assert self.status == status, told
+        first, *rest = self.stderr.splitlines()
+        assert first.startswith("error: "), told
+        assert all(line.startswith("  ") for line in rest), told
+        for word in words:
+            assert word in first, told
+
     def finds(self, *words: str) -> None:
         """Assert that one line of what was found holds all *words*."""
         found = [line for line in self.stdout.splitlines() if all(word in line for word in words)]

@@ -100,25 +100,36 @@ def shut(
 
 
 @pytest.mark.parametrize(
-    ("shut", "words", "remedy"),
+    ("shut", "words", "remedy", "told"),
     [
-        ("away", "cannot be reached", "the host is up"),
-        ("unknown key", "ssh host key is unknown", "add it to known_hosts"),
-        ("changed key", "ssh host key has changed", "Never ignore it"),
-        ("no sudo", "sudo does not let the ssh user become root", "NOPASSWD"),
+        ("away", "cannot be reached", "the host is up", "cannot be reached"),
+        ("unknown key", "host key is unknown", "add it to known_hosts", "host key is unknown"),
+        ("changed key", "host key has changed", "Never ignore it", "host key has changed"),
+        (
+            "no sudo",
+            "sudo does not let the ssh user become root",
+            "NOPASSWD",
+            "a password is required",
+        ),
     ],
     indirect=["shut"],
     ids=["away", "unknown key", "changed key", "no sudo"],
 )
 def test_a_machine_that_does_not_let_us_in(
-    operator: Operator, machines: list[Host], shut: dict[str, Any], words: str, remedy: str
+    operator: Operator,
+    machines: list[Host],
+    shut: dict[str, Any],
+    words: str,
+    remedy: str,
+    told: str,
 ) -> None:
+    """`check` has the remedy; a command that changes things cannot even ask who is at work."""
     with untouched(machines):
         found, over = both(operator, **shut)
         found.refuses(3, words, remedy)
         found.finds("access:", words)
-        over.refuses(8, words, remedy)
-        operator.migrate(*FOLLOW, **shut).refuses(8, words, remedy)
+        over.fails(8, told, "`migrate check` says how")
+        operator.migrate(*FOLLOW, **shut).fails(8, told, "`migrate check` says how")
 
 
 # --- clouds that are not ready
