@@ -96,4 +96,4 @@ def test_it_reopens_after_a_reboot_in_the_window(context: Context) -> None:
     assert fence.control_alive(context) == [] or reopened(context)
     assert waits_for(lambda: reopened(context), 180)
     timer.remove(context)
-    assert waits_for(lambda: source.shell(STATE) == before, 30)
+    assert waits_for(lambda: source.shell(STATE) == before, 120)
