@@ -190,7 +190,7 @@ def test_a_window_that_lasts_too_long_ends_by_itself(
     assert waits_for(lambda: slow.state("gate.users") is State.DONE)
     # what `fence.control` waits for; the watch must be able to take it afterwards
     blocker = source.shell(
-        "setsid flock /run/migrate.lock sleep 45 >/dev/null 2>&1 </dev/null & echo $!"
+        "setsid flock /run sleep 45 >/dev/null 2>&1 </dev/null & echo $!"
     ).strip()
     said, _ = run.communicate(timeout=200)
     assert run.returncode == 4, said
