@@ -149,6 +149,11 @@ class Journal:
             Event(at, run, ph, step, State(state), note) for at, run, ph, step, state, note in rows
         ]
 
+    def begun(self, phase: str = "") -> list[str]:
+        """The steps of *phase*, or of all, that were begun and not undone, in order."""
+        last = {event.step: event.state for event in self.events(phase)}
+        return [step for step, state in last.items() if state in BEGUN]
+
     def remark(self, kind: str, text: str) -> None:
         """Append what is no step's event; it never makes a journal one that knows the steps."""
         with self._lock, self._readable():

@@ -121,8 +121,7 @@ class Runner:
 
         While the source serves a newer program may add steps; it must know those that stand.
         """
-        last = {event.step: event.state for event in self.journal.events(phase)}
-        begun = {step for step, state in last.items() if state in BEGUN}
+        begun = set(self.journal.begun(phase))
         known = {step.id for step in self.plan}
         return bool(begun) and (phase is Phase.CUTOVER or not begun <= known)
 

@@ -10,7 +10,7 @@ from migrate import hand, lock, markers
 from migrate.errors import PreconditionError, StepError
 from migrate.gate.timer import BACK_SECONDS
 from migrate.hand import ABORT, POINT_OF_RELEASE
-from migrate.journal import BEGUN, Journal, State
+from migrate.journal import State
 from migrate.phases.rollback import rollback_of
 from migrate.plan import Phase
 from migrate.runner import Observer, Runner
@@ -43,7 +43,7 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
         BACK_SECONDS,
         f"{named}, is still going back; see `migrate status`",
     )
-    if begun := _begun(session.journal):
+    if begun := session.journal.begun(Phase.CUTOVER):
         raise StepError(
             f"going back did not end: {', '.join(begun[:5])} still begun; repair what "
             "`migrate status` names, then `migrate abort` again"
@@ -55,7 +55,7 @@ def abort(session: Session, notify: Observer) -> None:
     _refuse_moved(session)
     if markers.stage(session.context) == "released":
         _refuse_moved(session, sure=True)
-    if not session.journal.is_empty() and not _begun(session.journal):
+    if not session.journal.is_empty() and not session.journal.begun(Phase.CUTOVER):
         raise PreconditionError("no window is open: there is nothing to abort")
     session.remark("abort", f"undoing the window in the place of a run that died: {lock.myself()}")
     with Runner.unstoppable():
@@ -64,12 +64,7 @@ def abort(session: Session, notify: Observer) -> None:
 
 def window_begun(session: Session) -> bool:
     """Whether the doors are closed or about to be, as the journal has it."""
-    return "gate.timer" in _begun(session.journal)
-
-
-def _begun(journal: Journal) -> list[str]:
-    last = {event.step: event.state for event in journal.events(Phase.CUTOVER)}
-    return [step for step, state in last.items() if state in BEGUN]
+    return "gate.timer" in session.journal.begun(Phase.CUTOVER)
 
 
 def _refuse_moved(session: Session, *, sure: bool = False) -> None:

@@ -7,7 +7,7 @@ import os
 from migrate import markers
 from migrate.cloud import Context
 from migrate.errors import MigrateError
-from migrate.journal import BEGUN, Journal
+from migrate.journal import Journal
 from migrate.phases import rollback
 from migrate.plan import Phase
 from migrate.session import context_of, opened
@@ -29,8 +29,7 @@ def cutover_begun(context: Context) -> str:
         pass
     journal = Journal(context.home / "journal")
     try:
-        last = {event.step: event for event in journal.events(Phase.CUTOVER)}
-        begun = sorted(step for step, event in last.items() if event.state in BEGUN)
+        begun = sorted(journal.begun(Phase.CUTOVER))
     finally:
         journal.close()
     return f"the journal shows {', '.join(begun[:3])} begun" if begun else ""
