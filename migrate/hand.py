@@ -19,13 +19,12 @@ from migrate import claim, lock
 from migrate.cloud import apart
 from migrate.errors import MigrateError, StepError
 from migrate.gate import timer
-from migrate.journal import State
+from migrate.journal import BEGUN, State
 from migrate.runner import Runner
 from migrate.session import Session
 
 HOLD, ABORT = "hold", "abort"
 POINT_OF_RELEASE = "vip.takeover"
-UNDONE = (State.PENDING, State.REVERTED)
 LOOK_SECONDS = 0.3
 ASK_SECONDS = 5.0
 REMIND_SECONDS = 600.0
@@ -154,7 +153,7 @@ class Limit:
 
     def reached(self) -> bool:
         """Whether the window has lasted as long as it may; no more asked once it is disarmed."""
-        if self._session.journal.state("gate.disarm") not in UNDONE:
+        if self._session.journal.state("gate.disarm") in BEGUN:
             return False
         now = time.monotonic()
         if now > self._asked + ASK_SECONDS:

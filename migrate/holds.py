@@ -92,15 +92,18 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
     )
 
 
+def refused(mode: str) -> list[Held]:
+    """The calls that are refused in *mode*, "refuse" or "record"."""
+    return [one for one in table() if mode == "refuse" or not one.told]
+
+
 def rendered(mode: str) -> str:
-    """The policy file for *mode*, "refuse" or "record"."""
+    """The policy file for *mode*."""
     lines = [
         "# Written by migrate: the old cloud's volumes are on the same storage, and going back to",
         "# it is still possible. `migrate accept --execute` lifts this.",
     ]
-    lines += [
-        f'"{one.policy}": "!"  # {one.what}' for one in table() if mode == "refuse" or not one.told
-    ]
+    lines += [f'"{one.policy}": "!"  # {one.what}' for one in refused(mode)]
     return "\n".join(lines) + "\n"
 
 
@@ -129,9 +132,7 @@ def let_go(context: Context) -> None:
 
 def without_effect(context: Context, host: Host) -> list[str]:
     """Held calls that cinder on *host* would let through, or does not know; asked of its code."""
-    names = [
-        one.policy for one in table() if context.settings.shared_storage == "refuse" or not one.told
-    ]
+    names = [one.policy for one in refused(context.settings.shared_storage)]
     told = host.run(
         *(f"{context.venv}/bin/python", "-", json.dumps(names)), stdin=RULES, timeout=180
     )

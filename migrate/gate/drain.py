@@ -28,9 +28,10 @@ def drain(context: Context) -> None:
                 f"{'; '.join(found[:TOLD])}{more}. Wait for them or raise "
                 "sidestep:window.drainSeconds, then begin again"
             )
-        if context.run and context.run.interrupted.wait(POLL_SECONDS):
+        if context.run is None:
+            time.sleep(POLL_SECONDS)
+        elif context.run.interrupted.wait(POLL_SECONDS):
             raise StepError("interrupted")
-        time.sleep(0 if context.run else POLL_SECONDS)
 
 
 def in_flight_now(context: Context, api: Api) -> list[str]:

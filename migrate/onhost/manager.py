@@ -167,9 +167,8 @@ def leave(staged: str, wanted: list[str]) -> None:
     if left := addresses(wanted):
         raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
     if (kept or {}).get("enabled") and not _text(CONFIG):
-        run(
-            "systemctl", "enable", "--quiet", KEEPALIVED
-        )  # as found: without a file it never starts
+        # as found: without a file it never starts
+        run("systemctl", "enable", "--quiet", KEEPALIVED)
     record.forget(TAKEN)
 
 
