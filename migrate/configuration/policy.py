@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from importlib import resources
 from pathlib import PurePosixPath
 
 import yaml
 
 from migrate.checks.finding import Finding, Severity
-from migrate.configuration import files
+from migrate.configuration import files, validators
 from migrate.configuration.translate import CHECK
 from migrate.host import Host
 from migrate.services.base import Recipe
 
 PATTERNS = ("policy.yaml", "policy.json", "policy.d/*.yaml", "policy.d/*.json")
-PROGRAM = resources.files("migrate.onhost").joinpath("policies.py").read_text()
 # What the validator prints, what that means, and what to do. A name without a colon is a rule that
 # operators defined for their own rules to refer to: unknown to the release, and right.
 SAID = (
@@ -76,14 +73,12 @@ def judged(
     """What oslopolicy-validator of *venv* says of the rules in *policies*; nothing is written."""
     if not policies:
         return []
-    payload = {"program": f"{venv}/bin/oslopolicy-validator", "namespace": recipe.policy}
-    # the files come by stdin, as those of the options do
-    told = target.run(
-        *("env", "XDG_CACHE_HOME=/dev/null", f"{venv}/bin/python", "-c", PROGRAM),
-        stdin=json.dumps({**payload, "files": policies}),
-        timeout=300,
-    )
-    said: dict[str, str] = json.loads(told.splitlines()[-1])
+    payload = {
+        "program": f"{venv}/bin/oslopolicy-validator",
+        "namespace": recipe.policy,
+        "files": policies,
+    }
+    said: dict[str, str] = validators.ask(target, venv, "policies", payload)
     return [
         finding
         for path, output in said.items()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from importlib import resources
 
 from migrate.checks.finding import Finding, Severity
+from migrate.configuration import validators
 from migrate.configuration.ini import Ini, Line
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
 from migrate.configuration.translate import CHECK, Translation, plugins
 from migrate.host import Host
 
-PROGRAM = resources.files("migrate.onhost").joinpath("validate.py").read_text()
 OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
 
 Said = dict[str, list[list[str]]]
@@ -24,13 +22,7 @@ def ask(host: Host, venv: str, options: Options, rules: Rules, files: dict[str, 
     """What oslo-config-validator of *venv* says of *files*, by path; nothing is written."""
     groups = rules.groups([Ini.parse(text) for text in files.values()])
     payload = {"options": options.path, "files": files, "exclude": _spellings(files, groups)}
-    # the program comes as an argument because stdin brings the files, which hold secrets
-    said = host.run(
-        *("env", "XDG_CACHE_HOME=/dev/null", f"{venv}/bin/python", "-c", PROGRAM),
-        stdin=json.dumps(payload),
-        timeout=300,
-    )
-    told: Said = json.loads(said.splitlines()[-1])
+    told: Said = validators.ask(host, venv, "validate", payload)
     return told
 
 
