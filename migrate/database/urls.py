@@ -6,19 +6,9 @@ next @. Percent-encoding is undone in the user and the password only.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
-URL = re.compile(
-    r"""(?P<scheme>[\w+]+)://
-    (?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?
-    (?:\[(?P<six>[^/?]+)\]|(?P<host>[^/:?]+))?
-    (?::(?P<port>[^/?]*))?
-    (?:/(?P<database>[^?]*))?
-    (?:\?(?P<query>.*))?""",
-    re.VERBOSE | re.DOTALL,
-)
+from migrate.onhost.mariadb import URL, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +28,11 @@ class Url:
 
 def parse(text: str) -> Url:
     """The parts of *text*; raises ValueError, without the text, where it is no such URL."""
-    found = URL.fullmatch(text)
-    if found is None:
+    match = URL.fullmatch(text)
+    if match is None:
         raise ValueError("it is no URL")
-    port = found["port"] or "3306"
+    found = parts(match)
+    port = found.pop("port")
     if not port.isascii() or not port.isdigit():
         raise ValueError("its port is no number")
-    return Url(
-        scheme=found["scheme"],
-        user=unquote(found["user"] or ""),
-        password=unquote(found["password"] or ""),
-        host=found["six"] or found["host"] or "localhost",
-        port=int(port),
-        database=found["database"] or "",
-    )
+    return Url(scheme=match["scheme"], port=int(port), **found)

@@ -20,9 +20,15 @@ NAME = "zz-migrate-fence.cnf"
 TEXT = "# written by migrate, which removes it on its way back\n[mysqld]\nread_only = 1\n"
 REFUSED = re.compile(r"ERROR 1290 ")
 NOBODY = re.compile(r"ERROR 200[23] ")
+# as SQLAlchemy reads it: a password may hold slashes and blanks as they are, it ends at the next @
 URL = re.compile(
-    r"[\w+]+://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
-    r"(?:\[(?P<six>[^/?]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>[^/?]*))?(?:/(?P<database>[^?]*))?"
+    r"""(?P<scheme>[\w+]+)://
+    (?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?
+    (?:\[(?P<six>[^/?]+)\]|(?P<host>[^/:?]+))?
+    (?::(?P<port>[^/?]*))?
+    (?:/(?P<database>[^?]*))?
+    (?:\?(?P<query>.*))?""",
+    re.VERBOSE | re.DOTALL,
 )
 
 
@@ -151,13 +157,16 @@ def _url(path: str, section: str, option: str) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """The parts of a database URL as SQLAlchemy reads it: a password ends at the next @.
+    """The parts of the database URL that *text* begins with, {} where it does not."""
+    match = URL.match(text)
+    return parts(match) if match else {}
+
+
+def parts(match: Any) -> dict[str, str]:
+    """What a match of URL holds, with percent-encoding undone in the user and the password only.
 
     {"user": "nova", "password": "...", "host": "10.0.0.10", "port": "3306", "database": "nova"}
     """
-    match = URL.match(text)
-    if match is None:
-        return {}
     return {
         "user": unquote(match["user"] or ""),
         "password": unquote(match["password"] or ""),
