@@ -108,16 +108,7 @@ class Bench:
     @property
     def context(self) -> Context:
         """What the program itself is given, with connections of its own."""
-        found = context_of(STACK, self.folder)
-        moved = tuple(r for r in found.recipes if r.project in rigs.rig().services)
-        return Context(
-            stack=found.stack,
-            settings=found.settings,
-            source=found.source,
-            target=found.target,
-            home=found.home,
-            recipes=moved,
-        )
+        return context_of(STACK, self.folder)
 
     def picture(self) -> state.Picture:
         """Both machines, and what this operator's own papers say."""
@@ -145,7 +136,6 @@ class Bench:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            driver.SERVICES: ",".join(rigs.rig().services),
             driver.DIE_AT: die_at,
             driver.DIED: str(died or ""),
         }
@@ -176,9 +166,7 @@ class Bench:
         """The command, killed *seconds* after it has begun its first step; it may end before."""
         before = len(self.events())
         child = self.begin(command)
-        while child.poll() is None and len(self.events()) == before:
-            time.sleep(0.02)
-        return finished(child, seconds)
+        return killed_when(child, lambda: len(self.events()) > before, seconds)
 
     def during(
         self, command: str, step: str, act: Callable[[], object], after: float = 0.0
@@ -281,6 +269,15 @@ def noted(journal: Path) -> list[Event]:
         Event(at, run, phase, step, State(state), note)
         for at, run, phase, step, state, note in rows
     ]
+
+
+def killed_when(
+    child: subprocess.Popen[str], begun: Callable[[], bool], seconds: float | None
+) -> Ended:
+    """*child*, killed *seconds* after it has *begun*; it may end before."""
+    while child.poll() is None and not begun():
+        time.sleep(0.02)
+    return finished(child, seconds)
 
 
 def finished(child: subprocess.Popen[str], seconds: float | None = None) -> Ended:

@@ -2,8 +2,8 @@
 
     DIE_AT='database.* begun' DIED=/tmp/died python -m tests.faults.driver cutover --execute ...
 
-All of it is the command line's own code but three things: a rig has no Pulumi stack to preview, it
-moves fewer services, and the process kills itself. A boundary is `<step> begun`, when the journal
+All of it is the command line's own code but two things: a rig has no Pulumi stack to preview, and
+the process kills itself. A boundary is `<step> begun`, when the journal
 has been told and nothing has been done, or `<step> unnoted`, when all has been done and the journal
 has not been told: between one step's end in the journal and the next one's beginning nothing
 happens, so these two are all that a journal can be wrong about. Each is died at once: it is written
@@ -21,9 +21,7 @@ from typing import Any
 
 from migrate import cli, session, stack
 from migrate.journal import Journal, State
-from migrate.services import RECIPES
 
-SERVICES = "FAULTS_SERVICES"  # the projects that are moved, with commas between
 DIE_AT, DIED = "DIE_AT", "DIED"
 BEGAN = {State.STARTED: "begun", State.REVERTING: "back begun"}
 ENDED = {State.DONE: "unnoted", State.REVERTED: "back unnoted"}
@@ -56,9 +54,7 @@ class Mortal(Journal):
 
 def main() -> None:
     """The command line on the rig."""
-    moved = os.environ[SERVICES].split(",")
     changed: Any = session
-    changed.RECIPES = tuple(one for one in RECIPES if one.project in moved)
     stack.changes = lambda *_: []
     if os.environ.get(DIE_AT):
         changed.Journal = Mortal

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -83,9 +82,9 @@ def killed_in_the_window(papers: Path, after: float) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    while child.poll() is None and not (len(events(papers)) > before and open_window(papers)):
-        time.sleep(0.02)
-    return bench.finished(child, after)
+    return bench.killed_when(
+        child, lambda: len(events(papers)) > before and open_window(papers), after
+    )
 
 
 def test_killed_in_the_window(
