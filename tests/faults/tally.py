@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.bench import Crashes
+from tests.faults.bench import Bench, Crashes
 
 
 @dataclass(slots=True)
@@ -21,6 +23,26 @@ class Tally:
 
     def survived(self, kind: str, number: int = 1) -> None:
         self.counts.setdefault(kind, [0, 0])[1] += number
+
+    @contextmanager
+    def counted(self, kind: str) -> Iterator[None]:
+        """One try of *kind*; survived when the block ends well."""
+        self.tried(kind)
+        yield
+        self.survived(kind)
+
+    @contextmanager
+    def trial(self, bench: Bench, kind: str, begins: str, ends: str = "") -> Iterator[None]:
+        """One try of *kind*, from the machines as *begins*; survived when the block ends well.
+
+        Then they are known to stand as *ends*; where that is open the block says it, or nobody
+        knows, and who needs them next makes them anew.
+        """
+        bench.bring(begins)
+        bench.standing = ""
+        with self.counted(kind):
+            yield
+            bench.standing = ends or bench.standing
 
     def crashes(self, kind: str, found: Crashes, wrong: list[str]) -> None:
         """A chain of crashes, of which each has survived unless it failed or the end is *wrong*."""

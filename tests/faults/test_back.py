@@ -45,21 +45,17 @@ def test_killed_at_each_boundary_of_the_way_back(
     instants: Iterator[float],
     tmp_path: Path,
 ) -> None:
-    bench.bring("released")
-    bench.standing = ""
-    tally.tried("rollback point")
-    crashes = bench.crash_through(
-        "rollback",
-        die_at=r".* back .*" if whole_set() else FEW,
-        died=tmp_path / "died",
-        instants=() if whole_set() else reference.within("rollback", instants, 2),
-    )
-    silent = bench.serves()
-    wrong = differences(reference.found, bench.picture(), "back")
-    tally.crashes("boundary of the way back", crashes, wrong + silent)
-    assert crashes.failures + silent + wrong == []
-    tally.survived("rollback point")
-    bench.standing = "found"
+    with tally.trial(bench, "rollback point", "released", "found"):
+        crashes = bench.crash_through(
+            "rollback",
+            die_at=r".* back .*" if whole_set() else FEW,
+            died=tmp_path / "died",
+            instants=() if whole_set() else reference.within("rollback", instants, 2),
+        )
+        silent = bench.serves()
+        wrong = differences(reference.found, bench.picture(), "back")
+        tally.crashes("boundary of the way back", crashes, wrong + silent)
+        assert crashes.failures + silent + wrong == []
 
 
 def test_twice_changes_nothing(bench: Bench, reference: Reference) -> None:
@@ -76,15 +72,13 @@ def test_twice_changes_nothing(bench: Bench, reference: Reference) -> None:
     ],
 )
 def test_back_from_after(step: Any, bench: Bench, reference: Reference, tally: Tally) -> None:
-    bench.bring("found" if step.phase is Phase.FOLLOW else "followed")
-    bench.standing = ""
-    tally.tried("rollback point")
-    word = "begun" if step.id in NOTHING_TO_DO else "unnoted"
-    command = "follow" if step.phase is Phase.FOLLOW else "cutover"
-    bench.dies(command, f"{step.id} {word}")
-    back(bench, reference)
-    bench.standing = "found"
-    tally.survived("rollback point")
+    with tally.trial(
+        bench, "rollback point", "found" if step.phase is Phase.FOLLOW else "followed", "found"
+    ):
+        word = "begun" if step.id in NOTHING_TO_DO else "unnoted"
+        command = "follow" if step.phase is Phase.FOLLOW else "cutover"
+        bench.dies(command, f"{step.id} {word}")
+        back(bench, reference)
 
 
 def back(bench: Bench, reference: Reference) -> None:
@@ -106,20 +100,16 @@ def test_a_source_that_was_written_behind_the_fence_is_not_started(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
     """read_only does not hold back its root: what he changed must be looked at by somebody."""
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: data")
-    bench.dies("cutover", "database.compare unnoted")
-    source = bench.source()
-    written = "mariadb keystone -e \"UPDATE project SET description = 'x' WHERE name = 'demo'\""
-    mended = "mariadb keystone -e \"UPDATE project SET description = '' WHERE name = 'demo'\""
-    source.shell(written)
-    ended = bench.run("rollback")
-    assert ended.status == 4, ended
-    assert "data is not what it was at the fence, no unit was started" in ended.said
-    assert "keystone.project" in ended.said
-    assert not source.succeeds("systemctl", "is-active", "--quiet", "keystone")
-    source.shell(mended)
-    back(bench, reference)
-    bench.standing = "found"
-    tally.survived("fault: data")
+    with tally.trial(bench, "fault: data", "followed", "found"):
+        bench.dies("cutover", "database.compare unnoted")
+        source = bench.source()
+        written = "mariadb keystone -e \"UPDATE project SET description = 'x' WHERE name = 'demo'\""
+        mended = "mariadb keystone -e \"UPDATE project SET description = '' WHERE name = 'demo'\""
+        source.shell(written)
+        ended = bench.run("rollback")
+        assert ended.status == 4, ended
+        assert "data is not what it was at the fence, no unit was started" in ended.said
+        assert "keystone.project" in ended.said
+        assert not source.succeeds("systemctl", "is-active", "--quiet", "keystone")
+        source.shell(mended)
+        back(bench, reference)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import pytest
 
@@ -15,24 +14,10 @@ from tests.faults.bench import Bench
 from tests.faults.conftest import Reference
 from tests.faults.state import differences
 from tests.faults.tally import Tally
-from tests.faults.test_window import KILL_SESSIONS, lost, on
+from tests.faults.test_window import KILL_SESSIONS, Fault, lost, on
 
 pytestmark = pytest.mark.rig
 STORE = "/var/lib/glance/images"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What breaks before the run, or `at` the beginning of a step, and what must be read then."""
-
-    name: str
-    kind: str
-    breaks: Callable[[Bench], None]
-    mends: Callable[[Bench], None] = lambda _: None
-    says: str
-    at: str = ""
-    after: float = 0.0
-    survives: bool = False
 
 
 def other_key(text: str) -> str:
@@ -127,84 +112,70 @@ FAULTS = (
 def test_it_stops_and_goes_on(
     fault: Fault, bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("found")
-    bench.standing = ""
-    tally.tried(f"fault: {fault.kind}")
-    try:
-        if fault.at:
-            ended = bench.during("follow", fault.at, lambda: fault.breaks(bench), fault.after)
+    with tally.trial(bench, f"fault: {fault.kind}", "found", "found"):
+        try:
+            if fault.at:
+                ended = bench.during("follow", fault.at, lambda: fault.breaks(bench), fault.after)
+            else:
+                fault.breaks(bench)
+                ended = bench.run("follow")
+        finally:
+            fault.mends(bench)
+        assert bench.serves() == []
+        if ended.status == 0:
+            assert fault.survives, f"it did not notice: {ended}"
         else:
-            fault.breaks(bench)
-            ended = bench.run("follow")
-    finally:
-        fault.mends(bench)
-    assert bench.serves() == []
-    if ended.status == 0:
-        assert fault.survives, f"it did not notice: {ended}"
-    else:
-        assert ended.status in (4, 8), ended
-        assert re.search(fault.says, ended.said, re.DOTALL), ended
-        bench.well("follow")
-    assert differences(reference.followed, bench.picture(), "same") == []
-    bench.well("rollback")
-    bench.standing = "found"
-    tally.survived(f"fault: {fault.kind}")
+            assert ended.status in (4, 8), ended
+            assert re.search(fault.says, ended.said, re.DOTALL), ended
+            bench.well("follow")
+        assert differences(reference.followed, bench.picture(), "same") == []
+        bench.well("rollback")
 
 
 @pytest.mark.whole
 def test_the_line_to_the_target_goes_dead(bench: Bench, reference: Reference, tally: Tally) -> None:
     """Nothing is refused, nothing is answered: each command has its deadline, and it is told."""
-    bench.bring("found")
-    bench.standing = ""
-    tally.tried("fault: ssh")
-    with ExitStack() as line:
-        ended = bench.during(
-            "follow", "isolation.filter", lambda: line.enter_context(lost("tcp sport 22 drop"))
-        )
-    assert ended.status in (4, 8), ended
-    assert "did not end in time" in ended.said or "cannot be reached" in ended.said
-    bench.well("follow")
-    assert differences(reference.followed, bench.picture(), "same") == []
-    bench.standing = "followed"
-    tally.survived("fault: ssh")
+    with tally.trial(bench, "fault: ssh", "found", "followed"):
+        with ExitStack() as line:
+            ended = bench.during(
+                "follow", "isolation.filter", lambda: line.enter_context(lost("tcp sport 22 drop"))
+            )
+        assert ended.status in (4, 8), ended
+        assert "did not end in time" in ended.said or "cannot be reached" in ended.said
+        bench.well("follow")
+        assert differences(reference.followed, bench.picture(), "same") == []
 
 
 @pytest.mark.whole
 def test_a_file_of_the_target_that_is_cut_short_is_brought_again(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: data")
-    bench.target().shell(f"truncate -s 100 {IMAGE}")
-    bench.well("follow")
-    assert differences(reference.followed, bench.picture(), "same") == []
-    bench.standing = "followed"
-    tally.survived("fault: data")
+    with tally.trial(bench, "fault: data", "followed", "followed"):
+        bench.target().shell(f"truncate -s 100 {IMAGE}")
+        bench.well("follow")
+        assert differences(reference.followed, bench.picture(), "same") == []
 
 
 def test_a_host_key_that_changed(bench: Bench, tally: Tally) -> None:
     """Nobody is spoken to before somebody has found out why."""
-    tally.tried("fault: ssh")
-    path = bench.context.settings.ssh.known_hosts
-    assert path is not None
-    path.write_text(other_key(path.read_text()))
-    try:
-        for command in ("follow", "rollback"):
-            ended = bench.run(command)
-            assert ended.status in (4, 8), ended
-            assert "its ssh host key has changed; find out why, then correct" in ended.said
-    finally:
-        path.write_text(same_key(path.read_text()))
-    tally.survived("fault: ssh")
+    with tally.counted("fault: ssh"):
+        path = bench.context.settings.ssh.known_hosts
+        assert path is not None
+        path.write_text(other_key(path.read_text()))
+        try:
+            for command in ("follow", "rollback"):
+                ended = bench.run(command)
+                assert ended.status in (4, 8), ended
+                assert "its ssh host key has changed; find out why, then correct" in ended.said
+        finally:
+            path.write_text(same_key(path.read_text()))
 
 
 def test_a_clock_that_is_off_is_found(bench: Bench, tally: Tally) -> None:
     """By the `check` that goes before everything; no window is opened with such a clock."""
-    tally.tried("fault: clock")
-    late = "/usr/local/bin/date"
-    words = '#!/bin/sh\\nexec /usr/bin/date -d "5 minutes" "$@"\\n'
-    breaking = f"printf '{words}' > {late}; chmod 755 {late}"
-    with broken(bench.target(), breaking, f"rm {late}"):
-        assert_finds(clock.CHECK, bench.context, ("its clock is", "300"))
-    tally.survived("fault: clock")
+    with tally.counted("fault: clock"):
+        late = "/usr/local/bin/date"
+        words = '#!/bin/sh\\nexec /usr/bin/date -d "5 minutes" "$@"\\n'
+        breaking = f"printf '{words}' > {late}; chmod 755 {late}"
+        with broken(bench.target(), breaking, f"rm {late}"):
+            assert_finds(clock.CHECK, bench.context, ("its clock is", "300"))

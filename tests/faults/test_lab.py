@@ -114,10 +114,9 @@ def test_killed_in_the_window(
 def test_and_back_to_what_it_was(
     papers: Path, undisturbed: dict[str, state.Picture], tally: Tally
 ) -> None:
-    tally.tried("rollback point in the lab")
-    succeeds(*BACK)
-    came_back(undisturbed)
-    tally.survived("rollback point in the lab")
+    with tally.counted("rollback point in the lab"):
+        succeeds(*BACK)
+        came_back(undisturbed)
 
 
 @pytest.mark.parametrize("word", ["rollback", "abort"])
@@ -129,26 +128,24 @@ def test_back_from_the_middle_of_the_window(
     undisturbed: dict[str, state.Picture],
     tally: Tally,
 ) -> None:
-    tally.tried("rollback point in the lab")
-    succeeds("follow", "--execute")
-    assert killed_in_the_window(papers, after).killed
-    if word == "abort":
-        ended = migrate("abort")
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert cloud.silent_apis(this_lab()) == []
-    succeeds(*BACK)
-    came_back(undisturbed)
-    tally.survived("rollback point in the lab")
+    with tally.counted("rollback point in the lab"):
+        succeeds("follow", "--execute")
+        assert killed_in_the_window(papers, after).killed
+        if word == "abort":
+            ended = migrate("abort")
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            assert cloud.silent_apis(this_lab()) == []
+        succeeds(*BACK)
+        came_back(undisturbed)
 
 
 def test_back_from_after_follow(
     papers: Path, undisturbed: dict[str, state.Picture], tally: Tally
 ) -> None:
-    tally.tried("rollback point in the lab")
-    succeeds("follow", "--execute")
-    succeeds(*BACK)
-    came_back(undisturbed)
-    tally.survived("rollback point in the lab")
+    with tally.counted("rollback point in the lab"):
+        succeeds("follow", "--execute")
+        succeeds(*BACK)
+        came_back(undisturbed)
 
 
 def came_back(undisturbed: dict[str, state.Picture]) -> None:

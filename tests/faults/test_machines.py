@@ -31,47 +31,36 @@ def back_without_the_target(bench: Bench, reference: Reference) -> None:
 def test_the_target_dies_while_the_source_serves(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("found")
-    bench.standing = ""
-    tally.tried("fault: target")
-    ended = bench.during("follow", "broker.accounts", lambda: bench.power_off("target"), 1.0)
-    assert ended.status in (4, 8), ended
-    assert rigs.rig().target in ended.said
-    assert bench.serves() == []
-    bench.power_on("target")
-    bench.well("follow")
-    assert differences(reference.followed, bench.picture(), "same") == []
-    bench.standing = "followed"
-    tally.survived("fault: target")
+    with tally.trial(bench, "fault: target", "found", "followed"):
+        ended = bench.during("follow", "broker.accounts", lambda: bench.power_off("target"), 1.0)
+        assert ended.status in (4, 8), ended
+        assert rigs.rig().target in ended.said
+        assert bench.serves() == []
+        bench.power_on("target")
+        bench.well("follow")
+        assert differences(reference.followed, bench.picture(), "same") == []
 
 
 def test_the_target_dies_in_the_window_and_comes_back(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: target")
-    ended = bench.during("cutover", "database.copy", lambda: bench.power_off("target"), 0.3)
-    assert ended.status in (4, 8), ended
-    assert "migrate rollback --execute" in ended.said
-    bench.power_on("target")
-    bench.well("cutover")
-    assert differences(reference.released, bench.picture(), "same") == []
-    bench.standing = "released"
-    tally.survived("fault: target")
+    with tally.trial(bench, "fault: target", "followed", "released"):
+        ended = bench.during("cutover", "database.copy", lambda: bench.power_off("target"), 0.3)
+        assert ended.status in (4, 8), ended
+        assert "migrate rollback --execute" in ended.said
+        bench.power_on("target")
+        bench.well("cutover")
+        assert differences(reference.released, bench.picture(), "same") == []
 
 
 def test_the_target_dies_in_the_window_for_good(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: target")
-    ended = bench.during("cutover", "keystone.start", lambda: bench.power_off("target"))
-    assert ended.status in (4, 8), ended
-    assert "migrate rollback --execute" in ended.said
-    back_without_the_target(bench, reference)
-    tally.survived("fault: target")
+    with tally.trial(bench, "fault: target", "followed"):
+        ended = bench.during("cutover", "keystone.start", lambda: bench.power_off("target"))
+        assert ended.status in (4, 8), ended
+        assert "migrate rollback --execute" in ended.said
+        back_without_the_target(bench, reference)
 
 
 def test_the_targets_database_is_broken_on_the_way_back(
@@ -79,72 +68,54 @@ def test_the_targets_database_is_broken_on_the_way_back(
 ) -> None:
     """It is told, and the machine may be powered off: the way back does not need it."""
     bench.reset()
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: target")
-    bench.dies("cutover", "keystone.schema unnoted")
-    bench.target().shell("systemctl mask --now mariadb")
-    ended = bench.run("rollback")
-    assert ended.status == 4, ended
-    assert "is it running?" in ended.said
-    bench.power_off("target")
-    back_without_the_target(bench, reference)
-    tally.survived("fault: target")
+    with tally.trial(bench, "fault: target", "followed"):
+        bench.dies("cutover", "keystone.schema unnoted")
+        bench.target().shell("systemctl mask --now mariadb")
+        ended = bench.run("rollback")
+        assert ended.status == 4, ended
+        assert "is it running?" in ended.said
+        bench.power_off("target")
+        back_without_the_target(bench, reference)
 
 
 def test_the_target_dies_when_it_serves(bench: Bench, reference: Reference, tally: Tally) -> None:
     bench.reset()
-    bench.bring("released")
-    bench.standing = ""
-    tally.tried("fault: target")
-    bench.power_off("target")
-    back_without_the_target(bench, reference)
-    tally.survived("fault: target")
+    with tally.trial(bench, "fault: target", "released"):
+        bench.power_off("target")
+        back_without_the_target(bench, reference)
 
 
 def test_the_source_boots_in_the_window(bench: Bench, reference: Reference, tally: Tally) -> None:
     """The fence holds over a boot; the same command goes on."""
     bench.reset()
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: source")
-    bench.dies("cutover", "database.compare unnoted")
-    reboot(bench.source())
-    ended = bench.run("cutover")
-    if ended.status:
-        assert "undone" in ended.said, ended
-        bench.well("cutover")
-    assert differences(reference.released, bench.picture(), "rebooted") == []
-    bench.standing = "released"
-    tally.survived("fault: source")
+    with tally.trial(bench, "fault: source", "followed", "released"):
+        bench.dies("cutover", "database.compare unnoted")
+        reboot(bench.source())
+        ended = bench.run("cutover")
+        if ended.status:
+            assert "undone" in ended.said, ended
+            bench.well("cutover")
+        assert differences(reference.released, bench.picture(), "rebooted") == []
 
 
 def test_the_source_boots_under_a_running_window(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: source")
-    source = bench.source()
-    ended = bench.during("cutover", "database.copy", lambda: reboot(source))
-    if ended.status:
-        assert "undone" in ended.said or "migrate rollback --execute" in ended.said, ended
-        bench.well("cutover")
-    assert differences(reference.released, bench.picture(), "rebooted") == []
-    bench.standing = "released"
-    tally.survived("fault: source")
+    with tally.trial(bench, "fault: source", "followed", "released"):
+        source = bench.source()
+        ended = bench.during("cutover", "database.copy", lambda: reboot(source))
+        if ended.status:
+            assert "undone" in ended.said or "migrate rollback --execute" in ended.said, ended
+            bench.well("cutover")
+        assert differences(reference.released, bench.picture(), "rebooted") == []
 
 
 def test_the_source_boots_after_the_takeover(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("released")
-    bench.standing = ""
-    tally.tried("fault: source")
-    reboot(bench.source())
-    assert differences(reference.released, bench.picture(), "rebooted") == []
-    bench.well("rollback")
-    assert bench.serves() == []
-    assert differences(reference.found, bench.picture(), "back") == []
-    bench.standing = "found"
-    tally.survived("fault: source")
+    with tally.trial(bench, "fault: source", "released", "found"):
+        reboot(bench.source())
+        assert differences(reference.released, bench.picture(), "rebooted") == []
+        bench.well("rollback")
+        assert bench.serves() == []
+        assert differences(reference.found, bench.picture(), "back") == []

@@ -55,17 +55,14 @@ def fill(folder: Path) -> None:
 def test_the_operators_disk_fills_in_the_window(
     bench: Bench, reference: Reference, tally: Tally, small: Path
 ) -> None:
-    bench.standing = ""
-    tally.tried("fault: disk")
-    ended = bench.during("cutover", "database.copy", lambda: fill(small))
-    assert ended.status in (4, 6), ended
-    assert "disk" in ended.said
-    assert "repair that, then" in ended.said
-    (small / "filler").unlink()
-    bench.well("cutover")
-    assert differences(reference.released, bench.picture(), "same") == []
-    bench.standing = "released"
-    tally.survived("fault: disk")
+    with tally.trial(bench, "fault: disk", "followed", "released"):
+        ended = bench.during("cutover", "database.copy", lambda: fill(small))
+        assert ended.status in (4, 6), ended
+        assert "disk" in ended.said
+        assert "repair that, then" in ended.said
+        (small / "filler").unlink()
+        bench.well("cutover")
+        assert differences(reference.released, bench.picture(), "same") == []
 
 
 def test_a_journal_that_is_none(bench: Bench, tally: Tally) -> None:
@@ -92,16 +89,15 @@ def test_a_journal_that_is_none(bench: Bench, tally: Tally) -> None:
         "newer": newer,
     }
     for name, breaks in broken.items():
-        tally.tried("fault: journal")
-        breaks()
-        for command in ("follow", "rollback"):
-            ended = bench.run(command)
-            assert ended.status == 6, f"{name}, {command}: {ended}"
-            assert "journal" in ended.said
-            assert "Traceback" not in ended.said
-        path.write_bytes(whole)
-        path.chmod(0o600)
-        tally.survived("fault: journal")
+        with tally.counted("fault: journal"):
+            breaks()
+            for command in ("follow", "rollback"):
+                ended = bench.run(command)
+                assert ended.status == 6, f"{name}, {command}: {ended}"
+                assert "journal" in ended.said
+                assert "Traceback" not in ended.said
+            path.write_bytes(whole)
+            path.chmod(0o600)
     left = differences(seen, bench.picture(), "same")
     assert [line for line in left if "operator papers" not in line] == []  # lock and log are new
 
@@ -109,69 +105,56 @@ def test_a_journal_that_is_none(bench: Bench, tally: Tally) -> None:
 @pytest.mark.whole
 def test_a_journal_lost_in_the_window(bench: Bench, reference: Reference, tally: Tally) -> None:
     """The machines know what was done: going back needs no paper."""
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: journal")
-    bench.dies("cutover", "keystone.start unnoted")
-    shutil.rmtree(bench.papers)
-    bench.well("rollback")
-    assert bench.serves() == []
-    assert differences(reference.found, bench.picture(), "back") == []
-    bench.standing = "found"
-    tally.survived("fault: journal")
+    with tally.trial(bench, "fault: journal", "followed", "found"):
+        bench.dies("cutover", "keystone.start unnoted")
+        shutil.rmtree(bench.papers)
+        bench.well("rollback")
+        assert bench.serves() == []
+        assert differences(reference.found, bench.picture(), "back") == []
 
 
 @pytest.mark.whole
 def test_a_journal_lost_after_the_release(bench: Bench, reference: Reference, tally: Tally) -> None:
-    bench.bring("released")
-    bench.standing = ""
-    tally.tried("fault: journal")
-    shutil.rmtree(bench.papers)
-    for command in ("follow", "cutover"):
-        ended = bench.run(command)
-        assert ended.status == 3, ended
-        assert "the target serves" in ended.said
-    bench.well("rollback")
-    assert differences(reference.found, bench.picture(), "back") == []
-    bench.standing = "found"
-    tally.survived("fault: journal")
+    with tally.trial(bench, "fault: journal", "released", "found"):
+        shutil.rmtree(bench.papers)
+        for command in ("follow", "cutover"):
+            ended = bench.run(command)
+            assert ended.status == 3, ended
+            assert "the target serves" in ended.said
+        bench.well("rollback")
+        assert differences(reference.found, bench.picture(), "back") == []
 
 
 @pytest.mark.whole
 def test_an_operator_who_does_not_come_back(bench: Bench, tally: Tally) -> None:
     """The source reopens itself; what users write then is on the target after the next window."""
-    tally.tried("fault: operator")
-    bench.reset(window={"limitSeconds": LIMIT})
-    bench.standing = ""
-    bench.well("follow")
-    bench.dies("cutover", "glance.schema unnoted")
-    source = bench.source()
-    assert waits_for(lambda: call(source, "reopen.state")["state"] == "reopened", LIMIT + 120)
-    assert bench.serves() == []
-    api = admin_at(bench.context, source)
-    body = {"project": {"name": "written-after-the-reopening", "domain_id": "default"}}
-    api.connection.session.post(f"{api.bases['identity']}/projects", json=body)
-    bench.well("cutover")
-    found = bench.target().shell("mariadb -N keystone -e 'SELECT name FROM project'")
-    assert "written-after-the-reopening" in found
-    time.sleep(LIMIT + 5)
-    assert call(source, "reopen.state")["state"] == "disarmed"
-    tally.survived("fault: operator")
+    with tally.counted("fault: operator"):
+        bench.reset(window={"limitSeconds": LIMIT})
+        bench.standing = ""
+        bench.well("follow")
+        bench.dies("cutover", "glance.schema unnoted")
+        source = bench.source()
+        assert waits_for(lambda: call(source, "reopen.state")["state"] == "reopened", LIMIT + 120)
+        assert bench.serves() == []
+        api = admin_at(bench.context, source)
+        body = {"project": {"name": "written-after-the-reopening", "domain_id": "default"}}
+        api.connection.session.post(f"{api.bases['identity']}/projects", json=body)
+        bench.well("cutover")
+        found = bench.target().shell("mariadb -N keystone -e 'SELECT name FROM project'")
+        assert "written-after-the-reopening" in found
+        time.sleep(LIMIT + 5)
+        assert call(source, "reopen.state")["state"] == "disarmed"
 
 
 @pytest.mark.whole
 def test_two_operators(bench: Bench, reference: Reference, tally: Tally) -> None:
     """While one is at work the other is told who, and nothing happens."""
-    bench.bring("found")
-    bench.standing = ""
-    tally.tried("fault: operator")
-    child = bench.begin("follow")
-    while not bench.events():
-        time.sleep(0.05)
-    ended = bench.run("cutover")
-    assert ended.status == 7, ended
-    assert "for follow" in ended.said
-    assert child.wait(600) == 0
-    assert differences(reference.followed, bench.picture(), "same") == []
-    bench.standing = "followed"
-    tally.survived("fault: operator")
+    with tally.trial(bench, "fault: operator", "found", "followed"):
+        child = bench.begin("follow")
+        while not bench.events():
+            time.sleep(0.05)
+        ended = bench.run("cutover")
+        assert ended.status == 7, ended
+        assert "for follow" in ended.said
+        assert child.wait(600) == 0
+        assert differences(reference.followed, bench.picture(), "same") == []

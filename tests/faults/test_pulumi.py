@@ -52,83 +52,77 @@ def over(project: Project) -> None:
 def test_an_up_that_is_killed_goes_on(
     after: float, project: Project, bench: Bench, tally: Tally
 ) -> None:
-    tally.tried("fault: pulumi")
-    assert project.cut_off(*UP, after=after, how=signal.SIGKILL) == -signal.SIGKILL
-    unlocked(project, *UP)
-    assert project.changes() == {}
-    tally.survived("fault: pulumi")
+    with tally.counted("fault: pulumi"):
+        assert project.cut_off(*UP, after=after, how=signal.SIGKILL) == -signal.SIGKILL
+        unlocked(project, *UP)
+        assert project.changes() == {}
 
 
 def test_an_up_that_is_interrupted_goes_on(project: Project, bench: Bench, tally: Tally) -> None:
-    tally.tried("fault: pulumi")
-    assert project.cut_off(*UP, after=8, how=signal.SIGINT) != 0
-    project.up()
-    assert project.changes() == {}
-    tally.survived("fault: pulumi")
+    with tally.counted("fault: pulumi"):
+        assert project.cut_off(*UP, after=8, how=signal.SIGINT) != 0
+        project.up()
+        assert project.changes() == {}
 
 
 def test_a_state_that_is_lost_after_up_is_made_anew(
     project: Project, bench: Bench, tally: Tally
 ) -> None:
     """What stands is taken on as it is, and can be destroyed afterwards."""
-    tally.tried("fault: pulumi")
-    project.up()
-    before, look = processes(bench.target()), bench.target().shell(LOOK)
-    project.lose_state()
-    project.up()
-    assert project.changes() == {}
-    assert processes(bench.target()) == before
-    assert bench.target().shell(LOOK) == look
-    project.pulumi(*DESTROY)
-    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
-    tally.survived("fault: pulumi")
+    with tally.counted("fault: pulumi"):
+        project.up()
+        before, look = processes(bench.target()), bench.target().shell(LOOK)
+        project.lose_state()
+        project.up()
+        assert project.changes() == {}
+        assert processes(bench.target()) == before
+        assert bench.target().shell(LOOK) == look
+        project.pulumi(*DESTROY)
+        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
 
 
 def test_a_state_that_is_lost_after_the_cutover(
     project: Project, bench: Bench, tally: Tally
 ) -> None:
     """The cloud that serves is not touched; the way back needs no state, and up adopts the rest."""
-    tally.tried("fault: pulumi")
-    over(project)
-    before = processes(bench.target())
-    project.lose_state()
-    said = " ".join(project.refused(*UP).split())
-    assert f"migrate rollback --execute --stack {STACK}" in said
-    assert processes(bench.target()) == before
-    assert bench.serves() == []
-    project.migrate("rollback", "--execute", "--accept-losses")
-    assert bench.serves() == []
-    project.up()
-    project.pulumi(*DESTROY)
-    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
-    assert project.urns() == []
-    tally.survived("fault: pulumi")
+    with tally.counted("fault: pulumi"):
+        over(project)
+        before = processes(bench.target())
+        project.lose_state()
+        said = " ".join(project.refused(*UP).split())
+        assert f"migrate rollback --execute --stack {STACK}" in said
+        assert processes(bench.target()) == before
+        assert bench.serves() == []
+        project.migrate("rollback", "--execute", "--accept-losses")
+        assert bench.serves() == []
+        project.up()
+        project.pulumi(*DESTROY)
+        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+        assert project.urns() == []
 
 
 @pytest.mark.parametrize("after", [4.0, 10.0])
 def test_a_destroy_that_is_killed_goes_on(
     after: float, project: Project, bench: Bench, tally: Tally
 ) -> None:
-    tally.tried("fault: pulumi")
-    project.up()
-    assert project.cut_off(*DESTROY, after=after, how=signal.SIGKILL) == -signal.SIGKILL
-    unlocked(project, *DESTROY)
-    assert project.urns() == []
-    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
-    assert bench.serves() == []
-    tally.survived("fault: pulumi")
+    with tally.counted("fault: pulumi"):
+        project.up()
+        assert project.cut_off(*DESTROY, after=after, how=signal.SIGKILL) == -signal.SIGKILL
+        unlocked(project, *DESTROY)
+        assert project.urns() == []
+        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+        assert bench.serves() == []
 
 
 @pytest.mark.parametrize("after", [6.0, 12.0])
 def test_a_destroy_that_is_killed_on_the_way_back_goes_on(
     after: float, project: Project, bench: Bench, tally: Tally
 ) -> None:
-    tally.tried("fault: pulumi")
-    over(project)
-    killed = project.cut_off(*DESTROY, after=after, how=signal.SIGKILL, go_back=STACK)
-    assert killed == -signal.SIGKILL
-    unlocked(project, *DESTROY, go_back=STACK)
-    assert project.urns() == []
-    assert bench.serves() == []
-    assert not bench.target().succeeds("test", "-e", "/opt/openstack")
-    tally.survived("fault: pulumi")
+    with tally.counted("fault: pulumi"):
+        over(project)
+        killed = project.cut_off(*DESTROY, after=after, how=signal.SIGKILL, go_back=STACK)
+        assert killed == -signal.SIGKILL
+        unlocked(project, *DESTROY, go_back=STACK)
+        assert project.urns() == []
+        assert bench.serves() == []
+        assert not bench.target().succeeds("test", "-e", "/opt/openstack")

@@ -27,11 +27,14 @@ UNDONE = "the window was undone, the source serves as before"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What breaks `at` the beginning of a step, what mends it, and what the operator must read."""
+    """What breaks, what mends it, and what the operator must read.
+
+    It breaks `after` seconds from when the step `at` has begun, or before the run.
+    """
 
     name: str
     kind: str
-    at: str
+    at: str = ""
     breaks: Callable[[Bench], None]
     mends: Callable[[Bench], None] = lambda _: None
     says: str
@@ -167,64 +170,53 @@ FAULTS = (
 def test_it_is_undone_and_the_next_window_goes_through(
     fault: Fault, bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried(f"fault: {fault.kind}")
-    try:
-        ended = bench.during("cutover", fault.at, lambda: fault.breaks(bench), fault.after)
-    finally:
-        fault.mends(bench)
-    if ended.status == 0:
-        assert fault.survives, f"it did not notice: {ended}"
-        assert differences(reference.released, bench.picture(), "same") == []
-        bench.standing = "released"
-    else:
-        assert ended.status in (3, 4, 8), ended
-        assert re.search(fault.says, ended.said, re.DOTALL), ended
-        assert UNDONE in ended.said, ended
-        assert bench.serves() == []
-        assert differences(reference.followed, bench.picture(), "undone") == []
-        bench.standing = "followed"
-    tally.survived(f"fault: {fault.kind}")
+    with tally.trial(bench, f"fault: {fault.kind}", "followed"):
+        try:
+            ended = bench.during("cutover", fault.at, lambda: fault.breaks(bench), fault.after)
+        finally:
+            fault.mends(bench)
+        if ended.status == 0:
+            assert fault.survives, f"it did not notice: {ended}"
+            assert differences(reference.released, bench.picture(), "same") == []
+            bench.standing = "released"
+        else:
+            assert ended.status in (3, 4, 8), ended
+            assert re.search(fault.says, ended.said, re.DOTALL), ended
+            assert UNDONE in ended.said, ended
+            assert bench.serves() == []
+            assert differences(reference.followed, bench.picture(), "undone") == []
+            bench.standing = "followed"
 
 
 def test_a_row_changed_between_copy_and_check(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: data")
-    bench.dies("cutover", "database.copy unnoted")
-    bench.target().shell("mariadb keystone -e \"UPDATE project SET description = 'forged'\"")
-    # the copy is asked, not believed: it is repaired, or refused
-    ended = bench.run("cutover")
-    if ended.status:
-        assert "row checksum of keystone.project" in ended.said, ended
-        assert UNDONE in ended.said, ended
-        bench.well("cutover")
-    assert differences(reference.released, bench.picture(), "same") == []
-    bench.standing = "released"
-    tally.survived("fault: data")
+    with tally.trial(bench, "fault: data", "followed", "released"):
+        bench.dies("cutover", "database.copy unnoted")
+        bench.target().shell("mariadb keystone -e \"UPDATE project SET description = 'forged'\"")
+        # the copy is asked, not believed: it is repaired, or refused
+        ended = bench.run("cutover")
+        if ended.status:
+            assert "row checksum of keystone.project" in ended.said, ended
+            assert UNDONE in ended.said, ended
+            bench.well("cutover")
+        assert differences(reference.released, bench.picture(), "same") == []
 
 
 def test_nobody_is_told_that_the_address_moved(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:
     """Every announcement of the target is lost; who had spoken to the source finds the target."""
-    bench.bring("followed")
-    bench.standing = ""
-    tally.tried("fault: address")
-    this = rigs.rig()
-    assert bench.serves() == []  # this host has the source's hardware address in its table now
-    with lost(
-        f"ether type arp arp saddr ip {this.vip} arp daddr ip {this.vip} counter drop"
-    ) as dropped:
-        bench.well("cutover")
-        assert bench.serves() == []
-        assert dropped() > 0
-    assert differences(reference.released, bench.picture(), "same") == []
-    bench.standing = "released"
-    tally.survived("fault: address")
+    with tally.trial(bench, "fault: address", "followed", "released"):
+        this = rigs.rig()
+        assert bench.serves() == []  # this host has the source's hardware address in its table now
+        with lost(
+            f"ether type arp arp saddr ip {this.vip} arp daddr ip {this.vip} counter drop"
+        ) as dropped:
+            bench.well("cutover")
+            assert bench.serves() == []
+            assert dropped() > 0
+        assert differences(reference.released, bench.picture(), "same") == []
 
 
 @contextmanager
