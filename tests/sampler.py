@@ -26,9 +26,6 @@ from typing import Any
 
 PAUSE = 0.02
 OFTEN = 50  # looks at a new process; later each so many samples: that costs a core otherwise
-MACHINE = re.compile(
-    r"machine-([^/]+?)\.scope|/([A-Za-z0-9-]+)\.service/payload|sidestep/([^/\n]+)"
-)
 
 
 def watch(words: list[bytes], over: threading.Event) -> dict[str, Any]:

@@ -72,7 +72,7 @@ WORDS = [one.word for one in CANARIES.values()]
 
 
 def ini(value: str) -> str:
-    """*value* as oslo.config wants it written: a dollar twice, quotes around what has blanks."""
+    """*value* as oslo.config wants it written: a dollar twice."""
     return value.replace("$", "$$")
 
 
