@@ -134,10 +134,11 @@ def follow(
     know of it.
     """
     screen = Screen(as_json=as_json)
+    stack = stack_name(stack)
+    readiness.require_path(context_of(stack))  # before any machine is asked
     with at_work(
-        screen, stack_name(stack), "follow", changes=execute, runs=True, take_over=take_over
+        screen, stack, "follow", changes=execute, runs=True, take_over=take_over
     ) as session:
-        readiness.require_path(session.context)
         steps = session.plan.phase(Phase.FOLLOW)
         if not execute:
             _would(screen, steps)
@@ -171,22 +172,20 @@ def cutover(
     `pulumi destroy`.
     """
     screen = Screen(as_json=as_json)
+    stack = stack_name(stack)
+    readiness.require_path(context_of(stack))  # what asks no machine comes before all that does
+    if execute:
+        _require_word(stack, confirm)
+        pulumi_stack.require()
     with at_work(
-        screen, stack_name(stack), "cutover", changes=execute, runs=True, take_over=take_over
+        screen, stack, "cutover", changes=execute, runs=True, take_over=take_over
     ) as session:
-        readiness.require_path(session.context)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
         if not execute:
             _would(screen, steps)
             return
-        name = session.context.stack
-        if not confirm and sys.stdin.isatty():
-            TERMINAL.flush()
-            confirm = click.prompt(f"This closes the cloud's APIs. Type the stack's name ({name})")
-        if confirm != name:
-            raise SettingsError(f"not confirmed: give --confirm {name}")
         if not readiness.begun(session.context):  # else the cloud is closed: every second counts
-            _refuse_changes(name)
+            _refuse_changes(stack)
             _refuse_findings(screen, session, checks.QUICK)
         over.cutover(session, Progress(screen, steps), past)
         path = write_report(session)
@@ -283,6 +282,14 @@ def _would(screen: Screen, steps: Plan) -> None:
     screen.plan(steps, "would do, in this order")
     screen.say("Nothing was changed; add --execute.")
     screen.answer(plan_document(steps))
+
+
+def _require_word(stack: str, confirm: str) -> None:
+    if not confirm and sys.stdin.isatty():
+        TERMINAL.flush()
+        confirm = click.prompt(f"This closes the cloud's APIs. Type the stack's name ({stack})")
+    if confirm != stack:
+        raise SettingsError(f"not confirmed: give --confirm {stack}")
 
 
 def _refuse_changes(stack: str) -> None:

@@ -59,10 +59,15 @@ def changes(stack: str, root: Path | None = None) -> list[str]:
     ]
 
 
+def require(root: Path | None = None) -> None:
+    """PreconditionError where there is no Pulumi to ask."""
+    if shutil.which("pulumi", path=environment(root)["PATH"]) is None:
+        raise PreconditionError("pulumi is not on PATH: `make tools` says where it put it")
+
+
 def _pulumi(*argv: str, stack: str = "", root: Path | None = None) -> str:
     where = root or project_root()
-    if shutil.which("pulumi", path=environment(where)["PATH"]) is None:
-        raise PreconditionError("pulumi is not on PATH: `make tools` says where it put it")
+    require(where)
     named = ("--stack", stack) if stack else ()
     ended = subprocess.run(
         ["pulumi", *argv, *named],
