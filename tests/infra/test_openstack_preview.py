@@ -11,13 +11,15 @@ import pytest
 import yaml
 
 from tests.infra.engine import STACK, Project
-from tests.lab import cloud
+from tests.lab import cloud, content
 from tests.lab.settings import lab
 
 pytestmark = pytest.mark.lab
 
+# a resource's components are targets of their own; without them Pulumi refuses it
+COMPONENTS = ("**Controllers::target", "**Controller::reh-1")
 SHARED = ("**Gate::gate", "**Provider::cloud", "**SecGroup::*", "**SecGroupRule::*")
-MADE = (*SHARED, "**ServerGroup::*", "**HostKey::*", "**Port::*")
+MADE = (*COMPONENTS, *SHARED, "**ServerGroup::*", "**HostKey::*", "**Port::*")
 
 
 @pytest.fixture
@@ -25,6 +27,7 @@ def rehearsal(tmp_path: Path) -> Iterator[Project]:
     """A stack whose controllers are servers of the lab's cloud; what it made goes at the end."""
     this = lab()
     cloud.up(this)
+    content.make(this)
     (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA operator\n")
     clouds = str(this.home / "clouds.yaml")
     old = {"name": "ctl-old", "address": f"{this.prefix}.11"}

@@ -5,6 +5,8 @@ printf '[mariadbd]\nbind-address = 0.0.0.0\nskip-name-resolve\ninnodb_flush_log_
 test "$(hostname)" != pair-old ||
   printf 'character_set_collations = utf8mb3=utf8mb3_general_ci,utf8mb4=utf8mb4_general_ci\ncollation_server = utf8mb3_general_ci\ncharacter_set_server = utf8mb3\n' \
     >>/etc/mysql/mariadb.conf.d/70-test.cnf
+# a server that is told to end while it first starts may not hear it
+systemctl start mariadb
 systemctl restart mariadb
 ip address replace "$1/32" dev lo
 sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
