@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.configuration import broker
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
@@ -27,6 +28,7 @@ from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 WORKERS = 16
+LISTEN_SECONDS = 60.0
 SECONDS = 240.0  # a loaded compute host took 70 s to say that it is ready
 
 
@@ -48,7 +50,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         title="Reconnect agents and computes to the target",
         phase=Phase.CUTOVER,
         done=lambda context: all(state == "reconnected" for state in _states(context)),
-        apply=lambda context: _restarted(_everywhere(context, "agents.reconnect", SECONDS)),
+        apply=_reconnect,
         revert=_disconnect,
         needs=("vip.takeover",),
         impact=Impact.AGENTS_RECONNECT,
@@ -58,6 +60,19 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
 
 def _note(context: Context) -> None:
     _everywhere(context, "agents.note")
+
+
+def _reconnect(context: Context) -> None:
+    """Restart what was noted, once somebody listens to what it will ask first.
+
+    A question that is asked before that is lost, and its agent waits a minute for the answer; so
+    nothing is lost but time when nobody listens in time.
+    """
+    noted = {unit for _, units in _everywhere(context, "agents.noted") for unit in units}
+    asked = [q for r in context.recipes if noted & _restartable(r) for q in r.queues]
+    if asked:
+        broker.silent(context, asked, LISTEN_SECONDS)
+    _restarted(_everywhere(context, "agents.reconnect", SECONDS))
 
 
 def _disconnect(context: Context) -> None:
@@ -70,8 +85,7 @@ def _states(context: Context) -> list[str]:
 
 def _everywhere(context: Context, function: str, *arguments: Any) -> list[tuple[str, Any]]:
     """The answer of every source host by its name; source controllers carry agents too."""
-    units = {u for r in context.recipes for u in (*r.source_data_plane_units, *r.compute_units)}
-    units -= {u for recipe in context.recipes for u in recipe.forwarding_units}
+    units = {unit for recipe in context.recipes for unit in _restartable(recipe)}
     extra = (sorted(units),) if function == "agents.note" else arguments
 
     def ask(host: Host) -> tuple[str, Any]:
@@ -80,6 +94,11 @@ def _everywhere(context: Context, function: str, *arguments: Any) -> list[tuple[
     run: Callable[[Host], tuple[str, Any]] = ask
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(run, context.source.hosts))
+
+
+def _restartable(recipe: Recipe) -> set[str]:
+    units = {*recipe.source_data_plane_units, *recipe.compute_units}
+    return units - set(recipe.forwarding_units)
 
 
 def _restarted(found: list[tuple[str, list[str]]]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SECONDS = 30.0
 PAGE = 1000
 PASSING = (0, 502, 503, 504)  # a proxy without a backend, for a moment
-PAUSES = (0.5, 1.0)
+PAUSES = (0.5, 1.0, 2.0, 4.0)  # two busy cores take that long for a first answer
 VERSION = "microversion"  # as a query: the one to ask with, instead of the instance's
 
 # service: the types that a catalogue may name it by, the version part of its base
@@ -101,6 +101,11 @@ class Api:
         versions = answer.get("versions") or [answer["version"]]
         newest = versions[-1]
         return str(newest.get("max_version") or newest["version"])
+
+    def answers(self, service: str) -> bool:
+        """Whether *service* answers, and not only a proxy in front of it; asked once."""
+        status, _, _ = self._once(f"{self.bases[service]}/", {}, {})
+        return 0 < status < 500
 
     def get(self, service: str, path: str, **query: str) -> dict[str, Any]:
         """The answer's JSON; raises ApiError for a status other than 200."""

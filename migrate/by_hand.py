@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from migrate import hand, lock
+from migrate import hand, lock, serving
 from migrate.cloud import apart
 from migrate.command import at_work, shared, stack_name, take_over
 from migrate.errors import JournalError, PreconditionError
@@ -67,12 +67,12 @@ def abort(stack: str, as_json: bool, take_over: bool) -> None:
     with opened(stack, "status", changes=False) as session:
         if holder := lock.held_by(session.home):
             out.request(session, holder, screen.remark)
-            screen.say("[green]Aborted: the source serves as before.[/]")
+            screen.remark(f"Aborted: {serving.told(session.context)}.")
             screen.answer(now.status(session))
             return
     with at_work(screen, stack, "abort", changes=True, runs=True, take_over=take_over) as session:
         out.abort(session, Progress(screen, session.plan.phase(Phase.CUTOVER)))
-        screen.say("[green]The window was undone, the source serves as before.[/]")
+        screen.remark(f"The window was undone: {serving.told(session.context)}.")
         screen.answer(now.status(session, held=""))
 
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from migrate import backup as stored
-from migrate import by_hand, checks
+from migrate import by_hand, checks, serving
 from migrate import stack as pulumi_stack
 from migrate.checks import access
 from migrate.checks.check import Check
@@ -270,7 +270,7 @@ def rollback(
                 f"it in {session.home / back.FILE}: add --accept-losses to give it up"
             )
         back.rollback(session, Progress(screen, steps))
-        screen.say("[green]The source serves as it was at the fence.[/]")
+        screen.remark(f"Back: {serving.told(session.context)}.")
         screen.answer(now.status(session, held=""))
 
 

@@ -92,6 +92,22 @@ if os.path.exists(payload):
 """
 
 
+LISTEN = """
+import time
+wanted, seconds = payload
+last = time.monotonic() + seconds
+while True:
+    heard = set()
+    for row in table("list_vhosts"):
+        for queue in table("list_queues", "-p", row["name"], "name", "consumers"):
+            heard |= {queue["name"]} if queue["consumers"] else set()
+    result = sorted(set(wanted) - heard)
+    if not result or time.monotonic() > last:
+        break
+    time.sleep(0.5)
+"""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
     """Who may speak on which virtual host of the broker."""
@@ -168,6 +184,13 @@ def make(context: Context) -> None:
 def remove(context: Context) -> None:
     """Remove the accounts and virtual hosts that `make` added."""
     _broker(context).python(CTL + REVERT, RECORD, timeout=300)
+
+
+def silent(context: Context, queues: Iterable[str], seconds: float) -> list[str]:
+    """Those of *queues* that nobody on the target's broker listens to, even after *seconds*."""
+    asked = [sorted(queues), seconds]
+    found: list[str] = _broker(context).python(CTL + LISTEN, asked, timeout=seconds + 120)
+    return found
 
 
 def _broker(context: Context) -> Host:

@@ -24,6 +24,11 @@ def state() -> str:
     return str((record.load(RECORD) or {"state": ""})["state"])
 
 
+def noted() -> list[str]:
+    """The units that `note` kept."""
+    return list((record.load(RECORD) or {"units": []})["units"])
+
+
 def reconnect(seconds: float) -> list[str]:
     """Restart what was noted, side by side; what is not active after *seconds* is told."""
     kept = record.load(RECORD)

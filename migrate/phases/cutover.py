@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Collection
 from contextlib import suppress
 
-from migrate import claim, hand, markers, vip
+from migrate import claim, hand, markers, serving, vip
 from migrate.errors import LockedError, MigrateError, StepError
 from migrate.gate import doors, timer
 from migrate.hand import POINT_OF_RELEASE
@@ -115,7 +115,7 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
                 "`migrate rollback --execute`; the watch on the source reopens it otherwise"
             ) from error
     raise StepError(
-        f"{_told(error)}; the window was undone, the source serves as before"
+        f"{_told(error)}; the window was undone, {serving.told(session.context)}"
     ) from error
 
 

@@ -110,6 +110,7 @@ class Recipe:
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
     forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see migrate/agents.py
+    queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
     target_units: tuple[str, ...] = ()  # started on the target in the window, in this order
     target_data_plane_units: tuple[str, ...] = ()  # there, but started after the window
     configs: tuple[Config, ...] = ()

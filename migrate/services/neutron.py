@@ -25,6 +25,7 @@ RECIPE = Recipe(
         *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-sriov-agent"),
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent"),
     ),
+    queues=("q-plugin",),
     target_units=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers"),
     target_data_plane_units=(
         *("neutron-openvswitch-agent", "neutron-dhcp-agent", "neutron-l3-agent"),

@@ -17,6 +17,7 @@ RECIPE = Recipe(
         *("nova-conductor", "nova-novncproxy", "nova-serialproxy", "nova-spicehtml5proxy"),
     ),
     compute_units=("nova-compute",),
+    queues=("conductor",),
     target_units=(
         *("nova-api", "nova-api-metadata", "nova-conductor", "nova-scheduler"),
         "nova-novncproxy",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from migrate import hand, markers, vip
+from migrate import hand, markers, serving, vip
 from migrate.errors import JournalError, LockedError, StepError
 from migrate.gate import doors, timer
 from migrate.journal import Journal, State
@@ -48,6 +48,7 @@ def make(
     monkeypatch.setattr(timer, "extend", lambda _: undone.append("extended"))
     monkeypatch.setattr(markers, "refuse_after", lambda *_: None)
     monkeypatch.setattr(doors, "closed", lambda *_: False)
+    monkeypatch.setattr(serving, "unanswered", lambda _: [])
     monkeypatch.setattr(vip, "carried", lambda _: True)  # it is asked after the takeover only
     journal = Journal(tmp_path / "journal", "cutover")
     context: Any = SimpleNamespace(home=tmp_path, run=None, gone=frozenset())
