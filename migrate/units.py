@@ -56,7 +56,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
             done=_runs(recipe),
             apply=_start(recipe),
             revert=_stop(recipe),
-            needs=(*schema, *images, *started),
+            needs=("services.early", *schema, *images, *started),
             impact=Impact.API_CLOSED,
             estimate=8.0,
         )
@@ -68,6 +68,7 @@ def _start(recipe: Recipe) -> Action:
         units = list(recipe.target_units)
         for host in context.target.controllers:
             host.run("systemctl", "enable", "--quiet", *units)
+            call(host, "waiting.go", units)
             wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
             urls = _urls(recipe, host.address)
             unanswered = host.python(SERVE, [urls, START_SECONDS], timeout=START_SECONDS + 60)

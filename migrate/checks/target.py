@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migrate import early
 from migrate.checks import units
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
@@ -94,8 +95,9 @@ def _contents(context: Context, host: Host) -> list[Finding]:
         for schema, tables in sorted(holding.items())
     ]
     wanted = [unit for recipe in context.recipes for unit in recipe.target_units]
+    waiting = {f"{unit}.service" for unit in early.waiting(context, host)}
     for state in units.states(host, wanted):
-        if state["ActiveState"] == "active":
+        if state["ActiveState"] == "active" and state["Id"] not in waiting:
             findings.append(
                 _error(
                     host,

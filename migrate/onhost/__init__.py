@@ -22,6 +22,7 @@ MODULES = (
     "manager",
     "reopen",
     "agents",
+    "waiting",
     "ends",
     "arp",
     "look",

@@ -72,7 +72,9 @@ def _restart(names: list[str], seconds: float) -> list[str]:
             break
         if time.monotonic() > began + GRACE_SECONDS:
             for one in stopping:
-                # only the main process: what carries traffic beside it is systemd's to judge
-                run("kill", "-KILL", one["MainPID"], check=False)
+                # only the main process: what carries traffic beside it is systemd's to judge; one
+                # that has ended is 0, which would be our own group
+                if one["MainPID"] != "0":
+                    run("kill", "-KILL", one["MainPID"], check=False)
         time.sleep(0.2)
     return systemd.start(names, seconds)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from migrate import (
     agents,
+    early,
     fence,
     gate,
     holds,
@@ -39,6 +40,7 @@ PARTS: tuple[Part, ...] = (
     listings.steps,
     fence.steps,
     database_steps,
+    early.steps,
     units.steps,
     vip.steps,
     markers.steps,

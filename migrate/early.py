@@ -1,0 +1,80 @@
+"""The target's services, started before the window up to where they would read their configuration.
+
+Half of what a service's start costs is Python's imports. A service that waits has made them: it
+knows no configuration, no database and no broker yet, and begins its work in the window when its
+data is ready. Nothing depends on it: where none waits, the service is started from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+
+import yaml
+
+from migrate import markers
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.plan import Phase, Step
+from migrate.services.base import Recipe
+
+PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()
+MODULES: dict[str, list[str]] = yaml.safe_load(
+    resources.files(__package__).joinpath("early.yaml").read_text()
+)
+SECONDS = 300.0
+
+
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`services.early`, once nothing of the target can reach the source."""
+    yield Step(
+        id="services.early",
+        title="Start the target's services, to wait for the window",
+        phase=Phase.FOLLOW,
+        done=_wait_or_serve,
+        apply=_begin,
+        revert=_end,
+        needs=("isolation.filter",),
+        estimate=20.0,
+    )
+
+
+def waiting(context: Context, host: Host) -> set[str]:
+    """The units that wait on *host*: they run, and have not begun."""
+    units = list(_users(context))
+    return set(units) - set(call(host, "waiting.unready", units))
+
+
+def _users(context: Context) -> dict[str, str]:
+    """The units that can wait, and whose they are; horizon is not of this kind."""
+    return {
+        unit: recipe.user
+        for recipe in context.recipes
+        for unit in recipe.target_units
+        if unit in MODULES
+    }
+
+
+def _wait_or_serve(context: Context) -> bool:
+    """Whether all wait, or have done what they waited for."""
+    if markers.stage(context) in {"synced", "released"}:
+        return True
+    units = set(_users(context))
+    return all(waiting(context, host) == units for host in context.target.controllers)
+
+
+def _begin(context: Context) -> None:
+    users = _users(context)
+    for host in context.target.controllers:
+        arguments = (PROGRAM, users, MODULES, SECONDS)
+        if wrong := call(host, "waiting.begin", *arguments, timeout=2 * SECONDS + 60):
+            raise StepError(
+                f"{host.name}: {'; '.join(wrong)}: see its log in /var/log and `journalctl -u`"
+            )
+
+
+def _end(context: Context) -> None:
+    for host in context.target.controllers:
+        call(host, "waiting.end", list(_users(context)))

@@ -1,0 +1,88 @@
+"""The target's services, started early and waiting at a door: see `early.py`, which holds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import time
+
+from migrate.onhost import record, systemd
+
+FOLDER = "/run/migrate-early"
+UNITS = "/run/systemd/system"
+DROP_IN = "migrate-early.conf"
+STOP_SECONDS = 1.0  # nothing of theirs is in flight
+
+
+def begin(
+    program: str, users: dict[str, str], modules: dict[str, list[str]], seconds: float
+) -> list[str]:
+    """Start every unit of *users* up to its door; those that do not get there are told.
+
+    One that runs but does not wait is started anew: it has begun its work in a window that was
+    undone.
+    """
+    systemd.run("install", "-d", "-m", "0755", FOLDER)
+    late = unready(list(users))
+    systemd.stop(late, STOP_SECONDS)
+    for unit in late:
+        _remove(f"{FOLDER}/{unit}.go")
+        record.write(f"{FOLDER}/{unit}.ready", "", 0o644)
+        os.chown(f"{FOLDER}/{unit}.ready", pwd.getpwnam(users[unit]).pw_uid, -1)
+        os.makedirs(f"{UNITS}/{unit}.service.d", exist_ok=True)
+        text = f"[Service]\nEnvironment=PYTHONPATH={FOLDER} MIGRATE_EARLY={unit}\n"
+        record.write(f"{UNITS}/{unit}.service.d/{DROP_IN}", text, 0o644)
+    record.write(f"{FOLDER}/sitecustomize.py", program, 0o644)
+    record.write(f"{FOLDER}/modules.json", json.dumps(modules), 0o644)
+    systemd.run("systemctl", "daemon-reload")
+    wrong = systemd.start(late, seconds)
+    deadline = time.monotonic() + seconds
+    while not wrong and (late := unready(list(users))):
+        if time.monotonic() > deadline:
+            wrong = [f"{unit} does not get ready" for unit in late]
+        time.sleep(0.2)
+    return wrong
+
+
+def unready(units: list[str]) -> list[str]:
+    """Those of *units* that do not wait at their door."""
+    alive = set(systemd.members(units).values())
+    return [u for u in units if systemd.full(u) not in alive or not _waits(u)]
+
+
+def go(units: list[str]) -> None:
+    """Open the door for *units*, whether they wait or are started later."""
+    if os.path.isdir(FOLDER):
+        for unit in units:
+            record.write(f"{FOLDER}/{unit}.go", "", 0o644)
+
+
+def end(units: list[str]) -> None:
+    """Stop those that wait, and leave nothing."""
+    known = list(systemd.show(units))
+    systemd.stop(known, STOP_SECONDS)
+    for unit in units:
+        _remove(f"{UNITS}/{unit}.service.d/{DROP_IN}")
+        try:
+            os.rmdir(f"{UNITS}/{unit}.service.d")
+        except OSError:
+            pass
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    systemd.run("systemctl", "daemon-reload")
+
+
+def _waits(unit: str) -> bool:
+    try:
+        with open(f"{FOLDER}/{unit}.ready") as stream:
+            return bool(stream.read()) and not os.path.exists(f"{FOLDER}/{unit}.go")
+    except OSError:
+        return False
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

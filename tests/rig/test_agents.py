@@ -1,0 +1,54 @@
+"""Agents that are slow to end are restarted all the same, and nothing but they is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from migrate.host import Host
+from migrate.onhost import call
+
+pytestmark = pytest.mark.rig
+
+NAME = "slow-agent"
+# the main process ends when it is told to; its child does not, and carries traffic for all we know
+MAKE = """
+cat >/run/slow-agent <<'END'
+bash -c 'trap "" TERM; while :; do sleep 1; done' &
+trap 'exit 0' TERM
+while :; do sleep 1; done
+END
+cat >/run/systemd/system/slow-agent.service <<'END'
+[Service]
+ExecStart=/bin/bash /run/slow-agent
+TimeoutStopSec=12
+END
+systemctl daemon-reload
+systemctl start slow-agent
+"""
+REMOVE = """
+systemctl kill -s KILL slow-agent || true
+systemctl stop slow-agent || true
+rm -f /run/slow-agent /run/systemd/system/slow-agent.service
+systemctl daemon-reload
+"""
+
+
+@pytest.fixture
+def host(rig: Any) -> Iterator[Host]:
+    source: Host = rig.context.source.first
+    source.shell(MAKE)
+    yield source
+    call(source, "agents.forget", 60.0, timeout=90)
+    source.shell(REMOVE)
+
+
+def test_an_agent_whose_child_stays_is_restarted(host: Host) -> None:
+    before = host.run("systemctl", "show", "-P", "MainPID", NAME)
+    call(host, "agents.note", [NAME])
+    assert call(host, "agents.noted") == [f"{NAME}.service"]
+    assert call(host, "agents.reconnect", 60.0, timeout=90) == []
+    assert call(host, "agents.state") == "reconnected"
+    assert host.run("systemctl", "show", "-P", "MainPID", NAME) not in (before, "0\n")

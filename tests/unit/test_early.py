@@ -1,0 +1,91 @@
+"""A program that waits before it reads its configuration: a real interpreter, a door, a go."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from migrate.early import MODULES, PROGRAM
+from migrate.services import RECIPES
+
+PROGRAM_THAT_BEGINS = """
+import os, oslo_config.cfg
+print("imported", flush=True)
+oslo_config.cfg.ConfigOpts()("a", b=1)
+oslo_config.cfg.ConfigOpts()("again")
+print(sorted(name for name in os.environ if name in ("PYTHONPATH", "MIGRATE_EARLY")), flush=True)
+import late
+"""
+CONFIGURATION = """
+class ConfigOpts:
+    def __call__(self, *given, **named):
+        print("begun", given, named, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sitecustomize.py").write_text(PROGRAM)
+    (tmp_path / "modules.json").write_text('{"api": ["late", "nothing.of.this.name"]}')
+    (tmp_path / "program.py").write_text(PROGRAM_THAT_BEGINS)
+    (tmp_path / "late.py").write_text('print("late", flush=True)')
+    (tmp_path / "oslo_config").mkdir()
+    (tmp_path / "oslo_config/__init__.py").touch()
+    (tmp_path / "oslo_config/cfg.py").write_text(CONFIGURATION)
+    return tmp_path
+
+
+@pytest.fixture
+def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    with begin(folder, "api") as child:
+        yield child
+        child.kill()
+
+
+def begin(folder: Path, unit: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder)} | (
+        {"MIGRATE_EARLY": unit} if unit else {}
+    )
+    return subprocess.Popen(
+        [sys.executable, str(folder / "program.py")],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+BEGUN = ["begun ('a',) {'b': 1}", "begun ('again',) {}", "[]"]
+
+
+def test_it_imports_and_waits_until_it_may_go(folder: Path, started: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 20
+    while not (folder / "api.ready").exists() or not (folder / "api.ready").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (folder / "api.ready").read_text() == str(started.pid)
+    time.sleep(0.3)
+    assert started.poll() is None
+    (folder / "api.go").touch()
+    said = started.communicate(timeout=20)[0].splitlines()
+    assert said == ["imported", "late", "not imported early: nothing.of.this.name", *BEGUN]
+
+
+@pytest.mark.parametrize("unit", ["api", ""])
+def test_where_nobody_holds_it_nothing_is_different(folder: Path, unit: str) -> None:
+    (folder / "api.go").touch()
+    with begin(folder, unit) as child:
+        assert child.communicate(timeout=20)[0].splitlines() == ["imported", *BEGUN, "late"]
+    assert not (folder / "api.ready").exists()
+
+
+def test_every_unit_that_can_wait_is_a_recipe_s() -> None:
+    units = {unit for recipe in RECIPES for unit in recipe.target_units}
+    assert units - set(MODULES) == {"horizon"}
+    assert set(MODULES) <= units
