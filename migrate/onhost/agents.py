@@ -72,9 +72,17 @@ def _restart(names: list[str], seconds: float) -> list[str]:
             break
         if time.monotonic() > began + GRACE_SECONDS:
             for one in stopping:
-                # only the main process: what carries traffic beside it is systemd's to judge; one
-                # that has ended is 0, which would be our own group
-                if one["MainPID"] != "0":
-                    run("kill", "-KILL", one["MainPID"], check=False)
+                _kill(one)
         time.sleep(0.2)
     return systemd.start(names, seconds)
+
+
+def _kill(unit: dict[str, str]) -> None:
+    """End now what systemd would end later: all of it, or the main process alone.
+
+    What carries traffic beside a main process is left by KillMode=process.
+    """
+    if unit["KillMode"] != "process":
+        run("systemctl", "kill", "--signal=KILL", unit["Id"], check=False)
+    elif unit["MainPID"] != "0":  # one that has ended; the group 0 would be our own
+        run("kill", "-KILL", unit["MainPID"], check=False)

@@ -20,10 +20,11 @@ bash -c 'trap "" TERM; while :; do sleep 1; done' &
 trap 'exit 0' TERM
 while :; do sleep 1; done
 END
-cat >/run/systemd/system/slow-agent.service <<'END'
+cat >/run/systemd/system/slow-agent.service <<END
 [Service]
 ExecStart=/bin/bash /run/slow-agent
-TimeoutStopSec=12
+TimeoutStopSec=60
+KillMode=$1
 END
 systemctl daemon-reload
 systemctl start slow-agent
@@ -39,16 +40,24 @@ systemctl daemon-reload
 @pytest.fixture
 def host(rig: Any) -> Iterator[Host]:
     source: Host = rig.context.source.first
-    source.shell(MAKE)
     yield source
-    call(source, "agents.forget", 60.0, timeout=90)
     source.shell(REMOVE)
 
 
-def test_an_agent_whose_child_stays_is_restarted(host: Host) -> None:
-    before = host.run("systemctl", "show", "-P", "MainPID", NAME)
+def processes(host: Host) -> list[str]:
+    """Main process, then its child."""
+    main = host.run("systemctl", "show", "-P", "MainPID", NAME).strip()
+    return [main, *host.run("pgrep", "-P", main, "bash").split()]
+
+
+@pytest.mark.parametrize("mode", ["control-group", "process"])
+def test_an_agent_whose_child_stays_is_restarted(host: Host, mode: str) -> None:
+    host.shell(MAKE, mode)
+    main, child = processes(host)
     call(host, "agents.note", [NAME])
     assert call(host, "agents.noted") == [f"{NAME}.service"]
-    assert call(host, "agents.reconnect", 60.0, timeout=90) == []
+    assert call(host, "agents.reconnect", 30.0, timeout=60) == []
     assert call(host, "agents.state") == "reconnected"
-    assert host.run("systemctl", "show", "-P", "MainPID", NAME) not in (before, "0\n")
+    assert processes(host)[0] not in (main, "0")
+    assert host.exists(f"/proc/{child}") is (mode == "process")
+    assert call(host, "agents.forget", 30.0, timeout=60) == []
