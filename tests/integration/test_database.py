@@ -340,6 +340,15 @@ def test_a_stream_that_breaks_is_not_taken_for_whole(
     ownership.discard(context)
 
 
+def test_what_does_not_import_is_told_without_its_rows(context: Context) -> None:
+    rows = "INSERT INTO nowhere.users VALUES ('a password');"
+    payload = {"command": ["echo", rows], "asked": ["nowhere"]}
+    said = str(context.target.first.python(copy.IMPORT, payload))
+    assert "import 1, mark of completeness is missing" in said
+    assert "ERROR 1146 (42S02) at line 1" in said
+    assert "a password" not in said
+
+
 def test_a_changed_copy_is_not_proven(context: Context) -> None:
     ownership.discard(context)
     with fenced(context):

@@ -193,3 +193,13 @@ def test_nova_is_synchronised_cell_by_cell_and_no_secret_is_in_argv() -> None:
     assert [call.about for call in found] == ["", "nova_cell0", "nova", "nova_cell2"]
     assert "secret" not in " ".join(" ".join(call.tool.argv) for call in found)
     assert found[3].environment == {"OS_DATABASE__CONNECTION": "mysql://nova:secret@h/nova_cell2"}
+
+
+def test_tables_that_may_refer_to_each_other_come_by_one_stream() -> None:
+    work = {"nova.instances": 9, "nova.virtual_interfaces": 1, "glance.images": 5, "cinder.a": 2}
+    assert copy.together(work, 2) == [
+        ["nova.instances", "nova.virtual_interfaces"],
+        ["cinder.a", "glance.images"],
+    ]
+    assert copy.together({"nova.instances": 1}, 2) == [["nova.instances"]]
+    assert copy.together({}, 2) == []
