@@ -3,7 +3,8 @@
 Python runs this file by itself, as `sitecustomize`, where PYTHONPATH leads to it. The service's own
 program runs as ever up to where it would read its configuration: so far it has only imported, in
 its own order, and knows nobody. There it waits for `<unit>.go` beside this file, which says in
-`<unit>.ready` that it does. Where it may go already, or has no name, nothing is different.
+`<unit>.ready` that it does. Where it may go already, or has no name, nothing is different. When
+packages are installed meanwhile it ends, and systemd starts it with the new ones.
 """
 
 from __future__ import annotations
@@ -13,11 +14,21 @@ import importlib.util
 import json
 import os
 import sys
+import sysconfig
 import time
 from typing import Any
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 CONFIGURATION = "oslo_config.cfg"
+PACKAGES = sysconfig.get_paths()["purelib"]
+
+
+def installed() -> float:
+    """When a package was last installed or removed."""
+    return os.stat(PACKAGES).st_mtime
+
+
+IMPORTED = installed()
 
 
 class Finder:
@@ -70,6 +81,8 @@ def wait(unit: str) -> None:
         stream.write(str(os.getpid()))
     while not os.path.exists(go):
         time.sleep(0.05)
+        if installed() != IMPORTED:
+            os._exit(1)
 
 
 # what the service starts itself is none of this

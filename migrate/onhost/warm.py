@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
 import socket
 import sys
 import sysconfig
@@ -31,8 +32,8 @@ COMMON = (
 
 
 def main(path: str, modules: str, *programs: str) -> None:
-    """Import everything, then serve commands on the socket *path* until killed."""
-    started = time.monotonic()
+    """Import everything, then serve commands on *path* until killed, or packages change."""
+    started, packages = time.monotonic(), installed()
     mains = {name: entry(name) for name in programs}
     absent = [name for name in (*COMMON, *modules.split(",")) if name and not imported(name)]
     hello = {"ready": True, "seconds": time.monotonic() - started, "absent": absent}
@@ -42,7 +43,9 @@ def main(path: str, modules: str, *programs: str) -> None:
     listener.bind(path + ".new")
     listener.listen()
     os.rename(path + ".new", path)  # who finds it may connect
-    while True:
+    while installed() == packages:  # else what was imported is of before
+        if not select.select([listener], [], [], 0.5)[0]:
+            continue
         connection, _ = listener.accept()
         try:
             with connection, connection.makefile("rw") as stream:
@@ -53,6 +56,11 @@ def main(path: str, modules: str, *programs: str) -> None:
                     stream.flush()
         except OSError:
             continue  # who asked is dead; the next one is served
+
+
+def installed() -> float:
+    """When a package was last installed or removed."""
+    return Path(sysconfig.get_paths()["purelib"]).stat().st_mtime
 
 
 def entry(program: str) -> Any:

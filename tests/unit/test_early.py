@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,12 +49,12 @@ def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
         child.kill()
 
 
-def begin(folder: Path, unit: str) -> subprocess.Popen[str]:
+def begin(folder: Path, unit: str, python: str = sys.executable) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(folder)} | (
         {"MIGRATE_EARLY": unit} if unit else {}
     )
     return subprocess.Popen(
-        [sys.executable, str(folder / "program.py")],
+        [python, str(folder / "program.py")],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -61,20 +62,35 @@ def begin(folder: Path, unit: str) -> subprocess.Popen[str]:
     )
 
 
-BEGUN = ["begun ('a',) {'b': 1}", "begun ('again',) {}", "[]"]
-
-
-def test_it_imports_and_waits_until_it_may_go(folder: Path, started: subprocess.Popen[str]) -> None:
+def ready(folder: Path) -> int:
+    """The process that waits, once it does."""
     deadline = time.monotonic() + 20
     while not (folder / "api.ready").exists() or not (folder / "api.ready").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert (folder / "api.ready").read_text() == str(started.pid)
+    return int((folder / "api.ready").read_text())
+
+
+BEGUN = ["begun ('a',) {'b': 1}", "begun ('again',) {}", "[]"]
+
+
+def test_it_imports_and_waits_until_it_may_go(folder: Path, started: subprocess.Popen[str]) -> None:
+    assert ready(folder) == started.pid
     time.sleep(0.3)
     assert started.poll() is None
     (folder / "api.go").touch()
     said = started.communicate(timeout=20)[0].splitlines()
     assert said == ["imported", "late", "not imported early: nothing.of.this.name", *BEGUN]
+
+
+def test_new_packages_end_it_so_that_it_is_started_with_them(folder: Path) -> None:
+    venv.create(folder / "release", symlinks=True)
+    (packages,) = (folder / "release/lib").glob("*/site-packages")
+    with begin(folder, "api", str(folder / "release/bin/python")) as child:
+        ready(folder)
+        (packages / "something_new").mkdir()
+        assert "begun" not in child.communicate(timeout=20)[0]
+        assert child.returncode == 1
 
 
 @pytest.mark.parametrize("unit", ["api", ""])
