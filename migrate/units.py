@@ -60,7 +60,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
             revert=_stop(recipe),
             needs=("services.early", *schema, *images, *started),
             impact=Impact.API_CLOSED,
-            estimate=8.0,
+            estimate=6.0,
         )
 
 

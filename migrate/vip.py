@@ -43,7 +43,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
             *(f"{recipe.project}.start" for recipe in recipes),
         ),
         impact=Impact.ADDRESS_MOVES,
-        estimate=3.5,
+        estimate=5.5,
     )
 
 
