@@ -50,13 +50,19 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 def take_over(context: Context) -> None:
     """Move every virtual IP; nothing has moved when this raises PreconditionError."""
     addresses = _addresses(context)
-    refuse_second_holder(context)
-    _sources(context, "manager.quiet")
+    with ThreadPoolExecutor(2) as pool:  # neither moves anything
+        both = (pool.submit(refuse_second_holder, context), pool.submit(_quieten, context))
+    for one in both:
+        one.result()
     # backups first: none of them may become master when the holder leaves
     for host in _holders_last(context, addresses):
         call(host, "manager.give_up", addresses)
     call(context.target.first, "manager.take", STAGED_KEEPALIVED, addresses)
     _prove(context)
+
+
+def _quieten(context: Context) -> None:
+    _sources(context, "manager.quiet")
 
 
 def taken(context: Context) -> bool:
@@ -103,9 +109,11 @@ def refuse_a_living_holder(context: Context) -> None:
 
 def refuse_second_holder(context: Context) -> None:
     """PreconditionError when anybody but the source answers for a virtual IP."""
-    known: dict[str, str] = {}
-    for host in (*context.source.controllers, *context.target.controllers):
-        known.update(dict.fromkeys(call(host, "arp.hardware"), host.name))
+    controllers = (*context.source.controllers, *context.target.controllers)
+    with ThreadPoolExecutor(16) as pool:
+        known = {
+            m for found in pool.map(lambda h: call(h, "arp.hardware"), controllers) for m in found
+        }
     first = context.target.first
     for one in context.source.virtual_ips:
         device = call(first, "arp.interface_of", one.interface, first.address)
