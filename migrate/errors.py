@@ -8,6 +8,7 @@ MigrateError                 something the operator can act on                ex
 ├── JournalError             the journal belongs to another plan or is broken exit 6
 ├── LockedError              another run holds the stack                      exit 7
 ├── UnreachableError         a host cannot be reached or does not let us in   exit 8
+│   └── HostKeyError         somebody else may answer in its place            exit 8
 └── CommandError             a command on a host exited non-zero              exit 4
 """
 
@@ -64,6 +65,10 @@ class UnreachableError(MigrateError):
     def __init__(self, message: str, host: str = "") -> None:
         self.host = host
         super().__init__(message)
+
+
+class HostKeyError(UnreachableError):
+    """A host shows another ssh key than it had: it lives, or somebody pretends to be it."""
 
 
 class CommandError(MigrateError):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import fabric
 import paramiko
 
-from migrate.errors import CommandError, UnreachableError
+from migrate.errors import CommandError, HostKeyError, UnreachableError
 from migrate.run import Run
 
 CONNECT_SECONDS = 10
@@ -289,7 +289,7 @@ class SshHost:
         try:
             yield
         except paramiko.BadHostKeyException as error:
-            raise UnreachableError(
+            raise HostKeyError(
                 f"{where}: its ssh host key has changed; find out why, then correct known_hosts",
                 self.name,
             ) from error

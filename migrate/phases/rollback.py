@@ -13,7 +13,7 @@ from migrate import holds, markers, vip
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.places import places
-from migrate.errors import MigrateError, UnreachableError
+from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.gate import doors, timer
 from migrate.host import Host
 from migrate.plan import Phase
@@ -71,6 +71,8 @@ def _last_losses(session: Session) -> Losses:
 def _is_dead(host: Host) -> bool:
     try:
         host.run("true", timeout=10)
+    except HostKeyError:
+        raise  # somebody answers there
     except UnreachableError:
         return True
     return False

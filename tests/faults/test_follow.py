@@ -20,16 +20,11 @@ pytestmark = pytest.mark.rig
 STORE = "/var/lib/glance/images"
 
 
-def other_key(text: str) -> str:
-    """The target's key is another one, as after a reinstallation, or of somebody in between."""
-    first, second = text.splitlines()[:2]
-    swapped = [f"{first.split()[0]} {' '.join(second.split()[1:])}", second]
-    return "\n".join(swapped) + "\n# was " + first + "\n"
-
-
-def same_key(text: str) -> str:
-    _, second, was = text.splitlines()
-    return was.removeprefix("# was ") + "\n" + second + "\n"
+def other_key(text: str, address: str) -> str:
+    """The host at *address* has another key: it was reinstalled, or somebody is in between."""
+    keys = {line.split()[0]: line.split(maxsplit=1)[1] for line in text.splitlines()}
+    (other,) = set(keys) - {address}
+    return "".join(f"{host} {keys[other]}\n" for host in keys)
 
 
 def everywhere(script: str) -> Callable[[Bench], None]:
@@ -156,19 +151,22 @@ def test_a_file_of_the_target_that_is_cut_short_is_brought_again(
         assert differences(reference.followed, bench.picture(), "same") == []
 
 
-def test_a_host_key_that_changed(bench: Bench, tally: Tally) -> None:
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_host_key_that_changed(side: str, bench: Bench, tally: Tally) -> None:
     """Nobody is spoken to before somebody has found out why."""
+    host = bench.source() if side == "source" else bench.target()
     with tally.counted("fault: ssh"):
         path = bench.context.settings.ssh.known_hosts
         assert path is not None
-        path.write_text(other_key(path.read_text()))
+        known = path.read_text()
+        path.write_text(other_key(known, host.address))
         try:
             for command in ("follow", "rollback"):
                 ended = bench.run(command)
                 assert ended.status in (4, 8), ended
                 assert "its ssh host key has changed; find out why, then correct" in ended.said
         finally:
-            path.write_text(same_key(path.read_text()))
+            path.write_text(known)
 
 
 def test_a_clock_that_is_off_is_found(bench: Bench, tally: Tally) -> None:

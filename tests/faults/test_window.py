@@ -135,23 +135,28 @@ FAULTS = (
     Fault(
         name="a unit that cannot start",
         kind="service",
-        at="database.synced",
-        breaks=on("target", "systemctl mask --runtime keystone; systemctl daemon-reload"),
+        at="database.copy",
+        breaks=on(
+            "target",
+            "systemctl mask --runtime keystone; systemctl daemon-reload; systemctl stop keystone",
+        ),
         mends=on("target", "systemctl unmask --runtime keystone; systemctl daemon-reload"),
         says="keystone.*mask",
     ),
     Fault(
         name="a service that does not come up",
         kind="service",
-        at="keystone.schema",
+        at="database.copy",
         breaks=on(
             "target",
             "mkdir -p /run/systemd/system/glance-api.service.d; printf "
             "'[Service]\\nExecStart=\\nExecStart=/bin/false\\n' "
-            "> /run/systemd/system/glance-api.service.d/broken.conf; systemctl daemon-reload",
+            "> /run/systemd/system/glance-api.service.d/broken.conf; systemctl daemon-reload; "
+            "systemctl kill --signal=KILL glance-api",
         ),
         mends=on(
-            "target", "rm -r /run/systemd/system/glance-api.service.d; systemctl daemon-reload"
+            "target",
+            "rm /run/systemd/system/glance-api.service.d/broken.conf; systemctl daemon-reload",
         ),
         says="glance of 2026.1 does not serve.*See /var/log/glance",
     ),
