@@ -38,6 +38,7 @@ class Fault:
     breaks: Callable[[Bench], None]
     mends: Callable[[Bench], None] = lambda _: None
     says: str
+    undone: str = UNDONE
     survives: bool = False  # the run may as well go through, since what broke was not needed
     after: float = 0.0
 
@@ -138,7 +139,8 @@ FAULTS = (
         at="database.copy",
         breaks=on(
             "target",
-            "systemctl mask --runtime keystone; systemctl daemon-reload; systemctl stop keystone",
+            "systemctl mask --runtime keystone; systemctl daemon-reload; "
+            "systemctl kill --signal=KILL keystone",
         ),
         mends=on("target", "systemctl unmask --runtime keystone; systemctl daemon-reload"),
         says="keystone.*mask",
@@ -167,6 +169,8 @@ FAULTS = (
         breaks=holder("add"),
         mends=holder("del"),
         says="answers for .* too, and is no controller of this cloud: find that machine",
+        # this host has the address itself, so it asks itself
+        undone="the window was undone, the source's data and units are as before",
     ),
 )
 
@@ -187,7 +191,7 @@ def test_it_is_undone_and_the_next_window_goes_through(
         else:
             assert ended.status in (3, 4, 8), ended
             assert re.search(fault.says, ended.said, re.DOTALL), ended
-            assert UNDONE in ended.said, ended
+            assert fault.undone in ended.said, ended
             assert bench.serves() == []
             assert differences(reference.followed, bench.picture(), "undone") == []
             bench.standing = "followed"
