@@ -1,0 +1,1 @@
+"""Benchmarks: each prints what `migrate` takes beside what an operator would use instead."""
