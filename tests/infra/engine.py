@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class Project:
         return env | {"MIGRATE_GO_BACK": go_back} if go_back else env
 
     def cut_off(self, *argv: str, after: float, how: int, go_back: str = "") -> int:
-        """The exit status of `pulumi` *argv*, which all its processes get *how* sent *after* s."""
+        """The exit status of `pulumi` *argv*, whose processes get *how* *after* s of its work."""
         child = subprocess.Popen(
             [str(REPOSITORY / "tools/run"), "pulumi", *argv, "--stack", STACK, "--non-interactive"],
             cwd=self.root,
@@ -88,6 +89,8 @@ class Project:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        while child.poll() is None and not any(self.root.glob("state/.pulumi/locks/**/*.json")):
+            time.sleep(0.05)
         with suppress(subprocess.TimeoutExpired):
             return child.wait(after)
         os.killpg(child.pid, how)
