@@ -23,23 +23,22 @@ class StandingProvider(dynamic.ResourceProvider):
         words = guard.refusal(news["stack"]) if changed else None
         if not words:
             return dynamic.CheckResult(news, [])
-        told = (
-            f"{', '.join(changed)} would change; put the stack's file and the program back as "
-            f"they were at the cutover. {words}"
-        )
+        back = "put the stack's file and the program back as they were at the cutover"
+        if olds:
+            told = f"{', '.join(changed)} would change; {back}. {words}"
+        else:
+            told = (
+                f"Pulumi's state does not know it; if the state was lost, put back a copy of it, "
+                f"else {back}; or go back by `migrate rollback --execute --stack {news['stack']}`, "
+                f"which needs no state. {words}"
+            )
         return dynamic.CheckResult(news, [dynamic.CheckFailure(changed[0], told)])
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         return dynamic.DiffResult(changes=any(olds.get(k) != v for k, v in news.items()))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        stack = props["stack"]
-        guard.insist(
-            stack,
-            "cannot make it again. Pulumi's state does not know it: if the state was lost, put "
-            f"back a copy of it, or go back by `migrate rollback --execute --stack {stack}`, "
-            "which needs none",
-        )
+        guard.insist(props["stack"], "cannot make it again")
         return dynamic.CreateResult(props["stack"], props)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,30 @@ def project(bench: Bench, tmp_path: Path) -> Project:
     return Project(tmp_path / "project", config)
 
 
+@pytest.fixture
+def found(project: Project, bench: Bench) -> str:
+    """The target's machine before its first `up`; the rig's has the release already."""
+    return bench.target().shell(LOOK)
+
+
 def processes(host: Host) -> str:
     """The very processes of the daemons: nothing may restart them."""
     return host.run("systemctl", "show", "-p", "Id,MainPID", *DAEMONS)
 
 
 def unlocked(project: Project, *argv: str, go_back: str = "") -> None:
-    """The command again: Pulumi says that it is locked and by what word that ends; then it ends."""
+    """The command again: Pulumi says that it is locked and by what word that ends; then it ends.
+
+    A provider of Pulumi's outlives it, and ends what it is at; so long another run is refused.
+    """
     assert "pulumi cancel" in project.refused(*argv, go_back=go_back)
     project.pulumi("cancel", "--yes")
-    status, said = project.run(*argv, go_back=go_back)
+    deadline = time.monotonic() + 120
+    while True:
+        status, said = project.run(*argv, go_back=go_back)
+        if "another run is at work" not in said or time.monotonic() > deadline:
+            break
+        time.sleep(2)
     assert status == 0, said
 
 
@@ -66,7 +81,7 @@ def test_an_up_that_is_interrupted_goes_on(project: Project, bench: Bench, tally
 
 
 def test_a_state_that_is_lost_after_up_is_made_anew(
-    project: Project, bench: Bench, tally: Tally
+    project: Project, found: str, bench: Bench, tally: Tally
 ) -> None:
     """What stands is taken on as it is, and can be destroyed afterwards."""
     with tally.counted("fault: pulumi"):
@@ -78,7 +93,7 @@ def test_a_state_that_is_lost_after_up_is_made_anew(
         assert processes(bench.target()) == before
         assert bench.target().shell(LOOK) == look
         project.pulumi(*DESTROY)
-        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+        assert bench.target().shell(LOOK) == found
 
 
 def test_a_state_that_is_lost_after_the_cutover(
@@ -97,20 +112,19 @@ def test_a_state_that_is_lost_after_the_cutover(
         assert bench.serves() == []
         project.up()
         project.pulumi(*DESTROY)
-        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
         assert project.urns() == []
 
 
 @pytest.mark.parametrize("after", [0.5, 4.0])
 def test_a_destroy_that_is_killed_goes_on(
-    after: float, project: Project, bench: Bench, tally: Tally
+    after: float, project: Project, found: str, bench: Bench, tally: Tally
 ) -> None:
     with tally.counted("fault: pulumi"):
         project.up()
         assert project.cut_off(*DESTROY, after=after, how=signal.SIGKILL) == -signal.SIGKILL
         unlocked(project, *DESTROY)
         assert project.urns() == []
-        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
+        assert bench.target().shell(LOOK) == found
         assert bench.serves() == []
 
 
@@ -125,4 +139,3 @@ def test_a_destroy_that_is_killed_on_the_way_back_goes_on(
         unlocked(project, *DESTROY, go_back=STACK)
         assert project.urns() == []
         assert bench.serves() == []
-        assert not bench.target().succeeds("test", "-e", "/opt/openstack")
