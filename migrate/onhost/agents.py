@@ -66,15 +66,19 @@ def _restart(names: list[str], seconds: float) -> list[str]:
         return []
     run("systemctl", "restart", "--no-block", *names)
     began = time.monotonic()
-    while time.monotonic() < began + GRACE_SECONDS + 2:
-        stopping = [o for o in systemd.show(names).values() if o["ActiveState"] == "deactivating"]
-        if not stopping:
+    while stopping := _stopping(names):
+        passed = time.monotonic() - began
+        if passed > seconds:
             break
-        if time.monotonic() > began + GRACE_SECONDS:
+        if passed > GRACE_SECONDS:
             for one in stopping:
                 _kill(one)
         time.sleep(0.2)
     return systemd.start(names, seconds)
+
+
+def _stopping(names: list[str]) -> list[dict[str, str]]:
+    return [one for one in systemd.show(names).values() if one["ActiveState"] == "deactivating"]
 
 
 def _kill(unit: dict[str, str]) -> None:
