@@ -36,6 +36,7 @@ LIVE = (" tables ", " variables ", " operator ", " files /var/lib/migrate/finger
 @pytest.fixture(scope="module")
 def papers() -> Path:
     """The lab's source, and a target beside it as `pulumi up` leaves it."""
+    Papers(this_lab()).traces.unlink(missing_ok=True)  # of another pass, with what it had made
     stand_up(this_lab())
     load.stop(this_lab())  # what it makes and deletes would stand in the comparisons
     for line in commands("over")[:3]:
