@@ -27,6 +27,7 @@ from tests.integration import pair
 ROUNDS = 3
 NAMES = ("alpha", "alpha_api", "alpha_cell0", "beta-1")
 FILL = """
+USE alpha;
 DROP TABLE IF EXISTS alpha.records;
 CREATE TABLE alpha.records (id INT PRIMARY KEY, name VARCHAR(64), data VARCHAR(255), at DATETIME);
 INSERT INTO alpha.records SELECT seq, MD5(seq), REPEAT(MD5(seq + 1), 6), '2026-01-01' + INTERVAL
@@ -93,11 +94,13 @@ def dump_and_compare(context: Context, home: Path) -> None:
 def bring_and_compare(context: Context) -> None:
     """As the window does."""
     change(context)
+    context.source.first.run("mariadb", stdin="SET GLOBAL read_only = 1")
     baseline.take(context)
     copy.copy(context)
     compare.prove(context)
     copy.uncopy(context)
     baseline.lift(context)
+    context.source.first.run("mariadb", stdin="SET GLOBAL read_only = 0")
 
 
 def change(context: Context) -> None:
