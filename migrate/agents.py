@@ -71,7 +71,7 @@ def _reconnect(context: Context) -> None:
     noted = {unit for _, units in _everywhere(context, "agents.noted") for unit in units}
     asked = [q for r in context.recipes if noted & _restartable(r) for q in r.queues]
     if asked:
-        broker.silent(context, asked, LISTEN_SECONDS)
+        broker.wait_for_listeners(context, asked, LISTEN_SECONDS)
     _restarted(_everywhere(context, "agents.reconnect", SECONDS))
 
 

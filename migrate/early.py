@@ -59,7 +59,7 @@ def _users(context: Context) -> dict[str, str]:
 
 def _wait_or_serve(context: Context) -> bool:
     """Whether all wait, or have done what they waited for."""
-    if markers.stage(context) in {"synced", "released"}:
+    if markers.reached(context, "synced"):
         return True
     units = set(_users(context))
     return all(waiting(context, host) == units for host in context.target.controllers)

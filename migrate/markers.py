@@ -61,6 +61,15 @@ def stage(context: Context) -> str:
     return next((stage for stage in reversed(STAGES) if stage in found), "")
 
 
+def reached(context: Context, wanted: str) -> bool:
+    """Whether the machines are marked *wanted* or a later stage."""
+    return _at_least(stage(context), wanted)
+
+
+def _at_least(standing: str, wanted: str) -> bool:
+    return bool(standing) and STAGES.index(standing) >= STAGES.index(wanted)
+
+
 def released_at(context: Context) -> float:
     """When writes were let in on the target, in seconds since 1970; 0.0 before that."""
     released = [float(one["at"]) for one in _marks(context) if one["stage"] == "released"]
@@ -77,7 +86,7 @@ def refuse_after(context: Context, forbidden: str) -> None:
                 f"stack {context.stack!r}; go on with the stack that began"
             )
     standing = stage(context)
-    if standing and STAGES.index(standing) >= STAGES.index(forbidden):
+    if _at_least(standing, forbidden):
         raise PreconditionError(
             f"the machines are marked {standing!r}: "
             + (

@@ -10,7 +10,7 @@ the target knows deleted through the target before it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -51,7 +51,10 @@ def take_over(context: Context) -> None:
     """Move every virtual IP; nothing has moved when this raises PreconditionError."""
     addresses = _addresses(context)
     with ThreadPoolExecutor(2) as pool:  # neither moves anything
-        both = (pool.submit(refuse_second_holder, context), pool.submit(_quieten, context))
+        both = (
+            pool.submit(refuse_second_holder, context),
+            pool.submit(_sources, context, "manager.quiet"),
+        )
     for one in both:
         one.result()
     # backups first: none of them may become master when the holder leaves
@@ -59,10 +62,6 @@ def take_over(context: Context) -> None:
         call(host, "manager.give_up", addresses)
     call(context.target.first, "manager.take", STAGED_KEEPALIVED, addresses)
     _prove(context)
-
-
-def _quieten(context: Context) -> None:
-    _sources(context, "manager.quiet")
 
 
 def taken(context: Context) -> bool:
@@ -109,11 +108,7 @@ def refuse_a_living_holder(context: Context) -> None:
 
 def refuse_second_holder(context: Context) -> None:
     """PreconditionError when anybody but the source answers for a virtual IP."""
-    controllers = (*context.source.controllers, *context.target.controllers)
-    with ThreadPoolExecutor(16) as pool:
-        known = {
-            m for found in pool.map(lambda h: call(h, "arp.hardware"), controllers) for m in found
-        }
+    known = _hardware((*context.source.controllers, *context.target.controllers))
     first = context.target.first
     for one in context.source.virtual_ips:
         device = call(first, "arp.interface_of", one.interface, first.address)
@@ -127,7 +122,7 @@ def refuse_second_holder(context: Context) -> None:
 
 def _prove(context: Context) -> None:
     """Every host of the cloud must find the target behind every address."""
-    ours = {mac for host in context.target.controllers for mac in call(host, "arp.hardware")}
+    ours = _hardware(context.target.controllers)
 
     def ask(host: Host) -> list[str]:
         wrong = []
@@ -146,6 +141,13 @@ def _prove(context: Context) -> None:
         wrong = [line for found in pool.map(ask, context.source.hosts) for line in found]
     if wrong:
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
+
+
+def _hardware(hosts: Iterable[Host]) -> set[str]:
+    """Every hardware address of *hosts*, which are asked side by side."""
+    with ThreadPoolExecutor(16) as pool:
+        found = pool.map(lambda host: call(host, "arp.hardware"), hosts)
+        return {mac for addresses in found for mac in addresses}
 
 
 def _sources(context: Context, function: str, timeout: float = 60) -> None:

@@ -101,8 +101,7 @@ while True:
     for row in table("list_vhosts"):
         for queue in table("list_queues", "-p", row["name"], "name", "consumers"):
             heard |= {queue["name"]} if queue["consumers"] else set()
-    result = sorted(set(wanted) - heard)
-    if not result or time.monotonic() > last:
+    if heard.issuperset(wanted) or time.monotonic() > last:
         break
     time.sleep(0.5)
 """
@@ -186,11 +185,10 @@ def remove(context: Context) -> None:
     _broker(context).python(CTL + REVERT, RECORD, timeout=300)
 
 
-def silent(context: Context, queues: Iterable[str], seconds: float) -> list[str]:
-    """Those of *queues* that nobody on the target's broker listens to, even after *seconds*."""
+def wait_for_listeners(context: Context, queues: Iterable[str], seconds: float) -> None:
+    """Return when somebody listens to each of *queues* on the target, or after *seconds*."""
     asked = [sorted(queues), seconds]
-    found: list[str] = _broker(context).python(CTL + LISTEN, asked, timeout=seconds + 120)
-    return found
+    _broker(context).python(CTL + LISTEN, asked, timeout=seconds + 120)
 
 
 def _broker(context: Context) -> Host:

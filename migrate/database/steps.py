@@ -11,7 +11,7 @@ from migrate.services.base import Recipe
 
 def _ready(context: Context) -> bool:
     """Whether the tools wait, or have done what they waited for: then they were let go."""
-    return markers.stage(context) in {"synced", "released"} or warm.started(context)
+    return markers.reached(context, "synced") or warm.started(context)
 
 
 def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
@@ -85,7 +85,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
             id="database.synced",
             title="Mark the target's databases as upgraded",
             phase=Phase.CUTOVER,
-            done=lambda context: markers.stage(context) in {"synced", "released"},
+            done=lambda context: markers.reached(context, "synced"),
             apply=schema.finish,
             revert=lambda context: markers.unmark(context, "synced"),
             needs=tuple(f"{recipe.project}.schema" for recipe in recipes if recipe.sync),

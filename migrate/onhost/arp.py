@@ -25,18 +25,17 @@ def ask(interface: str, address: str, seconds: float) -> list[str]:
     found = set()
     began = time.monotonic()
     sent = 0
-    # what came while a busy host kept us waiting is read too, before nobody is said to answer
-    while (passed := time.monotonic() - began) < seconds or select.select([wire], [], [], 0)[0]:
+    while (passed := time.monotonic() - began) < seconds + LATE_SECONDS:
         if sent < 3 and passed >= sent * seconds / 4:  # a single probe may be lost
             wire.send(probe)
             sent += 1
-        if passed > seconds + LATE_SECONDS:
-            break
         if select.select([wire], [], [], 0.02)[0]:
             frame = wire.recv(128)
             kind, sender, claimed = struct.unpack("!20xH6s4s10x", frame[:42])
             if kind == ANSWER and claimed == wanted:
                 found.add(sender)
+        elif passed >= seconds:  # what came while a busy host kept us waiting has been read too
+            break
     wire.close()
     return sorted(mac.hex(":") for mac in found - {own})
 
