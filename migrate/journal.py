@@ -52,6 +52,7 @@ class State(StrEnum):
 
 
 BEGUN = frozenset({State.STARTED, State.DONE, State.FAILED, State.REVERTING})
+FORWARDS = frozenset({State.STARTED, State.DONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,14 @@ class Journal:
         """The steps of *phase*, or of all, that were begun and not undone, in order."""
         last = {event.step: event.state for event in self.events(phase)}
         return [step for step, state in last.items() if state in BEGUN]
+
+    def entered(self, phase: str) -> list[str]:
+        """The steps of `begun` that a run forwards has begun, in order.
+
+        A way back over a phase that never was notes its steps too, and may have been killed.
+        """
+        forwards = {one.step for one in self.events(phase) if one.state in FORWARDS}
+        return [step for step in self.begun(phase) if step in forwards]
 
     def remark(self, kind: str, text: str) -> None:
         """Append what is no step's event; it never makes a journal one that knows the steps."""

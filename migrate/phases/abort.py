@@ -64,7 +64,7 @@ def abort(session: Session, notify: Observer) -> None:
 
 def window_begun(session: Session) -> bool:
     """Whether the doors are closed or about to be, as the journal has it."""
-    return "gate.timer" in session.journal.begun(Phase.CUTOVER)
+    return "gate.timer" in session.journal.entered(Phase.CUTOVER)
 
 
 def _refuse_moved(session: Session, *, sure: bool = False) -> None:

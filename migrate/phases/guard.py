@@ -7,7 +7,7 @@ import os
 from migrate import markers
 from migrate.cloud import Context
 from migrate.errors import MigrateError
-from migrate.journal import Journal, State
+from migrate.journal import Journal
 from migrate.phases import rollback
 from migrate.plan import Phase
 from migrate.session import context_of, opened
@@ -29,10 +29,7 @@ def cutover_begun(context: Context) -> str:
         pass
     journal = Journal(context.home / "journal")
     try:
-        events = journal.events(Phase.CUTOVER)
-        forwards = {one.step for one in events if one.state in (State.STARTED, State.DONE)}
-        # a way back over no cutover at all notes steps too, and may have been killed
-        begun = sorted(forwards.intersection(journal.begun(Phase.CUTOVER)))
+        begun = sorted(journal.entered(Phase.CUTOVER))
     finally:
         journal.close()
     return f"the journal shows {', '.join(begun[:3])} begun" if begun else ""

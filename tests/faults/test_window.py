@@ -74,6 +74,8 @@ KILL_DATABASE = """
 pkill -KILL -x mariadbd
 for i in $(seq 200); do mariadb -e 'SELECT 1' >/dev/null 2>&1 && break; sleep 0.1; done
 """
+UNIT = "/etc/systemd/system/keystone.service"
+LOAD = "systemctl daemon-reload"
 TOOL = "/opt/openstack/2026.1/bin/keystone-manage"
 
 FAULTS = (
@@ -139,10 +141,9 @@ FAULTS = (
         at="database.copy",
         breaks=on(
             "target",
-            "systemctl mask --runtime keystone; systemctl daemon-reload; "
-            "systemctl kill --signal=KILL keystone",
+            f"mv {UNIT} /root; systemctl mask keystone; systemctl kill --signal=KILL keystone",
         ),
-        mends=on("target", "systemctl unmask --runtime keystone; systemctl daemon-reload"),
+        mends=on("target", f"systemctl unmask keystone; mv /root/keystone.service {UNIT}; {LOAD}"),
         says="keystone.*mask",
     ),
     Fault(

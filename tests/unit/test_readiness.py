@@ -37,6 +37,16 @@ def test_a_window_that_stands_open_is_known_though_no_machine_answers(context: C
     journal.close()
 
 
+def test_a_way_back_that_was_killed_over_no_window_leaves_none_open(context: Context) -> None:
+    """It notes steps that were never taken; going back again still has to do all of them."""
+    journal = Journal(context.home / "journal", "test")
+    journal.record(Phase.CUTOVER, "gate.timer", State.REVERTING)
+    assert not readiness.begun(context)
+    assert journal.entered(Phase.CUTOVER) == []
+    assert journal.begun(Phase.CUTOVER) == ["gate.timer"]
+    journal.close()
+
+
 def test_only_what_is_chosen_is_moved(context: Context) -> None:
     assert [recipe.project for recipe in context.recipes] == ["keystone"]
     assert len(chosen(None)) == 8
