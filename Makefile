@@ -45,4 +45,4 @@ test: environment tools ## all tests; builds and starts what they need
 
 faults: environment tools ## the whole proof that nothing can be lost: killed, cut off and misled at every step
 	@.venv/bin/python -m tests.lab packages
-	@SIDESTEP_FAULTS=whole tools/run .venv/bin/pytest -v tests/faults
+	@tools/run .venv/bin/python -m tests.faults

@@ -8,16 +8,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import pytest
 
 from tests.faults import state
 from tests.faults.bench import Bench, seed
-from tests.faults.tally import TALLY, Tally
+from tests.faults.tally import TABLE, TALLY, Tally, table
 from tests.lab.rig import Rig
-
-RESULT = Path("/var/cache/sidestep/faults.json")
 
 
 def whole_set() -> bool:
@@ -40,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("faults: what was tried, what survived")
     for line in TALLY.lines():
         terminalreporter.write_line(line)
-    path = Path(os.environ.get("SIDESTEP_CACHE", str(RESULT.parent))) / RESULT.name
+    path = table(os.environ.get(TABLE, ""))
     TALLY.write(path)
     terminalreporter.write_line(f"written to {path}")
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.bench import Bench, Crashes
+
+TABLE = "SIDESTEP_FAULTS_TABLE"
+
+
+def table(part: str = "") -> Path:
+    """Where the table of *part* of the set is kept, or that of all."""
+    cache = Path(os.environ.get("SIDESTEP_CACHE", "/var/cache/sidestep"))
+    return cache / f"faults{part and '-'}{part}.json"
 
 
 @dataclass(slots=True)
@@ -64,6 +73,18 @@ class Tally:
             for kind, (tried, survived) in self.counts.items()
         ]
         return [*told, *self.remarks]
+
+    def add(self, other: Tally) -> None:
+        """What *other* counted, too."""
+        for kind, (tried, survived) in other.counts.items():
+            self.tried(kind, tried)
+            self.survived(kind, survived)
+        self.remarks += other.remarks
+
+    @classmethod
+    def read(cls, path: Path) -> Tally:
+        """What `write` wrote; nothing where nothing was."""
+        return cls(**json.loads(path.read_text())) if path.exists() else cls()
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
