@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -132,10 +133,15 @@ def test_back_from_the_middle_of_the_window(
     with tally.counted("rollback point in the lab"):
         succeeds("follow", "--execute")
         assert killed_in_the_window(papers, after).killed
+        began = time.monotonic()
         if word == "abort":
             ended = migrate("abort")
             assert ended.returncode == 0, ended.stdout + ended.stderr
             assert cloud.silent_apis(this_lab()) == []
+        else:
+            succeeds(*BACK)
+        serves = time.monotonic() - began
+        tally.remark(f"the lab, {word} after {after:.0f} s of window: serves {serves:.0f} s later")
         succeeds(*BACK)
         came_back(undisturbed)
 

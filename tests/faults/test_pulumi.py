@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from migrate.host import Host
-from tests.faults.bench import Bench
+from tests.faults import state
+from tests.faults.bench import COMMANDS, Bench
 from tests.faults.tally import Tally
+from tests.faults.test_machines import source_only
 from tests.full.test_existing_pass import LOOK
 from tests.infra.engine import STACK, Project
 from tests.lab import rig as rigs
@@ -139,3 +141,36 @@ def test_a_destroy_that_is_killed_on_the_way_back_goes_on(
         unlocked(project, *DESTROY, go_back=STACK)
         assert project.urns() == []
         assert bench.serves() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "boundary"),
+    [
+        ("follow", "database.first-pass begun"),
+        ("cutover", "gate.users unnoted"),
+        ("cutover", "database.copy begun"),
+        ("cutover", "vip.takeover begun"),
+        ("cutover", "vip.takeover unnoted"),
+        ("cutover", "release begun"),
+    ],
+)
+def test_a_pass_that_died_is_destroyed(
+    command: str, boundary: str, project: Project, bench: Bench, tally: Tally
+) -> None:
+    """From any moment, without another word of `migrate`; once a window is open, by name."""
+    found = source_only(state.picture(bench.context))
+    with tally.counted("rollback point by destroy"):
+        project.up()
+        if command == "cutover":
+            project.migrate("follow", "--execute")
+        project.dies(*COMMANDS[command], at=boundary)
+        if command == "cutover":
+            assert f"MIGRATE_GO_BACK={STACK}" in project.refused(*DESTROY)
+            project.go_back()
+        else:
+            project.pulumi(*DESTROY)
+        assert project.urns() == []
+        assert left(bench.target()) == ""
+        assert bench.serves() == []
+        back = source_only(state.picture(bench.context))
+        assert state.differences(found, back, "back") == []

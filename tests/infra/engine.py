@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -56,11 +57,20 @@ class Project:
         assert status == 0, said
         return said
 
-    def _run(self, *argv: str, timeout: float, go_back: str = "") -> tuple[int, str]:
+    def dies(self, *argv: str, at: str) -> None:
+        """`migrate` *argv*, killed at the boundary *at*: see tests/faults/driver.py."""
+        (died := self.root / "died").write_text("")
+        command = ("python", "-m", "tests.faults.driver", *argv, "--stack", STACK)
+        status, said = self._run(*command, timeout=1800, DIE_AT=at, DIED=str(died))
+        assert status == -signal.SIGKILL, said
+
+    def _run(
+        self, *argv: str, timeout: float, go_back: str = "", **environment: str
+    ) -> tuple[int, str]:
         ended = subprocess.run(
             [str(REPOSITORY / "tools/run"), *argv],
             cwd=self.root,
-            env=self._environment(go_back),
+            env=self._environment(go_back) | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
