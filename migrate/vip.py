@@ -26,7 +26,7 @@ PROBE_SECONDS = 0.4
 PROVE_SECONDS = (0.4, 1.0, 2.0)  # a busy host answers late
 
 
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
     """`vip.takeover`: with it the target is open to users."""
     yield Step(
         id="vip.takeover",
@@ -40,7 +40,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
             "fence.read-only",
             "fence.manager",
             "proxy.config",
-            *(f"{recipe.project}.start" for recipe in recipes),
+            "daemons.answer",
         ),
         impact=Impact.ADDRESS_MOVES,
         estimate=5.5,

@@ -11,7 +11,7 @@ from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
     """`gate.timer` to `gate.disarm`; going back opens the doors last of all."""
     yield Step(
         id="gate.timer",
@@ -63,7 +63,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
         done=timer.disarmed,
         apply=timer.disarm,
         revert=timer.arm,
-        needs=("gate.all", *(f"{recipe.project}.start" for recipe in recipes)),
+        needs=("gate.all", "daemons.answer"),
         impact=Impact.API_CLOSED,
         estimate=0.3,
     )

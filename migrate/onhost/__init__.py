@@ -23,6 +23,7 @@ MODULES = (
     "reopen",
     "agents",
     "waiting",
+    "daemons",
     "ends",
     "arp",
     "look",

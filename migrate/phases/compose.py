@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from migrate import (
     agents,
+    daemons,
     early,
     fence,
     gate,
@@ -42,6 +43,7 @@ PARTS: tuple[Part, ...] = (
     database_steps,
     early.steps,
     units.steps,
+    daemons.steps,
     vip.steps,
     markers.steps,
 )

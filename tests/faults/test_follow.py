@@ -47,6 +47,13 @@ FAULTS = (
         survives=True,
     ),
     Fault(
+        name="the source's broker is down",
+        kind="broker",
+        breaks=on("source", "systemctl stop rabbitmq-server"),
+        mends=on("source", "systemctl start rabbitmq-server"),
+        says="rabbitmq-server.service is inactive .*start it",
+    ),
+    Fault(
         name="the target's broker is down",
         kind="broker",
         breaks=on("target", "systemctl stop rabbitmq-server"),
