@@ -166,7 +166,7 @@ FAULTS = (
     Fault(
         name="the target's broker is down",
         kind="broker",
-        at="database.copy",
+        at="keystone.start",
         breaks=on("target", "systemctl stop rabbitmq-server"),
         mends=on("target", "systemctl start rabbitmq-server"),
         says="daemons.answer: .*rabbitmq-server: .*Connection refused on .* and start it",
@@ -174,7 +174,7 @@ FAULTS = (
     Fault(
         name="the target's broker dies and comes back",
         kind="broker",
-        at="database.copy",
+        at="keystone.start",
         breaks=on("target", "systemctl kill --signal=KILL rabbitmq-server"),
         says="rabbitmq-server",
         survives=True,
