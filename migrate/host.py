@@ -19,6 +19,7 @@ from migrate.errors import CommandError, HostKeyError, UnreachableError
 from migrate.run import Run
 
 CONNECT_SECONDS = 10
+ALIVE_SECONDS, LINE_SECONDS = 5, 20  # something is sent so often; not acknowledged so long is dead
 SESSIONS = 8  # sshd's MaxSessions is 10 by default, and a stream or two may be open beside these
 MARK = "--- result of migrate ---"
 
@@ -279,8 +280,16 @@ class SshHost:
             connection.client.load_system_host_keys()
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         connection.open()
-        connection.transport.set_keepalive(15)
+        self._watch(connection.transport)
         return connection
+
+    @staticmethod
+    def _watch(transport: paramiko.Transport) -> None:
+        """A line on which nothing comes back any more ends long before most commands' deadlines."""
+        transport.set_keepalive(ALIVE_SECONDS)
+        line, option = transport.sock, getattr(socket, "TCP_USER_TIMEOUT", None)
+        if isinstance(line, socket.socket) and option is not None:  # Linux has it
+            line.setsockopt(socket.IPPROTO_TCP, option, LINE_SECONDS * 1000)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

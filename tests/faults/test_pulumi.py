@@ -10,7 +10,7 @@ import pytest
 
 from migrate.host import Host
 from tests.faults import state
-from tests.faults.bench import COMMANDS, Bench
+from tests.faults.bench import Bench
 from tests.faults.tally import Tally
 from tests.faults.test_machines import source_only
 from tests.full.test_existing_pass import LOOK
@@ -159,11 +159,12 @@ def test_a_pass_that_died_is_destroyed(
 ) -> None:
     """From any moment, without another word of `migrate`; once a window is open, by name."""
     found = source_only(state.picture(bench.context))
+    confirmed = ("--confirm", STACK) if command == "cutover" else ()
     with tally.counted("rollback point by destroy"):
         project.up()
         if command == "cutover":
             project.migrate("follow", "--execute")
-        project.dies(*COMMANDS[command], at=boundary)
+        project.dies(command, "--execute", *confirmed, at=boundary)
         if command == "cutover":
             assert f"MIGRATE_GO_BACK={STACK}" in project.refused(*DESTROY)
             project.go_back()

@@ -230,6 +230,19 @@ def test_it_is_undone_and_the_next_window_goes_through(
             bench.standing = "followed"
 
 
+def test_no_window_is_opened_while_the_sources_broker_is_down(
+    bench: Bench, reference: Reference, tally: Tally
+) -> None:
+    with tally.trial(bench, "fault: broker", "followed", "followed"):
+        bench.source().run("systemctl", "stop", "rabbitmq-server")
+        ended = bench.run("cutover")
+        bench.source().run("systemctl", "start", "rabbitmq-server", timeout=120)
+        assert ended.status == 3, ended
+        assert "rabbitmq-server.service is inactive" in ended.said
+        assert bench.serves() == []
+        assert differences(reference.followed, bench.picture(), "undone") == []
+
+
 def test_a_row_changed_between_copy_and_check(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,6 +155,33 @@ def test_a_host_that_does_not_answer_is_named(sshd: real.Sshd) -> None:
     host = SshHost("gone", "127.0.77.2", user="root", key=sshd.key, known_hosts=sshd.known_hosts)
     with pytest.raises(UnreachableError, match=r"gone \(root@127.0.77.2\): cannot be reached"):
         host.run("true")
+
+
+@pytest.fixture
+def deaf(sshd: real.Sshd) -> Iterator[Callable[[], object]]:
+    """What makes every answer of the host get lost; until the test ends."""
+    table = f"""
+table inet sidestep_line {{
+  chain lost {{
+    type filter hook input priority 0;
+    ip saddr {sshd.address} tcp sport {real.PORT} drop
+  }}
+}}
+"""
+    yield lambda: subprocess.run(["nft", "-f", "-"], input=table, text=True, check=True)
+    subprocess.run(["nft", "delete", "table", "inet", "sidestep_line"], check=False)
+
+
+def test_a_line_that_goes_dead_is_told_before_the_commands_deadline(
+    host: SshHost, deaf: Callable[[], object]
+) -> None:
+    host.run("true")
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(host.run, "sleep", "300", timeout=300)
+        time.sleep(0.5)
+        deaf()
+        with pytest.raises(UnreachableError, match="connection broke while a command ran"):
+            long.result()
 
 
 def test_a_broken_connection_is_told_and_made_again(sshd: real.Sshd, host: SshHost) -> None:
