@@ -77,10 +77,8 @@ def hash_of(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:12]
 
 
-def differences(
-    one: Picture, other: Picture, kind: str, names: tuple[str, str] = ("first", "second")
-) -> list[str]:
-    """One line for each thing in which the two differ, those that *kind* allows left out.
+def differences(one: Picture, other: Picture, *kinds: str) -> list[str]:
+    """One line for each thing in which the two differ, those that *kinds* allow left out.
 
     `rig-old files /etc/haproxy/haproxy.cfg: first 644 root root 1f.., second 644 root root 2e..`
     """
@@ -89,15 +87,15 @@ def differences(
         for part in sorted({*one.get(host, {}), *other.get(host, {})}):
             old, new = one.get(host, {}).get(part, {}), other.get(host, {}).get(part, {})
             found += [
-                f"{host} {part} {name}: {names[0]} {_shown(old.get(name))}, "
-                f"{names[1]} {_shown(new.get(name))}"
+                f"{host} {part} {name}: first {_shown(old.get(name))}, "
+                f"second {_shown(new.get(name))}"
                 for name in sorted({*old, *new})
                 if old.get(name) != new.get(name)
             ]
-    kinds = ["always", kind]
-    if any(" files /etc/machine-id: " in line for line in found):
-        kinds.append("anew")  # the machines were thrown away in between
-    patterns = [re.compile(entry["what"]) for name in kinds for entry in ALLOWED[name]]
+    # a machine's identity shows that it was thrown away in between
+    anew = ("anew",) if any(" files /etc/machine-id: " in line for line in found) else ()
+    names = ("always", *kinds, *anew)
+    patterns = [re.compile(entry["what"]) for name in names for entry in ALLOWED[name]]
     return [line for line in found if not any(pattern.search(line) for pattern in patterns)]
 
 

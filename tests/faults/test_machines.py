@@ -50,7 +50,7 @@ def test_the_target_dies_in_the_window_and_comes_back(
         assert "migrate rollback --execute" in ended.said
         bench.power_on("target")
         bench.well("cutover")
-        assert differences(reference.released, bench.picture(), "same") == []
+        assert differences(reference.released, bench.picture(), "same", "rebooted") == []
 
 
 def test_the_target_dies_in_the_window_for_good(
