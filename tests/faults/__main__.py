@@ -71,7 +71,7 @@ def run(part: Part) -> int:
     table(part.name).unlink(missing_ok=True)
     environment = {**os.environ, "SIDESTEP_RIG": part.rig, TABLE: part.name}
     child = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-v", *(str(HERE / name) for name in part.files)],
+        [sys.executable, "-m", "pytest", "-vv", *(str(HERE / name) for name in part.files)],
         env={**environment, "SIDESTEP_FAULTS": "whole", "PYTHONUNBUFFERED": "1"},
         text=True,
         stdout=subprocess.PIPE,

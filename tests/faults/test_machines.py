@@ -95,7 +95,7 @@ def test_the_source_boots_in_the_window(bench: Bench, reference: Reference, tall
         if ended.status:
             assert "undone" in ended.said, ended
             bench.well("cutover")
-        assert differences(reference.released, bench.picture(), "rebooted") == []
+        assert differences(reference.released, bench.picture(), "same", "rebooted") == []
 
 
 def test_the_source_boots_under_a_running_window(
@@ -107,7 +107,7 @@ def test_the_source_boots_under_a_running_window(
         if ended.status:
             assert "undone" in ended.said or "migrate rollback --execute" in ended.said, ended
             bench.well("cutover")
-        assert differences(reference.released, bench.picture(), "rebooted") == []
+        assert differences(reference.released, bench.picture(), "same", "rebooted") == []
 
 
 def test_the_source_boots_after_the_takeover(
@@ -115,7 +115,7 @@ def test_the_source_boots_after_the_takeover(
 ) -> None:
     with tally.trial(bench, "fault: source", "released", "found"):
         reboot(bench.source())
-        assert differences(reference.released, bench.picture(), "rebooted") == []
+        assert differences(reference.released, bench.picture(), "same", "rebooted") == []
         bench.well("rollback")
         assert bench.serves() == []
         assert differences(reference.found, bench.picture(), "back") == []
