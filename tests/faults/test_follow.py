@@ -124,7 +124,7 @@ def test_it_stops_and_goes_on(
             assert ended.status in (3, 4, 8), ended
             assert re.search(fault.says, ended.said, re.DOTALL), ended
             bench.well("follow")
-        assert differences(reference.followed, bench.picture(), "same") == []
+        assert differences(reference.followed, bench.picture(), "same", "back") == []
         bench.well("rollback")
 
 
@@ -140,7 +140,7 @@ def test_the_line_to_the_target_goes_dead(bench: Bench, reference: Reference, ta
         assert "the ssh connection broke while a command ran" in ended.said
         assert "did not end in time" not in ended.said
         bench.well("follow")
-        assert differences(reference.followed, bench.picture(), "same") == []
+        assert differences(reference.followed, bench.picture(), "same", "back") == []
 
 
 @pytest.mark.whole
@@ -150,7 +150,7 @@ def test_a_file_of_the_target_that_is_cut_short_is_brought_again(
     with tally.trial(bench, "fault: data", "followed", "followed"):
         bench.target().shell(f"truncate -s 100 {IMAGE}")
         bench.well("follow")
-        assert differences(reference.followed, bench.picture(), "same") == []
+        assert differences(reference.followed, bench.picture(), "same", "back") == []
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

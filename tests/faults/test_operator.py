@@ -25,13 +25,13 @@ LIMIT = 30  # seconds after which a source whose operator is dead reopens itself
 
 @pytest.fixture
 def small(bench: Bench) -> Iterator[Path]:
-    """The papers on a file system of 1 MiB, empty but for what is in them."""
+    """The papers on a file system of their own, as large as the checks want it."""
     bench.bring("followed")
     home = bench.folder / ".migrate"
     kept = bench.folder / "kept"
     home.rename(kept)
     home.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(home)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(home)], check=True)
     shutil.copytree(kept, home, dirs_exist_ok=True)
     try:
         yield home
@@ -45,10 +45,12 @@ def small(bench: Bench) -> Iterator[Path]:
 
 def fill(folder: Path) -> None:
     """Leave no room in *folder*'s file system."""
-    filler = folder / "filler"
-    subprocess.run(
-        ["dd", "if=/dev/zero", f"of={filler}", "bs=1k"], check=False, capture_output=True
-    )
+    for name, block in (("filler", "1M"), ("rest", "1k")):
+        subprocess.run(
+            ["dd", "if=/dev/zero", f"of={folder / name}", f"bs={block}"],
+            check=False,
+            capture_output=True,
+        )
 
 
 @pytest.mark.whole
@@ -61,6 +63,7 @@ def test_the_operators_disk_fills_in_the_window(
         assert "disk" in ended.said
         assert "repair that, then" in ended.said
         (small / "filler").unlink()
+        (small / "rest").unlink()
         bench.well("cutover")
         assert differences(reference.released, bench.picture(), "same") == []
 
