@@ -47,6 +47,11 @@ def waiting(context: Context, host: Host) -> set[str]:
     return set(units) - set(call(host, "waiting.unready", units))
 
 
+def held(context: Context, host: Host) -> set[str]:
+    """The units that wait on *host* or are on their way to it: none of them begins by itself."""
+    return set(call(host, "waiting.held", list(_users(context))))
+
+
 def _users(context: Context) -> dict[str, str]:
     """The units that can wait, and whose they are; horizon is not of this kind."""
     return {

@@ -95,9 +95,9 @@ def _contents(context: Context, host: Host) -> list[Finding]:
         for schema, tables in sorted(holding.items())
     ]
     wanted = [unit for recipe in context.recipes for unit in recipe.target_units]
-    waiting = {f"{unit}.service" for unit in early.waiting(context, host)}
+    held = {f"{unit}.service" for unit in early.held(context, host)}
     for state in units.states(host, wanted):
-        if state["ActiveState"] == "active" and state["Id"] not in waiting:
+        if state["ActiveState"] == "active" and state["Id"] not in held:
             findings.append(
                 _error(
                     host,

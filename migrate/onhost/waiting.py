@@ -52,6 +52,19 @@ def unready(units: list[str]) -> list[str]:
     return [u for u in units if systemd.full(u) not in alive or not _waits(u)]
 
 
+def held(units: list[str]) -> list[str]:
+    """Those of *units* that can run only up to their door, which is closed.
+
+    They need not have come to it: a run that dies while it starts them leaves them on their way.
+    """
+    return [
+        unit
+        for unit in units
+        if os.path.exists(f"{UNITS}/{unit}.service.d/{DROP_IN}")
+        and not os.path.exists(f"{FOLDER}/{unit}.go")
+    ]
+
+
 def go(units: list[str]) -> None:
     """Open the door for *units*, whether they wait or are started later."""
     if os.path.isdir(FOLDER):

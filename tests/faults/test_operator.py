@@ -13,7 +13,7 @@ import pytest
 
 from migrate.api import admin_at
 from migrate.onhost import call
-from tests.faults.bench import Bench
+from tests.faults.bench import COMMANDS, Bench
 from tests.faults.conftest import Reference
 from tests.faults.state import differences
 from tests.faults.tally import Tally
@@ -107,11 +107,14 @@ def test_a_journal_that_is_none(bench: Bench, tally: Tally) -> None:
 
 @pytest.mark.whole
 def test_a_journal_lost_in_the_window(bench: Bench, reference: Reference, tally: Tally) -> None:
-    """The machines know what was done: going back needs no paper."""
+    """The machines know what was done: going back needs no paper, only the word that it is lost."""
     with tally.trial(bench, "fault: journal", "followed", "found"):
         bench.dies("cutover", "keystone.start unnoted")
         shutil.rmtree(bench.papers)
-        bench.well("rollback")
+        refused = bench.run("rollback")  # who died there is not known to be us
+        assert refused.status == 7, refused
+        assert "if it is dead, the same command with --take-over" in refused.said
+        bench.well(*COMMANDS["rollback"], "--take-over")
         assert bench.serves() == []
         assert differences(reference.found, bench.picture(), "back") == []
 

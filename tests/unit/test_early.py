@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from migrate.early import MODULES, PROGRAM
+from migrate.onhost import waiting
 from migrate.services import RECIPES
 
 PROGRAM_THAT_BEGINS = """
@@ -99,6 +100,21 @@ def test_where_nobody_holds_it_nothing_is_different(folder: Path, unit: str) -> 
     with begin(folder, unit) as child:
         assert child.communicate(timeout=20)[0].splitlines() == ["imported", *BEGUN, "late"]
     assert not (folder / "api.ready").exists()
+
+
+def test_one_on_its_way_to_the_door_is_held_until_it_is_let_go(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that dies while it starts services leaves some that have not come there yet."""
+    monkeypatch.setattr(waiting, "FOLDER", str(folder))
+    monkeypatch.setattr(waiting, "UNITS", str(folder / "units"))
+    drop_in = folder / "units/api.service.d" / waiting.DROP_IN
+    assert waiting.held(["api"]) == []  # somebody else's
+    drop_in.parent.mkdir(parents=True)
+    drop_in.touch()
+    assert waiting.held(["api", "other"]) == ["api"]
+    waiting.go(["api"])
+    assert waiting.held(["api"]) == []
 
 
 def test_every_unit_that_can_wait_is_a_recipe_s() -> None:
