@@ -41,19 +41,17 @@ if status != (0, 0) or not whole:
 
 
 def copied(context: Context) -> bool:
-    """Whether the whole copy of what is fenced now arrived."""
-    return _noted(context, "copy")
+    """Whether the whole copy of what is fenced now arrived, and no tool left it half changed."""
+    fenced = baseline.name(context)
+    with connection.session(context.target.first) as link:
+        return progress.noted(link, "copy", fenced) and not progress.unfinished(link, fenced)
 
 
 def compared(context: Context) -> bool:
     """Whether the copy was proven equal to what is fenced now."""
-    return _noted(context, "compare")
-
-
-def _noted(context: Context, what: str) -> bool:
     fenced = baseline.name(context)
     with connection.session(context.target.first) as link:
-        return progress.noted(link, what, fenced)
+        return progress.noted(link, "compare", fenced)
 
 
 def first_pass(context: Context) -> None:
@@ -85,11 +83,18 @@ def copy(context: Context) -> None:
     """Make the target's databases those of the fenced source, bringing only what differs.
 
     What the target holds is asked, not believed: from a first pass of long ago to nothing at all,
-    or what a schema tool made of it, the end is the same.
+    or what a schema tool made of it, the end is the same. Where only tools were killed over a copy
+    that had come, their projects' databases are brought anew, and the work of the others stays.
     """
     markers.refuse_after(context, "synced")
     target = context.target.first
     fenced = baseline.required(context)
+    with connection.session(target) as link:
+        came = progress.noted(link, "copy", digest(fenced))
+        begun = progress.unfinished(link, digest(fenced))
+    if came and begun:
+        _renew(context, fenced, begun)
+        return
     held = baseline.of(context, target)
     carried: list[accounts.Account] = []
     if not ownership.settled(target, fenced, held):
@@ -103,6 +108,7 @@ def copy(context: Context) -> None:
     markers.mark(context, "copied")
     with connection.session(target) as link:
         accounts.grant(link, carried)
+        progress.forget_tools(link)
         progress.note(link, "copy", digest(fenced))
 
 
@@ -167,19 +173,24 @@ def pull(context: Context, word: str, shares: list[list[str]]) -> None:
         )
 
 
-def renew(context: Context, names: list[str]) -> None:
-    """Bring *names* again from the fenced source and prove them, over what became of them here.
+def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
+    """Bring the databases of *projects* again and prove them, over what became of them here.
 
-    A schema tool that failed half-way is never started again on what it left.
+    All at once and before any tool runs: each tool and each look at the images reads what another
+    project's databases hold.
     """
     target = context.target.first
-    fenced = baseline.required(context)
+    renewed = [place for place in baseline.known(context) if place.project in projects]
+    names = sorted({place.name for place in renewed})
     with connection.session(context.source.first) as other:
         who = connection.identity(other)
     with connection.session(target) as link:
         ownership.prove_other(link, target, who)
         delta.make_room(link, names, [])
     pull(context, "databases", split(costs(fenced, names, []), STREAMS))
-    users = {place.user for place in baseline.known(context) if place.name in names}
-    again = fingerprint(target, names, users)
+    again = fingerprint(target, names, {place.user for place in renewed})
     compare.prove_equal(target, compare.only(fenced, again), again)
+    with connection.session(target) as link:
+        progress.forget(link, "ends")  # the URLs of cells are the source's again
+        for project in projects:
+            progress.forget(link, f"begun:{project}")

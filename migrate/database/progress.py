@@ -45,6 +45,23 @@ def ever(link: connection.Session, what: str) -> bool:
     return bool(connection.rows(link, f"SELECT 1 FROM {TABLE} WHERE what = %s", what))  # noqa: S608
 
 
+def unfinished(link: connection.Session, fence: str) -> list[str]:
+    """The projects whose schema tools began over the data of *fence* and did not end well."""
+    if not fence or not there(link):
+        return []
+    rows = connection.rows(link, f"SELECT what FROM {TABLE} WHERE fence = %s", fence)  # noqa: S608
+    marks = {str(what) for (what,) in rows}
+    begun = sorted(what.partition(":")[2] for what in marks if what.startswith("begun:"))
+    return [project for project in begun if f"schema:{project}" not in marks]
+
+
+def forget_tools(link: connection.Session) -> None:
+    """No schema tool has touched what is there now."""
+    if there(link):
+        tools = "what LIKE 'begun:%' OR what LIKE 'schema:%'"
+        connection.rows(link, f"DELETE FROM {TABLE} WHERE {tools}")  # noqa: S608
+
+
 def forget(link: connection.Session, what: str) -> None:
     """*what* is no longer so."""
     if there(link):

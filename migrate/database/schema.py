@@ -7,7 +7,6 @@ from migrate.cloud import Context
 from migrate.database import (
     baseline,
     connection,
-    copy,
     ends,
     heads,
     ownership,
@@ -47,8 +46,8 @@ def upgraded(context: Context, recipe: Recipe) -> bool:
 def upgrade(context: Context, recipe: Recipe) -> None:
     """Run the project's schema tools on the target's copy.
 
-    Safe to repeat: what an earlier attempt began is thrown away and copied anew, for a tool that
-    failed half-way may find nothing left to do and leave the schema broken.
+    Only over a copy that no tool has touched: one that failed half-way may find nothing left to do
+    and leave the schema broken. `database.copy` brings such a copy anew.
     """
     target = context.target.first
     fenced = baseline.current(context)
@@ -59,12 +58,12 @@ def upgrade(context: Context, recipe: Recipe) -> None:
                 f"{target.name}: it was not proven that the copy equals the source and leads to "
                 "this host only; no schema tool was started"
             )
-        again = progress.ever(link, begun)
+        if progress.ever(link, begun):
+            raise PreconditionError(
+                f"{target.name}: {recipe.project}'s schema tools were begun over this copy before; "
+                "it must be brought anew first"
+            )
         progress.note(link, begun, fenced)
-    if again:
-        known = baseline.known(context)
-        copy.renew(context, [place.name for place in known if place.project == recipe.project])
-        ends.lead_here(context, [recipe])
     found = [place for place in ends.seen(context) if place.project == recipe.project]
     tools.run(context, recipe, tools.calls(recipe, recipe.sync, found))
     if wrong := heads.behind(context, recipe, found):

@@ -19,7 +19,7 @@ FEW = (
     "transfer.key unnoted|fence.control unnoted|database.copy begun|keystone.schema unnoted"
     "|vip.takeover unnoted|release unnoted"
 )
-PASSES = 9  # of at most 13 instants each
+PASSES = 12  # of at most 13 instants each, of which about nine come before a run has ended
 
 
 def test_killed_at_each_boundary(

@@ -398,8 +398,11 @@ def test_warm_and_cold_tools_give_the_same(copied: Context) -> None:
     assert cold[1] == [("main2",)]
     warm.start(copied)
     assert warm.started(copied)
+    schema.drop(copied, pair.ALPHA)
+    for name in ("copy", "compare", "ends"):
+        step(f"database.{name}").apply(copied)
     began = time.monotonic()
-    schema.upgrade(copied, pair.ALPHA)  # again: from a fresh copy
+    schema.upgrade(copied, pair.ALPHA)
     assert upgraded(copied) == cold
     assert step("alpha.schema").done(copied)
     assert time.monotonic() - began < 60
@@ -425,7 +428,14 @@ def test_a_tool_that_fails_half_way_starts_again_from_a_copy(
     with pytest.raises(StepError, match=r"alpha-manage db sync .*exited 1: half of it failed"):
         schema.upgrade(copied, pair.ALPHA)
     behave(copied, "")
-    schema.upgrade(copied, pair.ALPHA)  # "Duplicate column name" if it went on where it broke
+    with pytest.raises(PreconditionError, match="were begun over this copy before"):
+        schema.upgrade(copied, pair.ALPHA)  # "Duplicate column name" if it went on where it broke
+    for name in ("copy", "ends"):
+        assert not step(f"database.{name}").done(copied)
+        step(f"database.{name}").apply(copied)
+        assert step(f"database.{name}").done(copied)
+    assert step("database.compare").done(copied)  # what was brought is proven as it comes
+    schema.upgrade(copied, pair.ALPHA)
     assert step("alpha.schema").done(copied)
 
 
