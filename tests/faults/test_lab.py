@@ -30,14 +30,16 @@ LONGEST = 12.0  # seconds: all of them must fit into the window's limit
 CLOSES = "gate.users"
 CUTOVER = ("cutover", "--execute", "--confirm", STACK)
 BACK = ("rollback", "--execute", "--accept-losses")
-# a real cloud writes heartbeats, and its DHCP agent starts dnsmasq a while after its own start;
-# rows are compared by the window itself, resources by `verify`, which boots a server that asks it
+# a real cloud writes heartbeats, and its agents start what they mind, by a helper that comes and
+# goes, a while after their own start; rows are compared by the window itself, resources by
+# `verify`, which boots a server that asks dnsmasq
 LIVE = (
     " tables ",
     " variables ",
     " operator ",
     " files /var/lib/migrate/fingerprint.json",
     " processes nobody dnsmasq",
+    " processes root neutron-rootwra",
 )
 
 
