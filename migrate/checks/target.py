@@ -12,9 +12,9 @@ from migrate.database import ownership, progress
 from migrate.errors import MigrateError
 from migrate.host import Host
 from migrate.markers import SCHEMA
+from migrate.onhost.daemons import DAEMONS
 
 NAME = "target"
-DAEMONS = ("mariadb", "rabbitmq-server", "memcached", "haproxy")
 
 
 def run(context: Context) -> list[Finding]:

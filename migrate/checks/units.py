@@ -6,9 +6,9 @@ from migrate.checks.check import Check, everywhere
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.host import Host
+from migrate.onhost.daemons import DAEMONS
 
 NAME = "services"
-INFRASTRUCTURE = ("mariadb", "rabbitmq-server", "memcached", "haproxy")
 SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type")
 
 
@@ -16,7 +16,7 @@ def run(context: Context) -> list[Finding]:
     """Units of the recipes that are there but not running."""
     recipes = context.recipes
     on_controllers = [
-        *INFRASTRUCTURE,
+        *DAEMONS,
         *(u for r in recipes for u in (*r.source_control_units, *r.source_data_plane_units)),
     ]
     on_computes = [unit for recipe in recipes for unit in recipe.compute_units]

@@ -49,9 +49,14 @@ def copied(context: Context) -> bool:
 
 def compared(context: Context) -> bool:
     """Whether the copy was proven equal to what is fenced now."""
+    return noted(context, "compare")
+
+
+def noted(context: Context, what: str) -> bool:
+    """Whether *what* was done to the copy of what is fenced now."""
     fenced = baseline.name(context)
     with connection.session(context.target.first) as link:
-        return progress.noted(link, "compare", fenced)
+        return progress.noted(link, what, fenced)
 
 
 def first_pass(context: Context) -> None:
@@ -108,7 +113,7 @@ def copy(context: Context) -> None:
     markers.mark(context, "copied")
     with connection.session(target) as link:
         accounts.grant(link, carried)
-        progress.forget_tools(link)
+        progress.forget_tools(link, {place.project for place in baseline.known(context)})
         progress.note(link, "copy", digest(fenced))
 
 
@@ -192,5 +197,4 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
     compare.prove_equal(target, compare.only(fenced, again), again)
     with connection.session(target) as link:
         progress.forget(link, "ends")  # the URLs of cells are the source's again
-        for project in projects:
-            progress.forget(link, f"begun:{project}")
+        progress.forget_tools(link, projects)

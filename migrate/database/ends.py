@@ -86,9 +86,7 @@ def seen(context: Context) -> list[Place]:
 
 def proven(context: Context) -> bool:
     """Whether that was proven for the copy of what is fenced now."""
-    fenced = baseline.name(context)
-    with connection.session(context.target.first) as link:
-        return progress.noted(link, "ends", fenced)
+    return copy.noted(context, "ends")
 
 
 def forget(context: Context) -> None:

@@ -6,6 +6,8 @@ work done for an earlier window never counts for this one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from migrate.database import connection
 
 SCHEMA = "migrate_progress"
@@ -55,17 +57,16 @@ def unfinished(link: connection.Session, fence: str) -> list[str]:
     return [project for project in begun if f"schema:{project}" not in marks]
 
 
-def forget_tools(link: connection.Session) -> None:
-    """No schema tool has touched what is there now."""
-    if there(link):
-        tools = "what LIKE 'begun:%' OR what LIKE 'schema:%'"
-        connection.rows(link, f"DELETE FROM {TABLE} WHERE {tools}")  # noqa: S608
+def forget_tools(link: connection.Session, projects: Iterable[str]) -> None:
+    """No schema tool has touched the databases of *projects* as they are now."""
+    forget(link, *(f"{word}:{project}" for project in projects for word in ("begun", "schema")))
 
 
-def forget(link: connection.Session, what: str) -> None:
-    """*what* is no longer so."""
-    if there(link):
-        connection.rows(link, f"DELETE FROM {TABLE} WHERE what = %s", what)  # noqa: S608
+def forget(link: connection.Session, *what: str) -> None:
+    """None of *what* is so any longer."""
+    if what and there(link):
+        marks = ", ".join(["%s"] * len(what))
+        connection.rows(link, f"DELETE FROM {TABLE} WHERE what IN ({marks})", *what)  # noqa: S608
 
 
 def clear(link: connection.Session) -> None:

@@ -102,6 +102,5 @@ def drop(context: Context, recipe: Recipe) -> None:
         for place in baseline.known(context):
             if place.project == recipe.project and place.name in record["databases"]:
                 connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(place.name)}")
-        projects = (f"schema:{recipe.project}", f"begun:{recipe.project}")
-        for what in (*projects, "compare", "copy"):
-            progress.forget(link, what)
+        progress.forget_tools(link, [recipe.project])
+        progress.forget(link, "compare", "copy")

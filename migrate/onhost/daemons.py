@@ -14,6 +14,7 @@ SPEAKING = {
     "memcached": (11211, b"version\r\n"),
 }
 QUIET = ("haproxy",)  # it has no word of its own: what stands behind its ports answers there
+DAEMONS = (*SPEAKING, *QUIET)
 ANSWER_SECONDS = 5.0
 
 

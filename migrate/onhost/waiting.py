@@ -28,12 +28,12 @@ def begin(
     late = unready(list(users))
     systemd.stop(late, STOP_SECONDS)
     for unit in late:
-        _remove(f"{FOLDER}/{unit}.go")
+        _remove(_door(unit))
         record.write(f"{FOLDER}/{unit}.ready", "", 0o644)
         os.chown(f"{FOLDER}/{unit}.ready", pwd.getpwnam(users[unit]).pw_uid, -1)
-        os.makedirs(f"{UNITS}/{unit}.service.d", exist_ok=True)
+        os.makedirs(os.path.dirname(_drop_in(unit)), exist_ok=True)
         text = f"[Service]\nEnvironment=PYTHONPATH={FOLDER} MIGRATE_EARLY={unit}\n"
-        record.write(f"{UNITS}/{unit}.service.d/{DROP_IN}", text, 0o644)
+        record.write(_drop_in(unit), text, 0o644)
     record.write(f"{FOLDER}/sitecustomize.py", program, 0o644)
     record.write(f"{FOLDER}/modules.json", json.dumps(modules), 0o644)
     systemd.run("systemctl", "daemon-reload")
@@ -57,19 +57,15 @@ def held(units: list[str]) -> list[str]:
 
     They need not have come to it: a run that dies while it starts them leaves them on their way.
     """
-    return [
-        unit
-        for unit in units
-        if os.path.exists(f"{UNITS}/{unit}.service.d/{DROP_IN}")
-        and not os.path.exists(f"{FOLDER}/{unit}.go")
-    ]
+    ours = [unit for unit in units if os.path.exists(_drop_in(unit))]
+    return [unit for unit in ours if not os.path.exists(_door(unit))]
 
 
 def go(units: list[str]) -> None:
     """Open the door for *units*, whether they wait or are started later."""
     if os.path.isdir(FOLDER):
         for unit in units:
-            record.write(f"{FOLDER}/{unit}.go", "", 0o644)
+            record.write(_door(unit), "", 0o644)
 
 
 def end(units: list[str]) -> None:
@@ -77,19 +73,29 @@ def end(units: list[str]) -> None:
     known = list(systemd.show(units))
     systemd.stop(known, STOP_SECONDS)
     for unit in units:
-        _remove(f"{UNITS}/{unit}.service.d/{DROP_IN}")
+        _remove(_drop_in(unit))
         try:
-            os.rmdir(f"{UNITS}/{unit}.service.d")
+            os.rmdir(os.path.dirname(_drop_in(unit)))
         except OSError:
             pass
     shutil.rmtree(FOLDER, ignore_errors=True)
     systemd.run("systemctl", "daemon-reload")
 
 
+def _drop_in(unit: str) -> str:
+    """What makes *unit* stop at its door."""
+    return f"{UNITS}/{unit}.service.d/{DROP_IN}"
+
+
+def _door(unit: str) -> str:
+    """The file that lets *unit* go."""
+    return f"{FOLDER}/{unit}.go"
+
+
 def _waits(unit: str) -> bool:
     try:
         with open(f"{FOLDER}/{unit}.ready") as stream:
-            return bool(stream.read()) and not os.path.exists(f"{FOLDER}/{unit}.go")
+            return bool(stream.read()) and not os.path.exists(_door(unit))
     except OSError:
         return False
 

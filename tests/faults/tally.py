@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.nspawn import layers
 from tests.faults.bench import Bench, Crashes
 
 TABLE = "SIDESTEP_FAULTS_TABLE"
@@ -16,8 +16,7 @@ TABLE = "SIDESTEP_FAULTS_TABLE"
 
 def table(part: str = "") -> Path:
     """Where the table of *part* of the set is kept, or that of all."""
-    cache = Path(os.environ.get("SIDESTEP_CACHE", "/var/cache/sidestep"))
-    return cache / f"faults{part and '-'}{part}.json"
+    return layers.cache() / f"faults{part and '-'}{part}.json"
 
 
 @dataclass(slots=True)
