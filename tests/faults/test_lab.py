@@ -44,14 +44,19 @@ LIVE = (
 
 
 @pytest.fixture(scope="module")
-def papers() -> Path:
-    """The lab's source, and a target beside it as `pulumi up` leaves it."""
+def papers() -> Iterator[Path]:
+    """The lab's source, and a target beside it as `pulumi up` leaves it; afterwards neither."""
     Papers(this_lab()).traces.unlink(missing_ok=True)  # of another pass, with what it had made
     stand_up(this_lab())
     load.stop(this_lab())  # what it makes and deletes would stand in the comparisons
     for line in commands("over")[:3]:
         subprocess.run(["bash", "-c", line], check=True)
-    return home(STACK)
+    try:
+        yield home(STACK)
+        for line in commands("back"):
+            subprocess.run(["bash", "-c", line], check=True)
+    finally:
+        cloud.down(this_lab())
 
 
 @pytest.fixture(scope="module")
