@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -103,7 +103,8 @@ class Progress:
 
     def __init__(self, screen: Screen, plan: Plan) -> None:
         self._screen = screen
-        self._left = {step.id: step.estimate for step in plan}
+        self._plan = plan
+        self._ended: set[str] = set()
         self._began: dict[str, float] = {}
         self._start = time.monotonic()
         self._lock = threading.Lock()
@@ -114,17 +115,22 @@ class Progress:
             if state in (State.STARTED, State.REVERTING):
                 self._began[step.id] = now
                 return
-            self._left.pop(step.id, None)
+            self._ended.add(step.id)
             took = now - self._began.get(step.id, now)
             mark = {State.DONE: "[green]✓[/]", State.REVERTED: "[yellow]↶[/]"}.get(
                 state, "[red]✗[/]"
             )
             remark = f" — {escape(note.splitlines()[0][:300])}" if note else ""
-            left = sum(self._left.values())
+            left = longest_path(self._plan, lambda step: self._left(step, now))
             about = f" [dim]about {left:.0f} s left[/]" if left >= 5 and state is State.DONE else ""
             self._screen.say(
                 f"{now - self._start:7.1f}s {mark} {step.id} [dim]{took:.1f}s[/]{remark}{about}"
             )
+
+    def _left(self, step: Step, now: float) -> float:
+        if step.id in self._ended:
+            return 0.0
+        return max(0.0, step.estimate - (now - self._began.get(step.id, now)))
 
 
 def finding_document(finding: Finding) -> dict[str, str]:
@@ -154,12 +160,14 @@ def plan_document(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def longest_path(plan: Plan) -> float:
-    """Seconds along the longest chain of needs: what the steps take when run side by side."""
+def longest_path(
+    plan: Plan, seconds: Callable[[Step], float] = lambda step: step.estimate
+) -> float:
+    """Along the longest chain of needs: what the steps take run side by side, *seconds* each."""
     ends: dict[str, float] = {}
     for step in plan:
         before = max((ends[need] for need in step.needs if need in ends), default=0.0)
-        ends[step.id] = before + step.estimate
+        ends[step.id] = before + seconds(step)
     return max(ends.values(), default=0.0)
 
 
