@@ -30,8 +30,11 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
     A window that was begun and broken off goes on behind its closed doors: every second counts,
     and `follow` would start the schema tools again. A failure before the virtual IP has moved
     reverts the window by itself: the source serves again and the same command may be run again.
-    A failure after it leaves the target serving.
+    A failure after it leaves the target serving. After its end it does nothing: a run may have died
+    between its last step and its report.
     """
+    if _over(session):
+        return
     session.runner(Phase.CUTOVER, past=past).refuse_unnamed()
     try:
         with hand.watching(session) as opened:
@@ -47,11 +50,21 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
 
 def _goes_on(session: Session) -> bool:
     """Whether a window of this journal was broken off and its doors are closed still."""
-    state = session.journal.state
-    ended = all(state(step.id) is State.DONE for step in session.plan.phase(Phase.CUTOVER))
-    if ended or state("gate.users") not in BEGUN:
+    if _ended(session) or session.journal.state("gate.users") not in BEGUN:
         return False
     return doors.closed(session.context, "users")
+
+
+def _ended(session: Session) -> bool:
+    """Whether this journal holds a window that came to its end, and was not gone back from."""
+    state = session.journal.state
+    return all(state(step.id) is State.DONE for step in session.plan.phase(Phase.CUTOVER))
+
+
+def _over(session: Session) -> bool:
+    """The same, and the machines say so too: released, with the virtual IP on the target."""
+    context = session.context
+    return _ended(session) and markers.reached(context, "released") and vip.carried(context)
 
 
 def _moved(session: Session) -> bool:

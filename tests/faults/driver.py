@@ -3,11 +3,12 @@
     DIE_AT='database.* begun' DIED=/tmp/died python -m tests.faults.driver cutover --execute ...
 
 All of it is the command line's own code but two things: a rig has no Pulumi stack to preview, and
-the process kills itself. A boundary is `<step> begun`, when the journal
-has been told and nothing has been done, or `<step> unnoted`, when all has been done and the journal
-has not been told: between one step's end in the journal and the next one's beginning nothing
-happens, so these two are all that a journal can be wrong about. Each is died at once: it is written
-to the file DIED first, and a run that finds it there goes past it.
+the process kills itself. A boundary is `<step> begun`, when the journal has been told and nothing
+has been done, or `<step> unnoted`, when all has been done and the journal has not been told:
+between one step's end in the journal and the next one's beginning nothing happens, so these two are
+all that a journal can be wrong about. After the last of them comes `report begun`, when nothing is
+left to do but to tell. Each is died at once: it is written to the file DIED first, and a run that
+finds it there goes past it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from migrate import cli, session, stack
+from migrate import cli, report, session, stack
 from migrate.journal import Journal, State
+from migrate.session import Session
 
 DIE_AT, DIED = "DIE_AT", "DIED"
 BEGAN = {State.STARTED: "begun", State.REVERTING: "back begun"}
@@ -52,12 +54,20 @@ class Mortal(Journal):
             die_once(f"{step_id} {BEGAN[state]}")
 
 
+def unreported(of: Session) -> Path:
+    """The process dies when all is done and noted, and only the report is left."""
+    die_once("report begun")
+    return report.write_report(of)
+
+
 def main() -> None:
     """The command line on the rig."""
     changed: Any = session
+    command: Any = cli
     stack.changes = lambda *_: []
     if os.environ.get(DIE_AT):
         changed.Journal = Mortal
+        command.write_report = unreported
     cli.main()
 
 

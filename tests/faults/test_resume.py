@@ -17,7 +17,7 @@ pytestmark = pytest.mark.rig
 # where the most can go wrong: our first word on the source, doors, fence, data, tools, address
 FEW = (
     "transfer.key unnoted|fence.control unnoted|database.copy begun|keystone.schema unnoted"
-    "|vip.takeover unnoted|release unnoted"
+    "|vip.takeover unnoted|release unnoted|report begun"
 )
 PASSES = 22  # of about five kills each: a run that goes on ends sooner than the next instant comes
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from migrate import hand, markers, serving, vip
-from migrate.errors import JournalError, LockedError, StepError
+from migrate.errors import JournalError, LockedError, PreconditionError, StepError
 from migrate.gate import doors, timer
 from migrate.journal import Journal, State
 from migrate.onhost import runs, systemd
@@ -104,6 +104,31 @@ def test_after_the_move_nothing_is_undone(make: Any, undone: list[str]) -> None:
     with pytest.raises(StepError, match="the virtual IP has moved and the target serves"):
         over.cutover(session, lambda *_: None)
     assert undone == []
+
+
+@pytest.mark.parametrize(
+    ("released", "carried"), [(True, True), (True, False), (False, True)], ids=str
+)
+def test_a_window_that_is_over_is_left_as_it_is(
+    make: Any, monkeypatch: pytest.MonkeyPatch, released: bool, carried: bool
+) -> None:
+    """By the journal and by the machines: the journal alone is not believed."""
+    session = make(lambda: None)
+    over.cutover(session, lambda *_: None)
+
+    def refuses(*_: Any) -> None:
+        raise PreconditionError("marked")
+
+    monkeypatch.setattr(markers, "reached", lambda *_: released)
+    monkeypatch.setattr(vip, "carried", lambda _: carried)
+    monkeypatch.setattr(markers, "refuse_after", refuses)
+    noted = session.journal.events()
+    if released and carried:
+        over.cutover(session, lambda *_: None)
+    else:
+        with pytest.raises(PreconditionError, match="marked"):
+            over.cutover(session, lambda *_: None)
+    assert session.journal.events() == noted
 
 
 def test_a_stop_is_forgotten_when_the_window_was_undone(make: Any, undone: list[str]) -> None:
