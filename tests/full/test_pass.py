@@ -21,6 +21,7 @@ from migrate.phases.compose import compose
 from migrate.plan import Phase
 from migrate.session import context_of
 from migrate.settings import home
+from tests.faults.bench import noted
 from tests.full.watch import Watch
 from tests.lab import cloud, identity, late
 from tests.lab.demo import stand_up
@@ -164,12 +165,18 @@ def test_a_new_server_booted_on_an_old_compute(report: dict[str, Any]) -> None:
     assert report["proofs"]["verification"]["booted"]["compute"] in this_lab().computes
 
 
-@pytest.mark.parametrize("command", ["follow", "cutover"])
-def test_after_the_release_nothing_begins_again(command: str) -> None:
-    confirm = ["--confirm", STACK] if command == "cutover" else []
-    ended = migrate(command, "--execute", *confirm)
+def test_after_the_release_nothing_begins_again() -> None:
+    ended = migrate("follow", "--execute")
     assert ended.returncode == 3
     assert "the target serves" in ended.stderr
+
+
+def test_a_cutover_that_is_over_changes_nothing(papers: Path) -> None:
+    before = noted(papers / "journal")
+    ended = migrate("cutover", "--execute", "--confirm", STACK)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "The target serves." in ended.stdout
+    assert noted(papers / "journal") == before
 
 
 def test_nor_without_its_journal(papers: Path) -> None:
