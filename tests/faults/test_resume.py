@@ -17,7 +17,7 @@ pytestmark = pytest.mark.rig
 # where the most can go wrong: our first word on the source, doors, fence, data, tools, address
 FEW = (
     "transfer.key unnoted|fence.control unnoted|database.copy begun|keystone.schema unnoted"
-    "|vip.takeover unnoted|release unnoted|report begun"
+    "|vip.takeover unnoted|release unnoted"
 )
 PASSES = 22  # of about five kills each: a run that goes on ends sooner than the next instant comes
 
@@ -42,6 +42,18 @@ def test_killed_at_each_boundary(
     tally.crashes("boundary", crashes, wrong)
     assert crashes.failures + wrong == []
     bench.standing = "released"
+
+
+def test_killed_before_its_report(bench: Bench, reference: Reference, tally: Tally) -> None:
+    """All is done and noted: the same command tells it and does nothing else."""
+    with tally.trial(bench, "boundary", "released", "released"):
+        for name in ("report.html", "report.json"):
+            (bench.papers / name).unlink()
+        before = bench.events()
+        bench.dies("cutover", "report begun")
+        bench.well("cutover")
+        assert bench.events() == before
+        assert differences(reference.released, bench.picture(), "same") == []
 
 
 @pytest.mark.whole
