@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
@@ -14,3 +16,9 @@ def commands(block: str) -> list[str]:
     if found is None:
         raise LookupError(f"README.md has no block 'sh {block}'")
     return found[1].splitlines()
+
+
+def run(lines: Iterable[str]) -> None:
+    """Run each in a shell, in order; CalledProcessError at the first that fails."""
+    for line in lines:
+        subprocess.run(["bash", "-c", line], check=True)

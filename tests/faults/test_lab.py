@@ -18,11 +18,11 @@ from migrate.settings import home
 from tests.faults import bench, state
 from tests.faults.bench import Ended
 from tests.faults.tally import Tally
-from tests.full.test_pass import STACK, migrate, succeeds, unlike
+from tests.full.test_pass import STACK, succeeds, unlike
 from tests.lab import cloud, load
 from tests.lab.demo import Papers, stand_up
 from tests.lab.settings import lab as this_lab
-from tests.readme import commands
+from tests.readme import commands, run
 
 pytestmark = [pytest.mark.lab, pytest.mark.whole]
 KILLS = 20
@@ -49,12 +49,10 @@ def papers() -> Iterator[Path]:
     Papers(this_lab()).traces.unlink(missing_ok=True)  # of another pass, with what it had made
     stand_up(this_lab())
     load.stop(this_lab())  # what it makes and deletes would stand in the comparisons
-    for line in commands("over")[:3]:
-        subprocess.run(["bash", "-c", line], check=True)
+    run(commands("over")[:3])
     try:
         yield home(STACK)
-        for line in commands("back"):
-            subprocess.run(["bash", "-c", line], check=True)
+        run(commands("back"))
     finally:
         cloud.down(this_lab())
 
@@ -149,8 +147,7 @@ def test_back_from_the_middle_of_the_window(
         assert killed_in_the_window(papers, after).killed
         began = time.monotonic()
         if word == "abort":
-            ended = migrate("abort")
-            assert ended.returncode == 0, ended.stdout + ended.stderr
+            succeeds("abort")
             assert cloud.silent_apis(this_lab()) == []
         else:
             succeeds(*BACK)

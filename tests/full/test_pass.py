@@ -26,7 +26,7 @@ from tests.full.watch import Watch
 from tests.lab import cloud, identity, late
 from tests.lab.demo import stand_up
 from tests.lab.settings import lab as this_lab
-from tests.readme import commands
+from tests.readme import commands, run
 
 pytestmark = pytest.mark.lab
 
@@ -43,9 +43,11 @@ def migrate(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, text=True, check=False, capture_output=True)
 
 
-def succeeds(*argv: str) -> None:
+def succeeds(*argv: str) -> str:
+    """What it said on stdout."""
     ended = migrate(*argv)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
 
 
 def unlike(expected: bool) -> list[str]:
@@ -114,8 +116,7 @@ def test_there_is_something_to_lose(watched: Watch, user: Any) -> None:
 
 
 def test_no_step_is_done_on_a_new_target() -> None:
-    for line in commands("over")[:3]:  # the stack and its machines
-        subprocess.run(["bash", "-c", line], check=True)
+    run(commands("over")[:3])  # the stack and its machines
     assert unlike(expected=False) == []
 
 
@@ -173,9 +174,7 @@ def test_after_the_release_nothing_begins_again() -> None:
 
 def test_a_cutover_that_is_over_changes_nothing(papers: Path) -> None:
     before = noted(papers / "journal")
-    ended = migrate("cutover", "--execute", "--confirm", STACK)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "The target serves." in ended.stdout
+    assert "The target serves." in succeeds("cutover", "--execute", "--confirm", STACK)
     assert noted(papers / "journal") == before
 
 
