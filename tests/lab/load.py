@@ -6,6 +6,8 @@ Three kinds of thing are recorded in `load.jsonl` of the lab's folder, one line 
     probe NAME   10 Hz, the version page of every API: cheap, so outages are seen exactly
     ping ADDRESS 10 Hz, every server by each of its addresses
     anything else: a call with a token, reading or writing, once in two seconds
+
+Three of a kind may wait for an answer; meanwhile no more of that kind begin, pings excepted.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.load import read
+from tests.lab.loading.beat import AT_ONCE
 from tests.lab.loading.pings import Pings
 from tests.lab.loading.probes import probe
 from tests.lab.loading.record import Record
@@ -77,6 +78,27 @@ def test_planted_outage_of_an_api_is_reported(tmp_path: Path) -> None:
     asyncio.run(plant())
     found = noticed(read(tmp_path / "load.jsonl"))["probe planted"]
     assert [outage.seconds for outage in found.outages] == [pytest.approx(1.0, abs=0.2)]
+
+
+def test_a_cloud_that_does_not_answer_is_not_buried(tmp_path: Path) -> None:
+    asked = 0
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()  # until the prober gives up
+        writer.close()
+
+    async def plant() -> None:
+        server = await asyncio.start_server(hang, "127.0.0.1", PORT)
+        record = Record(tmp_path / "load.jsonl")
+        task = asyncio.create_task(probe("planted", ("127.0.0.1", PORT), record))
+        await asyncio.sleep(0.8)
+        task.cancel()
+        server.close()
+
+    asyncio.run(plant())
+    assert asked == AT_ONCE
 
 
 def test_a_line_that_is_still_being_written_is_left_out(tmp_path: Path) -> None:

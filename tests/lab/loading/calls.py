@@ -11,6 +11,7 @@ from typing import Any
 
 from infra.nspawn import access
 from tests.lab import identity
+from tests.lab.loading.beat import regularly
 from tests.lab.loading.http import CallError, request
 from tests.lab.loading.record import Record
 from tests.lab.settings import ALL, Lab
@@ -45,9 +46,12 @@ class Calls:
                 "list networks": ("neutron", "/v2.0/networks"),
             }
             for kind, (service, target) in readers.items():
-                group.create_task(_regularly(partial(self._call, kind, service, "GET", target)))
+                group.create_task(self._beat(partial(self._call, kind, service, "GET", target)))
             for work in (self._log_in, self._port, self._keypair):
-                group.create_task(_regularly(work))
+                group.create_task(self._beat(work))
+
+    async def _beat(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        await regularly(work, INTERVAL, settle=SETTLE)
 
     async def clean(self) -> None:
         """Delete ports and keypairs of the load, also those whose creation was never answered."""
@@ -121,22 +125,3 @@ class Calls:
             method, address, target, seconds=PATIENCE, token=self._token, body=body
         )
         return answer
-
-
-async def _regularly(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Begin *work* each INTERVAL; a call that hangs delays no other.
-
-    When cancelled, what has begun may end: else a port is made after the load has cleaned up.
-    """
-    running: set[asyncio.Task[Any]] = set()
-    beat = time.monotonic()
-    try:
-        while True:
-            task = asyncio.create_task(work())
-            running.add(task)
-            task.add_done_callback(running.discard)
-            beat += INTERVAL
-            await asyncio.sleep(max(0, beat - time.monotonic()))
-    finally:
-        if running:
-            await asyncio.wait(running, timeout=SETTLE)
