@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from openstack.exceptions import ForbiddenException
 
+from migrate.configuration import broker
 from migrate.phases.compose import compose
 from migrate.plan import Phase
 from migrate.session import context_of
@@ -140,6 +141,13 @@ def test_what_begins_as_the_doors_close_ends_complete_or_refused(papers: Path) -
 
 def test_every_step_is_done_after_the_cutover() -> None:
     assert unlike(expected=True) == []
+
+
+def test_the_broker_says_who_listens() -> None:
+    context = context_of(STACK)
+    asked = [queue for recipe in context.recipes for queue in recipe.queues]
+    assert broker.wait_for_listeners(context, asked, 60)
+    assert not broker.wait_for_listeners(context, [*asked, "nobody"], 1)
 
 
 def test_the_target_lets_no_secret_out(watched: Watch) -> None:
