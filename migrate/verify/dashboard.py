@@ -16,10 +16,11 @@ OPTION = re.compile(r'<select[^>]*name="region".*?<option value="([^"]+)"', re.S
 FAILED = re.compile(r'class="[^"]*(?:alert-danger|has-error|error)[^"]*"[^>]*>(.*?)<', re.S)
 
 
-def log_in(url: str, *, user: str, password: str, domain: str, seconds: float = 60) -> str:
+def log_in(url: str, *, user: str, password: str, domain: str, seconds: float = 120) -> str:
     """Log in at *url*, the page with the form; the address of the page that follows.
 
-    Raises StepError saying what horizon answered instead.
+    Each of the three pages may take *seconds*: horizon has served nothing yet, and all three took
+    47 on two slow cores under load. Raises StepError saying what it answered instead.
     """
     opener = build_opener(HTTPCookieProcessor(CookieJar()))
     _, form = _open(opener, url, None, seconds)
