@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,8 @@ from tests.lab.outages import noticed
 
 pytestmark = pytest.mark.integration
 
-CARD, ADDRESS, PORT = "outage-test", "10.253.77.1", 18080
+CARD, ADDRESS = "outage-test", "10.253.77.1"
+PLANTED = ("127.0.0.1", 18080)
 ANSWER = b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n{}"
 
 
@@ -56,6 +59,16 @@ def test_planted_outage_of_pings_is_reported(tmp_path: Path, address: str) -> No
     assert found.failed >= 8
 
 
+@asynccontextmanager
+async def probing(folder: Path, serve: Callable[..., Any]) -> AsyncIterator[asyncio.Server]:
+    """A server that *serve* answers for, under the load's own probes, recorded in *folder*."""
+    server = await asyncio.start_server(serve, *PLANTED)
+    task = asyncio.create_task(probe("planted", PLANTED, Record(folder / "load.jsonl")))
+    yield server
+    task.cancel()
+    server.close()
+
+
 def test_planted_outage_of_an_api_is_reported(tmp_path: Path) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -63,17 +76,13 @@ def test_planted_outage_of_an_api_is_reported(tmp_path: Path) -> None:
         writer.close()
 
     async def plant() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", PORT)
-        record = Record(tmp_path / "load.jsonl")
-        task = asyncio.create_task(probe("planted", ("127.0.0.1", PORT), record))
-        await asyncio.sleep(1)
-        server.close()
-        await server.wait_closed()
-        await asyncio.sleep(1.0)
-        server = await asyncio.start_server(answer, "127.0.0.1", PORT)
-        await asyncio.sleep(1)
-        task.cancel()
-        server.close()
+        async with probing(tmp_path, answer) as server:
+            await asyncio.sleep(1)
+            server.close()
+            await server.wait_closed()
+            await asyncio.sleep(1.0)
+            async with await asyncio.start_server(answer, *PLANTED):
+                await asyncio.sleep(1)
 
     asyncio.run(plant())
     found = noticed(read(tmp_path / "load.jsonl"))["probe planted"]
@@ -90,12 +99,8 @@ def test_a_cloud_that_does_not_answer_is_not_buried(tmp_path: Path) -> None:
         writer.close()
 
     async def plant() -> None:
-        server = await asyncio.start_server(hang, "127.0.0.1", PORT)
-        record = Record(tmp_path / "load.jsonl")
-        task = asyncio.create_task(probe("planted", ("127.0.0.1", PORT), record))
-        await asyncio.sleep(0.8)
-        task.cancel()
-        server.close()
+        async with probing(tmp_path, hang):
+            await asyncio.sleep(0.8)
 
     asyncio.run(plant())
     assert asked == AT_ONCE

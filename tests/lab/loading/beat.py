@@ -31,7 +31,7 @@ async def regularly(
             beat = max(beat + interval, time.monotonic())  # what was missed is not caught up
             await asyncio.sleep(beat - time.monotonic())
     finally:
-        if running and settle:
+        if running:
             await asyncio.wait(running, timeout=settle)
         for task in running:
             task.cancel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -37,6 +36,7 @@ class Calls:
         while not self._token:
             await self._log_in()
             await asyncio.sleep(INTERVAL)
+        beat = partial(regularly, interval=INTERVAL, settle=SETTLE)
         async with asyncio.TaskGroup() as group:
             readers = {
                 "list servers": ("nova", "/v2.1/servers/detail"),
@@ -46,12 +46,9 @@ class Calls:
                 "list networks": ("neutron", "/v2.0/networks"),
             }
             for kind, (service, target) in readers.items():
-                group.create_task(self._beat(partial(self._call, kind, service, "GET", target)))
+                group.create_task(beat(partial(self._call, kind, service, "GET", target)))
             for work in (self._log_in, self._port, self._keypair):
-                group.create_task(self._beat(work))
-
-    async def _beat(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        await regularly(work, INTERVAL, settle=SETTLE)
+                group.create_task(beat(work))
 
     async def clean(self) -> None:
         """Delete ports and keypairs of the load, also those whose creation was never answered."""
