@@ -20,7 +20,7 @@ WAIT_SECONDS = 45.0  # a broker that was killed is back in half of that
 
 
 def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`daemons.answer`, the last look before the watch over the source is taken away."""
+    """`daemons.answer`, when every service has been started."""
     yield Step(
         id="daemons.answer",
         title="See that database, broker, cache and proxy answer",

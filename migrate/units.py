@@ -45,12 +45,10 @@ result = waiting
 
 
 def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`<project>.start`, after the project's schema and the projects that it needs."""
-    projects = {recipe.project for recipe in recipes}
+    """`<project>.start`, after the project's schema."""
     for recipe in recipes:
         schema = (f"{recipe.project}.schema",) if recipe.databases else ("fence.control",)
         images = ("glance.proof",) if recipe.project == "glance" else ()
-        started = tuple(f"{need}.start" for need in recipe.needs if need in projects)
         yield Step(
             id=f"{recipe.project}.start",
             title=f"Start {recipe.project} on the target",
@@ -58,7 +56,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
             done=_runs(recipe),
             apply=_start(recipe),
             revert=_stop(recipe),
-            needs=("services.early", *schema, *images, *started),
+            needs=("services.early", *schema, *images),
             impact=Impact.API_CLOSED,
             estimate=6.0,
         )

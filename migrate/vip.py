@@ -40,7 +40,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
             "fence.read-only",
             "fence.manager",
             "proxy.config",
-            "daemons.answer",
+            "apis.answer",
         ),
         impact=Impact.ADDRESS_MOVES,
         estimate=5.5,

@@ -63,7 +63,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         done=timer.disarmed,
         apply=timer.disarm,
         revert=timer.arm,
-        needs=("gate.all", "daemons.answer"),
+        needs=("gate.all", "apis.answer"),
         impact=Impact.API_CLOSED,
         estimate=0.3,
     )

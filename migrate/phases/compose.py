@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from migrate import (
     agents,
+    apis,
     daemons,
     early,
     fence,
@@ -44,6 +45,7 @@ PARTS: tuple[Part, ...] = (
     early.steps,
     units.steps,
     daemons.steps,
+    apis.steps,
     vip.steps,
     markers.steps,
 )

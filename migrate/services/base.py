@@ -124,7 +124,6 @@ class Recipe:
     online: tuple[Tool, ...] = ()
     status_check: Tool | None = None
     heads: tuple[Heads, ...] = ()
-    needs: tuple[str, ...] = ()  # projects whose API must serve before this one starts
 
     @property
     def folder(self) -> PurePosixPath:

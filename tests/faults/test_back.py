@@ -27,8 +27,8 @@ RIG: Any = SimpleNamespace(
 PLAN = compose(RIG)
 FAST = ("database.first-pass", "fence.control")
 FEW = "vip.takeover back begun|database.fingerprint back unnoted|fence.control back begun"
-# nothing is in flight on a rig, and its daemons answer: these are done before they are begun
-NOTHING_TO_DO = {"gate.drain", "daemons.answer"}
+# nothing is in flight on a rig, its daemons and APIs answer: these are done before they are begun
+NOTHING_TO_DO = {"gate.drain", "daemons.answer", "apis.answer"}
 
 
 @pytest.mark.whole

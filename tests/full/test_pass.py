@@ -24,7 +24,7 @@ from migrate.session import context_of
 from migrate.settings import home
 from tests.faults.bench import noted
 from tests.full.watch import Watch
-from tests.lab import cloud, identity, late
+from tests.lab import cloud, identity, late, load
 from tests.lab.demo import stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands, run
@@ -177,6 +177,12 @@ def test_everything_is_there_and_equal(report: dict[str, Any]) -> None:
     assert verification["good"]
     assert verification["differences"] == []
     assert verification["resources"] > 100
+
+
+def test_no_call_was_forbidden() -> None:
+    """An API loads its policies at the first call, and refused the calls that came beside it."""
+    told = [call for call in load.records(this_lab()) if "HTTP 403" in call.get("note", "")]
+    assert told == []
 
 
 def test_a_new_server_booted_on_an_old_compute(report: dict[str, Any]) -> None:

@@ -1,0 +1,88 @@
+"""Users come when every API of the target has answered the administrator, and not before.
+
+A port that answers says little: an API loads its policies at the first call with a token, and
+neutron, nova and cinder publish their enforcer before its rules are in it. Calls beside that first
+one were refused (403, for up to 20 s after each of three cutovers). So the first call is ours, to
+each controller's own address, and it proves that what was copied can be read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from migrate import markers
+from migrate.api import ApiError, admin_at
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.host import Host
+from migrate.plan import Impact, Phase, Step
+from migrate.services.base import Recipe
+
+WAIT_SECONDS = 45.0  # as long as for the daemons below them
+
+# service: a short list that its policies, its database and keystone have to agree to
+SHORT_LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "identity": ("/services", {}),
+    "image": ("/images", {"limit": "1"}),
+    "placement": ("/resource_providers", {"name": "nobody"}),
+    "compute": ("/servers", {"limit": "1"}),
+    "network": ("/networks", {"limit": "1"}),
+    "volume": ("/volumes", {"limit": "1"}),
+    "orchestration": ("/stacks", {"limit": "1"}),
+}
+
+
+def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
+    """`apis.answer`, after the daemons and before the watch over the source is taken away."""
+    yield Step(
+        id="apis.answer",
+        title="See that every API of the target answers the administrator",
+        phase=Phase.CUTOVER,
+        done=lambda context: markers.reached(context, "synced") and not _refusals(context),
+        apply=_wait,
+        revert=lambda _: None,
+        needs=("daemons.answer",),
+        impact=Impact.API_CLOSED,
+        estimate=3.0,
+    )
+
+
+def _wait(context: Context) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (wrong := _refusals(context)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    if wrong:
+        raise StepError(
+            f"no good answer to the administrator within {WAIT_SECONDS:.0f} s: {'; '.join(wrong)}. "
+            "See the service's log under /var/log there"
+        )
+
+
+def _refusals(context: Context) -> list[str]:
+    """`["network on ctl-new: GET http://192.0.2.12:9696/v2.0/networks answered 403: ..."]`."""
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda host: _refused_at(context, host), context.target.controllers)
+        return [line for lines in found for line in lines]
+
+
+def _refused_at(context: Context, host: Host) -> list[str]:
+    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
+
+    try:
+        api = admin_at(context, host)
+        services = [service for service in SHORT_LISTS if service in api.bases]
+    except ClientException as error:
+        return [f"identity on {host.name}: {error}"]
+
+    def ask(service: str) -> str:
+        path, query = SHORT_LISTS[service]
+        try:
+            api.get(service, path, **query)
+        except ApiError as error:
+            return f"{service} on {host.name}: {error}"
+        return ""
+
+    with ThreadPoolExecutor(len(SHORT_LISTS)) as pool:
+        return [said for said in pool.map(ask, services) if said]
