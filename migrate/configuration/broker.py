@@ -18,24 +18,29 @@ RECORD = "/var/lib/migrate/broker.json"
 URL_OPTIONS = ("transport_url",)
 SCHEMES = ("rabbit", "kombu+rabbit")
 
-# Passwords come by stdin and go on by rabbitmqctl's own stdin: never in a process list. It reads
-# stdin only when it is given the command and the name and nothing else, not even `-q`.
+# Each start of rabbitmqctl is a machine of its own for a second of CPU, beside everything that
+# starts: what is asked and done goes as one program, by stdin, since passwords are in it. Names and
+# passwords stand in it as numbers, which need no quoting. What fails is told without arguments.
 CTL = """
 import json, os, subprocess
-def ctl(*argv, text=None, check=True):
+def ctl(*argv, text=None):
     done = subprocess.run(["rabbitmqctl", *argv], input=text, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL if text is None else None)
-    if done.returncode and check:
+    if done.returncode:
         raise SystemExit("rabbitmqctl " + argv[0] + ": " + done.stderr.strip()[-500:])
-    return done
-def table(*argv):
-    return json.loads(ctl("-q", "--formatter", "json", *argv).stdout or "[]")
+    return done.stdout
+def names(kind, field):
+    return {row[field] for row in json.loads(ctl("-q", "--formatter", "json", kind) or "[]")}
+def binary(text):
+    return "<<" + ",".join(map(str, text.encode())) + ">>"
+def evaluate(program, accounts):
+    terms = ",".join("{" + ",".join(map(binary, account)) + "}" for account in accounts)
+    return ctl("eval", text=program.replace("ACCOUNTS", "[" + terms + "]")).strip()
 """
 
 APPLY = """
 path, accounts = payload
-users = {row["user"] for row in table("list_users")}
-vhosts = {row["name"] for row in table("list_vhosts")}
+users, vhosts = names("list_users", "user"), names("list_vhosts", "name")
 known = {"users": [], "vhosts": [], "permissions": []}
 if os.path.exists(path):
     with open(path) as stream:
@@ -54,37 +59,43 @@ with open(path + ".new", "w") as stream:
     stream.flush()
     os.fsync(stream.fileno())
 os.rename(path + ".new", path)
-for user, password, vhost in accounts:
-    if vhost not in vhosts:
-        ctl("add_vhost", vhost)
-        vhosts.add(vhost)
-    ctl("change_password" if user in users else "add_user", user, text=password + "\\n")
-    users.add(user)
-    ctl("set_permissions", "-p", vhost, user, ".*", ".*", ".*")
+said = evaluate('''
+  By = <<"sidestep">>,
+  Well = fun(ok) -> ok; ({error, Why}) -> throw(Why) end,
+  Users = fun() -> [proplists:get_value(user, One) ||
+    One <- rabbit_auth_backend_internal:list_users()] end,
+  Make = fun({User, Password, VHost}) ->
+    lists:member(VHost, rabbit_vhost:list_names()) orelse Well(rabbit_vhost:add(VHost, By)),
+    Well(case lists:member(User, Users()) of
+      true -> rabbit_auth_backend_internal:change_password(User, Password, By);
+      false -> rabbit_auth_backend_internal:add_user(User, Password, By) end),
+    Well(rabbit_auth_backend_internal:set_permissions(
+      User, VHost, <<".*">>, <<".*">>, <<".*">>, By)) end,
+  try lists:foreach(Make, ACCOUNTS) catch throw:Why -> {refused, Why}; Kind:_ -> Kind end.
+''', accounts)
+if said != "ok":
+    raise SystemExit("the broker did not take the accounts: " + said[-500:])
 """
 
 DONE = """
-vhosts = {row["name"] for row in table("list_vhosts")}
-users = {row["user"] for row in table("list_users")}
-def holds(user, password, vhost):
-    if user not in users or vhost not in vhosts:
-        return False
-    rows = table("list_permissions", "-p", vhost)
-    allowed = any(row["user"] == user and row["configure"] == ".*" for row in rows)
-    asked = ["authenticate_user", user]
-    return allowed and ctl(*asked, text=password + "\\n", check=False).returncode == 0
-result = all(holds(*account) for account in payload)
+result = evaluate('''
+  Holds = fun({User, Password, VHost}) ->
+    Rights = rabbit_auth_backend_internal:list_user_permissions(User),
+    Login = rabbit_auth_backend_internal:user_login_authentication(User, [{password, Password}]),
+    element(1, Login) =:= ok andalso lists:any(fun(One) ->
+      proplists:get_value(vhost, One) =:= VHost
+        andalso proplists:get_value(configure, One) =:= <<".*">> end, Rights) end,
+  try lists:all(Holds, ACCOUNTS) catch _:_ -> false end.
+''', payload) == "true"
 """
 
 REVERT = """
 if os.path.exists(payload):
     with open(payload) as stream:
         known = json.load(stream)
-    users = {row["user"] for row in table("list_users")}
-    vhosts = {row["name"] for row in table("list_vhosts")}
-    for user in users.intersection(known["users"]):
+    for user in names("list_users", "user").intersection(known["users"]):
         ctl("delete_user", user)
-    for vhost in vhosts.intersection(known["vhosts"]):
+    for vhost in names("list_vhosts", "name").intersection(known["vhosts"]):
         ctl("delete_vhost", vhost)
     os.unlink(payload)
     folder = os.path.dirname(payload)
@@ -93,8 +104,7 @@ if os.path.exists(payload):
 """
 
 
-# rabbitmqctl starts a machine of its own for a second of CPU: asked in a loop it would take from
-# the services what they need to come up, so it is started once and waits inside the broker
+# asked in a loop it would take from the services what they need to come up: it waits in the broker
 LISTEN = """
 Heard = fun() -> [
   Name || VHost <- rabbit_vhost:list_names(),

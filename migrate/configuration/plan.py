@@ -45,7 +45,7 @@ def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:
             done=broker.made,
             apply=partial(_before_release, broker.make),
             revert=broker.remove,
-            estimate=10,
+            estimate=6,
         ),
     )
 
