@@ -54,6 +54,10 @@ def _databases(host: Host) -> dict[str, Any]:
     except MigrateError as error:
         return {"database": {"server": f"does not answer: {error}"[:80]}}
     found = fingerprint(host, sorted(set(names) - SYSTEM), users)
+    for column in ALLOWED["columns"]:
+        database, table, name = column["what"].split(".")
+        if one := found["tables"].get(f"{database}.{table}"):
+            one["checksum"] = _checksum_without(host, database, table, name)
     return {
         "database": dict.fromkeys(names, "there") | found["settings"] | found["databases"],
         "tables": {
@@ -71,6 +75,17 @@ def _databases(host: Host) -> dict[str, Any]:
             for name, one in found["accounts"].items()
         },
     }
+
+
+def _checksum_without(host: Host, database: str, table: str, name: str) -> str:
+    """A checksum of the rows as they would be without the column *name*."""
+    place = connection.quoted(database, table)
+    with connection.session(host) as link:
+        columns = [str(row[0]) for row in connection.rows(link, f"SHOW COLUMNS FROM {place}")]
+        assert name in columns, f"{database}.{table} has no {name}"
+        others = ", ".join(connection.quoted(column) for column in columns if column != name)
+        rows = connection.rows(link, f"SELECT {others} FROM {place}")
+        return hash_of(repr(sorted(map(repr, rows))))
 
 
 def hash_of(text: str) -> str:
