@@ -1,6 +1,7 @@
-"""Two whole passes in the lab: one step by step and back by `rollback`, one as the README says.
+"""A whole pass in the lab as the README says, with users who begin things in the last instant.
 
 The order of the tests is the order of the night: each goes on from where the one before it ended.
+Back by `migrate rollback` is shown on the rig, and in the lab by the whole set of `tests/faults`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from migrate.session import context_of
 from migrate.settings import home
 from tests.faults.bench import noted
 from tests.full.watch import Watch
-from tests.lab import cloud, identity, late, load
-from tests.lab.demo import stand_up
+from tests.lab import cloud, demo, identity, late, load
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands, run
 
@@ -35,10 +35,10 @@ STACK = "lab"
 SPARE = ("spare volume", "spare to extend")
 
 
-def demo(half: str) -> None:
-    """One half of the demo; a failure shows its last words first, and all of it as captured."""
+def over() -> None:
+    """The first half of the demo; a failure shows its last words first, the rest is captured."""
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.lab.demo", half],
+        [sys.executable, "-m", "tests.lab.demo", "over"],
         text=True,
         check=False,
         stdout=subprocess.PIPE,
@@ -110,9 +110,6 @@ def named(found: dict[str, Any], type_: str, change: str) -> set[str]:
     return {one["name"] for one in entries if not one["name"].startswith("load-")}
 
 
-# step by step, with users who begin things in the last instant
-
-
 def test_there_is_something_to_lose(watched: Watch, user: Any) -> None:
     """Before anything is done: what a user deletes or changes later."""
     for name in SPARE:
@@ -122,7 +119,7 @@ def test_there_is_something_to_lose(watched: Watch, user: Any) -> None:
     for name in ("spare to delete", "spare to rename"):
         if user.network.find_network(name) is None:
             user.network.create_network(name=name)
-    stand_up(this_lab())
+    demo.stand_up(this_lab())
 
 
 def test_no_step_is_done_on_a_new_target() -> None:
@@ -130,10 +127,9 @@ def test_no_step_is_done_on_a_new_target() -> None:
     assert unlike(expected=False) == []
 
 
-def test_what_begins_as_the_doors_close_ends_complete_or_refused(papers: Path) -> None:
-    succeeds("follow", "--execute")
+def test_over_and_what_begins_as_the_doors_close_ends_complete_or_refused(papers: Path) -> None:
     with late.Late(this_lab(), papers) as last:
-        succeeds("cutover", "--execute", "--confirm", STACK)
+        over()
     print("begun as the doors closed:", last.answers, "now", late.found(this_lab()))
     assert late.wrong(last, late.found(this_lab())) == []
     assert "accepted" in last.answers.values()
@@ -153,23 +149,6 @@ def test_the_broker_says_who_listens() -> None:
 def test_the_target_lets_no_secret_out(watched: Watch) -> None:
     for host in watched.hosts(target=True):
         assert watched.let_out(host) - watched.before.get(host.name, set()) == set(), host.name
-
-
-def test_no_step_is_done_after_the_rollback(watched: Watch) -> None:
-    succeeds("verify")
-    watched.end()  # it costs time that the next pass is measured without
-    succeeds("rollback", "--execute", "--accept-losses")
-    assert unlike(expected=False) == []
-    # a server that is deleted before its compute is heard is deleted in nova's database alone
-    assert cloud.is_healthy(this_lab(), cloud.HEARD_SECONDS)
-    late.remove(this_lab())  # on the source, which knows them too
-
-
-# as the README says
-
-
-def test_over() -> None:
-    demo("over")
 
 
 def test_everything_is_there_and_equal(report: dict[str, Any]) -> None:
@@ -307,8 +286,15 @@ def test_no_password_of_the_cloud_is_in_our_papers(papers: Path) -> None:
             assert not [secret for secret in secrets if secret in content], path
 
 
-def test_back(papers: Path) -> None:
-    demo("back")
+def test_back() -> None:
+    assert demo.back(this_lab(), tidy) == 0
+
+
+def tidy() -> None:
+    """Remove what began as the doors closed: the source knows it too."""
+    # a server that is deleted before its compute is heard is deleted in nova's database alone
+    assert cloud.is_healthy(this_lab(), cloud.HEARD_SECONDS)
+    late.remove(this_lab())
 
 
 def test_what_was_lost_is_kept_and_the_source_has_what_it_had(papers: Path, user: Any) -> None:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,18 @@ def stand_up(this: Lab) -> None:
     load.start(this)
 
 
-def back(this: Lab) -> int:
-    """The README's way back, then proof that the source is what it was."""
+def back(this: Lab, tidy: Callable[[], object] = lambda: None) -> int:
+    """The README's way back, then proof that the source is what it was; not 0 when it is not.
+
+    *tidy* removes before the proof what others than the load have made on the source.
+    """
     load.start(this)
     began = time.time()
     for line in commands("back"):
         run(line)
     time.sleep(10)  # let the load see the source for a while
     load.stop(this)
+    tidy()
     problems = Papers(this).compare_after()
     headline("back")
     tell_load(this, began)
