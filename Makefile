@@ -41,7 +41,7 @@ unit: environment ## tests that need nothing but Python
 
 test: environment tools ## all tests; builds and starts what they need
 	@.venv/bin/python -m tests.lab packages
-	@tools/run .venv/bin/pytest
+	@tools/run .venv/bin/pytest -v -n 2
 
 faults: environment tools ## the whole proof that nothing can be lost: killed, cut off and misled at every step
 	@.venv/bin/python -m tests.lab packages

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.tally import Summary
 from tests.lab.rig import Rig
+from tests.side_by_side import SideBySide
 
 
 class Teller:
@@ -23,7 +25,8 @@ class Teller:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Teller(config), "teller")
+    for plugin in (Teller(config), SideBySide(), Summary(config)):
+        config.pluginmanager.register(plugin)
 
 
 @pytest.fixture(scope="session")

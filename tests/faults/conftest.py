@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults import state
 from tests.faults.bench import Bench, seed
-from tests.faults.tally import TABLE, TALLY, Tally, table
+from tests.faults.tally import TALLY, Tally
 from tests.lab.rig import Rig
 
 
@@ -29,17 +29,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if item.get_closest_marker("whole")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not TALLY.counts:
-        return
-    terminalreporter.section("faults: what was tried, what survived")
-    for line in TALLY.lines():
-        terminalreporter.write_line(line)
-    path = table(os.environ.get(TABLE, ""))
-    TALLY.write(path)
-    terminalreporter.write_line(f"written to {path}")
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from infra.nspawn import layers
 from tests.faults.bench import Bench, Crashes
@@ -91,3 +95,28 @@ class Tally:
 
 
 TALLY = Tally()  # one for the session: pytest's hooks have no fixtures
+
+
+class Summary:
+    """The table after pytest's own lines; a worker of several gives what it has counted away."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._given_away: dict[str, Any] | None = getattr(config, "workeroutput", None)
+
+    def pytest_sessionfinish(self) -> None:
+        if self._given_away is not None:
+            self._given_away["tally"] = asdict(TALLY)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        TALLY.add(Tally(**getattr(node, "workeroutput", {}).get("tally", {})))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not TALLY.counts:
+            return
+        terminalreporter.section("faults: what was tried, what survived")
+        for line in TALLY.lines():
+            terminalreporter.write_line(line)
+        path = table(os.environ.get(TABLE, ""))
+        TALLY.write(path)
+        terminalreporter.write_line(f"written to {path}")

@@ -175,13 +175,13 @@ def test_the_window_ends_at_its_limit(
         return 0.4 - (asked[-1] - asked[0])
 
     monkeypatch.setattr(timer, "left", left)
-    session = make(steps(*(lambda: time.sleep(0.1) for _ in range(20))))
+    session = make(steps(*(lambda: time.sleep(0.1) for _ in range(50))))
     began = time.monotonic()
     with hand.watching(session) as opened:
         opened.set()
         with pytest.raises(StepError, match="the window took longer than 30 s"):
             session.runner(Phase.CUTOVER).advance()
-    assert 0.4 <= time.monotonic() - began < 1.2
+    assert 0.4 <= time.monotonic() - began < 4  # all steps would take 5 s
 
 
 def test_a_watch_of_an_earlier_run_says_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:

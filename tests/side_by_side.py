@@ -1,0 +1,53 @@
+"""Who runs beside whom when pytest has several workers: `pytest -n 2`, as `make test` does.
+
+Half of the time of most tests is waiting for machines. The rig is one worker's; all else goes on
+beside it, a folder at a time. What needs a whole cloud comes last and has this host for itself,
+whoever else runs tests on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDERS = {"checks": "rig", "faults": "rig", "rig": "rig", "full": "alone"}  # others: their name
+ORDER = {"rig": 0, "alone": 2}
+HOST = Path("/run/sidestep-tests.lock")  # held by whoever runs tests: shared, or for himself
+
+
+class SideBySide:
+    """Puts tests into groups of one worker each; those that are alone wait for all the others."""
+
+    def __init__(self) -> None:
+        self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 1))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from xdist.scheduler import LoadScopeScheduling
+
+        class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # it comes without types
+            def _split_scope(self, nodeid: str) -> str:
+                return group(nodeid)
+
+        config.option.loadscopereorder = False  # who is alone must come last
+        return ByGroup(config, log)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        # a worker that has nothing left to do ends, which gives up its share
+        alone = group(item.nodeid) == "alone"
+        fcntl.flock(self._lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+
+def group(nodeid: str) -> str:
+    """What stays in one worker, by the folder of "tests/rig/test_hand.py::test_hold"."""
+    folder = Path(nodeid.partition("::")[0]).parent.name
+    return FOLDERS.get(folder, folder)
