@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 CACHE ?= $(or $(SIDESTEP_CACHE),/var/cache/sidestep)
 STACK ?= lab
+UV := uv==0.13.8
 export SIDESTEP_CACHE := $(CACHE)
 
 .PHONY: help demo demo-over demo-back test faults unit check-style lab-up lab-down tools environment
@@ -14,7 +15,8 @@ environment: .venv/ready ## Python environment with the migrate command and what
 .venv/ready: requirements.txt requirements-dev.txt pyproject.toml
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -yqq python3-venv; }
 	@test -x .venv/bin/python || python3 -m venv .venv
-	@.venv/bin/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@.venv/bin/pip install -q --disable-pip-version-check $(UV)
+	@.venv/bin/uv pip install -q --python .venv/bin/python -r requirements-dev.txt
 	@touch $@
 
 tools: environment ## Pulumi CLI, Python language host, OpenStack provider: found or built

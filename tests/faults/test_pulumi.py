@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from migrate.host import Host
+from tests.existing.test_existing_pass import LOOK
 from tests.faults import state
 from tests.faults.bench import Bench
 from tests.faults.tally import Tally
 from tests.faults.test_machines import source_only
 from tests.infra.engine import STACK, Project
 from tests.lab import rig as rigs
-from tests.rig.test_existing_pass import LOOK
 
 pytestmark = [pytest.mark.rig, pytest.mark.whole]
 DAEMONS = ("mariadb", "rabbitmq-server", "memcached", "haproxy")

@@ -55,13 +55,25 @@ def boots(*hosts: Host) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def site(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    rig.reset(bare=True)
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A third rig, beside the one of other tests and the second of `make faults`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIDESTEP_RIG", "3")
+        made = Rig(tmp_path_factory.mktemp("papers"))
+        try:
+            made.reset(bare=True)
+            yield made
+        finally:
+            made.down()
+
+
+@pytest.fixture(scope="module")
+def site(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Site:
     source, target = rig.context.source.first, rig.context.target.first
     target.run("apt-get", "-y", "-q", "update", timeout=120)
     target.run("apt-get", "-y", "-q", "install", "socat", timeout=120)  # the operator's own
     config = {name.removeprefix("sidestep:"): one for name, one in stack(this_rig()).items()}
-    yield Site(
+    return Site(
         source,
         target,
         Project(tmp_path_factory.mktemp("existing") / "project", config),
@@ -69,7 +81,6 @@ def site(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         target.shell(LOOK).splitlines(),
         boots(source, target),
     )
-    rig.reset()
 
 
 def holder(site: Site) -> list[str]:
