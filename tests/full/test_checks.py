@@ -64,6 +64,11 @@ def test_a_compute_that_is_not_heard(context: Context) -> None:
     host = context.source.computes[-1]
     with broken(host, "systemctl stop nova-compute", "systemctl start nova-compute"):
         assert_finds(units.CHECK, context, ("nova-compute.service is inactive",), where=host.name)
+        # as if it had been silent for ten minutes: nova would wait for one
+        context.source.first.shell(
+            'mariadb nova -e "UPDATE services SET last_seen_up = last_seen_up - INTERVAL 10 MINUTE'
+            f" WHERE topic = 'compute' AND host = '{host.name}'\""
+        )
         found = until(lambda: errors(agents.CHECK, context), wanted=True)
         assert [one.where for one in found] == [host.name]
         assert "nova-compute is not heard" in found[0].message

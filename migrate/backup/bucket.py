@@ -1,0 +1,77 @@
+"""A backup in a bucket of any S3 server: a module of its own, since boto3 loads slowly."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from migrate.backup.store import PIECE
+from migrate.errors import PreconditionError
+
+
+class Bucket:
+    """Objects below a prefix. Endpoint and credentials are boto3's: environment or profile.
+
+    The settings are those that servers other than Amazon's (Ceph's radosgw) understand.
+    """
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        self.bucket, self.prefix = bucket, prefix
+        self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        config = Config(
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 5, "mode": "standard"},
+        )
+        try:
+            self._client: Any = boto3.client("s3", config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise PreconditionError(f"{self.url}: {error}") from error
+
+    def put(self, name: str, parts: Iterable[bytes]) -> None:
+        # two parts of 16 MiB in memory at once; S3 shows an object only when all parts are there
+        transfer = TransferConfig(multipart_chunksize=16 * 2**20, max_concurrency=2)
+        reader = io.BufferedReader(Pieces(parts), PIECE)
+        try:
+            self._client.upload_fileobj(reader, self.bucket, self._key(name), Config=transfer)
+        except (BotoCoreError, ClientError) as error:
+            raise PreconditionError(f"{self.url}/{name} cannot be written: {error}") from error
+
+    def get(self, name: str) -> Iterator[bytes]:
+        try:
+            body = self._client.get_object(Bucket=self.bucket, Key=self._key(name))["Body"]
+            yield from body.iter_chunks(PIECE)
+        except (BotoCoreError, ClientError) as error:
+            raise PreconditionError(f"{self.url}/{name} cannot be read: {error}") from error
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+
+class Pieces(io.RawIOBase):
+    """An iterable of bytes as a file that is read once."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = iter(parts)
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._held:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._held = part
+        size = min(len(buffer), len(self._held))
+        buffer[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
