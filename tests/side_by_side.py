@@ -42,9 +42,11 @@ class SideBySide:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        # a worker that has nothing left to do ends, which gives up its share
         alone = group(item.nodeid) == "alone"
         fcntl.flock(self._lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+    def pytest_sessionfinish(self) -> None:
+        os.close(self._lock)  # a worker's process outlives its session until all others end
 
 
 def group(nodeid: str) -> str:
