@@ -1,7 +1,8 @@
 """A whole pass in the lab as the README says, with users who begin things in the last instant.
 
 The order of the tests is the order of the night: each goes on from where the one before it ended.
-Back by `migrate rollback` is shown on the rig, and in the lab by the whole set of `tests/faults`.
+That no step is done before, and back by `migrate rollback`, is shown on the rig, and in the lab by
+the whole set of `tests/faults`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.faults.bench import noted
 from tests.full.watch import Watch
 from tests.lab import cloud, demo, identity, late, load
 from tests.lab.settings import lab as this_lab
-from tests.readme import commands, run
+from tests.readme import commands
 
 pytestmark = pytest.mark.lab
 
@@ -120,11 +121,6 @@ def test_there_is_something_to_lose(watched: Watch, user: Any) -> None:
         if user.network.find_network(name) is None:
             user.network.create_network(name=name)
     demo.stand_up(this_lab())
-
-
-def test_no_step_is_done_on_a_new_target() -> None:
-    run(commands("over")[:3])  # the stack and its machines
-    assert unlike(expected=False) == []
 
 
 def test_over_and_what_begins_as_the_doors_close_ends_complete_or_refused(papers: Path) -> None:
