@@ -76,7 +76,6 @@ for i in $(seq 200); do mariadb -e 'SELECT 1' >/dev/null 2>&1 && break; sleep 0.
 """
 UNIT = "/etc/systemd/system/keystone.service"
 LOAD = "systemctl daemon-reload"
-POLICY = "/etc/keystone/policy.yaml"
 TOOL = "/opt/openstack/2026.1/bin/keystone-manage"
 
 FAULTS = (
@@ -163,16 +162,6 @@ FAULTS = (
             "rm /run/systemd/system/glance-api.service.d/broken.conf; systemctl daemon-reload",
         ),
         says="glance of 2026.1 does not serve.*See /var/log/glance",
-    ),
-    Fault(
-        name="an API that refuses the administrator",
-        kind="service",
-        at="database.copy",
-        breaks=on(
-            "target", f'echo \'"identity:list_services": "!"\' > {POLICY}; chmod 644 {POLICY}'
-        ),
-        mends=on("target", f"rm {POLICY}"),
-        says="apis.answer: .*identity on .* answered 403.*See the service's log",
     ),
     Fault(
         name="the target's broker is down",
