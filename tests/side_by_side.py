@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ import pytest
 
 FOLDERS = {"checks": "rig", "faults": "rig", "rig": "rig", "full": "alone"}  # others: their name
 ORDER = {"rig": 0, "alone": 2}
-HOST = Path("/run/sidestep-tests.lock")  # held by whoever runs tests: shared, or for himself
+# held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
+HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
 
 
 class SideBySide:
     """Puts tests into groups of one worker each; those that are alone wait for all the others."""
 
     def __init__(self) -> None:
-        self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
