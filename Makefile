@@ -5,7 +5,7 @@ STACK ?= lab
 UV := uv==0.13.8
 export SIDESTEP_CACHE := $(CACHE)
 
-.PHONY: help demo demo-over demo-back test faults unit check-style lab-up lab-down tools environment
+.PHONY: help demo demo-over demo-back test test-all unit check-style lab-up lab-down packages tools environment
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -ts $$'\t'
@@ -22,16 +22,19 @@ environment: .venv/ready ## Python environment with the migrate command and what
 tools: environment ## Pulumi CLI, Python language host, OpenStack provider: found or built
 	@tools/install
 
-lab-up: environment ## build and start the source cloud in containers
+packages: environment ## what the lab and the rig need of Debian on this host
+	@.venv/bin/python -m tests.lab packages
+
+lab-up: packages ## build and start the source cloud in containers
 	@.venv/bin/python -m tests.lab up
 
-lab-down: environment ## leave nothing of the lab behind
+lab-down: packages ## leave nothing of the lab behind
 	@.venv/bin/python -m tests.lab down
 
-demo: environment tools ## the main job in the lab: up, over, proven, and back
+demo: packages tools ## the main job in the lab: up, over, proven, and back
 	@tools/run python -m tests.lab.demo
 
-demo-over demo-back: environment tools ## one half of it
+demo-over demo-back: packages tools ## one half of it
 	@tools/run python -m tests.lab.demo $(@:demo-%=%)
 
 check-style: environment ## ruff and mypy, and no checkout's own secret in a stack's file
@@ -39,12 +42,10 @@ check-style: environment ## ruff and mypy, and no checkout's own secret in a sta
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
 
 unit: environment ## tests that need nothing but Python
-	@.venv/bin/pytest -q -m 'not integration and not rig and not lab'
+	@.venv/bin/pytest -q -m 'not integration and not rig and not lab and not bare'
 
-test: environment tools ## all tests; builds and starts what they need
-	@.venv/bin/python -m tests.lab packages
-	@tools/run .venv/bin/pytest -v -n 2
+test: check-style packages tools ## what CI runs, within half an hour: everything but the named sets
+	@tools/run .venv/bin/pytest -v -n 4
 
-faults: environment tools ## the whole proof that nothing can be lost: killed, cut off and misled at every step
-	@.venv/bin/python -m tests.lab packages
-	@tools/run .venv/bin/python -m tests.faults
+test-all: packages tools ## every named set, or `SET=faults,existing`; the record is docs/proofs.md
+	@tools/run python -m tests.sets $(SET)

@@ -1,13 +1,12 @@
-"""Fixtures that tests in more than one folder use."""
+"""What every test has: how failures are told, which set runs, who runs beside whom."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.tally import Summary
-from tests.lab.rig import Rig
+from tests.in_order import InOrder
+from tests.sets import DEFAULT, Selection
 from tests.side_by_side import SideBySide
 
 
@@ -24,18 +23,11 @@ class Teller:
             terminal.write_line(f"{report.nodeid} {report.when}: {report.longreprtext[-2000:]}")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--set", default=DEFAULT, help="which set of tests/sets.py to run")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    for plugin in (Teller(config), SideBySide(), Summary(config)):
+    selection = Selection(config.getoption("--set"))
+    for plugin in (Teller(config), selection, SideBySide(), InOrder(), Summary(config)):
         config.pluginmanager.register(plugin)
-
-
-@pytest.fixture(scope="session")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """Two small machines, a source that serves keystone and glance and an empty target.
-
-    `rig.context` is what steps and checks are given; `rig.reset()` makes both as new.
-    """
-    made = Rig(tmp_path_factory.mktemp("papers"))
-    made.reset()
-    yield made
-    made.down()

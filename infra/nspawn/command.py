@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from migrate.errors import CommandError
+from migrate.errors import CommandError, MigrateError
 
 
 def run(*argv: str, stdin: str | None = None, timeout: float = 600) -> str:
@@ -23,14 +23,22 @@ def succeeds(*argv: str) -> bool:
 def attempt(
     *argv: str, stdin: str | None = None, timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
-    """Run *argv* and return what came of it, also when it failed."""
-    return subprocess.run(
-        argv,
-        input=stdin,
-        stdin=None if stdin is not None else subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        check=False,
-    )
+    """Run *argv* and return what came of it, also when it failed.
+
+    A program that is not on this host is a MigrateError: nothing was tried.
+    """
+    try:
+        return subprocess.run(
+            argv,
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise MigrateError(
+            f"{argv[0]} is not on this host: `make packages` installs what the lab needs"
+        ) from error

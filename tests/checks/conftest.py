@@ -12,21 +12,28 @@ from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, connect
 from migrate.host import Host
+from tests.lab.rig import Rig, using
 
 
-@pytest.fixture(scope="session")
-def context(rig: Any) -> Context:
+@pytest.fixture(scope="package")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A source that serves keystone and glance, and an empty target, both as new."""
+    with using(tmp_path_factory.mktemp("papers")) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def context(rig: Rig) -> Context:
     """A source with keystone and glance, and a target that is made but empty."""
-    found: Context = rig.context
-    return found
+    return rig.context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def source(context: Context) -> Host:
     return context.source.first
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def target(context: Context) -> Host:
     return context.target.first
 

@@ -16,10 +16,10 @@ from migrate.checks.virtual_ip import carried
 from migrate.host import Host
 from tests.infra.engine import STACK, Project
 from tests.lab import cloud, identity, traces
-from tests.lab.rig import Rig, stack
+from tests.lab.rig import Rig, stack, using
 from tests.lab.rig import rig as this_rig
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("existing"), pytest.mark.in_order]
 
 # what an administrator would find: packages, accounts, files, kernel settings, listeners, units
 LOOK = r"""
@@ -56,15 +56,9 @@ def boots(*hosts: Host) -> list[str]:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A third rig, beside the one of other tests and the second of `make faults`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIDESTEP_RIG", "3")
-        made = Rig(tmp_path_factory.mktemp("papers"))
-        try:
-            made.reset(bare=True)
-            yield made
-        finally:
-            made.down()
+    """The source as new, and a target with ssh and nothing else."""
+    with using(tmp_path_factory.mktemp("papers"), bare=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
-"""The bench for tests of this folder, which set is run, and the table at its end."""
+"""The bench for tests of this folder, and what they are compared with."""
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -14,21 +13,14 @@ import pytest
 from tests.faults import state
 from tests.faults.bench import Bench, seed
 from tests.faults.tally import TALLY, Tally
-from tests.lab.rig import Rig
+from tests.lab.rig import Rig, using
 
 
-def whole_set() -> bool:
-    """Whether the whole set runs, and not the fast one."""
-    return os.environ.get("SIDESTEP_FAULTS") == "whole"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without SIDESTEP_FAULTS=whole only the fast set is there: nothing counts as skipped."""
-    if whole_set():
-        return
-    slow = [item for item in items if item.get_closest_marker("whole")]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+@pytest.fixture(scope="package")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """The second rig: the first is at work for other folders."""
+    with using(tmp_path_factory.mktemp("papers"), "2") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +36,7 @@ def chance() -> random.Random:
     return random.Random(number)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bench(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """The rig and an operator's folder; `bench.reset()` or `bench.bring()` comes first."""
     return Bench(rig, tmp_path_factory.mktemp("operator") / "home")
@@ -65,7 +57,7 @@ class Reference:
         return (part * whole for part in islice(instants, number))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def reference(bench: Bench) -> Reference:
     """Once over without a fault; every other pass is compared with it."""
     bench.reset()

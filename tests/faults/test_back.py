@@ -14,7 +14,7 @@ from migrate.phases.compose import compose
 from migrate.plan import Phase
 from migrate.services import RECIPES
 from tests.faults.bench import Bench
-from tests.faults.conftest import Reference, whole_set
+from tests.faults.conftest import Reference
 from tests.faults.state import differences
 from tests.faults.tally import Tally
 from tests.lab import rig as rigs
@@ -25,13 +25,14 @@ RIG: Any = SimpleNamespace(
     recipes=tuple(one for one in RECIPES if one.project in rigs.rig().services)
 )
 PLAN = compose(RIG)
+WHOLE = pytest.mark.in_set("faults-back")
 FAST = ("database.first-pass", "fence.control")
 FEW = "vip.takeover back begun|database.fingerprint back unnoted|fence.control back begun"
 # nothing is in flight on a rig, its daemons and APIs answer: these are done before they are begun
 NOTHING_TO_DO = {"gate.drain", "daemons.answer", "apis.answer"}
 
 
-@pytest.mark.whole
+@WHOLE
 def test_it_leaves_nothing(bench: Bench, reference: Reference) -> None:
     bench.bring("released")
     bench.standing = ""
@@ -39,7 +40,13 @@ def test_it_leaves_nothing(bench: Bench, reference: Reference) -> None:
     bench.standing = "found"
 
 
+@pytest.mark.parametrize(
+    ("where", "kills"),
+    [pytest.param(FEW, 2, id="few"), pytest.param(r".* back .*", 0, id="each", marks=WHOLE)],
+)
 def test_killed_at_each_boundary_of_the_way_back(
+    where: str,
+    kills: int,
     bench: Bench,
     reference: Reference,
     tally: Tally,
@@ -49,9 +56,9 @@ def test_killed_at_each_boundary_of_the_way_back(
     with tally.trial(bench, "rollback point", "released", "found"):
         crashes = bench.crash_through(
             "rollback",
-            die_at=r".* back .*" if whole_set() else FEW,
+            die_at=where,
             died=tmp_path / "died",
-            instants=() if whole_set() else reference.within("rollback", instants, 2),
+            instants=reference.within("rollback", instants, kills),
         )
         silent = bench.serves()
         wrong = differences(reference.found, bench.picture(), "back")
@@ -67,10 +74,7 @@ def test_twice_changes_nothing(bench: Bench, reference: Reference) -> None:
 
 @pytest.mark.parametrize(
     "step",
-    [
-        pytest.param(step, id=step.id, marks=[] if step.id in FAST else [pytest.mark.whole])
-        for step in PLAN
-    ],
+    [pytest.param(step, id=step.id, marks=() if step.id in FAST else WHOLE) for step in PLAN],
 )
 def test_back_from_after(step: Any, bench: Bench, reference: Reference, tally: Tally) -> None:
     with tally.trial(
@@ -96,7 +100,7 @@ def back(bench: Bench, reference: Reference) -> None:
     assert differences(reference.found, bench.picture(), "back") == []
 
 
-@pytest.mark.whole
+@WHOLE
 def test_a_source_that_was_written_behind_the_fence_is_not_started(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:

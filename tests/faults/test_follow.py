@@ -103,7 +103,7 @@ FAULTS = (
 )
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-follow")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_it_stops_and_goes_on(
     fault: Fault, bench: Bench, reference: Reference, tally: Tally
@@ -128,7 +128,7 @@ def test_it_stops_and_goes_on(
         bench.well("rollback")
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-follow")
 def test_the_line_to_the_target_goes_dead(bench: Bench, reference: Reference, tally: Tally) -> None:
     """Nothing is refused, nothing is answered: it is told long before most commands' deadlines."""
     with tally.trial(bench, "fault: ssh", "found", "followed"):
@@ -143,7 +143,7 @@ def test_the_line_to_the_target_goes_dead(bench: Bench, reference: Reference, ta
         assert differences(reference.followed, bench.picture(), "same", "back") == []
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-follow")
 def test_a_file_of_the_target_that_is_cut_short_is_brought_again(
     bench: Bench, reference: Reference, tally: Tally
 ) -> None:

@@ -24,7 +24,7 @@ from tests.lab.demo import Papers, stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands, run
 
-pytestmark = [pytest.mark.lab, pytest.mark.whole]
+pytestmark = [pytest.mark.lab, pytest.mark.in_set("faults-lab")]
 KILLS = 20
 LONGEST = 12.0  # seconds: all of them must fit into the window's limit
 CLOSES = "gate.users"

@@ -11,7 +11,7 @@ from tests.faults.tally import Tally
 from tests.lab import rig as rigs
 from tests.rig.test_window import reboot
 
-pytestmark = [pytest.mark.rig, pytest.mark.whole]
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("faults-machines")]
 
 
 def source_only(seen: Picture) -> Picture:

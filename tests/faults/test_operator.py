@@ -54,7 +54,7 @@ def fill(folder: Path) -> None:
         )
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-operator")
 def test_the_operators_disk_fills_in_the_window(
     bench: Bench, reference: Reference, tally: Tally, small: Path
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_journal_that_is_none(bench: Bench, tally: Tally) -> None:
     assert [line for line in left if "operator papers" not in line] == []  # lock and log are new
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-operator")
 def test_a_journal_lost_in_the_window(bench: Bench, reference: Reference, tally: Tally) -> None:
     """The machines know what was done: going back needs no paper, only the word that it is lost."""
     with tally.trial(bench, "fault: journal", "followed", "found"):
@@ -120,7 +120,7 @@ def test_a_journal_lost_in_the_window(bench: Bench, reference: Reference, tally:
         assert differences(reference.found, bench.picture(), "back") == []
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-operator")
 def test_a_journal_lost_after_the_release(bench: Bench, reference: Reference, tally: Tally) -> None:
     with tally.trial(bench, "fault: journal", "released", "found"):
         shutil.rmtree(bench.papers)
@@ -132,7 +132,7 @@ def test_a_journal_lost_after_the_release(bench: Bench, reference: Reference, ta
         assert differences(reference.found, bench.picture(), "back") == []
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-operator")
 def test_an_operator_who_does_not_come_back(bench: Bench, tally: Tally) -> None:
     """The source reopens itself; what users write then is on the target after the next window."""
     with tally.counted("fault: operator"):
@@ -153,7 +153,7 @@ def test_an_operator_who_does_not_come_back(bench: Bench, tally: Tally) -> None:
         assert call(source, "reopen.state")["state"] == "disarmed"
 
 
-@pytest.mark.whole
+@pytest.mark.in_set("faults-operator")
 def test_two_operators(bench: Bench, reference: Reference, tally: Tally) -> None:
     """While one is at work the other is told who, and nothing happens."""
     with tally.trial(bench, "fault: operator", "found", "followed"):

@@ -17,7 +17,7 @@ from tests.faults.test_machines import source_only
 from tests.infra.engine import STACK, Project
 from tests.lab import rig as rigs
 
-pytestmark = [pytest.mark.rig, pytest.mark.whole]
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("faults-pulumi")]
 DAEMONS = ("mariadb", "rabbitmq-server", "memcached", "haproxy")
 UP = ("up", "--yes", "--skip-preview")
 DESTROY = ("destroy", "--yes", "--skip-preview")

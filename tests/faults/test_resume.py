@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.bench import Bench
-from tests.faults.conftest import Reference, whole_set
+from tests.faults.conftest import Reference
 from tests.faults.state import differences
 from tests.faults.tally import Tally
 
@@ -19,10 +19,20 @@ FEW = (
     "transfer.key unnoted|fence.control unnoted|database.copy begun|keystone.schema unnoted"
     "|vip.takeover unnoted|release unnoted"
 )
+WHOLE = pytest.mark.in_set("faults-resume")
 PASSES = 22  # of about five kills each: a run that goes on ends sooner than the next instant comes
 
 
+@pytest.mark.parametrize(
+    ("where", "kills"),
+    [
+        pytest.param(FEW, 4, id="few"),
+        pytest.param(r".* (begun|unnoted)", 0, id="each", marks=WHOLE),
+    ],
+)
 def test_killed_at_each_boundary(
+    where: str,
+    kills: int,
     bench: Bench,
     reference: Reference,
     tally: Tally,
@@ -34,9 +44,9 @@ def test_killed_at_each_boundary(
     crashes = bench.crash_through(
         "follow",
         "cutover",
-        die_at=r".* (begun|unnoted)" if whole_set() else FEW,
+        die_at=where,
         died=tmp_path / "died",
-        instants=() if whole_set() else reference.within("cutover", instants, 4),
+        instants=reference.within("cutover", instants, kills),
     )
     wrong = differences(reference.released, bench.picture(), "same")
     tally.crashes("boundary", crashes, wrong)
@@ -56,7 +66,7 @@ def test_killed_before_its_report(bench: Bench, reference: Reference, tally: Tal
         assert differences(reference.released, bench.picture(), "same") == []
 
 
-@pytest.mark.whole
+@WHOLE
 @pytest.mark.parametrize("number", range(PASSES))
 def test_killed_at_random_instants(
     number: int, bench: Bench, reference: Reference, tally: Tally, instants: Iterator[float]

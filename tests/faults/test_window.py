@@ -21,7 +21,7 @@ from tests.faults.state import differences
 from tests.faults.tally import Tally
 from tests.lab import rig as rigs
 
-pytestmark = [pytest.mark.rig, pytest.mark.whole]
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("faults-window")]
 UNDONE = "the window was undone, the source serves as before"
 
 

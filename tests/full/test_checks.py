@@ -18,7 +18,7 @@ from tests.checks.conftest import assert_finds, broken, errors
 from tests.lab import cloud, content, identity
 from tests.lab.settings import lab as this_lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.in_set("lab-checks")]
 DOWN_SECONDS = 120.0  # nova counts a compute as down a minute after its last word
 
 

@@ -14,7 +14,7 @@ from tests.infra.engine import STACK, Project
 from tests.lab import cloud, content
 from tests.lab.settings import lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.in_set("lab-checks")]
 
 # a resource's components are targets of their own; without them Pulumi refuses it
 COMPONENTS = ("**Controllers::target", "**Controller::reh-1")

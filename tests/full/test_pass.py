@@ -30,7 +30,7 @@ from tests.lab import cloud, demo, identity, late, load
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.in_order]
 
 STACK = "lab"
 SPARE = ("spare volume", "spare to extend")

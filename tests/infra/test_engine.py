@@ -167,6 +167,7 @@ def test_what_has_drifted_is_named_and_mended(site: Site) -> None:
     assert not new.succeeds("systemctl", "is-active", "keepalived")
 
 
+@pytest.mark.in_set("engine")
 def test_a_changed_input_changes_only_what_depends_on_it(site: Site) -> None:
     more = {"address": "10.79.0.9", "interface": "host0", "prefix": 24}
     source = site.config["source"]
@@ -187,6 +188,7 @@ def test_destroy_refuses_and_prints_the_line_that_goes_back(serving: Site) -> No
     assert serving.stand() == before
 
 
+@pytest.mark.in_set("engine")
 def test_naming_another_stack_does_not_go_back(serving: Site) -> None:
     before = serving.stand()
     said = serving.project.refused("destroy", "--yes", "--skip-preview", go_back="lab")
@@ -194,6 +196,7 @@ def test_naming_another_stack_does_not_go_back(serving: Site) -> None:
     assert serving.stand() == before
 
 
+@pytest.mark.in_set("engine")
 def test_a_renamed_controller_is_refused(serving: Site) -> None:
     before = serving.stand()
     renamed = [{"name": "t-two", "address": "10.79.0.12"}]
@@ -205,6 +208,7 @@ def test_a_renamed_controller_is_refused(serving: Site) -> None:
     assert serving.stand() == before
 
 
+@pytest.mark.in_set("engine")
 @pytest.mark.parametrize("end", ["::takeover", "::t-new-container", "::t-new-release", "::gate"])
 def test_a_replacement_by_hand_is_refused(serving: Site, end: str) -> None:
     before = serving.stand()
@@ -214,6 +218,7 @@ def test_a_replacement_by_hand_is_refused(serving: Site, end: str) -> None:
     assert serving.stand() == before
 
 
+@pytest.mark.in_set("engine")
 def test_a_new_release_pin_is_refused(serving: Site, tmp_path: Path) -> None:
     before = serving.stand()
     shutil.copytree(REPOSITORY / "migrate", tmp_path / "migrate")
@@ -227,6 +232,7 @@ def test_a_new_release_pin_is_refused(serving: Site, tmp_path: Path) -> None:
     assert serving.stand() == before
 
 
+@pytest.mark.in_set("engine")
 def test_removed_lines_are_refused(serving: Site) -> None:
     before = serving.stand()
     serving.project.entry.write_text("# nothing is declared here any more\n")
@@ -235,6 +241,7 @@ def test_removed_lines_are_refused(serving: Site) -> None:
     assert serving.stand() == before
 
 
+@pytest.mark.in_set("engine")
 def test_on_a_cloud_that_serves_only_a_stopped_daemon_is_started(serving: Site) -> None:
     serving.new.run("systemctl", "stop", "memcached")
     serving.new.shell("echo '# by hand' >> /etc/mysql/mariadb.conf.d/70-sidestep.cnf")
@@ -249,6 +256,7 @@ def test_on_a_cloud_that_serves_only_a_stopped_daemon_is_started(serving: Site) 
     assert serving.new.run("systemctl", "show", "-P", "MainPID", "mariadb") == pid
 
 
+@pytest.mark.in_set("engine")
 def test_a_deleted_machine_is_seen_and_made_again(site: Site) -> None:
     nspawn.delete(site.new_machine)
     seen = site.project.changes()

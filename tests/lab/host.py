@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from infra.nspawn.command import attempt, run
@@ -33,10 +31,9 @@ def install_packages() -> list[str]:
     if not KEYRING.exists():
         missing.append("debian-archive-keyring")
     if missing:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *missing]
-        for command in (["apt-get", "-qq", "update"], install):
-            subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        quietly = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y")
+        run(*quietly, "update")
+        run(*quietly, "--no-install-recommends", "install", *missing)
     return missing
 
 

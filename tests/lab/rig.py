@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from inspect import getsource
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from infra import nspawn
 from infra.nspawn import Machine, access, bridge, layers
@@ -93,6 +96,22 @@ class Rig:
         papers.mkdir(mode=0o700)
         settings = Settings.model_validate(given)
         return connect("rig", settings, papers, chosen(settings.services))
+
+
+@contextmanager
+def using(papers: Path, number: str = "", *, bare: bool = False) -> Iterator[Rig]:
+    """The rig as new, for one folder of tests; afterwards nothing of it is on this host.
+
+    It is the rig that SIDESTEP_RIG names, else that of this *number*; *bare* as for `Rig.reset`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIDESTEP_RIG", os.environ.get("SIDESTEP_RIG") or number)
+        made = Rig(papers)
+        try:
+            made.reset(bare=bare)
+            yield made
+        finally:
+            made.down()
 
 
 def reset(this: Lab = RIG, *, target: bool = True) -> None:

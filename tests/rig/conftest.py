@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.lab.rig import Rig
+from tests.lab.rig import Rig, using
+
+
+@pytest.fixture(scope="package")
+def machines_of_this_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """The rig, left by each module as it likes."""
+    with using(tmp_path_factory.mktemp("papers")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def rig(rig: Rig) -> Rig:
+def rig(machines_of_this_folder: Rig) -> Rig:
     """The rig, as new."""
-    rig.reset()
-    return rig
+    machines_of_this_folder.reset()
+    return machines_of_this_folder

@@ -1,6 +1,6 @@
 """The operator's hand on real machines: the command as a process, held, killed, aborted, too slow.
 
-The order of the tests is the order of the night: each goes on from where the one before it ended.
+Each test begins on a source that is followed and serves, and leaves it so.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def test_an_abort_in_the_window_is_back_within_seconds(
     assert left(context) == set()
 
 
-def test_two_operators_do_not_meet(
+@pytest.mark.in_set("control")
+def test_two_operators_do_not_meet_and_one_undoes_what_the_dead_one_began(
     context: Context, desk: Desk, before: str, tmp_path: Path
 ) -> None:
     other = Desk(tmp_path / "other")
@@ -151,13 +152,7 @@ def test_two_operators_do_not_meet(
     assert "at work" in other.run("status")
     run.kill()
     run.wait()
-
-
-def test_after_a_kill_another_desk_undoes_the_window(
-    context: Context, desk: Desk, before: str, tmp_path: Path
-) -> None:
-    """Without the journal, by the machines alone."""
-    other = Desk(tmp_path / "other")
+    # without the journal, by the machines alone
     told = other.run("status")
     assert "--take-over" in told
     assert "closed to" in told
@@ -202,6 +197,7 @@ def test_a_window_that_lasts_too_long_ends_by_itself(
     Desk(desk.folder)
 
 
+@pytest.mark.in_set("control")
 def test_a_dead_run_leaves_the_limit_to_the_source(
     context: Context, desk: Desk, before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +218,7 @@ def test_a_dead_run_leaves_the_limit_to_the_source(
     assert left(context) == set()
 
 
+@pytest.mark.in_set("control")
 def test_once_it_has_moved_nothing_is_aborted(context: Context, desk: Desk) -> None:
     said, _ = (run := desk.cutover()).communicate(timeout=400)
     if run.returncode:

@@ -14,7 +14,7 @@ from migrate.gate import doors, timer
 from migrate.onhost import call, program
 from tests.rig.test_window import reboot, waits_for
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("reopen")]
 STATE = """
 cat /etc/haproxy/haproxy.cfg
 systemctl is-enabled keystone glance-api keepalived haproxy mariadb || true

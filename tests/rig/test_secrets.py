@@ -31,7 +31,7 @@ from tests import canaries
 from tests.lab.rig import rig as this_rig
 from tests.sampler import Sampling, sampling
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("secrets"), pytest.mark.in_order]
 
 ASCII = """ "q" 'x' \\n @/:#? $HOME ${x} %41%s [a]{b};,&=!"""
 ALL = f"ü€{ASCII}"

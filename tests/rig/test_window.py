@@ -23,7 +23,7 @@ from migrate.onhost import call
 from migrate.phases import compose
 from migrate.plan import Phase, Plan, Step
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_order]
 
 # with nothing in flight a closed cloud is a drained one; who answers already is only asked
 DONE_BEFORE = {"gate.drain", "daemons.answer", "apis.answer"}

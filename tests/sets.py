@@ -1,0 +1,155 @@
+"""Named sets of tests: what `make test` leaves out, and the record of when each passed.
+
+    make test-all                       every set
+    make test-all SET=faults,existing   those whose names begin with one of these words
+    pytest --set faults-back            one of them, by pytest itself
+
+A test is in a set by `@pytest.mark.in_set("faults-back")`, one without the mark is in the set
+"test", which is what `make test` and CI run. Each set runs alone, from any state, in any order.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from tests import proofs
+from tests.faults.tally import TABLE, Tally, table
+
+DEFAULT = "test"
+LANES = ("", "2")  # rigs on which sets run side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """`proves` for the record; `alone` when it needs the lab or both cores for itself."""
+
+    proves: str
+    alone: bool = False
+    arguments: tuple[str, ...] = ()
+
+
+SETS = {
+    DEFAULT: Set("what CI runs: one pass on the rig and in the lab", True, ("-n", "4")),
+    "faults-resume": Set("killed at every boundary and at random instants, then the same command"),
+    "faults-back": Set("back from after every step; killed at every boundary of the way back"),
+    "faults-window": Set("one thing breaks in the window: undone, and the next goes through"),
+    "faults-pulumi": Set("Pulumi killed, interrupted, its state lost"),
+    "faults-follow": Set("one thing breaks while the source serves"),
+    "faults-machines": Set("machines lose power or boot at the worst moments"),
+    "faults-operator": Set("disk full, journal lost, two operators, none"),
+    "existing": Set("a pass on racked machines, back by `pulumi destroy`, nothing left"),
+    "engine": Set("Pulumi's engine: drift, replacement, removed lines on a cloud that serves"),
+    "control": Set("two operators, another desk, a dead run's limit, an abort too late"),
+    "reopen": Set("the source reopens itself, also after a boot"),
+    "secrets": Set("awkward passwords over and back, seen nowhere"),
+    "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
+    "faults-lab": Set("the lab's window killed at random; back from its middle", True),
+}
+
+
+def name_of(item: pytest.Item) -> str:
+    """The set of one test."""
+    mark = item.get_closest_marker("in_set")
+    return str(mark.args[0]) if mark else DEFAULT
+
+
+class Selection:
+    """pytest's `--set`: tests of other sets are deselected, and named at the end."""
+
+    def __init__(self, wanted: str) -> None:
+        if wanted not in SETS:
+            raise pytest.UsageError(f"no set {wanted!r}; there are: {', '.join(SETS)}")
+        self._wanted = wanted
+        self._others: set[str] = set()
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        others = [item for item in items if name_of(item) != self._wanted]
+        self._others = {name_of(item) for item in others}
+        if unknown := self._others - set(SETS):
+            raise pytest.UsageError(f"marked for sets that tests/sets.py has not: {unknown}")
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if name_of(item) == self._wanted]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._others:
+            terminalreporter.write_line(f"not in this set: {', '.join(sorted(self._others))}")
+
+
+def chosen(words: Iterable[str]) -> list[str]:
+    """Names of the sets that begin with one of *words*, all without any; SystemExit for a typo."""
+    wanted = [word for word in words if word]
+    found = [name for name in SETS if not wanted or name.startswith(tuple(wanted))]
+    for word in wanted:
+        if not any(name.startswith(word) for name in SETS):
+            sys.exit(f"no set begins with {word!r}; there are: {', '.join(SETS)}")
+    return found
+
+
+def run(name: str, rig: str) -> proofs.Proof:
+    """pytest over one set; its lines are shown with its name before them."""
+    table(name).unlink(missing_ok=True)
+    began, when, closing = time.monotonic(), datetime.now(UTC), "it said nothing"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-v", "--set", name, *SETS[name].arguments],
+        env={**os.environ, "SIDESTEP_RIG": rig, TABLE: name, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert child.stdout
+    for line in child.stdout:
+        print(f"{name:15} {line}", end="", flush=True)
+        closing = line.strip("= \n") or closing
+    good = child.wait() == 0
+    minutes = (time.monotonic() - began) / 60
+    counts = Tally.read(table(name)).counts
+    counted = [f"{kind} {survived}/{tried}" for kind, (tried, survived) in counts.items()]
+    return proofs.Proof(
+        name=name,
+        proves=SETS[name].proves,
+        commit=proofs.commit(),
+        when=f"{when:%Y-%m-%d %H:%M}",
+        minutes=f"{minutes:.0f}",
+        result=("" if good else "FAILED: ") + "; ".join([closing, *counted]),
+    )
+
+
+def main(words: list[str]) -> int:
+    """Run the sets that *words* name and write the record; 0 when every test has passed."""
+    names = chosen(",".join(words).split(","))
+    lanes = list(LANES)
+
+    def beside(name: str) -> proofs.Proof:
+        rig = lanes.pop()
+        try:
+            return kept(run(name, rig))
+        finally:
+            lanes.append(rig)
+
+    with ThreadPoolExecutor(len(LANES)) as pool:
+        done = list(pool.map(beside, [name for name in names if not SETS[name].alone]))
+    done += [kept(run(name, "")) for name in names if SETS[name].alone]
+    print("", *(proof.row() for proof in done), f"written to {proofs.RECORD}", sep="\n")
+    return int(any(proof.result.startswith("FAILED") for proof in done))
+
+
+def kept(proof: proofs.Proof) -> proofs.Proof:
+    """*proof*, written down at once: a run of hours may be cut off."""
+    proofs.write([proof])
+    return proof
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
