@@ -51,6 +51,7 @@ SETS = {
     "control": Set("two operators, another desk, a dead run's limit, an abort too late"),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
+    "bare": Set("the demo as the first command on a bare Debian 12", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }

@@ -51,11 +51,11 @@ def digest(*parts: str | bytes) -> str:
 
 def bare() -> Path:
     """Debian 13 with systemd and sshd, a user `operator` who may sudo, and nothing else."""
-    mirror = _mirror()
+    host_mirror = mirror()
     certificates = HOST_CERTIFICATES.read_bytes() if HOST_CERTIFICATES.exists() else b""
     recipe = inspect.getsource(_build_bare)
-    key = digest(BARE_PACKAGES, *map(str, SUITES), mirror, certificates, NO_DOCS, recipe)
-    return cached("bare", key, lambda target: _build_bare(target, mirror))
+    key = digest(BARE_PACKAGES, *map(str, SUITES), host_mirror, certificates, NO_DOCS, recipe)
+    return cached("bare", key, lambda target: _build_bare(target, host_mirror))
 
 
 def packaged(name: str, packages: Iterable[str], *below: Path, finish: str = "") -> Path:
@@ -147,7 +147,7 @@ def _certificates(bundle: str) -> list[str]:
 
 
 @once
-def _mirror() -> str:
+def mirror() -> str:
     """The Debian mirror that this host itself uses."""
     for line in run("apt-cache", "policy").splitlines():
         if found := re.search(r"(\S+/debian) \S+/main", line):
