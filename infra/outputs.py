@@ -1,4 +1,4 @@
-"""The outputs of a stack: the contract between Pulumi and `migrate`, declared once."""
+"""The outputs of a stack, for people and other programs; `migrate` asks the machines instead."""
 
 from __future__ import annotations
 

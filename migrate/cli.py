@@ -35,9 +35,16 @@ from migrate.show import (
 from migrate.terminal import TERMINAL
 
 EPILOG = (
-    "Nothing changes without --execute, but abort and release act on a cutover that was begun with "
-    "it. Exit codes: 2 wrong input, 3 not ready, 4 a step failed, "
-    "5 no way back, 6 journal, 7 another run is at work, 8 a host cannot be reached."
+    "Without --execute a command changes nothing, except verify, which makes and deletes a server, "
+    "and hold, release and abort, which act on a cutover that was begun with it. Exit codes: "
+    "2 wrong input, 3 not ready, 4 a step failed, 5 no way back, 6 journal, 7 another run is at "
+    "work, 8 a host cannot be reached."
+)
+# the first line of a plan, and of the README
+SCOPE = (
+    "This moves a cloud with one controller of OpenStack 2025.1 from Debian 13's packages, with "
+    "Open vSwitch, IPv4, HAProxy and keepalived, to one controller of 2026.1; `migrate check` "
+    "refuses what it cannot move."
 )
 
 
@@ -62,6 +69,7 @@ def plan(stack: str, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
     with opened(stack_name(stack), "plan", changes=False) as session:
         readiness.require_path(session.context)
+        screen.say(SCOPE)
         screen.plan(session.plan, f"{session.context.stack}: {_hop(session)}")
         window = session.plan.phase(Phase.CUTOVER)
         screen.say(
@@ -95,7 +103,8 @@ def check(stack: str, as_json: bool) -> None:
 def backup(stack: str, as_json: bool, execute: bool, take_over: bool, to: str) -> None:
     """Store databases, configuration and package lists, then prove them by restoring them.
 
-    Changes nothing on either cloud; the way back does not need it, a lost data centre does. Next:
+    It is restored on the target, into a private server that is gone afterwards; nothing else
+    changes on either cloud. The way back does not need it, a lost data centre does. Next:
     `migrate follow --execute`.
     """
     screen = Screen(as_json=as_json)
@@ -199,8 +208,8 @@ def cutover(
 def verify(stack: str, as_json: bool, take_over: bool) -> None:
     """Prove through the virtual IP that all is there and works. Boots a server, deletes it.
 
-    Every resource of every project is listed again and compared field by field with the list from
-    the window; tokens from before are tried. Changes nothing else. Next: `migrate status`, and
+    What the APIs show of every project is listed again and compared field by field with the list
+    from the window; tokens from before are tried. Changes nothing else. Next: `migrate status`, and
     leave the old controllers running.
     """
     screen = Screen(as_json=as_json)

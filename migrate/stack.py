@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from migrate.errors import PreconditionError, SettingsError
 from migrate.settings import project_root
@@ -37,12 +36,6 @@ def selected(root: Path | None = None) -> str:
         return _pulumi("stack", "--show-name", root=root).strip()
     except PreconditionError as error:
         raise SettingsError(f"no stack is selected, name one with --stack ({error})") from error
-
-
-def outputs(stack: str, root: Path | None = None) -> dict[str, Any]:
-    """The stack's outputs, `{"targetControllers": [...], ...}`; see `infra/outputs.py`."""
-    found: dict[str, Any] = json.loads(_pulumi("stack", "output", "--json", stack=stack, root=root))
-    return found
 
 
 def changes(stack: str, root: Path | None = None) -> list[str]:

@@ -121,7 +121,7 @@ def serving(site: Site) -> Iterator[Site]:
     site.old.run("rm", "-rf", "/var/lib/migrate")
 
 
-def test_a_second_up_changes_nothing_and_the_outputs_are_the_contract(site: Site) -> None:
+def test_a_second_up_changes_nothing_and_the_outputs_are_what_is_promised(site: Site) -> None:
     assert site.project.changes() == {}
     outputs = json.loads(site.project.pulumi("stack", "output", "--json", "--stack", STACK))
     identity = site.new.read("/etc/machine-id").strip()
