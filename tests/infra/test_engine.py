@@ -269,6 +269,6 @@ def test_a_deleted_machine_is_seen_and_made_again(site: Site) -> None:
 def test_a_dead_machine_does_not_make_destroy_hang(site: Site) -> None:
     nspawn.stop(site.new_machine, seconds=0)
     site.project.forget_takeover()  # the way back needs a whole source: tests/existing
-    site.project.pulumi("destroy", "--yes", "--skip-preview", timeout=90)
+    site.project.pulumi("destroy", "--yes", "--skip-preview", timeout=400)
     assert nspawn.left_in(site.home) == ["t-old"]
     assert site.project.urns() == []

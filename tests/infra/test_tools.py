@@ -34,7 +34,7 @@ def test_a_second_install_builds_nothing() -> None:
     said = call(str(REPOSITORY / "tools/install"))
     assert "building" not in said
     assert "5.5.3 is installed" in said
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 100
 
 
 def test_the_pinned_parts_are_found_without_a_network(checkout: Path) -> None:

@@ -73,7 +73,7 @@ def test_python_takes_and_gives_values(host: SshHost) -> None:
 def test_large_output_is_not_quadratic(host: SshHost) -> None:
     start = time.monotonic()
     assert len(host.run("head", "-c", "8000000", "/dev/zero")) == 8_000_000
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 60
 
 
 def test_a_script_stops_at_its_first_error(host: SshHost) -> None:
@@ -189,7 +189,7 @@ def test_a_broken_connection_is_told_and_made_again(sshd: real.Sshd, host: SshHo
 
     def long() -> None:
         try:
-            host.run("sleep", "20")
+            host.run("sleep", "300", timeout=300)
         except UnreachableError as error:
             failures.append(error)
 
@@ -198,6 +198,6 @@ def test_a_broken_connection_is_told_and_made_again(sshd: real.Sshd, host: SshHo
     thread.start()
     time.sleep(0.5)
     subprocess.run(["pkill", "-P", str(sshd.pid)], check=True)
-    thread.join(timeout=15)
+    thread.join(timeout=100)
     assert failures
     assert host.run("echo", "back") == "back\n"
