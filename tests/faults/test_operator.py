@@ -18,7 +18,7 @@ from tests.faults.conftest import Reference
 from tests.faults.state import differences
 from tests.faults.tally import Tally
 from tests.faults.test_window import UNDONE
-from tests.rig.test_window import waits_for
+from tests.wait import waits_for
 
 pytestmark = pytest.mark.rig
 LIMIT = 30  # seconds after which a source whose operator is dead reopens itself

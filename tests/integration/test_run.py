@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from migrate.journal import Journal
 from migrate.phases.rollback import go_back
 from migrate.session import Session, context_of, opened
 from tests.integration import sshd as real
+from tests.wait import waits_for
 
 pytestmark = pytest.mark.integration
 MACHINES = {"old": "127.0.77.11", "compute": "127.0.77.12", "new": "127.0.77.13"}
@@ -108,15 +109,6 @@ def dying(root: Path, host: str = "old") -> subprocess.Popen[str]:
     assert run.stdout is not None
     assert run.stdout.readline() == "open\n"
     return run
-
-
-def waits_for(question: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not question():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def remarks(session: Session) -> str:

@@ -7,12 +7,13 @@ import pty
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.wait import waits_for
 
 pytestmark = pytest.mark.integration
 STEPS = 12
@@ -94,13 +95,6 @@ def started(home: Path, count: int = STEPS) -> Child:
     child = Child(pid, master)
     child.reads("here we go")
     return child
-
-
-def waits_for(question: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not question() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return question()
 
 
 def test_a_terminal_that_dies_does_not_stop_the_run(tmp_path: Path) -> None:

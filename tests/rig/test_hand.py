@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from migrate.journal import Journal, State
 from migrate.onhost import call
 from tests.lab.rig import Rig, rig, stack
 from tests.rig.test_reopen import STATE
+from tests.wait import waits_for
 
 pytestmark = pytest.mark.rig
 # the command line as it is, without the preview of a stack that the rig has not
@@ -87,13 +87,6 @@ def before(context: Context, desk: Desk) -> str:
     """The source after `follow`, which each way back must give again."""
     desk.run("follow", "--execute")
     return context.source.first.shell(STATE)
-
-
-def waits_for(question: Callable[[], bool], seconds: float = 120) -> bool:
-    deadline = time.monotonic() + seconds
-    while not question() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return question()
 
 
 def serves_as(context: Context, before: str) -> bool:

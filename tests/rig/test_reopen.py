@@ -12,7 +12,8 @@ from migrate.cloud import Context
 from migrate.errors import StepError
 from migrate.gate import doors, timer
 from migrate.onhost import call, program
-from tests.rig.test_window import reboot, waits_for
+from tests.rig.test_window import reboot
+from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("reopen")]
 STATE = """
@@ -55,7 +56,7 @@ def test_it_reopens_what_was_closed(context: Context) -> None:
     close_and_fence(context, 60)
     assert not reopened(context)
     assert doors.closed(context, "all")
-    assert waits_for(lambda: reopened(context), 150)
+    assert waits_for(lambda: reopened(context), 300)
     timer_says(context)
     timer.remove(context)
     assert source.shell(STATE) == before
@@ -95,7 +96,7 @@ def test_it_reopens_after_a_reboot_in_the_window(context: Context) -> None:
     close_and_fence(context, 90)
     reboot(source)
     assert fence.control_alive(context) == [] or reopened(context)
-    assert waits_for(lambda: reopened(context), 180)
+    assert waits_for(lambda: reopened(context), 300)
     timer.remove(context)
-    waits_for(lambda: source.shell(STATE) == before, 120)
+    waits_for(lambda: source.shell(STATE) == before)
     assert source.shell(STATE) == before

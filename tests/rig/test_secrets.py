@@ -30,6 +30,7 @@ from migrate.session import Session
 from tests import canaries
 from tests.lab.rig import rig as this_rig
 from tests.sampler import Sampling, sampling
+from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("secrets"), pytest.mark.in_order]
 
@@ -157,11 +158,9 @@ def serves(context: Context) -> bool:
 
 @pytest.fixture(scope="module")
 def context(rig: Any) -> Context:
-    from tests.rig.test_window import waits_for
-
     found: Context = rig.context
     plant(found)
-    assert waits_for(lambda: serves(found), 90)
+    assert waits_for(lambda: serves(found))
     return found
 
 

@@ -17,11 +17,12 @@ from keystoneauth1.exceptions import ConnectFailure
 from migrate import fence, isolation, markers
 from migrate.api import admin_at
 from migrate.cloud import Context
-from migrate.errors import CommandError, PreconditionError, UnreachableError
+from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.onhost import call
 from migrate.phases import compose
 from migrate.plan import Phase, Plan, Step
+from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_order]
 
@@ -82,18 +83,6 @@ def changed(host: Host, path: str, change: Callable[[str], str]) -> Iterator[Non
         yield
     finally:
         host.shell('cat > "$1" <<"END OF FILE"\n' + text.rstrip("\n") + "\nEND OF FILE\n", path)
-
-
-def waits_for(question: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if question():
-                return True
-        except (UnreachableError, CommandError):
-            pass  # it reboots
-        time.sleep(0.3)
-    return False
 
 
 def connects(host: Host, address: str, port: int) -> bool:
