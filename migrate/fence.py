@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, urls
+from migrate.database.places import known_logins
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
@@ -119,10 +120,16 @@ def database_is_fenced(context: Context) -> bool:
 
 
 def writers(context: Context) -> list[str]:
-    """The service accounts, by the option that holds their URL, that a write is not refused to."""
-    urls = [[d.path, d.section, d.option] for r in context.recipes for d in r.databases]
-    found: list[str] = call(context.source.first, "mariadb.writers", urls)
-    return found
+    """The service accounts, cells' too, that a write is not refused to, from any controller.
+
+    A URL that is not understood raises PreconditionError: what was not tried is not proven.
+    """
+    tried = [
+        [f"{one.project} in {one.name}", urls.parse(one.url).login()]
+        for one in known_logins(context)
+    ]
+    found = _each(context, lambda host: [host.name, call(host, "mariadb.writers", tried)])
+    return [f"{name}: {one}" for name, wrong in found for one in wrong]
 
 
 def token(context: Context) -> str:

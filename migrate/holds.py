@@ -19,9 +19,9 @@ import yaml
 
 from migrate import markers
 from migrate.cloud import Context
+from migrate.cloud.ini import Ini
 from migrate.configuration import files
 from migrate.configuration.files import File
-from migrate.configuration.ini import Ini
 from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 from migrate.plan import Phase, Step

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
-from migrate.cloud import Context
-from migrate.database import urls
-from migrate.database.places import places
+from migrate.cloud import Context, urls
+from migrate.database.places import logins
 
 NAME = "logins"
 # logs in as a service does, from where it runs; the password goes through an inherited pipe
@@ -33,7 +32,7 @@ result = [ask(one) for one in payload]
 def run(context: Context) -> list[Finding]:
     """Services that cannot log in to their database as their configuration tells them to."""
     host = context.source.first
-    found = places(host, context.recipes)
+    found = logins(host, context.recipes)
     asked = []
     for place in found:
         asked.append({"name": place.name, "options": options(urls.parse(place.url))})

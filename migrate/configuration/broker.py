@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from migrate.cloud import Context
+from migrate.cloud.ini import Ini
 from migrate.configuration import project
-from migrate.configuration.ini import Ini
 from migrate.database import connection
 from migrate.database.places import places
 from migrate.errors import CommandError

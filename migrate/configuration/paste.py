@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migrate.checks.finding import Finding, Severity
+from migrate.cloud.ini import Ini, Line
 from migrate.configuration import files
-from migrate.configuration.ini import Ini, Line
 from migrate.configuration.translate import CHECK
 from migrate.host import Host
 

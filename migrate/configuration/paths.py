@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from migrate.checks.finding import Finding, Severity
-from migrate.configuration.ini import Ini, Line
+from migrate.cloud.ini import Ini, Line
 from migrate.configuration.translate import CHECK
 from migrate.host import Host
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from migrate.configuration.ini import Ini
+from migrate.cloud.ini import Ini
 
 
 @dataclass(frozen=True, slots=True)

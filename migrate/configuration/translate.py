@@ -7,7 +7,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
 from migrate.checks.finding import Finding, Severity
-from migrate.configuration.ini import Ini, Line
+from migrate.cloud.ini import Ini, Line
 from migrate.configuration.mapping import Mapping
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
@@ -94,7 +94,7 @@ class _File:
             fresh = fresh.replace(line.value, mapping.names.get(line.value, line.value))
         fresh = ROOTWRAP.sub(rf"{self.aids.venv}/bin/\1", fresh)
         if fresh != written:
-            line.value = Ini.parse(f"x = {fresh.lstrip()}").lines[0].value
+            line.value = Ini.parse(f"[x]\nx = {fresh.lstrip()}").lines[1].value
             line.text = head + mark + fresh
         for address in mapping.unmapped(fresh):
             self._find(

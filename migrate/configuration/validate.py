@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from migrate.checks.finding import Finding, Severity
+from migrate.cloud.ini import Ini, Line
 from migrate.configuration import validators
-from migrate.configuration.ini import Ini, Line
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
 from migrate.configuration.translate import CHECK, Translation, plugins

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.cloud.ini import Ini
 from migrate.configuration import rules
-from migrate.configuration.ini import Ini
 from migrate.configuration.translate import CHECK
 from migrate.database import connection
 from migrate.database.places import places

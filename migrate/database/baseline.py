@@ -10,13 +10,12 @@ from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint
-from migrate.database.places import Place, places
+from migrate.database.places import known, known_logins
 from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 
 PATH = "/var/lib/migrate/fingerprint.json"
 NAME = "/var/lib/migrate/fingerprint.name"  # its digest, and the fencing under which it was taken
-PLACES = "database.places"
 
 # a source that reopened itself has been written since: its old fingerprint names nothing any more
 READ_NAME = """
@@ -32,18 +31,10 @@ result = digest if under == (json.loads(fence)["token"] if fence else "") else "
 """
 
 
-def known(context: Context) -> list[Place]:
-    """The source's databases; read once a run, since configuration is fixed by then."""
-    if PLACES not in context.extras:
-        context.extras[PLACES] = places(context.source.first, context.recipes)
-    found: list[Place] = context.extras[PLACES]
-    return found
-
-
 def of(context: Context, host: Host) -> Fingerprint:
     """The fingerprint of the source's databases and accounts as *host* has them."""
-    found = known(context)
-    return fingerprint(host, (one.name for one in found), (one.user for one in found))
+    names = (one.name for one in known(context))
+    return fingerprint(host, names, (one.user for one in known_logins(context)))
 
 
 def take(context: Context) -> None:

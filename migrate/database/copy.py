@@ -13,6 +13,7 @@ from migrate import markers, transfer
 from migrate.cloud import Context
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
+from migrate.database.places import known
 from migrate.errors import StepError
 
 STREAMS = 2
@@ -63,7 +64,7 @@ def first_pass(context: Context) -> None:
     """Copy everything while the source serves, so that the window only brings what changed."""
     markers.refuse_after(context, "copied")
     source, target = context.source.first, context.target.first
-    names = sorted({place.name for place in baseline.known(context)})
+    names = sorted({place.name for place in known(context)})
     with connection.session(source) as link:
         sizes: dict[str, int] = {}
         for name, _, size in listed(link, names):
@@ -113,7 +114,7 @@ def copy(context: Context) -> None:
     markers.mark(context, "copied")
     with connection.session(target) as link:
         accounts.grant(link, carried)
-        progress.forget_tools(link, {place.project for place in baseline.known(context)})
+        progress.forget_tools(link, {place.project for place in known(context)})
         progress.note(link, "copy", digest(fenced))
 
 
@@ -185,7 +186,7 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
     project's databases hold.
     """
     target = context.target.first
-    renewed = [place for place in baseline.known(context) if place.project in projects]
+    renewed = [place for place in known(context) if place.project in projects]
     names = sorted({place.name for place in renewed})
     with connection.session(context.source.first) as other:
         who = connection.identity(other)

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from migrate import isolation
-from migrate.cloud import Context
+from migrate.cloud import Context, urls
 from migrate.configuration import mapping
-from migrate.database import baseline, connection, copy, progress, urls
-from migrate.database.places import Place, places
+from migrate.database import baseline, connection, copy, progress
+from migrate.database.places import Place, known, places
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.services.base import Recipe
@@ -28,7 +28,7 @@ result = []
 for url in payload:
     argv = ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5",
             "--disable-ssl-verify-server-cert",
-            "--host=" + url["host"], "--port=" + str(url["port"]), "--user=" + url["user"],
+            "--host=" + url["host"], "--port=" + url["port"], "--user=" + url["user"],
             "--execute=SELECT CONCAT(@@server_uid, ' ', @@datadir)", url["database"]]
     done = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL,
                           env={**os.environ, "MYSQL_PWD": url["password"]})
@@ -103,7 +103,7 @@ def rewrite(
     if within is None:
         return 0
     changed = 0
-    named = {p.usual: p.name for p in baseline.known(context) if p.project == recipe.project}
+    named = {p.usual: p.name for p in known(context) if p.project == recipe.project}
     table = connection.quoted(named[within.database], within.table)
     for column in (connection.quoted(within.database_url), connection.quoted(within.broker_url)):
         for (url,) in connection.rows(link, f"SELECT DISTINCT {column} FROM {table}"):  # noqa: S608
@@ -119,18 +119,7 @@ def ask(host: Host, asked: Iterable[Place]) -> None:
     asked = list(asked)
     with connection.session(host) as link:
         own = connection.identity(link)
-    payload = []
-    for place in asked:
-        parts = urls.parse(place.url)
-        payload.append(
-            {
-                "host": parts.host,
-                "port": parts.port,
-                "user": place.user,
-                "password": parts.password,
-                "database": place.name,
-            }
-        )
+    payload = [urls.parse(place.url).login() for place in asked]
     wrong = []
     for place, (status, told, said) in zip(asked, host.python(ASK, payload), strict=True):
         if status:

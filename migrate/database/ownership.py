@@ -7,8 +7,9 @@ from typing import Any
 
 from migrate import markers
 from migrate.cloud import Context
-from migrate.database import accounts, baseline, connection, progress, settings
+from migrate.database import accounts, connection, progress, settings
 from migrate.database.fingerprint import Fingerprint
+from migrate.database.places import known_logins
 from migrate.errors import PreconditionError
 from migrate.host import Host
 
@@ -25,7 +26,7 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
     source, target = context.source.first, context.target.first
     with connection.session(source) as other:
         who = connection.identity(other)
-        carried = accounts.accounts(other, (place.user for place in baseline.known(context)))
+        carried = accounts.accounts(other, (place.user for place in known_logins(context)))
         wanted = settings.read(other)
     prove_other(link, target, who)
     claim(link, target, who, names, [account.name for account in carried])

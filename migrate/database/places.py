@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
-from migrate.database import connection, urls
+from migrate.cloud import Context, urls
+from migrate.cloud.values import Values, read_by
+from migrate.database import connection
 from migrate.errors import PreconditionError
 from migrate.host import Host
+from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
 
-REFERENCE = re.compile(r"\$\$|\$\{(\w+)\}|\$(\w+)")
-
-READ = """
-import glob, pathlib
-found = [p for pattern in payload for p in glob.glob(pattern) if pathlib.Path(p).is_file()]
-result = {p: pathlib.Path(p).read_text(errors="surrogateescape") for p in found}
-"""
+PLACES = "database.places"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +38,54 @@ class Place:
 
 
 def places(host: Host, recipes: Iterable[Recipe]) -> list[Place]:
-    """Every database of *recipes* as *host* is configured, cells included, each once.
+    """Every database of *recipes* as *host* is configured, cells included, each once."""
+    return _each_once(logins(host, recipes))
+
+
+def known(context: Context) -> list[Place]:
+    """The source's databases; read once a run, since configuration is fixed by then."""
+    return _each_once(known_logins(context))
+
+
+def known_logins(context: Context) -> list[Place]:
+    """Every account of theirs that a file or a cell mapping names, too; read with them."""
+    if PLACES not in context.extras:
+        context.extras[PLACES] = logins(context.source.first, context.recipes)
+    found: list[Place] = context.extras[PLACES]
+    return found
+
+
+def logins(host: Host, recipes: Iterable[Recipe]) -> list[Place]:
+    """The same as `places` with each URL that names one: they may log in as different accounts.
 
     All that cannot be read is told together in one PreconditionError.
     """
     recipes = tuple(recipes)
-    files: dict[str, str] = host.python(
-        READ,
-        [
-            *(wanted.path for recipe in recipes for wanted in recipe.databases),
-            *(c.path for recipe in recipes for c in recipe.configs if ".conf.d/" in c.path),
-        ],
+    mains = {wanted.path for recipe in recipes for wanted in recipe.databases}
+    folders = sorted({str(PurePosixPath(path).parent) for path in mains})
+    told: dict[str, Any] = call(
+        host,
+        "configured.read",
+        [f"{folder}/{pattern}" for folder in folders for pattern in ("*.conf", "*.conf.d/*.conf")],
     )
     found: list[Place] = []
     wrong: list[str] = []
     for recipe in recipes:
         for wanted in recipe.databases:
             try:
-                url = configured(host, files, recipe, wanted)
+                url = configured(told["texts"], told["given"], recipe, wanted)
                 found.append(place(recipe.project, wanted.name, url))
             except PreconditionError as error:
-                wrong.append(str(error))
+                wrong.append(f"{host.name}: {error}")
     if wrong:
-        raise PreconditionError("; ".join(wrong))
+        raise PreconditionError("; ".join(dict.fromkeys(wrong)))
     with connection.session(host) as link:
         for recipe in recipes:
             found += cells(link, recipe, found)
+    return list({(one.name, one.user, one.url): one for one in found}.values())
+
+
+def _each_once(found: Iterable[Place]) -> list[Place]:
     return list({one.name: one for one in found}.values())  # a cell knows more than the file
 
 
@@ -86,41 +104,29 @@ def cells(link: connection.Session, recipe: Recipe, known: Iterable[Place]) -> l
     ]
 
 
-def configured(host: Host, files: Mapping[str, str], recipe: Recipe, wanted: DatabaseUrl) -> str:
-    """The URL that counts: the last one of the file and of the folders read after it."""
-    from migrate.configuration.ini import Ini  # noqa: PLC0415  its package reads databases too
-
-    values: dict[tuple[str, str], str] = {}
-    for path in (wanted.path, *sorted(f for f in files if _added(f, recipe, wanted))):
-        for line in Ini.parse(files.get(path, "")).options():
-            values[line.section, line.name] = line.value
-    url = values.get((wanted.section, wanted.option))
+def configured(
+    texts: Mapping[str, str], given: Mapping[str, str], recipe: Recipe, wanted: DatabaseUrl
+) -> str:
+    """The URL that every program of *recipe* sees; PreconditionError where they do not agree."""
+    seen: dict[str, str] = {}
+    for program in ("", *(unit.partition(".")[0] for unit in recipe.source_control_units)):
+        paths = read_by(program, recipe.project, wanted.path, texts)
+        url = Values({path: texts[path] for path in paths}, given).get(
+            wanted.section, wanted.option
+        )
+        seen[program or recipe.project] = url or ""
+    url = seen[recipe.project]
     if not url:
         raise PreconditionError(
-            f"{host.name}: {wanted.path} has no [{wanted.section}] {wanted.option}: "
-            f"{recipe.project}'s database is unknown; set it as the service sees it"
+            f"neither {wanted.path} nor its folder has [{wanted.section}] {wanted.option}: "
+            f"{recipe.project}'s database is unknown; set it there as the service sees it"
         )
-    return interpolated(url, wanted.section, values)
-
-
-def _added(path: str, recipe: Recipe, wanted: DatabaseUrl) -> bool:
-    """Whether a service reads *path* after its main file: `nova.conf.d`, `server.conf.d`."""
-    folder = PurePosixPath(path).parent.name
-    if folder not in {f"{PurePosixPath(wanted.path).name}.d", "server.conf.d"}:
-        return False
-    return any(fnmatch(path, config.path) for config in recipe.configs)
-
-
-def interpolated(value: str, section: str, values: Mapping[tuple[str, str], str]) -> str:
-    """*value* with oslo.config's `$option` and `$group.option`... references filled in."""
-
-    def fill(found: re.Match[str]) -> str:
-        name = found[1] or found[2]
-        if not name:
-            return "$"
-        return values.get((section, name)) or values.get(("DEFAULT", name)) or found[0]
-
-    return REFERENCE.sub(fill, value)
+    if others := sorted(program for program, one in seen.items() if one != url):
+        raise PreconditionError(
+            f"{others[0]} has another [{wanted.section}] {wanted.option} than {wanted.path} and "
+            "its folder; give all programs of a service one"
+        )
+    return url
 
 
 def place(project: str, usual: str, url: str, cell: str = "") -> Place:

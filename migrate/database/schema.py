@@ -14,6 +14,7 @@ from migrate.database import (
     tools,
     warm,
 )
+from migrate.database.places import known
 from migrate.errors import PreconditionError, StepError
 from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
@@ -99,7 +100,7 @@ def drop(context: Context, recipe: Recipe) -> None:
         if not progress.ever(link, f"begun:{recipe.project}"):
             return
         ownership.prove_other(link, target, source)
-        for place in baseline.known(context):
+        for place in known(context):
             if place.project == recipe.project and place.name in record["databases"]:
                 connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(place.name)}")
         progress.forget_tools(link, [recipe.project])

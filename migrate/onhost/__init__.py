@@ -13,6 +13,7 @@ from migrate.host import Host
 
 # each may use those before it
 MODULES = (
+    "configured",
     "record",
     "systemd",
     "runs",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import socket
 import subprocess
 from typing import Any
-from urllib.parse import unquote
 
 from migrate.onhost import record
 from migrate.onhost.systemd import run, show
@@ -20,16 +18,6 @@ NAME = "zz-migrate-fence.cnf"
 TEXT = "# written by migrate, which removes it on its way back\n[mysqld]\nread_only = 1\n"
 REFUSED = re.compile(r"ERROR 1290 ")
 NOBODY = re.compile(r"ERROR 200[23] ")
-# as SQLAlchemy reads it: a password may hold slashes and blanks as they are, it ends at the next @
-URL = re.compile(
-    r"""(?P<scheme>[\w+]+)://
-    (?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?
-    (?:\[(?P<six>[^/?]+)\]|(?P<host>[^/:?]+))?
-    (?::(?P<port>[^/?]*))?
-    (?:/(?P<database>[^?]*))?
-    (?:\?(?P<query>.*))?""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 def present() -> bool:
@@ -91,23 +79,15 @@ def lift() -> None:
     record.forget(RECORD)
 
 
-def writers(options: list[list[str]]) -> list[str]:
-    """Which service accounts can still write; *options* are [path, section, option] of URLs.
+def writers(logins: list[list[Any]]) -> list[str]:
+    """Which service accounts can still write; *logins* are [who, {"user": ..., "host": ...}].
 
     Each account tries to delete nothing: a read-only server refuses that with error 1290.
     """
-    found = []
-    for path, section, option in options:
-        url = _url(path, section, option)
-        if url is not None:
-            where = f"{path} [{section}] {option}"
-            found += [f"{where}: {said}" for said in _attempt(url)]
-    return found
+    return [f"{who}: {said}" for who, login in logins for said in _attempt(login)]
 
 
 def _attempt(url: Any) -> list[str]:
-    if not url:
-        return ["the URL cannot be read"]
     tables = _client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
     if tables.returncode and NOBODY.search(tables.stderr) and not _carried(url["host"]):
         return []  # the address has moved to the target, which lets nobody of this host in
@@ -140,37 +120,3 @@ def _client(url: Any, statement: str) -> Any:
     return subprocess.run(
         argv, input=statement, text=True, capture_output=True, env=secret, check=False
     )
-
-
-def _url(path: str, section: str, option: str) -> Any:
-    parser = configparser.RawConfigParser(strict=False, default_section="\0", allow_no_value=True)
-    try:
-        with open(path) as stream:
-            parser.read_file(stream)
-        value = parser.get(section, option)
-    except (FileNotFoundError, configparser.NoSectionError, configparser.NoOptionError):
-        return None
-    value = value.strip()
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        value = value[1:-1]
-    return parsed(value.replace("$$", "$"))  # oslo.config writes a dollar so
-
-
-def parsed(text: str) -> Any:
-    """The parts of the database URL that *text* begins with, {} where it does not."""
-    match = URL.match(text)
-    return parts(match) if match else {}
-
-
-def parts(match: Any) -> dict[str, str]:
-    """What a match of URL holds, with percent-encoding undone in the user and the password only.
-
-    {"user": "nova", "password": "...", "host": "10.0.0.10", "port": "3306", "database": "nova"}
-    """
-    return {
-        "user": unquote(match["user"] or ""),
-        "password": unquote(match["password"] or ""),
-        "host": match["six"] or match["host"] or "localhost",
-        "port": match["port"] or "3306",
-        "database": match["database"] or "",
-    }

@@ -14,6 +14,7 @@ from migrate import database, isolation, markers, transfer
 from migrate.cloud import Context
 from migrate.database import baseline, connection, copy, heads, ownership, schema, warm
 from migrate.database.difference import differences
+from migrate.database.places import known
 from migrate.errors import PreconditionError, StepError
 from migrate.plan import Step
 from tests.integration import pair
@@ -80,7 +81,7 @@ def behave(context: Context, how: str) -> None:
 
 
 def test_databases_are_those_that_the_services_see(context: Context) -> None:
-    found = {one.name: one for one in baseline.known(context)}
+    found = {one.name: one for one in known(context)}
     assert set(found) == {"alpha_api", "alpha", "alpha_cell0", "beta-1"}
     assert found["beta-1"].user == "beta"
     assert found["alpha"].cell == "cell1"  # its mapping is a template over the configured URL

@@ -144,12 +144,6 @@ def test_cells_fill_their_templates_from_the_configured_url() -> None:
         places.filled("{nobody}", base)
 
 
-def test_references_between_options() -> None:
-    values = {("DEFAULT", "my_ip"): "10.0.0.1", ("database", "who"): "nova"}
-    text = "mysql://${who}:a$$b@$my_ip/$other"
-    assert places.interpolated(text, "database", values) == "mysql://nova:a$b@10.0.0.1/$other"
-
-
 @pytest.mark.parametrize("name", ["", "a`b", "a b", "x" * 65, "a;b", "a.b", "\u00fc"])
 def test_names_that_are_not_handled(name: str) -> None:
     with pytest.raises(PreconditionError):

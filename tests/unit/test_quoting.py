@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
 import shlex
@@ -10,16 +9,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from migrate import markers
 from migrate.checks.logins import options
+from migrate.cloud import urls
+from migrate.cloud.ini import Ini
+from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
-from migrate.configuration.ini import Ini
 from migrate.configuration.mapping import Mapping
-from migrate.database import places, urls
-from migrate.onhost import ends, mariadb
+from migrate.database import places
+from migrate.onhost import ends
 
 # one line of anything that a keyboard or a generator makes
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"))
@@ -45,7 +46,7 @@ def test_a_database_url_gives_the_password_back(password: str) -> None:
     assert (found.user, found.password) == ("no/va", password)
     assert (found.host, found.port, found.database) == ("fd00::1", 3307, "nova")
     assert password not in repr(found) or password in "Url(mysql+pymysql://no/va:…@fd00::1:3307/)"
-    there = mariadb.parsed(url)
+    there = found.login()
     assert (there["password"], there["host"], there["database"]) == (password, "fd00::1", "nova")
     assert places.place("nova", "nova", url).name == "nova"
 
@@ -54,8 +55,8 @@ def test_a_database_url_gives_the_password_back(password: str) -> None:
 def test_and_so_it_does_where_sqlalchemy_takes_it_as_it_is(password: str) -> None:
     raw = re.sub(r"[@%]", "x", password)
     url = f"mysql://nova:{raw}@10.0.0.10/nova"
-    assert urls.parse(url).password == mariadb.parsed(url)["password"] == raw
-    assert urls.parse(url).host == mariadb.parsed(url)["host"] == "10.0.0.10"
+    assert urls.parse(url).password == raw
+    assert urls.parse(url).host == "10.0.0.10"
     assert ("database", "10.0.0.10", 3306) in list(ends._ends("connection", url))
 
 
@@ -81,8 +82,8 @@ def test_an_ini_value_comes_through_a_translation_untouched(value: str) -> None:
     assert ini.broken() == []
     assert ini.get("x", "y") == "z"
     stripped = value.strip()
-    if len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "\"'":
-        stripped = stripped[1:-1]
+    if stripped[:1] in {'"', "'"} and stripped[0] == stripped[-1]:
+        stripped = stripped[1:-1]  # a lone quote too: oslo.config makes nothing of it
     assert ini.get("keystone_authtoken", "password") == stripped
 
 
@@ -97,8 +98,10 @@ def test_an_ini_value_that_is_written_is_read_again(value: str) -> None:
 
 @given(passwords)
 def test_a_dollar_is_what_oslo_config_makes_of_it(password: str) -> None:
-    written = password.replace("$", "$$")
-    assert places.interpolated(written, "database", {("DEFAULT", "HOME"): "/x"}) == password
+    written = f"x{password}x".replace("$", "$$")
+    assume("\\$" not in written)  # which is another way to write one
+    text = f"[DEFAULT]\nHOME = /x\n[database]\nconnection = {written}\n"
+    assert Values({"a": text}).get("database", "connection") == f"x{password}x"
 
 
 @given(passwords)
@@ -142,10 +145,7 @@ def test_a_password_is_never_taken_for_a_host(password: str) -> None:
 
 
 @given(passwords)
-def test_the_fence_reads_a_url_as_the_service_does(password: str) -> None:
-    """Python's reader of ini files, on which the program on the host has to rely."""
+def test_the_fence_is_told_what_the_service_sees(password: str) -> None:
     url = f"mysql://nova:{quote(password, safe='')}@h/nova".replace("$", "$$")
-    parser = configparser.RawConfigParser(strict=False, default_section="\0", allow_no_value=True)
-    parser.read_string(f"[database]\nconnection = {url}\n")
-    found = mariadb.parsed(parser.get("database", "connection").replace("$$", "$"))
-    assert found["password"] == password
+    seen = Values({"a": f"[database]\nconnection = {url}\n"}).get("database", "connection")
+    assert urls.parse(seen or "").login()["password"] == password

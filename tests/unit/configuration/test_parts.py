@@ -3,9 +3,9 @@
 import ast
 
 from migrate.checks.finding import Severity
+from migrate.cloud.ini import Ini
 from migrate.configuration import dashboard, paths, rules, volumes
 from migrate.configuration.broker import Account, accounts
-from migrate.configuration.ini import Ini
 from migrate.configuration.mapping import Mapping
 from migrate.services import RECIPES
 
@@ -20,7 +20,7 @@ class Disk:
         return [path for path in payload if path in self.there]
 
 
-EVERYTHING = "a=1\n[S]\nb : 2\n c\n#x\n\n[s]\nb = 'q'\n d\nbroken\n"
+EVERYTHING = "[DEFAULT]\na=1\n[S]\nb : 2\n c\n#x\n\n[s]\nb = 'q'\n d\nbroken\n"
 
 
 def test_ini_keeps_every_byte() -> None:
@@ -32,7 +32,7 @@ def test_ini_reads_as_oslo_does() -> None:
     ini = Ini.parse(EVERYTHING)
     told = [(o.section, o.name, o.value) for o in ini.options()]
     assert told == [("DEFAULT", "a", "1"), ("s", "b", "2\nc"), ("s", "b", "q\nd")]
-    assert [line.number for line in ini.broken()] == [10]
+    assert [line.number for line in ini.broken()] == [11]
     assert ini.get("s", "b") == "q\nd"
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 LINE = re.compile(r"[^\n]*\n|[^\n]+")  # Python knows more ends of a line: they may be in passwords
+HEADING = re.compile(r"\[(.+)\]")
+OPTION = re.compile(r"(?![\s\[#;=:])([^=:]+)[=:]")
 
 
 class Kind(Enum):
@@ -35,6 +37,15 @@ class Line:
     name: str = ""
     value: str = ""
 
+    @property
+    def written(self) -> str:
+        """The option's name letter by letter: oslo.config finds no `my-ip` when asked for `my_ip`.
+
+        `name` has no hyphens, for those are known under old names that had them.
+        """
+        found = OPTION.match(self.text)
+        return found[1].strip() if found else ""
+
 
 @dataclass(slots=True)
 class Ini:
@@ -44,7 +55,7 @@ class Ini:
 
     @classmethod
     def parse(cls, text: str) -> Ini:
-        ini, section, last = cls(), "DEFAULT", None
+        ini, section, last = cls(), "", None
         for number, raw in enumerate(LINE.findall(text), 1):
             stripped = raw.strip()
             if raw[:1] in {" ", "\t"} and stripped and last is not None:
@@ -53,18 +64,18 @@ class Ini:
                 continue
             last = None
             if not stripped or stripped[0] in "#;":
-                line = Line(number, Kind.OTHER, raw, section)
-            elif raw.startswith("[") and "]" in stripped:
-                section = _canonical(stripped[1 : stripped.index("]")])
+                line = Line(number, Kind.OTHER, raw, section or "DEFAULT")
+            elif heading := HEADING.fullmatch(raw.rstrip()):
+                section = canonical(heading[1])
                 line = Line(number, Kind.SECTION, raw, section)
-            elif raw[:1] in {" ", "\t"} or not any(mark in stripped for mark in "=:"):
-                line = Line(number, Kind.BROKEN, raw, section)
-            else:
-                at = min(place for mark in "=:" if (place := raw.find(mark)) >= 0)
-                value = raw[at + 1 :].strip()
-                if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            elif option := section and OPTION.match(raw):
+                value = raw[option.end() :].strip()
+                if value[:1] in {'"', "'"} and value[0] == value[-1]:
                     value = value[1:-1]
-                line = last = Line(number, Kind.OPTION, raw, section, _name(raw[:at]), value)
+                name = option[1].strip().replace("-", "_")
+                line = last = Line(number, Kind.OPTION, raw, section, name, value)
+            else:
+                line = Line(number, Kind.BROKEN, raw, section or "DEFAULT")
             ini.lines.append(line)
         return ini
 
@@ -98,7 +109,7 @@ class Ini:
 
     def put(self, section: str, name: str, value: str, note: str = "") -> None:
         """Give *name* one value: in place of the first repeat, or at the end of its section."""
-        section = _canonical(section)
+        section = canonical(section)
         same = [line for line in self.options() if (line.section, line.name) == (section, name)]
         for repeat in same[1:]:
             self.lines.remove(repeat)
@@ -110,14 +121,12 @@ class Ini:
 
     def add(self, section: str, name: str, value: str, note: str = "") -> None:
         """Append an option to the end of *section*, with *note* as a comment above it."""
-        section = _canonical(section)
+        section = canonical(section)
         fresh = Line(0, Kind.OPTION, "", section)
         _put(fresh, name, value)
         remark = [Line(0, Kind.OTHER, f"# {note}\n", section)] if note else []
         self._end_last_line()
-        if section != "DEFAULT" and not any(
-            line.kind is Kind.SECTION and line.section == section for line in self.lines
-        ):
+        if not any(line.kind is Kind.SECTION and line.section == section for line in self.lines):
             gap = [Line(0, Kind.OTHER, "\n")] if self.lines and self.lines[-1].text.strip() else []
             heading = Line(0, Kind.SECTION, f"[{section}]\n", section)
             self.lines += [*gap, heading, *remark, fresh]
@@ -125,12 +134,12 @@ class Ini:
         # after the last thing said in the section's last block, before the blank lines that end it
         inside = [at for at, line in enumerate(self.lines) if line.section == section]
         said = [at for at in inside if self.lines[at].kind in {Kind.OPTION, Kind.SECTION}]
-        at = (said[-1] + 1) if said else 0
+        at = said[-1] + 1
         self.lines[at:at] = [*remark, fresh]
 
     def rename(self, line: Line, section: str, name: str) -> None:
         """Write *line* under another name, in place where the section is the same."""
-        section = _canonical(section)
+        section = canonical(section)
         if section == line.section:
             written = line.text.index(next(mark for mark in line.text if mark in "=:"))
             key = line.text[:written]
@@ -154,12 +163,9 @@ class Ini:
             self.lines[-1].text += "\n"
 
 
-def _canonical(section: str) -> str:
+def canonical(section: str) -> str:
+    """How oslo.config compares names of sections: the letters' case counts for DEFAULT only."""
     return section if section == "DEFAULT" else section.lower()
-
-
-def _name(written: str) -> str:
-    return written.strip().replace("-", "_")
 
 
 def _put(line: Line, name: str, value: str) -> None:

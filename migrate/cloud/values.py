@@ -1,0 +1,134 @@
+"""What a service's options say: its files together, as its own oslo.config reads them.
+
+The files are read where they stand and judged here, so nothing of OpenStack is needed on either
+side, no secret touches a disk, and a text that is on no host yet can be asked as well. That this is
+oslo.config's answer is tested against oslo.config itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from string import Template
+
+from migrate.cloud.ini import Ini, Line, canonical
+from migrate.errors import PreconditionError
+
+DEFAULT = "DEFAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option as a file has it; `value` may refer to other options and may be a secret."""
+
+    section: str
+    name: str
+    value: str
+    where: str  # "/etc/nova/nova.conf:12"
+
+    def __repr__(self) -> str:
+        return f"Option({self.where} [{self.section}] {self.name})"
+
+
+class Values:
+    """The options of *texts*, in the order in which the service reads these files.
+
+    *given* are values that the service works out itself where no file sets them, such as `my_ip`.
+    """
+
+    def __init__(self, texts: Mapping[str, str], given: Mapping[str, str] | None = None) -> None:
+        self._given = given or {}
+        self._options: dict[tuple[str, str], Option] = {}
+        for path, text in texts.items():
+            ini = Ini.parse(text)
+            if broken := ini.broken():
+                raise PreconditionError(
+                    f"{path}:{broken[0].number} is no option, section or comment: oslo.config "
+                    "refuses the whole file; mend the line"
+                )
+            for line in ini.options():
+                self._options[line.section, line.written] = _option(path, line)
+
+    def __iter__(self) -> Iterator[Option]:
+        """Every option once, as it counts: the last file's, and there the last line's."""
+        return iter(self._options.values())
+
+    def find(self, section: str, name: str) -> Option | None:
+        """The option that counts, as it is written."""
+        return self._options.get((canonical(section), name))
+
+    def get(self, section: str, name: str) -> str | None:
+        """The value that the service sees; PreconditionError where it cannot be known."""
+        option = self.find(section, name)
+        return None if option is None else self.seen(option)
+
+    def seen(self, option: Option) -> str:
+        """The value of *option* with its references filled in."""
+        return self._filled(option.value, option.section, (option.where,))
+
+    def _filled(self, value: str, section: str, through: tuple[str, ...]) -> str:
+        references = _References(self, section, through)
+        return _Template(value.replace("\\$", "$$")).safe_substitute(references)
+
+    def _referred(self, key: str, section: str, through: tuple[str, ...]) -> str:
+        """What `$key` in an option of *section* stands for."""
+        group, dot, name = key.partition(".")
+        asked = [(group, name)] if dot else [(section, key), (DEFAULT, key)]
+        # oslo.config knows no group by the name DEFAULT, and compares letter by letter here
+        known = [self._options.get(one) for one in asked if not dot or group != DEFAULT]
+        option = next((one for one in known if one), None)
+        if option is not None and option.where not in through:
+            return self._filled(option.value, option.section, (*through, option.where))
+        if option is None and not dot and key in self._given:
+            return self._given[key]
+        raise PreconditionError(
+            f"{through[0]} refers to ${key}, whose value "
+            f"{'is itself' if option else 'no file sets'}; write what is meant, and a $ as $$"
+        )
+
+
+class _Template(Template):
+    idpattern = r"[_a-z][\._a-z0-9]*"  # oslo.config's own
+
+
+class _References(Mapping[str, str]):
+    """What a template asks for: an option's value, by its name."""
+
+    def __init__(self, values: Values, section: str, through: tuple[str, ...]) -> None:
+        self._values, self._section, self._through = values, section, through
+
+    def __getitem__(self, key: str) -> str:
+        return self._values._referred(key, self._section, self._through)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _option(path: str, line: Line) -> Option:
+    return Option(line.section, line.written, line.value, f"{path}:{line.number}")
+
+
+def read_by(program: str, project: str, main: str, paths: Iterable[str]) -> list[str]:
+    """Those of *paths* that *program* reads when nobody tells it otherwise, in its order.
+
+    A program of nova reads nova.conf and its own file beside it, then the folders of both; *main*
+    is the file that its project goes by where that has another name (glance-api.conf).
+    """
+    folder = PurePosixPath(main).parent
+    names = list(dict.fromkeys((project, PurePosixPath(main).stem, program)))
+    files = [f"{folder}/{name}.conf" for name in names]
+    folders = [f"{folder}/{name}.conf.d" for name in (*names, "server")]  # Debian's neutron-server
+    there = sorted(paths)
+    return [
+        *(path for path in files if path in there),
+        *(
+            path
+            for one in folders
+            for path in there
+            if str(PurePosixPath(path).parent) == one and path.endswith(".conf")
+        ),
+    ]

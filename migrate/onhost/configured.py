@@ -1,0 +1,40 @@
+"""What this host's services are told: files, and what they work out themselves without them."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import socket
+import subprocess
+from typing import Any
+
+NOBODY = "127.0.0.1"
+
+
+def read(patterns: list[str]) -> dict[str, Any]:
+    """Texts of the files that *patterns* match, by path; and values of options that none sets.
+
+    {"texts": {"/etc/nova/nova.conf": "..."}, "given": {"my_ip": "10.0.0.11", "host": "ctl"}}
+    """
+    texts = {}
+    for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+                texts[path] = stream.read()
+    return {"texts": texts, "given": {"my_ip": my_ip(), "host": socket.gethostname()}}
+
+
+def my_ip() -> str:
+    """As oslo.utils has it: the first address of the interface that the default route leaves by."""
+    routes = _ip("-4", "route", "show", "default")
+    if not routes:
+        return NOBODY
+    links = _ip("-4", "address", "show", "dev", routes[0]["dev"])
+    found = [one["local"] for link in links for one in link.get("addr_info", ())]
+    return found[0] if found else NOBODY
+
+
+def _ip(*argv: str) -> Any:
+    done = subprocess.run(["ip", "-j", *argv], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout or "[]")
