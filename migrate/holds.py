@@ -126,7 +126,7 @@ def held(context: Context) -> bool:
 
 def let_go(context: Context) -> None:
     """Nothing of it left."""
-    for host in context.standing:
+    for host in context.target.controllers:
         files.restore(host, RECORD)
 
 
@@ -170,7 +170,7 @@ def accepted_at(context: Context) -> float:
     """When the first target controller noted it, in seconds since 1970; 0.0 before."""
     noted = [
         json.loads(text)["at"]
-        for host in context.standing
+        for host in context.target.controllers
         if (text := host.shell('cat "$1" 2>/dev/null || true', ACCEPTED))
     ]
     return float(min(noted, default=0.0))
@@ -179,7 +179,7 @@ def accepted_at(context: Context) -> float:
 def hold_again(context: Context) -> None:
     """As before `accept`: held, and not noted."""
     text = rendered(context.settings.shared_storage)
-    for host in context.standing:
+    for host in context.target.controllers:
         if host.exists(ACCEPTED):
             files.write(host, RECORD, [_file(host, text)])
             host.run("rm", "-f", ACCEPTED)

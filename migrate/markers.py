@@ -122,11 +122,6 @@ def mark(context: Context, reached: str, at: float | None = None) -> None:
 def unmark(context: Context, reached: str) -> None:
     """Take *reached* and every later stage away; with the first of them all that markers made."""
     gone = STAGES[STAGES.index(reached) :]
-    if context.standing and _sql(context, f"SHOW DATABASES LIKE '{SCHEMA}'"):
-        words = ", ".join(_literal(one) for one in gone)
-        _sql(context, f"DELETE FROM {SCHEMA}.stage WHERE stage IN ({words})")  # noqa: S608
-        if not _sql(context, f"SELECT stage FROM {SCHEMA}.stage"):  # noqa: S608
-            _sql(context, f"DROP DATABASE {SCHEMA}")
     for host in context.source.controllers:
         marks = _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
         kept = [one for one in marks if one["stage"] not in gone]
@@ -134,6 +129,12 @@ def unmark(context: Context, reached: str) -> None:
             host.write(PATH, json.dumps(kept), mode=0o600)
         elif marks:
             host.shell('rm -f "$1"; rmdir --ignore-fail-on-non-empty /var/lib/migrate', PATH)
+    # last: where the target is dead, what stood on it went with it
+    if _sql(context, f"SHOW DATABASES LIKE '{SCHEMA}'"):
+        words = ", ".join(_literal(one) for one in gone)
+        _sql(context, f"DELETE FROM {SCHEMA}.stage WHERE stage IN ({words})")  # noqa: S608
+        if not _sql(context, f"SELECT stage FROM {SCHEMA}.stage"):  # noqa: S608
+            _sql(context, f"DROP DATABASE {SCHEMA}")
 
 
 def _counts(mark: dict[str, Any], token: str) -> bool:

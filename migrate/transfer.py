@@ -159,13 +159,13 @@ def forbid(context: Context) -> None:
     for source in context.source.controllers:
         if source.exists(f"{FOLDER}/record.json"):
             record = json.loads(source.read(f"{FOLDER}/record.json"))
-            for target in context.target.controllers:
+            for target in (*context.target.controllers, *context.target.dead):
                 if source.exists(record["file"]):
                     source.shell(PLACE, record["file"], record["user"], mark(context, target), "")
             _unmake(source, record["made"])
         source.run("rm", "-rf", "--", FOLDER)
         _leave(source)
-    for target in context.standing:
+    for target in context.target.controllers:
         target.run("rm", "-rf", "--", FOLDER)
         _leave(target)
 

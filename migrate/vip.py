@@ -85,10 +85,10 @@ def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
     _sources(context, "manager.wake", timeout=150)
-    if context.target.first in context.standing:
-        call(context.target.first, "manager.leave", STAGED_KEEPALIVED, addresses)
-    else:
+    if context.target.first.name in context.gone:
         refuse_a_living_holder(context)
+    else:
+        call(context.target.first, "manager.leave", STAGED_KEEPALIVED, addresses)
     for host in context.source.controllers:
         call(host, "manager.take_back")
 

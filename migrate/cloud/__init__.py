@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,25 @@ class Cloud:
     controllers: tuple[Host, ...]
     computes: tuple[Host, ...]
     virtual_ips: tuple[VirtualIp, ...]
+    dead: tuple[Host, ...] = ()  # controllers that do not answer, on the way back; see `without`
+    lead: Host | None = None
 
     @property
     def first(self) -> Host:
         """The controller that runs what must run once: dumps, schema tools."""
-        return self.controllers[0]
+        return self.lead or self.controllers[0]
+
+    def without(self, names: Collection[str]) -> Cloud:
+        """The same cloud, its controllers of *names* dead: who goes over `controllers` passes them.
+
+        `first` stays who it was: what stood there alone stands nowhere else.
+        """
+        return replace(
+            self,
+            controllers=tuple(host for host in self.controllers if host.name not in names),
+            dead=(*self.dead, *(host for host in self.controllers if host.name in names)),
+            lead=self.first,
+        )
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -44,14 +59,13 @@ class Context:
     target: Cloud
     home: Path
     recipes: tuple[Recipe, ...] = ()
-    gone: frozenset[str] = frozenset()  # target controllers that are dead, found on the way back
     run: Run | None = None  # the changing command at work; its hosts let nobody else in
     extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
 
     @property
-    def standing(self) -> tuple[Host, ...]:
-        """The target controllers that live: the way back is walked without the others."""
-        return tuple(host for host in self.target.controllers if host.name not in self.gone)
+    def gone(self) -> frozenset[str]:
+        """Names of the target controllers that are dead: the way back is walked without them."""
+        return frozenset(host.name for host in self.target.dead)
 
     @property
     def venv(self) -> str:

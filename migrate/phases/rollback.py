@@ -45,11 +45,12 @@ def rollback(session: Session, notify: Observer) -> None:
 def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     gone = frozenset(host.name for host in session.context.target.controllers if _is_dead(host))
-    living = replace(session, context=replace(session.context, gone=gone))
+    context = session.context
+    living = replace(session, context=replace(context, target=context.target.without(gone)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if not gone and _released(session.context):
-        export(session, _last_losses(session))
+    if context.target.first.name not in gone and _released(living.context):
+        export(living, _last_losses(living))
     with suppress(MigrateError):  # the watch must not open what is being opened
         timer.extend(living.context)
     runner.retreat()
