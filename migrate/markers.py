@@ -54,10 +54,14 @@ def _release(context: Context) -> None:
 def stage(context: Context) -> str:
     """The furthest stage that any machine is marked with; "" where there is none.
 
-    `copied` and `synced` of an earlier fencing are not counted.
+    `copied` and `synced` of an earlier fencing are not counted. Once released nothing needs the
+    source, which may be dead then.
     """
+    marks = _marks(context)
+    if any(one["stage"] == "released" for one in marks):
+        return "released"
     now = fence.token(context)
-    found = {one["stage"] for one in _marks(context) if _counts(one, now)}
+    found = {one["stage"] for one in marks if _counts(one, now)}
     return next((stage for stage in reversed(STAGES) if stage in found), "")
 
 

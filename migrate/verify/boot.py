@@ -10,7 +10,7 @@ from typing import Any
 
 from migrate.api import SECONDS, Api
 from migrate.cloud import Context
-from migrate.errors import StepError
+from migrate.errors import StepError, UnreachableError
 from migrate.host import Host
 from migrate.verify.listing import Listing
 
@@ -149,8 +149,9 @@ def _wait_answer(context: Context, connection: Any, network: str, address: str) 
 
     def answer() -> str | None:
         for host, prefix in asking:
-            if host.succeeds(*prefix, "ping", "-c", "1", "-W", "2", address, timeout=10):
-                return host.name
+            with suppress(UnreachableError):  # an old controller that is dead; its agents are told
+                if host.succeeds(*prefix, "ping", "-c", "1", "-W", "2", address, timeout=10):
+                    return host.name
         return None
 
     _poll(answer, PING_SECONDS, f"the new server does not answer ping at {address}")

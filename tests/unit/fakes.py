@@ -1,0 +1,95 @@
+"""Hosts and clouds for tests that need nothing but Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from migrate.cloud import Cloud, Context
+from migrate.errors import CommandError, UnreachableError
+from migrate.services import RECIPES
+from migrate.settings import parse
+
+STACK: dict[str, Any] = {
+    "provider": "existing",
+    "source": {
+        "release": "2025.1",
+        "controllers": [{"name": "old", "address": "10.0.0.2"}],
+        "computes": [{"name": "compute", "address": "10.0.0.3"}],
+        "virtualIps": [{"address": "10.0.0.9", "interface": "eth0"}],
+    },
+    "target": {
+        "release": "2026.1",
+        "controllers": [
+            {"name": "new", "address": "10.0.0.12"},
+            {"name": "new2", "address": "10.0.0.13"},
+        ],
+    },
+    "cloud": {"name": "admin"},
+}
+LISTS = ("agents.forget", "units.lift", "arp.ask", "arp.hardware")
+NO_SERVER = "no server in a unit test"
+STATE = {"alive": {}, "running": False, "closed": ""}
+
+MARKS = '[{"stage": "synced", "stack": "test", "fence": "another", "at": 0}]'
+
+
+class FakeHost:
+    """Notes what it is asked, and says that nothing stands in the way; dead, it says nothing."""
+
+    def __init__(self, name: str, *, dead: bool = False) -> None:
+        self.name, self.address, self.dead = name, name, dead
+        self.asked: list[str] = []
+
+    def _note(self, what: str) -> None:
+        if self.dead:
+            raise UnreachableError(f"{self.name} is away", self.name)
+        self.asked.append(what)
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        self._note(" ".join(argv)[:60])
+        return ""
+
+    def succeeds(self, *argv: str, timeout: float = 60) -> bool:
+        self._note(" ".join(argv)[:60])
+        return True
+
+    def shell(self, script: str, *args: str, timeout: float = 60) -> str:
+        self._note(f"{script.strip().splitlines()[0]} {' '.join(args)}")
+        return MARKS if args and "marker" in args[0] else ""
+
+    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+        function = source.strip().splitlines()[0].lstrip("# ")
+        self._note(function)
+        if function.startswith("import glob"):
+            return {}
+        return [] if function in LISTS else STATE
+
+    def read(self, path: str) -> str:
+        self._note(f"read {path}")
+        return '{"file": "keys", "user": "root", "made": []}'
+
+    def write(self, path: str, content: str, *, mode: int = 0, owner: str = "") -> None:
+        self._note(f"write {path}")
+
+    def exists(self, path: str) -> bool:
+        self._note(f"exists {path}")
+        return True
+
+    def unix_stream(self, path: str) -> Any:
+        self._note(f"stream {path}")
+        raise CommandError(self.name, "mariadb", 1, NO_SERVER)
+
+    def channel(self, *argv: str) -> Any:
+        raise NotImplementedError
+
+
+def context(home: Path, *dead: str) -> tuple[Context, dict[str, FakeHost]]:
+    """Both clouds of STACK and their hosts by name; those named *dead* do not answer."""
+    settings = parse(STACK, "test", home)
+    names = ("old", "compute", "new", "new2")
+    hosts = {name: FakeHost(name, dead=name in dead) for name in names}
+    ips, computes = settings.source.virtual_ips, (hosts["compute"],)
+    source = Cloud("source", "2025.1", (hosts["old"],), computes, ips)
+    target = Cloud("target", "2026.1", (hosts["new"], hosts["new2"]), computes, ips)
+    return Context("test", settings, source, target, home, RECIPES), hosts
