@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -106,13 +106,14 @@ def watching(session: Session) -> Iterator[threading.Event]:
 
 
 def _watch(session: Session, over: threading.Event, window: threading.Event) -> None:
-    limit = Limit(session)
+    limit, told = Limit(session), ""
     while not over.wait(LOOK_SECONDS):
         try:
             if _heeded(session, window.is_set() and limit.reached()):
                 return
-        except MigrateError:
-            continue  # the journal cannot be read: the watch on the source has the last word
+        except Exception as error:  # an unread journal, a full disk, a bug: tried again, never deaf
+            if told != (told := repr(error)):
+                session.remark("hand", f"cannot look for an abort or the limit: {told}")
 
 
 def _heeded(session: Session, too_long: bool) -> bool:
@@ -125,7 +126,8 @@ def _heeded(session: Session, too_long: bool) -> bool:
     moved = session.journal.state(POINT_OF_RELEASE) is State.DONE
     if not moved and Runner.stop_all(why, unless=POINT_OF_RELEASE):
         session.remark("abort", why)
-        withdraw(session.home, ABORT)
+        with suppress(OSError):  # a disk that takes nothing any more must not hinder it
+            withdraw(session.home, ABORT)
         interrupt(session)
         return True
     if who:
@@ -139,7 +141,11 @@ def _heeded(session: Session, too_long: bool) -> bool:
 
 def interrupt(session: Session) -> None:
     """End what the running steps have running on the hosts; `claim.resume` lets the run go on."""
-    for wrong in claim.interrupt(session.context):
+    try:
+        found = claim.interrupt(session.context)
+    except Exception as error:  # the run was stopped all the same
+        found = [repr(error)]
+    for wrong in found:
         session.remark("interrupt", wrong)
 
 
@@ -150,6 +156,7 @@ class Limit:
         self._session = session
         self._context = apart(session.context)  # the run's own connections may all be busy
         self._asked = self._until = 0.0
+        self._told = ""
 
     def reached(self) -> bool:
         """Whether the window has lasted as long as it may; no more asked once it is disarmed."""
@@ -163,6 +170,8 @@ class Limit:
                 self._until = now + left if left is not None else 0.0
             except StepError:
                 self._until = now  # the source has reopened itself
-            except MigrateError:
-                pass  # it cannot be asked; what it said last holds
+            except Exception as error:  # it cannot be asked; what it said last holds
+                if not isinstance(error, MigrateError) and repr(error) != self._told:
+                    self._told = repr(error)
+                    self._session.remark("hand", f"the watch cannot be asked: {self._told}")
         return bool(self._until) and now >= self._until

@@ -71,6 +71,8 @@ class Terminal:
                 self.dead.add(number)
                 # Python itself flushes it when it ends, and would fail
                 os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            except Exception as error:  # what cannot be shown must not silence what comes after it
+                self.log(f"not shown: {error!r}")
             finally:
                 self._waiting.task_done()
 

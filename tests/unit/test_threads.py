@@ -1,0 +1,113 @@
+"""Threads that the run relies on outlive errors that nobody foresaw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrate import claim, hand, lock
+from migrate.errors import StepError
+from migrate.gate import timer
+from migrate.journal import Journal
+from migrate.plan import Phase, Plan, Step
+from migrate.runner import Runner
+from migrate.session import Session
+from migrate.terminal import LOG, Terminal
+
+
+def slow(number: int) -> Step:
+    return Step(
+        id=f"s{number}",
+        title="",
+        needs=(f"s{number - 1}",) if number else (),
+        phase=Phase.CUTOVER,
+        done=lambda _: False,
+        apply=lambda _: time.sleep(0.05),
+        revert=lambda _: None,
+    )
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(hand, "apart", lambda context: context)
+    monkeypatch.setattr(hand, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(hand, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(claim, "interrupt", lambda _: [])
+    journal = Journal(tmp_path / "journal", "cutover")
+    window = SimpleNamespace(limit_seconds=30)
+    context: Any = SimpleNamespace(
+        home=tmp_path, run=None, settings=SimpleNamespace(window=window), gone=frozenset()
+    )
+    yield Session(context, Plan(tuple(slow(number) for number in range(60))), journal)
+    Runner.stopping.clear()
+    journal.close()
+
+
+def remarks(session: Session) -> str:
+    return "\n".join(f"{one.kind}: {one.text}" for one in session.journal.remarks())
+
+
+def failing(error: BaseException, times: int, then: Callable[..., Any]) -> Callable[..., Any]:
+    calls: list[int] = []
+
+    def act(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) <= times:
+            raise error
+        return then(*arguments)
+
+    return act
+
+
+@pytest.mark.parametrize("error", [KeyError("left"), EOFError(), OSError(28, "No space left")])
+def test_an_abort_is_heeded_after_any_error(
+    session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(timer, "left", failing(error, 3, lambda _: None))
+    monkeypatch.setattr(hand, "asked", failing(error, 3, hand.asked))
+    monkeypatch.setattr(claim, "interrupt", failing(error, 1, lambda _: []))
+    with hand.watching(session) as opened:
+        opened.set()
+        hand.ask(session.home, hand.ABORT, "phone call")
+        with pytest.raises(StepError, match=r"aborted by .*phone call"):
+            Runner(session.plan, session.journal, session.context, workers=1).advance()
+    assert remarks(session).count("cannot look for an abort or the limit") == 1
+    assert lock.myself() in remarks(session)
+
+
+def test_the_limit_holds_while_the_watch_cannot_be_asked(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def left(_: Any) -> float:
+        asked.append(1)
+        if len(asked) > 1:
+            raise TypeError("a bug")
+        return 0.3
+
+    monkeypatch.setattr(timer, "left", left)
+    with hand.watching(session) as opened:
+        opened.set()
+        with pytest.raises(StepError, match="the window took longer than 30 s"):
+            Runner(session.plan, session.journal, session.context, workers=1).advance()
+    assert "hand: the watch cannot be asked: TypeError('a bug')" in remarks(session)
+
+
+def test_what_cannot_be_printed_does_not_silence_the_rest(tmp_path: Path) -> None:
+    terminal, shown = Terminal(), []
+    terminal.log_to(tmp_path)
+
+    def broken() -> None:
+        raise KeyError("closing tag")
+
+    terminal.show(1, broken)
+    terminal.show(1, lambda: shown.append("after"))
+    terminal.flush()
+    assert shown == ["after"]
+    assert "not shown: KeyError('closing tag')" in (tmp_path / LOG).read_text()
