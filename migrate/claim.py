@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from migrate import lock
 from migrate.cloud import Context, apart
 from migrate.errors import CommandError, LockedError, MigrateError, UnreachableError
 from migrate.host import Host
@@ -32,6 +33,25 @@ def told(record: dict[str, Any]) -> str:
 def asked_to_take_over(stack: str) -> bool:
     """Whether the environment names *stack* for taking over."""
     return os.environ.get(TAKE_OVER) == stack
+
+
+def at_work(context: Context) -> str:
+    """Who is at work on the cloud, from these papers or others; "" where nobody is known to be.
+
+    A record of our own papers whose lock is free is a dead run's. A host that does not answer says
+    nothing.
+    """
+    if ours := lock.holder(context.home):
+        return ours
+    mine = lock.papers(context.home)
+    for host in context.source.controllers:
+        try:
+            found = call(host, "runs.holder", timeout=10)
+        except (UnreachableError, CommandError):
+            continue
+        if found and found["papers"] != mine:
+            return told(found)
+    return ""
 
 
 @contextmanager

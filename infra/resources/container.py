@@ -82,6 +82,7 @@ class ContainerProvider(dynamic.ResourceProvider):
         return dynamic.ReadResult(id_, outs, outs)
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        guard.insist_idle(news["stack"], f"cannot start {news['described']['name']}")
         machine = machine_of(news["described"], whole=True)
         nspawn.bridge.create(machine.bridge)
         nspawn.start(machine)

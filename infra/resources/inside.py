@@ -53,6 +53,7 @@ class PartProvider(dynamic.ResourceProvider):
         return dynamic.ReadResult(id_, outs, outs)
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        guard.insist_idle(news["stack"], f"cannot change {self._where(news)}")
         if words := guard.refusal(news["stack"]):
             return dynamic.UpdateResult(self._revive(olds, news, words))
         return dynamic.UpdateResult(self._apply(news))

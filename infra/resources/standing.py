@@ -13,6 +13,7 @@ import pulumi
 from pulumi import dynamic
 
 from infra import guard
+from migrate.errors import PreconditionError
 
 
 class StandingProvider(dynamic.ResourceProvider):
@@ -53,10 +54,11 @@ class TakeoverProvider(StandingProvider):
     """Deleting it goes back to the source, as `migrate rollback` does."""
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        super().delete(_id, props)
+        if words := guard.refusal(props["stack"]):
+            raise PreconditionError(f"nothing is deleted: {words}")
         from migrate.phases import rollback  # noqa: PLC0415  not needed to build
 
-        rollback.go_back(props["stack"])
+        rollback.go_back(props["stack"])  # refuses beside a run at work, or takes over by name
         guard.forget()
 
 

@@ -36,6 +36,11 @@ def claim(mine: dict[str, Any], take_over: bool) -> dict[str, Any]:
     return {"mine": True, "before": before}
 
 
+def holder() -> dict[str, Any] | None:
+    """The record of who holds the cloud, or died holding it."""
+    return record.load(RECORD)
+
+
 def release(run: str) -> None:
     """Hold it no more; another's record stays."""
     with record.locked(CLAIM):

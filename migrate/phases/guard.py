@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from migrate import markers
+from migrate import claim, markers
 from migrate.cloud import Context
 from migrate.errors import MigrateError
 from migrate.journal import Journal
@@ -33,6 +33,20 @@ def cutover_begun(context: Context) -> str:
     finally:
         journal.close()
     return f"the journal shows {', '.join(begun[:3])} begun" if begun else ""
+
+
+def refuse_beside(stack: str) -> str | None:
+    """The words that refuse to touch a machine of *stack* while a run is at work, or None.
+
+    Whatever Pulumi would make, change or restart there, the run counts on.
+    """
+    who = claim.at_work(context_of(stack))
+    if not who:
+        return None
+    return (
+        f"refused: another run is at work: {who}. Wait for it, then run the same again; if it is "
+        f"dead, `migrate status --stack {stack}` says how to go on"
+    )
 
 
 def refuse_delete(stack: str) -> str | None:

@@ -27,6 +27,7 @@ STACK: dict[str, Any] = {
     },
     "cloud": {"name": "admin"},
 }
+ANSWERS: dict[str, Any] = {}  # by function, for a test to set
 LISTS = ("agents.forget", "units.lift", "arp.ask", "arp.hardware")
 NO_SERVER = "no server in a unit test"
 STATE = {"alive": {}, "running": False, "closed": ""}
@@ -63,7 +64,7 @@ class FakeHost:
         self._note(function)
         if function.startswith("import glob"):
             return {}
-        return [] if function in LISTS else STATE
+        return ANSWERS.get(function, [] if function in LISTS else STATE)
 
     def read(self, path: str) -> str:
         self._note(f"read {path}")

@@ -1,0 +1,110 @@
+"""`pulumi up` while a run is at work: refused before a machine is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import guard
+from infra.resources.container import ContainerProvider
+from infra.resources.host_key import HostKeyProvider
+from infra.resources.inside import PartProvider
+from infra.resources.standing import StandingProvider, TakeoverProvider
+from migrate import claim, lock, settings
+from migrate.errors import LockedError, PreconditionError
+from tests.unit import fakes
+
+RECORD = {"who": "ann@desk pid 7", "since": "2026-11-27", "command": "cutover", "place": "desk:/x"}
+PROPS: dict[str, Any] = {
+    "stack": "test",
+    "address": "127.0.77.3",
+    "described": {"name": "new", "warm": False},
+    "machine": {"name": "new", "address": "127.0.77.3", "identity": "7f"},
+    "place": {"release": "2026.1", "virtualIps": ["127.0.77.9"], "webroot": ""},
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project whose hosts answer nobody, with the cutover of another terminal at work."""
+    stack = {**fakes.STACK, "source": {**fakes.STACK["source"]}, "target": fakes.STACK["target"]}
+    stack["source"]["controllers"] = [{"name": "old", "address": "127.0.77.1"}]
+    stack["ssh"] = {"port": 9}
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    config = {f"sidestep:{key}": value for key, value in stack.items()}
+    (tmp_path / "stacks/Pulumi.test.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MIGRATE_HOME", raising=False)
+    guard.forget()
+    yield settings.home("test")
+    guard.forget()
+
+
+@pytest.mark.parametrize("go_back", ["", "test"])
+@pytest.mark.parametrize(
+    "provider",
+    [
+        PartProvider("database"),
+        ContainerProvider(),
+        HostKeyProvider(),
+        StandingProvider(),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_nothing_is_touched_beside_a_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch, provider: Any, go_back: str
+) -> None:
+    monkeypatch.setenv("MIGRATE_GO_BACK", go_back)
+    acts = {
+        "create": lambda: provider.create(PROPS),
+        "delete": lambda: provider.delete("new", PROPS),
+        "update": lambda: provider.update("new", PROPS, PROPS),
+    }
+    if isinstance(provider, HostKeyProvider):
+        del acts["update"]  # it never has one
+    with lock.held(home, "cutover"):
+        for name, act in acts.items():
+            with pytest.raises(PreconditionError, match=r"another run is at work: .* for cutover"):
+                act()
+            assert name
+
+
+def test_a_destroy_meets_the_lock_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIGRATE_GO_BACK", "test")
+    with (
+        lock.held(home, "cutover"),
+        pytest.raises(LockedError, match="another run is at work on this stack"),
+    ):
+        TakeoverProvider().delete("test", PROPS)
+
+
+def test_nobody_at_work_is_no_obstacle(home: Path) -> None:
+    assert home.is_dir()
+    guard.insist_idle("test", "cannot change it")
+
+
+@pytest.mark.parametrize(
+    ("papers", "told"),
+    [("another", "ann@desk pid 7 since 2026-11-27 for cutover, papers desk:/x"), ("mine", "")],
+)
+def test_the_source_knows_a_run_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, papers: str, told: str
+) -> None:
+    """A record of our own papers, whose lock is free, is a dead run's."""
+    context, _ = fakes.context(tmp_path)
+    record = {**RECORD, "papers": papers}
+    monkeypatch.setitem(fakes.ANSWERS, "runs.holder", record)
+    (tmp_path / "lock").write_text('{"papers": "mine"}')
+    assert claim.at_work(context) == told
+
+
+def test_a_silent_source_leaves_our_own_lock(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path, "old")
+    assert claim.at_work(context) == ""
+    with lock.held(tmp_path, "follow"):
+        assert "for follow" in claim.at_work(context)
