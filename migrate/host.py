@@ -67,7 +67,7 @@ class Host(Protocol):
     def write(
         self, path: str, content: str, *, mode: int = 0o640, owner: str = "root:root"
     ) -> None:
-        """Replace *path* atomically; it is never readable by more than *mode* lets."""
+        """Replace *path* atomically and durably; never readable by more than *mode* lets."""
         ...
 
     def exists(self, path: str) -> bool:
@@ -149,7 +149,8 @@ class SshHost:
             'staged=$(mktemp "$1.XXXXXXXX"); trap \'rm -f "$staged"\' EXIT; cat >"$staged"; '
             # a writer that died half-way looks like one that has ended
             'test "$(stat -c %s "$staged")" = "$5" || { echo "it came cut short" >&2; exit 1; }; '
-            'chown "$2:$3" "$staged"; chmod "$4" "$staged"; mv -fT "$staged" "$1"; trap - EXIT',
+            'chown "$2:$3" "$staged"; chmod "$4" "$staged"; sync "$staged"; mv -fT "$staged" "$1"; '
+            'trap - EXIT; sync "$(dirname "$1")"',  # it may be what an act is undone by
             *("write", path, user, group or user, f"{mode:o}", str(len(content.encode()))),
             stdin=content,
         )

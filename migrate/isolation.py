@@ -27,7 +27,10 @@ ADDRESS_UNIT = "migrate-private-address.service"
 FILTER_UNIT = "migrate-filter.service"
 SYSCTL = "/etc/sysctl.d/90-migrate.conf"
 RULES = "/etc/migrate/filter.nft"
-BEFORE = "/var/lib/migrate/sysctl.json"
+CHANGED = [
+    *("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.arp_ignore"),
+    "net.ipv4.conf.all.arp_announce",
+]
 SYSCTL_TEXT = """# the virtual IP is carried privately: nobody outside may notice (migrate)
 net.ipv4.ip_nonlocal_bind = 1
 net.ipv4.conf.all.arp_ignore = 1
@@ -35,27 +38,16 @@ net.ipv4.conf.all.arp_announce = 2
 """
 
 CARRY = """
-mkdir -p -m 700 /var/lib/migrate
-[ -e "$1" ] || sysctl -n net.ipv4.ip_nonlocal_bind net.ipv4.conf.all.arp_ignore \\
-  net.ipv4.conf.all.arp_announce > "$1"
-sysctl -q -p "$2"
+sysctl -q -p "$1"
 systemctl daemon-reload
-systemctl enable -q "$3"
-systemctl restart "$3"
+systemctl enable -q "$2"
+systemctl restart "$2"
 """
 
 DROP = """
-before=$1 file=$2 unit=$3
-systemctl disable -q --now "$unit" 2>/dev/null || true
-rm -f "$file" "/etc/systemd/system/$unit"
+systemctl disable -q --now "$2" 2>/dev/null || true
+rm -f "$1" "/etc/systemd/system/$2"
 systemctl daemon-reload
-if [ -e "$before" ]; then
-  { read -r bind; read -r ignore; read -r announce; } < "$before"
-  sysctl -q "net.ipv4.ip_nonlocal_bind=$bind" "net.ipv4.conf.all.arp_ignore=$ignore" \\
-    "net.ipv4.conf.all.arp_announce=$announce"
-  rm -f "$before"
-fi
-rmdir --ignore-fail-on-non-empty /var/lib/migrate 2>/dev/null || true
 """
 
 
@@ -97,9 +89,10 @@ def carry(context: Context) -> None:
     Only the first controller carries it; the others reach it there.
     """
     for host in context.target.controllers:
+        call(host, "kernel.note", CHANGED)
         host.write(SYSCTL, SYSCTL_TEXT, mode=0o644)
         host.write(f"/etc/systemd/system/{ADDRESS_UNIT}", _address_unit(context, host), mode=0o644)
-        host.shell(CARRY, BEFORE, SYSCTL, ADDRESS_UNIT)
+        host.shell(CARRY, SYSCTL, ADDRESS_UNIT)
     if seen := _seen_outside(context):
         drop(context)
         raise StepError(f"the source's network sees the target's private address: {seen}; undone")
@@ -127,7 +120,8 @@ def carried(context: Context) -> bool:
 def drop(context: Context) -> None:
     """Nothing of it left: unit, file, kernel settings as they were."""
     for host in context.target.controllers:
-        host.shell(DROP, BEFORE, SYSCTL, ADDRESS_UNIT)
+        host.shell(DROP, SYSCTL, ADDRESS_UNIT)
+        call(host, "kernel.put_back")
 
 
 def _seen_outside(context: Context) -> str:

@@ -22,7 +22,7 @@ from migrate.settings import VirtualIp
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
 STAGED_KEEPALIVED = "/var/lib/migrate/keepalived.conf"
-ORIGINAL = "/var/lib/migrate/haproxy.cfg.before"
+RECORD = "proxy"
 # directives that mean the same in front of any server; the rest is told, not carried
 CARRIED = ("option", "timeout", "mode", "balance", "maxconn", "compression", "capture", "fullconn")
 HEADERS = re.compile(r"^http-(request|response) (set|add|del|replace)-header ")
@@ -37,24 +37,11 @@ NOT_CARRIED = ("option tcp-check", "option httpchk", "option mysql-check", "opti
 TLS = ("ssl", "crt", "crt-list", "alpn", "ciphers", "ciphersuites", "ssl-min-ver", "no-sslv3")
 
 INSTALL = """
-original=$1 conf=$2 staged=$3
-mkdir -p -m 700 "$(dirname "$original")"
+conf=$1 staged=$2
 haproxy -c -q -f "$staged"
-[ -e "$original" ] || cp -p "$conf" "$original" 2>/dev/null || : > "$original"
 mv -f "$staged" "$conf"
 systemctl enable -q haproxy
 systemctl reload-or-restart haproxy
-"""
-
-REMOVE = """
-original=$1 conf=$2 keepalived=$3
-rm -f "$keepalived"
-if [ -e "$original" ]; then
-  if [ -s "$original" ]; then cp -p "$original" "$conf"; else rm -f "$conf"; fi
-  rm -f "$original"
-  systemctl try-reload-or-restart haproxy
-fi
-rmdir --ignore-fail-on-non-empty "$(dirname "$original")" 2>/dev/null || true
 """
 
 
@@ -78,7 +65,8 @@ def configure(context: Context) -> None:
     for host in context.target.controllers:
         staged = f"{CONFIG}.migrate"
         host.write(staged, haproxy(context, host), mode=0o644)
-        host.shell(INSTALL, ORIGINAL, CONFIG, staged)
+        call(host, "record.set_aside", RECORD, CONFIG)
+        host.shell(INSTALL, CONFIG, staged)
     first = context.target.first
     first.write(STAGED_KEEPALIVED, keepalived(context), mode=0o600)
     first.run("keepalived", "--config-test", "--use-file", STAGED_KEEPALIVED)
@@ -101,7 +89,10 @@ def remove(context: Context) -> None:
     """HAProxy as it was before, keepalived's file gone."""
     for host in context.target.controllers:
         call(host, "haproxy.open_again")  # going back has closed it
-        host.shell(REMOVE, ORIGINAL, CONFIG, STAGED_KEEPALIVED)
+        host.run("rm", "-f", STAGED_KEEPALIVED, f"{CONFIG}.migrate")
+        if call(host, "record.put_back", RECORD):
+            host.run("systemctl", "try-reload-or-restart", "haproxy")
+        call(host, "record.tidy")
 
 
 def haproxy(context: Context, host: Host) -> str:

@@ -60,7 +60,8 @@ shutil.rmtree(incoming, ignore_errors=True)
 
 MAKE_KEY = """
 install -d -m 0700 "$1"
-test -s "$1/key" || ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1/key"
+test -s "$1/key" && test -s "$1/key.pub" || { rm -f "$1/key" "$1/key.pub"
+ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1/key"; }
 chmod 0600 "$1/key"
 cat "$1/key.pub"
 """
@@ -94,7 +95,7 @@ staged=$(mktemp "$1.XXXXXX"); trap 'rm -f "$staged"' EXIT
 grep -v -- " $3\$" "$1" >"$staged" || test $? = 1
 test -z "$4" || { test -z "$(tail -c1 "$staged")" || echo >>"$staged"; echo "$4" >>"$staged"; }
 chown --reference="$1" "$staged"; chmod --reference="$1" "$staged"
-mv -f "$staged" "$1"; trap - EXIT
+sync "$staged"; mv -f "$staged" "$1"; trap - EXIT
 """
 
 

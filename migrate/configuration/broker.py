@@ -13,6 +13,7 @@ from migrate.database import connection
 from migrate.database.places import places
 from migrate.errors import CommandError
 from migrate.host import Host
+from migrate.onhost import source
 
 RECORD = "/var/lib/migrate/broker.json"
 URL_OPTIONS = ("transport_url",)
@@ -21,7 +22,9 @@ SCHEMES = ("rabbit", "kombu+rabbit")
 # Each start of rabbitmqctl is a machine of its own for a second of CPU, beside everything that
 # starts: what is asked and done goes as one program, by stdin, since passwords are in it. Names and
 # passwords stand in it as numbers, which need no quoting. What fails is told without arguments.
-CTL = """
+CTL = (
+    source("record")
+    + """
 import json, os, subprocess
 def ctl(*argv, text=None):
     done = subprocess.run(["rabbitmqctl", *argv], input=text, capture_output=True, text=True,
@@ -37,6 +40,7 @@ def evaluate(program, accounts):
     terms = ",".join("{" + ",".join(map(binary, account)) + "}" for account in accounts)
     return ctl("eval", text=program.replace("ACCOUNTS", "[" + terms + "]")).strip()
 """
+)
 
 APPLY = """
 path, accounts = payload
@@ -54,11 +58,7 @@ for user, password, vhost in accounts:
     note("permissions", [vhost, user], user in users)
 os.umask(0o077)
 os.makedirs(os.path.dirname(path), exist_ok=True)
-with open(path + ".new", "w") as stream:
-    json.dump(known, stream, sort_keys=True)
-    stream.flush()
-    os.fsync(stream.fileno())
-os.rename(path + ".new", path)
+write(path, json.dumps(known, sort_keys=True), 0o600)
 said = evaluate('''
   By = <<"sidestep">>,
   Well = fun(ok) -> ok; ({error, Why}) -> throw(Why) end,
@@ -183,17 +183,21 @@ def _payload(context: Context) -> list[list[str]]:
 
 def made(context: Context) -> bool:
     """Whether every account can log in and has its rights on the target's broker."""
-    return bool(_broker(context).python(CTL + DONE, _payload(context), timeout=300))
+    return bool(
+        _broker(context).python(f"# broker.accounts\n{CTL}{DONE}", _payload(context), timeout=300)
+    )
 
 
 def make(context: Context) -> None:
     """Make the accounts; those that are there get their password and rights."""
-    _broker(context).python(CTL + APPLY, [RECORD, _payload(context)], timeout=300)
+    _broker(context).python(
+        f"# broker.accounts\n{CTL}{APPLY}", [RECORD, _payload(context)], timeout=300
+    )
 
 
 def remove(context: Context) -> None:
     """Remove the accounts and virtual hosts that `make` added."""
-    _broker(context).python(CTL + REVERT, RECORD, timeout=300)
+    _broker(context).python(f"# broker.accounts\n{CTL}{REVERT}", RECORD, timeout=300)
 
 
 def wait_for_listeners(context: Context, queues: Iterable[str], seconds: float) -> bool:

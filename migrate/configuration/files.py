@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrate.host import Host
+from migrate.onhost import source
 
 RECORDS = "/var/lib/migrate/configuration"
 
@@ -39,7 +40,9 @@ for path, text, mode, owner in payload:
 """
 
 # What was there before is put aside first, once: a second write must not take ours for the old one.
-WRITE = """
+WRITE = (
+    source("record")
+    + """
 import grp, json, os, pwd, shutil, tempfile
 record, files = payload
 os.umask(0o077)
@@ -50,12 +53,7 @@ if os.path.exists(listing):
     with open(listing) as stream:
         known = json.load(stream)
 def note():
-    staged = listing + ".new"
-    with open(staged, "w") as stream:
-        json.dump(known, stream, indent=1, sort_keys=True)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(staged, listing)
+    write(listing, json.dumps(known, indent=1, sort_keys=True), 0o600)
 for path, text, mode, owner in files:
     folder = os.path.dirname(path)
     made = []
@@ -72,6 +70,7 @@ for path, text, mode, owner in files:
             shutil.copy2(path, kept + ".new")
             about = os.stat(path)
             os.chown(kept + ".new", about.st_uid, about.st_gid)
+            durable(kept + ".new")
             os.rename(kept + ".new", kept)
         known[path] = {"before": kept, "folders": made}
         note()
@@ -98,6 +97,7 @@ for path in [p for p in known if p not in wanted]:
     del known[path]
 note()
 """
+)
 
 RESTORE = """
 import json, os, shutil
@@ -157,7 +157,10 @@ def write(host: Host, project: str, files: Iterable[File]) -> None:
 
     A file that an earlier write made and that is not among *files* any more goes.
     """
-    host.python(WRITE, [f"{RECORDS}/{project}", [file.row for file in files]])
+    host.python(
+        f"# configuration of {project}\n{WRITE}",
+        [f"{RECORDS}/{project}", [file.row for file in files]],
+    )
 
 
 def restore(host: Host, project: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.configuration.mapping import counterpart
+from migrate.onhost import source
 from migrate.services.base import Recipe
 
 RECORDS = "/var/lib/migrate/keys"
@@ -39,7 +40,9 @@ except OSError:
 """
 
 # A folder is made whole beside its place and then put there, so it never holds half the keys.
-WRITE = """
+WRITE = (
+    source("record")
+    + """
 import base64, os, pwd, shutil
 record, user, folders, keys = payload
 person = pwd.getpwnam(user)
@@ -50,8 +53,11 @@ for folder in folders:
     ours = os.path.exists(before + ".ours")
     if os.path.isdir(folder) and not ours and not os.path.exists(before):
         shutil.copytree(folder, before + ".part", dirs_exist_ok=True)
+        for root, _, names in os.walk(before + ".part"):
+            for path in [*(os.path.join(root, name) for name in names), root]:
+                durable(path)
         os.rename(before + ".part", before)
-    open(before + ".ours", "w").close()
+    write(before + ".ours", "", 0o600)
     staged = folder + ".migrate"
     shutil.rmtree(staged, ignore_errors=True)
     os.makedirs(staged, 0o700)
@@ -67,6 +73,7 @@ for folder in folders:
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(staged, folder)
 """
+)
 
 REVERT = """
 import os, pwd, shutil
@@ -106,7 +113,8 @@ def carry(recipe: Recipe, context: Context) -> None:
     """Put the source's keys in place of whatever is there; that is kept for `give_back`."""
     for index, host in enumerate(context.target.controllers):
         keys = _source_keys(context, recipe, index)
-        host.python(WRITE, [f"{RECORDS}/{recipe.project}", recipe.user, list(recipe.keys), keys])
+        payload = [f"{RECORDS}/{recipe.project}", recipe.user, list(recipe.keys), keys]
+        host.python(f"# keys of {recipe.project}\n{WRITE}", payload)
 
 
 def give_back(recipe: Recipe, context: Context) -> None:

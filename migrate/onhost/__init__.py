@@ -16,6 +16,7 @@ MODULES = (
     "configured",
     "record",
     "systemd",
+    "kernel",
     "runs",
     "haproxy",
     "units",
@@ -47,8 +48,12 @@ result = getattr(module, payload["function"])(*payload["arguments"])
 
 def program() -> dict[str, str]:
     """The source of every module by its name, in the order in which they need each other."""
-    folder = resources.files(__package__)
-    return {name: folder.joinpath(f"{name}.py").read_text() for name in MODULES}
+    return {name: source(name) for name in MODULES}
+
+
+def source(name: str) -> str:
+    """The text of the module *name*, to stand before a program that uses its functions."""
+    return resources.files(__package__).joinpath(f"{name}.py").read_text()
 
 
 def call(host: Host, function: str, *arguments: Any, timeout: float = 60) -> Any:

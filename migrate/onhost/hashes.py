@@ -52,6 +52,9 @@ def remember(record: str, change: dict[str, Any]) -> dict[str, Any]:
         stream.flush()
         os.fsync(stream.fileno())
     os.rename(staged, record)
+    folder = os.open(os.path.dirname(record), os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
     return known
 
 

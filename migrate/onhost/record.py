@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -58,11 +59,59 @@ def write(path: str, text: str, mode: int) -> None:
         os.fsync(descriptor)
     os.rename(staged, path)
     # a note made before the act must outlive a power cut that the act outlives
-    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    durable(os.path.dirname(path))
+
+
+def durable(path: str) -> None:
+    """Return when the file or folder *path* is on the disk as it is now."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def set_aside(name: str, path: str) -> None:
+    """Record as *name* what is at *path*, also that nothing is; once, before it is replaced."""
+    if load(name) is not None:
+        return
+    found: dict[str, Any] = {"path": path, "kind": "absent"}
+    if os.path.islink(path):
+        found.update(kind="link", to=os.readlink(path))
+    elif os.path.exists(path):
+        about = os.stat(path)
+        with open(path, "rb") as stream:
+            text = base64.b64encode(stream.read()).decode()
+        owner = [about.st_uid, about.st_gid]
+        found.update(kind="file", text=text, mode=about.st_mode & 0o7777, owner=owner)
+    save(name, found)
+
+
+def put_back(name: str) -> bool:
+    """Undo what followed `set_aside`: bytes, owner, mode or link; whether there was a record."""
+    kept = load(name)
+    if kept is None:
+        return False
+    path = kept["path"]
+    clear(path)
+    if kept["kind"] == "absent":
+        if os.path.lexists(path):
+            os.unlink(path)
+    elif kept["kind"] == "link":
+        os.symlink(kept["to"], path + STAGED[0])
+        os.rename(path + STAGED[0], path)
+    else:
+        with open(path + STAGED[0], "wb") as stream:
+            stream.write(base64.b64decode(kept["text"]))
+            os.chown(stream.fileno(), *kept["owner"])
+            os.fchmod(stream.fileno(), kept["mode"])
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(path + STAGED[0], path)
+    if os.path.isdir(os.path.dirname(path)):
+        durable(os.path.dirname(path))
+    forget(name)
+    return True
 
 
 def clear(path: str) -> None:
