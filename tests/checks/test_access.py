@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,4 +100,6 @@ def test_a_clock_that_is_off(context: Context, target: Host) -> None:
     fake = f'printf \'#!/bin/sh\\nexec /usr/bin/date -d "90 seconds" "$@"\\n\' > {shim}'
     with broken(target, f"{fake}; chmod 755 {shim}", f"rm -f {shim}"):
         found = errors(clock.CHECK, context)
-    assert any("90." in one.message and "s " in one.message for one in found)
+    told = [re.search(r"([\d.]+) s ", one.message) for one in found]
+    # as far off as it takes to ask, too: seconds on a busy machine
+    assert any(one and 80 < float(one[1]) < 120 for one in told), found

@@ -95,7 +95,9 @@ def images() -> list[str]:
 def test_up_installs_what_is_missing_once(site: Site) -> None:
     site.project.up()
     assert site.project.changes() == {}
-    assert site.target.succeeds("/opt/openstack/2026.1/bin/keystone-manage", "--version")
+    assert site.target.succeeds(
+        "/opt/openstack/2026.1/bin/keystone-manage", "--version", timeout=300
+    )
 
 
 def test_over(site: Site) -> None:

@@ -19,7 +19,7 @@ from tests.faults import bench, state
 from tests.faults.bench import Ended
 from tests.faults.tally import Tally
 from tests.full.test_pass import STACK, succeeds, unlike
-from tests.lab import cloud, load
+from tests.lab import cloud
 from tests.lab.demo import Papers, stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands, run
@@ -48,7 +48,6 @@ def papers() -> Iterator[Path]:
     """The lab's source, and a target beside it as `pulumi up` leaves it; afterwards neither."""
     Papers(this_lab()).traces.unlink(missing_ok=True)  # of another pass, with what it had made
     stand_up(this_lab())
-    load.stop(this_lab())  # what it makes and deletes would stand in the comparisons
     run(commands("over")[:3])
     try:
         yield home(STACK)

@@ -136,7 +136,7 @@ def test_a_second_up_changes_nothing_and_the_outputs_are_what_is_promised(site: 
 
 def test_the_target_is_installed_and_empty_and_no_service_is_started(site: Site) -> None:
     new = site.new
-    assert new.succeeds(f"{VENV}/bin/nova-manage", "--version")
+    assert new.succeeds(f"{VENV}/bin/nova-manage", "--version", timeout=300)
     running = new.run("systemctl", "list-units", "--type=service", "--state=running", "--plain")
     for service in ("keystone", "nova-", "neutron-", "cinder-", "heat-", "glance-", "horizon"):
         assert f"\n{service}" not in running

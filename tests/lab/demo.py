@@ -37,20 +37,24 @@ def main(argv: list[str]) -> int:
 
 
 def over(this: Lab) -> None:
-    """Lab up, a load on it, and every command of the README's first half."""
+    """Lab up, every command of the README's first half, and from `follow` on a load on it.
+
+    What comes before touches the target alone; the load would only take half of its core.
+    """
     stand_up(this)
     for line in commands("over"):
+        if line.startswith("migrate follow"):
+            load.start(this)
         run(line)
     time.sleep(5)  # let the load see the target for a while
     summary(this)
 
 
 def stand_up(this: Lab) -> None:
-    """The source cloud with its content, what it is like written down, a load on it."""
+    """The source cloud with its content, and what it is like written down."""
     cloud.up(this)
     content.make(this)
     Papers(this).keep_before()
-    load.start(this)
 
 
 def back(this: Lab, tidy: Callable[[], object] = lambda: None) -> int:
