@@ -7,6 +7,7 @@ same keystone is a user whose own view is listed before and after, with a token 
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -108,10 +109,18 @@ def kept(context: Context) -> dict[str, Listing]:
 
 
 def kept_tokens(context: Context) -> dict[str, str]:
-    """The tokens that `keep` wrote."""
+    """The tokens that `keep_users` wrote and that are to be good still; {} once they were tried."""
     path = tokens_path(context)
-    found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    return found
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    living = {name: str(one["token"]) for name, one in found.items() if one["until"] > time.time()}
+    if not living:
+        forget_tokens(context)
+    return living
+
+
+def forget_tokens(context: Context) -> None:
+    """Remove the tokens, which are secrets: they were tried, or nobody will."""
+    tokens_path(context).unlink(missing_ok=True)
 
 
 def forget(context: Context) -> None:
@@ -122,7 +131,7 @@ def forget(context: Context) -> None:
 def forget_users(context: Context) -> None:
     """Remove the users' listings and the tokens, which are secrets."""
     users_path(context).unlink(missing_ok=True)
-    tokens_path(context).unlink(missing_ok=True)
+    forget_tokens(context)
 
 
 def admin_path(context: Context) -> Path:
@@ -140,10 +149,12 @@ def tokens_path(context: Context) -> Path:
     return context.home / "tokens-before.json"
 
 
-def _tokens(context: Context, host: Host | None) -> dict[str, str]:
-    def one(name: str) -> str:
+def _tokens(context: Context, host: Host | None) -> dict[str, dict[str, Any]]:
+    def one(name: str) -> dict[str, Any]:
         try:
-            return str(connection(context, name, host).session.get_token())
+            session = connection(context, name, host).session
+            access = session.auth.get_access(session)
+            return {"token": str(access.auth_token), "until": access.expires.timestamp()}
         except Exception as error:
             raise MigrateError(
                 f"user {name} of clouds.yaml cannot log in: {' '.join(str(error).split())[:200]}; "
