@@ -64,12 +64,23 @@ def _servers(api: Api) -> list[InFlight]:
     return found
 
 
+# where cinder says whose it is; an attachment does not tell
+PROJECT = {
+    "volume": "os-vol-tenant-attr:tenant_id",
+    "snapshot": "os-extended-snapshot-attributes:project_id",
+    "backup": "os-backup-project-attr:project_id",
+}
+
+
 def _volume_list(path: str, key: str, kind: str, settled: frozenset[str]) -> Lister:
     def ask(api: Api) -> list[InFlight]:
-        project = {"volume": "os-vol-tenant-attr:tenant_id"}.get(kind, "os-backup-project-attr")
         return [
             InFlight(
-                kind, one.get(project, ""), one.get("name") or "", one["id"], str(one["status"])
+                kind,
+                one.get(PROJECT.get(kind, ""), ""),
+                one.get("name") or "",
+                one["id"],
+                str(one["status"]),
             )
             for one in _optional(api, "volume", path, key, all_tenants="1")
             if one["status"] not in settled

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from migrate import holds, markers, vip
 from migrate.cloud import Context
-from migrate.database import connection
-from migrate.database.places import places
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.gate import doors, timer
 from migrate.host import Host
+from migrate.phases import traces
 from migrate.plan import Phase
 from migrate.runner import Observer
 from migrate.session import Session, opened
@@ -25,11 +24,6 @@ from migrate.verify.losses import Losses
 
 UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
 FILE = "losses.json"
-# made and deleted again since: no listing shows them, the rows stay
-SNAPSHOTS = (
-    "SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
-    "WHERE created_at >= %s AND deleted"
-)
 
 
 def rollback(session: Session, notify: Observer) -> None:
@@ -101,7 +95,8 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
     try:
         now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
         accepted = holds.accepted_at(context)
-        traces = _passing_snapshots(context, released)
+        snapshots = traces.passing_snapshots(context, released)
+        stacks = traces.stacks(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
         said = " ".join(str(error).split())
         why = f"the target cannot be asked what was written on it: {said}"
@@ -112,7 +107,8 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
         now,
         released=released,
         accepted=accepted,
-        traces=traces,
+        traces=snapshots,
+        stacks=stacks,
     )
     return _kept(session, found)
 
@@ -131,19 +127,6 @@ def _released(context: Context) -> bool:
         return vip.taken(context)
     except MigrateError:
         return False
-
-
-def _passing_snapshots(context: Context, released: float) -> list[dict[str, str]]:
-    recipe = next((one for one in context.recipes if one.project == holds.PROJECT), None)
-    if recipe is None:
-        return []
-    first = context.target.first
-    name = places(first, [recipe])[0].name
-    since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
-    with connection.session(first) as link:
-        statement = SNAPSHOTS.format(table=connection.quoted(name, "snapshots"))
-        rows = connection.rows(link, statement, since)
-    return [{"id": str(i), "name": str(n), "volume_id": str(v)} for i, n, v in rows]
 
 
 def kept(context: Context, seconds: float) -> Losses | None:

@@ -14,7 +14,8 @@ The document, kept as `losses.json`:
      "remarks": ["since … nothing tells which volumes were reverted, …"]}
 
 "created", "changed" and "deleted" can be made again on the source by hand, from what is written
-here; "data" cannot: it is gone from storage that both sides share. A project "" is the cloud's own.
+here, but for "data": what storage of both sides, a server's own disk or an image held is lost. A
+project "" is the cloud's own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 
 import yaml
 
-from migrate.verify import boot
+from migrate.verify import boot, lost_data
 from migrate.verify.comparison import MISSING, Difference, compare
 from migrate.verify.listing import Listing, Resource, kinds
 
@@ -55,12 +56,12 @@ class Losses:
         return found
 
     def told(self) -> str:
-        """The counts in words: "2 created, 1 deleted; data of 1 gone from shared storage"."""
+        """The counts in words: "2 created, 1 deleted; data of 1 lost for good"."""
         words = [f"{n} {change}" for change, n in self.counts.items() if n and change != "data"]
         told = ", ".join(words) or ("" if self.counts["data"] or self else "nothing")
         parts = [told] if told else []
         if self.counts["data"]:
-            parts.append(f"data of {self.counts['data']} gone from shared storage for good")
+            parts.append(f"data of {self.counts['data']} lost for good")
         parts += [f"unknown: {'; '.join(self.document['unknown'])}"] if self.unknown else []
         return "; ".join(parts)
 
@@ -97,16 +98,19 @@ def find(
     released: float,
     accepted: float = 0.0,
     traces: Iterable[dict[str, str]] = (),
+    stacks: Iterable[dict[str, Any]] = (),
 ) -> Losses:
     """What differs and is no consequence of the move itself, of another change, or of `verify`.
 
     *traces* are snapshots that were made and deleted again since, which no listing shows:
-    `[{"id": ..., "name": ..., "volume_id": ...}]`.
+    `[{"id": ..., "name": ..., "volume_id": ...}]`. *stacks* are heat's of all projects that changed
+    since, which its API lists to their own users only; see `phases/traces.py`.
     """
     document = _document(stack, released, accepted)
     where = Projects(before, now)
     grouped: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
-    differences = compare(before, now, ours=_ours(before, now)).differences
+    ours = _ours(before, now)
+    differences = compare(before, now, ours=ours).differences
     for one in (*differences, *_properties(before, now)):
         if one.id == "*":
             document["unknown"].append(f"{one.type}: {one.before}, {one.after}")
@@ -120,6 +124,9 @@ def find(
             kept.update(_resource(one, before, now))
         if one.field:
             kept["fields"].append(one.field)
+    for one_ in _unlisted(stacks, before, now, released):
+        changes = grouped.setdefault(one_.pop("tenant"), {}).setdefault("stack", {})
+        changes[f"{one_.pop('change')} {one_['id']}"] = one_
     for project in sorted(grouped, key=lambda id_: (id_ == "", where.name(id_), id_)):
         types: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for type_, found in sorted(grouped[project].items()):
@@ -128,7 +135,11 @@ def find(
                 types.setdefault(type_, {}).setdefault(change, []).append(one_)
                 document["counts"][change] += 1
         document["projects"].append({"id": project, "name": where.name(project), "types": types})
-    document["data"] = [*_data(before, now, where), *_passing(before, now, where, traces)]
+    document["data"] = [
+        *lost_data.shared(before, now, where, _rules()["data"]),
+        *lost_data.passing(before, now, where, traces),
+        *lost_data.local(before, now, where, ours),
+    ]
     document["counts"]["data"] = len(document["data"])
     if accepted:
         document["remarks"].append(
@@ -218,6 +229,24 @@ def _ours(before: Listing, now: Listing) -> set[str]:
     return found | {id_ for id_, one in rules.items() if one.get("security_group_id") in found}
 
 
+def _unlisted(
+    stacks: Iterable[dict[str, Any]], before: Listing, now: Listing, released: float
+) -> Iterator[dict[str, Any]]:
+    """Stacks that no listing of the administrator shows, each with its project and change."""
+    listed = {*before.resources.get("stack", {}), *now.resources.get("stack", {})}
+    for one in stacks:
+        made, gone = one["created_at"] >= released, one["deleted_at"] is not None
+        if one["id"] in listed or (made and gone):
+            continue
+        found = {"id": one["id"], "name": one["name"], "tenant": one["tenant"]}
+        if gone:
+            yield {**found, "change": "deleted", "before": one}
+        elif made:
+            yield {**found, "change": "created", "now": one}
+        else:
+            yield {**found, "change": "changed", "fields": [], "now": one}
+
+
 def _properties(before: Listing, now: Listing) -> Iterator[Difference]:
     """Properties that users gave to images since: fields like those that a newer release adds.
 
@@ -249,7 +278,7 @@ def _follows(one: Difference) -> bool:
 def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:
     old = before.resources.get(one.type, {}).get(one.id)
     new = now.resources.get(one.type, {}).get(one.id)
-    found: dict[str, Any] = {"id": one.id, "name": _name(new or old or {}, one.id)}
+    found: dict[str, Any] = {"id": one.id, "name": lost_data.name_of(new or old or {}, one.id)}
     if one.field:
         found["fields"] = []
     if old is not None:
@@ -257,55 +286,6 @@ def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:
     if new is not None:
         found["now"] = new
     return found
-
-
-def _name(resource: Resource, id_: str) -> str:
-    for field in ("name", "stack_name", "display_name", "resource_name", "floating_ip_address"):
-        if isinstance(resource.get(field), str) and resource[field]:
-            return str(resource[field])
-    return id_
-
-
-def _data(before: Listing, now: Listing, where: Projects) -> Iterator[dict[str, str]]:
-    """Volumes, snapshots and backups whose data the source would not find as it knows it."""
-    for type_, fields in _rules()["data"].items():
-        old, new = before.resources.get(type_), now.resources.get(type_)
-        if old is None or new is None:
-            continue
-        for id_, one in old.items():
-            if id_ not in new:
-                yield _lost(type_, id_, one, where, "deleted: its data is gone")
-                continue
-            for field, words in fields.items():
-                if one.get(field) != new[id_].get(field):
-                    told = f"{words}: {field} was {one.get(field)}, is {new[id_].get(field)}"
-                    yield _lost(type_, id_, one, where, told)
-    old, new = before.resources.get("snapshot", {}), now.resources.get("snapshot", {})
-    for id_ in new.keys() - old.keys():
-        volume = new[id_].get("volume_id", "")
-        known = before.resources.get("volume", {}).get(volume)
-        if known is not None:
-            told = f"snapshot {_name(new[id_], id_)} ({id_}) was made: {SNAPPED}"
-            yield _lost("volume", volume, known, where, told)
-
-
-SNAPPED = "where a snapshot is a file, the data goes on in one that the source does not know"
-
-
-def _passing(
-    before: Listing, now: Listing, where: Projects, traces: Iterable[dict[str, str]]
-) -> Iterator[dict[str, str]]:
-    for one in traces:
-        known = before.resources.get("volume", {}).get(one["volume_id"])
-        listed = {*before.resources.get("snapshot", {}), *now.resources.get("snapshot", {})}
-        if known is not None and one["id"] not in listed:
-            told = f"snapshot {one['name'] or one['id']} was made and deleted again: {SNAPPED}"
-            yield _lost("volume", one["volume_id"], known, where, told)
-
-
-def _lost(type_: str, id_: str, one: Resource, where: Projects, what: str) -> dict[str, str]:
-    project = where.name(where.project(type_, id_))
-    return {"type": type_, "id": id_, "name": _name(one, id_), "project": project, "what": what}
 
 
 def _clock(at: float) -> str:

@@ -132,3 +132,19 @@ def test_an_answer_that_is_no_answer_is_told_with_its_status(
 )
 def test_the_same_service_at_a_controllers_own_address(url: str, there: str) -> None:
     assert moved(url, "10.0.0.11") == there
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "field"),
+    [
+        ("/volumes/detail", "volume", "os-vol-tenant-attr:tenant_id"),
+        ("/snapshots/detail", "snapshot", "os-extended-snapshot-attributes:project_id"),
+        ("/backups/detail", "backup", "os-backup-project-attr:project_id"),
+    ],
+)
+def test_whose_it_is(path: str, kind: str, field: str) -> None:
+    """The fields as cinder's API reference has them."""
+    one, _ = api(Answer({f"{kind}s": [{"id": "v", "status": "creating", field: "p1"}]}))
+    one._bases = {"volume": "http://vip:8776/v3"}
+    ask = inflight._volume_list(path, f"{kind}s", kind, inflight.VOLUMES)
+    assert [found.project for found in ask(one)] == ["p1"]

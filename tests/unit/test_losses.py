@@ -175,7 +175,7 @@ def test_data_on_shared_storage_is_named_apart(now: Any, traces: Any, told: str)
     (one,) = result.document["data"]
     assert told in one["what"]
     assert (one["type"], one["id"], one["project"]) == ("volume", "v1", "demo")
-    assert "gone from shared storage for good" in result.told()
+    assert "lost for good" in result.told()
 
 
 def test_data_of_what_the_source_never_knew_is_not_lost() -> None:
@@ -265,3 +265,75 @@ def test_the_table_shows_some_names_and_counts_all(capsys: pytest.CaptureFixture
     assert "11 created" in shown
     assert "[net] 00" in shown
     assert "and 3 more" in shown
+
+
+DISK: dict[str, Any] = {
+    **SERVER,
+    "image": {"id": "i1"},
+    "flavor": {"original_name": "small", "ephemeral": 0},
+    "OS-EXT-SRV-ATTR:host": "c1",
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({"s1": DISK}, {}, "deleted: its disk is gone"),
+        ({}, {"s1": DISK}, "its disk on c1 could be given to"),
+        ({"s1": DISK}, {"s1": {**DISK, "image": {"id": "i2"}}}, "rebuilt"),
+        ({"s1": DISK}, {"s1": {**DISK, "flavor": {"original_name": "big"}}}, "resized"),
+        ({"s1": DISK}, {"s1": {**DISK, "OS-EXT-SRV-ATTR:host": "c2"}}, "on c1, it is on c2"),
+        ({"s1": DISK}, {"s1": {**DISK, "status": "SHELVED_OFFLOADED"}}, "shelved"),
+        ({"s1": {**DISK, "image": "", "flavor": {"ephemeral": 5}}}, {}, "its disk is gone"),
+        ({"s1": DISK}, {"s1": {**DISK, "name": "renamed"}}, ""),
+        ({"s1": {**DISK, "image": ""}}, {}, ""),  # boots from a volume
+        ({}, {"s1": {**DISK, "name": boot.NAME}}, ""),
+    ],
+)
+def test_a_servers_own_disk_is_named(old: Any, new: Any, told: str) -> None:
+    data = found(listing(server=old), listing(server=new)).document["data"]
+    assert [told in one["what"] for one in data] == ([True] if told else [])
+    assert all((one["type"], one["id"], one["project"]) == ("server", "s1", "demo") for one in data)
+
+
+IMAGE: dict[str, Any] = {"id": "i1", "name": "mine", "owner": "p1", "checksum": "ab"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ({}, {"i1": IMAGE}, True),
+        ({"i1": {**IMAGE, "checksum": None}}, {"i1": IMAGE}, True),
+        ({"i1": IMAGE}, {"i1": {**IMAGE, "name": "other"}}, False),
+        ({}, {"i1": {**IMAGE, "checksum": None}}, False),  # nothing was uploaded
+        ({"i1": IMAGE}, {}, False),  # the source has its own
+    ],
+)
+def test_an_images_bytes_are_named(old: Any, new: Any, lost: bool) -> None:
+    result = found(listing(image=old), listing(image=new))
+    assert [one["type"] for one in result.document["data"]] == (["image"] if lost else [])
+    hidden = found(listing(image=old, hidden_image={}), listing(image={}, hidden_image=new))
+    assert bool(hidden.document["data"]) is lost
+
+
+def test_stacks_of_other_projects_are_found() -> None:
+    released = 1795262400.0
+
+    def row(id_: str, made: float, gone: float | None = None) -> dict[str, Any]:
+        return {"id": id_, "name": f"stack {id_}", "tenant": "p1", "created_at": made} | {
+            "deleted_at": gone,
+            "updated_at": None,
+        }
+
+    rows = [
+        row("new", released + 1),
+        row("old", released - 9),
+        row("gone", released - 9, released + 2),
+        row("passing", released + 1, released + 2),
+        row("listed", released + 1),
+    ]
+    listed = {"id": "listed", "stack_name": "listed", "project": "p1"}
+    result = found(listing(stack={}), listing(stack={"listed": listed}), stacks=rows)
+    assert result.counts == {"created": 2, "changed": 1, "deleted": 1, "data": 0}
+    told = {change: [one["id"] for one in all_] for change, all_ in types(result)["stack"].items()}
+    assert told == {"created": ["listed", "new"], "changed": ["old"], "deleted": ["gone"]}

@@ -1,0 +1,55 @@
+"""What users did on the target that no listing of the administrator shows: its databases know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from migrate import holds
+from migrate.cloud import Context
+from migrate.database import connection
+from migrate.database.places import places
+
+# made and deleted again since: no listing shows them, the rows stay
+SNAPSHOTS = (
+    "SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
+    "WHERE created_at >= %s AND deleted"
+)
+# heat's API shows even the administrator only their own project's; a nested one belongs to another
+STACKS = (
+    "SELECT id, name, tenant, action, status, created_at, updated_at, deleted_at FROM {table} "
+    "WHERE owner_id IS NULL AND (created_at >= %s OR updated_at >= %s OR deleted_at >= %s)"
+)
+
+
+def passing_snapshots(context: Context, released: float) -> list[dict[str, str]]:
+    """Volume snapshots that were made and deleted again since *released*."""
+    since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
+    rows = _rows(context, holds.PROJECT, "snapshots", SNAPSHOTS, since)
+    return [{"id": str(i), "name": str(n), "volume_id": str(v)} for i, n, v in rows]
+
+
+def stacks(context: Context, released: float) -> list[dict[str, Any]]:
+    """Stacks of every project that were made, changed or deleted since *released*."""
+    since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
+    names = ("id", "name", "tenant", "action", "status", "created_at", "updated_at", "deleted_at")
+    found = _rows(context, "heat", "stack", STACKS, since, since, since)
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in found]
+
+
+def _rows(
+    context: Context, project: str, table: str, statement: str, *values: datetime
+) -> list[connection.Row]:
+    recipe = next((one for one in context.recipes if one.project == project), None)
+    if recipe is None:
+        return []
+    first = context.target.first
+    name = places(first, [recipe])[0].name
+    with connection.session(first) as link:
+        return connection.rows(
+            link, statement.format(table=connection.quoted(name, table)), *values
+        )
+
+
+def _plain(value: object) -> object:
+    return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else value
