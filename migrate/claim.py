@@ -47,7 +47,7 @@ def at_work(context: Context) -> str:
     for host in context.source.controllers:
         try:
             found = call(host, "runs.holder", timeout=10)
-        except (UnreachableError, CommandError):
+        except MigrateError:
             continue
         if found and found["papers"] != mine:
             return told(found)

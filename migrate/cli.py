@@ -10,10 +10,11 @@ import click
 from migrate import backup as stored
 from migrate import by_hand, checks, serving
 from migrate import stack as pulumi_stack
+from migrate.backup import store as place
 from migrate.checks import access
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
-from migrate.command import at_work, execute, past, shared, stack_name, take_over
+from migrate.command import at_work, execute, past, refuse_missing, shared, stack_name, take_over
 from migrate.errors import MigrateError, PreconditionError, SettingsError, UnreachableError
 from migrate.phases import accept as word
 from migrate.phases import cutover as over
@@ -89,7 +90,9 @@ def check(stack: str, as_json: bool) -> None:
     `migrate backup --execute`.
     """
     screen = Screen(as_json=as_json)
-    found = checks.run(context_of(stack_name(stack)))
+    stack = stack_name(stack)
+    refuse_missing(stack)
+    found = checks.run(context_of(stack))
     screen.findings(found)
     screen.answer([finding_document(f) for f in found])
     _refuse_errors(screen, found)
@@ -114,6 +117,7 @@ def backup(stack: str, as_json: bool, execute: bool, take_over: bool, to: str) -
         url = to or session.context.settings.backup
         if not url:
             raise SettingsError("no place for the backup: set sidestep:backup or give --to")
+        place.at(url)  # a place that cannot be is told before the day on which it is needed
         if not execute:
             screen.say(f"would back up every service of the source to {url}; add --execute")
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from migrate import settings
+from migrate import host, settings
 from migrate import stack as pulumi_stack
 from migrate.errors import LockedError, MigrateError, PreconditionError, SettingsError
 from migrate.phases import status as now
@@ -48,6 +48,12 @@ def stack_name(named: str) -> str:
     return named or pulumi_stack.selected()
 
 
+def refuse_missing(stack: str) -> None:
+    """SettingsError where a file that every host is reached with is missing."""
+    ssh = settings.load(stack).ssh
+    host.refuse_missing(ssh.key, ssh.known_hosts)
+
+
 @contextmanager
 def at_work(
     screen: Screen, stack: str, command: str, *, changes: bool, runs: bool, take_over: bool
@@ -56,6 +62,7 @@ def at_work(
 
     With *runs* a signal is a request to the runner, otherwise it ends the command.
     """
+    refuse_missing(stack)
     if changes:
         TERMINAL.log_to(settings.home(stack))
         TERMINAL.log(f"$ migrate {command} --stack {stack}")

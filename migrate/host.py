@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import fabric
 import paramiko
 
-from migrate.errors import CommandError, HostKeyError, UnreachableError
+from migrate.errors import CommandError, HostKeyError, SettingsError, UnreachableError
 from migrate.run import Run
 
 CONNECT_SECONDS = 10
@@ -33,6 +33,17 @@ while True:
         if not data: sys.exit(0)
         s.sendall(data) if one == 0 else os.writev(1, [data]) == len(data) or sys.exit(1)
 """
+
+
+def refuse_missing(key: Path | None, known_hosts: Path | None) -> None:
+    """SettingsError for a file of ssh that is not there: a slip, not a host that is down."""
+    if known_hosts is not None and not known_hosts.is_file():
+        raise SettingsError(
+            f"sidestep:ssh.knownHosts: there is no file {known_hosts}; compare the hosts' keys "
+            "with their consoles and write them there"
+        )
+    if key is not None and not key.is_file():
+        raise SettingsError(f"sidestep:ssh.key: there is no file {key}")
 
 
 class Host(Protocol):
@@ -258,6 +269,7 @@ class SshHost:
             return channel
 
     def _connect(self) -> fabric.Connection:
+        refuse_missing(self._key, self._known_hosts)
         keys: dict[str, Any] = {
             "look_for_keys": self._key is None,
             "allow_agent": self._key is None,

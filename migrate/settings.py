@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from migrate import document
 from migrate.errors import SettingsError
 from migrate.services import RECIPES
 
@@ -23,6 +23,27 @@ class Model(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
     )
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError(  # noqa: TRY004  pydantic tells these
+            f'write it in quotes, "{value}": YAML reads a number there'
+        )
+    return value
+
+
+def _listed_words(value: Any) -> Any:
+    if isinstance(value, str):
+        words = ", ".join(word.strip() for word in value.split(",") if word.strip())
+        raise ValueError(  # noqa: TRY004
+            f"write a list, [{words}]: YAML reads one word there"
+        )
+    return value
+
+
+Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed_words), Field(min_length=1)]
 
 
 class Machine(Model):
@@ -41,14 +62,14 @@ class VirtualIp(Model):
 
 
 class Source(Model):
-    release: str = Field(pattern=r"^20\d\d\.[12]$")
+    release: Release
     controllers: tuple[Machine, ...] = Field(min_length=1)
     computes: tuple[Machine, ...] = ()
     virtual_ips: tuple[VirtualIp, ...] = Field(min_length=1)
 
 
 class Target(Model):
-    release: str = Field(pattern=r"^20\d\d\.[12]$")
+    release: Release
     controllers: tuple[Machine, ...] = Field(min_length=1)
 
 
@@ -84,7 +105,7 @@ class Settings(Model):
     ssh: Ssh = Ssh()
     cloud: CloudsFile
     window: Window = Window()
-    services: tuple[str, ...] | None = Field(default=None, min_length=1)  # None: all we know
+    services: Words | None = None  # None: all we know
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
     backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
@@ -117,11 +138,8 @@ def load(stack: str, root: Path | None = None) -> Settings:
     """
     root = root or project_root()
     path = stack_file(stack, root)
-    try:
-        document = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-    config = document.get("config") if isinstance(document, dict) else None
+    found = document.read(path) or {}
+    config = found.get("config") if isinstance(found, dict) else None
     if not isinstance(config, dict):
         raise SettingsError(f"{path.name} has no `config:` mapping")
     ours = {k[len(PREFIX) :]: v for k, v in config.items() if str(k).startswith(PREFIX)}
@@ -135,7 +153,8 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         malformed = [
-            f"{PREFIX}{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            f"{PREFIX}{'.'.join(str(part) for part in problem['loc'])}: "
+            + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors()
         ]
         raise _problems(where, malformed + found) from error
@@ -165,7 +184,8 @@ def contradictions(values: dict[str, Any]) -> list[str]:
     names = [str(one["name"]) for one in machines if "name" in one]
     placed = [*machines, *_listed(source, "virtualIps")]
     addresses = [str(one["address"]) for one in placed if "address" in one]
-    services = [one for one in values.get("services") or () if isinstance(one, str)]
+    asked = values.get("services")
+    services = [one for one in asked if isinstance(one, str)] if isinstance(asked, list) else []
     known = [recipe.project for recipe in RECIPES]
     return [
         *(f"{name} names two machines" for name in _repeated(names)),
@@ -197,5 +217,9 @@ def home(stack: str, root: Path | None = None) -> Path:
     """Where a stack's journal, lock, fingerprints and reports live: `.migrate/<stack>/`, 0700."""
     base = os.environ.get("MIGRATE_HOME")
     path = (Path(base) if base else (root or project_root()) / ".migrate") / stack
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        wrong = f"{path} cannot be a folder for the stack's papers: {error.strerror}"
+        raise SettingsError(f"{wrong}; set MIGRATE_HOME to another") from error
     return path

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from migrate import document
 from migrate.api import Api, moved
 from migrate.cloud import Context
 from migrate.errors import MigrateError
@@ -29,7 +28,7 @@ def users(context: Context) -> tuple[str, ...]:
     cloud = context.settings.cloud
     if cloud.file is None:
         return ()
-    entries = (yaml.safe_load(cloud.file.read_text()) or {}).get("clouds", {})
+    entries = (document.read(cloud.file) or {}).get("clouds", {})
 
     def keystone(name: str) -> str:
         return urlsplit(str(entries[name].get("auth", {}).get("auth_url", ""))).netloc

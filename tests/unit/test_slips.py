@@ -1,0 +1,131 @@
+"""The operator's own slips: one line that says what to do, and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from migrate import cli
+from tests.unit import fakes
+
+TEXT = yaml.safe_dump({"config": {f"sidestep:{key}": one for key, one in fakes.STACK.items()}})
+TWICE = '  sidestep:provider: "existing"\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MIGRATE_HOME", raising=False)
+    write(tmp_path, TEXT)
+    return tmp_path
+
+
+def write(project: Path, text: str, encoding: str = "utf-8") -> None:
+    (project / "stacks/Pulumi.prod.yaml").write_bytes(text.encode(encoding))
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line of *argv*, which must end with exit code 2."""
+    monkeypatch.setattr(sys, "argv", ["migrate", *argv, "--stack", "prod"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2, said
+    (line,) = (said.out + said.err).strip().splitlines()
+    return line
+
+
+STACK_FILES = [
+    (TEXT + TWICE, "'sidestep:provider' stands in line"),
+    (TEXT + "  sidestep:services: keystone, glance\n", "write a list, [keystone, glance]"),
+    (TEXT + "  sidestep:services: keystone\n", "write a list, [keystone]"),
+    (TEXT.replace("'2025.1'", "2025.1"), 'source.release: write it in quotes, "2025.1"'),
+    (TEXT.replace("'2026.1'", "2026.1"), 'target.release: write it in quotes, "2026.1"'),
+    (TEXT.replace("'2025.1'", "2025"), 'source.release: write it in quotes, "2025"'),
+    (TEXT + "  sidestep:window: {limitSeconds: 60, limitSeconds: 90}\n", "'limitSeconds' stands"),
+    (TEXT + "  other: [\n", "Pulumi.prod.yaml is not YAML"),
+    (TEXT + "  other: \x00\n", "Pulumi.prod.yaml is not YAML"),
+    ("- config\n", "has no `config:` mapping"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), STACK_FILES)
+def test_a_stack_file(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    told: str,
+) -> None:
+    write(project, text)
+    assert told in refused(monkeypatch, capsys, "plan")
+
+
+def test_one_slip_is_one_problem(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, TEXT + "  sidestep:services: keystone, glance\n")
+    assert "has 1 problem(s)" in refused(monkeypatch, capsys, "plan")
+
+
+def test_a_merge_key_is_no_key_twice(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = "  other: &a {x: 1}\n  another: {<<: *a, y: 2}\n  third: {<<: *a, x: 3}\n"
+    write(project, TEXT + more)
+    monkeypatch.setattr(sys, "argv", ["migrate", "plan", "--stack", "prod"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_an_encoding(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    encoding: str,
+) -> None:
+    write(project, f"# Müller\n{TEXT}", encoding)
+    line = refused(monkeypatch, capsys, "plan")
+    assert "is not UTF-8 (byte 0xf" in line
+    assert "in line 1): save it as UTF-8" in line
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_home_that_is_a_file(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    below: str,
+) -> None:
+    (project / "papers").touch()
+    monkeypatch.setenv("MIGRATE_HOME", str(project / "papers" / below))
+    line = refused(monkeypatch, capsys, "plan")
+    assert "cannot be a folder for the stack's papers" in line
+    assert "MIGRATE_HOME" in line
+
+
+@pytest.mark.parametrize("what", ["knownHosts", "key"])
+@pytest.mark.parametrize("command", [["check"], ["rollback"]])
+def test_a_file_of_ssh_that_is_not_there_yet(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    command: list[str],
+) -> None:
+    write(project, TEXT + f"  sidestep:ssh: {{{what}: not/there}}\n")
+    line = refused(monkeypatch, capsys, *command)
+    assert f"sidestep:ssh.{what}: there is no file {project}/not/there" in line
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "s3://", "file:///", "file://host/x", "/backups"])
+def test_a_place_that_no_backup_goes_to(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    line = refused(monkeypatch, capsys, "backup", "--to", url)
+    assert f"{url}: a backup goes to file:///folder or s3://bucket/prefix" in line
