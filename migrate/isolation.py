@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 
 from migrate.cloud import Context
+from migrate.cloud import ends as named
+from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
 from migrate.gate.doors import ADDRESSES
 from migrate.host import Host
@@ -258,16 +260,17 @@ def prove(context: Context) -> None:
 
 def ends(context: Context) -> list[End]:
     """Every database, broker and cache URL in the target's files and in the copied data."""
-    cells = [
-        {"database": c.database, "table": c.table, "name": c.name}
-        | {"database_url": c.database_url, "broker_url": c.broker_url}
-        for c in (recipe.cells for recipe in context.recipes)
-        if c
-    ]
     found: list[End] = []
+    copied = [
+        named.Named(where, *end)
+        for where, url in cell_urls(context.target.first, context.recipes)
+        for end in named.ends("", url)
+    ]
     for host in context.target.controllers:
-        named = call(host, "ends.prove", _folders(context), cells)
-        found += [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in named]
+        told = call(host, "ends.read", _folders(context))
+        asked = [asdict(one) for one in (*named.named(told["texts"], told["given"]), *copied)]
+        answered = call(host, "ends.prove", asked, told["digest"])
+        found += [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
     return found
 
 

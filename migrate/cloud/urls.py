@@ -1,12 +1,14 @@
-"""A database's URL as SQLAlchemy reads it, which is not how URLs are read elsewhere.
+"""URLs of databases and brokers as SQLAlchemy and oslo.messaging read them, and nobody else does.
 
-A password in it may hold slashes, question marks, brackets or blanks as they are: it ends at the
-next @. Percent-encoding is undone in the user and the password only.
+In a database's URL a password may hold slashes, question marks, brackets or blanks as they are: it
+ends at the next @. Percent-encoding is undone in the user and the password only. A broker's may
+name several servers, each with an account of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -19,6 +21,9 @@ DATABASE = re.compile(
     (?:\?(?P<query>.*))?""",
     re.VERBOSE | re.DOTALL,
 )
+
+SERVER = re.compile(r"^\[?(?P<host>[^\]]+?)\]?(?::(?P<port>\d+))?$")
+MARIADB, BROKER, CACHE = 3306, 5672, 11211
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def parse(text: str) -> Url:
     match = DATABASE.fullmatch(text)
     if match is None:
         raise ValueError("it is no URL")
-    port = match["port"] or "3306"
+    port = match["port"] or str(MARIADB)
     if not port.isascii() or not port.isdigit():
         raise ValueError("its port is no number")
     return Url(
@@ -59,3 +64,54 @@ def parse(text: str) -> Url:
         database=match["database"] or "",
         query=match["query"] or "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """One server of a transport URL; the password is never shown."""
+
+    user: str
+    password: str
+    host: str
+    port: int
+    vhost: str
+
+    def __repr__(self) -> str:
+        return f"Broker({self.user}:…@{self.host}:{self.port}/{self.vhost})"
+
+
+def brokers(text: str) -> list[Broker]:
+    """The servers that a transport URL lists: `rabbit://nova:…@10.0.0.10:5672,nova:…@h2/vhost`."""
+    rest = text.partition("://")[2]
+    servers, _, path = rest.partition("/")
+    vhost = unquote(path.partition("?")[0]) or "/"
+    found = []
+    listed = re.split(r"[?#]", servers)[0]
+    for at, one in enumerate(listed.split(",")):
+        login, _, address = one.rpartition("@")
+        user, _, password = login.partition(":")
+        host, port = server(address, BROKER)
+        if not login and any("@" in later for later in listed.split(",")[at:]):
+            host, port = "?", 0  # a comma in a password: it is no server, and is not shown
+        found.append(Broker(unquote(user), unquote(password), host, port, vhost))
+    return found
+
+
+def servers(kind: str, text: str) -> Iterator[tuple[str, int]]:
+    """Address and port of each server of a URL of *kind*; port 0 where it cannot be read."""
+    if kind == "database":
+        match = DATABASE.match(text)
+        port = (match["port"] or str(MARIADB)) if match else "0"
+        host = (match["six"] or match["host"] or "localhost") if match else "?"
+        yield host, int(port) if port.isascii() and port.isdigit() else 0
+    elif kind == "broker":
+        yield from ((one.host, one.port) for one in brokers(text))
+    else:
+        hosts = re.split(r"[/?\s]", text.partition("://")[2])[0]
+        yield from (server(one, CACHE) for one in hosts.rpartition("@")[2].split(","))
+
+
+def server(text: str, port: int) -> tuple[str, int]:
+    """`10.0.0.10:5672`, `[fd00::1]:5672` or a name alone, with *port* where none is said."""
+    match = SERVER.match(text)
+    return (match["host"], int(match["port"] or port)) if match else (text, port)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import Template
 
-from migrate.cloud.ini import Ini, Line, canonical
+from migrate.cloud.ini import Ini, canonical
 from migrate.errors import PreconditionError
 
 DEFAULT = "DEFAULT"
@@ -39,7 +39,7 @@ class Values:
 
     def __init__(self, texts: Mapping[str, str], given: Mapping[str, str] | None = None) -> None:
         self._given = given or {}
-        self._options: dict[tuple[str, str], Option] = {}
+        self._every: list[Option] = []
         for path, text in texts.items():
             ini = Ini.parse(text)
             if broken := ini.broken():
@@ -48,14 +48,16 @@ class Values:
                     "refuses the whole file; mend the line"
                 )
             for line in ini.options():
-                self._options[line.section, line.written] = _option(path, line)
+                where = f"{path}:{line.number}"
+                self._every.append(Option(line.section, line.written, line.value, where))
+        self._options = {(one.section, one.name): one for one in self._every}
 
     def __iter__(self) -> Iterator[Option]:
-        """Every option once, as it counts: the last file's, and there the last line's."""
-        return iter(self._options.values())
+        """Every option wherever it stands, also where a later file or line has its say."""
+        return iter(self._every)
 
     def find(self, section: str, name: str) -> Option | None:
-        """The option that counts, as it is written."""
+        """The option that counts, as it is written: the last file's, and there the last line's."""
         return self._options.get((canonical(section), name))
 
     def get(self, section: str, name: str) -> str | None:
@@ -106,10 +108,6 @@ class _References(Mapping[str, str]):
 
     def __len__(self) -> int:
         return 0
-
-
-def _option(path: str, line: Line) -> Option:
-    return Option(line.section, line.written, line.value, f"{path}:{line.number}")
 
 
 def read_by(program: str, project: str, main: str, paths: Iterable[str]) -> list[str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from functools import partial
 
-from migrate.cloud import Context
-from migrate.cloud.ini import Ini
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context, urls
+from migrate.cloud.values import Values
 from migrate.configuration import project
-from migrate.database import connection
-from migrate.database.places import places
-from migrate.errors import CommandError
+from migrate.configuration.translate import CHECK
+from migrate.database.places import cell_urls
+from migrate.errors import CommandError, PreconditionError
 from migrate.host import Host
-from migrate.onhost import source
+from migrate.onhost import call, source
 
 RECORD = "/var/lib/migrate/broker.json"
 URL_OPTIONS = ("transport_url",)
 SCHEMES = ("rabbit", "kombu+rabbit")
+NOWHERE = ("", "none", "fake", "kombu+memory")  # of cell0, and of who speaks with nobody
 
 # Each start of rabbitmqctl is a machine of its own for a second of CPU, beside everything that
 # starts: what is asked and done goes as one program, by stdin, since passwords are in it. Names and
@@ -132,49 +134,60 @@ class Account:
 
 def accounts(url: str) -> set[Account]:
     """Every account that a transport URL names; a URL may list several hosts."""
-    scheme, found, rest = url.partition("://")
+    scheme, found, _ = url.partition("://")
     if not found or scheme not in SCHEMES:
         return set()
-    hosts, _, path = rest.partition("/")
-    vhost = unquote(path.partition("?")[0]) or "/"
-    named = set()
-    for host in hosts.split(","):
-        parts = urlsplit(f"//{host}")
-        if parts.username:
-            named.add(Account(unquote(parts.username), unquote(parts.password or ""), vhost))
-    return named
+    return {Account(one.user, one.password, one.vhost) for one in urls.brokers(url) if one.user}
 
 
 def named(context: Context) -> list[Account]:
     """Accounts in any file that is translated and in any cell mapping; none twice."""
-    found: set[Account] = set()
-    for url in _cells(context):
+    found = set()
+    for where, url in (*cell_urls(context.source.first, context.recipes), *_written(context)):
+        if wrong := unmoved(url):
+            raise PreconditionError(f"{where} names {wrong}; only RabbitMQ's accounts can be moved")
         found |= accounts(url)
-    for recipe in context.recipes:
-        for index in range(len(context.target.controllers)):
-            texts = project.wanted(context, recipe, index)[1].files if recipe.configs else {}
-            found |= set(_in(texts.values()))
     return sorted(found)
 
 
-def _cells(context: Context) -> list[str]:
-    """The transport URLs of the source's cells; templates are filled from files that are read."""
-    urls = []
-    for recipe in context.recipes:
-        if cells := recipe.cells:
-            known = {place.usual: place.name for place in places(context.source.first, [recipe])}
-            table = connection.quoted(known[cells.database], cells.table)
-            with connection.session(context.source.first) as link:
-                statement = f"SELECT {connection.quoted(cells.broker_url)} FROM {table}"  # noqa: S608
-                urls += [str(url) for (url,) in connection.rows(link, statement)]
-    return [url for url in urls if "{" not in url]
+def findings(context: Context) -> list[Finding]:
+    """Why the accounts cannot be told from the files; nothing is made."""
+    try:
+        named(context)
+    except PreconditionError as error:
+        remedy = "Write in the source's file what the service is to see"
+        return [Finding(CHECK, Severity.ERROR, str(error), remedy, context.source.first.name)]
+    return []
 
 
-def _in(texts: Iterable[str]) -> Iterable[Account]:
-    for text in texts:
-        for option in Ini.parse(text).options():
-            if option.name in URL_OPTIONS:
-                yield from accounts(option.value)
+def unmoved(url: str) -> str:
+    """What *url* names that is no account of RabbitMQ's, without a secret; "" where all is well."""
+    scheme, found, _ = url.partition("://")
+    if scheme in NOWHERE or scheme.startswith(("mysql", "mariadb")):
+        return ""
+    if not found or scheme not in SCHEMES:
+        return f"a broker of kind {scheme!r}" if found else "a broker by something that is no URL"
+    if any(one.port == 0 for one in urls.brokers(url)):
+        return "a broker by a URL whose password has a comma, which is to be written as %2C"
+    return ""
+
+
+def _written(context: Context) -> Iterator[tuple[str, str]]:
+    """Where each transport URL of the files to be stands, and the URL as the service sees it."""
+    for index, host in enumerate(context.target.controllers):
+        given = project.once(context, f"given {host.name}", partial(_given, host))
+        for recipe in context.recipes:
+            if recipe.configs and not any(config.kind == "django" for config in recipe.configs):
+                texts = project.wanted(context, recipe, index)[1].files
+                values = Values(dict(sorted(texts.items())), given)
+                for option in values:
+                    if option.name in URL_OPTIONS:
+                        yield f"{option.where} {option.name}", values.seen(option)
+
+
+def _given(host: Host) -> dict[str, str]:
+    given: dict[str, str] = call(host, "configured.read", [])["given"]
+    return given
 
 
 def _payload(context: Context) -> list[list[str]]:

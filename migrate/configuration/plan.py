@@ -29,7 +29,11 @@ def findings(context: Context) -> list[Finding]:
         told = list(pool.map(lambda one: project.told(context, *one), asked))
     path = rules.backend_host()[0]
     texts = [files[path] for _, files in told if path in files]
-    return [*(finding for one, _ in told for finding in one), *volumes.findings(context, texts)]
+    return [
+        *(finding for one, _ in told for finding in one),
+        *volumes.findings(context, texts),
+        *broker.findings(context),
+    ]
 
 
 def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:

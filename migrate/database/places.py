@@ -17,6 +17,9 @@ from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
 
 PLACES = "database.places"
+HAS_TABLE = (
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,7 @@ def logins(host: Host, recipes: Iterable[Recipe]) -> list[Place]:
     All that cannot be read is told together in one PreconditionError.
     """
     recipes = tuple(recipes)
-    mains = {wanted.path for recipe in recipes for wanted in recipe.databases}
-    folders = sorted({str(PurePosixPath(path).parent) for path in mains})
-    told: dict[str, Any] = call(
-        host,
-        "configured.read",
-        [f"{folder}/{pattern}" for folder in folders for pattern in ("*.conf", "*.conf.d/*.conf")],
-    )
+    told = _read(host, recipes)
     found: list[Place] = []
     wrong: list[str] = []
     for recipe in recipes:
@@ -104,17 +101,71 @@ def cells(link: connection.Session, recipe: Recipe, known: Iterable[Place]) -> l
     ]
 
 
+def cell_urls(host: Host, recipes: Iterable[Recipe]) -> list[tuple[str, str]]:
+    """Where each URL of a cell mapping in *host*'s database stands, the broker's too, and the URL.
+
+    None where the database is not there yet.
+    """
+    celled = [(recipe, recipe.cells) for recipe in recipes if recipe.cells]
+    told = _read(host, (recipe for recipe, _ in celled))
+    found = []
+    for recipe, within in celled:
+        urls_of = {
+            wanted.name: configured(told["texts"], told["given"], recipe, wanted)
+            for wanted in recipe.databases
+        }
+        name = place(recipe.project, within.database, urls_of[within.database]).name
+        base = urls_of.get(recipe.project) or next(iter(urls_of.values()))
+        values = _values(told["texts"], told["given"], recipe, recipe.databases[0])
+        broker = values.get("DEFAULT", "transport_url") or ""
+        with connection.session(host) as link:
+            if not connection.rows(link, HAS_TABLE, name, within.table):
+                continue
+            columns = ", ".join(
+                connection.quoted(one)
+                for one in (within.name, within.database_url, within.broker_url)
+            )
+            table = connection.quoted(name, within.table)
+            rows = connection.rows(link, f"SELECT {columns} FROM {table}")  # noqa: S608
+        for cell, *both in rows:
+            where = f"{name}.{within.table} of cell {cell}"
+            found += [
+                (where, filled(str(url), base_of))
+                for url, base_of in zip(both, (base, broker), strict=True)
+                if url
+            ]
+    return found
+
+
+def _read(host: Host, recipes: Iterable[Recipe]) -> dict[str, Any]:
+    mains = {wanted.path for recipe in recipes for wanted in recipe.databases}
+    folders = sorted({str(PurePosixPath(path).parent) for path in mains})
+    patterns = ("*.conf", "*.conf.d/*.conf")
+    told: dict[str, Any] = call(
+        host, "configured.read", [f"{folder}/{one}" for folder in folders for one in patterns]
+    )
+    return told
+
+
+def _values(
+    texts: Mapping[str, str],
+    given: Mapping[str, str],
+    recipe: Recipe,
+    wanted: DatabaseUrl,
+    program: str = "",
+) -> Values:
+    paths = read_by(program, recipe.project, wanted.path, texts)
+    return Values({path: texts[path] for path in paths}, given)
+
+
 def configured(
     texts: Mapping[str, str], given: Mapping[str, str], recipe: Recipe, wanted: DatabaseUrl
 ) -> str:
     """The URL that every program of *recipe* sees; PreconditionError where they do not agree."""
     seen: dict[str, str] = {}
     for program in ("", *(unit.partition(".")[0] for unit in recipe.source_control_units)):
-        paths = read_by(program, recipe.project, wanted.path, texts)
-        url = Values({path: texts[path] for path in paths}, given).get(
-            wanted.section, wanted.option
-        )
-        seen[program or recipe.project] = url or ""
+        values = _values(texts, given, recipe, wanted, program)
+        seen[program or recipe.project] = values.get(wanted.section, wanted.option) or ""
     url = seen[recipe.project]
     if not url:
         raise PreconditionError(

@@ -6,16 +6,15 @@ looked for among this host's own sockets. So no password is needed, and no forwa
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
-import re
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from migrate.onhost import mariadb, record
+from migrate.onhost import configured, record
 
 RECORD = "isolation-proof"
 SERVERS = {
@@ -23,46 +22,40 @@ SERVERS = {
     "broker": ("beam.smp",),
     "cache": ("memcached",),
 }
-PORTS = {"database": 3306, "broker": 5672, "cache": 11211}
-# SQLAlchemy's way: anything up to the next @ may be in a password
-DATABASE = (
-    r"\b(?:mysql|mariadb)(?:\+\w+)?://(?:[^:/@\s]*(?::[^@]*)?@)?"
-    r"(\[[^\]]+\](?::\d+)?|[^/?\s\"',)\]]*)"
-)
-SCHEMES = {
-    "broker": r"(?:rabbit|amqp|amqps|kombu)",
-    "cache": r"memcached",
-}
-CACHES = re.compile(r"^(memcached?_servers|LOCATION)$", re.IGNORECASE)
-OPTION = re.compile(r"""^['"]?([A-Za-z_][\w-]*)['"]?\s*[=:]\s*(.*)$""")
-SECTION = re.compile(r"^\[[^\]]+\]$")
 SECONDS = 5.0
 LOOKS = 8
 LISTENS = "0A"
 
 
-def prove(folders: list[str], cells: list[dict[str, str]]) -> list[dict[str, Any]]:
+def read(folders: list[str]) -> dict[str, Any]:
+    """What `configured.read` says of the configuration files below *folders*, and their digest."""
+    digest = _digest(folders)  # first: a file that changes meanwhile counts as not proven
+    return {**configured.read([glob.escape(path) for path in _files(folders)]), "digest": digest}
+
+
+def prove(named: list[dict[str, Any]], digest: str) -> list[dict[str, Any]]:
     """Every end with who answered; kept for `proven` when all of them are this host's own.
 
+    *named* was read from files of *digest*:
     [{"where": "/etc/nova/nova.conf:12 connection", "kind": "database", "address": "10.0.0.10",
-      "port": 3306, "own": True, "answer": "mariadbd of this host"}]
+      "port": 3306}] comes back with {"own": True, "answer": "mariadbd of this host"} added
     """
     asked: dict[tuple[str, str, int], tuple[bool, str]] = {}
     found = []
-    for one in [*named(folders), *_cells(cells)]:
+    for one in named:
         key = (one["kind"], one["address"], one["port"])
         if key not in asked:
             asked[key] = ask(*key)
         found.append({**one, "own": asked[key][0], "answer": asked[key][1]})
     if found and all(one["own"] for one in found):
-        record.save(RECORD, {"digest": digest(folders)})
+        record.save(RECORD, {"digest": digest})
     return found
 
 
 def proven(folders: list[str]) -> bool:
     """Whether the files are still those that were proven."""
     kept = record.load(RECORD)
-    return kept is not None and kept["digest"] == digest(folders)
+    return kept is not None and kept["digest"] == _digest(folders)
 
 
 def forget() -> None:
@@ -70,34 +63,12 @@ def forget() -> None:
     record.forget(RECORD)
 
 
-def digest(folders: list[str]) -> str:
-    """Of the text of every file that `named` reads."""
+def _digest(folders: list[str]) -> str:
     whole = hashlib.sha256()
     for path in _files(folders):
         with open(path, "rb") as stream:
             whole.update(path.encode() + b"\0" + stream.read())
     return whole.hexdigest()
-
-
-def named(folders: list[str]) -> list[dict[str, Any]]:
-    """What the files name, one entry an address."""
-    found = []
-    for path in _files(folders):
-        option = ""
-        with open(path, errors="replace") as stream:
-            for number, line in enumerate(stream, 1):
-                text = line.strip()
-                if not text or text.startswith(("#", ";")):
-                    continue
-                # an indented line goes on with the value before it
-                if SECTION.match(text) and not path.endswith(".py"):
-                    option = ""
-                elif match := OPTION.match(text):
-                    option, text = match.groups()
-                for kind, address, port in _ends(option, text):
-                    where = f"{path}:{number} {option}"
-                    found.append({"where": where, "kind": kind, "address": address, "port": port})
-    return found
 
 
 def _files(folders: list[str]) -> list[str]:
@@ -106,52 +77,6 @@ def _files(folders: list[str]) -> list[str]:
         for top, _, names in os.walk(folder):
             found += [f"{top}/{name}" for name in names if name.endswith((".conf", ".ini", ".py"))]
     return sorted(found)
-
-
-def _ends(option: str, text: str) -> Iterator[tuple[str, str, int]]:
-    for match in re.finditer(DATABASE, text):
-        yield ("database", *_address(match[1], PORTS["database"]))
-    for kind in ("broker", "cache"):
-        for match in re.finditer(rf"\b{SCHEMES[kind]}://([^/\s]*)", text):
-            # quotes and commas are legal in a password, so hosts are read from the end: what
-            # stands before the last @ is never looked at, nor shown
-            head, at, hosts = match[1].rstrip("\"',)]").rpartition("@")
-            more = re.findall(r"@([\w.:\[\]-]+),", head + at) if kind == "broker" else []
-            for one in [*more, *hosts.split(",")]:
-                yield (kind, *_address(one, PORTS[kind]))
-    if CACHES.match(option) and "://" not in text:
-        quoted = re.findall(r"""['"]([^'"]+)['"]""", text)  # Django's settings are Python
-        for one in quoted or re.split(r"[,\s]+", text):
-            name = one.replace("inet:", "").replace("inet6:", "")
-            if re.match(r"^[\w.:\[\]-]+$", name):
-                yield ("cache", *_address(name, PORTS["cache"]))
-    if argument := re.match(r"url:([\w.:\[\]-]+)$", text):  # backend_argument of oslo.cache
-        yield ("cache", *_address(argument[1], PORTS["cache"]))
-
-
-def _address(text: str, port: int) -> tuple[str, int]:
-    match = re.match(r"^\[?(?P<host>[^\]]+?)\]?(?::(?P<port>\d+))?$", text)
-    if not match:
-        return text, port
-    return match["host"], int(match["port"] or port)
-
-
-def _cells(cells: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """The URLs in the copied data itself; a template takes them from a file that `named` read."""
-    found = []
-    for one in cells if mariadb.present() else []:
-        if not mariadb.sql(f"SHOW DATABASES LIKE '{one['database']}'"):
-            continue
-        if not mariadb.sql(f"SHOW TABLES FROM `{one['database']}` LIKE '{one['table']}'"):
-            continue
-        columns = ", ".join(f"`{one[c]}`" for c in ("name", "database_url", "broker_url"))
-        table = f"`{one['database']}`.`{one['table']}`"
-        for name, *urls in mariadb.sql(f"SELECT {columns} FROM {table}"):  # noqa: S608  recipes
-            where = {"where": f"{one['database']}.{one['table']} of cell {name}"}
-            for kind, address, port in (end for url in urls for end in _ends("", url)):
-                if "{" not in address:
-                    found.append({**where, "kind": kind, "address": address, "port": port})
-    return found
 
 
 def ask(kind: str, address: str, port: int) -> tuple[bool, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from migrate.cloud import ends as named
 from migrate.onhost import ends
 
 CONF = """
@@ -45,11 +46,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def read(folders: list[Path]) -> list[named.Named]:
+    told = ends.read([str(folder) for folder in folders])
+    return named.named(told["texts"], {"my_ip": "10.0.0.12"})
+
+
 def test_every_end_is_named_with_file_line_and_option(folder: Path) -> None:
-    found = {
-        (e["where"].rpartition("/")[2], e["kind"], e["address"], e["port"])
-        for e in ends.named([str(folder)])
-    }
+    found = {(e.where.rpartition("/")[2], e.kind, e.address, e.port) for e in read([folder])}
     assert found == {
         ("nova.conf:4 transport_url", "broker", "10.0.0.10", 5672),
         ("nova.conf:4 transport_url", "broker", "10.0.0.13", 5672),
@@ -65,9 +68,9 @@ def test_every_end_is_named_with_file_line_and_option(folder: Path) -> None:
 
 
 def test_a_changed_file_needs_another_proof(folder: Path) -> None:
-    before = ends.digest([str(folder)])
+    before = ends.read([str(folder)])["digest"]
     (folder / "nova/nova.conf").write_text(CONF.replace("10.0.0.13", "10.0.0.19"))
-    assert ends.digest([str(folder)]) != before
+    assert ends.read([str(folder)])["digest"] != before
 
 
 def test_a_server_of_this_host_that_is_no_database_does_not_pass() -> None:
@@ -86,3 +89,26 @@ def test_nobody_is_told_as_nobody() -> None:
         address = server.getsockname()
     own, answer = ends.ask("broker", *address)
     assert (own, answer.split(":")[0]) == (False, "nobody")
+
+
+def test_an_end_is_what_the_service_sees(folder: Path) -> None:
+    """References, sections in capitals, folders beside the file, and what hosts work out."""
+    text = "[DATABASE]\nconnection = mysql://nova:pa$$w@$my_ip/nova?ssl_ca=/x\n"
+    (folder / "nova/nova.conf").write_text("[DEFAULT]\nport = 3307\n" + text)
+    (folder / "nova/nova.conf.d").mkdir()
+    more = "[api_database]\nconnection = mysql://nova@db.example:${DEFAULT.port}/a\n"
+    more += "[x]\nconnection = mysql://nova@db.example:$port/a\n"
+    (folder / "nova/nova.conf.d/a.conf").write_text(more)
+    (folder / "nova/local_settings.py").unlink()
+    assert [(e.address, e.port) for e in read([folder])] == [
+        ("10.0.0.12", 3306),
+        ("db.example", 0),  # as oslo.config: it knows no group by the name DEFAULT
+        ("db.example", 3307),
+    ]
+
+
+@pytest.mark.parametrize("password", ["a,b", "a,b,c", "x:1,y"])
+def test_a_password_with_a_comma_is_never_shown(password: str) -> None:
+    found = list(named.ends("transport_url", f"rabbit://nova:{password}@10.0.0.10/,z"))
+    assert [port for _, _, port in found].count(0) == password.count(",")
+    assert {address for _, address, _ in found} == {"?", "10.0.0.10"}

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 
 from migrate import markers
 from migrate.checks.logins import options
-from migrate.cloud import urls
+from migrate.cloud import ends, urls
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
 from migrate.configuration.mapping import Mapping
 from migrate.database import places
-from migrate.onhost import ends
 
 # one line of anything that a keyboard or a generator makes
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"))
@@ -57,7 +56,7 @@ def test_and_so_it_does_where_sqlalchemy_takes_it_as_it_is(password: str) -> Non
     url = f"mysql://nova:{raw}@10.0.0.10/nova"
     assert urls.parse(url).password == raw
     assert urls.parse(url).host == "10.0.0.10"
-    assert ("database", "10.0.0.10", 3306) in list(ends._ends("connection", url))
+    assert ("database", "10.0.0.10", 3306) in list(ends.ends("connection", url))
 
 
 @pytest.mark.parametrize("text", ["", "nova", "mysql//x", "mysql://h:port/x"])
