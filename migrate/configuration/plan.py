@@ -28,7 +28,7 @@ def findings(context: Context) -> list[Finding]:
     with ThreadPoolExecutor(WORKERS) as pool:
         told = list(pool.map(lambda one: project.told(context, *one), asked))
     path = rules.backend_host()[0]
-    texts = [files[path] for _, files in told if path in files]
+    texts = [files for _, files in told if path in files]
     return [
         *(finding for one, _ in told for finding in one),
         *volumes.findings(context, texts),

@@ -45,8 +45,9 @@ def translate(files: Map[str, str], aids: Aids) -> Translation:
     inis = {path: Ini.parse(text) for path, text in files.items()}
     groups = aids.rules.groups(list(inis.values()))
     done = Translation(before=dict(files))
+    together = {path: together_with(path, files) for path in files}  # as they came, all of them
     for path, ini in inis.items():
-        _File(path, ini, aids, groups, done.findings).translate()
+        _File(path, ini, together[path], aids, groups, done.findings).translate()
         done.files[path] = ini.text()
     return done
 
@@ -55,11 +56,17 @@ class _File:
     """One file on its way; findings are added to the list given."""
 
     def __init__(
-        self, path: str, ini: Ini, aids: Aids, groups: Map[str, str], findings: list[Finding]
+        self,
+        path: str,
+        ini: Ini,
+        together: Ini,
+        aids: Aids,
+        groups: Map[str, str],
+        findings: list[Finding],
     ) -> None:
         self.path, self.ini, self.aids, self.groups = path, ini, aids, groups
-        self.findings = findings
-        self.plugins = plugins(ini, aids.options, aids.rules)
+        self.together, self.findings = together, findings
+        self.plugins = plugins(together, aids.options, aids.rules)
         self.renamed: dict[tuple[str, str], str] = {}  # what was written anew, from which name
 
     def translate(self) -> None:
@@ -170,7 +177,12 @@ class _File:
 
     def _settle(self) -> None:
         for setting in self.aids.rules.settings:
-            if setting.file == self.path:
+            # where a folder beside the file says it too, the folder would have its way
+            again = any(
+                (one.section, one.name) == (setting.section, setting.option)
+                for one in self.ini.options()
+            )
+            if setting.file == self.path or (again and self.path.startswith(f"{setting.file}.d/")):
                 note = f"{SIDESTEP} {setting.why}"
                 self.ini.put(setting.section, setting.option, setting.value, note)
 
@@ -180,10 +192,17 @@ class _File:
         if rule is None or rule[0] != self.path:
             return []
         _, listing, option, fallback = rule
-        name = self.ini.get("DEFAULT", fallback) or self.aids.hostname
-        listed = (self.ini.get("DEFAULT", listing) or "").split(",")
+        name = self.together.get("DEFAULT", fallback) or self.aids.hostname
+        listed = (self.together.get("DEFAULT", listing) or "").split(",")
         sections = [part.strip() for part in listed if part.strip()]
-        return [(s, option, name) for s in sections if self.ini.get(s.lower(), option) is None]
+        return [(s, option, name) for s in sections if self.together.get(s.lower(), option) is None]
+
+
+def together_with(path: str, files: Map[str, str]) -> Ini:
+    """What *path* and the files that are read with it say: `cinder.conf` and `cinder.conf.d/*`."""
+    main = path.rpartition(".d/")[0] or path
+    read = [one for one in sorted(files) if one == main or one.startswith(f"{main}.d/")]
+    return Ini.parse("\n".join(files[one] for one in read))
 
 
 def plugins(ini: Ini, options: Options, rules: Rules) -> dict[str, str]:

@@ -10,7 +10,7 @@ from migrate.cloud.ini import Ini, Line
 from migrate.configuration import validators
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
-from migrate.configuration.translate import CHECK, Translation, plugins
+from migrate.configuration.translate import CHECK, Translation, plugins, together_with
 from migrate.host import Host
 
 OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
@@ -37,7 +37,7 @@ def objections(
     found = []
     for path, lines in said.items():
         ini = Ini.parse(translation.files[path])
-        takers = plugins(ini, options, rules)
+        takers = plugins(together_with(path, translation.files), options, rules)
         for level, message in lines:
             if level != "ERROR":
                 continue

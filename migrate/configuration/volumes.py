@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.cloud.ini import Ini
 from migrate.configuration import rules
-from migrate.configuration.translate import CHECK
+from migrate.configuration.translate import CHECK, together_with
 from migrate.database import connection
 from migrate.database.places import places
 
@@ -16,8 +16,8 @@ PROJECT = "cinder"
 USED = "SELECT host, count(*) FROM {volumes} WHERE NOT deleted AND host IS NOT NULL GROUP BY host"
 
 
-def findings(context: Context, texts: Iterable[str]) -> list[Finding]:
-    """Backends of volumes that none of *texts*, the target's cinder.conf files, would serve."""
+def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Finding]:
+    """Backends of volumes that none of *files*, each a target's cinder's by path, would serve."""
     recipe = next((one for one in context.recipes if one.project == PROJECT), None)
     if recipe is None:
         return []
@@ -26,12 +26,13 @@ def findings(context: Context, texts: Iterable[str]) -> list[Finding]:
     with connection.session(source) as link:
         statement = USED.format(volumes=connection.quoted(name, "volumes"))
         used = {str(host): int(count) for host, count in connection.rows(link, statement)}
-    return unserved(used, texts)
+    return unserved(used, files)
 
 
-def unserved(used: dict[str, int], texts: Iterable[str]) -> list[Finding]:
+def unserved(used: dict[str, int], files: Iterable[Mapping[str, str]]) -> list[Finding]:
     """*used* counts volumes by their `host`: `ctl-old@nfs1#pool`."""
-    served = {host for text in texts for host in _hosts(Ini.parse(text))}
+    main = rules.backend_host()[0]
+    served = {host for texts in files for host in _hosts(together_with(main, texts))}
     counted: dict[str, int] = {}
     for host, count in used.items():
         backend = host.partition("#")[0]
