@@ -11,12 +11,24 @@ from ipaddress import IPv4Address, IPv4Interface
 from migrate.cloud import Context
 from migrate.host import Host
 
+NOTHING = r"(?!)"
+# who logs in, as SQLAlchemy finds it in a database's URL and oslo.messaging before each host; and
+# every path, that of a file or of a URL
+KEPT = (
+    r"\b(?:mysql|mariadb)(?:\+\w+)?://[^:/@]*(?::[^@]*)?@"
+    r"|(?:(?<=://)|(?<=,))[^,@/\s]*@"
+    r"|(?<![:/])[/?](?!/)[^\s,\"']*"
+)
+
 READ = """
 import json, socket, subprocess
 links = json.loads(subprocess.run(["ip", "-j", "-4", "addr"], capture_output=True, text=True,
                                   check=True).stdout)
+known = [(line.partition("#")[0].split() + [""])[:8] for line in open("/etc/hosts")]
 result = {
     "name": socket.gethostname(),
+    "aliases": [[name, line[0]] for line in [*known, ["127.0.0.1", socket.getfqdn()]]
+                for name in line[1:] if name and not name.startswith(("localhost", "ip6-"))],
     "addresses": [f"{one['local']}/{one['prefixlen']}" for link in links
                   for one in link["addr_info"] if link["ifname"] != "lo"],
 }
@@ -32,41 +44,55 @@ class Mapping:
     lost: frozenset[str] = frozenset()
 
     @cached_property
-    def _address(self) -> re.Pattern[str] | None:
-        return _words(self.addresses)
+    def _ours(self) -> re.Pattern[str]:
+        """What is left as it is, an address, or a name where a host stands: `ctl` is a plain word.
+
+        A name counts in a URL, before a port, and with a domain, which no plain word has.
+        """
+        short = "|".join(re.escape(name) for name in self.names if "." not in name) or NOTHING
+        full = "|".join(re.escape(name) for name in self.names if "." in name) or NOTHING
+        return re.compile(
+            rf"{KEPT}|(?P<address>{_words(self.addresses)})"
+            rf"|(?P<host>(?<=@)(?:{short})(?=[:/,?\s]|$)|(?<=://)(?:{short})(?=[:/,?\s]|$)"
+            rf"|(?<![\w./:-])(?:{short})(?=:\d)|(?<![\w.-])(?:{full})(?![\w-]|\.\w))"
+        )
 
     @cached_property
-    def _lost(self) -> re.Pattern[str] | None:
-        return _words(self.lost)
-
-    @cached_property
-    def _hosts(self) -> re.Pattern[str] | None:
-        # a name counts only where a host stands in a URL or before a port: `ctl` is a plain word
-        names = "|".join(re.escape(name) for name in self.names)
-        return re.compile(rf"(?:(?<=@)|(?<=://))({names})(?=[:/,?\s]|$)") if names else None
+    def _lost(self) -> re.Pattern[str]:
+        return re.compile(rf"{KEPT}|(?P<address>{_words(self.lost)})")
 
     def replaced(self, value: str) -> str:
-        """*value* with the source's own addresses, and names in URLs, as they are on the target."""
-        if self._address:
-            value = self._address.sub(lambda found: self.addresses[found[0]], value)
-        if self._hosts:
-            value = self._hosts.sub(lambda found: self.names[found[1]], value)
-        return value
+        """*value* with the source's own addresses, and names of hosts, as they are on the target.
+
+        What a URL has before its host or behind it stays: a password may look like an address.
+        """
+
+        def other(found: re.Match[str]) -> str:
+            if found["address"]:
+                return self.addresses[found["address"]]
+            return self.names[found["host"]] if found["host"] else found[0]
+
+        return self._ours.sub(other, value)
 
     def unmapped(self, value: str) -> list[str]:
         """Addresses of the source in *value* that have no counterpart."""
-        return sorted(set(self._lost.findall(value))) if self._lost else []
+        found = self._lost.finditer(value)
+        return sorted({one["address"] for one in found if one["address"]})
 
 
-def _words(addresses: Iterable[str]) -> re.Pattern[str] | None:
-    listed = "|".join(re.escape(address) for address in addresses)
-    return re.compile(rf"(?<![\d.])(?:{listed})(?![\d]|\.\d)") if listed else None
+def _words(addresses: Iterable[str]) -> str:
+    listed = "|".join(re.escape(address) for address in addresses) or NOTHING
+    return rf"(?<![\d.])(?:{listed})(?![\d]|\.\d)"
 
 
-def facts(host: Host) -> tuple[str, list[IPv4Interface]]:
-    """The name that *host* gives itself and its addresses, without loopback."""
+def facts(host: Host) -> tuple[str, list[IPv4Interface], dict[str, str]]:
+    """The name that *host* gives itself, its addresses without loopback, and its other names.
+
+    Those are the names that it knows addresses by, its own and others', each with the address.
+    """
     told = host.python(READ)
-    return str(told["name"]), [IPv4Interface(address) for address in told["addresses"]]
+    addresses = [IPv4Interface(address) for address in told["addresses"]]
+    return str(told["name"]), addresses, dict(told["aliases"])
 
 
 def counterpart(context: Context, index: int) -> Host:
@@ -89,8 +115,10 @@ def of(context: Context, index: int) -> Mapping:
     lost: set[str] = set()
     for place, source in enumerate(context.source.controllers):
         target = targets[index if source is own else min(place, len(targets) - 1)]
-        name, interfaces = known[source.name]
-        names[name] = names[source.name] = known[target.name][0]
+        name, interfaces, aliases = known[source.name]
+        own_addresses = {str(one.ip) for one in interfaces} - shared
+        also = {one for one, at in aliases.items() if at in own_addresses or at.startswith("127.")}
+        names |= dict.fromkeys({name, source.name, *also}, known[target.name][0])
         addresses[source.address] = target.address
         for interface in interfaces:
             address = str(interface.ip)

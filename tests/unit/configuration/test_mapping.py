@@ -5,7 +5,9 @@ import pytest
 from migrate.configuration.mapping import Mapping
 
 MAPPING = Mapping(
-    {"10.0.0.1": "10.9.0.1", "10.0.0.2": "10.9.0.2"}, {"ctl": "new"}, frozenset({"172.16.0.1"})
+    {"10.0.0.1": "10.9.0.1", "10.0.0.2": "10.9.0.2"},
+    {"ctl": "new", "ctl.example.com": "new"},
+    frozenset({"172.16.0.1"}),
 )
 
 
@@ -24,6 +26,32 @@ MAPPING = Mapping(
         ("http://ctl.example.org/", "http://ctl.example.org/"),
         ("ctl", "ctl"),
         ("/var/lib/ctl:x", "/var/lib/ctl:x"),
+        # a login and a path are no hosts
+        ("mysql://10.0.0.1:10.0.0.1@10.0.0.1/nova", "mysql://10.0.0.1:10.0.0.1@10.9.0.1/nova"),
+        ("mysql+pymysql://n:a/b 10.0.0.1?,x@ctl/n", "mysql+pymysql://n:a/b 10.0.0.1?,x@new/n"),
+        (
+            "rabbit://o:10.0.0.1@10.0.0.1,o:10.0.0.2@ctl:1/",
+            "rabbit://o:10.0.0.1@10.9.0.1,o:10.0.0.2@new:1/",
+        ),
+        (
+            "mysql://n:x@10.0.0.1/n?ssl_ca=/etc/10.0.0.1.pem",
+            "mysql://n:x@10.9.0.1/n?ssl_ca=/etc/10.0.0.1.pem",
+        ),
+        ("/etc/ssl/10.0.0.1.pem", "/etc/ssl/10.0.0.1.pem"),
+        ("10.0.0.1/32", "10.9.0.1/32"),
+        (
+            "redis://:10.0.0.1@10.0.0.2:6379?sentinel=x",
+            "redis://:10.0.0.1@10.9.0.2:6379?sentinel=x",
+        ),
+        ("http://10.0.0.1/a,http://10.0.0.2/b", "http://10.9.0.1/a,http://10.9.0.2/b"),
+        # names: with a domain anywhere, alone before a port
+        ("ctl:11211, ctl.example.com:11211", "new:11211, new:11211"),
+        ("ctl.example.com", "new"),
+        ("https://ctl.example.com/v3", "https://new/v3"),
+        ("my-ctl.example.com", "my-ctl.example.com"),
+        ("ctl.example.com.org", "ctl.example.com.org"),
+        ("x.ctl:80", "x.ctl:80"),
+        ("ctl:ctl", "ctl:ctl"),
     ],
 )
 def test_replaced(value: str, replaced: str) -> None:
