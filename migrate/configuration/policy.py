@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import yaml
 
 from migrate.checks.finding import Finding, Severity
+from migrate.cloud.ini import Ini
+from migrate.cloud.values import Values
 from migrate.configuration import files, validators
 from migrate.configuration.translate import CHECK
+from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.services.base import Recipe
 
-PATTERNS = ("policy.yaml", "policy.json", "policy.d/*.yaml", "policy.d/*.json")
+OPTIONS = ("policy_file", "policy_dirs")
+PATTERNS = ("policy.yaml", "policy.json", "policy.d/*")
 # What the validator prints, what that means, and what to do. A name without a colon is a rule that
 # operators defined for their own rules to refer to: unknown to the release, and right.
 SAID = (
@@ -44,11 +49,16 @@ SAID = (
 )
 
 
-def carried(source: Host, recipe: Recipe) -> tuple[dict[str, str], list[Finding]]:
-    """Texts by their path on the target: of every policy file that sets a rule."""
+def carried(
+    source: Host, recipe: Recipe, configured: Mapping[str, str]
+) -> tuple[dict[str, str], list[Finding]]:
+    """Texts by their path on the target: of every policy file that sets a rule.
+
+    *configured* are the service's files: they may name the file and the folders of its policies.
+    """
     found: dict[str, str] = {}
-    findings = []
-    texts = files.read(source, [f"{recipe.folder}/{pattern}" for pattern in PATTERNS])
+    named, findings = patterns(source, recipe, configured)
+    texts = files.read(source, [*(f"{recipe.folder}/{one}" for one in PATTERNS), *named])
     for path, text in texts.items() if recipe.policy else ():
         where = f"{source.name}:{path}"
         try:
@@ -63,7 +73,26 @@ def carried(source: Host, recipe: Recipe) -> tuple[dict[str, str], list[Finding]
         if not isinstance(rules, dict):
             findings.append(_finding(Severity.ERROR, where, "is no mapping of rules", "Mend it"))
             continue
-        found[_place(path, texts)] = text
+        found[path if path in named else _place(path, texts)] = text
+    return found, findings
+
+
+def patterns(
+    source: Host, recipe: Recipe, configured: Mapping[str, str]
+) -> tuple[list[str], list[Finding]]:
+    """Where oslo.policy looks because *configured* says so; in a folder it reads every file."""
+    found, findings = [], []
+    sound = {p: t for p, t in sorted(configured.items()) if not Ini.parse(t).broken()}
+    values = Values(sound, {"state_path": f"/var/lib/{recipe.project}"})
+    for option in values:
+        if option.section == "oslo_policy" and option.name in OPTIONS:
+            try:
+                path = str(recipe.folder / values.seen(option))
+            except PreconditionError as error:
+                remedy = "Write the path as it is"
+                findings.append(_finding(Severity.ERROR, source.name, str(error), remedy))
+            else:
+                found.append(f"{path}/*" if option.name == "policy_dirs" else path)
     return found, findings
 
 
@@ -100,6 +129,8 @@ def objections(where: str, text: str, output: str) -> list[Finding]:
 
 def _place(path: str, all_paths: dict[str, str]) -> str:
     """policy.json is not read by default any more, and JSON is YAML too."""
+    if not path.endswith("/policy.json"):
+        return path
     yaml_path = str(PurePosixPath(path).with_suffix(".yaml"))
     return path if yaml_path in all_paths else yaml_path
 

@@ -43,7 +43,7 @@ def wanted(context: Context, recipe: Recipe, index: int) -> tuple[list[File], Tr
         File(_destination(recipe, path), text, MODE, owner)
         for path, text in translation.files.items()
     ]
-    policies, objections = policy.carried(source, recipe)
+    policies, objections = policy.carried(source, recipe, texts)
     translation.findings += objections
     carried = files.read(source, recipe.carried) | policies
     made += [File(path, text, MODE, owner) for path, text in carried.items()]
@@ -91,7 +91,7 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
     said = validate.ask(target, context.venv, by.options, by.rules, translation.files)
     objections = validate.objections(said, translation, by.options, by.rules, target.name)
     source = mapping.counterpart(context, index)
-    policies = policy.carried(source, recipe)[0]
+    policies = policy.carried(source, recipe, translation.before)[0]
     findings = [
         *translation.findings,
         *objections,

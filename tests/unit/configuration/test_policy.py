@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from migrate.configuration import paste, policy
 from migrate.services.keystone import RECIPE
 
@@ -21,19 +23,46 @@ class Files:
 
 def test_only_files_with_rules_are_carried() -> None:
     host = Files(**{"policy.yaml": '"a:b": "role:admin"\n', "policy.d/00_default.yaml": "# x\n"})
-    found, findings = policy.carried(host, RECIPE)  # type: ignore[arg-type]
+    found, findings = policy.carried(host, RECIPE, {})  # type: ignore[arg-type]
     assert (list(found), findings) == (["/etc/keystone/policy.yaml"], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "pattern"),
+    [
+        ("policy_file = custom-policy.yaml", "/etc/keystone/custom-policy.yaml"),
+        ("policy_file = /srv/policies/keystone.json", "/srv/policies/keystone.json"),
+        ("policy_dirs = ours\npolicy_dirs = /srv/more", "/srv/more/*"),
+        ("x = rules\npolicy_dirs = $x.d", None),
+        ("x = rules\npolicy_dirs = ${x}/a", "/etc/keystone/rules/a/*"),
+    ],
+)
+def test_policies_are_looked_for_where_the_service_reads_them(
+    written: str, pattern: str | None
+) -> None:
+    """In a folder oslo.policy reads every file, whatever its name ends in."""
+    conf = {"/etc/keystone/keystone.conf": f"[Oslo_Policy]\n{written}\n"}
+    found, findings = policy.patterns(Files(), RECIPE, conf)  # type: ignore[arg-type]
+    assert (pattern in found) if pattern else [one.severity for one in findings] == ["error"]
+
+
+def test_a_custom_file_stays_where_it_is_named() -> None:
+    conf = {"/etc/keystone/keystone.conf": "[oslo_policy]\npolicy_file = ours.json\n"}
+    rule = json.dumps({"a:b": "role:admin"})
+    host = Files(**{"ours.json": rule, "policy.d/10-ours.yml": rule})
+    found, _ = policy.carried(host, RECIPE, conf)  # type: ignore[arg-type]
+    assert list(found) == ["/etc/keystone/ours.json", "/etc/keystone/policy.d/10-ours.yml"]
 
 
 def test_a_json_policy_becomes_the_file_that_is_read() -> None:
     host = Files(**{"policy.json": json.dumps({"a:b": "role:admin"})})
-    found, _ = policy.carried(host, RECIPE)  # type: ignore[arg-type]
+    found, _ = policy.carried(host, RECIPE, {})  # type: ignore[arg-type]
     assert list(found) == ["/etc/keystone/policy.yaml"]
 
 
 def test_what_is_no_policy_is_told_with_its_line() -> None:
     host = Files(**{"policy.yaml": "a: b\n c: [\n", "policy.d/x.yaml": "- a\n"})
-    found, findings = policy.carried(host, RECIPE)  # type: ignore[arg-type]
+    found, findings = policy.carried(host, RECIPE, {})  # type: ignore[arg-type]
     assert found == {}
     assert [str(finding) for finding in findings] == [
         "error [configuration] ctl-a:/etc/keystone/policy.yaml:2: is not YAML. Mend it",
