@@ -147,7 +147,7 @@ def _section_of(api: ApiPort, found: list[Section]) -> Section:
     """The source's section that listens on the API's port, else an empty one of its defaults."""
     for section in found:
         serves = section.kind in ("listen", "frontend")
-        if serves and api.port in [port for _, port in section.binds()]:
+        if serves and any(api.port in ports for _, ports in section.binds()):
             return section
     http = [s for s in found if s.kind == "defaults" and s.http]
     return Section("listen", "", 0, defaults=http[0] if http else None)

@@ -11,6 +11,7 @@ from migrate.checks import (
     chosen,
     clock,
     database,
+    gate,
     logins,
     online,
     operations,
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     chosen.CHECK,
     clock.CHECK,
     virtual_ip.CHECK,  # another holder is why APIs fail
+    gate.CHECK,
     release.CHECK,
     units.CHECK,
     agents.CHECK,
@@ -56,6 +58,7 @@ QUICK: tuple[Check, ...] = (
     chosen.CHECK,
     clock.CHECK,
     virtual_ip.CHECK,
+    gate.CHECK,
     units.CHECK,
     agents.CHECK,
     logins.CHECK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrate.cloud import Context
-from migrate.gate import doors, timer
+from migrate.gate import doors, proof, timer
 from migrate.gate.drain import drain, drained
 from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
@@ -27,8 +27,8 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         id="gate.users",
         title="Close the source to users; its own hosts pass",
         phase=Phase.CUTOVER,
-        done=lambda context: doors.closed(context, "users"),
-        apply=lambda context: doors.close(context, "users"),
+        done=lambda context: proof.holds(context, "users"),
+        apply=_close_to_users,
         revert=doors.reopen,
         needs=("gate.timer", "agents.record"),
         impact=Impact.API_CLOSED,
@@ -49,7 +49,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         id="gate.all",
         title="Close the source to everybody",
         phase=Phase.CUTOVER,
-        done=lambda context: doors.closed(context, "all"),
+        done=lambda context: proof.holds(context, "all"),
         apply=_close_to_all,
         revert=_back_to_users,
         needs=("gate.drain",),
@@ -69,8 +69,14 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
     )
 
 
+def _close_to_users(context: Context) -> None:
+    doors.close(context, "users")
+    proof.prove(context, "users")
+
+
 def _close_to_all(context: Context) -> None:
     doors.close(context, "all")
+    proof.prove(context, "all")
     doors.end_old_workers(context)
 
 

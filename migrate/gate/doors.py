@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from migrate.cloud import Context
 from migrate.errors import PreconditionError
@@ -31,7 +30,7 @@ def close(context: Context, depth: str) -> None:
             raise PreconditionError(
                 f"{host.name}: no HAProxy runs there; the cloud can only be closed in HAProxy"
             )
-        call(host, "haproxy.close", depth, wanted(context, state, own))
+        call(host, "haproxy.close", depth, edit.closed(state["original"], own))
 
 
 def close_target(context: Context) -> None:
@@ -40,16 +39,7 @@ def close_target(context: Context) -> None:
     for host in context.target.controllers:
         state = call(host, "haproxy.state")
         if state["running"]:
-            call(host, "haproxy.close", "users", wanted(context, state, own))
-
-
-def wanted(context: Context, state: dict[str, Any], own: list[str] | None) -> dict[str, str]:
-    """The closed texts of one controller's configuration files, from its original ones."""
-    virtual_ips = {str(one.address) for one in context.source.virtual_ips}
-    ports = {api.port for recipe in context.recipes for api in recipe.apis}
-    return {
-        path: edit.closed(text, virtual_ips, ports, own) for path, text in state["original"].items()
-    }
+            call(host, "haproxy.close", "users", edit.closed(state["original"], own))
 
 
 def closed(context: Context, depth: str) -> bool:

@@ -4,37 +4,62 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 MARK = "# migrate: closed while the cloud is moved"
 MESSAGE = "The cloud is being upgraded; please try again in a few minutes."
 RETRY_SECONDS = 60
-SECTIONS = re.compile(
-    r"^(global|defaults|listen|frontend|backend|peers|userlist|resolvers|cache|program|mailers"
-    r"|http-errors|ring|log-forward|fcgi-app|crt-store|traces)(?:\s+(\S+))?"
+KINDS = re.compile(
+    "global|defaults|listen|frontend|backend|peers|userlist|resolvers|cache|program|mailers|"
+    "http-errors|ring|log-forward|log-profile|fcgi-app|crt-store|traces|acme"
 )
+# database, broker and cache: the cloud's own, which the fence closes
+INNER = frozenset({3306, 5671, 5672, 11211})
+LEADS_ON = ("server", "server-template", "use_backend", "default_backend", "dispatch")
+BIND = re.compile(r"(?:(?:ipv|udp|quic)[46]@)?(?P<address>.*?):(?P<port>\d+)(?:-(?P<last>\d+))?$")
+LOCAL = re.compile(r"(unix@|abns@|fd@|sockpair@|/)")
+LOOPBACK = re.compile(r"(ipv[46]@)?(127\.|localhost:|\[?::1\]?:)")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An address and port where users are heard; closed, an *http* one says so."""
+
+    address: str
+    port: int
+    http: bool
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
 
 
 @dataclass(slots=True)
 class Section:
-    """One section: its kind, its name, the numbers and words of its lines."""
+    """One section: where it stands, and of each of its lines the words and the text itself."""
 
     kind: str
     name: str
-    start: int
+    file: int = 0
+    start: int = 0
     lines: list[list[str]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     defaults: Section | None = None
 
-    def binds(self) -> list[tuple[str, int]]:
-        """Address and port of every `bind`; an address of "" or "*" means all."""
+    def binds(self) -> list[tuple[str, range]]:
+        """Address and ports of every `bind` that can be read; "" and "*" mean all addresses."""
         found = []
-        for words in self.lines:
-            if words[0] == "bind" and len(words) > 1:
-                for one in words[1].split(","):
-                    address, _, port = one.rpartition(":")
-                    if port.split("-")[0].isdigit():
-                        found.append((address.strip("[]"), int(port.split("-")[0])))
+        for one in self._bound():
+            if match := BIND.match(one):
+                first = int(match["port"])
+                ports = range(first, int(match["last"] or first) + 1)
+                found.append((match["address"].strip("[]"), ports))
         return found
+
+    def ports(self) -> set[int]:
+        """The ports of its binds for others than this host itself."""
+        return {port for address, ports in self.binds() if not _loopback(address) for port in ports}
 
     def value(self, key: str) -> list[str]:
         """The last line that begins with *key*, of its own or of its defaults."""
@@ -47,55 +72,94 @@ class Section:
     def http(self) -> bool:
         return self.value("mode") == ["http"]
 
+    @property
+    def hears(self) -> bool:
+        """Whether it hears others than this host itself."""
+        inside = [LOCAL.match(one) or LOOPBACK.match(one) for one in self._bound()]
+        return self.kind in ("listen", "frontend") and not all(inside)
 
-def sections(text: str) -> list[Section]:
-    """The sections of a configuration in order; our own marked lines are not seen."""
+    @property
+    def closes(self) -> bool:
+        """Whether it is closed: all that users reach, but the cloud's inner daemons and pages of
+        HAProxy's own statistics."""
+        if not self.hears:
+            return False
+        if self.http:
+            leads = any(self.value(word) for word in LEADS_ON)
+            return leads or not self.value("stats")
+        return not self.ports() or not self.ports() <= INNER
+
+    def _bound(self) -> list[str]:
+        binds = [words[1] for words in self.lines if words[0] == "bind" and len(words) > 1]
+        return [one for words in binds for one in words.split(",")]
+
+
+def sections(*texts: str) -> list[Section]:
+    """The sections of all files in order; our own marked lines are not seen."""
     found: list[Section] = []
     unnamed: Section | None = None
     named: dict[str, Section] = {}
-    for number, line in enumerate(text.splitlines()):
-        words = _words(line)
-        if not words or MARK in line:
-            continue
-        match = SECTIONS.match(line)
-        if not match:
-            if found:
-                found[-1].lines.append(words)
-            continue
-        base = named.get(words[words.index("from") + 1]) if "from" in words else unnamed
-        section = Section(match[1], match[2] or "", number, defaults=base)
-        if section.kind == "defaults":
-            section.defaults, unnamed = None, section
-            named[section.name] = section
-        found.append(section)
+    for file, text in enumerate(texts):
+        for number, line in enumerate(text.split("\n")):
+            words = _words(line)
+            if not words or MARK in line:
+                continue
+            if not KINDS.fullmatch(words[0]):
+                if found:
+                    found[-1].lines.append(words)
+                    found[-1].texts.append(line.strip())
+                continue
+            base = named.get(words[words.index("from") + 1]) if "from" in words[:-1] else unnamed
+            name = words[1] if len(words) > 1 else ""
+            section = Section(words[0], name, file, number, defaults=base)
+            if section.kind == "defaults":
+                section.defaults = base if "from" in words else None
+                unnamed = named[section.name] = section
+            found.append(section)
     return found
 
 
-def closed(text: str, virtual_ips: set[str], ports: set[int], own: list[str] | None) -> str:
-    """*text* with every section that users reach on a virtual IP closed to all but *own*.
+def closed(texts: dict[str, str], own: list[str] | None) -> dict[str, str]:
+    """*texts*, by path, with every section that users reach closed to all but *own*.
 
-    *own* None closes to everybody. A section in TCP mode is closed when its port is an API's,
-    since databases and brokers stand behind others.
+    *own* None closes to everybody. Too much is closed rather than too little: which sockets the
+    kernel holds, and what is heard there, decides whether it was enough.
     """
-    added: dict[int, list[str]] = {}
-    for section in sections(text):
-        if _serves_users(section, virtual_ips, ports):
-            added[section.start] = _rules(section.http, own)
-    lines = []
-    for number, line in enumerate(text.splitlines(keepends=True)):
-        lines.append(line if line.endswith("\n") else line + "\n")
-        lines += [f"    {rule}  {MARK}\n" for rule in added.get(number, [])]
-    return "".join(lines)
+    added = {
+        (section.file, section.start): _rules(section.http, own)
+        for section in sections(*texts.values())
+        if section.closes
+    }
+    found = {}
+    for file, (path, text) in enumerate(texts.items()):
+        lines = []
+        for number, line in enumerate(text.split("\n")):
+            rules = added.get((file, number), [])
+            lines += [line, *(f"    {rule}  {MARK}" for rule in rules)]
+        found[path] = "\n".join(lines)
+    return found
 
 
-def _serves_users(section: Section, virtual_ips: set[str], ports: set[int]) -> bool:
-    if section.kind not in ("listen", "frontend"):
-        return False
-    public = {"", "*", "0.0.0.0", "::", *virtual_ips}  # noqa: S104  read, not bound
-    reached = [port for address, port in section.binds() if address in public]
-    if not section.http:
-        return bool(ports.intersection(reached))
-    return bool(reached) and not any(words[0] == "stats" for words in section.lines)
+def doors(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[Door]:
+    """Those of HAProxy's *sockets* at which users are heard and must not be any more."""
+    found = [section for section in sections(*texts.values()) if section.hears]
+    shut = [section for section in found if section.closes]
+    spared = {port for section in found if not section.closes for port in section.ports()}
+    http = {port for section in shut if section.http for port in section.ports()}
+    both = set.union(set(), *(section.ports() for section in shut))
+    return [
+        Door(address, port, port in http)
+        for address, port in sockets
+        if not ip_address(address).is_loopback and port not in (spared | INNER) - both
+    ]
+
+
+def left_open(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[Door]:
+    """Doors that no section of *texts* can be seen to bind, or one that is not closed too."""
+    found = [section for section in sections(*texts.values()) if section.hears]
+    shut = {port for section in found if section.closes for port in section.ports()}
+    spared = {port for section in found if not section.closes for port in section.ports()}
+    return [door for door in doors(texts, sockets) if door.port not in shut - spared]
 
 
 def _rules(http: bool, own: list[str] | None) -> list[str]:
@@ -120,4 +184,11 @@ def _rules(http: bool, own: list[str] | None) -> list[str]:
 
 
 def _words(line: str) -> list[str]:
-    return re.sub(r"(?<!\\)#.*$", "", line).split()
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:  # an open quote: HAProxy does not take it either
+        return line.split()
+
+
+def _loopback(address: str) -> bool:
+    return bool(LOOPBACK.match(f"{address}:"))

@@ -6,10 +6,13 @@ import hashlib
 import os
 import re
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from migrate.onhost import record
+from migrate.onhost import listening, record
 from migrate.onhost.systemd import run
 
 UNIT = "haproxy.service"
@@ -18,17 +21,64 @@ RELOAD_SECONDS = 15
 
 
 def files() -> list[str]:
-    """The configuration files that the running HAProxy was given."""
-    with open(f"/proc/{_master()}/cmdline") as stream:
-        words = stream.read().split("\0")
+    """The configuration files that the running HAProxy was given, in its order."""
+    words = _words("cmdline")
     given = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "-f"]
+    if "--" in words:
+        given += words[words.index("--") + 1 :]
     found = []
-    for path in given:
+    for path in (os.path.join(folder(), one) for one in given):
         if os.path.isdir(path):
-            found += [os.path.join(path, n) for n in sorted(os.listdir(path)) if n.endswith(".cfg")]
+            names = sorted(os.fsencode(name) for name in os.listdir(path))
+            inner = [os.path.join(path, os.fsdecode(n)) for n in names if not n.startswith(b".")]
+            found += [one for one in inner if one.endswith(".cfg") and os.path.isfile(one)]
         else:
             found.append(path)
     return found
+
+
+def folder() -> str:
+    """Where relative paths of its configuration begin."""
+    return os.readlink(f"/proc/{_master()}/cwd")
+
+
+def environment() -> dict[str, str]:
+    """What its configuration may name as variables, without what makes it a master of workers."""
+    pairs = [one.partition("=") for one in _words("environ")]
+    own = ("HAPROXY_MWORKER", "HAPROXY_PROCESSES", "HAPROXY_C", "NOTIFY_", "LISTEN_")
+    return {name: value for name, _, value in pairs if name and not name.startswith(own)}
+
+
+def command(paths: list[str]) -> list[str]:
+    """The running HAProxy's own program, to be started with other files."""
+    return [_words("cmdline")[0], *(word for path in paths for word in ("-f", path))]
+
+
+@contextmanager
+def in_memory(texts: list[str]) -> Iterator[list[str]]:
+    """Paths that another program can read *texts* from; nothing of them is on a disk."""
+    with ExitStack() as stack:
+        paths = []
+        for text in texts:
+            stream = stack.enter_context(open(os.memfd_create("haproxy.cfg"), "wb"))
+            stream.write(text.encode(errors="surrogateescape"))
+            stream.flush()
+            paths.append(f"/proc/{os.getpid()}/fd/{stream.fileno()}")
+        yield paths
+
+
+def processes() -> list[int]:
+    """The running HAProxy: master and workers."""
+    master = _master()
+    return [master, *_children(master)] if master else []
+
+
+def sockets() -> dict[str, Any]:
+    """The TCP sockets that it holds, and those of everybody else, as the kernel says.
+
+    {"own": [["10.0.0.10", 5000]], "others": [["0.0.0.0", 22, "sshd"]]}
+    """
+    return {"own": listening.held(processes()), "others": listening.others(processes())}
 
 
 def state() -> dict[str, Any]:
@@ -42,16 +92,16 @@ def state() -> dict[str, Any]:
         return {"original": {}, "current": {}, "closed": "", "leaving": {}, "running": False}
     current = {path: _read(path) for path in files()}
     original = {path: one["text"] for path, one in kept.get("original", {}).items()} or current
-    whole = all(_digest(current.get(p, "")) == d for p, d in kept.get("ours", {}).items())
+    whole = {path: _digest(text) for path, text in current.items()} == kept.get("ours")
     closed = kept.get("depth", "") if kept and whole else ""
-    listening, leaving = _workers()
+    accepting, leaving = _workers()
     counts = {str(pid): _connections(pid) for pid in leaving}
     return {
         "original": original,
         "current": current,
         "closed": closed,
         "leaving": counts,
-        "running": bool(listening),
+        "running": bool(accepting),
     }
 
 
@@ -61,16 +111,12 @@ def close(depth: str, texts: dict[str, str]) -> None:
         kept = record.load(RECORD) or {"original": {}}
         for path in texts:
             if path not in kept["original"]:
-                kept["original"][path] = {
-                    "text": _read(path),
-                    "mode": os.stat(path).st_mode & 0o7777,
-                }
-        for path, text in texts.items():
-            _check(path, text)
+                kept["original"][path] = {"text": _read(path)}
+        _check(list(texts.values()))
         kept["depth"], kept["ours"] = depth, {path: _digest(text) for path, text in texts.items()}
         record.save(RECORD, kept)
         for path, text in texts.items():
-            record.write(path, text, kept["original"][path]["mode"])
+            _replace(path, text)
         reload()
 
 
@@ -83,8 +129,8 @@ def open_again() -> None:
         now = _read(path)
         text = original["text"] if _digest(now) == kept["ours"].get(path) else without_ours(now)
         if text != now:
-            record.write(path, text, original["mode"])
-        record.clear(path)
+            _replace(path, text)
+        record.clear(os.path.realpath(path))
     if run("systemctl", "is-active", UNIT, check=False).strip() == "active":
         reload()
     record.forget(RECORD)
@@ -101,8 +147,8 @@ def reload() -> None:
     run("systemctl", "reload", UNIT)
     deadline = time.monotonic() + RELOAD_SECONDS
     while time.monotonic() < deadline:
-        listening, _ = _workers()
-        if listening and not set(listening) & set(before):
+        accepting, _ = _workers()
+        if accepting and not set(accepting) & set(before):
             return
         time.sleep(0.02)
     raise RuntimeError(f"haproxy did not take its new configuration in {RELOAD_SECONDS} s")
@@ -122,13 +168,28 @@ def end_old_workers() -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _check(path: str, text: str) -> None:
-    staged = f"{path}{record.STAGED[1]}"
-    record.write(staged, text, 0o600)
-    try:
-        run("haproxy", "-c", "-q", "-f", staged)
-    finally:
-        os.unlink(staged)
+def _check(texts: list[str]) -> None:
+    """RuntimeError unless HAProxy takes *texts*, all of them together."""
+    with in_memory(texts) as paths:
+        argv = [*command(paths), "-c", "-q"]
+        done = subprocess.run(
+            argv, cwd=folder(), env=environment(), capture_output=True, check=False
+        )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"haproxy does not take the closed files: {said}")
+
+
+def _replace(path: str, text: str) -> None:
+    """Another text for *path*, where a link leads to; owner and mode stay."""
+    real = os.path.realpath(path)
+    about = os.stat(real)
+    record.write(real, text, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
+
+
+def _words(about: str) -> list[str]:
+    with open(f"/proc/{_master()}/{about}", errors="surrogateescape") as stream:
+        return stream.read().split("\0")
 
 
 def _master() -> int:
@@ -146,9 +207,8 @@ def _children(parent: int) -> list[int]:
 def _workers() -> tuple[list[int], list[int]]:
     """Workers that accept connections, and those that only end what they have."""
     everyone = _children(_master())
-    listeners = run("ss", "-Htlnp")
-    listening = [pid for pid in everyone if f"pid={pid}," in listeners]
-    return listening, [pid for pid in everyone if pid not in listening]
+    accepting = [pid for pid in everyone if listening.held([pid])]
+    return accepting, [pid for pid in everyone if pid not in accepting]
 
 
 def _connections(pid: int) -> int:
@@ -157,9 +217,9 @@ def _connections(pid: int) -> int:
 
 
 def _read(path: str) -> str:
-    with open(path, newline="") as stream:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
         return stream.read()
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -48,11 +48,16 @@ def tidy() -> None:
         pass
 
 
-def write(path: str, text: str, mode: int) -> None:
-    """Replace *path* atomically and durably; whoever is killed in between leaves it as it was."""
+def write(path: str, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace *path* atomically and durably; whoever is killed in between leaves it as it was.
+
+    Bytes that are no UTF-8 are escaped in *text* as Python's `surrogateescape` does.
+    """
     staged = f"{path}{STAGED[0]}"
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as stream:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        if owner:
+            os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode)
         stream.write(text)
         stream.flush()

@@ -1,0 +1,98 @@
+"""The source can be closed: every socket of HAProxy that users reach, and nobody passes it by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.errors import CommandError
+from migrate.gate import doors, edit, proof
+from migrate.host import Host
+from migrate.onhost import call, listening
+
+NAME = "gate"
+PLAIN = "Write its bind as address:port in a section of its own, as HAProxy's manual begins with"
+ONE = "Let haproxy.service alone serve users; stop the other or bind it to an inner address"
+
+
+def run(context: Context) -> list[Finding]:
+    """What would stay open when the source is closed, or could not be seen to be closed."""
+    own = doors.own_addresses(context)
+    found = everywhere(lambda host: _host(context, host, own), context.source.controllers)
+    return [finding for part in found for finding in part]
+
+
+def _host(context: Context, host: Host, own: list[str]) -> list[Finding]:
+    state = call(host, "haproxy.state")
+    if not state["running"]:
+        return [
+            _error(
+                "no HAProxy runs as haproxy.service; the cloud can only be closed in HAProxy",
+                "Start it, with master and workers (-Ws), or see the limits in README.md",
+                host,
+            )
+        ]
+    sockets = call(host, "haproxy.sockets")
+    held = [(address, port) for address, port in sockets["own"]]
+    texts = state["original"]
+    left = edit.left_open(texts, held)
+    findings = [
+        _error(f"HAProxy listens on {door}, which no section binds that can be closed", PLAIN, host)
+        for door in left
+    ]
+    findings += _passed_by(context, host, held, sockets["others"])
+    shut = [door for door in edit.doors(texts, held) if door not in left]
+    return findings + _tried(host, texts, shut, own)
+
+
+def _tried(
+    host: Host, texts: dict[str, str], shut: list[edit.Door], own: list[str]
+) -> list[Finding]:
+    try:
+        told = proof.tried(host, edit.closed(texts, own), shut, own, passes=True)
+    except CommandError as error:
+        message = f"the closed haproxy.cfg could not be tried: {error}"
+        return [_error(message, "Mend what HAProxy says, or write it more plainly", host)]
+    return [
+        _error(f"closed as the cutover does it, {door} {said}", PLAIN, host)
+        for door, said in told.items()
+        if said
+    ]
+
+
+def _passed_by(
+    context: Context, host: Host, held: list[tuple[str, int]], others: list[Any]
+) -> list[Finding]:
+    """Users who reach an API beside HAProxy, and our own calls that HAProxy would refuse."""
+    ports = {api.port for recipe in context.recipes for api in recipe.apis}
+    virtual = {str(one.address) for one in context.source.virtual_ips}
+    findings = [
+        _error(f"another HAProxy listens on {address}:{port}", ONE, host)
+        for address, port, name in others
+        if name == "haproxy" and not listening.inside(address)
+    ]
+    findings += [
+        _error(f"{name} listens on {address}:{port}, where users pass HAProxy by", ONE, host)
+        for address, port, name in others
+        if name != "haproxy" and port in ports
+        if listening.everywhere(address) or address in virtual
+    ]
+    return findings + [
+        _error(
+            f"HAProxy listens on {address}:{port}: closed, it would refuse migrate's own calls to "
+            f"{host.address}",
+            "Bind it to the virtual IP only, and the API itself to the controller's own address",
+            host,
+        )
+        for address, port in held
+        if port in ports and (listening.everywhere(address) or address == host.address)
+    ]
+
+
+def _error(message: str, remedy: str, host: Host) -> Finding:
+    return Finding(NAME, Severity.ERROR, message, remedy, host.name)
+
+
+CHECK = Check(NAME, "the source can be closed", run)

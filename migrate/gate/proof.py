@@ -1,0 +1,136 @@
+"""Whether the doors are closed: by HAProxy's own sockets, and by calls that users could make.
+
+The machine that `migrate` runs on calls as a stranger, a host of the cloud as its own. What it
+cannot tell from there (no route, an address that is elsewhere, a certificate that is asked for) the
+closed files are tried for in a second HAProxy on that controller, which `migrate check` does too.
+"""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address, ip_network
+
+from migrate.cloud import Context
+from migrate.errors import StepError
+from migrate.gate import doors, edit
+from migrate.gate.edit import MESSAGE, Door
+from migrate.host import Host
+from migrate.onhost import call, knock, listening
+
+TRIAL_SECONDS = 60.0
+
+
+def holds(context: Context, depth: str) -> bool:
+    """Whether the source is closed to *depth*, or deeper, and nothing says otherwise."""
+    if not doors.closed(context, depth):
+        return False
+    if depth == "users" and doors.closed(context, "all"):
+        return True
+    return not wrong(context, depth)
+
+
+def prove(context: Context, depth: str) -> None:
+    """StepError naming every door that is not closed to *depth*, or cannot be seen to be."""
+    if found := wrong(context, depth):
+        raise StepError(
+            f"the source is not closed: {'; '.join(found)}. Going back opens what is closed; "
+            "`migrate check` says what to write otherwise in haproxy.cfg"
+        )
+
+
+def wrong(context: Context, depth: str) -> list[str]:
+    """What is not closed as it should be on any source controller, a line each."""
+    own = doors.own_addresses(context)
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(
+            lambda host: _wrong_at(context, host, depth, own), context.source.controllers
+        )
+        named = zip(context.source.controllers, found, strict=True)
+        return [f"{host.name}: {line}" for host, lines in named for line in lines]
+
+
+def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:
+    state = call(host, "haproxy.state")
+    sockets = [(address, port) for address, port in call(host, "haproxy.sockets")["own"]]
+    if left := edit.left_open(state["original"], sockets):
+        return [f"{door} is bound by no section that was closed" for door in left]
+    shut = edit.doors(state["original"], sockets)
+    passes = depth == "users"
+    told = _called(context, host, shut, own, passes)
+    if unsure := [door for door in shut if told[door] is None]:
+        told |= tried(host, state["current"], unsure, own, passes=passes)
+    return [f"{door} {told[door]}" for door in shut if told[door]]
+
+
+def tried(
+    host: Host, texts: dict[str, str], shut: list[Door], own: list[str], *, passes: bool
+) -> dict[Door, str]:
+    """What is wrong at each door, "" where nothing is, by a second HAProxy on *host*."""
+    inside = next(one for one in own if "/" not in one)
+    asked = [(door.address, door.port) for door in shut]
+    heard = call(
+        host, "trial.made", list(texts.values()), asked, inside, MESSAGE, timeout=TRIAL_SECONDS
+    )
+    return {
+        door: f"cannot be tried (heard: {stranger}, {ours})" if said is None else said
+        for door, stranger, ours in zip(shut, heard["stranger"], heard["own"], strict=True)
+        for said in (judged(door, stranger, ours, passes=passes),)
+    }
+
+
+def judged(door: Door, stranger: str, own: str, *, passes: bool) -> str | None:
+    """What is wrong by what was heard there (see `onhost/knock.py`); None: it does not tell."""
+    shut = "closed" if door.http else "reset"
+    if stranger == "open":
+        return "answers users"
+    if passes and own == "closed":
+        return "refuses the cloud's own hosts"
+    if not passes and own == "open":
+        return "answers hosts of the cloud"
+    if stranger != shut or own != ("open" if passes else shut):
+        return None
+    return ""
+
+
+def _called(
+    context: Context, host: Host, shut: list[Door], own: list[str], passes: bool
+) -> dict[Door, str | None]:
+    """The same by calls at *host* itself, from here and from a host of the cloud."""
+    here: list[str] = host.python(doors.ADDRESSES)
+    virtual = [str(one.address) for one in context.source.virtual_ips]
+    targets: list[tuple[Door, str]] = []
+    for door in shut:
+        if listening.everywhere(door.address):
+            targets += [(door, one) for one in (host.address, *virtual) if one in here]
+        elif door.address in here:
+            targets.append((door, door.address))
+    targets = [one for one in targets if _stranger_to(one[1], own)]
+    asked = [(address, door.port) for door, address in targets]
+    inside = next(iter(context.source.computes), host)
+    with ThreadPoolExecutor(2) as pool:
+        ours = pool.submit(call, inside, "knock.each", asked, MESSAGE)
+        theirs = pool.submit(knock.each, asked, MESSAGE)
+        pairs = zip(targets, theirs.result(), ours.result(), strict=True)
+    found: dict[Door, list[str | None]] = {door: [] for door in shut}
+    for (door, _), stranger, own_heard in pairs:
+        found[door].append(judged(door, stranger, own_heard, passes=passes))
+    return {door: _worst(said) for door, said in found.items()}
+
+
+def _worst(said: list[str | None]) -> str | None:
+    """The first thing that is wrong, else None if anything is not known, else ""."""
+    wrong = next((one for one in said if one), None)
+    return wrong if wrong or None in said or not said else ""
+
+
+def _stranger_to(address: str, own: list[str]) -> bool:
+    """Whether a call from this machine to *address* comes from none of *own*."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))  # sends nothing
+            source = ip_address(probe.getsockname()[0])
+        except OSError:
+            return False
+    return not any(source in ip_network(one) for one in own)

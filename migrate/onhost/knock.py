@@ -1,0 +1,77 @@
+"""One call at a port, as a user would make it: what is heard tells whether the port is closed.
+
+"closed"  the answer that we wrote        "open"    any other answer, or a line that is kept
+"reset"   ended without a byte            "silent"  nobody can be reached there, or no HTTP is heard
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+SECONDS = 1.5  # a line that lives so long without a word has been let through
+MOST = 65536
+
+
+def each(targets: Sequence[tuple[str, int]], sign: str, source: str = "") -> list[str]:
+    """What is heard at each address and port of *targets*; *sign* stands in our own answer."""
+    if not targets:
+        return []
+    with ThreadPoolExecutor(min(16, len(targets))) as pool:
+        return list(pool.map(lambda one: ask(one[0], one[1], sign, source), targets))
+
+
+def ask(address: str, port: int, sign: str, source: str = "") -> str:
+    """What is heard at one port, in clear or, where that ends without HTTP, over TLS."""
+    heard = _call(address, port, sign, source, tls=False)
+    return heard if heard not in ("reset", "strange") else _over_tls(address, port, sign, source)
+
+
+def _over_tls(address: str, port: int, sign: str, source: str) -> str:
+    heard = _call(address, port, sign, source, tls=True)
+    return "silent" if heard == "strange" else heard
+
+
+def _call(address: str, port: int, sign: str, source: str, tls: bool) -> str:
+    try:
+        with socket.create_connection((address, port), SECONDS, (source, 0)) as line:
+            return _heard(line, address, sign, tls)
+    except ConnectionResetError:
+        return "reset"
+    except OSError:
+        return "silent"
+
+
+def _heard(line: socket.socket, address: str, sign: str, tls: bool) -> str:
+    answer = b""
+    try:
+        stream = _unproven().wrap_socket(line) if tls else line
+        stream.sendall(f"GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        while len(answer) < MOST:
+            data = stream.recv(MOST)
+            if not data:
+                break
+            answer += data
+    except socket.timeout:  # another error than TimeoutError before Python 3.10  # noqa: UP041
+        return "closed" if sign.encode() in answer else "open"
+    except ssl.SSLEOFError:
+        return "reset"
+    except ssl.SSLError:
+        return "strange"
+    except OSError:  # reset, or a pipe that broke
+        pass
+    if sign.encode() in answer:
+        return "closed"
+    if answer.startswith(b"HTTP/"):
+        return "open"
+    return "strange" if answer else "reset"
+
+
+def _unproven() -> ssl.SSLContext:
+    """Who answers does not matter here, only that an answer comes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,124 @@
+"""A configuration tried in a second HAProxy, in a network of its own where nobody else is.
+
+This process leaves the host's network and mounts for good, and answers by the pipe it was started
+with: call nothing else after it. The second HAProxy has the host's addresses there, on `lo`, and
+empty folders where the first has its unix sockets, so it takes nothing away from it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO
+
+from migrate.onhost import haproxy, knock, listening
+from migrate.onhost.systemd import run
+
+NEW_MOUNTS, NEW_NETWORK, DIE_WITH_PARENT = 0x00020000, 0x40000000, 1
+STRANGER = {4: "203.0.113.253", 6: "2001:db8::253"}  # of networks that are nobody's
+START_SECONDS = 10.0
+# what a call from in here cannot meet, and what has no say in who is let in
+LOOSENED = re.compile(r"(?m)^(\s*bind\s.*?)\s+(?:interface\s+\S+|accept-proxy|verify\s+required)")
+
+
+def made(
+    texts: list[str], doors: list[tuple[str, int]], own: str, sign: str
+) -> dict[str, list[str]]:
+    """What a stranger and a host of the cloud hear at *doors*: {"stranger": [], "own": []}."""
+    folders = sorted({os.path.dirname(path) for path in _unix_sockets()})
+    _leave(folders)
+    for address in {*STRANGER.values(), own, *(one for one, _ in doors)}:
+        _carry(address)
+    loose = [_loosened(text) for text in texts]
+    with haproxy.in_memory(loose) as paths, tempfile.TemporaryFile("w+") as said:
+        second = _started(paths, said)
+        try:
+            _wait(second, said, doors)
+            return {
+                "stranger": _heard(doors, sign, ""),
+                "own": _heard(doors, sign, own),
+            }
+        finally:
+            second.kill()
+            second.wait()
+
+
+def _leave(folders: list[str]) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEW_MOUNTS | NEW_NETWORK):
+        raise OSError(ctypes.get_errno(), "no network name space of its own can be had here")
+    run("mount", "--make-rprivate", "/")
+    for folder in folders:
+        about = os.stat(folder) if os.path.isdir(folder) else None
+        os.makedirs(folder, exist_ok=True)  # below a folder that is ours already
+        run("mount", "-t", "tmpfs", "tmpfs", folder)
+        if about:
+            os.chown(folder, about.st_uid, about.st_gid)
+            os.chmod(folder, about.st_mode & 0o7777)
+    run("ip", "link", "set", "lo", "up")
+
+
+def _carry(address: str) -> None:
+    if address and not listening.everywhere(address) and not listening.inside(address):
+        more = ("nodad",) if ":" in address else ()
+        run("ip", "address", "replace", address, "dev", "lo", *more, check=":" not in address)
+
+
+def _loosened(text: str) -> str:
+    while LOOSENED.search(text):
+        text = LOOSENED.sub(r"\1", text)
+    return text
+
+
+def _started(paths: list[str], said: IO[str]) -> subprocess.Popen[bytes]:
+    def ends_with_us() -> None:
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+
+    # -dr: no name server is in here
+    return subprocess.Popen(
+        [*haproxy.command(paths), "-db", "-dr"],
+        cwd=haproxy.folder(),
+        env=haproxy.environment(),
+        preexec_fn=ends_with_us,  # noqa: PLW1509  no thread runs yet
+        stdout=subprocess.DEVNULL,
+        stderr=said,
+    )
+
+
+def _wait(second: subprocess.Popen[bytes], said: IO[str], doors: list[tuple[str, int]]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not {tuple(one) for one in doors} <= set(listening.sockets().values()):
+        if second.poll() is not None or time.monotonic() > deadline:
+            said.seek(0)
+            raise RuntimeError(
+                "a second HAProxy with the closed files does not listen like the first: "
+                f"{said.read().strip()[-400:]}"
+            )
+        time.sleep(0.02)
+
+
+def _heard(doors: list[tuple[str, int]], sign: str, own: str) -> list[str]:
+    def ask(door: tuple[str, int]) -> str:
+        address, port = door
+        version = 6 if ":" in address else 4
+        source = own if own and (":" in own) == (version == 6) else STRANGER[version]
+        to = STRANGER[version] if listening.everywhere(address) else address
+        return knock.ask(to, port, sign, source)
+
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(ask, doors))
+
+
+def _unix_sockets() -> list[str]:
+    """Where the running HAProxy listens by a path; it binds another name and renames it."""
+    ours = {one for pid in haproxy.processes() for one in listening.inodes(pid)}
+    with open("/proc/net/unix") as stream:
+        lines = [line.split() for line in stream.read().splitlines()[1:]]
+    paths = [words[7] for words in lines if len(words) > 7 and words[6] in ours]
+    return [path for path in paths if path.startswith("/")]
