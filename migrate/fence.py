@@ -22,7 +22,6 @@ from migrate.services.base import Recipe
 GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
 START_SECONDS = 120.0
 PORTS = (3306, 5671, 5672)
-RECORD = "/var/lib/migrate/fence.json"  # of units.fence, with the token
 
 
 def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
@@ -130,15 +129,6 @@ def writers(context: Context) -> list[str]:
     ]
     found = _each(context, lambda host: [host.name, call(host, "mariadb.writers", tried)])
     return [f"{name}: {one}" for name, wrong in found for one in wrong]
-
-
-def token(context: Context) -> str:
-    """What names this fencing: another one, after the source was open again, has another."""
-    found = context.source.first.python(
-        "import os\nresult = json.load(open(payload))['token'] if os.path.exists(payload) else ''",
-        RECORD,
-    )
-    return str(found)
 
 
 def _everywhere(function: str) -> Action:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from migrate import fence
 from migrate.cloud import Context
 from migrate.errors import CommandError, MigrateError, PreconditionError
 from migrate.plan import Phase, Step
@@ -21,6 +20,7 @@ from migrate.services.base import Recipe
 
 STAGES = ("copied", "synced", "released")
 PATH = "/var/lib/migrate/marker.json"
+FENCE = "/var/lib/migrate/fence.json"  # what `onhost/units.py` notes as it fences
 SCHEMA = "migrate_marker"
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};
@@ -51,6 +51,15 @@ def _release(context: Context) -> None:
     mark(context, "released", float(context.target.first.shell(moment)))
 
 
+def fencing(context: Context) -> str:
+    """What names this fencing: another one, after the source was open again, has another."""
+    found = context.source.first.python(
+        "import os\nresult = json.load(open(payload))['token'] if os.path.exists(payload) else ''",
+        FENCE,
+    )
+    return str(found)
+
+
 def stage(context: Context) -> str:
     """The furthest stage that any machine is marked with; "" where there is none.
 
@@ -60,7 +69,7 @@ def stage(context: Context) -> str:
     marks = _marks(context)
     if any(one["stage"] == "released" for one in marks):
         return "released"
-    now = fence.token(context)
+    now = fencing(context)
     found = {one["stage"] for one in marks if _counts(one, now)}
     return next((stage for stage in reversed(STAGES) if stage in found), "")
 
@@ -82,7 +91,7 @@ def released_at(context: Context) -> float:
 
 def refuse_after(context: Context, forbidden: str) -> None:
     """PreconditionError when *forbidden* or a later stage stands, or another stack's marker."""
-    now = fence.token(context)
+    now = fencing(context)
     for one in _marks(context):
         if one["stack"] != context.stack and _counts(one, now):
             raise PreconditionError(
@@ -108,7 +117,7 @@ def mark(context: Context, reached: str, at: float | None = None) -> None:
         "stage": reached,
         "stack": context.stack,
         "source": context.source.first.run("cat", "/etc/machine-id").strip(),
-        "fence": fence.token(context),
+        "fence": fencing(context),
         "at": time.time() if at is None else at,
     }
     words = ", ".join(_literal(values[k]) for k in ("stage", "stack", "source", "fence", "at"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate import fence
+from migrate import markers
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
@@ -51,7 +51,7 @@ def take(context: Context) -> None:
     text = json.dumps(taken)
     source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     source.write(PATH, text, mode=0o600)
-    source.write(NAME, f"{digest(taken)} {fence.token(context)}", mode=0o600)
+    source.write(NAME, f"{digest(taken)} {markers.fencing(context)}", mode=0o600)
     local = context.home / "fingerprint.json"
     local.touch(mode=0o600)
     local.chmod(0o600)
@@ -78,7 +78,7 @@ def required(context: Context) -> Fingerprint:
 
 def name(context: Context) -> str:
     """The digest that names the fenced data; "" where none was taken under this very fence."""
-    found: str = context.source.first.python(READ_NAME, {"name": NAME, "fence": fence.RECORD})
+    found: str = context.source.first.python(READ_NAME, {"name": NAME, "fence": markers.FENCE})
     return found
 
 

@@ -24,7 +24,7 @@ from migrate import (
 )
 from migrate.cloud import Context
 from migrate.configuration import plan as configuration
-from migrate.database import steps as database_steps
+from migrate.database.steps import steps as database_steps
 from migrate.plan import Plan, Step
 from migrate.services.base import Recipe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrate import fence, releases
+from migrate import markers, releases
 from migrate.cloud import Context
 from migrate.errors import MigrateError
 from migrate.onhost import call
@@ -23,6 +23,6 @@ def begun(context: Context) -> bool:
         return True
     try:
         watched = [call(host, "reopen.state") for host in context.source.controllers]
-        return bool(fence.token(context)) or any(one["state"] != "absent" for one in watched)
+        return bool(markers.fencing(context)) or any(one["state"] != "absent" for one in watched)
     except MigrateError:
         return False  # the check of the access says it better

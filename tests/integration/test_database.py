@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from migrate import database, isolation, markers, transfer
+from migrate import isolation, markers, transfer
 from migrate.cloud import Context
-from migrate.database import baseline, connection, copy, heads, ownership, schema, warm
+from migrate.database import baseline, connection, copy, heads, ownership, schema, steps, warm
 from migrate.database.difference import differences
 from migrate.database.places import known
 from migrate.errors import PreconditionError, StepError
@@ -55,7 +55,7 @@ def fenced(context: Context) -> Iterator[None]:
 
 
 def step(id_: str) -> Step:
-    return next(one for one in database.steps((pair.ALPHA, pair.BETA)) if one.id == id_)
+    return next(one for one in steps.steps((pair.ALPHA, pair.BETA)) if one.id == id_)
 
 
 @contextmanager
@@ -272,7 +272,7 @@ def test_the_window_over_and_back(context: Context) -> None:
                     side="target",
                 )
                 assert url == f"mysql+pymysql://alpha:pw-alpha@{pair.TARGET}/alpha_cell0"
-                assert database.source_equals_fence(context) == []
+                assert baseline.source_equals_fence(context) == []
         finally:
             sql(context, "SET GLOBAL read_only = 0")
             baseline.lift(context)
@@ -364,7 +364,7 @@ def test_a_changed_copy_is_not_proven(context: Context) -> None:
 def test_what_was_written_to_a_fenced_source_is_named_on_the_way_back(context: Context) -> None:
     with fenced(context):
         sql(context, "UPDATE alpha.heartbeats SET beats = beats + 1")  # root is not held
-        found = [str(one) for one in database.source_equals_fence(context)]
+        found = [str(one) for one in baseline.source_equals_fence(context)]
         assert found == ["row checksum of alpha.heartbeats: 1 rows on both sides, but not the same"]
         with pytest.raises(StepError, match=r"row checksum of alpha\.heartbeats"):
             baseline.lift(context)
