@@ -49,22 +49,22 @@ def environment() -> dict[str, str]:
     return {name: value for name, _, value in pairs if name and not name.startswith(own)}
 
 
-def command(paths: list[str]) -> list[str]:
+def command() -> list[str]:
     """The running HAProxy's own program, to be started with other files."""
-    return [_words("cmdline")[0], *(word for path in paths for word in ("-f", path))]
+    return [_words("cmdline")[0]]
 
 
 @contextmanager
 def in_memory(texts: list[str]) -> Iterator[list[str]]:
-    """Paths that another program can read *texts* from; nothing of them is on a disk."""
+    """The words that give *texts* to another HAProxy; nothing of them is on a disk."""
     with ExitStack() as stack:
-        paths = []
+        words = []
         for text in texts:
             stream = stack.enter_context(open(os.memfd_create("haproxy.cfg"), "wb"))
             stream.write(text.encode(errors="surrogateescape"))
             stream.flush()
-            paths.append(f"/proc/{os.getpid()}/fd/{stream.fileno()}")
-        yield paths
+            words += ["-f", f"/proc/{os.getpid()}/fd/{stream.fileno()}"]
+        yield words
 
 
 def processes() -> list[int]:
@@ -170,8 +170,8 @@ def end_old_workers() -> None:
 
 def _check(texts: list[str]) -> None:
     """RuntimeError unless HAProxy takes *texts*, all of them together."""
-    with in_memory(texts) as paths:
-        argv = [*command(paths), "-c", "-q"]
+    with in_memory(texts) as given:
+        argv = [*command(), *given, "-c", "-q"]
         done = subprocess.run(
             argv, cwd=folder(), env=environment(), capture_output=True, check=False
         )

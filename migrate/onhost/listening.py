@@ -28,8 +28,8 @@ def sockets() -> dict[str, tuple[str, int]]:
 def held(pids: Iterable[int]) -> list[tuple[str, int]]:
     """The sockets on which any of *pids* listens."""
     known = sockets()
-    inodes = {inode for pid in pids for inode in inodes(pid)}
-    return sorted({known[inode] for inode in inodes if inode in known})
+    open_there = {inode for pid in pids for inode in inodes(pid)}
+    return sorted({known[inode] for inode in open_there if inode in known})
 
 
 def others(pids: Iterable[int]) -> list[tuple[str, int, str]]:

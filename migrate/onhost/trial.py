@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO
 
 from migrate.onhost import haproxy, knock, listening
@@ -24,6 +25,7 @@ NEW_MOUNTS, NEW_NETWORK, DIE_WITH_PARENT = 0x00020000, 0x40000000, 1
 STRANGER = {4: "203.0.113.253", 6: "2001:db8::253"}  # of networks that are nobody's
 START_SECONDS = 10.0
 # what a call from in here cannot meet, and what has no say in who is let in
+NOWHERE = "198.51.100.253:9"
 LOOSENED = re.compile(r"(?m)^(\s*bind\s.*?)\s+(?:interface\s+\S+|accept-proxy|verify\s+required)")
 
 
@@ -31,19 +33,24 @@ def made(
     texts: list[str], doors: list[tuple[str, int]], own: str, sign: str
 ) -> dict[str, list[str]]:
     """What a stranger and a host of the cloud hear at *doors*: {"stranger": [], "own": []}."""
-    folders = sorted({os.path.dirname(path) for path in _unix_sockets()})
-    _leave(folders)
+    started = partial(
+        subprocess.Popen,
+        cwd=haproxy.folder(),
+        env=haproxy.environment(),
+        preexec_fn=_ends_with_us,
+        stdout=subprocess.DEVNULL,
+    )
+    command = haproxy.command()
+    _leave(sorted({os.path.dirname(path) for path in _unix_sockets()}))
     for address in {*STRANGER.values(), own, *(one for one, _ in doors)}:
         _carry(address)
     loose = [_loosened(text) for text in texts]
-    with haproxy.in_memory(loose) as paths, tempfile.TemporaryFile("w+") as said:
-        second = _started(paths, said)
+    with haproxy.in_memory(loose) as files, tempfile.TemporaryFile("w+") as said:
+        # -dr: no name server is in here
+        second = started([*command, *files, "-db", "-dr"], stderr=said)
         try:
             _wait(second, said, doors)
-            return {
-                "stranger": _heard(doors, sign, ""),
-                "own": _heard(doors, sign, own),
-            }
+            return {"stranger": _heard(doors, sign, ""), "own": _heard(doors, sign, own)}
         finally:
             second.kill()
             second.wait()
@@ -62,6 +69,7 @@ def _leave(folders: list[str]) -> None:
             os.chown(folder, about.st_uid, about.st_gid)
             os.chmod(folder, about.st_mode & 0o7777)
     run("ip", "link", "set", "lo", "up")
+    run("ip", "route", "add", "default", "dev", "lo")
 
 
 def _carry(address: str) -> None:
@@ -73,22 +81,12 @@ def _carry(address: str) -> None:
 def _loosened(text: str) -> str:
     while LOOSENED.search(text):
         text = LOOSENED.sub(r"\1", text)
-    return text
+    # who is let in is kept waiting, which tells it from one who is turned away
+    return re.sub(r"(?m)^(\s*server\s+\S+)\s+\S+", rf"\1 {NOWHERE}", text)
 
 
-def _started(paths: list[str], said: IO[str]) -> subprocess.Popen[bytes]:
-    def ends_with_us() -> None:
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-
-    # -dr: no name server is in here
-    return subprocess.Popen(
-        [*haproxy.command(paths), "-db", "-dr"],
-        cwd=haproxy.folder(),
-        env=haproxy.environment(),
-        preexec_fn=ends_with_us,  # noqa: PLW1509  no thread runs yet
-        stdout=subprocess.DEVNULL,
-        stderr=said,
-    )
+def _ends_with_us() -> None:
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _wait(second: subprocess.Popen[bytes], said: IO[str], doors: list[tuple[str, int]]) -> None:

@@ -33,7 +33,8 @@ rm -rf /root/haproxy.kept; cp -a /etc/haproxy /root/haproxy.kept; cp -a /etc/hos
 """
 BACK = """
 rm -rf /etc/haproxy; mv /root/haproxy.kept /etc/haproxy; cat /root/hosts.kept > /etc/hosts
-rm -rf /etc/systemd/system/haproxy.service.d; systemctl daemon-reload; systemctl restart haproxy
+rm -rf /etc/systemd/system/haproxy.service.d; systemctl daemon-reload
+systemctl reset-failed haproxy; systemctl restart haproxy
 """
 
 
@@ -80,7 +81,11 @@ CASES = [
             > /etc/systemd/system/haproxy.service.d/more.conf
         systemctl daemon-reload""",
     ),
-    bound("a-port-by-a-variable", '"{vip}:${PORT}"', refused="no section binds"),
+    Case(
+        "a-port-by-a-variable",
+        "global\n    presetenv PORT 5000\n" + KEYSTONE.replace("{bind}", '"{vip}:${PORT}"'),
+        refused="no section binds",
+    ),
 ]
 
 
@@ -128,7 +133,7 @@ def put(context: Context, source: Host, case: Case) -> None:
     text = source.read(CONFIG)
     head = text[: text.index("listen ")]
     source.write(CONFIG, f"{head}\n{fill(case.text)}", mode=0o644)
-    source.shell(f"{fill(case.prepare)}\nsystemctl restart haproxy")
+    source.shell(f"{fill(case.prepare)}\nsystemctl reset-failed haproxy; systemctl restart haproxy")
 
 
 def filled(context: Context) -> Callable[[str], str]:
