@@ -12,6 +12,7 @@ from migrate.checks import (
     clock,
     database,
     gate,
+    listeners,
     logins,
     online,
     operations,
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     clock.CHECK,
     virtual_ip.CHECK,  # another holder is why APIs fail
     gate.CHECK,
+    listeners.CHECK,
     release.CHECK,
     units.CHECK,
     agents.CHECK,
@@ -59,6 +61,7 @@ QUICK: tuple[Check, ...] = (
     clock.CHECK,
     virtual_ip.CHECK,
     gate.CHECK,
+    listeners.CHECK,
     units.CHECK,
     agents.CHECK,
     logins.CHECK,

@@ -22,6 +22,7 @@ MODULES = (
     "knock",
     "haproxy",
     "trial",
+    "certificates",
     "units",
     "mariadb",
     "manager",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate import proxy
+from migrate import listeners
 from migrate.gate import edit
 from migrate.onhost.haproxy import without_ours
 from migrate.services.base import ApiPort, Recipe
@@ -61,7 +61,7 @@ def test_what_the_target_gets(case: Path) -> None:
     )
     addresses = (VirtualIp(address=IPv4Address("10.0.0.10"), interface="eth0"),)
     source = (case / "source.cfg").read_text()
-    text = proxy.rendered(source, recipes, addresses, "ctl-new", "10.0.0.12")
+    text = listeners.rendered([source], recipes, addresses, "ctl-new", "10.0.0.12")
     assert same(case / "target.cfg", text)
 
 

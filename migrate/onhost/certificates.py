@@ -1,0 +1,84 @@
+"""Files of TLS: read on the source, put on the target, taken away when going back."""
+
+from __future__ import annotations
+
+import base64
+import glob
+import hashlib
+import os
+
+from migrate.onhost import record
+
+RECORD = "certificates"
+
+
+def read(paths: list[str]) -> dict[str, str]:
+    """The files at *paths*, in folders and lists that they name and beside them, in base64."""
+    found: set[str] = set()
+    for path in paths:
+        found |= _around(path)
+    return _contents(sorted(found))
+
+
+def _around(path: str) -> set[str]:
+    if os.path.isdir(path):
+        return {one for one in glob.glob(f"{glob.escape(path)}/*") if os.path.isfile(one)}
+    # a key, an OCSP answer or an issuer lies beside its certificate: a.pem.key
+    found = {path, *(one for one in glob.glob(f"{glob.escape(path)}.*") if os.path.isfile(one))}
+    with open(path, errors="replace") as stream:
+        text = stream.read()
+    if "-----BEGIN" in text:
+        return found
+    for line in text.splitlines():  # a crt-list
+        if line.startswith("/"):
+            found |= _around(line.split()[0].split("[")[0])
+    return found
+
+
+def put(files: dict[str, str]) -> None:
+    """Write *files* for root alone; what was there is recorded once, each by itself."""
+    with record.locked():
+        kept = record.load(RECORD) or {"names": {}, "folders": []}
+        for path in files:
+            kept["names"].setdefault(path, f"tls-{hashlib.sha256(path.encode()).hexdigest()[:16]}")
+            folder = os.path.dirname(path)
+            while not os.path.isdir(folder) and folder not in kept["folders"]:
+                kept["folders"].append(folder)
+                folder = os.path.dirname(folder)
+        record.save(RECORD, kept)
+        for path, text in files.items():
+            record.set_aside(kept["names"][path], path)
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            content = base64.b64decode(text).decode(errors="surrogateescape")
+            record.write(path, content, 0o600)
+
+
+def same(files: dict[str, str]) -> bool:
+    """Whether *files* are here, byte for byte."""
+    try:
+        return _contents(list(files)) == files
+    except OSError:
+        return False
+
+
+def _contents(paths: list[str]) -> dict[str, str]:
+    result = {}
+    for path in paths:
+        with open(path, "rb") as stream:
+            result[path] = base64.b64encode(stream.read()).decode()
+    return result
+
+
+def give_back() -> None:
+    """Everything as it was before `put`: files, and folders that were made for them."""
+    kept = record.load(RECORD)
+    if kept is None:
+        return
+    for name in kept["names"].values():
+        record.put_back(name)
+    for folder in kept["folders"]:  # the deepest first
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass
+    record.forget(RECORD)
