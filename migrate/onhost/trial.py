@@ -38,6 +38,7 @@ def made(
         cwd=haproxy.folder(),
         env=haproxy.environment(),
         preexec_fn=_ends_with_us,
+        text=True,
         stdout=subprocess.DEVNULL,
     )
     command = haproxy.command()
@@ -89,7 +90,7 @@ def _ends_with_us() -> None:
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
-def _wait(second: subprocess.Popen[bytes], said: IO[str], doors: list[tuple[str, int]]) -> None:
+def _wait(second: subprocess.Popen[str], said: IO[str], doors: list[tuple[str, int]]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not {tuple(one) for one in doors} <= set(listening.sockets().values()):
         if second.poll() is not None or time.monotonic() > deadline:
