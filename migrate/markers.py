@@ -11,10 +11,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.errors import CommandError, MigrateError, PreconditionError
+from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
+from migrate.host import Host
 from migrate.plan import Phase, Step
 from migrate.services.base import Recipe
 
@@ -37,7 +40,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         id="release",
         title="Mark the target as the cloud that serves",
         phase=Phase.CUTOVER,
-        done=lambda context: stage(context) == "released",
+        done=lambda context: everywhere(context, "released"),
         apply=_release,
         revert=lambda context: unmark(context, "released"),
         needs=("vip.takeover",),  # at once: from here on users write
@@ -77,6 +80,18 @@ def stage(context: Context) -> str:
 def reached(context: Context, wanted: str) -> bool:
     """Whether the machines are marked *wanted* or a later stage."""
     return _at_least(stage(context), wanted)
+
+
+def everywhere(context: Context, wanted: str) -> bool:
+    """Whether every machine that answers is marked so: a run may have died between two of them."""
+    if not reached(context, wanted):
+        return False
+    asked = [partial(_rows, context), *(partial(_marked, h) for h in context.source.controllers)]
+    for ask in asked:
+        with suppress(UnreachableError):
+            if not any(_at_least(one["stage"], wanted) for one in ask()):
+                return False
+    return True
 
 
 def _at_least(standing: str, wanted: str) -> bool:
@@ -124,11 +139,7 @@ def mark(context: Context, reached: str, at: float | None = None) -> None:
     _sql(context, f"{TABLE}REPLACE INTO {SCHEMA}.stage VALUES ({words});")  # noqa: S608
     for host in context.source.controllers:
         host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
-        kept = [
-            one
-            for one in _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
-            if one["stage"] != reached
-        ]
+        kept = [one for one in _marked(host) if one["stage"] != reached]
         host.write(PATH, json.dumps([*kept, values]), mode=0o600)
 
 
@@ -136,7 +147,7 @@ def unmark(context: Context, reached: str) -> None:
     """Take *reached* and every later stage away; with the first of them all that markers made."""
     gone = STAGES[STAGES.index(reached) :]
     for host in context.source.controllers:
-        marks = _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
+        marks = _marked(host)
         kept = [one for one in marks if one["stage"] not in gone]
         if kept:
             host.write(PATH, json.dumps(kept), mode=0o600)
@@ -159,7 +170,7 @@ def _marks(context: Context) -> list[dict[str, Any]]:
     silent: list[MigrateError] = []
     for host in context.source.controllers:
         try:
-            found += _file(host.shell('cat "$1" 2>/dev/null || true', PATH))
+            found += _marked(host)
         except MigrateError as error:
             silent.append(error)
     try:
@@ -179,7 +190,9 @@ def _rows(context: Context) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _file(text: str) -> list[dict[str, Any]]:
+def _marked(host: Host) -> list[dict[str, Any]]:
+    """The marks in the file of a source controller."""
+    text = host.shell('cat "$1" 2>/dev/null || true', PATH)
     found: list[dict[str, Any]] = json.loads(text or "[]")
     return found
 

@@ -80,9 +80,10 @@ def await_tools(context: Context) -> None:
 
 
 def finish(context: Context) -> None:
-    """Mark the target as upgraded and let the waiting tools go: their memory is wanted now."""
-    markers.mark(context, "synced")
+    """Let the waiting tools go, whose memory is wanted now, and mark the target as upgraded."""
+    # before the mark: it says that this is done, and a run that died between would leave them
     warm.stop(context, "--no-block")  # the services start beside: nobody waits for this
+    markers.mark(context, "synced")
 
 
 def drop(context: Context, recipe: Recipe) -> None:

@@ -85,7 +85,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
             id="database.synced",
             title="Mark the target's databases as upgraded",
             phase=Phase.CUTOVER,
-            done=lambda context: markers.reached(context, "synced"),
+            done=lambda context: markers.everywhere(context, "synced"),
             apply=schema.finish,
             revert=lambda context: markers.unmark(context, "synced"),
             needs=tuple(f"{recipe.project}.schema" for recipe in recipes if recipe.sync),
