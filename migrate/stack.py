@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from migrate.errors import PreconditionError, SettingsError
 from migrate.settings import project_root
 
-PREVIEW_SECONDS = 300
+SECONDS = 300
 
 
 def environment(root: Path | None = None) -> dict[str, str]:
@@ -43,8 +44,8 @@ def changes(stack: str, root: Path | None = None) -> list[str]:
 
     Empty means that the target stands as the stack describes it. Secrets are never shown.
     """
-    said = _pulumi("preview", "--json", "--refresh", "--non-interactive", stack=stack, root=root)
-    digest = json.loads(said)
+    asked = ("preview", "--json", "--refresh", "--non-interactive")
+    digest = _document(*asked, stack=stack, root=root)
     return [
         f"{step['op']} {step['urn'].rpartition('::')[2]}"
         for step in digest.get("steps", [])
@@ -58,19 +59,34 @@ def require(root: Path | None = None) -> None:
         raise PreconditionError("pulumi is not on PATH: `make tools` says where it put it")
 
 
+def _document(*argv: str, stack: str, root: Path | None) -> dict[str, Any]:
+    said = _pulumi(*argv, stack=stack, root=root)
+    try:
+        found: dict[str, Any] = json.loads(said)
+    except ValueError as error:
+        raise PreconditionError(f"pulumi {argv[0]} gave no JSON: {said.strip()[:200]!r}") from error
+    return found
+
+
 def _pulumi(*argv: str, stack: str = "", root: Path | None = None) -> str:
     where = root or project_root()
     require(where)
     named = ("--stack", stack) if stack else ()
-    ended = subprocess.run(
-        ["pulumi", *argv, *named],
-        cwd=where,
-        env=environment(where),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PREVIEW_SECONDS,
-    )
+    try:
+        ended = subprocess.run(
+            ["pulumi", *argv, *named],
+            cwd=where,
+            env=environment(where),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PreconditionError(
+            f"pulumi {argv[0]} gave no answer within {SECONDS} s: run `pulumi {' '.join(argv)}` by "
+            "hand to see what it waits for, as a machine that does not answer"
+        ) from error
     if ended.returncode:
         told = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
         last = next((line for line in reversed(told) if "error" in line.lower()), "no reason given")

@@ -1,0 +1,32 @@
+"""Pulumi that is slow, broken or silent is told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from migrate import stack
+from migrate.errors import PreconditionError
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("exec sleep 60", r"pulumi preview gave no answer within 1 s: run `pulumi preview --json"),
+        ("echo nothing", "pulumi preview gave no JSON: 'nothing'"),
+        ("echo error: no stack named prod >&2; exit 255", "failed: error: no stack named prod"),
+        ("exit 1", "failed: no reason given"),
+    ],
+)
+def test_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(stack, "SECONDS", 1 if "sleep" in script else 60)
+    with pytest.raises(PreconditionError, match=told):
+        stack.changes("prod", tmp_path)
