@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from migrate.images.plan import PROVEN
 from migrate.phases.status import status
 from migrate.session import Session
 from migrate.window import Span, window
@@ -52,10 +53,25 @@ def gather(session: Session) -> dict[str, Any]:
             "parts": {span.step: round(span.seconds, 2) for span in seen.spans},
         },
         "proofs": proofs,
+        "carried": _carried(session.home),
         "events": [
             {**asdict(event), "time": _time(event.at)} for event in session.journal.events()
         ],
     }
+
+
+def _carried(home: Path) -> dict[str, Any]:
+    """How much was proven equal: of databases by the fingerprint at the fence, and of images."""
+    found: dict[str, Any] = {}
+    if (home / "fingerprint.json").exists():
+        fenced = json.loads((home / "fingerprint.json").read_text())
+        tables = fenced["tables"]
+        found["databases"] = len(fenced["databases"])
+        found["tables"] = len(tables)
+        found["rows"] = sum(table["rows"] for table in tables.values())
+    if (home / PROVEN).exists():
+        found["images"] = json.loads((home / PROVEN).read_text())
+    return found
 
 
 def bars(session: Session) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import partial
 
@@ -12,6 +13,7 @@ from migrate.images import held, listed
 from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
+PROVEN = "images.json"  # among the papers, for the report
 FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
 
 
@@ -104,6 +106,8 @@ def _prove(context: Context) -> None:
         raise StepError(f"{len(found)} image(s) are not what they were: {'; '.join(found[:20])}")
     for host in context.target.controllers:
         held.stamp(host, PROOF, images)
+    told = {"files": len(images), "bytes": sum(image.size or 0 for image in images)}
+    (context.home / PROVEN).write_text(json.dumps(told))
 
 
 def _copied(context: Context) -> list[listed.Image]:

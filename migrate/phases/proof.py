@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -13,11 +14,13 @@ from migrate.verify import live, views
 from migrate.verify.comparison import MISSING
 from migrate.window import window
 
+FILE = "verification.json"
+
 
 def verify(session: Session) -> live.Verification:
     """Verify the target that serves; refuses before the release (PreconditionError).
 
-    Keeps `verification.json` (0600): what `live.run` found, `resources`, `differences`, and
+    Keeps `verification.json` (0600): what `live.run` found, `resources`, `differences`, `at`, and
     `working_seconds` from the first refused write to the first new server's ACTIVE, None when the
     journal does not hold the window.
     """
@@ -32,9 +35,10 @@ def verify(session: Session) -> live.Verification:
         "lines": result.lines,
         "findings": [asdict(finding) for finding in result.findings],
         "working_seconds": _working(session, result.document),
+        "at": time.time(),
     }
     result.document = document
-    path = session.home / "verification.json"
+    path = session.home / FILE
     path.touch(mode=0o600)
     path.write_text(json.dumps(document, indent=2, default=str))
     return result

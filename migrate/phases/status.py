@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from migrate import claim, hand, lock
 from migrate.cloud import apart
 from migrate.journal import State
 from migrate.phases import machines
+from migrate.phases.proof import FILE
 from migrate.plan import Phase
 from migrate.session import Session
 
@@ -20,7 +22,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
 
     `{"stack": "lab", "held_by": "", "phases": {"follow": "done", "cutover": "begun"},
     "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "asked": {"hold": "ann ..."},
-    "remarks": ["12:00:01 UTC lock: ..."], "machines": {...}, "next": "migrate ..."}`
+    "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
+    "machines": {...}, "next": "migrate ..."}`
 
     Only with *ask* the controllers are asked, each for a few seconds at most.
     """
@@ -50,6 +53,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
             f"{_clock(one.at)} {one.kind}: {one.text}"
             for one in session.journal.remarks()[-REMARKS:]
         ],
+        "verified": _verified(session),
         "machines": {},
     }
     if ask:
@@ -86,6 +90,11 @@ def following(found: dict[str, Any]) -> str:
         return first
     released = any("released" in one["stages"] for one in seen)
     if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
+        if found.get("verified"):
+            accepted = phases.get("accept", "done") == "done"
+            stays = "" if accepted else f"; `migrate accept {named}` when it is to stay"
+            back = f"the way back is `migrate rollback {named}`"
+            return f"nothing: the target was verified at {found['verified']}{stays}; {back}"
         return f"`migrate verify --stack {stack}`; the way back is `migrate rollback {named}`"
     if phases.get("cutover") == "begun" or any(one["closed"] or one["fenced"] for one in source):
         abort = "" if released else f", `migrate abort --stack {stack}` undoes the window"
@@ -109,6 +118,21 @@ def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str
             "raise sidestep:window.limitSeconds where time was short; then begin again"
         )
     return ""
+
+
+def _verified(session: Session) -> str:
+    """When the cloud that serves now was verified and all was well; "" before that."""
+    try:
+        proof = json.loads((session.home / FILE).read_text())
+        good, at = bool(proof["good"]), float(proof["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    moved = [
+        event.at
+        for event in session.journal.events(Phase.CUTOVER)
+        if event.step == "release" and event.state is State.DONE
+    ]
+    return _clock(at) if good and moved and at > moved[-1] else ""
 
 
 def _word(states: list[State]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import ssl
 from http.cookiejar import CookieJar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urljoin, urlsplit
-from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
+from urllib.request import HTTPCookieProcessor, HTTPSHandler, OpenerDirector, Request, build_opener
 
 from migrate.errors import StepError
 
@@ -16,13 +17,21 @@ OPTION = re.compile(r'<select[^>]*name="region".*?<option value="([^"]+)"', re.S
 FAILED = re.compile(r'class="[^"]*(?:alert-danger|has-error|error)[^"]*"[^>]*>(.*?)<', re.S)
 
 
-def log_in(url: str, *, user: str, password: str, domain: str, seconds: float = 120) -> str:
+def log_in(
+    url: str,
+    *,
+    user: str,
+    password: str,
+    domain: str,
+    tls: ssl.SSLContext | None = None,
+    seconds: float = 120,
+) -> str:
     """Log in at *url*, the page with the form; the address of the page that follows.
 
     Each of the three pages may take *seconds*: horizon has served nothing yet, and all three took
     47 on two slow cores under load. Raises StepError saying what it answered instead.
     """
-    opener = build_opener(HTTPCookieProcessor(CookieJar()))
+    opener = build_opener(HTTPCookieProcessor(CookieJar()), HTTPSHandler(context=tls))
     _, form = _open(opener, url, None, seconds)
     token = TOKEN.search(form)
     if token is None:

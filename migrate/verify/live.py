@@ -13,7 +13,7 @@ from typing import Any
 from migrate.api import Api
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
-from migrate.verify import boot, dashboard, heard, views
+from migrate.verify import addresses, boot, dashboard, heard, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take
 
@@ -53,6 +53,7 @@ def run(
     heard_hosts: Queue[str] = Queue()
     parts: list[tuple[str, Callable[[], None]]] = [
         ("tokens", lambda: _tokens(context, result)),
+        ("addresses", lambda: _addresses(context, result)),
         ("dashboard", lambda: _dashboard(context, result)),
         ("heartbeats", lambda: _heartbeats(context, before, released, result, heard_hosts.put)),
     ]
@@ -181,18 +182,39 @@ def _dashboard(context: Context, result: Verification) -> None:
     if not ports or "password" not in auth:
         result.document["dashboard"] = "not tried: no horizon, or no password to log in with"
         return
-    address = context.source.virtual_ips[0].address
-    port = f":{ports[0].port}" if ports[0].port != 80 else ""
-    began = time.monotonic()
-    dashboard.log_in(
-        f"http://{address}{port}{ports[0].path}",
-        user=auth["username"],
-        password=auth["password"],
-        domain=auth.get("user_domain_name") or "Default",
+    authorities, _ = views.connection(context).config.get_requests_verify_args()
+    tls = addresses.trusting(authorities if isinstance(authorities, str) else "")
+    document = result.document["dashboard"] = {}
+    for one in context.target.virtual_ips:
+        address, port = str(one.address), ports[0].port
+        kind = addresses.scheme(address, port)
+        usual = {"http": 80, "https": 443}[kind]
+        url = f"{kind}://{address}{f':{port}' if port != usual else ''}{ports[0].path}"
+        began = time.monotonic()
+        dashboard.log_in(
+            url,
+            user=auth["username"],
+            password=auth["password"],
+            domain=auth.get("user_domain_name") or "Default",
+            tls=tls,
+        )
+        took = document[url] = round(time.monotonic() - began, 1)
+        result.lines.append(f"horizon logged in at {url} in {took} s")
+
+
+def _addresses(context: Context, result: Verification) -> None:
+    """Every API answers at every virtual IP, not only where the catalogue leads."""
+    found = addresses.ask_all(context)
+    result.document["apis"] = [asdict(one) for one in found]
+    for one in found:
+        if one.wrong:
+            result.fails(f"{one.api} at {one.url} {one.wrong}", "See HAProxy's log on the target")
+    good = [one for one in found if not one.wrong]
+    slowest = max((one.seconds for one in good), default=0.0)
+    result.lines.append(
+        f"{len(good)} of {len(found)} APIs answered at {len(context.target.virtual_ips)} virtual "
+        f"IP(s), the slowest in {slowest:.1f} s"
     )
-    took = round(time.monotonic() - began, 1)
-    result.document["dashboard"] = {"seconds": took}
-    result.lines.append(f"horizon logged in in {took} s")
 
 
 def _heartbeats(

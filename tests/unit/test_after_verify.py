@@ -1,0 +1,160 @@
+"""What is told once `migrate verify` has passed: APIs at each address, status, the report."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from migrate.journal import Journal, State
+from migrate.phases import status
+from migrate.phases.compose import compose
+from migrate.phases.proof import FILE
+from migrate.plan import Phase
+from migrate.report import write_report
+from migrate.session import Session
+from migrate.verify import addresses
+from tests.unit import fakes
+
+
+class Handler(BaseHTTPRequestHandler):
+    answers = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.answers)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class Broken(Handler):
+    answers = 503
+
+
+def certificate(folder: Path) -> Path:
+    """Of another name than any address, signed by itself."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloud.example")]),
+    )
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "cert.pem"
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none)
+    path.write_bytes(made.public_bytes(pem) + private)
+    return path
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Any]:
+    running = []
+
+    def start(address: str, handler: type[Handler] = Handler, *, tls: bool = False) -> int:
+        server = ThreadingHTTPServer((address, 0), handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate(tmp_path))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+        return int(server.server_address[1])
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_an_api_is_asked_as_its_users_reach_it(serve: Any, address: str, tls: bool) -> None:
+    port = serve(address, tls=tls)
+    found = addresses._ask("nova", address, port, "/")
+    assert found.wrong == ""
+    assert found.status == 200
+    assert found.url == f"http{'s' if tls else ''}://{address}:{port}/"
+
+
+def test_a_proxy_without_a_backend_is_no_answer(serve: Any) -> None:
+    port = serve("127.0.0.1", Broken)
+    assert addresses._ask("nova", "127.0.0.1", port, "/").wrong == "answered 503"
+    assert "does not answer" in addresses._ask("nova", "127.0.0.3", port, "/").wrong
+
+
+def test_every_api_at_every_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = fakes.context(tmp_path)
+    asked = []
+    monkeypatch.setattr(addresses, "_ask", lambda *one: asked.append(one))
+    addresses.ask_all(context)
+    apis = [api for recipe in context.recipes for api in recipe.apis]
+    assert len(asked) == len(apis) * len(context.target.virtual_ips)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    context, _ = fakes.context(tmp_path)
+    plan = compose(context)
+    journal = Journal(tmp_path / "journal", "cutover")
+    for step in plan.phase(Phase.FOLLOW, Phase.CUTOVER):
+        journal.record(step.phase, step.id, State.STARTED)
+        journal.record(step.phase, step.id, State.DONE, "see `journalctl`")
+    yield Session(context, plan, journal)
+    journal.close()
+
+
+def proof(session: Session, **changed: Any) -> None:
+    now = datetime.now(UTC).timestamp()
+    api = {"api": "nova", "url": "https://10.0.0.9:8774/", "status": 200, "seconds": 0.2}
+    document: dict[str, Any] = {
+        **{"good": True, "at": now + 1, "lines": ["it answered ping"], "findings": []},
+        **{"resources": 3, "differences": [], "apis": [{**api, "wrong": ""}]},
+    }
+    (session.home / FILE).write_text(json.dumps({**document, **changed}))
+
+
+def test_status_says_that_it_was_verified(session: Session) -> None:
+    assert status.status(session, held="")["next"].startswith("`migrate verify")
+    proof(session)
+    said = status.status(session, held="")["next"]
+    assert said.startswith("nothing: the target was verified at")
+    assert "`migrate accept --stack test --execute` when it is to stay" in said
+    assert "`migrate rollback --stack test --execute`" in said
+
+
+@pytest.mark.parametrize("changed", [{"good": False}, {"at": 1.0}, {"at": None}])
+def test_another_or_a_bad_proof_does_not_count(session: Session, changed: Any) -> None:
+    proof(session, **changed)
+    assert status.status(session, held="")["next"].startswith("`migrate verify")
+
+
+def test_the_report_shows_what_was_proven(session: Session) -> None:
+    proof(session)
+    table = {"rows": 5, "checksum": 1}
+    fenced = {"databases": {"nova": ""}, "tables": {"nova.a": table, "nova.b": table}}
+    (session.home / "fingerprint.json").write_text(json.dumps(fenced))
+    (session.home / "images.json").write_text('{"files": 4, "bytes": 99}')
+    page = write_report(session).read_text()
+    assert "`" not in page
+    assert "<code>migrate accept --stack test --execute</code>" in page
+    assert "2 tables of 1 databases, 10 rows" in page
+    assert "4 image files, 99 bytes" in page
+    assert "https://10.0.0.9:8774/" in page
+    assert "it answered ping" in page
