@@ -43,21 +43,22 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
 
 def waiting(context: Context, host: Host) -> set[str]:
     """The units that wait on *host*: they run, and have not begun."""
-    units = list(_users(context))
+    units = list(_users(context, host))
     return set(units) - set(call(host, "waiting.unready", units))
 
 
 def held(context: Context, host: Host) -> set[str]:
     """The units that wait on *host* or are on their way to it: none of them begins by itself."""
-    return set(call(host, "waiting.held", list(_users(context))))
+    return set(call(host, "waiting.held", list(_users(context, host))))
 
 
-def _users(context: Context) -> dict[str, str]:
-    """The units that can wait, and whose they are; horizon is not of this kind."""
+def _users(context: Context, host: Host) -> dict[str, str]:
+    """The units that can wait on *host*, and whose they are; horizon is not of this kind."""
+    first = host.address == context.target.first.address
     return {
         unit: recipe.user
         for recipe in context.recipes
-        for unit in recipe.target_units
+        for unit in recipe.units_of(first=first)
         if unit in MODULES
     }
 
@@ -66,14 +67,14 @@ def _wait_or_serve(context: Context) -> bool:
     """Whether all wait, or have done what they waited for."""
     if markers.reached(context, "synced"):
         return True
-    units = set(_users(context))
-    return all(waiting(context, host) == units for host in context.target.controllers)
+    return all(
+        waiting(context, host) == set(_users(context, host)) for host in context.target.controllers
+    )
 
 
 def _begin(context: Context) -> None:
-    users = _users(context)
     for host in context.target.controllers:
-        arguments = (PROGRAM, users, MODULES, SECONDS)
+        arguments = (PROGRAM, _users(context, host), MODULES, SECONDS)
         if wrong := call(host, "waiting.begin", *arguments, timeout=2 * SECONDS + 60):
             raise StepError(
                 f"{host.name}: {'; '.join(wrong)}: see its log in /var/log and `journalctl -u`"
@@ -82,4 +83,4 @@ def _begin(context: Context) -> None:
 
 def _end(context: Context) -> None:
     for host in context.target.controllers:
-        call(host, "waiting.end", list(_users(context)))
+        call(host, "waiting.end", list(_users(context, context.target.first)))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from migrate.cloud import Context
 from migrate.errors import StepError
+from migrate.host import Host
 from migrate.onhost import call
 from migrate.plan import Action, Check, Impact, Phase, Step
 from migrate.services.base import Recipe
@@ -65,8 +66,8 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 def _start(recipe: Recipe) -> Action:
     def apply(context: Context) -> None:
         """Enable, start, wait until each API answers on the own address and each unit lives."""
-        units = list(recipe.target_units)
         for host in context.target.controllers:
+            units = _units(context, recipe, host)
             host.run("systemctl", "enable", "--quiet", *units)
             call(host, "waiting.go", units)
             wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
@@ -87,7 +88,8 @@ def _runs(recipe: Recipe) -> Check:
     def done(context: Context) -> bool:
         """Whether all units are enabled, alive, and every API answers."""
         for host in context.target.controllers:
-            enabled = host.succeeds("systemctl", "is-enabled", "--quiet", *recipe.target_units)
+            units = _units(context, recipe, host)
+            enabled = host.succeeds("systemctl", "is-enabled", "--quiet", *units)
             if not enabled or _dead(context, recipe):
                 return False
             if host.python(SERVE, [_urls(recipe, host.address), 0]):
@@ -117,14 +119,20 @@ def _dead(context: Context, recipe: Recipe) -> list[str]:
     """Units that are not active or have no process."""
     wrong = []
     for host in context.target.controllers:
-        state = call(host, "systemd.state", list(recipe.target_units))
+        units = _units(context, recipe, host)
+        state = call(host, "systemd.state", units)
         for unit, one in state["units"].items():
             if one["ActiveState"] != "active" or unit not in state["alive"]:
                 wrong.append(f"{unit} on {host.name} is {one['ActiveState']}")
-        missing = len(recipe.target_units) - len(state["units"])
+        missing = len(units) - len(state["units"])
         if missing:
             wrong.append(f"{missing} unit(s) of {recipe.project} are not installed on {host.name}")
     return wrong
+
+
+def _units(context: Context, recipe: Recipe, host: Host) -> list[str]:
+    """The units of *recipe* that serve on *host*."""
+    return list(recipe.units_of(first=host.address == context.target.first.address))
 
 
 def _urls(recipe: Recipe, address: str) -> list[str]:

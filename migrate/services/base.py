@@ -112,6 +112,7 @@ class Recipe:
     forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see migrate/agents.py
     queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
     target_units: tuple[str, ...] = ()  # started on the target in the window, in this order
+    alone: tuple[str, ...] = ()  # of those, on the first controller only: two would share a name
     target_data_plane_units: tuple[str, ...] = ()  # there, but started after the window
     configs: tuple[Config, ...] = ()
     namespaces: tuple[str, ...] = ()  # of the option generator, for all `configs`
@@ -124,6 +125,10 @@ class Recipe:
     online: tuple[Tool, ...] = ()
     status_check: Tool | None = None
     heads: tuple[Heads, ...] = ()
+
+    def units_of(self, *, first: bool) -> tuple[str, ...]:
+        """What starts on a controller of the target, the first or another."""
+        return tuple(unit for unit in self.target_units if first or unit not in self.alone)
 
     @property
     def folder(self) -> PurePosixPath:

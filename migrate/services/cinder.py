@@ -8,6 +8,7 @@ RECIPE = Recipe(
     databases=(DatabaseUrl(name="cinder", path="/etc/cinder/cinder.conf", section="database"),),
     source_control_units=("cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),
     target_units=("cinder-api", "cinder-scheduler", "cinder-volume"),
+    alone=("cinder-volume",),  # all would serve the source's `host`, and do its work twice
     configs=(
         Config(path="/etc/cinder/cinder.conf"),
         Config(path="/etc/cinder/cinder.conf.d/*.conf"),
