@@ -235,7 +235,8 @@ def _unlisted(
     """Stacks that no listing of the administrator shows, each with its project and change."""
     listed = {*before.resources.get("stack", {}), *now.resources.get("stack", {})}
     for one in stacks:
-        made, gone = one["created_at"] >= released, one["deleted_at"] is not None
+        made = (one["created_at"] or 0.0) >= released
+        gone = one["deleted_at"] is not None
         if one["id"] in listed or (made and gone):
             continue
         found = {"id": one["id"], "name": one["name"], "tenant": one["tenant"]}

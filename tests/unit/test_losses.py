@@ -328,12 +328,17 @@ def test_stacks_of_other_projects_are_found() -> None:
     rows = [
         row("new", released + 1),
         row("old", released - 9),
+        {**row("undated", 0.0), "created_at": None},
         row("gone", released - 9, released + 2),
         row("passing", released + 1, released + 2),
         row("listed", released + 1),
     ]
     listed = {"id": "listed", "stack_name": "listed", "project": "p1"}
     result = found(listing(stack={}), listing(stack={"listed": listed}), stacks=rows)
-    assert result.counts == {"created": 2, "changed": 1, "deleted": 1, "data": 0}
+    assert result.counts == {"created": 2, "changed": 2, "deleted": 1, "data": 0}
     told = {change: [one["id"] for one in all_] for change, all_ in types(result)["stack"].items()}
-    assert told == {"created": ["listed", "new"], "changed": ["old"], "deleted": ["gone"]}
+    assert told == {
+        "created": ["listed", "new"],
+        "changed": ["old", "undated"],
+        "deleted": ["gone"],
+    }
