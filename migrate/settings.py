@@ -106,6 +106,7 @@ class Settings(Model):
     cloud: CloudsFile
     window: Window = Window()
     services: Words | None = None  # None: all we know
+    leave: Words = ()  # what `migrate check` names and no recipe moves: may be lost
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
     backup: str = Field(default="", pattern=r"^$|^(file|s3)://")

@@ -17,6 +17,7 @@ MODULES = (
     "record",
     "systemd",
     "kernel",
+    "sockets",
     "runs",
     "listening",
     "knock",

@@ -72,6 +72,7 @@ class ApiPort:
     port: int
     path: str = "/"
     own_port: int | None = None  # where it differs from `port`
+    types: tuple[str, ...] = ()  # of the catalogue
 
     @property
     def own(self) -> int:
@@ -107,6 +108,7 @@ class Recipe:
     databases: tuple[DatabaseUrl, ...] = ()
     cells: Cells | None = None
     source_control_units: tuple[str, ...] = ()
+    succeeded_units: tuple[str, ...] = ()  # control units whose work others do on the target
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
     forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see migrate/agents.py

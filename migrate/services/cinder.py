@@ -23,7 +23,7 @@ RECIPE = Recipe(
     policy="cinder",
     carried=("/etc/cinder/nfs_shares",),
     pastes=("/etc/cinder/api-paste.ini",),
-    apis=(ApiPort(name="cinder", port=8776),),
+    apis=(ApiPort(name="cinder", port=8776, types=("block-storage", "volumev3", "volume")),),
     sync=(Tool(argv=("cinder-manage", "db", "sync")),),
     online=(Tool(argv=("cinder-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("cinder-status", "upgrade", "check"), accepted=(0, 1)),

@@ -39,7 +39,7 @@ RECIPE = Recipe(
         "/etc/glance/property-protections-roles.conf",
     ),
     pastes=("/etc/glance/glance-api-paste.ini",),
-    apis=(ApiPort(name="glance", port=9292),),
+    apis=(ApiPort(name="glance", port=9292, types=("image",)),),
     sync=(
         Tool(argv=("glance-manage", "db", "expand")),
         Tool(argv=("glance-manage", "db", "migrate")),

@@ -22,8 +22,8 @@ RECIPE = Recipe(
     policy="heat",
     pastes=("/etc/heat/api-paste.ini",),
     apis=(
-        ApiPort(name="heat", port=8004),
-        ApiPort(name="heat-cfn", port=8000),
+        ApiPort(name="heat", port=8004, types=("orchestration",)),
+        ApiPort(name="heat-cfn", port=8000, types=("cloudformation",)),
     ),
     sync=(Tool(argv=("heat-manage", "db_sync")),),
     status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),

@@ -22,7 +22,7 @@ RECIPE = Recipe(
     ),
     policy="keystone",
     keys=("/etc/keystone/fernet-keys", "/etc/keystone/credential-keys"),
-    apis=(ApiPort(name="keystone", port=5000, path="/v3"),),
+    apis=(ApiPort(name="keystone", port=5000, path="/v3", types=("identity",)),),
     sync=(
         Tool(argv=("keystone-manage", "db_sync", "--expand")),
         Tool(argv=("keystone-manage", "db_sync", "--migrate")),

@@ -15,6 +15,7 @@ RECIPE = Recipe(
         *("neutron-api", "neutron-server", "neutron-rpc-server", "neutron-periodic-workers"),
         "neutron-ovn-maintenance-worker",
     ),
+    succeeded_units=("neutron-server",),
     source_data_plane_units=(
         *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-dhcp-agent"),
         *("neutron-l3-agent", "neutron-metadata-agent", "neutron-metering-agent"),
@@ -57,7 +58,7 @@ RECIPE = Recipe(
     policy="neutron",
     carried=("/etc/neutron/dnsmasq-neutron.conf",),
     pastes=("/etc/neutron/api-paste.ini",),
-    apis=(ApiPort(name="neutron", port=9696),),
+    apis=(ApiPort(name="neutron", port=9696, types=("network",)),),
     sync=(
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--expand")),
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--contract")),

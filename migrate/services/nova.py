@@ -16,6 +16,7 @@ RECIPE = Recipe(
         *("nova-api", "nova-api-metadata", "nova-api-os-compute", "nova-scheduler"),
         *("nova-conductor", "nova-novncproxy", "nova-serialproxy", "nova-spicehtml5proxy"),
     ),
+    succeeded_units=("nova-api-os-compute",),
     compute_units=("nova-compute",),
     queues=("conductor",),
     target_units=(
@@ -35,7 +36,7 @@ RECIPE = Recipe(
     carried=("/etc/nova/vendor_data.json",),
     pastes=("/etc/nova/api-paste.ini",),
     apis=(
-        ApiPort(name="nova", port=8774),
+        ApiPort(name="nova", port=8774, types=("compute",)),
         ApiPort(name="nova-metadata", port=8775),
         ApiPort(name="nova-novncproxy", port=6080, path="/vnc_auto.html"),
     ),

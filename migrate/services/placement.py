@@ -20,7 +20,7 @@ RECIPE = Recipe(
         *("oslo.middleware.cors", "oslo.middleware.http_proxy_to_wsgi", "osprofiler"),
     ),
     policy="placement",
-    apis=(ApiPort(name="placement", port=8778),),
+    apis=(ApiPort(name="placement", port=8778, types=("placement",)),),
     sync=(Tool(argv=("placement-manage", "db", "sync")),),
     online=(Tool(argv=("placement-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("placement-status", "upgrade", "check"), accepted=(0, 1)),

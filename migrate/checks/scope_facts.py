@@ -1,0 +1,188 @@
+"""What the source's hosts, database, broker and catalogue say of who uses them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from migrate.api import admin_at
+from migrate.checks import traces
+from migrate.checks.check import everywhere
+from migrate.checks.sql import SYSTEM, session
+from migrate.cloud import Context
+from migrate.database import progress
+from migrate.database.places import places
+from migrate.errors import MigrateError
+from migrate.gate.doors import own_addresses
+from migrate.host import Host
+from migrate.markers import SCHEMA
+from migrate.onhost import call
+
+USUAL = {3306: "database", 5671: "broker", 5672: "broker", 11211: "cache"}
+# what listens on a controller as one of the three; a broker's other ports are its own affair
+PROGRAMS = {"mariadbd": "database", "mysqld": "database", "memcached": "cache"}
+SERVERS = ("mariadb", "mysql", "mysqld", "rabbitmq-server", "memcached", "epmd")
+
+# three commands, each a start of Erlang: consumers by channel, channels by connection, connections
+CONSUMERS = """
+import json, subprocess
+def ctl(*argv):
+    done = subprocess.run(["rabbitmqctl", "-q", "--formatter", "json", *argv],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return json.loads(done.stdout or "[]") if done.returncode == 0 else []
+peers = {c["pid"]: [c["peer_host"], c["peer_port"]]
+         for c in ctl("list_connections", "pid", "peer_host", "peer_port")}
+channels = {c["pid"]: peers.get(c["connection"]) for c in ctl("list_channels", "pid", "connection")}
+result = []
+for vhost in ctl("list_vhosts", "name"):
+    for one in ctl("list_consumers", "-p", vhost["name"]):
+        peer = channels.get(one["channel_pid"])
+        if peer:
+            result.append([one["queue_name"], vhost["name"], *peer])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A host's sockets and units, as `onhost/sockets.py` tells them; computes do not `listen`."""
+
+    name: str
+    listening: list[dict[str, Any]] = field(default_factory=list)
+    connected: list[dict[str, Any]] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Who takes messages out of a queue, and from where he is connected."""
+
+    queue: str
+    vhost: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A URL of the catalogue; `kind` is its service's type, `name` its service's name."""
+
+    kind: str
+    name: str
+    interface: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that is judged; `own` are the addresses of the cloud's hosts."""
+
+    virtual_ips: tuple[str, ...]
+    own: frozenset[str]
+    controllers: list[Machine]
+    computes: list[Machine] = field(default_factory=list)
+    daemons: dict[int, str] = field(default_factory=lambda: dict(USUAL))
+    databases: dict[str, int] = field(default_factory=dict)  # tables by name, of those unknown
+    sessions: list[tuple[str, int, str]] = field(default_factory=list)  # address, port, database
+    consumers: list[Consumer] = field(default_factory=list)
+    endpoints: list[Endpoint] = field(default_factory=list)
+    servers: tuple[str, ...] = SERVERS
+
+    @property
+    def hosts(self) -> list[Machine]:
+        return [*self.controllers, *self.computes]
+
+    def is_own(self, address: str) -> bool:
+        """Whether *address* is one of the cloud's own hosts."""
+        return address in self.own or address.startswith("127.") or address == "::1"
+
+    def holder(self, address: str, port: int) -> str:
+        """The thing that is connected from there; "" for a recipe's unit, or nobody any more."""
+        if not self.is_own(address):
+            return address
+        for host in self.hosts:
+            for row in host.connected:
+                if row["local"] == [address, port] and not traces.is_known(row["unit"]):
+                    return traces.of_unit(row["unit"], row["program"])
+        return ""
+
+    def user_of_database(self, name: str) -> str:
+        """The thing that works in database *name* just now."""
+        found = [self.holder(host, port) for host, port, used in self.sessions if used == name]
+        return Counter(one for one in found if one).most_common(1)[0][0] if any(found) else ""
+
+
+def gather(context: Context) -> Facts:
+    """Ask all hosts, the database, the broker and the catalogue."""
+    source = context.source
+    listening = everywhere(lambda host: call(host, "sockets.listening"), source.controllers)
+    daemons = dict(USUAL)
+    for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
+        daemons[row["port"]] = PROGRAMS[row["program"]]
+    databases, sessions = _databases(context)
+    consumers = _consumers(source.controllers)
+    machines = everywhere(lambda host: _machine(host, sorted(daemons)), source.hosts)
+    for machine, rows in zip(machines, listening, strict=False):  # controllers come first
+        machine.listening.extend(rows)
+    return Facts(
+        virtual_ips=tuple(str(one.address) for one in source.virtual_ips),
+        own=frozenset(own_addresses(context)) | {str(one.address) for one in source.virtual_ips},
+        controllers=machines[: len(source.controllers)],
+        computes=machines[len(source.controllers) :],
+        daemons=daemons,
+        databases=databases,
+        sessions=sessions,
+        consumers=consumers,
+        endpoints=endpoints(context),
+    )
+
+
+def _machine(host: Host, ports: list[int]) -> Machine:
+    connected = call(host, "sockets.connected", ports)
+    return Machine(host.name, connected=connected, running=call(host, "sockets.running"))
+
+
+def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
+    host = context.source.first
+    known = {one.name for one in places(host, context.recipes)} | {*SYSTEM, progress.SCHEMA, SCHEMA}
+    with session(host) as database:
+        rows = database.rows(
+            "SELECT s.schema_name, count(t.table_name) AS tables "
+            "FROM information_schema.schemata s LEFT JOIN information_schema.tables t "
+            "ON t.table_schema = s.schema_name GROUP BY s.schema_name"
+        )
+        live = database.rows(
+            "SELECT host, db FROM information_schema.processlist WHERE db IS NOT NULL"
+        )
+    unknown = {r["schema_name"]: int(r["tables"]) for r in rows if r["schema_name"] not in known}
+    ends = [(str(row["host"]).rpartition(":"), str(row["db"])) for row in live]
+    return unknown, [(a, int(port), db) for (a, _, port), db in ends if port.isdigit()]
+
+
+def _consumers(controllers: tuple[Host, ...]) -> list[Consumer]:
+    """Of the first controller whose broker answers."""
+    for host in controllers:
+        if found := host.python(CONSUMERS, timeout=180):
+            return [Consumer(*one) for one in found]
+    return []
+
+
+def endpoints(context: Context) -> list[Endpoint]:
+    """What the catalogue tells; [] where the administrator cannot log in, which others say."""
+    try:
+        api = admin_at(context)
+        services = {
+            one["id"]: one
+            for one in api.pages("identity", "/services", "services")
+            if one["enabled"]
+        }
+        listed = api.pages("identity", "/endpoints", "endpoints")
+    except MigrateError:
+        raise
+    except Exception:  # keystoneauth raises many kinds
+        return []
+    return [
+        Endpoint(service["type"], service.get("name", ""), one["interface"], one["url"])
+        for one in listed
+        if one["enabled"] and (service := services.get(one["service_id"]))
+    ]
