@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from migrate.checks import (
     access,
+    accounts,
     agents,
     charset,
     chosen,
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     scope.CHECK,
     operations.CHECK,
     logins.CHECK,
+    accounts.CHECK,
     database.CHECK,
     charset.CHECK,
     online.CHECK,

@@ -35,7 +35,7 @@ def run(context: Context) -> list[Finding]:
 
 
 def _target(context: Context, here: tuple[int, ...]) -> list[Finding]:
-    """The target's server must not be older: it would not take all that the source's holds."""
+    """Equality is judged by the servers' own checksums, which differ from series to series."""
     if not context.target.controllers:
         return []
     try:
@@ -43,12 +43,23 @@ def _target(context: Context, here: tuple[int, ...]) -> list[Finding]:
             there = _version(database)
     except MigrateError:
         return []  # the check of the target says why
-    if there >= here:
+    return series(here, there)
+
+
+def series(here: tuple[int, ...], there: tuple[int, ...]) -> list[Finding]:
+    """What it means that the source's server is of series *here*, the target's of *there*."""
+    if there == here:
         return []
+    remedy = (
+        f"Upgrade the source's MariaDB to {_told(there)} in place first: a restart for its services"
+    )
+    if there < here:
+        remedy = f"Install MariaDB {_told(here)} on the target"
     return [
         _error(
-            f"the target's MariaDB {_told(there)} is older than the source's {_told(here)}",
-            "Install the same or a newer MariaDB on the target",
+            f"MariaDB is of series {_told(here)} on the source and {_told(there)} on the target: "
+            "the copy could not be proven equal",
+            remedy,
         )
     ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, urls
-from migrate.database.places import logins
+from migrate.database.places import Place, logins
+from migrate.host import Host
 
 NAME = "logins"
 # logs in as a service does, from where it runs; the password goes through an inherited pipe
@@ -18,11 +19,11 @@ def ask(one):
     try:
         ran = subprocess.run(
             ["mariadb", f"--defaults-file=/dev/fd/{reader}", "--connect-timeout=10",
-             "-e", "SELECT 1", one["name"]],
+             "--batch", "--skip-column-names", "-e", one["statement"], one["name"]],
             pass_fds=(reader,), capture_output=True, text=True, timeout=30)
-        return ran.stderr.strip() if ran.returncode else ""
+        return [ran.stderr.strip() if ran.returncode else "", ran.stdout.strip()]
     except subprocess.TimeoutExpired:
-        return "no answer in 30 s"
+        return ["no answer in 30 s", ""]
     finally:
         os.close(reader)
 result = [ask(one) for one in payload]
@@ -33,10 +34,6 @@ def run(context: Context) -> list[Finding]:
     """Services that cannot log in to their database as their configuration tells them to."""
     host = context.source.first
     found = logins(host, context.recipes)
-    asked = []
-    for place in found:
-        asked.append({"name": place.name, "options": options(urls.parse(place.url))})
-    answers: list[str] = host.python(LOG_IN, asked, timeout=60 + 30 * len(asked))
     return [
         Finding(
             NAME,
@@ -45,9 +42,19 @@ def run(context: Context) -> list[Finding]:
             "Correct the URL in the service's configuration, or the account",
             host.name,
         )
-        for place, answer in zip(found, answers, strict=True)
+        for place, (answer, _) in zip(found, ask(host, found, "SELECT 1"), strict=True)
         if answer
     ]
+
+
+def ask(host: Host, found: list[Place], statement: str) -> list[tuple[str, str]]:
+    """What the server of each place says to its service: the error, and the answer."""
+    asked = [
+        {"name": one.name, "options": options(urls.parse(one.url)), "statement": statement}
+        for one in found
+    ]
+    answers = host.python(LOG_IN, asked, timeout=60 + 30 * len(asked))
+    return [(error, answer) for error, answer in answers]
 
 
 def options(url: urls.Url) -> str:
