@@ -1,0 +1,114 @@
+"""keepalived of the source is one instance that holds the virtual IPs, and no other address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.host import Host
+from migrate.onhost import call
+
+NAME = "keepalived"
+UNIT = "keepalived.service"
+# the files that the target's is made from; `proxy.py` reads the same
+TEXT = "cat /etc/keepalived/*.conf /etc/keepalived/*/*.conf 2>/dev/null || true"
+WORDS = re.compile(r'"[^"]*"|[{}]|[^\s{}]+')
+LISTS = ("virtual_ipaddress", "virtual_ipaddress_excluded")
+
+Told = tuple[Severity, str, str]
+
+
+def run(context: Context) -> list[Finding]:
+    """Instances, addresses and peers that the target's keepalived would not take over."""
+    known = {str(one.address) for one in context.source.virtual_ips}
+    hosts = {host.address for host in context.source.controllers}
+    found = everywhere(lambda host: _host(host, known, hosts), context.source.controllers)
+    return [finding for part in found for finding in part]
+
+
+def _host(host: Host, known: set[str], hosts: set[str]) -> list[Finding]:
+    if UNIT not in call(host, "sockets.running"):
+        return []
+    return [Finding(NAME, *told, host.name) for told in judge(host.shell(TEXT), known, hosts)]
+
+
+def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Told]:
+    """What is told of a configuration; *known* are the virtual IPs, *hosts* the controllers."""
+    blocks = list(_blocks(text))
+    instances = [name for kind, name, _ in blocks if kind == "vrrp_instance"]
+    if len(instances) > 1:
+        yield (
+            Severity.ERROR,
+            f"keepalived has {len(instances)} VRRP instances ({', '.join(instances)})",
+            "Put all virtual IPs into one instance: the target's keepalived has one",
+        )
+    held = [entry for kind, _, entries in blocks if kind in LISTS for entry in entries]
+    for address in dict.fromkeys(filter(None, map(_address, held))):
+        if address not in known:
+            yield (
+                Severity.ERROR,
+                f"keepalived carries {address} too, which nobody would carry after the move",
+                "List it in sidestep:source.virtualIps (IPv4 only), or take it out of keepalived",
+            )
+    peers = [entry for kind, _, entries in blocks if kind == "unicast_peer" for entry in entries]
+    for peer in dict.fromkeys(peer.split()[0] for peer in peers):
+        if peer not in hosts:
+            yield (
+                Severity.ERROR,
+                f"keepalived has the peer {peer}, which would take the virtual IP when this host "
+                "gives it up",
+                "Stop keepalived there for good: one controller on either side is moved",
+            )
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["include"] and not words[1].startswith("/etc/keepalived/"):
+            yield (
+                Severity.ERROR,
+                f"keepalived includes {words[1]}, which is not read",
+                "Move that file below /etc/keepalived",
+            )
+        elif words and words[0].startswith("notify"):
+            yield (
+                Severity.WARNING,
+                f"keepalived calls scripts ({words[0]}), which the target's will not",
+                "See that nothing depends on them",
+            )
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Every block, inner ones too: its kind, its name, and the lines of its own."""
+    open_blocks: list[tuple[str, str, list[str]]] = [("", "", [])]
+    for raw in text.splitlines():
+        line = re.sub(r'(?<!\S)[#!](?=(?:[^"]*"[^"]*")*[^"]*$).*', "", raw)
+        said: list[str] = []
+        for word in WORDS.findall(line):
+            if word == "{":
+                open_blocks.append((said[0] if said else "", " ".join(said[1:]), []))
+                said = []
+            elif word == "}":
+                _say(open_blocks[-1], said)
+                said = []
+                if len(open_blocks) > 1:
+                    yield open_blocks.pop()
+            else:
+                said.append(word)
+        _say(open_blocks[-1], said)
+
+
+def _say(block: tuple[str, str, list[str]], said: list[str]) -> None:
+    if said:
+        block[2].append(" ".join(said))
+
+
+def _address(entry: str) -> str:
+    try:
+        return str(ip_interface(entry.split(maxsplit=1)[0]).ip)
+    except ValueError:
+        return ""
+
+
+CHECK = Check(NAME, "keepalived of the source", run)

@@ -1,0 +1,92 @@
+"""The source is of the shape that is moved: one controller a side, OVS, keepalived, no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from migrate.checks import traces
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.gate.doors import ADDRESSES
+from migrate.host import Host
+from migrate.onhost import call
+
+NAME = "shape"
+MANAGERS = ("pacemaker", "corosync", "pacemakerd", "heartbeat", "ucarp")
+CLUSTERS = {4567: "Galera", 25672: "RabbitMQ"}  # where members of one speak to each other
+Told = tuple[str, str]
+
+
+def run(context: Context) -> list[Finding]:
+    """What of the two clouds no code here moves, whatever the services say."""
+    found = [Finding(NAME, Severity.ERROR, *told) for told in sides(context)]
+    for host, told in zip(
+        context.source.controllers,
+        everywhere(_host, context.source.controllers),
+        strict=True,
+    ):
+        found += [Finding(NAME, Severity.ERROR, *one, host.name) for one in told]
+    return found
+
+
+def sides(context: Context) -> Iterator[Told]:
+    """More than one controller on a side."""
+    for name, hosts in (
+        ("source", context.source.controllers),
+        ("target", context.target.controllers),
+    ):
+        if len(hosts) > 1:
+            yield (
+                f"the {name} has {len(hosts)} controllers: Galera and RabbitMQ clusters are "
+                "neither fenced nor formed as one, so only one controller a side is moved",
+                f"List one in sidestep:{name}.controllers, with all services on it",
+            )
+
+
+def _host(host: Host) -> list[Told]:
+    connected = call(host, "sockets.connected", list(CLUSTERS))
+    return [
+        *running(call(host, "sockets.running")),
+        *members(connected, frozenset(host.python(ADDRESSES))),
+    ]
+
+
+def running(units: Iterable[str]) -> Iterator[Told]:
+    """Units that show another shape."""
+    names = sorted({traces.base(unit) for unit in units})
+    if managers := [name for name in names if name in MANAGERS]:
+        yield (
+            f"{', '.join(managers)} manages addresses and services there; only "
+            "keepalived is handled",
+            "Hand the virtual IP to keepalived and the services to systemd first",
+        )
+    if ovn := [name for name in names if name.startswith("ovn-")]:
+        yield (
+            f"{', '.join(ovn)} runs there: networks of OVN are not moved",
+            "Only Open vSwitch with neutron's own agents is",
+        )
+    if "nova-compute" in names:
+        yield (
+            "nova-compute runs on this controller: an all-in-one host is not moved, the fence "
+            "would stop what its servers need",
+            "Move its servers to a compute host, then disable nova-compute there",
+        )
+
+
+def members(connected: Iterable[dict[str, list[object]]], own: frozenset[str]) -> Iterator[Told]:
+    """Other members of a database's or a broker's cluster, by their connections."""
+    found: dict[str, set[str]] = {}
+    for row in connected:
+        address = str(row["remote"][0])
+        port = next((p for p in (row["local"][1], row["remote"][1]) if p in CLUSTERS), None)
+        if isinstance(port, int) and address not in own and not address.startswith("127."):
+            found.setdefault(CLUSTERS[port], set()).add(address)
+    for kind, addresses in sorted(found.items()):
+        yield (
+            f"its {kind} is in a cluster with {', '.join(sorted(addresses))}",
+            "Shrink the cluster to this host: its other members are neither fenced nor moved",
+        )
+
+
+CHECK = Check(NAME, "shape of the two clouds", run)

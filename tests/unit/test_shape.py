@@ -1,0 +1,94 @@
+"""What is told of clouds of another shape: back ends, keepalived, endpoints, clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from migrate.checks import backends, endpoints, keepalived, options, shape
+from migrate.checks.scope_facts import Endpoint
+from migrate.services import chosen
+
+
+def cases(name: str) -> list[Any]:
+    found: list[Any] = yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text())
+    return found
+
+
+def assert_told(found: Sequence[tuple[str, ...]], wanted: list[list[str]]) -> None:
+    """As many as *wanted*, each with its words, and each with a remedy."""
+    told = [" ".join(one) for one in found]
+    assert len(told) == len(wanted), told
+    for words, line in zip(wanted, told, strict=True):
+        assert all(word in line for word in words), line
+    assert all(one[-1] for one in found)
+
+
+@pytest.mark.parametrize("case", cases("backends"), ids=lambda case: str(case["name"]))
+def test_back_ends(case: dict[str, Any]) -> None:
+    (recipe,) = chosen([case["project"]])
+    _, judge = backends.JUDGES[case["project"]]
+    given = options.parsed({f"file {at}": text for at, text in enumerate(case["files"])})
+    assert_told([*judge(recipe, given)], case["told"])
+
+
+@pytest.mark.parametrize("case", cases("keepalived"), ids=lambda case: str(case["name"]))
+def test_keepalived(case: dict[str, Any]) -> None:
+    found = [*keepalived.judge(case["text"], {"10.0.0.10"}, {"10.0.0.11"})]
+    assert_told(found, case["told"])
+
+
+@pytest.mark.parametrize("case", cases("endpoints"), ids=lambda case: f"{case[0]} {case[1]}")
+def test_endpoints(case: list[Any]) -> None:
+    kind, url, told = case
+    resolved = {
+        "cloud.example.org": "10.0.0.10",
+        "compute.example.org": "10.0.9.9",
+        "controller": "10.0.0.11",
+        "10.0.0.10": "10.0.0.10",
+        "10.0.0.11": "10.0.0.11",
+    }
+    found = endpoints.judge([Endpoint(kind, "", "public", url)], resolved, {"10.0.0.10"})
+    assert_told([*found], told)
+
+
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        (["keepalived.service", "openvswitch-switch.service", "nova-api.service"], []),
+        (["pacemaker.service", "corosync.service"], [["corosync, pacemaker manages"]]),
+        (["ovn-northd.service", "ovn-controller.service"], [["ovn-controller, ovn-northd runs"]]),
+        (["nova-compute.service"], [["all-in-one"]]),
+    ],
+)
+def test_running_units(units: list[str], told: list[list[str]]) -> None:
+    assert_told([*shape.running(units)], told)
+
+
+def test_members_of_clusters() -> None:
+    own = frozenset({"10.0.0.11"})
+    rows: list[dict[str, Any]] = [
+        {"local": ["10.0.0.11", 25672], "remote": ["10.0.0.11", 40000]},
+        {"local": ["127.0.0.1", 40001], "remote": ["127.0.0.1", 25672]},
+    ]
+    assert not [*shape.members(rows, own)]
+    rows += [
+        {"local": ["10.0.0.11", 40002], "remote": ["10.0.0.12", 4567]},
+        {"local": ["10.0.0.11", 25672], "remote": ["10.0.0.13", 40003]},
+    ]
+    assert_told([*shape.members(rows, own)], [["Galera", "10.0.0.12"], ["RabbitMQ", "10.0.0.13"]])
+
+
+@pytest.mark.parametrize(("source", "target", "told"), [(1, 1, 0), (3, 1, 1), (2, 2, 2)])
+def test_more_than_one_controller(source: int, target: int, told: int) -> None:
+    sides = (
+        SimpleNamespace(controllers=(None,) * source),
+        SimpleNamespace(controllers=(None,) * target),
+    )
+    context: Any = SimpleNamespace(source=sides[0], target=sides[1])
+    assert len([*shape.sides(context)]) == told
