@@ -61,12 +61,8 @@ def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
         if told is not None and told[0]["status"] == 0:
             outputs = [told[0]["output"]]
         else:
-            outputs = cold(context, target, folders)
-        for line in (line for text in outputs for line in text.splitlines()):
-            if line.startswith("@@"):
-                found = json.loads(line[2:])
-                ends = Shipped(frozenset(found["heads"]), frozenset(found["implied"]))
-                cache[found["folder"]] = ends
+            outputs = cold(f"{context.venv}/bin/python", target, folders)
+        cache |= printed(outputs)
         if missing := [folder for folder in folders if not (cache.get(folder) or NONE).heads]:
             raise StepError(
                 f"{target.name}: the revisions in {', '.join(missing)} of the release installed "
@@ -75,16 +71,21 @@ def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
     return cache
 
 
-def cold(context: Context, target: Host, folders: list[str]) -> list[str]:
-    """What the release's Python prints about each of *folders*."""
-    payload = {
-        "python": f"{context.venv}/bin/python",
-        "program": warm.PROGRAM,
-        "folders": folders,
+def printed(outputs: Iterable[str]) -> dict[str, Shipped]:
+    """The heads by folder, of what `warm.py` printed among other things."""
+    lines = (line for text in outputs for line in text.splitlines() if line.startswith("@@"))
+    found = [json.loads(line[2:]) for line in lines]
+    return {
+        one["folder"]: Shipped(frozenset(one["heads"]), frozenset(one["implied"])) for one in found
     }
-    told = target.python(SHIPPED, payload, timeout=180)
+
+
+def cold(python: str, host: Host, folders: list[str]) -> list[str]:
+    """What *python*, the release's own, prints about each of *folders*."""
+    payload = {"python": python, "program": warm.PROGRAM, "folders": folders}
+    told = host.python(SHIPPED, payload, timeout=180)
     if wrong := [errors for status, _, errors in told if status]:
-        raise StepError(f"{target.name}: the release's revisions cannot be read: {wrong[0]}")
+        raise StepError(f"{host.name}: the release's revisions cannot be read: {wrong[0]}")
     return [out for _, out, _ in told]
 
 

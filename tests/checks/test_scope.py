@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from migrate import checks
-from migrate.checks import accounts, backends, endpoints, keepalived, scope, shape
+from migrate.checks import (
+    accounts,
+    backends,
+    definitions,
+    endpoints,
+    keepalived,
+    records,
+    revisions,
+    scope,
+    shape,
+)
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, admin
 from migrate.host import Host
@@ -21,62 +32,13 @@ CHECKS = (
     endpoints.CHECK,
     backends.CHECK,
     accounts.CHECK,
+    definitions.CHECK,
+    records.CHECK,
+    revisions.CHECK,
 )
 
-HOLD = """
-import socket, sys, time
-held = [socket.create_connection((sys.argv[1], int(port))) for port in sys.argv[2:]]
-time.sleep(3600)
-"""
-LISTEN = """
-import socket, sys, time
-ends = [one.rpartition(":") for one in sys.argv[1:]]
-held = [socket.create_server((address or "0.0.0.0", int(port))) for address, _, port in ends]
-time.sleep(3600)
-"""
-BREAK = """
-vip=$1 own=$2
-mkdir -p /opt/test /etc/keepalived/more; cat > /opt/test/hold.py <<'END'
-@HOLD@
-END
-cat > /opt/test/listen.py <<'END'
-@LISTEN@
-END
-run() { systemd-run -q --collect --unit "$@"; }
-run billing-api python3 /opt/test/hold.py "$vip" 3306 11211
-run octavia-api python3 /opt/test/listen.py "$vip":9876
-run designate-worker python3 /opt/test/hold.py "$vip" 5672
-run status-page python3 /opt/test/listen.py :8181
-run node_exporter python3 /opt/test/listen.py :9100
-for unit in cinder-backup nova-compute pacemaker ovn-northd; do run $unit sleep 3600; done
-cp -p /etc/glance/glance-api.conf /etc/keystone/keystone.conf /opt/test/
-sed -i -e "/^connection/s,@$vip/,@$own/," -e '/^enabled_backends/s/$/, rbd1:rbd/' \\
-  /etc/glance/glance-api.conf
-sed -i '/^connection/s,//[^@]*@,//root:nothing@,' /etc/keystone/keystone.conf
-printf 'vrrp_instance two {\\n virtual_ipaddress {\\n  192.0.2.77/32\\n }\\n}\\n' \\
-  > /etc/keepalived/more/two.conf
-mariadb <<END
-CREATE DATABASE octavia; CREATE TABLE octavia.lb (id INT PRIMARY KEY);
-CREATE DATABASE invoices; CREATE TABLE invoices.one (id INT PRIMARY KEY);
-CREATE DATABASE bare;
-RENAME USER glance@'%' TO glance@'$own';
-CREATE ROLE writers; GRANT READ_ONLY ADMIN ON *.* TO writers; GRANT writers TO glance@'$own';
-INSTALL SONAME 'auth_ed25519';
-CREATE USER glance@'192.0.2.1' IDENTIFIED VIA ed25519 USING PASSWORD('nobody');
-END
-"""
-MEND = """
-own=$1
-systemctl stop billing-api octavia-api designate-worker status-page node_exporter cinder-backup \\
-  nova-compute pacemaker ovn-northd || :
-cp -p /opt/test/glance-api.conf /etc/glance/; cp -p /opt/test/keystone.conf /etc/keystone/
-rm -rf /opt/test /etc/keepalived/more
-mariadb <<END
-DROP DATABASE octavia; DROP DATABASE invoices; DROP DATABASE bare;
-DROP USER glance@'192.0.2.1'; UNINSTALL SONAME 'auth_ed25519';
-DROP ROLE writers; RENAME USER glance@'$own' TO glance@'%';
-END
-"""
+BREAK = Path(__file__).with_name("scope-break.sh").read_text()
+MEND = Path(__file__).with_name("scope-mend.sh").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +51,6 @@ def found(context: Context, source: Host, whole: list[Finding]) -> Iterator[list
     """What the checks say of all of it, by one run of them."""
     assert not whole
     vip, own = str(context.source.virtual_ips[0].address), source.address
-    broken = BREAK.replace("@HOLD@", HOLD).replace("@LISTEN@", LISTEN)
     keystone = admin(context).identity
     service = keystone.create_service(type="load-balancer", name="octavia")
     image = next(iter(keystone.services(type="image")))
@@ -97,11 +58,12 @@ def found(context: Context, source: Host, whole: list[Finding]) -> Iterator[list
         keystone.create_endpoint(service_id=one.id, interface="internal", url=url)
         for one, url in ((service, f"http://{vip}:9876"), (image, f"http://{own}:9292"))
     ]
+    head = source.shell("mariadb -N glance -e 'SELECT version_num FROM alembic_version'").strip()
     try:
-        source.shell(broken, vip, own)
+        source.shell(BREAK, vip, own)
         yield checks.run(context, CHECKS)
     finally:
-        source.shell(MEND, own)
+        source.shell(MEND, own, head)
         for one in made:
             keystone.delete_endpoint(one)
         keystone.delete_service(service)
@@ -160,6 +122,15 @@ def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
         (accounts.NAME, "may take role writers with READ_ONLY ADMIN"),
         (accounts.NAME, "on the target, and its accounts are for"),
         (accounts.NAME, "logs in by ed25519"),
+        (definitions.NAME, "1 value(s) of glance.ratios.one have more digits"),
+        (definitions.NAME, "glance.images.bak has a name"),
+        (definitions.NAME, "glance.past is system-versioned"),
+        (definitions.NAME, "glance.counter is a sequence"),
+        (definitions.NAME, "glance.clock has columns of the old temporal format: at"),
+        (definitions.NAME, "glance.labels is of ROW_FORMAT=COMPACT"),
+        (definitions.NAME, "of glance.afar reaches database invoices"),
+        (definitions.NAME, "view glance.bills reaches database invoices"),
+        (revisions.NAME, "database glance shows before, its release ends in"),
     ],
     ids=lambda words: words[1],
 )
@@ -169,3 +140,25 @@ def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, 
     assert len(of) == 1, [str(one) for one in found]
     assert of[0].severity is Severity.ERROR
     assert of[0].remedy
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (definitions.NAME, "database glance makes tables of latin1"),
+        (records.NAME, "1 application credential(s) are of a user or project that is not there"),
+    ],
+    ids=lambda words: words[1],
+)
+def test_each_is_a_warning(found: list[Finding], words: tuple[str, ...]) -> None:
+    of = [one for one in found if one.check == words[0] and words[1] in one.message]
+    assert [one.severity for one in of] == [Severity.WARNING], [str(one) for one in found]
+
+
+def test_the_statement_that_mends_floats_does(
+    context: Context, source: Host, found: list[Finding]
+) -> None:
+    """Run as it is told, and the check is content."""
+    (told,) = (one for one in found if "glance.ratios.one" in one.message)
+    source.shell(f"mariadb <<'END'\n{told.remedy};\nEND")
+    assert not [one for one in definitions.run(context) if "ratios" in one.message]

@@ -1,0 +1,214 @@
+"""Tables and objects that the copy cannot carry as they are, or the target cannot take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from migrate.checks.check import Check
+from migrate.checks.finding import Finding, Severity
+from migrate.checks.sql import SYSTEM, Database, Row, service_schemata, session
+from migrate.cloud import Context
+from migrate.database.connection import IDENTIFIER
+
+NAME = "definitions"
+NARROW = ("Compact", "Redundant")  # formats whose keys end at 767 bytes
+ELSEWHERE = re.compile(r"`?encrypted`?='?yes|encryption_key_id|(data|index) directory", re.I)
+
+NO_WORD = re.compile(r"[^0-9A-Za-z_]")
+
+Told = tuple[Severity, str, str]
+
+
+def run(context: Context) -> list[Finding]:
+    """Each with the statement that mends it."""
+    host = context.source.first
+    names = [name for name in service_schemata(context) if name not in SYSTEM]
+    with session(host) as database:
+        rows = _of(database, TABLES, names)
+        keys = _of(database, KEYS, names)
+        found = [
+            *tables(rows, {f"{row['s']}.{row['t']}" for row in keys}),
+            *temporals(_of(database, TEMPORALS, names)),
+            *floats(database, _of(database, FLOATS, names)),
+            *foreign(_of(database, REFERENCES, names)),
+            *reaching(_objects(database, names), _every(database)),
+            *collations(_of(database, COLLATIONS, names)),
+        ]
+    return [Finding(NAME, *told, host.name) for told in found]
+
+
+TABLES = """
+SELECT table_schema AS s, table_name AS t, table_type AS type, row_format AS format,
+  create_options AS options
+FROM information_schema.tables WHERE table_schema IN ({})
+"""
+# 191 characters of four bytes each fit into a narrow key
+KEYS = """
+SELECT DISTINCT k.table_schema AS s, k.table_name AS t
+FROM information_schema.statistics k JOIN information_schema.columns c
+  USING (table_schema, table_name, column_name)
+WHERE c.character_maximum_length > 191 AND k.sub_part IS NULL AND k.table_schema IN ({})
+"""
+TEMPORALS = """
+SELECT table_schema AS s, table_name AS t, group_concat(column_name) AS c
+FROM information_schema.columns
+WHERE column_type LIKE '%%mariadb-5.3%%' AND table_schema IN ({}) GROUP BY table_schema, table_name
+"""
+FLOATS = """
+SELECT table_schema AS s, table_name AS t, column_name AS c FROM information_schema.columns
+WHERE data_type = 'float' AND table_schema IN ({})
+"""
+REFERENCES = """
+SELECT constraint_schema AS s, table_name AS t, constraint_name AS c,
+  unique_constraint_schema AS other
+FROM information_schema.referential_constraints
+WHERE unique_constraint_schema <> constraint_schema AND constraint_schema IN ({})
+"""
+COLLATIONS = """
+SELECT t.table_schema AS s, s.default_collation_name AS base, t.table_collation AS own,
+  count(*) AS tables
+FROM information_schema.tables t JOIN information_schema.schemata s
+  ON s.schema_name = t.table_schema
+WHERE t.table_collation IS NOT NULL AND t.table_schema IN ({})
+GROUP BY t.table_schema, s.default_collation_name, t.table_collation
+ORDER BY t.table_schema, count(*) DESC
+"""
+OBJECTS = {
+    "view": ("views", "table_schema", "table_name", "view_definition"),
+    "trigger": ("triggers", "trigger_schema", "trigger_name", "action_statement"),
+    "routine": ("routines", "routine_schema", "routine_name", "routine_definition"),
+    "event": ("events", "event_schema", "event_name", "event_definition"),
+}
+
+
+def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Told]:
+    """Kinds, names and formats of tables; *long_keys* have one that a narrow format cannot hold."""
+    for row in rows:
+        name, quoted = f"{row['s']}.{row['t']}", f"`{row['s']}`.`{row['t']}`"
+        if not IDENTIFIER.fullmatch(row["t"]):
+            yield (
+                Severity.ERROR,
+                f"table {name} has a name that no service gives and the copy does not carry",
+                f"RENAME TABLE {quoted} TO `{row['s']}`.`{NO_WORD.sub('_', row['t'])}`, or drop it",
+            )
+        if row["type"] == "SYSTEM VERSIONED":
+            yield (
+                Severity.ERROR,
+                f"table {name} is system-versioned: its history is not carried",
+                f"ALTER TABLE {quoted} DROP SYSTEM VERSIONING",
+            )
+        elif row["type"] not in ("BASE TABLE", "VIEW"):
+            yield (
+                Severity.ERROR,
+                f"{name} is a {str(row['type']).lower()}, which is not carried",
+                f"Drop it, or move it out of {row['s']}",
+            )
+        if row["format"] in NARROW and name in long_keys:
+            yield (
+                Severity.ERROR,
+                f"table {name} is of ROW_FORMAT={str(row['format']).upper()} and has a key that "
+                "the next release's migrations make too long for it",
+                f"ALTER TABLE {quoted} ROW_FORMAT=DYNAMIC",
+            )
+        if found := ELSEWHERE.search(str(row["options"] or "")):
+            yield (
+                Severity.ERROR,
+                f"table {name} has the option {found[0]}, which the target's server does not know",
+                f"Make it again without (ALTER TABLE {quoted} ENCRYPTED=NO, or a copy of it)",
+            )
+
+
+def temporals(rows: Iterable[Row]) -> Iterator[Told]:
+    """Columns of a format that no server of today makes: a copy has another one."""
+    for row in rows:
+        yield (
+            Severity.ERROR,
+            f"table {row['s']}.{row['t']} has columns of the old temporal format: {row['c']}",
+            f"ALTER TABLE `{row['s']}`.`{row['t']}` FORCE",
+        )
+
+
+def floats(database: Database, rows: Iterable[Row]) -> Iterator[Told]:
+    """A dump writes six digits of a FLOAT."""
+    for row in rows:
+        if not all(IDENTIFIER.fullmatch(row[key]) for key in "stc"):
+            continue  # told by its name
+        table, column = f"`{row['s']}`.`{row['t']}`", f"`{row['c']}`"
+        lost = f"CAST(CAST({column} AS CHAR) AS FLOAT) <> {column}"
+        if count := int(database.value(f"SELECT count(*) FROM {table} WHERE {lost}")):  # noqa: S608
+            yield (
+                Severity.ERROR,
+                f"{count} value(s) of {row['s']}.{row['t']}.{row['c']} have more digits than the "
+                "copy carries of a FLOAT",
+                f"UPDATE {table} SET {column} = CAST({column} AS CHAR) WHERE {lost}",  # noqa: S608
+            )
+
+
+def foreign(rows: Iterable[Row]) -> Iterator[Told]:
+    """Foreign keys into another database."""
+    for row in rows:
+        yield (
+            Severity.ERROR,
+            f"foreign key {row['c']} of {row['s']}.{row['t']} reaches database {row['other']}",
+            f"ALTER TABLE `{row['s']}`.`{row['t']}` DROP FOREIGN KEY `{row['c']}`",
+        )
+
+
+def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> Iterator[Told]:
+    """Views, triggers, routines and events that name another database, as (kind, s, name, text)."""
+    for kind, schema, name, text in objects:
+        others = [
+            other
+            for other in every
+            if other != schema
+            and re.search(rf"(?<![\w.`])(`{re.escape(other)}`|{re.escape(other)})\s*\.", text or "")
+        ]
+        if others:
+            yield (
+                Severity.ERROR,
+                f"{kind} {schema}.{name} reaches database {', '.join(others)}",
+                f"DROP {'PROCEDURE or FUNCTION' if kind == 'routine' else kind.upper()} "
+                f"`{schema}`.`{name}`; make it again after the move",
+            )
+
+
+def collations(rows: Iterable[Row]) -> Iterator[Told]:
+    """A database whose default is not what most of its tables have: new ones could not refer."""
+    seen = set()
+    for row in rows:
+        if row["s"] not in seen and row["own"] != row["base"]:
+            yield (
+                Severity.WARNING,
+                f"database {row['s']} makes tables of {row['base']}, most of its own are of "
+                f"{row['own']}: a migration's new table may not be able to refer to them",
+                f"ALTER DATABASE `{row['s']}` COLLATE {row['own']}",
+            )
+        seen.add(row["s"])
+
+
+def _objects(database: Database, names: list[str]) -> list[tuple[str, str, str, str]]:
+    found = []
+    for kind, (view, schema, name, text) in OBJECTS.items():
+        query = (
+            f"SELECT {schema} AS s, {name} AS n, {text} AS x "  # noqa: S608  names above
+            f"FROM information_schema.{view} WHERE {schema} IN ({{}})"
+        )
+        found += [(kind, row["s"], row["n"], row["x"]) for row in _of(database, query, names)]
+    return found
+
+
+def _every(database: Database) -> list[str]:
+    rows = database.rows("SELECT schema_name AS s FROM information_schema.schemata")
+    return [
+        row["s"] for row in rows if row["s"] not in ("information_schema", "performance_schema")
+    ]
+
+
+def _of(database: Database, query: str, names: list[str]) -> list[Row]:
+    if not names:
+        return []
+    return database.rows(query.format(", ".join(["%s"] * len(names))), names)
+
+
+CHECK = Check(NAME, "definitions that the copy carries and the target takes", run)

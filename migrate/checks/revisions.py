@@ -1,0 +1,87 @@
+"""Every database of the source shows the last revision of the release that the source runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.database import connection, heads
+from migrate.database.heads import NONE, Shipped
+from migrate.database.places import Place, places
+from migrate.host import Host
+from migrate.services.base import Recipe
+
+NAME = "revisions"
+PACKAGES = """
+import importlib.util, json, os, sys
+found = {name: importlib.util.find_spec(name) for name in json.loads(sys.argv[1])}
+print(json.dumps({name: os.path.dirname(os.path.dirname(spec.origin))
+                  for name, spec in found.items() if spec and spec.origin}))
+"""
+
+
+def run(context: Context) -> list[Finding]:
+    """Databases that an upgrade of before has left behind: the next release does not take them."""
+    host = context.source.first
+    found = places(host, context.recipes)
+    shipped = _shipped(context, host)
+    shown: dict[tuple[str, str], set[str]] = {}
+    with connection.session(host) as link:
+        for recipe in context.recipes:
+            for wanted in recipe.heads:
+                for place in heads.concerned(wanted, recipe, found):
+                    revisions = heads.revisions(link, place.name, wanted.table)
+                    shown[wanted.scripts, place.name] = revisions
+    return [
+        Finding(NAME, Severity.ERROR, message, remedy, host.name)
+        for recipe in context.recipes
+        for message, remedy in judge(recipe, found, shipped, shown)
+    ]
+
+
+def judge(
+    recipe: Recipe,
+    found: list[Place],
+    shipped: dict[str, Shipped],
+    shown: dict[tuple[str, str], set[str]],
+) -> Iterator[tuple[str, str]]:
+    """What is told of *recipe*'s databases."""
+    tools = " && ".join(" ".join(tool.argv) for tool in recipe.sync)
+    for wanted in recipe.heads:
+        ends = shipped.get(wanted.scripts, NONE)
+        for place in heads.concerned(wanted, recipe, found):
+            revisions = shown[wanted.scripts, place.name]
+            told = ", ".join(sorted(revisions)) or "no revision"
+            if not ends.heads:
+                yield (
+                    f"the last revision of {place.name} is not known: {wanted.scripts} is not "
+                    "installed there",
+                    f"Install {recipe.project} as the source's release has it",
+                )
+            elif not ends.shown_by(revisions):
+                yield (
+                    f"database {place.name} shows {told}, its release ends in "
+                    f"{', '.join(sorted(ends.heads))}",
+                    f"Finish the upgrade to this release first, as {recipe.user}: {tools}",
+                )
+
+
+def _shipped(context: Context, host: Host) -> dict[str, Shipped]:
+    """The heads of the source's own scripts, by the folder that the recipes name."""
+    python = f"/opt/openstack/{context.source.release}/bin/python"
+    if not host.exists(python):
+        python = "/usr/bin/python3"
+    folders = [wanted.scripts for recipe in context.recipes for wanted in recipe.heads]
+    names = sorted({folder.partition("/")[0] for folder in folders})
+    at: dict[str, str] = json.loads(host.run(python, "-c", PACKAGES, json.dumps(names)))
+    there = {f"{at[f.partition('/')[0]]}/{f}": f for f in folders if f.partition("/")[0] in at}
+    there = {path: folder for path, folder in there.items() if host.exists(path)}
+    outputs = everywhere(lambda path: heads.cold(python, host, [path]), there, workers=2)
+    found = heads.printed(text for texts in outputs for text in texts)
+    return {there[path]: ends for path, ends in found.items()}
+
+
+CHECK = Check(NAME, "schema revisions of the source", run)
