@@ -31,7 +31,20 @@ def run(context: Context) -> list[Finding]:
 def judge(facts: Facts, leave: tuple[str, ...]) -> list[Finding]:
     """What *facts* show that neither a recipe nor *leave* covers is an error."""
     found = traces.grouped(_traces(facts))
-    return [_finding(thing, seen, thing in leave) for thing, seen in found.items()] + [
+    return [
+        *(_finding(thing, seen, thing in leave) for thing, seen in found.items()),
+        *(
+            Finding(
+                NAME,
+                Severity.WARNING,
+                f"{job} of a service that is moved is not carried to the target",
+                "Set it up there after the move, where it is still wanted",
+                host.name,
+            )
+            for host in facts.controllers
+            for job in host.scheduled
+        ),
+    ] + [
         Finding(
             NAME,
             Severity.WARNING,

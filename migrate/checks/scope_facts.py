@@ -14,6 +14,7 @@ from migrate.cloud import Context
 from migrate.database import progress
 from migrate.database.places import places
 from migrate.errors import MigrateError
+from migrate.fence import control
 from migrate.gate.doors import own_addresses
 from migrate.host import Host
 from migrate.markers import SCHEMA
@@ -24,13 +25,15 @@ USUAL = {3306: "database", 5671: "broker", 5672: "broker", 11211: "cache"}
 PROGRAMS = {"mariadbd": "database", "mysqld": "database", "memcached": "cache"}
 SERVERS = ("mariadb", "mysql", "mysqld", "rabbitmq-server", "memcached", "epmd")
 
-# three commands, each a start of Erlang: consumers by channel, channels by connection, connections
+# each command is a start of Erlang: consumers by channel, channels by connection, connections
 CONSUMERS = """
 import json, subprocess
 def ctl(*argv):
     done = subprocess.run(["rabbitmqctl", "-q", "--formatter", "json", *argv],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return json.loads(done.stdout or "[]") if done.returncode == 0 else []
+    if done.returncode:
+        raise SystemExit("rabbitmqctl " + argv[0] + ": " + done.stderr.strip()[-300:])
+    return json.loads(done.stdout or "[]")
 peers = {c["pid"]: [c["peer_host"], c["peer_port"]]
          for c in ctl("list_connections", "pid", "peer_host", "peer_port")}
 channels = {c["pid"]: peers.get(c["connection"]) for c in ctl("list_channels", "pid", "connection")}
@@ -51,6 +54,7 @@ class Machine:
     listening: list[dict[str, Any]] = field(default_factory=list)
     connected: list[dict[str, Any]] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
+    scheduled: list[str] = field(default_factory=list)  # timers and cron jobs of what is moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,13 @@ def gather(context: Context) -> Facts:
     for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
         daemons[row["port"]] = PROGRAMS[row["program"]]
     databases, sessions = _databases(context)
-    consumers = _consumers(source.controllers)
+    consumers = [Consumer(*one) for one in source.first.python(CONSUMERS, timeout=180)]
     machines = everywhere(lambda host: _machine(host, sorted(daemons)), source.hosts)
-    for machine, rows in zip(machines, listening, strict=False):  # controllers come first
+    wanted = control(context.recipes)
+    jobs = everywhere(lambda host: call(host, "units.scheduled", wanted), source.controllers)
+    for machine, rows, names in zip(machines, listening, jobs, strict=False):  # controllers first
         machine.listening.extend(rows)
+        machine.scheduled.extend(names)
     return Facts(
         virtual_ips=tuple(str(one.address) for one in source.virtual_ips),
         own=frozenset(own_addresses(context)) | {str(one.address) for one in source.virtual_ips},
@@ -157,14 +164,6 @@ def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, s
     unknown = {r["schema_name"]: int(r["tables"]) for r in rows if r["schema_name"] not in known}
     ends = [(str(row["host"]).rpartition(":"), str(row["db"])) for row in live]
     return unknown, [(a, int(port), db) for (a, _, port), db in ends if port.isdigit()]
-
-
-def _consumers(controllers: tuple[Host, ...]) -> list[Consumer]:
-    """Of the first controller whose broker answers."""
-    for host in controllers:
-        if found := host.python(CONSUMERS, timeout=180):
-            return [Consumer(*one) for one in found]
-    return []
 
 
 def endpoints(context: Context) -> list[Endpoint]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from migrate.checks import traces
 from migrate.checks.check import Check, everywhere
 from migrate.checks.finding import Finding, Severity
+from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
-from migrate.gate.doors import ADDRESSES
+from migrate.gate.doors import ADDRESSES, own_addresses
 from migrate.host import Host
 from migrate.onhost import call
 
@@ -20,12 +22,10 @@ Told = tuple[str, str]
 
 def run(context: Context) -> list[Finding]:
     """What of the two clouds no code here moves, whatever the services say."""
+    own = frozenset(own_addresses(context)) | {str(v.address) for v in context.source.virtual_ips}
+    asked = everywhere(lambda host: _host(host, own), context.source.controllers)
     found = [Finding(NAME, Severity.ERROR, *told) for told in sides(context)]
-    for host, told in zip(
-        context.source.controllers,
-        everywhere(_host, context.source.controllers),
-        strict=True,
-    ):
+    for host, told in zip(context.source.controllers, asked, strict=True):
         found += [Finding(NAME, Severity.ERROR, *one, host.name) for one in told]
     return found
 
@@ -44,11 +44,12 @@ def sides(context: Context) -> Iterator[Told]:
             )
 
 
-def _host(host: Host) -> list[Told]:
-    connected = call(host, "sockets.connected", list(CLUSTERS))
+def _host(host: Host, own: frozenset[str]) -> list[Told]:
+    connected = call(host, "sockets.connected", [*CLUSTERS, *USUAL])
     return [
         *running(call(host, "sockets.running")),
         *members(connected, frozenset(host.python(ADDRESSES))),
+        *elsewhere(connected, own),
     ]
 
 
@@ -74,7 +75,7 @@ def running(units: Iterable[str]) -> Iterator[Told]:
         )
 
 
-def members(connected: Iterable[dict[str, list[object]]], own: frozenset[str]) -> Iterator[Told]:
+def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Told]:
     """Other members of a database's or a broker's cluster, by their connections."""
     found: dict[str, set[str]] = {}
     for row in connected:
@@ -86,6 +87,21 @@ def members(connected: Iterable[dict[str, list[object]]], own: frozenset[str]) -
         yield (
             f"its {kind} is in a cluster with {', '.join(sorted(addresses))}",
             "Shrink the cluster to this host: its other members are neither fenced nor moved",
+        )
+
+
+def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Told]:
+    """Services whose database, broker or cache is on a host that is none of the cloud's."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in connected:
+        address, port = row["remote"]
+        foreign = address not in own and not address.startswith("127.") and address != "::1"
+        if foreign and port in USUAL and traces.is_known(row["unit"]):
+            found.setdefault((USUAL[port], address), set()).add(traces.base(row["unit"]))
+    for (kind, address), units in sorted(found.items()):
+        yield (
+            f"{', '.join(sorted(units))} use a {kind} at {address}, no host of the stack file",
+            f"Only a {kind} on the controller is fenced and moved: bring it there first",
         )
 
 

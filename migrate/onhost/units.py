@@ -44,19 +44,8 @@ def fence(wanted: dict[str, Any], grace: float) -> None:
 
 
 def _record(wanted: dict[str, Any]) -> dict[str, Any]:
-    timers = run("systemctl", "list-unit-files", "--no-legend", "--no-pager", "*.timer").split("\n")
-    ours = [line.split()[0] for line in timers if line.strip()]
-    ours = [name for name in ours if _of(name, wanted["projects"])]
-    units = systemd.show([*wanted["control"], *ours])
-    crons = [
-        path
-        for folder in CRON
-        for path in sorted(glob.glob(f"{folder}/*"))
-        if _of(os.path.basename(path), wanted["projects"]) and "." not in os.path.basename(path)
-    ]
-    crons += [
-        f"{f}/{user}" for f in CRONTABS for user in wanted["users"] if os.path.isfile(f"{f}/{user}")
-    ]
+    units = systemd.show([*wanted["control"], *_timers(wanted["projects"])])
+    crons = _crons(wanted)
     alive = systemd.members(units)
     return {
         "token": secrets.token_hex(8),
@@ -74,6 +63,27 @@ def _record(wanted: dict[str, Any]) -> dict[str, Any]:
         "crons": crons,
         "listened": _listened(set(alive)),
     }
+
+
+def scheduled(wanted: dict[str, Any]) -> list[str]:
+    """Timers that are on and cron jobs of the services of *wanted*, as `fence` is told them."""
+    timers = systemd.show(_timers(wanted["projects"]))
+    on = [name for name, one in timers.items() if one["ActiveState"] == "active"]
+    return [*on, *_crons(wanted)]
+
+
+def _timers(projects: list[str]) -> list[str]:
+    listed = run("systemctl", "list-unit-files", "--no-legend", "--no-pager", "*.timer")
+    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    return [name for name in names if _of(name, projects)]
+
+
+def _crons(wanted: dict[str, Any]) -> list[str]:
+    jobs = [path for folder in CRON for path in sorted(glob.glob(f"{folder}/*"))]
+    named = [path for path in jobs if "." not in os.path.basename(path)]
+    ours = [path for path in named if _of(os.path.basename(path), wanted["projects"])]
+    tables = [f"{folder}/{user}" for folder in CRONTABS for user in wanted["users"]]
+    return ours + [path for path in tables if os.path.isfile(path)]
 
 
 def _of(name: str, projects: list[str]) -> bool:

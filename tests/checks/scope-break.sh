@@ -2,8 +2,10 @@
 vip=$1 own=$2
 mkdir -p /opt/test /etc/keepalived/more; cat > /opt/test/hold.py <<'END'
 import socket, sys, time
-held = [socket.create_connection((sys.argv[1], int(port))) for port in sys.argv[2:]]
-time.sleep(3600)
+held = []
+while True:  # a server hangs up on who does not log in within ten seconds
+    held = [socket.create_connection((sys.argv[1], int(port))) for port in sys.argv[2:]]
+    time.sleep(3)
 END
 cat > /opt/test/listen.py <<'END'
 import socket, sys, time

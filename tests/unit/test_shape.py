@@ -84,6 +84,23 @@ def test_members_of_clusters() -> None:
     assert_told([*shape.members(rows, own)], [["Galera", "10.0.0.12"], ["RabbitMQ", "10.0.0.13"]])
 
 
+def test_daemons_on_other_hosts() -> None:
+    rows: list[dict[str, Any]] = [
+        {"local": ["10.0.0.11", 1], "remote": ["10.0.0.10", 3306], "unit": "nova-api.service"},
+        {"local": ["127.0.0.1", 2], "remote": ["127.0.0.1", 11211], "unit": "nova-api.service"},
+        {"local": ["10.0.0.11", 3], "remote": ["10.9.9.9", 3306], "unit": "billing.service"},
+    ]
+    own = frozenset({"10.0.0.10", "10.0.0.11"})
+    assert not [*shape.elsewhere(rows, own)]
+    rows += [
+        {"local": ["10.0.0.11", 4], "remote": ["10.9.9.9", 3306], "unit": "nova-api.service"},
+        {"local": ["10.0.0.11", 5], "remote": ["10.9.9.9", 3306], "unit": "keystone.service"},
+        {"local": ["10.0.0.11", 6], "remote": ["10.9.9.8", 5672], "unit": "nova-api.service"},
+    ]
+    wanted = [["nova-api use a broker at 10.9.9.8"], ["keystone, nova-api use a database"]]
+    assert_told([*shape.elsewhere(rows, own)], wanted)
+
+
 @pytest.mark.parametrize(("source", "target", "told"), [(1, 1, 0), (3, 1, 1), (2, 2, 2)])
 def test_more_than_one_controller(source: int, target: int, told: int) -> None:
     sides = (
