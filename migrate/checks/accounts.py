@@ -18,6 +18,9 @@ NAME = "accounts"
 LEAKING = ("ALL PRIVILEGES", "SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN")
 ADMINISTRATORS = ("root", "mysql", "mariadb.sys", "debian-sys-maint")
 ON_ALL = re.compile(r"^GRANT (?P<held>.+?) ON \*\.\* TO ")
+ON_ONE = re.compile(
+    r"^GRANT (?P<held>.+?) ON (?P<kind>(?:\w+ )?)`(?P<database>[^`]+)`\.`(?P<thing>[^`]+)` TO "
+)
 CARRIED = ("mysql_native_password", "ed25519")  # what the driver of the target's services answers
 STRANGERS = re.compile(r" REQUIRE (?:X509|ISSUER|SUBJECT|CIPHER)")
 
@@ -47,7 +50,15 @@ def run(context: Context) -> list[Finding]:
         held = account_facts.accounts(database, {place.user for place in found})
         public = account_facts.role(database, PUBLIC)
     plugins = account_facts.plugins(context)
-    return judge(needs, held, public, plugins, host.name)
+    moved = frozenset(place.name for place in found)
+    return [
+        *judge(needs, held, public, plugins, host.name),
+        *(
+            Finding(NAME, Severity.ERROR, message, remedy, host.name)
+            for account in held
+            for message, remedy in reaching(account, moved)
+        ),
+    ]
 
 
 def judge(
@@ -109,6 +120,22 @@ def _account(account: Account, plugins: frozenset[str]) -> Iterator[tuple[str, s
             f"account {account.name} must show a certificate, and the target's server knows none",
             f"ALTER USER {account.name} REQUIRE NONE, or REQUIRE SSL",
         )
+
+
+def reaching(account: Account, moved: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Rights on a table or routine of a database that is not moved: the target refuses the grant.
+
+    Rights on a whole database that is not there are taken, and give nothing.
+    """
+    for grant in account.grants:
+        found = ON_ONE.match(grant)
+        if found and found["database"] not in moved and account.user not in ADMINISTRATORS:
+            thing = f"{found['kind']}`{found['database']}`.`{found['thing']}`"
+            yield (
+                f"account {account.name} has rights on {found['database']}.{found['thing']}, which "
+                "is not moved: the target refuses to grant them",
+                f"REVOKE {found['held']} ON {thing} FROM {account.name}",
+            )
 
 
 def _hosts(need: Need, held: list[Account]) -> Iterator[tuple[str, str]]:

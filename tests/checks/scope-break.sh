@@ -34,6 +34,7 @@ RENAME USER glance@'%' TO glance@'$own';
 CREATE ROLE writers; GRANT READ_ONLY ADMIN ON *.* TO writers; GRANT writers TO glance@'$own';
 INSTALL SONAME 'auth_ed25519';
 CREATE USER glance@'192.0.2.1' IDENTIFIED VIA ed25519 USING PASSWORD('nobody');
+GRANT SELECT ON invoices.one TO glance@'$own';
 USE glance;
 CREATE TABLE ratios (id INT PRIMARY KEY, one FLOAT, two FLOAT, three FLOAT);
 INSERT INTO ratios VALUES (1, 1.3333333, 0.1, 16), (2, NULL, 1.5, 123456);

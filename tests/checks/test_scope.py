@@ -122,6 +122,7 @@ def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
         (accounts.NAME, "may take role writers with READ_ONLY ADMIN"),
         (accounts.NAME, "on the target, and its accounts are for"),
         (accounts.NAME, "logs in by ed25519"),
+        (accounts.NAME, "has rights on invoices.one, which is not moved"),
         (definitions.NAME, "1 value(s) of glance.ratios.one have more digits"),
         (definitions.NAME, "glance.images.bak has a name"),
         (definitions.NAME, "glance.past is system-versioned"),

@@ -52,6 +52,29 @@ def test_case(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("grant", "remedy"),
+    [
+        ("GRANT USAGE ON *.* TO `nova`@`%`", ""),
+        ("GRANT ALL PRIVILEGES ON `nova\\_cell0`.* TO `nova`@`%`", ""),
+        ("GRANT ALL PRIVILEGES ON `other`.* TO `nova`@`%`", ""),
+        ("GRANT SELECT ON `nova`.`instances` TO `nova`@`%`", ""),
+        (
+            "GRANT SELECT (`id`), INSERT ON `other`.`t` TO `nova`@`%`",
+            "REVOKE SELECT (`id`), INSERT",
+        ),
+        (
+            "GRANT EXECUTE ON PROCEDURE `other`.`p` TO `nova`@`%`",
+            "REVOKE EXECUTE ON PROCEDURE `other`.`p`",
+        ),
+    ],
+)
+def test_rights_on_what_is_not_moved(grant: str, remedy: str) -> None:
+    told = [*accounts.reaching(account({"host": "%", "grants": [grant]}), frozenset({"nova"}))]
+    assert bool(told) is bool(remedy)
+    assert not told or remedy in told[0][1]
+
+
+@pytest.mark.parametrize(
     ("here", "there", "words"),
     [
         ((11, 8), (11, 8), ()),
