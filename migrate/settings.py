@@ -43,7 +43,8 @@ def _listed_words(value: Any) -> Any:
 
 
 Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed_words), Field(min_length=1)]
+Named = Annotated[tuple[str, ...], BeforeValidator(_listed_words)]
+Words = Annotated[Named, Field(min_length=1)]
 
 
 class Machine(Model):
@@ -106,7 +107,7 @@ class Settings(Model):
     cloud: CloudsFile
     window: Window = Window()
     services: Words | None = None  # None: all we know
-    leave: Words = ()  # what `migrate check` names and no recipe moves: may be lost
+    leave: Named = ()  # what `migrate check` names and no recipe moves: may be lost
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
     backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
