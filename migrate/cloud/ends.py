@@ -17,6 +17,10 @@ URLS = {
     "broker": re.compile(r"\b(?:rabbit|kombu\+\w+|kombu|amqps?)://.*", re.DOTALL),
     "cache": re.compile(r"\bmemcached://.*", re.DOTALL),
 }
+# coordination and caches that no part of this program sets up
+OTHERS = {"redis": 6379, "rediss": 6379, "etcd3": 2379, "zookeeper": 2181, "kazoo": 2181}
+OTHERS |= {"etcd3+http": 2379, "etcd3+https": 2379, "consul": 8500, "mongodb": 27017}
+OTHER = re.compile(rf"\b({'|'.join(map(re.escape, sorted(OTHERS, reverse=True)))})://([^/?\s]*)")
 CACHES = re.compile(r"^(memcached?_servers|LOCATION)$", re.IGNORECASE)
 ARGUMENT = re.compile(r"url:([\w.:\[\]-]+)$")  # backend_argument of oslo.cache
 PYTHON = re.compile(r"""^['"]?([A-Za-z_][\w-]*)['"]?\s*[=:]\s*(.*)$""")  # of a Django setting
@@ -34,21 +38,37 @@ class Named:
 
 def named(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
     """What *texts* name, by path; *given* is what a service works out where no file sets it."""
-    found: list[Named] = []
+    return [
+        Named(where, *end)
+        for where, option, text in _lines(texts, given)
+        for end in ends(option, text)
+    ]
+
+
+def others(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
+    """Servers of other kinds in *texts*, such as redis, by the option that names them."""
+    return [
+        Named(where, scheme, *urls.server(one, OTHERS[scheme]))
+        for where, _, text in _lines(texts, given)
+        for scheme, hosts in OTHER.findall(text)
+        for one in hosts.rpartition("@")[2].split(",")
+    ]
+
+
+def _lines(texts: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Where a line of a value stands, its option's name, and the line as the service sees it."""
     inis = {path: Ini.parse(text) for path, text in texts.items() if not path.endswith(".py")}
     sound = [path for path in sorted(inis) if not inis[path].broken()]
     for path, text in sorted(texts.items()):
         if path.endswith(".py"):
-            found += _in_python(path, text)
+            yield from _of_python(path, text)
             continue
         together = {one: texts[one] for one in sound if _folder(one) == _folder(path)}
         values = Values(together, given)
         for line in inis[path].options():
             option = Option(line.section, line.name, line.value, f"{path}:{line.number}")
-            for more, text_of in enumerate(_seen(values, option).split("\n")):
-                where = f"{path}:{line.number + more} {line.name}"
-                found += [Named(where, *end) for end in ends(line.name, text_of)]
-    return found
+            for more, seen in enumerate(_seen(values, option).split("\n")):
+                yield f"{path}:{line.number + more} {line.name}", line.name, seen
 
 
 def ends(option: str, text: str) -> Iterator[tuple[str, str, int]]:
@@ -66,16 +86,14 @@ def ends(option: str, text: str) -> Iterator[tuple[str, str, int]]:
         yield ("cache", *urls.server(argument[1], urls.CACHE))
 
 
-def _in_python(path: str, text: str) -> Iterator[Named]:
+def _of_python(path: str, text: str) -> Iterator[tuple[str, str, str]]:
     option = ""
     for number, line in enumerate(text.split("\n"), 1):
         rest = line.strip()
-        if not rest or rest.startswith("#"):
-            continue
-        if match := PYTHON.match(rest):
-            option, rest = match.groups()
-        for end in ends(option, rest):
-            yield Named(f"{path}:{number} {option}", *end)
+        if rest and not rest.startswith("#"):
+            if match := PYTHON.match(rest):
+                option, rest = match.groups()
+            yield f"{path}:{number} {option}", option, rest
 
 
 def _seen(values: Values, option: Option) -> str:

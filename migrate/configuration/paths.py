@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from migrate.checks.finding import Finding, Severity
@@ -12,6 +13,7 @@ from migrate.host import Host
 # services make what they need in these by themselves
 STATE = ("/var/", "/run/", "/tmp/", "/dev/", "/proc/", "/sys/")  # noqa: S108
 ELSEWHERE = {"policy_dirs", "policy_file"}  # migrate.configuration.policy looks after those
+IN_URL = re.compile(r"[?&]ssl_\w+=(/[^&\s,]+)")
 EXIST = "import os\nresult = [path for path in payload if os.path.exists(path)]"
 
 
@@ -42,7 +44,8 @@ def _paths(text: str) -> Iterator[tuple[Line, str]]:
     for line in Ini.parse(text).options():
         if line.name in ELSEWHERE:
             continue
-        for part in line.value.replace("\n", ",").split(","):
+        parts = [*line.value.replace("\n", ",").split(","), *IN_URL.findall(line.value)]
+        for part in parts:
             one = part.strip()
             if one.startswith("/") and " " not in one and not one.startswith(STATE):
                 yield line, one.rstrip("/")

@@ -19,6 +19,7 @@ from migrate.configuration import (
     paths,
     policy,
     rules,
+    servers,
     validate,
 )
 from migrate.configuration.files import File
@@ -98,6 +99,7 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
         *policy.judged(target, context.venv, recipe, policies, source.name),
         *paste.findings(source, target, recipe.pastes),
         *paths.findings(source, target, translation.before, [file.path for file in made]),
+        *servers.findings(context, index, translation.files),
     ]
     return findings, translation.files
 

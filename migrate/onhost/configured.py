@@ -38,3 +38,30 @@ def my_ip() -> str:
 def _ip(*argv: str) -> Any:
     done = subprocess.run(["ip", "-j", *argv], capture_output=True, text=True, check=True)
     return json.loads(done.stdout or "[]")
+
+
+def servers(names: list[str]) -> dict[str, Any]:
+    """What *names* stand for here, this host's own addresses, and the ports it listens on.
+
+    {"addresses": {"ctl": ["10.0.0.11"], "nowhere": []}, "own": ["127.0.0.1"], "ports": [5672]}
+    """
+    links = _ip("address", "show")
+    own = [one["local"] for link in links for one in link.get("addr_info", ())]
+    return {"addresses": {name: _resolved(name) for name in names}, "own": own, "ports": _ports()}
+
+
+def _resolved(name: str) -> list[str]:
+    try:
+        return sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None)})
+    except (OSError, UnicodeError):
+        return []
+
+
+def _ports() -> list[int]:
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if os.path.exists(table):
+            with open(table) as stream:
+                rows = [line.split() for line in stream.readlines()[1:]]
+            found |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+    return sorted(found)

@@ -112,3 +112,25 @@ def test_a_password_with_a_comma_is_never_shown(password: str) -> None:
     found = list(named.ends("transport_url", f"rabbit://nova:{password}@10.0.0.10/,z"))
     assert [port for _, _, port in found].count(0) == password.count(",")
     assert {address for _, address, _ in found} == {"?", "10.0.0.10"}
+
+
+def test_coordination_and_caches_of_other_kinds_are_named() -> None:
+    """As kolla, TripleO and OSUOSL's cookbook write them."""
+    text = """[coordination]
+backend_url = redis://admin:N8c@10.0.1.13:26379?sentinel=kolla&socket_timeout=60
+[a]
+backend_url = redis://:chDW@192.0.2.7:6379/
+[b]
+backend_url = redis://:oslocks@mq1.testing.osuosl.org:26379?sentinel=oslocks&sentinel_fallback=mq2
+[c]
+backend_url = etcd3+http://[fd00::1]?api_version=v3
+backend_url = file:///var/lib/cinder/coordination
+"""
+    found = named.others({"/etc/cinder/cinder.conf": text}, {})
+    assert [(one.kind, one.address, one.port) for one in found] == [
+        ("redis", "10.0.1.13", 26379),
+        ("redis", "192.0.2.7", 6379),
+        ("redis", "mq1.testing.osuosl.org", 26379),
+        ("etcd3+http", "fd00::1", 2379),
+    ]
+    assert not any("N8c" in str(one) or "chDW" in str(one) for one in found)

@@ -126,6 +126,7 @@ def test_a_file_that_an_option_names_and_that_would_be_missing() -> None:
         "[ssl]\nca = /etc/ssl/ours.pem\ncert = /etc/ssl/both.pem\nkey = /etc/nowhere.pem\n"
         "logs = /var/log/nova\nlist = /etc/x/a.conf, /etc/ssl/ours.pem\ntext = /etc and more\n"
         "folder = /etc/nova/\n"
+        "[db]\nconnection = mysql://n:x@h/n?ssl_key=/etc/ssl/both.pem&ssl_ca=/etc/ssl/ours.pem\n"
     )
     source = Disk("ctl", "/etc/ssl/ours.pem", "/etc/ssl/both.pem", "/var/log/nova", "/etc/nova")
     target = Disk("new", "/etc/ssl/both.pem")
@@ -138,4 +139,5 @@ def test_a_file_that_an_option_names_and_that_would_be_missing() -> None:
     assert [finding.where for finding in found] == [
         "ctl:/etc/nova/nova.conf:2",
         "ctl:/etc/nova/nova.conf:6",
+        "ctl:/etc/nova/nova.conf:10",
     ]
