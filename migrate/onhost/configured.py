@@ -5,11 +5,16 @@ from __future__ import annotations
 import glob
 import json
 import os
+import pwd
+import re
 import socket
 import subprocess
 from typing import Any
 
 NOBODY = "127.0.0.1"
+ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
+VARIABLE = re.compile(r"OS_[A-Z0-9_]+__[A-Z0-9_]+")  # oslo.config's way to set [GROUP] OPTION
+PYTHON = re.compile(r"(^|/)python[\d.]*$|^-")
 
 
 def read(patterns: list[str]) -> dict[str, Any]:
@@ -65,3 +70,50 @@ def _ports() -> list[int]:
                 rows = [line.split() for line in stream.readlines()[1:]]
             found |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
     return sorted(found)
+
+
+def started(users: list[str]) -> list[dict[str, Any]]:
+    """Programs of *users* that run here with options of their own, each once; no value is told.
+
+    {"program": "nova-conductor", "user": "nova", "environment": ["OS_DATABASE__CONNECTION"],
+     "arguments": [["file", ["/etc/nova/nova.conf"]], ["dir", ["/etc/nova/x/a.conf"]]],
+     "files": [all of those], "texts": {...}, "given": {...}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            one = _program(entry, users)
+        except (OSError, KeyError):
+            continue  # it has ended
+        if one and (one["arguments"] or one["environment"]):
+            found[json.dumps(one, sort_keys=True)] = one
+    for one in found.values():
+        folders = sorted({os.path.dirname(path) for path in one["files"]})
+        beside = [f"/etc/{one['user']}/*.conf", f"/etc/{one['user']}/*.conf.d/*.conf"]
+        wanted = [glob.escape(path) for path in one["files"]]
+        one.update(read([*wanted, *beside, *(f"{glob.escape(path)}/*.conf" for path in folders)]))
+    return list(found.values())
+
+
+def _program(entry: str, users: list[str]) -> dict[str, Any]:
+    user = pwd.getpwuid(os.stat(f"/proc/{entry}").st_uid).pw_name
+    if user not in users:
+        return {}
+    with open(f"/proc/{entry}/cmdline", "rb") as stream:
+        words = stream.read().decode(errors="replace").split("\0")
+    with open(f"/proc/{entry}/environ", "rb") as stream:
+        names = [
+            one.partition("=")[0] for one in stream.read().decode(errors="replace").split("\0")
+        ]
+    arguments = []
+    for kind, path in ARGUMENT.findall(" ".join(words)):
+        paths = sorted(glob.glob(f"{glob.escape(path)}/*.conf")) if kind == "dir" else [path]
+        arguments.append([kind, paths])
+    script = next((word for word in words if not PYTHON.search(word)), words[0])
+    return {
+        "program": os.path.basename(script),
+        "user": user,
+        "arguments": arguments,
+        "files": sorted({path for _, paths in arguments for path in paths}),
+        "environment": sorted({name for name in names if VARIABLE.fullmatch(name)}),
+    }

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from migrate import checks, fence, isolation
-from migrate.checks import logins
+from migrate.checks import logins, started
 from migrate.checks.finding import Severity
 from migrate.cloud import Context
 from migrate.configuration import broker, servers
@@ -191,3 +191,28 @@ def line_of(source: Host) -> str:
     """The lines about keystone's database as they stand."""
     lines = source.read(MAIN).splitlines()
     return next(one for one in lines if one.partition("=")[0].strip() == "connection")
+
+
+def test_how_programs_were_started_is_compared(context: Context, source: Host) -> None:
+    """A program of keystone with a file and an environment of its own, beside those that serve."""
+    assert started.CHECK.run(context) == []
+    other = "/run/fence-other.conf"
+    unit = (
+        *("systemd-run", "--quiet", "--unit=fence-other", "--uid=keystone"),
+        *("--setenv=OS_DATABASE__CONNECTION=secret", "/usr/bin/python3", "/run/fence-sleep"),
+        *(f"--config-file={MAIN}", f"--config-file={other}"),
+    )
+    source.write("/run/fence-sleep", "import time\ntime.sleep(600)\n", mode=0o755)
+    source.write(other, "[database]\nconnection = mysql://k:secret@h/k\n", mode=0o644)
+    try:
+        source.run(*unit)
+        found = [one.message for one in started.CHECK.run(context)]
+        assert [message.partition(" (")[0].partition(", ")[0] for message in found] == [
+            "fence-sleep takes options from its environment",
+            f"fence-sleep was started with {other}",
+            "fence-sleep was started so that it sees another [database] connection than "
+            f"{MAIN} and its folder say",
+        ]
+        assert "secret" not in str(found)
+    finally:
+        source.shell("systemctl stop fence-other; rm -f /run/fence-other.conf /run/fence-sleep")

@@ -159,7 +159,7 @@ LINES = st.lists(
 ).map(lambda lines: "[DEFAULT]\n" + "\n".join(lines) + "\n")
 
 
-@settings(max_examples=60)  # each of them writes files
+@settings(max_examples=60, deadline=None)  # each of them writes files
 @given(LINES, LINES)
 def test_whatever_is_written(one: str, other: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

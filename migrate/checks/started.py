@@ -1,0 +1,92 @@
+"""What the source's programs were told when they were started is what their files say.
+
+Everything here reads a service's files in oslo.config's own order. A program with --config-file or
+--config-dir, or with options in its environment, may see something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from typing import Any
+
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.cloud.ini import Ini
+from migrate.cloud.values import Values, read_by
+from migrate.errors import PreconditionError
+from migrate.host import Host
+from migrate.onhost import call
+from migrate.services.base import Recipe
+
+NAME = "started"
+BROKER = ("DEFAULT", "transport_url")
+
+
+def run(context: Context) -> list[Finding]:
+    """Programs of the source's controllers that see other options than their files say."""
+    found = everywhere(lambda host: _of_host(context, host), context.source.controllers)
+    return [finding for each in found for finding in each]
+
+
+def _of_host(context: Context, host: Host) -> list[Finding]:
+    users = sorted({recipe.user for recipe in context.recipes if recipe.databases})
+    told: list[dict[str, Any]] = call(host, "configured.started", users)
+    found = []
+    for recipe in context.recipes:
+        for one in told if recipe.databases else ():
+            if one["user"] == recipe.user and one["program"] not in recipe.compute_units:
+                found += [
+                    Finding(NAME, Severity.ERROR, f"{one['program']} {wrong}", remedy, host.name)
+                    for wrong, remedy in wrongs(recipe, one)
+                ]
+    return list(dict.fromkeys(found))
+
+
+def wrongs(recipe: Recipe, one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a program of *recipe*, and what to do; see `configured.started`."""
+    for name in one["environment"]:
+        remedy = f"Set it in a file of /etc/{recipe.project} instead, and start the program again"
+        yield f"takes options from its environment ({name}), which is not carried", remedy
+    patterns = [config.path for config in recipe.configs]
+    for path in one["files"]:
+        known = any(fnmatch(path, pattern) for pattern in patterns)
+        if not known and list(Ini.parse(one["texts"].get(path, "")).options()):
+            remedy = f"Move what it says to {patterns[0]}, and start the program without it"
+            yield f"was started with {path}, which is not carried", remedy
+    for wanted in recipe.databases:
+        main, given, texts = wanted.path, one["given"], one["texts"]
+        own = read_by(one["program"], recipe.project, main, texts)
+        usual = Values({path: texts[path] for path in own}, given)
+        read = _read(one, own)
+        seen = Values({path: texts[path] for path in read}, given)
+        for section, option in ((wanted.section, wanted.option), BROKER):
+            if _differ(seen, usual, section, option):
+                yield (
+                    f"was started so that it sees another [{section}] {option} than {main} and its "
+                    "folder say",
+                    "Give the option one value in all files that it reads",
+                )
+
+
+def _read(one: Mapping[str, Any], own: list[str]) -> list[str]:
+    """The files in oslo.config's order: defaults of the kind that was not named come first."""
+    files = [path for path in own if ".conf.d/" not in path]
+    folders = [path for path in own if ".conf.d/" in path]
+    kinds = {kind for kind, _ in one["arguments"]}
+    order = [*(files if "file" not in kinds else []), *(folders if "dir" not in kinds else [])]
+    for _, paths in one["arguments"]:
+        order += paths
+    last = {path: at for at, path in enumerate(order)}  # a file read twice has its say at the end
+    return [path for at, path in enumerate(order) if last[path] == at and path in one["texts"]]
+
+
+def _differ(seen: Values, usual: Values, section: str, option: str) -> bool:
+    try:
+        return seen.get(section, option) != usual.get(section, option)
+    except PreconditionError:
+        return False  # what cannot be known is told by those who need it
+
+
+CHECK = Check(NAME, "how the source's programs were started", run)
