@@ -22,6 +22,7 @@ from migrate.services.base import Recipe
 
 NAME = "started"
 BROKER = ("DEFAULT", "transport_url")
+LOGS = {"OS_DEFAULT__LOG_FILE", "OS_DEFAULT__LOG_DIR"}  # of Debian's uwsgi; ours has its own
 
 
 def run(context: Context) -> list[Finding]:
@@ -46,7 +47,7 @@ def _of_host(context: Context, host: Host) -> list[Finding]:
 
 def wrongs(recipe: Recipe, one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with a program of *recipe*, and what to do; see `configured.started`."""
-    for name in one["environment"]:
+    for name in sorted(set(one["environment"]) - LOGS):
         remedy = f"Set it in a file of /etc/{recipe.project} instead, and start the program again"
         yield f"takes options from its environment ({name}), which is not carried", remedy
     patterns = [config.path for config in recipe.configs]

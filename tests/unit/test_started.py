@@ -61,7 +61,7 @@ def test_what_a_program_reads(texts: dict[str, str], arguments: list[Any], told:
 
 def test_options_in_the_environment_are_told() -> None:
     """As Helm charts and systemd drop-ins set them, without the value."""
-    one = program({MAIN: ONE}, environment=["OS_DATABASE__CONNECTION"])
+    one = program({MAIN: ONE}, environment=["OS_DATABASE__CONNECTION", "OS_DEFAULT__LOG_FILE"])
     assert [wrong for wrong, _ in wrongs(NOVA, one)] == [
         "takes options from its environment (OS_DATABASE__CONNECTION), which is not carried"
     ]
