@@ -27,14 +27,22 @@ SERVERS = ("mariadb", "mysql", "mysqld", "rabbitmq-server", "memcached", "epmd")
 
 # each command is a start of Erlang: consumers by channel, channels by connection, connections
 CONSUMERS = """
-import json, subprocess
+import ipaddress, json, subprocess
 def ctl(*argv):
     done = subprocess.run(["rabbitmqctl", "-q", "--formatter", "json", *argv],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise SystemExit("rabbitmqctl " + argv[0] + ": " + done.stderr.strip()[-300:])
     return json.loads(done.stdout or "[]")
-peers = {c["pid"]: [c["peer_host"], c["peer_port"]]
+def address(told):
+    # a tuple of Erlang's, of four numbers or, on a socket for both families, of eight
+    if isinstance(told, str):
+        return told
+    if len(told) == 4:
+        return ".".join(map(str, told))
+    found = ipaddress.IPv6Address(b"".join(number.to_bytes(2, "big") for number in told))
+    return str(found.ipv4_mapped or found)
+peers = {c["pid"]: [address(c["peer_host"]), c["peer_port"]]
          for c in ctl("list_connections", "pid", "peer_host", "peer_port")}
 channels = {c["pid"]: peers.get(c["connection"]) for c in ctl("list_channels", "pid", "connection")}
 result = []

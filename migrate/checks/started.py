@@ -22,7 +22,12 @@ from migrate.services.base import Recipe
 
 NAME = "started"
 BROKER = ("DEFAULT", "transport_url")
-LOGS = {"OS_DEFAULT__LOG_FILE", "OS_DEFAULT__LOG_DIR"}  # of Debian's uwsgi; ours has its own
+# Debian's own scripts name each program's log and the process as the broker shows it; so do ours
+NAMES = {
+    "OS_DEFAULT__LOG_FILE",
+    "OS_DEFAULT__LOG_DIR",
+    "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME",
+}
 
 
 def run(context: Context) -> list[Finding]:
@@ -47,7 +52,7 @@ def _of_host(context: Context, host: Host) -> list[Finding]:
 
 def wrongs(recipe: Recipe, one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with a program of *recipe*, and what to do; see `configured.started`."""
-    for name in sorted(set(one["environment"]) - LOGS):
+    for name in sorted(set(one["environment"]) - NAMES):
         remedy = f"Set it in a file of /etc/{recipe.project} instead, and start the program again"
         yield f"takes options from its environment ({name}), which is not carried", remedy
     patterns = [config.path for config in recipe.configs]
