@@ -49,6 +49,7 @@ SETS = {
     "existing": Set("a pass on racked machines, back by `pulumi destroy`, nothing left"),
     "engine": Set("Pulumi's engine: drift, replacement, removed lines on a cloud that serves"),
     "control": Set("two operators, another desk, a dead run's limit, an abort too late"),
+    "bad-input": Set("more clouds that are not ready, through the command itself"),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

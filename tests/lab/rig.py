@@ -67,6 +67,7 @@ class Rig:
     """The rig as tests use it: `context` for steps and checks, `reset` to have it as new."""
 
     context: Context
+    touched = False  # what tests have changed since it was as new is theirs to say
 
     def __init__(self, papers: Path) -> None:
         self._papers, self._resets = papers, 0

@@ -1,4 +1,7 @@
-"""The tests of this folder change the rig for good: each module has it as new."""
+"""The tests of this folder change the rig for good: each module has it as new.
+
+A module whose tests leave it as they found it says `UNTOUCHED = True`; the next goes on with it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ def machines_of_this_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def rig(machines_of_this_folder: Rig) -> Rig:
+def rig(request: pytest.FixtureRequest, machines_of_this_folder: Rig) -> Rig:
     """The rig, as new."""
-    machines_of_this_folder.reset()
+    if machines_of_this_folder.touched:
+        machines_of_this_folder.reset()
+    machines_of_this_folder.touched = not getattr(request.module, "UNTOUCHED", False)
     return machines_of_this_folder

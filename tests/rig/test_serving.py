@@ -9,6 +9,7 @@ import pytest
 from migrate import serving
 
 pytestmark = pytest.mark.rig
+UNTOUCHED = True
 
 
 def test_an_api_that_is_silent_is_named(rig: Any) -> None:
