@@ -38,7 +38,7 @@ class Set:
 
 
 SETS = {
-    DEFAULT: Set("what CI runs: one pass on the rig and in the lab", True, ("-n", "4")),
+    DEFAULT: Set("what CI runs: one pass on the rig and in the lab", True, ("-n", "2")),
     "faults-resume": Set("killed at every boundary and at random instants, then the same command"),
     "faults-back": Set("back from after every step; killed at every boundary of the way back"),
     "faults-window": Set("one thing breaks in the window: undone, and the next goes through"),

@@ -1,4 +1,4 @@
-"""Who runs beside whom when pytest has several workers: `pytest -n 4`, as `make test` does.
+"""Who runs beside whom when pytest has several workers: `pytest -n 2`, as `make test` does.
 
 Most of a test's time is waiting for machines. What shares a machine stays in one worker; all else
 goes on beside it, a folder at a time. The lab takes longest, so it begins first.
