@@ -28,7 +28,7 @@ def test_a_run_replaces_its_own_row(record: Path) -> None:
     assert list(known) == ["engine", "reopen"]
     assert known["engine"].result == "11 passed; boundary 3/3"
     assert known["reopen"].proves == "a / b"
-    assert len(record.read_text().splitlines()) == 9
+    assert len(record.read_text().splitlines()) == 10
 
 
 def test_sets_are_chosen_by_how_they_begin() -> None:
