@@ -1,31 +1,35 @@
 """Who runs beside whom when pytest has several workers: `pytest -n 2`, as `make test` does.
 
-Most of a test's time is waiting for machines. What shares a machine stays in one worker; all else
-goes on beside it, a folder at a time. The lab takes longest, so it begins first.
+Half of the time of most tests is waiting for machines. What shares a rig is one worker's; all else
+goes on beside it, a folder at a time. What needs a whole cloud comes last and has this host for
+itself, whoever else runs tests on it: beside others its services do not answer within a minute.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
+import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
-FOLDERS = {"checks": "rig", "rig": "rig", "full": "cloud"}  # others: their own name
-ORDER = {"cloud": 0, "rig": 1, "faults": 2, "infra": 3, "integration": 4}
-LAB = Path("/run/sidestep-lab.user")  # held by the one who uses the lab
+FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
+ORDER = {"rig": 0, "faults": 1, "infra": 2, "alone": 4}
+# held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
+HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
 
 
 class SideBySide:
-    """Puts tests into groups of one worker each; the lab has one user at a time."""
+    """Puts tests into groups of one worker each; those that are alone wait for all the others."""
 
     def __init__(self) -> None:
-        self._lab: IO[str] | None = None
+        self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: ORDER.get(group(item.nodeid), len(ORDER)))
+        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 3))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -35,21 +39,19 @@ class SideBySide:
             def _split_scope(self, nodeid: str) -> str:
                 return group(nodeid)
 
-        config.option.loadscopereorder = False  # who takes longest must come first
+        config.option.loadscopereorder = False  # who is alone must come last
         return ByGroup(config, log)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if item.get_closest_marker("lab") and self._lab is None:
-            self._lab = LAB.open("w")
-            fcntl.flock(self._lab, fcntl.LOCK_EX)
+        alone = item.get_closest_marker("lab") is not None
+        fcntl.flock(self._lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
 
     def pytest_sessionfinish(self) -> None:
-        if self._lab is not None:
-            self._lab.close()
+        os.close(self._lock)  # a worker's process outlives its session until all others end
 
 
 def group(nodeid: str) -> str:
-    """What stays in one worker, by the folder of "tests/rig/test_window.py::test_over"."""
+    """What stays in one worker, by the folder of "tests/rig/test_hand.py::test_hold"."""
     folder = Path(nodeid.partition("::")[0]).parent.name
     return FOLDERS.get(folder, folder)
