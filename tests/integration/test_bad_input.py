@@ -57,10 +57,12 @@ def test_a_cutover_that_is_not_confirmed(operator: Operator, given: tuple[str, .
 
 @pytest.mark.parametrize("command", [("follow",), ("cutover", "--confirm", STACK)])
 def test_without_execute_it_is_shown_and_not_done(
-    operator: Operator, command: tuple[str, ...], tmp_path: Path
+    operator: Operator, command: tuple[str, ...]
 ) -> None:
-    (known := tmp_path / "known_hosts").touch()  # without one it is refused, also here
-    ended = operator.migrate(*command, ssh={"knownHosts": str(known)})
+    (keys := operator.root / "keys").mkdir()
+    for name in ("id", "known_hosts"):  # without them it is refused, also here
+        (keys / name).touch()
+    ended = operator.migrate(*command)
     assert (ended.status, ended.stderr) == (0, "")
     assert "database.first-pass" in ended.stdout
     assert "Nothing was changed; add --execute." in ended.stdout
