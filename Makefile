@@ -44,7 +44,7 @@ check-style: environment ## ruff and mypy, and no checkout's own secret in a sta
 unit: environment ## tests that need nothing but Python
 	@.venv/bin/pytest -q -m 'not integration and not rig and not lab and not bare'
 
-test: check-style packages tools ## what CI runs, within half an hour: everything but the named sets
+test: check-style packages tools ## what CI runs: everything but the named sets
 	@tools/run .venv/bin/pytest -v -n 2
 
 test-all: packages tools ## every named set, or `SET=faults,existing`; the record is docs/proofs.md
