@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate import claim, lock
+from migrate import claim, lock, papers
 from migrate.cloud import apart
 from migrate.errors import MigrateError, StepError
 from migrate.gate import timer
@@ -38,10 +38,7 @@ def ask(home: Path, what: str, reason: str = "") -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "reason": reason,
     }
-    staged = home / f"{what}.new"
-    staged.touch(mode=0o600)
-    staged.write_text(json.dumps(said))
-    staged.replace(home / what)
+    papers.keep(home / what, json.dumps(said))
 
 
 def asked(home: Path, what: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from migrate import papers
 from migrate.images.plan import PROVEN
 from migrate.phases.status import status
 from migrate.session import Session
@@ -21,13 +22,9 @@ ROW, WIDTH, LABEL = 18, 1000, 230
 def write_report(session: Session) -> Path:
     """Write `report.html` and `report.json` (0600) from the journal and the stored proofs."""
     found = gather(session)
-    (session.home / "report.json").touch(mode=0o600)
-    (session.home / "report.json").write_text(json.dumps(found, indent=2, default=str))
+    papers.keep(session.home / "report.json", json.dumps(found, indent=2, default=str))
     page = _template().render(found=found, bars=bars(session), row=ROW, width=WIDTH, label=LABEL)
-    path = session.home / "report.html"
-    path.touch(mode=0o600)
-    path.write_text(page)
-    return path
+    return papers.keep(session.home / "report.html", page)
 
 
 def gather(session: Session) -> dict[str, Any]:

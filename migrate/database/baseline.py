@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate import markers
+from migrate import markers, papers
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
@@ -52,10 +52,7 @@ def take(context: Context) -> None:
     source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     source.write(PATH, text, mode=0o600)
     source.write(NAME, f"{digest(taken)} {markers.fencing(context)}", mode=0o600)
-    local = context.home / "fingerprint.json"
-    local.touch(mode=0o600)
-    local.chmod(0o600)
-    local.write_text(text)
+    papers.keep(context.home / "fingerprint.json", text)
 
 
 def kept(context: Context) -> Fingerprint | None:

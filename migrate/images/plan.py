@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from functools import partial
 
-from migrate import markers
+from migrate import markers, papers
 from migrate.cloud import Context
 from migrate.errors import StepError
 from migrate.images import held, listed
@@ -107,7 +107,7 @@ def _prove(context: Context) -> None:
     for host in context.target.controllers:
         held.stamp(host, PROOF, images)
     told = {"files": len(images), "bytes": sum(image.size or 0 for image in images)}
-    (context.home / PROVEN).write_text(json.dumps(told))
+    papers.keep(context.home / PROVEN, json.dumps(told))
 
 
 def _copied(context: Context) -> list[listed.Image]:

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from migrate import markers
+from migrate import markers, papers
 from migrate.errors import PreconditionError
 from migrate.session import Session
 from migrate.verify import live, views
@@ -38,9 +38,7 @@ def verify(session: Session) -> live.Verification:
         "at": time.time(),
     }
     result.document = document
-    path = session.home / FILE
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(document, indent=2, default=str))
+    papers.keep(session.home / FILE, json.dumps(document, indent=2, default=str))
     return result
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate import holds, markers, vip
+from migrate import holds, markers, papers, vip
 from migrate.cloud import Context
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.gate import doors, timer
@@ -142,21 +142,16 @@ def export(session: Session, found: Losses) -> Path | None:
     if not found:
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return _write(session.home / f"losses-{stamp}.json", found)
+    return _keep(session.home / f"losses-{stamp}.json", found)
 
 
 def _kept(session: Session, found: Losses) -> Losses:
-    _write(session.home / FILE, found)
+    _keep(session.home / FILE, found)
     return found
 
 
-def _write(path: Path, found: Losses) -> Path:
-    staged = path.with_suffix(".part")
-    staged.unlink(missing_ok=True)
-    staged.touch(mode=0o600)
-    staged.write_text(json.dumps(found.document, indent=1, ensure_ascii=False))
-    staged.replace(path)
-    return path
+def _keep(path: Path, found: Losses) -> Path:
+    return papers.keep(path, json.dumps(found.document, indent=1, ensure_ascii=False))
 
 
 def go_back(stack: str) -> None:

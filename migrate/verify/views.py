@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from migrate import document
+from migrate import document, papers
 from migrate.api import Api, moved
 from migrate.cloud import Context
 from migrate.errors import MigrateError
@@ -83,16 +83,16 @@ def keep_users(context: Context, host: Host | None = None) -> None:
 
     It may be done while users still work: `keep` tells later what they changed.
     """
-    _write(tokens_path(context), _tokens(context, host))
+    papers.keep(tokens_path(context), json.dumps(_tokens(context, host)))
     names = users(context)
     found = take_all(context, host, names) if names else {}
-    _write(users_path(context), {name: one.text() for name, one in found.items()})
+    papers.keep(users_path(context), json.dumps({name: one.text() for name, one in found.items()}))
 
 
 def keep(context: Context, host: Host | None = None) -> None:
     """Write the administrator's listing, when nothing changes any more."""
     found = take_all(context, host, (ADMIN,))
-    _write(admin_path(context), {name: one.text() for name, one in found.items()})
+    papers.keep(admin_path(context), json.dumps({name: one.text() for name, one in found.items()}))
 
 
 def kept(context: Context) -> dict[str, Listing]:
@@ -163,10 +163,3 @@ def _tokens(context: Context, host: Host | None) -> dict[str, dict[str, Any]]:
     names = (ADMIN, *users(context))
     with ThreadPoolExecutor(len(names)) as pool:
         return dict(zip(names, pool.map(one, names), strict=True))
-
-
-def _write(path: Path, document: object) -> None:
-    staged = path.with_suffix(".part")
-    staged.touch(mode=0o600)
-    staged.write_text(json.dumps(document))
-    staged.rename(path)
