@@ -180,7 +180,7 @@ def _boot(lab: Lab, machines: list[Machine]) -> None:
 def _start_services(lab: Lab) -> None:
     text = configuration.rendered(lab, lab.controller, "start-controller.sh")
     script(lab, lab.controller, text)
-    compute = "systemctl enable -q --now provider-bridge\nsystemctl enable -q --now"
+    compute = "systemctl enable -q --now provider-bridge taps-up\nsystemctl enable -q --now"
     units = "neutron-openvswitch-agent nova-compute"
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: script(lab, name, f"{compute} {units}"), lab.computes))
