@@ -28,8 +28,8 @@ packages: environment ## what the lab and the rig need of Debian on this host
 lab-up: packages ## build and start the source cloud in containers
 	@.venv/bin/python -m tests.lab up
 
-lab-down: packages ## leave nothing of the lab behind
-	@.venv/bin/python -m tests.lab down
+lab-down: packages ## leave nothing of the lab behind, nor of its stack
+	@tools/run python -m tests.lab down
 
 demo: packages tools ## the main job in the lab: up, over, proven, and back
 	@tools/run python -m tests.lab.demo

@@ -8,7 +8,7 @@ import sys
 
 from infra.nspawn import ssh_command
 from migrate.errors import MigrateError
-from tests.lab import cloud, content, host, load, outages
+from tests.lab import cloud, content, host, load, outages, stack
 from tests.lab.settings import lab as this_lab
 from tests.lab.stages import stage
 
@@ -40,6 +40,7 @@ def main() -> int:
         case "down":
             with stage("lab down"):
                 cloud.down(lab)
+                stack.forget()
         case "load":
             _load(given.verb)
         case "packages":

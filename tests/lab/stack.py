@@ -1,0 +1,33 @@
+"""The lab's stack and the papers of its migration, as this checkout keeps them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from migrate import settings, stack
+from migrate.errors import PreconditionError
+
+NAME = "lab"
+
+
+def forget() -> None:
+    """Drop the stack's state and the papers: the machines that they tell of are gone.
+
+    Without it the next `pulumi up` would find a target that it believes to stand. The stack's file
+    stays. Safe when there is neither Pulumi nor a stack.
+    """
+    shutil.rmtree(settings.home(NAME), ignore_errors=True)
+    where = stack.environment()
+    if shutil.which("pulumi", path=where["PATH"]) is None:
+        return
+    ended = subprocess.run(
+        ["pulumi", "stack", "rm", NAME, "--yes", "--force", "--preserve-config"],
+        cwd=settings.project_root(),
+        env=where,
+        text=True,
+        check=False,
+        capture_output=True,
+    )
+    if ended.returncode and "no stack named" not in ended.stderr:
+        raise PreconditionError(f"the stack {NAME} stays: {ended.stderr.strip()[-300:]}")
