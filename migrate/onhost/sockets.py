@@ -41,14 +41,18 @@ def running() -> list[str]:
 
 
 def _rows(*argv: str) -> list[tuple[list[Any], list[Any], dict[str, str]]]:
+    lines = run("ss", *argv).splitlines()
     groups, found = _groups(), []
-    for line in run("ss", *argv).splitlines():
+    for line in lines:
         ends = re.findall(r"(\S+):(\d+|\*)(?=\s|$)", line.partition("users:")[0])
-        holders = PROCESS.findall(line)
-        if len(ends) < 2 or any(_by_login(int(pid)) for _, pid in holders):
+        holders = [(program, int(pid)) for program, pid in PROCESS.findall(line)]
+        alive = [(program, pid) for program, pid in holders if pid in groups]
+        if len(ends) < 2 or any(_by_login(pid) for _, pid in alive):
             continue
-        program, pid = holders[0] if holders else ("", "0")
-        holder = {"program": program, "unit": _unit(groups.get(int(pid), []))}
+        if holders and not alive:
+            continue  # it has ended since, as a client does that one of our checks has started
+        program, pid = alive[0] if alive else ("", 0)
+        holder = {"program": program, "unit": _unit(groups.get(pid, []))}
         local, remote = ([_plain(a), int(p) if p != "*" else 0] for a, p in ends[:2])
         found.append((local, remote, holder))
     return found
@@ -80,13 +84,17 @@ def _unit(parts: list[str]) -> str:
 
 
 def _by_login(pid: int) -> bool:
-    """Whether *pid* was started by somebody who is logged in."""
+    """Whether *pid* was started by somebody who is logged in, or is no more."""
+    first = pid
     for _ in range(64):
         try:
             with open(f"/proc/{pid}/stat") as stream:
                 text = stream.read()
         except OSError:
-            return False
+            if pid == first:
+                return True  # it has ended, and its connection with it
+            pid = first  # whoever stood between has ended: others are its parents now
+            continue
         parent = int(text.rpartition(")")[2].split()[1])
         if parent <= 1:
             return False  # a daemon, sshd's own too

@@ -1,0 +1,36 @@
+"""What ends while it is looked at is nobody's connection: our own checks' clients come and go."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from migrate.onhost import sockets
+
+LINE = '0 0 10.0.0.10:{port} 10.0.0.10:3306 users:(("{program}",pid={pid},fd=4))\n'
+
+
+def connected(monkeypatch: pytest.MonkeyPatch, *holders: tuple[int, int]) -> list[int]:
+    """The ports of what is told, where *holders* are (port, pid)."""
+    text = "".join(LINE.format(port=port, program="p", pid=pid) for port, pid in holders)
+    monkeypatch.setattr(sockets, "run", lambda *_: text)
+    monkeypatch.setattr(sockets, "LOGIN", "no such program")  # these tests may run by ssh
+    return [row["local"][1] for row in sockets.connected([3306])]
+
+
+def ended() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_who_has_ended_is_connected_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connected(monkeypatch, (1001, os.getpid()), (1002, ended())) == [1001]
+
+
+def test_who_ends_between_two_looks_at_him_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = ended()
+    monkeypatch.setattr(sockets, "_groups", lambda: {gone: ["system.slice", "ssh.service"]})
+    assert connected(monkeypatch, (1002, gone)) == []
