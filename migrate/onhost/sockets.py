@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import Any
 
 from migrate.onhost.systemd import run
 
 PROCESS = re.compile(r'\("([^"]*)",pid=(\d+)')
 ANY = ("*", "0.0.0.0", "::")  # noqa: S104  it is read, not bound
+PAUSE = 1.0
 LOGIN = "sshd"  # its children, which newer ones call sshd-session
 
 
@@ -30,8 +32,19 @@ def listening() -> list[dict[str, Any]]:
 
 def connected(ports: list[int]) -> list[dict[str, Any]]:
     """What has one of *ports* at either end: [{"local": [address, port], "remote": [...], ...}]."""
+    if not ports:
+        return []
+    found = _connected(ports)
+    if all(row["program"] for row in found):
+        return found
+    time.sleep(PAUSE)  # a client that ended while it was looked at is told as nobody's, once
+    still = [(row["local"], row["remote"]) for row in _connected(ports) if not row["program"]]
+    return [row for row in found if row["program"] or (row["local"], row["remote"]) in still]
+
+
+def _connected(ports: list[int]) -> list[dict[str, Any]]:
     words = " or ".join(f"dport = :{port} or sport = :{port}" for port in ports)
-    rows = _rows("-Htnp", "state", "established", f"( {words} )") if ports else []
+    rows = _rows("-Htnp", "state", "established", f"( {words} )")
     return [{"local": local, "remote": remote, **holder} for local, remote, holder in rows]
 
 

@@ -34,3 +34,11 @@ def test_who_ends_between_two_looks_at_him_neither(monkeypatch: pytest.MonkeyPat
     gone = ended()
     monkeypatch.setattr(sockets, "_groups", lambda: {gone: ["system.slice", "ssh.service"]})
     assert connected(monkeypatch, (1002, gone)) == []
+
+
+def test_what_nobody_holds_is_told_when_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = "0 0 10.0.0.10:{port} 10.0.0.10:3306\n".format
+    looks = [bare(port=1001) + bare(port=1002), bare(port=1002) + bare(port=1003)]
+    monkeypatch.setattr(sockets, "PAUSE", 0)
+    monkeypatch.setattr(sockets, "run", lambda *_: looks.pop(0))
+    assert [row["local"][1] for row in sockets.connected([3306])] == [1002]
