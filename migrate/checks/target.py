@@ -8,7 +8,7 @@ from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context
-from migrate.database import ownership, progress
+from migrate.database import ownership, progress, rehearsal
 from migrate.errors import MigrateError
 from migrate.host import Host
 from migrate.markers import SCHEMA
@@ -59,6 +59,7 @@ def _contents(context: Context, host: Host) -> list[Finding]:
                 "GROUP BY table_schema"
             )
             if row["table_schema"] not in {*SYSTEM, *ours}
+            and not row["table_schema"].startswith(rehearsal.PREFIX)
         }
         marked = database.value(
             "SELECT count(*) FROM information_schema.tables "

@@ -89,9 +89,11 @@ def wants_another(where: str, call: Call, status: int, output: str) -> bool:
     return False
 
 
-def cold(context: Context, host: Host, recipe: Recipe, call: Call) -> dict[str, Any]:
+def cold(
+    context: Context, host: Host, recipe: Recipe, call: Call, limit: float = LIMIT
+) -> dict[str, Any]:
     """Start *call*, wait, give its exit status and the end of what it said."""
     path = f"{context.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     payload = {"user": recipe.user, "path": path, **line(context, call)}
-    answer: dict[str, Any] = host.python(COLD, payload, timeout=LIMIT)
+    answer: dict[str, Any] = host.python(COLD, payload, timeout=limit)
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from migrate.checks import (
     charset,
     database,
     logins,
+    migrations,
     online,
     operations,
     release,
@@ -41,6 +43,7 @@ pytestmark = pytest.mark.rig
         logins.CHECK,
         database.CHECK,
         charset.CHECK,
+        migrations.CHECK,
         online.CHECK,
         upgrade_status.CHECK,
     ],
@@ -71,6 +74,35 @@ def test_a_target_of_another_release(context: Context) -> None:
         where=context.target.first.name,
     )
     assert "pulumi up" in found.remedy
+
+
+def test_a_definition_that_the_next_migration_cannot_take(context: Context, source: Host) -> None:
+    """A site's own index of the name that the release gives to one: error 1061 in the window."""
+    index = "idx_project_id ON keystone.project_endpoint_group"
+    with broken(
+        source,
+        f"mariadb -e 'CREATE INDEX {index} (project_id)'",
+        f"mariadb -e 'DROP INDEX {index}'",
+    ):
+        where = context.target.first.name
+        assert_finds(
+            migrations.CHECK, context, ("keystone", "Duplicate key", "idx_pro"), where=where
+        )
+    assert not errors(migrations.CHECK, context)
+    left = "SELECT schema_name FROM information_schema.schemata UNION SELECT user FROM mysql.user"
+    assert "rehearsal" not in context.target.first.run("mariadb", "-e", left)
+
+
+def test_migrations_that_went_well_are_not_tried_again(context: Context) -> None:
+    assert not errors(migrations.CHECK, context)
+    record = context.home / migrations.RECORD
+    began = time.monotonic()
+    assert not errors(migrations.CHECK, context)
+    again = time.monotonic() - began
+    assert set(json.loads(record.read_text())) == {"keystone", "glance"}
+    record.unlink()
+    assert not errors(migrations.CHECK, context)
+    assert time.monotonic() - began - again > again
 
 
 def test_a_unit_that_stands_still(context: Context, source: Host) -> None:

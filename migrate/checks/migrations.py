@@ -1,0 +1,82 @@
+"""The next release's migrations go over the source's definitions, tried on the target without rows.
+
+They are tried again only where definitions or the installed release have changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from migrate import papers
+from migrate.checks.check import Check, everywhere
+from migrate.checks.finding import Finding, Severity
+from migrate.cloud import Context
+from migrate.database import rehearsal
+from migrate.database.places import Place, places
+from migrate.errors import PreconditionError
+from migrate.services.base import Recipe
+
+NAME = "migrations"
+RECORD = "rehearsed.json"  # among the papers: {"nova": digest of what went well}
+INSTALLED = 'stat -c "%n %Y" "$1"/lib/python*/site-packages "$1"/lib/python*/site-packages/"$2"'
+COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+
+
+def run(context: Context) -> list[Finding]:
+    """What the schema tools say where they fail; nothing while the target has no release yet."""
+    target = context.target.first
+    if not target.exists(f"{context.venv}/bin/python"):
+        return []  # the check of the target tells it
+    found = places(context.source.first, context.recipes)
+    recipes = [recipe for recipe in context.recipes if recipe.sync]
+    known = _recorded(context)
+    told = everywhere(lambda recipe: _one(context, recipe, found, known), recipes, workers=2)
+    good = {
+        recipe.project: digest
+        for recipe, (digest, wrong) in zip(recipes, told, strict=True)
+        if not wrong
+    }
+    papers.keep(context.home / RECORD, json.dumps(good))
+    return [
+        Finding(
+            NAME,
+            Severity.ERROR,
+            f"the migrations of {context.target.release} do not go over {recipe.project}'s "
+            f"definitions: {one}",
+            "Mend the definition that it names on the source; release notes and the project's bug "
+            "tracker know most of them",
+            target.name,
+        )
+        for recipe, (_, wrong) in zip(recipes, told, strict=True)
+        for one in wrong
+    ]
+
+
+def _one(
+    context: Context, recipe: Recipe, found: list[Place], known: dict[str, str]
+) -> tuple[str, list[str]]:
+    mine = [place for place in found if place.project == recipe.project]
+    texts = {place: rehearsal.definitions(context, recipe, place) for place in mine}
+    installed = context.target.first.shell(INSTALLED, str(context.venv), recipe.project)
+    whole = [installed, *(COUNTER.sub("", text) for text in texts.values())]
+    digest = hashlib.sha256("\0".join(whole).encode()).hexdigest()
+    if known.get(recipe.project) == digest:
+        return digest, []
+    try:
+        return digest, rehearsal.rehearse(context, recipe, texts)
+    except PreconditionError as error:
+        return digest, [str(error)]
+
+
+def _recorded(context: Context) -> dict[str, str]:
+    path = context.home / RECORD
+    try:
+        found: dict[str, str] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}  # it is tried again
+    return found
+
+
+CHECK = Check(NAME, "the next release's migrations over the source's definitions", run)
