@@ -83,11 +83,12 @@ def plan(stack: str, as_json: bool) -> None:
 @migrate.command()
 @shared
 def check(stack: str, as_json: bool) -> None:
-    """Find what would break, all of it at once, each with a remedy. Changes nothing.
+    """Find what would break, all of it at once, each with a remedy.
 
-    Asks every host of both clouds over ssh and the source's APIs. Errors forbid to go on (exit
-    code 3), warnings are for you to judge. Next: mend and check again until it says ready, then
-    `migrate backup --execute`.
+    Asks every host of both clouds over ssh and the source's APIs, and changes nothing there. On the
+    target the next release's migrations are tried over empty copies of the source's databases, which
+    are gone afterwards. Errors forbid to go on (exit code 3), warnings are for you to judge. Next:
+    mend and check again until it says ready, then `migrate backup --execute`.
     """
     screen = Screen(as_json=as_json)
     stack = stack_name(stack)
