@@ -50,6 +50,8 @@ SETS = {
     "engine": Set("Pulumi's engine: drift, replacement, removed lines on a cloud that serves"),
     "control": Set("two operators, another desk, a dead run's limit, an abort too late"),
     "bad-input": Set("more clouds that are not ready, through the command itself"),
+    "steps": Set("configuration, images and holds: each step done, undone, and its proof"),
+    "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

@@ -10,7 +10,7 @@ import pytest
 from migrate.host import Host
 from migrate.onhost import call
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
 
 NAME = "slow-agent"
 # the main process ends when it is told to; its child does not, and carries traffic for all we know

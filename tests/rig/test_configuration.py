@@ -16,7 +16,7 @@ from migrate.errors import StepError
 from migrate.host import Host
 from migrate.plan import Step
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 
 KEYSTONE = "/etc/keystone/keystone.conf"
 STEPS = ("keystone.config", "glance.config", "keystone.keys", "broker.accounts")

@@ -19,7 +19,7 @@ from migrate.host import Host
 from migrate.onhost import call, knock
 from tests.lab.rig import Rig
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
 LOOK = """

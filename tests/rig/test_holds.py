@@ -17,7 +17,7 @@ from migrate.cloud import Context
 from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 
 HELD = f"/etc/cinder/policy.d/{holds.NAME}"
 # one process for all of it, as the API's workers: they read the rules once, and again on a change

@@ -18,7 +18,7 @@ from migrate.errors import StepError
 from migrate.images.listed import Image, of_source
 from migrate.plan import Step
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 
 
 @pytest.fixture(scope="module")

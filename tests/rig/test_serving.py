@@ -8,7 +8,7 @@ import pytest
 
 from migrate import serving
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
 UNTOUCHED = True
 
 
