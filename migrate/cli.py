@@ -86,8 +86,8 @@ def check(stack: str, as_json: bool) -> None:
     """Find what would break, all of it at once, each with a remedy.
 
     Asks every host of both clouds over ssh and the source's APIs, and changes nothing there. On the
-    target the next release's migrations are tried over empty copies of the source's databases, which
-    are gone afterwards. Errors forbid to go on (exit code 3), warnings are for you to judge. Next:
+    target the next release's migrations are tried over empty copies of the source's databases, gone
+    afterwards. Errors forbid to go on (exit code 3), warnings are for you to judge. Next:
     mend and check again until it says ready, then `migrate backup --execute`.
     """
     screen = Screen(as_json=as_json)
