@@ -14,7 +14,7 @@ import pytest
 from tests.lab.load import read
 from tests.lab.loading.beat import AT_ONCE
 from tests.lab.loading.pings import Pings
-from tests.lab.loading.probes import probe
+from tests.lab.loading.probes import INTERVAL, probe
 from tests.lab.loading.record import Record
 from tests.lab.outages import noticed
 
@@ -86,7 +86,7 @@ def test_planted_outage_of_an_api_is_reported(tmp_path: Path) -> None:
 
     asyncio.run(plant())
     found = noticed(read(tmp_path / "load.jsonl"))["probe planted"]
-    assert [outage.seconds for outage in found.outages] == [pytest.approx(1.0, abs=0.2)]
+    assert [outage.seconds for outage in found.outages] == [pytest.approx(1.0, abs=INTERVAL + 0.1)]
 
 
 def test_a_cloud_that_does_not_answer_is_not_buried(tmp_path: Path) -> None:
