@@ -48,7 +48,9 @@ SETS = {
     "faults-operator": Set("disk full, journal lost, two operators, none"),
     "existing": Set("a pass on racked machines, back by `pulumi destroy`, nothing left"),
     "engine": Set("Pulumi's engine: drift, replacement, removed lines on a cloud that serves"),
-    "control": Set("two operators, another desk, a dead run's limit, an abort too late"),
+    "control": Set(
+        "two operators, another desk, the window's limit, a dead run's, an abort too late"
+    ),
     "bad-input": Set("more clouds that are not ready, through the command itself"),
     "steps": Set("configuration, images and holds: each step done, undone, and its proof"),
     "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),

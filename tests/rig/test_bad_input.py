@@ -178,7 +178,11 @@ def second_holder(context: Context) -> Iterator[None]:
     ("wrong", "words", "follow_too"),
     [
         pytest.param(
-            wrong_password, ("cannot log in to database glance",), False, id="wrong password"
+            wrong_password,
+            ("cannot log in to database glance",),
+            False,
+            id="wrong password",
+            marks=MORE,
         ),
         pytest.param(
             service_down,
@@ -215,10 +219,13 @@ def test_a_cloud_that_is_not_ready(
 @pytest.mark.parametrize(
     ("services", "words"),
     [
-        (["keystone"], "glance runs on the source"),
-        (["keystone", "glance", "heat"], "heat is to be moved, but no source controller has it"),
+        pytest.param(["keystone"], "glance runs on the source", id="left out", marks=MORE),
+        pytest.param(
+            ["keystone", "glance", "heat"],
+            "heat is to be moved, but no source controller has it",
+            id="not there",
+        ),
     ],
-    ids=["left out", "not there"],
 )
 def test_other_services_than_the_clouds(
     operator: Operator, machines: list[Host], services: list[str], words: str

@@ -154,6 +154,7 @@ def test_two_operators_do_not_meet_and_one_undoes_what_the_dead_one_began(
     assert left(context) == set()
 
 
+@pytest.mark.in_set("control")
 def test_after_a_kill_the_same_desk_undoes_it_too(
     context: Context, desk: Desk, before: str
 ) -> None:
@@ -168,6 +169,7 @@ def test_after_a_kill_the_same_desk_undoes_it_too(
     assert "there is nothing to abort" in desk.run("abort", code=3)
 
 
+@pytest.mark.in_set("control")
 def test_a_window_that_lasts_too_long_ends_by_itself(
     context: Context, desk: Desk, before: str
 ) -> None:
