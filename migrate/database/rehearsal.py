@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from migrate.cloud import Context
 from migrate.database import connection, heads, tools
@@ -42,74 +43,57 @@ def rehearse(context: Context, recipe: Recipe, texts: dict[Place, str]) -> list[
 
     Safe to repeat, not to run twice at once for a project.
     """
-    target = context.target.first
-    copies = {place.name: f"{PREFIX}{recipe.project}_{n}" for n, place in enumerate(texts)}
-    with _account(target, recipe, list(copies.values())) as password:
-        for place, text in texts.items():
+    names = {f"{PREFIX}{recipe.project}_{n}": place.name for n, place in enumerate(texts)}
+    with _account(context.target.first, recipe, list(names)) as password:
+        copies = [
+            replace(place, name=name, url=_url(recipe, name, password))
+            for name, place in zip(names, texts, strict=True)
+        ]
+        for copy, (place, text) in zip(copies, texts.items(), strict=True):
             try:
-                _copy(context, place, copies[place.name], text)
+                _copy(context, place, copy.name, text)
             except MigrateError as error:
                 return [f"the target does not take the definitions of {place.name}: {error}"]
-        return _upgrade(context, recipe, list(texts), copies, password)
+        told = [one.replace(password, "***") for one in _upgrade(context, recipe, copies)]
+    for name in reversed(names):  # the longer ones first: _10 before _1
+        told = [one.replace(name, names[name]) for one in told]
+    return told
 
 
-def _upgrade(
-    context: Context, recipe: Recipe, mine: list[Place], copies: dict[str, str], password: str
-) -> list[str]:
-    target, user = context.target.first, _user(recipe)
-    urls = {
-        place.name: f"mysql+pymysql://{user}:{password}@localhost/{copies[place.name]}"
-        f"?unix_socket={connection.SOCKET}&charset=utf8mb4"
-        for place in mine
-    }
-    usual: dict[str, str] = {}
-    for place in mine:
-        usual.setdefault(place.usual, place.name)
+def _upgrade(context: Context, recipe: Recipe, copies: list[Place]) -> list[str]:
+    """Run the tools; exit codes are not believed, the copies must show the release's revisions."""
+    target = context.target.first
+    usual: dict[str, Place] = {}
+    for copy in copies:
+        usual.setdefault(copy.usual, copy)
     own = {
-        f"OS_{url.section}__{url.option}".upper(): urls[usual[url.name]]
+        f"OS_{url.section}__{url.option}".upper(): usual[url.name].url
         for url in recipe.databases
         if url.name in usual
     }
-    for call in tools.calls(recipe, tuple(map(_unconfigured, recipe.sync)), mine):
-        environment = own | ({"OS_DATABASE__CONNECTION": urls[call.about]} if call.about else {})
-        about = call.about or ", ".join(sorted(usual.values()))
-        alone = tools.Call(call.tool, environment, about)
+    whole = ", ".join(sorted(copy.name for copy in usual.values()))
+    for call in tools.calls(recipe, tuple(map(_unconfigured, recipe.sync)), copies):
+        alone = tools.Call(call.tool, own | dict(call.environment), call.about or whole)
         answer = tools.cold(context, target, recipe, alone, LIMIT)
         try:
             tools.wants_another(target.name, alone, answer["status"], answer["output"])
         except StepError as error:
-            return [str(error).replace(password, "***")]
-    return _behind(context, recipe, mine, copies)
+            return [str(error)]
+    return heads.behind(context, recipe, copies)
 
 
-def _behind(
-    context: Context, recipe: Recipe, mine: list[Place], copies: dict[str, str]
-) -> list[str]:
-    """The copies that do not show the release's revisions: exit codes are not believed."""
-    shipped, wrong = heads.shipped(context, [recipe]), []
-    with connection.session(context.target.first) as link:
-        for wanted in recipe.heads:
-            for place in heads.concerned(wanted, recipe, mine):
-                shown = heads.revisions(link, copies[place.name], wanted.table)
-                if not shipped[wanted.scripts].shown_by(shown):
-                    told = ", ".join(sorted(shown)) or "no revision"
-                    ends = ", ".join(sorted(shipped[wanted.scripts].heads))
-                    wrong.append(f"{place.name} then shows {told}, the release ends in {ends}")
-    return wrong
+def _url(recipe: Recipe, name: str, password: str) -> str:
+    at = f"{_user(recipe)}:{password}@localhost/{name}"
+    return f"mysql+pymysql://{at}?unix_socket={connection.SOCKET}&charset=utf8mb4"
 
 
 def _unconfigured(tool: Tool) -> Tool:
     """*tool* without configuration files: the target has none of them yet."""
-    argv = [
+    argv = (
         "/dev/null" if before == "--config-file" else word
         for before, word in zip(("", *tool.argv), tool.argv, strict=False)
-    ]
-    return Tool(
-        argv=tuple(argv),
-        accepted=tool.accepted,
-        repeat_while=tool.repeat_while,
-        each_cell=tool.each_cell,
     )
+    return replace(tool, argv=tuple(argv))
 
 
 def _copy(context: Context, place: Place, copy: str, text: str) -> None:

@@ -7,8 +7,7 @@ import subprocess
 
 from migrate import settings, stack
 from migrate.errors import PreconditionError
-
-NAME = "lab"
+from tests.lab.demo import STACK
 
 
 def forget() -> None:
@@ -17,12 +16,12 @@ def forget() -> None:
     Without it the next `pulumi up` would find a target that it believes to stand. The stack's file
     stays. Safe when there is neither Pulumi nor a stack.
     """
-    shutil.rmtree(settings.home(NAME), ignore_errors=True)
+    shutil.rmtree(settings.home(STACK), ignore_errors=True)
     where = stack.environment()
     if shutil.which("pulumi", path=where["PATH"]) is None:
         return
     ended = subprocess.run(
-        ["pulumi", "stack", "rm", NAME, "--yes", "--force", "--preserve-config"],
+        ["pulumi", "stack", "rm", STACK, "--yes", "--force", "--preserve-config"],
         cwd=settings.project_root(),
         env=where,
         text=True,
@@ -30,4 +29,4 @@ def forget() -> None:
         capture_output=True,
     )
     if ended.returncode and "no stack named" not in ended.stderr:
-        raise PreconditionError(f"the stack {NAME} stays: {ended.stderr.strip()[-300:]}")
+        raise PreconditionError(f"the stack {STACK} stays: {ended.stderr.strip()[-300:]}")
