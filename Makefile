@@ -4,6 +4,8 @@ CACHE ?= $(or $(SIDESTEP_CACHE),/var/cache/sidestep)
 STACK ?= lab
 UV := uv==0.13.8
 export SIDESTEP_CACHE := $(CACHE)
+# some machines' environments forbid Python its compiled files: every command would compile anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo demo-over demo-back test test-all unit check-style lab-up lab-down packages tools environment
 
