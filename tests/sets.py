@@ -53,6 +53,9 @@ SETS = {
     ),
     "bad-input": Set("more clouds that are not ready, through the command itself"),
     "steps": Set("configuration, images and holds: each step done, undone, and its proof"),
+    "window": Set(
+        "each step of the way over and back: done, undone, twice; the fence; both reboot"
+    ),
     "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),

@@ -104,18 +104,39 @@ def shut(
 @pytest.mark.parametrize(
     ("shut", "words", "remedy", "told"),
     [
-        ("away", "cannot be reached", "the host is up", "cannot be reached"),
-        ("unknown key", "host key is unknown", "add it to known_hosts", "host key is unknown"),
-        ("changed key", "host key has changed", "Never ignore it", "host key has changed"),
-        (
+        pytest.param(
+            "away",
+            "cannot be reached",
+            "the host is up",
+            "cannot be reached",
+            id="away",
+            marks=MORE,
+        ),
+        pytest.param(
+            "unknown key",
+            "host key is unknown",
+            "add it to known_hosts",
+            "host key is unknown",
+            id="unknown key",
+            marks=MORE,
+        ),
+        pytest.param(
+            "changed key",
+            "host key has changed",
+            "Never ignore it",
+            "host key has changed",
+            id="changed key",
+        ),
+        pytest.param(
             "no sudo",
             "sudo does not let the ssh user become root",
             "NOPASSWD",
             "a password is required",
+            id="no sudo",
+            marks=MORE,
         ),
     ],
     indirect=["shut"],
-    ids=["away", "unknown key", "changed key", "no sudo"],
 )
 def test_a_machine_that_does_not_let_us_in(
     operator: Operator,
@@ -196,7 +217,11 @@ def second_holder(context: Context) -> Iterator[None]:
             data, ("keystone already holds 1 table", "fresh machine"), True, id="data", marks=MORE
         ),
         pytest.param(
-            second_holder, ("answers for", "beside its holder"), False, id="second holder"
+            second_holder,
+            ("answers for", "beside its holder"),
+            False,
+            id="second holder",
+            marks=MORE,
         ),
     ],
 )
@@ -224,6 +249,7 @@ def test_a_cloud_that_is_not_ready(
             ["keystone", "glance", "heat"],
             "heat is to be moved, but no source controller has it",
             id="not there",
+            marks=MORE,
         ),
     ],
 )

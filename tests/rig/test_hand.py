@@ -99,6 +99,7 @@ def left(context: Context) -> set[str]:
     return set(names) - {"transfer"}  # that is of `follow`
 
 
+@pytest.mark.in_set("control")
 def test_a_held_cutover_waits_before_anything_is_closed(
     context: Context, desk: Desk, before: str
 ) -> None:

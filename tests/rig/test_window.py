@@ -24,7 +24,7 @@ from migrate.phases import compose
 from migrate.plan import Phase, Plan, Step
 from tests.wait import waits_for
 
-pytestmark = [pytest.mark.rig, pytest.mark.in_order]
+pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("window")]
 
 # with nothing in flight a closed cloud is a drained one; who answers already is only asked
 DONE_BEFORE = {"gate.drain", "daemons.answer", "apis.answer"}
