@@ -6,20 +6,20 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 
 from migrate.configuration.values import Kind
-from migrate.errors import PreconditionError
+from migrate.errors import CommandError, PreconditionError
 from migrate.host import Host
 
 FOLDER = "share/sidestep"  # in the release's own folder: it goes when the release goes
 
-# The generator's JSON is 700 kB a project; only names travel. `python` is the release's own, for
-# the names of the authentication plugins' options. Both answers are kept below `folder`; without
-# one nothing is left behind.
+# The generator's JSON is 700 kB a project; only names travel. The answer is kept below `folder`;
+# without one nothing is left behind.
 READ = """
 import hashlib, json, os, shutil, subprocess, tempfile
-folder, program, python, namespaces, plugins = payload
+folder, program, namespaces = payload
 os.umask(0o077)
 os.environ["XDG_CACHE_HOME"] = "/dev/null"  # or stevedore leaves a cache in root's home
 place = folder or tempfile.mkdtemp(prefix="migrate-options-")
@@ -43,7 +43,6 @@ def answer():
         os.rename(staged, path)
     with open(path) as stream:
         document = json.load(stream)
-    listed = subprocess.run([python, "-c", plugins], capture_output=True, text=True, cwd="/")
     told = {
         "path": path,
         "options": {
@@ -58,7 +57,6 @@ def answer():
             [group, one["name"], one["replacement_group"], one["replacement_name"]]
             for group, names in document["deprecated_options"].items() for one in names
         ],
-        "plugins": json.loads(listed.stdout) if listed.returncode == 0 else {},
     }
     with open(staged, "w") as stream:
         json.dump(told, stream)
@@ -73,9 +71,12 @@ finally:
         shutil.rmtree(place)
 """
 
+ASKING = Lock()
 AUTH = {"auth_type", "auth_section", "auth_plugin"}  # of any group that takes a plugin
 PLUGINS = """
-import json
+import json, os
+os.environ["XDG_CACHE_HOME"] = "/dev/null"
+os.chdir("/")
 from keystoneauth1 import loading
 names = {}
 for plugin, loader in loading.get_available_plugin_loaders().items():
@@ -139,13 +140,14 @@ class Options:
 
 def installed(host: Host, venv: str, namespaces: Iterable[str]) -> Options:
     """What the release in *venv* of *host* knows; kept there, so that it is worked out once."""
-    asked = [f"{venv}/{FOLDER}", f"{venv}/bin/oslo-config-generator", f"{venv}/bin/python"]
-    told = host.python(READ, [*asked, sorted(set(namespaces)), PLUGINS], timeout=300)
+    python, generator = f"{venv}/bin/python", f"{venv}/bin/oslo-config-generator"
+    told = host.python(READ, [f"{venv}/{FOLDER}", generator, sorted(set(namespaces))], timeout=300)
     if told is None:
         raise PreconditionError(
             f"{host.name}: the release is not installed in {venv}; run `pulumi up`"
         )
-    return Options.of(told)
+    build = host.run("stat", "-c", "%i %Y", generator)
+    return Options.of(told | {"plugins": _plugins(host, python, build, host, venv)})
 
 
 def packaged(
@@ -162,13 +164,32 @@ def packaged(
     path = f"{folder}/source-{key}.json"
     if keeper.exists(path):
         return Options.of(json.loads(keeper.read(path)))
-    generator = "/usr/bin/oslo-config-generator"
-    told = source.python(READ, ["", generator, "/usr/bin/python3", listed, PLUGINS], timeout=300)
+    told = source.python(READ, ["", "/usr/bin/oslo-config-generator", listed], timeout=300)
     if told is None:
         return None
+    told["plugins"] = _plugins(source, "/usr/bin/python3", release, keeper, venv)
     keeper.run("install", "-d", "-m", "0700", folder)
     keeper.write(path, json.dumps(told), mode=0o600)
     return Options.of(told)
+
+
+def _plugins(host: Host, python: str, build: str, keeper: Host, venv: str) -> dict[str, list[str]]:
+    """Options of each authentication plugin that *python* of *host* has: the same for all projects.
+
+    To load them all costs seconds, so one thread asks, for one *build*, and the rest wait for it.
+    """
+    key = sha256(json.dumps([host.name, python, build]).encode()).hexdigest()[:16]
+    path = f"{venv}/{FOLDER}/plugins-{key}.json"
+    with ASKING:
+        if not keeper.exists(path):
+            try:
+                told = host.run(python, "-c", PLUGINS, timeout=300)
+            except CommandError:
+                return {}  # a project without keystoneauth1 has no such options
+            keeper.run("install", "-d", "-m", "0700", f"{venv}/{FOLDER}")
+            keeper.write(path, told, mode=0o600)
+        found: dict[str, list[str]] = json.loads(keeper.read(path))
+        return found
 
 
 def _group(name: str) -> str:

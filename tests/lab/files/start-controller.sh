@@ -14,9 +14,14 @@ systemctl start {{ units.workers }} || { sleep 10; systemctl start {{ units.work
 systemctl enable -q haproxy {{ units.apis }} {{ units.workers }} {{ units.agents }} 2>/dev/null
 {% if units.agents %}
 # an agent whose first call finds no RPC server waits 60 s, and then backs off for as long again
-for try in $(seq 600); do
-  rabbitmqctl -q list_queues name consumers | grep -q '^q-l3-plugin\s[1-9]' && break
-  sleep 0.5
-done
+# asked once: a start of rabbitmqctl for each look takes more of two cores than the services do
+rabbitmqctl -q eval '
+Listens = fun() -> [] =/= [N || VHost <- rabbit_vhost:list_names(),
+  [{name, Queue}, {consumers, N}] <- rabbit_amqqueue:info_all(VHost, [name, consumers]),
+  N > 0, element(4, Queue) =:= <<"q-l3-plugin">>] end,
+Wait = fun Again(Left) -> case Listens() of
+  false when Left > 0 -> timer:sleep(200), Again(Left - 1);
+  Found -> Found end end,
+Wait(1500).' >/dev/null
 systemctl start {{ units.agents }}
 {% endif %}
