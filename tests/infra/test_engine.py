@@ -147,6 +147,7 @@ def test_the_target_is_installed_and_empty_and_no_service_is_started(site: Site)
     assert new.run("rabbitmqctl", "-q", "list_queues").split() in ([], ["name", "messages"])
 
 
+@pytest.mark.in_set("engine")
 def test_what_has_drifted_is_named_and_mended(site: Site) -> None:
     new = site.new
     new.run("systemctl", "stop", "memcached")
