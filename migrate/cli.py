@@ -207,10 +207,10 @@ def cutover(
         screen.answer(now.status(session, held=""))
 
 
-@migrate.command()
+@migrate.command("verify")
 @shared
 @take_over
-def verify(stack: str, as_json: bool, take_over: bool) -> None:
+def prove(stack: str, as_json: bool, take_over: bool) -> None:
     """Prove through the virtual IP that all is there and works. Boots a server, deletes it.
 
     What the APIs show of every project is listed again and compared field by field with the list

@@ -109,8 +109,8 @@ def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str
     for lock_ in (one["lock"] for one in source):
         if lock_ and lock_["papers"] != papers:
             return (
-                f"{claim.told(lock_)} is at work, or died: wait for it; if it is dead, the same "
-                "command there goes on, and here with --take-over"
+                f"{claim.told(lock_)} is at work, or died: wait for it; if it is dead, "
+                "the same command there goes on, and here with --take-over"
             )
     if any(one["watch"]["state"] in ("reopening", "reopened") for one in source):
         return (

@@ -20,7 +20,7 @@ from migrate.cloud import Context
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.phases import compose
+from migrate.phases.compose import compose
 from migrate.plan import Phase, Plan, Step
 from tests.wait import waits_for
 
@@ -38,7 +38,7 @@ def context(rig: Any) -> Context:
 
 @pytest.fixture(scope="module")
 def plan(context: Context) -> Plan:
-    return compose.compose(context)
+    return compose(context)
 
 
 @pytest.fixture(scope="module", autouse=True)
