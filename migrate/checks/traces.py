@@ -93,6 +93,11 @@ def of_port(unit: str, program: str, port: int) -> str:
     return _by("ports", port) or f"{name}:{port}"
 
 
+def is_socket(word: str) -> bool:
+    """Whether *word* names one listener, by its address and port."""
+    return bool(re.fullmatch(r"[\d.]+:\d+", word))
+
+
 def of_type(kind: str, name: str) -> str:
     """What to call the service of the catalogue that has type *kind*."""
     return _by("types", kind) or service(name) or name or kind
