@@ -31,6 +31,7 @@ ELSEWHERE = re.compile(
     r"\s-[fM]\s|map\w*\(|lua\.|http_auth|\bsc\d?_|table_|errorfiles?\s|nbsrv|\benv\("
 )
 VARIABLE = re.compile(r'"[^"]*\$[{\w]')  # of the environment of the source's HAProxy
+FOREIGN_BYTES = "\ufffd"  # where it is no UTF-8
 DATAGRAMS = re.compile(r"(quic|udp)[46]@")
 # about the servers behind, or about this HAProxy, not about what users get
 OURS = (
@@ -134,7 +135,8 @@ def losses(
         lost += [(name, text) for text in _lost(one.section, found)]
         for before, word in pairwise(["", *shlex.split(one.params)]):
             known = before in FILES and not word.startswith("@")
-            if before in OTHER_FILES or "$" in word or (word.startswith("/") and not known):
+            odd = before in OTHER_FILES or "$" in word or FOREIGN_BYTES in word
+            if odd or (word.startswith("/") and not known):
                 lost.append((name, f"bind ... {before} {word}"))
     lost += [
         (name, f"{word} {path}") for name, word, path in files(found, served) if path[0] != "/"
@@ -165,7 +167,11 @@ def setting(found: list[Section], word: str) -> str:
 def _foreign(words: list[str], text: str) -> bool:
     """Whether a line of the global section names what the target does not have."""
     named = re.search(r"\s/\S", text) and words[0] not in (*PATHS, *OLD_GLOBAL)
-    return bool(words[0].startswith("lua-") or named or VARIABLE.search(text))
+    return words[0].startswith("lua-") or bool(named) or _odd(words, text)
+
+
+def _odd(words: list[str], text: str) -> bool:
+    return bool(VARIABLE.search(text)) or any(FOREIGN_BYTES in word for word in words)
 
 
 def _datagrams(words: list[str], ports: set[int]) -> bool:
@@ -285,6 +291,6 @@ def _lost(section: Section, found: list[Section]) -> list[str]:
 
 
 def _carried(words: list[str], text: str) -> bool:
-    if text.startswith(NOT_CARRIED) or ELSEWHERE.search(text) or VARIABLE.search(text):
+    if text.startswith(NOT_CARRIED) or ELSEWHERE.search(text) or _odd(words, text):
         return False
     return words[0] in CARRIED or bool(RULES.match(text))

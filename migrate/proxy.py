@@ -95,7 +95,7 @@ def source_texts(context: Context) -> list[str]:
     found = call(context.source.first, "haproxy.state")["original"].values()
     if not found:
         raise PreconditionError(f"{context.source.first.name}: no HAProxy runs there")
-    # what is no UTF-8 can only be a comment's
+    # bytes that are no UTF-8 are told where they would be carried, see `listeners.losses`
     return [one.encode(errors="surrogateescape").decode(errors="replace") for one in found]
 
 

@@ -195,6 +195,12 @@ def test_a_file_that_cannot_be_found_on_the_target_is_told(params: str, told: li
             ["bind ... crt ${KEYS}/a.pem", "crt ${KEYS}/a.pem"],
         ),
         ("listen a\n bind *:8774\n acl whole path_reg ^/v2$\n", []),
+        # bytes of another encoding, which are no comment's
+        (
+            "listen a\n bind *:8774\n option httplog # \ufffd\n"
+            ' http-response set-header X-Where "\ufffd"\n',
+            ['http-response set-header X-Where "\ufffd"'],
+        ),
         # HTTP/3 beside HTTP (haproxy/haproxy#2544)
         (
             "listen a\n bind quic4@:8774 ssl crt /a.pem alpn h3\n bind *:8774 ssl crt /a.pem\n",
