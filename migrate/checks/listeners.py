@@ -9,6 +9,7 @@ from migrate.checks import scope, scope_facts, traces
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.errors import CommandError
 from migrate.gate import edit
 from migrate.onhost import call, listening
 
@@ -37,8 +38,18 @@ def run(context: Context) -> list[Finding]:
         remedy = "Take the line out, or write it without what stands elsewhere"
         findings.append(Finding(NAME, Severity.ERROR, message, remedy, where))
     if not findings:  # else a line that is told may be why a file is not found
-        certificates.listed(context, texts)  # says itself what it cannot read
+        findings += _files(context, texts)
     return findings
+
+
+def _files(context: Context, texts: list[str]) -> list[Finding]:
+    try:
+        certificates.listed(context, texts)
+    except CommandError as error:
+        message = f"its files of TLS cannot be carried: {error.stderr.strip().splitlines()[-1]}"
+        remedy = "See that each is there, and name it by its whole path"
+        return [Finding(NAME, Severity.ERROR, message, remedy, context.source.first.name)]
+    return []
 
 
 def judge(
