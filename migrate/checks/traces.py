@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.resources import files
+from ipaddress import ip_address
 from typing import Any
 
 import yaml
@@ -95,7 +96,10 @@ def of_port(unit: str, program: str, port: int) -> str:
 
 def is_socket(word: str) -> bool:
     """Whether *word* names one listener, by its address and port."""
-    return bool(re.fullmatch(r"[\d.]+:\d+", word))
+    try:
+        return bool(ip_address(word.rpartition(":")[0]))
+    except ValueError:
+        return False
 
 
 def of_type(kind: str, name: str) -> str:
