@@ -101,7 +101,7 @@ def give_back() -> None:
         return
     for name in kept["names"].values():
         record.put_back(name)
-    for folder in kept["folders"]:  # the deepest first
+    for folder in sorted(kept["folders"], reverse=True):  # what is within before what is around
         try:
             os.rmdir(folder)
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
@@ -17,7 +18,7 @@ from migrate.checks import listeners
 from migrate.checks.finding import Severity
 from migrate.gate.edit import sections
 from migrate.listeners import listeners as served_by
-from migrate.onhost import certificates, knock
+from migrate.onhost import certificates, knock, record
 from tests.unit import fakes
 from tests.unit.test_after_verify import Handler, certificate
 
@@ -221,3 +222,16 @@ def test_a_list_without_a_base_must_name_whole_paths(keys: Path) -> None:
     (keys / "list").write_text("a.pem\n")
     with pytest.raises(RuntimeError, match=r"list names a\.pem: write its whole path there"):
         certificates.listed([str(keys / "list")], {"crt": "", "ca-file": ""})
+
+
+def test_folders_that_were_made_for_files_are_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
+    names = ("cloud/ca/people.pem", "cloud/dh.pem", "cloud/private/cloud.pem", "ours/a.pem")
+    (tmp_path / "ours").mkdir()
+    files = {str(tmp_path / name): base64.b64encode(b"key").decode() for name in names}
+    certificates.put(files)
+    assert certificates.same(files)
+    certificates.give_back()
+    assert [path.name for path in tmp_path.rglob("*")] == ["ours"]
