@@ -194,6 +194,7 @@ def test_a_list_of_certificates_is_carried(
             "req.ssl_sni",
         ),
     ],
+    ids=["lua", "dh", "relative", "list", "tls-behind", "by-name"],
 )
 def test_what_the_target_could_not_serve_is_told(
     context: Context,
