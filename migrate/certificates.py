@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import Any
 
+from migrate import listeners
 from migrate.cloud import Context
-from migrate.gate.edit import Section, sections
-from migrate.listeners import FILES
+from migrate.gate.edit import sections
 from migrate.onhost import call
 
 
-def named(texts: list[str]) -> list[str]:
-    """The paths that `crt`, `ca-file` and the like name, relative ones below their base."""
+def named(context: Context, texts: list[str]) -> list[str]:
+    """The paths of all files that the target's HAProxy would read."""
     found = sections(*texts)
-    bases = {word: _last(found, word) for word in ("crt-base", "ca-base")}
-    paths = [_last(found, "ssl-dh-param-file")]
-    for section in found:
-        for words in section.lines if section.kind in ("listen", "frontend") else ():
-            for word, path in pairwise(words):
-                if words[0] == "bind" and word in FILES:
-                    base = bases["crt-base" if word in ("crt", "crt-list") else "ca-base"]
-                    paths.append(str(PurePosixPath(base, path)))
+    served = listeners.listeners(found, context.recipes, context.source.virtual_ips)
+    paths = [path for _, _, path in listeners.files(found, served)]
     return list(dict.fromkeys(path for path in paths if path.startswith("/")))
+
+
+def listed(context: Context, texts: list[str]) -> list[str]:
+    """Those files, and what they name themselves; CommandError where one cannot be read."""
+    found: list[str] = call(context.source.first, "certificates.listed", *_asked(context, texts))
+    return found
 
 
 def carry(context: Context, texts: list[str]) -> None:
@@ -40,11 +38,12 @@ def carried(context: Context, texts: list[str]) -> bool:
 
 
 def _files(context: Context, texts: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = call(context.source.first, "certificates.read", named(texts))
+    asked = _asked(context, texts)
+    found: dict[str, Any] = call(context.source.first, "certificates.read", *asked)
     return found
 
 
-def _last(found: list[Section], word: str) -> str:
-    """The value of the last *word* of the global sections; "" where there is none."""
-    values = [w[1] for s in found if s.kind == "global" for w in s.lines if w[0] == word and w[1:]]
-    return values[-1] if values else ""
+def _asked(context: Context, texts: list[str]) -> tuple[list[str], dict[str, str]]:
+    found = sections(*texts)
+    bases = {word: listeners.setting(found, base) for word, base in listeners.FILES.items() if base}
+    return named(context, texts), bases

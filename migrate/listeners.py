@@ -6,6 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import PurePosixPath
 
 from migrate.gate.edit import BIND, Section, sections
 from migrate.services.base import ApiPort, Recipe
@@ -25,7 +27,12 @@ RULES = re.compile(
 )
 NOT_CARRIED = ("option tcp-check", "option httpchk", "option mysql-check", "option external-check")
 # what stands elsewhere: files, tables, users, programs
-ELSEWHERE = re.compile(r"\s-[fM]\s|map\w*\(|lua\.|http_auth|\bsc\d?_|table_|errorfiles?\s|nbsrv")
+ELSEWHERE = re.compile(
+    r"\s-[fM]\s|map\w*\(|lua\.|http_auth|\bsc\d?_|table_|errorfiles?\s|nbsrv|\benv\("
+)
+VARIABLE = re.compile(r'"[^"]*\$[{\w]')  # of the environment of the source's HAProxy
+FOREIGN_BYTES = "\ufffd"  # where it is no UTF-8
+DATAGRAMS = re.compile(r"(quic|udp)[46]@")
 # about the servers behind, or about this HAProxy, not about what users get
 OURS = (
     *("bind", "server", "server-template", "default-server", "default_backend", "description"),
@@ -36,7 +43,16 @@ OURS = (
 SERVER_SIDE = ("connect", "server", "queue", "tunnel", "check")
 # parameters of a bind, with one value, that mean this machine and not what is heard there
 THIS_MACHINE = ("interface", "process", "thread", "name", "id", "nice", "shards", "namespace")
-FILES = ("crt", "crt-list", "ca-file", "ca-verify-file", "crl-file")
+# parameters of a bind that name a file, and what gives its folder; a list has none
+FILES = {
+    "crt": "crt-base",
+    "crt-list": "",
+    "ca-file": "ca-base",
+    "ca-verify-file": "ca-base",
+    "crl-file": "ca-base",
+}
+OTHER_FILES = ("tls-ticket-keys", "ca-sign-file")
+OF_THE_SYSTEM = "@system-ca"
 OLD_GLOBAL = ("nbproc", "cpu-map", "daemon", "server-state-file", "server-state-base")
 PATHS = (
     *("chroot", "pidfile", "log", "stats", "crt-base", "ca-base", "ssl-dh-param-file"),
@@ -46,7 +62,10 @@ PATHS = (
 
 @dataclass(slots=True)
 class Listener:
-    """One API at some of the virtual IPs, as the source's *section* serves it."""
+    """One API at some of the virtual IPs, as the source's *section* serves it.
+
+    One that the source serves nowhere has a section without a name.
+    """
 
     api: ApiPort
     section: Section
@@ -85,7 +104,7 @@ def listeners(
     result: list[Listener] = []
     for api in (api for recipe in recipes for api in recipe.apis):
         every = [str(one.address) for one in virtual_ips]
-        served = {a: hit for a in every if (hit := _bound(found, a, api.port))}
+        served = {str(v.address): hit for v in virtual_ips if (hit := _bound(found, v, api.port))}
         here: list[Listener] = []
         for address in served or every:
             section, params = served.get(address, (nowhere, ""))
@@ -99,37 +118,95 @@ def listeners(
 def losses(
     texts: list[str], recipes: tuple[Recipe, ...], virtual_ips: tuple[VirtualIp, ...]
 ) -> list[tuple[str, str]]:
-    """Lines that change what users get and are not carried: section, line."""
+    """Lines that change what users get, or that the target cannot read: section, line."""
     found = sections(*texts)
-    lost = []
-    for section in (section for section in found if section.kind == "global"):
-        for words, text in zip(section.lines, section.texts, strict=True):
-            if words[0].startswith("lua-") or (
-                re.search(r"\s/\S", text) and words[0] not in (*PATHS, *OLD_GLOBAL)
-            ):
-                lost.append(("global", text))
-    for one in listeners(found, recipes, virtual_ips):
+    served = listeners(found, recipes, virtual_ips)
+    ports = {one.api.port for one in served}
+    lost = [
+        (f"{section.kind} {section.name}".strip(), text)
+        for section in found
+        for words, text in zip(section.lines, section.texts, strict=True)
+        if words[0].startswith(".")  # conditions: which lines hold is known to HAProxy alone
+        or (section.kind == "global" and _foreign(words, text))
+        or _datagrams(words, ports)
+    ]
+    for one in served:
         name = f"{one.section.kind} {one.section.name}"
         lost += [(name, text) for text in _lost(one.section, found)]
-        params = shlex.split(one.params)
-        for before, word in zip(["", *params], params, strict=False):
-            if word.startswith("/") and before not in FILES:
+        for before, word in pairwise(["", *shlex.split(one.params)]):
+            known = before in FILES and not word.startswith("@")
+            odd = before in OTHER_FILES or "$" in word or FOREIGN_BYTES in word
+            if odd or (word.startswith("/") and not known):
                 lost.append((name, f"bind ... {before} {word}"))
+    lost += [
+        (name, f"{word} {path}") for name, word, path in files(found, served) if path[0] != "/"
+    ]
     return list(dict.fromkeys(lost))
 
 
-def _bound(found: list[Section], address: str, port: int) -> tuple[Section, str] | None:
-    """Who serves *address*, best by its own name, and by which parameters of its bind."""
-    hits: list[tuple[int, Section, list[str]]] = []
+def files(found: list[Section], served: list[Listener]) -> Iterator[tuple[str, str, str]]:
+    """Each file that the target's HAProxy would read: section, word and path.
+
+    A relative path is one below the folder in which HAProxy was started, or of no file at all.
+    """
+    if path := setting(found, "ssl-dh-param-file"):
+        yield "global", "ssl-dh-param-file", path
+    for one in served:
+        for word, path in pairwise(shlex.split(one.params)):
+            if word in FILES and path != OF_THE_SYSTEM:
+                base = "" if path.startswith("@") else setting(found, FILES[word])
+                yield f"{one.section.kind} {one.section.name}", word, str(PurePosixPath(base, path))
+
+
+def setting(found: list[Section], word: str) -> str:
+    """The value of the last *word* of the global sections; "" where there is none."""
+    values = [w[1] for s in found if s.kind == "global" for w in s.lines if w[0] == word and w[1:]]
+    return values[-1] if values else ""
+
+
+def _foreign(words: list[str], text: str) -> bool:
+    """Whether a line of the global section names what the target does not have."""
+    named = re.search(r"\s/\S", text) and words[0] not in (*PATHS, *OLD_GLOBAL)
+    return words[0].startswith("lua-") or bool(named) or _odd(words, text)
+
+
+def _odd(words: list[str], text: str) -> bool:
+    return bool(VARIABLE.search(text)) or any(FOREIGN_BYTES in word for word in words)
+
+
+def _datagrams(words: list[str], ports: set[int]) -> bool:
+    """Whether a line hears QUIC at one of *ports*, which nothing here serves."""
+    if words[0] != "bind" or len(words) < 2:
+        return False
+    heard = [BIND.match(one) for one in words[1].split(",") if DATAGRAMS.match(one)]
+    return any(one and int(one["port"]) in ports for one in heard)
+
+
+def _bound(found: list[Section], virtual_ip: VirtualIp, port: int) -> tuple[Section, str] | None:
+    """Who serves *virtual_ip*, and by which parameters of its bind.
+
+    Its own address goes before all addresses, those before names, an interface before none. None
+    where several may be it: names are not resolved here, and tell it apart from another address.
+    """
+    hits: list[tuple[tuple[int, bool], Section, str]] = []
     for section in found:
         for words in section.lines if section.kind in ("listen", "frontend") else ():
-            if words[0] == "bind" and len(words) > 1:
-                for one in words[1].split(","):
-                    match = BIND.match(one)
-                    if match and int(match["port"]) <= port <= int(match["last"] or match["port"]):
-                        hits.append((_rank(match["address"], address), section, words[2:]))
-    hits = sorted((hit for hit in hits if hit[0] < 3), key=lambda hit: hit[0])
-    return (hits[0][1], _params(hits[0][2])) if hits else None
+            if words[0] != "bind" or len(words) < 2 or _elsewhere(words, virtual_ip):
+                continue
+            for one in words[1].split(","):
+                match = None if DATAGRAMS.match(one) else BIND.match(one)
+                if match and int(match["port"]) <= port <= int(match["last"] or match["port"]):
+                    rank = _rank(match["address"], str(virtual_ip.address))
+                    hits.append(((rank, "interface" not in words), section, _params(words[2:])))
+    hits = [hit for hit in hits if hit[0][0] < 3]
+    best = min((rank for rank, _, _ in hits), default=None)
+    several = [(section, params) for rank, section, params in hits if rank == best]
+    return several[0] if several and all(one == several[0] for one in several) else None
+
+
+def _elsewhere(words: list[str], virtual_ip: VirtualIp) -> bool:
+    """Whether a bind hears another interface than that of *virtual_ip*."""
+    return any(word == "interface" and on != virtual_ip.interface for word, on in pairwise(words))
 
 
 def _rank(written: str, address: str) -> int:
@@ -214,6 +291,6 @@ def _lost(section: Section, found: list[Section]) -> list[str]:
 
 
 def _carried(words: list[str], text: str) -> bool:
-    if text.startswith(NOT_CARRIED) or ELSEWHERE.search(text):
+    if text.startswith(NOT_CARRIED) or ELSEWHERE.search(text) or _odd(words, text):
         return False
     return words[0] in CARRIED or bool(RULES.match(text))

@@ -95,7 +95,7 @@ def source_texts(context: Context) -> list[str]:
     found = call(context.source.first, "haproxy.state")["original"].values()
     if not found:
         raise PreconditionError(f"{context.source.first.name}: no HAProxy runs there")
-    # what is no UTF-8 can only be a comment's
+    # bytes that are no UTF-8 are told where they would be carried, see `listeners.losses`
     return [one.encode(errors="surrogateescape").decode(errors="replace") for one in found]
 
 
@@ -130,20 +130,24 @@ def rendered_keepalived(source: str, virtual_ips: tuple[VirtualIp, ...], name: s
 
 def _authentication(source: str) -> list[str]:
     """The lines within the first `authentication` block, as they stand: keepalived reads by lines,
-    so a brace within a comment or a password opens and closes nothing.
+    so a brace within a comment or a password opens and closes nothing; one that is the last word
+    of a line closes.
     """
     found: list[str] | None = None
-    for line in (line.strip() for line in source.splitlines()):
+    for raw in source.splitlines():
+        line = raw.strip()
         if found is None:
-            found = (
-                []
-                if line.split()[:1] == ["authentication"] or line.startswith("authentication{")
-                else None
-            )
-        elif line.split()[:1] == ["}"]:
+            opened = re.match(r"authentication(?:\s*{|\s|$)(.*)", line)
+            if not opened:
+                continue
+            found, line = [], opened[1].strip()
+        code = re.split(r"\s[#!]", f" {line}")[0].split()
+        closed = code[-1:] == ["}"]
+        inner = " ".join(code[:-1]) if closed else line
+        if inner not in ("", "{"):
+            found.append(inner)
+        if closed:
             return found
-        elif line != "{":
-            found.append(line)
     if found is not None:
         raise PreconditionError(
             "keepalived.conf: its authentication block does not end with a line of its own, }; "

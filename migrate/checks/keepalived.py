@@ -18,6 +18,9 @@ UNIT = "keepalived.service"
 TEXT = "cat /etc/keepalived/*.conf /etc/keepalived/*/*.conf 2>/dev/null || true"
 WORDS = re.compile(r'"[^"]*"|[{}]|[^\s{}]+')
 LISTS = ("virtual_ipaddress", "virtual_ipaddress_excluded")
+READ = re.compile(r"/etc/keepalived/([^/]+/)?[^/]+\.conf")  # those of TEXT
+# a definition, a use of a predefined one, a condition, lines made of a sequence
+PREPARED = re.compile(r"^\s*(\$\w+\s*=|@|~SEQ)|\$\{?_[A-Z]")
 
 Told = tuple[Severity, str, str]
 
@@ -63,13 +66,32 @@ def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Told]:
                 "gives it up",
                 "Stop keepalived there for good: one controller on either side is moved",
             )
-    for line in text.splitlines():
+    for kind, name, _ in blocks:
+        if kind == "virtual_server":
+            yield (
+                Severity.ERROR,
+                f"keepalived balances {name} itself, past HAProxy, and nobody would after the move",
+                "Let HAProxy serve it, or move it elsewhere",
+            )
+        elif kind in ("virtual_routes", "virtual_rules"):
+            yield (
+                Severity.ERROR,
+                f"keepalived lays {kind}, which the target's would not",
+                "Lay them on the target for good, where they are needed, and take them out here",
+            )
+    for line in map(_code, text.splitlines()):
         words = line.split()
-        if words[:1] == ["include"] and not words[1].startswith("/etc/keepalived/"):
+        if words[:1] == ["include"] and not READ.fullmatch(words[1]):
             yield (
                 Severity.ERROR,
                 f"keepalived includes {words[1]}, which is not read",
-                "Move that file below /etc/keepalived",
+                "Move that file into /etc/keepalived, with a name that ends in .conf",
+            )
+        elif PREPARED.search(line):
+            yield (
+                Severity.ERROR,
+                f"keepalived has a definition or a condition, which is not read: {_first(words)}",
+                "Write what it stands for",
             )
         elif words and words[0].startswith("notify"):
             yield (
@@ -79,13 +101,21 @@ def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Told]:
             )
 
 
+def _first(words: list[str]) -> str:
+    return words[0].partition("=")[0]  # what follows may be a password
+
+
+def _code(line: str) -> str:
+    """*line* without its comment."""
+    return re.sub(r'(?<!\S)[#!](?=(?:[^"]*"[^"]*")*[^"]*$).*', "", line)
+
+
 def _blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
     """Every block, inner ones too: its kind, its name, and the lines of its own."""
     open_blocks: list[tuple[str, str, list[str]]] = [("", "", [])]
     for raw in text.splitlines():
-        line = re.sub(r'(?<!\S)[#!](?=(?:[^"]*"[^"]*")*[^"]*$).*', "", raw)
         said: list[str] = []
-        for word in WORDS.findall(line):
+        for word in WORDS.findall(_code(raw)):
             if word == "{":
                 open_blocks.append((said[0] if said else "", " ".join(said[1:]), []))
                 said = []

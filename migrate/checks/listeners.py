@@ -2,65 +2,135 @@
 
 from __future__ import annotations
 
-from migrate import listeners, proxy
+from collections.abc import Iterator
+
+from migrate import certificates, listeners, proxy
+from migrate.checks import scope, scope_facts, traces
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.errors import CommandError
 from migrate.gate import edit
 from migrate.onhost import call, listening
 
 NAME = "listeners"
+UNSERVED = (
+    "See sidestep:source.virtualIps and sidestep:services; serve it at an API's own port of a "
+    "virtual IP, with a bind by that address, or take the bind out"
+)
+ENDED = "Let HAProxy end TLS there, as the target's will: mode http, and bind ... ssl crt ..."
+
+# what users would lose, and how not to: by address and port
+Losses = dict[tuple[str, int], tuple[str, str]]
 
 
 def run(context: Context) -> list[Finding]:
     """Addresses, ports and lines of the source's HAProxy that the target's would not have."""
-    host = context.source.first
     texts = proxy.source_texts(context)
+    served = listeners.listeners(edit.sections(*texts), context.recipes, context.source.virtual_ips)
+    proxy.keepalived(context)  # says itself what it cannot read
+    lost = unserved(context, served) | passed_through(context, served)
+    named = scope.ports(scope_facts.endpoints(context)) if lost else {}
+    where = context.source.first.name
+    findings = list(judge(lost, named, context.settings.leave, where))
+    for section, line in listeners.losses(texts, context.recipes, context.source.virtual_ips):
+        message = f"{section} says {line!r}, which the target's HAProxy would not have"
+        remedy = "Take the line out, or write it without what stands elsewhere"
+        findings.append(Finding(NAME, Severity.ERROR, message, remedy, where))
+    if not findings:  # else a line that is told may be why a file is not found
+        findings += _files(context, texts)
+    return findings
+
+
+def _files(context: Context, texts: list[str]) -> list[Finding]:
+    try:
+        certificates.listed(context, texts)
+    except CommandError as error:
+        message = f"its files of TLS cannot be carried: {error.stderr.strip().splitlines()[-1]}"
+        remedy = "See that each is there, and name it by its whole path"
+        return [Finding(NAME, Severity.ERROR, message, remedy, context.source.first.name)]
+    return []
+
+
+def judge(
+    lost: Losses, named: dict[int | None, str], leave: tuple[str, ...], where: str
+) -> Iterator[Finding]:
+    """A finding for each of *lost*, no error where *leave* names it; *named* are `scope.ports`.
+
+    What no recipe serves has the name that the check of the scope gives it; at a port that one
+    does, only its address tells it from what stays.
+    """
+    words: set[str] = set()
+    for (address, port), (message, remedy) in lost.items():
+        word = f"{address}:{port}"
+        if port not in scope.SERVED:
+            word = scope.called("haproxy.service", "haproxy", port, named)
+        words.add(word)
+        if word in leave:
+            yield Finding(NAME, Severity.WARNING, message, "Nothing: sidestep:leave says so", where)
+        else:
+            said = f"{remedy}; if it may be lost, sidestep:leave: ['{word}']"
+            yield Finding(NAME, Severity.ERROR, message, said, where)
+    for word in leave:
+        if traces.is_socket(word) and word not in words:
+            said = f"sidestep:leave names {word}, where users lose nothing"
+            yield Finding(NAME, Severity.WARNING, said, "Take it out, or correct it")
+
+
+def unserved(context: Context, served: list[listeners.Listener]) -> Losses:
+    """What users reach and the target would not have, or not as the source serves it."""
+    host = context.source.first
     state = call(host, "haproxy.state")["original"]
     sockets = [(address, port) for address, port in call(host, "haproxy.sockets")["own"]]
-    proxy.keepalived(context)  # says itself what it cannot read
-    found = [
-        _error(
-            f"users reach {address}:{port} there, which the target would not serve",
-            "See sidestep:source.virtualIps and sidestep:services; serve it at an API's own port "
-            "of a virtual IP, or take the bind out",
-            host.name,
-        )
-        for address, port in unserved(context, texts, edit.doors(state, sockets))
-    ]
-    lost = listeners.losses(texts, context.recipes, context.source.virtual_ips)
-    return found + [
-        _error(
-            f"{section} says {line!r}, which the target's HAProxy would not have",
-            "Take the line out, or write it without what stands elsewhere",
-            host.name,
-        )
-        for section, line in lost
-    ]
-
-
-def unserved(context: Context, texts: list[str], doors: list[edit.Door]) -> list[tuple[str, int]]:
-    """Address and port of each door that the target would not have."""
-    virtual_ips = context.source.virtual_ips
-    served = {
-        (address, one.api.port)
-        for one in listeners.listeners(edit.sections(*texts), context.recipes, virtual_ips)
-        for address in one.addresses
-    }
+    known = {(address, one.api.port) for one in _read(served) for address in one.addresses}
+    every = [str(one.address) for one in context.source.virtual_ips]
     reached = {
         (address, door.port)
-        for door in doors
-        for address in (
-            [str(one.address) for one in virtual_ips]
-            if listening.everywhere(door.address)
-            else [door.address]
-        )
+        for door in edit.doors(state, sockets)
+        for address in (every if listening.everywhere(door.address) else [door.address])
     }
-    return sorted(reached - served)
+    return {
+        (address, port): (
+            f"users reach {address}:{port} there, which the target would not serve",
+            UNSERVED,
+        )
+        for address, port in sorted(reached - known)
+    }
 
 
-def _error(message: str, remedy: str, where: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy, where)
+def passed_through(context: Context, served: list[listeners.Listener]) -> Losses:
+    """APIs that HAProxy passes on as TCP and whose servers speak something else than plain HTTP.
+
+    The target's servers speak that alone, behind its HAProxy.
+    """
+    asked = [
+        (address, one.api.port)
+        for one in _read(served)
+        if not one.section.http and "ssl" not in one.params.split()
+        for address in one.addresses
+    ]
+    spoken = call(context.source.first, "knock.spoken", asked)
+    return {
+        (address, port): (
+            f"users speak TLS at {address}:{port}, which HAProxy passes on as TCP; the target's "
+            "would answer there in clear",
+            ENDED,
+        )
+        if said == "tls"
+        else (
+            f"HAProxy passes {address}:{port} on as TCP, and no HTTP is heard there: it cannot be "
+            "compared with what the target would serve",
+            "See that the API answers there; write it with mode http",
+        )
+        for (address, port), said in zip(asked, spoken, strict=True)
+        if said != "http"
+    }
+
+
+def _read(served: list[listeners.Listener]) -> list[listeners.Listener]:
+    """Those that a bind of the source was found for; it serves the others nowhere, if it can be
+    read."""
+    return [one for one in served if one.section.name]
 
 
 CHECK = Check(NAME, "the target's proxy serves what the source's does", run)

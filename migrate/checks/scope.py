@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from migrate.checks import scope_facts, traces
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
-from migrate.checks.scope_facts import Facts
+from migrate.checks.scope_facts import Endpoint, Facts
 from migrate.checks.traces import Trace
 from migrate.cloud import Context
 from migrate.services import RECIPES
@@ -24,8 +24,12 @@ TYPES = frozenset(one for recipe in RECIPES for api in recipe.apis for one in ap
 
 
 def run(context: Context) -> list[Finding]:
-    """One finding for each thing that no recipe moves, and for each word of `leave` without one."""
-    return judge(scope_facts.gather(context), context.settings.leave)
+    """One finding for each thing that no recipe moves, and for each word of `leave` without one.
+
+    A word that is an address and a port is told by the check of the listeners.
+    """
+    leave = tuple(word for word in context.settings.leave if not traces.is_socket(word))
+    return judge(scope_facts.gather(context), leave)
 
 
 def judge(facts: Facts, leave: tuple[str, ...]) -> list[Finding]:
@@ -110,11 +114,7 @@ def _who(row: dict[str, str]) -> str:
 
 def _listeners(facts: Facts) -> Iterator[Trace]:
     """What is reached at the virtual IP: listeners on it, and on every address of a controller."""
-    named = {
-        urlsplit(e.url).port: traces.of_type(e.kind, e.name)
-        for e in facts.endpoints
-        if e.kind not in TYPES
-    }
+    named = ports(facts.endpoints)
     for host in facts.controllers:
         for row in host.listening:
             address, port, unit, program = (row[k] for k in ("address", "port", "unit", "program"))
@@ -126,11 +126,24 @@ def _listeners(facts: Facts) -> Iterator[Trace]:
                 continue
             if traces.is_known(unit) and port in facts.daemons:
                 continue  # HAProxy before the daemons
-            thing = traces.of_port(unit, program, port)
-            if traces.base(unit) in traces.SHARED:
-                thing = named.get(port, thing)
+            thing = called(unit, program, port, named)
             seen = f"{_who(row)} listens on {address or '*'}:{port}"
             yield Trace(thing, seen, host.name)
+
+
+def ports(endpoints: list[Endpoint]) -> dict[int | None, str]:
+    """What the services of the catalogue that no recipe moves are called, by their ports."""
+    return {
+        urlsplit(one.url).port: traces.of_type(one.kind, one.name)
+        for one in endpoints
+        if one.kind not in TYPES
+    }
+
+
+def called(unit: str, program: str, port: int, named: dict[int | None, str]) -> str:
+    """What to call who listens on *port*; *named* are the catalogue's `ports`."""
+    thing = traces.of_port(unit, program, port)
+    return named.get(port, thing) if traces.base(unit) in traces.SHARED else thing
 
 
 def _databases(facts: Facts) -> Iterator[Trace]:

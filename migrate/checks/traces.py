@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.resources import files
+from ipaddress import ip_address
 from typing import Any
 
 import yaml
@@ -91,6 +92,14 @@ def of_port(unit: str, program: str, port: int) -> str:
     if name not in KNOWN and name not in SHARED:
         return of_unit(unit, program)
     return _by("ports", port) or f"{name}:{port}"
+
+
+def is_socket(word: str) -> bool:
+    """Whether *word* names one listener, by its address and port."""
+    try:
+        return bool(ip_address(word.rpartition(":")[0]))
+    except ValueError:
+        return False
 
 
 def of_type(kind: str, name: str) -> str:

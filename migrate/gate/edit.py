@@ -95,7 +95,10 @@ class Section:
 
 
 def sections(*texts: str) -> list[Section]:
-    """The sections of all files in order; our own marked lines are not seen."""
+    """The sections of all files in order; our own marked lines are not seen.
+
+    What stands before all of them is a section without a kind.
+    """
     found: list[Section] = []
     unnamed: Section | None = None
     named: dict[str, Section] = {}
@@ -105,9 +108,10 @@ def sections(*texts: str) -> list[Section]:
             if not words or MARK in line:
                 continue
             if not KINDS.fullmatch(words[0]):
-                if found:
-                    found[-1].lines.append(words)
-                    found[-1].texts.append(line.strip())
+                if not found:  # a condition, `.if`
+                    found.append(Section("", "", file, number))
+                found[-1].lines.append(words)
+                found[-1].texts.append(line.strip())
                 continue
             base = named.get(words[words.index("from") + 1]) if "from" in words[:-1] else unnamed
             name = words[1] if len(words) > 1 else ""

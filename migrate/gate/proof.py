@@ -67,7 +67,7 @@ def tried(
     host: Host, texts: dict[str, str], shut: list[Door], own: list[str], *, passes: bool
 ) -> dict[Door, str]:
     """What is wrong at each door, "" where nothing is, by a second HAProxy on *host*."""
-    inside = next(one for one in own if "/" not in one)
+    inside = [one for one in own if "/" not in one]
     asked = [(door.address, door.port) for door in shut]
     heard = call(
         host, "trial.made", list(texts.values()), asked, inside, MESSAGE, timeout=TRIAL_SECONDS
@@ -80,7 +80,10 @@ def tried(
 
 
 def judged(door: Door, stranger: str, own: str, *, passes: bool) -> str | None:
-    """What is wrong by what was heard there (see `onhost/knock.py`); None: it does not tell."""
+    """What is wrong by what was heard there (see `onhost/knock.py`); None: it does not tell.
+
+    *own* is "" where no host of the cloud has an address to call from.
+    """
     shut = "closed" if door.http else "reset"
     if stranger == "open":
         return "answers users"
@@ -88,7 +91,7 @@ def judged(door: Door, stranger: str, own: str, *, passes: bool) -> str | None:
         return "refuses the cloud's own hosts"
     if not passes and own == "open":
         return "answers hosts of the cloud"
-    if stranger != shut or own != ("open" if passes else shut):
+    if stranger != shut or own not in ("", "open" if passes else shut):
         return None
     return ""
 

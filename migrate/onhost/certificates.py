@@ -12,26 +12,51 @@ from migrate.onhost import record
 RECORD = "certificates"
 
 
-def read(paths: list[str]) -> dict[str, str]:
-    """The files at *paths*, in folders and lists that they name and beside them, in base64."""
+def read(paths: list[str], bases: dict[str, str]) -> dict[str, str]:
+    """The files of `listed`, in base64."""
+    return _contents(listed(paths, bases))
+
+
+def listed(paths: list[str], bases: dict[str, str]) -> list[str]:
+    """The files at *paths*, in folders and lists that they name, and beside them.
+
+    *bases* are the folders of relative paths in a list, by the word before them: "crt", "ca-file".
+    """
     found: set[str] = set()
     for path in paths:
-        found |= _around(path)
-    return _contents(sorted(found))
+        found |= _around(path, bases)
+    return sorted(found)
 
 
-def _around(path: str) -> set[str]:
+def _around(path: str, bases: dict[str, str]) -> set[str]:
     if os.path.isdir(path):
         return {one for one in glob.glob(f"{glob.escape(path)}/*") if os.path.isfile(one)}
-    # a key, an OCSP answer or an issuer lies beside its certificate: a.pem.key
-    found = {path, *(one for one in glob.glob(f"{glob.escape(path)}.*") if os.path.isfile(one))}
+    # a key, an OCSP answer or an issuer lies beside its certificate: a.pem.key, or a.key of a.crt;
+    # a pair of certificates has only files beside it: a.pem.rsa, a.pem.ecdsa
+    stems = {path, path[: -len(".crt")] if path.endswith(".crt") else path}
+    beside = {one for stem in stems for one in glob.glob(f"{glob.escape(stem)}.*")}
+    found = {one for one in beside if os.path.isfile(one)}
+    if found and not os.path.exists(path):
+        return found
+    found.add(path)
     with open(path, errors="replace") as stream:
         text = stream.read()
-    if "-----BEGIN" in text:
-        return found
-    for line in text.splitlines():  # a crt-list
-        if line.startswith("/"):
-            found |= _around(line.split()[0].split("[")[0])
+    if "-----BEGIN" not in text:
+        for entry in _entries(text, bases):
+            if not os.path.isabs(entry):
+                raise RuntimeError(f"{path} names {entry}: write its whole path there")
+            found |= _around(entry, bases)
+    return found
+
+
+def _entries(text: str, bases: dict[str, str]) -> set[str]:
+    """The files that a crt-list names: a line is `a.pem [ca-file b.pem alpn h2] a.example`."""
+    found = set()
+    for line in text.splitlines():
+        words = line.split("#")[0].replace("[", " [ ").replace("]", " ] ").split()
+        for word, path in zip(["crt", *words], words):
+            if word in bases and not path.startswith("@"):
+                found.add(os.path.join(bases[word], path))
     return found
 
 
@@ -76,7 +101,7 @@ def give_back() -> None:
         return
     for name in kept["names"].values():
         record.put_back(name)
-    for folder in kept["folders"]:  # the deepest first
+    for folder in sorted(kept["folders"], reverse=True):  # what is within before what is around
         try:
             os.rmdir(folder)
         except OSError:

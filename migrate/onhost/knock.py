@@ -29,6 +29,39 @@ def ask(address: str, port: int, sign: str, source: str = "") -> str:
     return heard if heard not in ("reset", "strange") else _over_tls(address, port, sign, source)
 
 
+def spoken(targets: Sequence[tuple[str, int]]) -> list[str]:
+    """What is spoken at each address and port: "tls", "http" in clear, or "" for neither."""
+    if not targets:
+        return []
+    with ThreadPoolExecutor(min(16, len(targets))) as pool:
+        return list(pool.map(lambda one: _spoken(*one), targets))
+
+
+def _spoken(address: str, port: int) -> str:
+    if _answers_hello(address, port):
+        return "tls"
+    # any answer in HTTP has its name in it
+    return "http" if _call(address, port, "HTTP/", "", tls=False) == "closed" else ""
+
+
+def _answers_hello(address: str, port: int) -> bool:
+    """Whether a handshake or an alert answers the first words of TLS.
+
+    It is not carried through: a server may ask for a name or a certificate that we have not.
+    """
+    hello = ssl.MemoryBIO()
+    try:
+        _unproven().wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    try:
+        with socket.create_connection((address, port), SECONDS) as line:
+            line.sendall(hello.read())
+            return line.recv(2) in (b"\x15\x03", b"\x16\x03")
+    except OSError:
+        return False
+
+
 def _over_tls(address: str, port: int, sign: str, source: str) -> str:
     heard = _call(address, port, sign, source, tls=True)
     return "silent" if heard == "strange" else heard

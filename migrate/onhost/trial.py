@@ -30,9 +30,13 @@ LOOSENED = re.compile(r"(?m)^(\s*bind\s.*?)\s+(?:interface\s+\S+|accept-proxy|ve
 
 
 def made(
-    texts: list[str], doors: list[tuple[str, int]], own: str, sign: str
+    texts: list[str], doors: list[tuple[str, int]], own: list[str], sign: str
 ) -> dict[str, list[str]]:
-    """What a stranger and a host of the cloud hear at *doors*: {"stranger": [], "own": []}."""
+    """What a stranger and a host of the cloud hear at *doors*: {"stranger": [], "own": []}.
+
+    *own* are addresses of the cloud's hosts; where none can call a door, "" is heard there.
+    """
+    inside = {version: _first(own, version) for version in STRANGER}
     started = partial(
         subprocess.Popen,
         cwd=haproxy.folder(),
@@ -43,7 +47,7 @@ def made(
     )
     command = haproxy.command()
     _leave(sorted({os.path.dirname(path) for path in _unix_sockets()}))
-    for address in {*STRANGER.values(), own, *(one for one, _ in doors)}:
+    for address in {*STRANGER.values(), *inside.values(), *(one for one, _ in doors)}:
         _carry(address)
     loose = [_loosened(text) for text in texts]
     with haproxy.in_memory(loose) as files, tempfile.TemporaryFile("w+") as said:
@@ -51,7 +55,7 @@ def made(
         second = started([*command, *files, "-db", "-dr"], stderr=said)
         try:
             _wait(second, said, doors)
-            return {"stranger": _heard(doors, sign, ""), "own": _heard(doors, sign, own)}
+            return {"stranger": _heard(doors, sign, STRANGER), "own": _heard(doors, sign, inside)}
         finally:
             second.kill()
             second.wait()
@@ -102,16 +106,30 @@ def _wait(second: subprocess.Popen[str], said: IO[str], doors: list[tuple[str, i
         time.sleep(0.02)
 
 
-def _heard(doors: list[tuple[str, int]], sign: str, own: str) -> list[str]:
+def _heard(doors: list[tuple[str, int]], sign: str, sources: dict[int, str]) -> list[str]:
     def ask(door: tuple[str, int]) -> str:
         address, port = door
-        version = 6 if ":" in address else 4
-        source = own if own and (":" in own) == (version == 6) else STRANGER[version]
-        to = STRANGER[version] if listening.everywhere(address) else address
-        return knock.ask(to, port, sign, source)
+        versions = (4, 6) if address == "::" else (_version(address),)
+        heard = set()
+        for version in versions:
+            if sources[version]:
+                to = STRANGER[version] if listening.everywhere(address) else address
+                heard.add(knock.ask(to, port, sign, sources[version]))
+        if address == "::":  # hears IPv4 too, or not
+            heard -= {"silent"}
+        mute = "silent" if all(sources[version] for version in versions) else ""
+        return "/".join(sorted(heard)) or mute
 
     with ThreadPoolExecutor(16) as pool:
         return list(pool.map(ask, doors))
+
+
+def _first(addresses: list[str], version: int) -> str:
+    return next((one for one in addresses if _version(one) == version), "")
+
+
+def _version(address: str) -> int:
+    return 6 if ":" in address else 4
 
 
 def _unix_sockets() -> list[str]:

@@ -1,4 +1,4 @@
-"""Every API at every virtual IP, as its users reach it: in clear or over TLS."""
+"""Every API at every virtual IP that serves it, as its users reach it: in clear or over TLS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
+from migrate import proxy
 from migrate.cloud import Context
+from migrate.gate.edit import sections
 
 SECONDS = 30.0
+Pair = tuple[str, str] | str | None  # files of a certificate and its key, or of both in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,33 +28,50 @@ class Answer:
     wrong: str
 
 
-def ask_all(context: Context) -> list[Answer]:
-    """One answer for each API of the recipes at each virtual IP."""
+def ask_all(context: Context, own: Pair = None) -> list[Answer]:
+    """One answer for each API of the recipes at each virtual IP at which the target serves it.
+
+    *own* is shown to a proxy that asks who calls.
+    """
+    where = served(context)
     asked = [
-        (api.name, str(one.address), api.port, api.path)
-        for one in context.target.virtual_ips
+        (api.name, address, api.port, api.path, own)
         for recipe in context.recipes
         for api in recipe.apis
+        for address in where[api.port]
     ]
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda one: _ask(*one), asked))
 
 
-def _ask(api: str, address: str, port: int, path: str) -> Answer:
+def served(context: Context) -> dict[int, list[str]]:
+    """The virtual IPs at which the target serves each API's port; all, where it does at none."""
+    found = sections(context.target.first.read(proxy.CONFIG))
+    binds = [bind for section in found for bind in section.binds()]
+    every = [str(one.address) for one in context.target.virtual_ips]
+    return {
+        api.port: [a for a in every if any(a == at and api.port in ports for at, ports in binds)]
+        or every
+        for recipe in context.recipes
+        for api in recipe.apis
+    }
+
+
+def _ask(api: str, address: str, port: int, path: str, own: Pair = None) -> Answer:
     began = time.monotonic()
     url, status, wrong = f"{address}:{port}", 0, ""
     try:
         url = f"{scheme(address, port)}://{url}{path}"
-        status = _status(url.partition(":")[0], address, port, path)
+        status = _status(url.partition(":")[0], address, port, path, own)
         wrong = f"answered {status}" if status >= 500 else ""
     except (OSError, HTTPException) as error:
         wrong = f"does not answer: {str(error) or type(error).__name__}"
     return Answer(api, url, status, round(time.monotonic() - began, 3), wrong)
 
 
-def _status(kind: str, address: str, port: int, path: str) -> int:
+def _status(kind: str, address: str, port: int, path: str, own: Pair) -> int:
     link = (
-        HTTPSConnection(address, port, timeout=SECONDS, context=trusting())
+        HTTPSConnection(address, port, timeout=SECONDS, context=trusting(own=own))
         if kind == "https"
         else HTTPConnection(address, port, timeout=SECONDS)
     )
@@ -72,7 +92,7 @@ def scheme(address: str, port: int) -> str:
             return "http"
 
 
-def trusting(authorities: str = "") -> ssl.SSLContext:
+def trusting(authorities: str = "", own: Pair = None) -> ssl.SSLContext:
     """For an address, which no certificate names; only who signed it is asked, where that is known.
 
     Who holds the address was asked by ARP.
@@ -81,4 +101,6 @@ def trusting(authorities: str = "") -> ssl.SSLContext:
     context.check_hostname = False
     if not authorities:
         context.verify_mode = ssl.CERT_NONE
+    if own:
+        context.load_cert_chain(*([own] if isinstance(own, str) else own))
     return context

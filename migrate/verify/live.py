@@ -182,11 +182,11 @@ def _dashboard(context: Context, result: Verification) -> None:
     if not ports or "password" not in auth:
         result.document["dashboard"] = "not tried: no horizon, or no password to log in with"
         return
-    authorities, _ = views.connection(context).config.get_requests_verify_args()
-    tls = addresses.trusting(authorities if isinstance(authorities, str) else "")
+    authorities, own = views.connection(context).config.get_requests_verify_args()
+    tls = addresses.trusting(authorities if isinstance(authorities, str) else "", own)
     document = result.document["dashboard"] = {}
-    for one in context.target.virtual_ips:
-        address, port = str(one.address), ports[0].port
+    port = ports[0].port
+    for address in addresses.served(context)[port]:
         kind = addresses.scheme(address, port)
         usual = {"http": 80, "https": 443}[kind]
         url = f"{kind}://{address}{f':{port}' if port != usual else ''}{ports[0].path}"
@@ -203,12 +203,16 @@ def _dashboard(context: Context, result: Verification) -> None:
 
 
 def _addresses(context: Context, result: Verification) -> None:
-    """Every API answers at every virtual IP, not only where the catalogue leads."""
-    found = addresses.ask_all(context)
+    """Every API answers at every virtual IP that serves it, not only where the catalogue leads."""
+    _, own = views.connection(context).config.get_requests_verify_args()
+    found = addresses.ask_all(context, own)
     result.document["apis"] = [asdict(one) for one in found]
     for one in found:
         if one.wrong:
-            result.fails(f"{one.api} at {one.url} {one.wrong}", "See HAProxy's log on the target")
+            remedy = (
+                "See HAProxy's log on the target; if it asks who calls, clouds.yaml has cert, key"
+            )
+            result.fails(f"{one.api} at {one.url} {one.wrong}", remedy)
     good = [one for one in found if not one.wrong]
     slowest = max((one.seconds for one in good), default=0.0)
     result.lines.append(

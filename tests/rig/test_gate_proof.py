@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from migrate import proxy
 from migrate.checks import gate
 from migrate.cloud import Context
-from migrate.gate import doors, proof
+from migrate.gate import doors, proof, steps
 from migrate.gate.edit import MESSAGE
 from migrate.host import Host
 from migrate.onhost import call, knock
@@ -86,6 +87,55 @@ CASES = [
         "global\n    presetenv PORT 5000\n" + KEYSTONE.replace("{bind}", '"{vip}:${PORT}"'),
         refused="no section binds",
     ),
+    # IPv4 and IPv6 apart, the server by the network that was called
+    # (juju/charm-helpers, haproxy.cfg; ocf/puppet#947)
+    Case(
+        "both-families",
+        "frontend tcp-in_keystone\n    mode tcp\n    bind *:5001\n    bind :::5001 v6only\n"
+        "    acl net_in dst {ip}/24\n    use_backend keystone_in if net_in\n"
+        "    default_backend keystone_in\n"
+        "backend keystone_in\n    mode tcp\n    server here {ip}:5000\n",
+        ports=(5001,),
+    ),
+    # one socket for both (haproxy/haproxy#1720)
+    bound("both-families-in-one", ":::5001 v4v6", ports=(5001,)),
+    # one port on two interfaces (openstack/openstack-ansible-haproxy_server, service.j2)
+    Case(
+        "two-interfaces",
+        "frontend out\n    bind *:5001 interface host0\n    default_backend both\n"
+        "frontend in\n    bind *:5001 interface lo\n    default_backend both\n"
+        "backend both\n    server here {ip}:5000\n",
+        ports=(5001,),
+    ),
+    # lines that hold by a condition (haproxy/haproxy#2144, #3203)
+    Case(
+        "by-a-condition",
+        ".if defined(NOWHERE)\nlisten other\n    mode tcp\n    bind {vip}:5001\n.endif\n"
+        "listen keystone\n.if defined(NOWHERE)\n    bind {vip}:5002\n.else\n"
+        "    bind {vip}:5000\n.endif\n    server here {ip}:5000\n",
+    ),
+    # all names at one port, led by a map (openstack/kolla-ansible, haproxy_external_frontend)
+    Case(
+        "led-by-a-map",
+        "frontend external\n    http-request del-header X-Forwarded-Proto\n    bind {vip}:5000\n"
+        "    use_backend %[req.hdr(host),lower,map_dom(/etc/haproxy/names,keystone)]\n"
+        "backend keystone\n    server here {ip}:5000\n",
+        prepare="echo 'cloud.example keystone' > /etc/haproxy/names",
+    ),
+    # HAProxy's own administration, open to users (unixsurfer/haproxyadmin#10)
+    Case(
+        "administration-by-tcp",
+        "global\n    stats socket ipv4@*:5555 level admin\n"
+        + KEYSTONE.replace("{bind}", "{vip}:5000"),
+        refused="5555, which no section binds",
+    ),
+    # tables that proxies share (haproxytech/dataplaneapi#91, haproxy/haproxy#1720)
+    Case(
+        "peers",
+        "global\n    localpeer here\npeers cloud\n    peer here {ip}:10000\n"
+        "    table seen type ip size 1k\n" + KEYSTONE.replace("{bind}", "{vip}:5000"),
+        refused="10000, which no section binds",
+    ),
 ]
 
 
@@ -125,6 +175,65 @@ def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: 
     doors.reopen(context)
     assert knock.each(asked, MESSAGE) == ["open"] * len(asked)
     assert source.shell(LOOK) == before
+
+
+# another's file behind a link, with a line $2, in another encoding and a line of another system's
+FOREIGN = r"""
+mkdir -p /srv/proxy
+cp "$1" /srv/proxy/cloud.cfg
+printf "$2"'# gr\374n \r\n' >> /srv/proxy/cloud.cfg
+chown 4321:adm /srv/proxy/cloud.cfg; chmod 0640 /srv/proxy/cloud.cfg
+ln -sf ../../srv/proxy/cloud.cfg "$1"
+"""
+# what of it must stay while it is closed: where it is, whose it is, and every line of its own
+STAYS = r"""
+stat -c '%N %F' "$1"
+stat -c '%u %g %a' /srv/proxy/cloud.cfg
+grep -av '# migrate: ' /srv/proxy/cloud.cfg | sha256sum
+ls -A /srv/proxy
+"""
+WHOLE = f"""
+{STAYS}
+sha256sum < /srv/proxy/cloud.cfg
+{LOOK}
+"""
+
+
+def test_the_file_stays_what_it_was(context: Context, source: Host) -> None:
+    """Closed, opened half, opened: owner, mode, link and bytes of another encoding."""
+    put(context, source, CASES[0])
+    line = r"    description caf\351\n"
+    source.shell(f"{FOREIGN}\nsystemctl restart haproxy", CONFIG, line)
+    try:
+        assert [str(one) for one in gate.run(context)] == []
+        whole, stays = source.shell(WHOLE, CONFIG), source.shell(STAYS, CONFIG)
+        users = next(one for one in steps(()) if one.id == "gate.users")
+        everybody = next(one for one in steps(()) if one.id == "gate.all")
+        for act in (users.apply, everybody.apply, everybody.revert):
+            assert act is not None
+            act(context)
+            assert source.shell(STAYS, CONFIG) == stays
+            assert source.shell(WHOLE, CONFIG) != whole
+        assert users.revert is not None
+        users.revert(context)
+        assert source.shell(WHOLE, CONFIG) == whole
+    finally:
+        source.shell("rm -rf /srv/proxy")
+
+
+def test_the_targets_own_file_comes_back(context: Context) -> None:
+    """What stood there before `migrate follow`, after the target was closed to go back too."""
+    target = context.target.first
+    target.shell(f"cp -a {CONFIG} /root/haproxy.kept\n{FOREIGN}", CONFIG, "")
+    try:
+        whole = target.shell(WHOLE, CONFIG)
+        proxy.configure(context)
+        doors.close_target(context)
+        assert "# migrate: closed" in target.read(CONFIG)
+        proxy.remove(context)
+        assert target.shell(WHOLE, CONFIG) == whole
+    finally:
+        target.shell(f"rm -rf /srv/proxy; mv -f /root/haproxy.kept {CONFIG}")
 
 
 def put(context: Context, source: Host, case: Case) -> None:

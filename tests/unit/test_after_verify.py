@@ -6,8 +6,10 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from migrate import listeners
 from migrate.journal import Journal, State
 from migrate.phases import status
 from migrate.phases.compose import compose
 from migrate.phases.proof import FILE
 from migrate.plan import Phase
 from migrate.report import write_report
+from migrate.services import RECIPES
 from migrate.session import Session
+from migrate.settings import VirtualIp
 from migrate.verify import addresses
 from tests.unit import fakes
 
@@ -67,11 +72,16 @@ def certificate(folder: Path) -> Path:
 def serve(tmp_path: Path) -> Iterator[Any]:
     running = []
 
-    def start(address: str, handler: type[Handler] = Handler, *, tls: bool = False) -> int:
+    def start(
+        address: str, handler: type[Handler] = Handler, *, tls: bool = False, asks: bool = False
+    ) -> int:
         server = ThreadingHTTPServer((address, 0), handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate(tmp_path))
+            context.load_cert_chain(path := certificate(tmp_path))
+            if asks:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(path)
             server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         running.append(server)
@@ -99,13 +109,37 @@ def test_a_proxy_without_a_backend_is_no_answer(serve: Any) -> None:
     assert "does not answer" in addresses._ask("nova", "127.0.0.3", port, "/").wrong
 
 
+def asked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> list[tuple[Any, ...]]:
+    """Name, address and port of each call, with two virtual IPs, where the source had *source*."""
+    context, hosts = fakes.context(tmp_path)
+    ips = (*context.target.virtual_ips, VirtualIp(address=IPv4Address("10.9.0.9"), interface="e"))
+    text = listeners.rendered([source], context.recipes, ips, "new", "10.0.0.12")
+    monkeypatch.setattr(hosts["new"], "read", lambda _: text)
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(addresses, "_ask", lambda *one: asked.append(one[:3]))
+    addresses.ask_all(replace(context, target=replace(context.target, virtual_ips=ips)))
+    return asked
+
+
 def test_every_api_at_every_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    context, _ = fakes.context(tmp_path)
-    asked = []
-    monkeypatch.setattr(addresses, "_ask", lambda *one: asked.append(one))
-    addresses.ask_all(context)
-    apis = [api for recipe in context.recipes for api in recipe.apis]
-    assert len(asked) == len(apis) * len(context.target.virtual_ips)
+    apis = [api for recipe in RECIPES for api in recipe.apis]
+    assert len(asked_at(tmp_path, monkeypatch, "")) == len(apis) * 2
+
+
+def test_an_api_for_inside_is_not_asked_for_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "defaults\n mode http\nlisten inside\n bind 10.0.0.9:8775\n"
+    asked = asked_at(tmp_path, monkeypatch, source)
+    assert [address for _, address, port in asked if port == 8775] == ["10.0.0.9"]
+    assert len(asked) == 2 * sum(len(recipe.apis) for recipe in RECIPES) - 1
+
+
+def test_who_asks_for_a_certificate_gets_ours(serve: Any, tmp_path: Path) -> None:
+    port = serve("127.0.0.1", tls=True, asks=True)
+    own = str(tmp_path / "cert.pem")
+    assert addresses._ask("nova", "127.0.0.1", port, "/", own).wrong == ""
+    assert "does not answer" in addresses._ask("nova", "127.0.0.1", port, "/").wrong
 
 
 @pytest.fixture

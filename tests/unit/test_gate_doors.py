@@ -99,6 +99,8 @@ def test_every_byte_of_the_original_stays() -> None:
         (True, True, "closed", "closed", "refuses the cloud's own hosts"),
         (True, True, "reset", "open", None),
         (True, True, "closed", "silent", None),
+        (True, True, "closed", "", ""),
+        (True, True, "closed/open", "open", None),
         (True, False, "closed", "closed", ""),
         (True, False, "closed", "open", "answers hosts of the cloud"),
         (False, True, "reset", "open", ""),

@@ -6,7 +6,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from migrate import certificates, listeners, proxy
+from migrate import listeners, proxy
+from migrate.gate.edit import sections
 from migrate.services.base import ApiPort, Recipe
 from migrate.settings import VirtualIp
 
@@ -113,13 +114,156 @@ def test_quotes_stay_quotes() -> None:
     )
 
 
+def files(text: str) -> list[str]:
+    found = sections(DEFAULTS + text)
+    served = listeners.listeners(found, RECIPES, ADDRESSES)
+    return [path for _, _, path in listeners.files(found, served)]
+
+
+BASES = "global\n crt-base /etc/crt\n ca-base /etc/ca\n"
+
+
 def test_files_by_their_base() -> None:
     text = (
-        "global\n crt-base /etc/crt\n ca-base /etc/ca\n ssl-dh-param-file /etc/dh.pem\n"
-        "listen a\n bind *:1 ssl crt a.pem ca-file b.pem crt-list /etc/list\n"
+        f"{BASES} ssl-dh-param-file /etc/dh.pem\n"
+        "listen a\n bind *:8774 ssl crt a.pem ca-file b.pem crl-file /c.pem crt-list /etc/list\n"
     )
-    named = certificates.named([text])
-    assert named == ["/etc/dh.pem", "/etc/crt/a.pem", "/etc/ca/b.pem", "/etc/list"]
+    named = ["/etc/dh.pem", "/etc/crt/a.pem", "/etc/ca/b.pem", "/c.pem", "/etc/list"]
+    assert files(text) == named
+    assert lost(text) == []
+
+
+def test_files_of_what_the_target_does_not_serve_stay() -> None:
+    assert files("listen other\n bind *:443 ssl crt /etc/other.pem\n") == []
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ("crt a.pem", ["crt a.pem"]),  # below the folder in which HAProxy was started
+        ("crt-list list.txt", ["crt-list list.txt"]),  # crt-base is not for lists
+        ("crt @web/site", ["crt @web/site"]),  # a crt-store (haproxy#785)
+        ("crt /a.pem tls-ticket-keys keys", ["bind ... tls-ticket-keys keys"]),
+        ("crt /a.pem ca-file @system-ca verify optional", []),
+    ],
+)
+def test_a_file_that_cannot_be_found_on_the_target_is_told(params: str, told: list[str]) -> None:
+    assert lost(f"listen a\n bind *:8774 ssl {params}\n") == told
+
+
+# as operators write it; who and where stands above each
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        # one name for all APIs, led by a map (openstack/kolla-ansible, haproxy_external_frontend)
+        (
+            "frontend a\n bind *:8774\n http-request del-header X-Forwarded-Proto\n"
+            " use_backend %[req.hdr(host),lower,map_dom(/etc/haproxy/map,b)]\nbackend b\n",
+            ["use_backend %[req.hdr(host),lower,map_dom(/etc/haproxy/map,b)]"],
+        ),
+        # by the name in the handshake (haproxy/haproxy#2748, josephlim75/technologies)
+        (
+            "frontend a\n bind ipv4@*:8774\n mode tcp\n tcp-request inspect-delay 5s\n"
+            " use_backend b if { req.ssl_sni -i nova.example }\nbackend b\n mode tcp\n",
+            ["tcp-request inspect-delay 5s", "use_backend b if { req.ssl_sni -i nova.example }"],
+        ),
+        # in clear and over TLS at one port (openstack/openstack-ansible-haproxy_server,
+        # service-redirect)
+        (
+            "frontend a\n bind *:8774\n mode tcp\n tcp-request content accept if HTTP\n"
+            " use_backend c if HTTP\n default_backend b\nbackend b\n mode tcp\n",
+            ["tcp-request content accept if HTTP", "use_backend c if HTTP"],
+        ),
+        # lines that hold by a condition (haproxy/haproxy#2144, #3203)
+        (
+            "listen a\n bind *:8774\n.if defined(OUTSIDE)\n option forwardfor\n.endif\n",
+            [".if defined(OUTSIDE)", ".endif"],
+        ),
+        # a section that is there by a condition, behind one that is not moved
+        (
+            "backend other\n.if defined(OUTSIDE)\nlisten a\n bind *:8774\n.endif\n",
+            [".if defined(OUTSIDE)", ".endif"],
+        ),
+        # values of its environment (haproxy/haproxy#250, #2651; docker-library/haproxy#10)
+        (
+            'listen a\n bind *:8774\n http-request set-header X-Cloud "${REGION}"\n',
+            ['http-request set-header X-Cloud "${REGION}"'],
+        ),
+        ('global\n maxconn "${MOST}"\nlisten a\n bind *:8774\n', ['maxconn "${MOST}"']),
+        (
+            'listen a\n bind *:8774 ssl crt "${KEYS}/a.pem"\n',
+            ["bind ... crt ${KEYS}/a.pem", "crt ${KEYS}/a.pem"],
+        ),
+        ("listen a\n bind *:8774\n acl whole path_reg ^/v2$\n", []),
+        # bytes of another encoding, which are no comment's
+        (
+            "listen a\n bind *:8774\n option httplog # \ufffd\n"
+            ' http-response set-header X-Where "\ufffd"\n',
+            ['http-response set-header X-Where "\ufffd"'],
+        ),
+        # HTTP/3 beside HTTP (haproxy/haproxy#2544)
+        (
+            "listen a\n bind quic4@:8774 ssl crt /a.pem alpn h3\n bind *:8774 ssl crt /a.pem\n",
+            ["bind quic4@:8774 ssl crt /a.pem alpn h3"],
+        ),
+    ],
+)
+def test_as_operators_write_it(text: str, told: list[str]) -> None:
+    assert lost(text) == told
+
+
+def test_a_condition_before_all_sections_is_told() -> None:
+    texts = [".if defined(OUTSIDE)\n" + DEFAULTS + "listen a\n bind *:8774\n.endif\n"]
+    told = listeners.losses(texts, RECIPES, ADDRESSES)
+    assert [line for _, line in told] == [".if defined(OUTSIDE)", ".endif"]
+
+
+def test_quic_is_not_taken_for_what_users_reach_by_tcp() -> None:
+    text = target("listen a\n bind quic4@:8774 ssl crt /a.pem\n bind *:8774\n")
+    assert "bind 10.0.0.10:8774 transparent\n" in text
+
+
+def test_one_port_on_two_interfaces() -> None:
+    """As openstack-ansible writes it: `haproxy_bind_external_lb_vip_interface` and its like."""
+    text = target(
+        "frontend out\n bind *:8774 interface eth1 ssl crt /a.pem\n default_backend b\n"
+        "frontend in\n bind *:8774 interface eth0\n default_backend b\nbackend b\n"
+    )
+    assert "bind 10.0.0.10:8774 transparent\n" in text
+    assert "bind 192.0.2.10:8774 transparent ssl crt /a.pem\n" in text
+
+
+def test_an_interface_goes_before_none() -> None:
+    text = target(
+        "listen in\n bind *:8774\nlisten out\n bind *:8774 interface eth1 ssl crt /a.pem\n"
+    )
+    assert "bind 10.0.0.10:8774 transparent\n" in text
+    assert "bind 192.0.2.10:8774 transparent ssl crt /a.pem\n" in text
+
+
+def addresses_read(text: str) -> list[str]:
+    found = listeners.listeners(sections(DEFAULTS + text), RECIPES, ADDRESSES)
+    return [address for one in found if one.section.name for address in one.addresses]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("listen a\n bind *:8774 interface eth7\n", []),
+        ("listen a\n bind inside:8774\n", ["10.0.0.10", "192.0.2.10"]),
+        ("listen a\n bind *:8774\nlisten b\n bind *:8774 ssl crt /a.pem\n", []),
+        # which of the two names is which address is not known here (openstack ha guide, /etc/hosts)
+        ("listen a\n bind inside:8774\nlisten b\n bind outside:8774 ssl crt /a.pem\n", []),
+        (
+            "listen a\n bind 10.0.0.10:8774\nlisten b\n bind outside:8774 ssl crt /a.pem\n",
+            ["10.0.0.10", "192.0.2.10"],
+        ),
+    ],
+)
+def test_where_a_bind_cannot_be_told_nothing_is_taken_for_served(
+    text: str, read: list[str]
+) -> None:
+    assert addresses_read(text) == read
 
 
 def rendered(block: str) -> str:
@@ -140,4 +284,10 @@ def test_a_block_of_keepalived_that_does_not_end_is_refused() -> None:
     from migrate.errors import PreconditionError
 
     with pytest.raises(PreconditionError, match="authentication"):
-        proxy.rendered_keepalived("authentication {\n auth_pass a }\n", ADDRESSES, "new")
+        proxy.rendered_keepalived("authentication {\n auth_pass a\n", ADDRESSES, "new")
+
+
+def test_braces_of_keepaliveds_block_on_lines_with_words() -> None:
+    block = "  authentication { auth_type PASS\n    auth_pass one }\n"
+    expected = "    authentication {\n        auth_type PASS\n        auth_pass one\n    }\n"
+    assert expected in rendered(block)

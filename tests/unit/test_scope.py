@@ -60,6 +60,20 @@ def test_case(path: Path) -> None:
     assert all(one.remedy for one in found)
 
 
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [
+        ("10.0.0.10:5000", True),
+        ("2001:db8::10:443", True),
+        ("haproxy:443", False),
+        ("octavia", False),
+        ("10.0.0.77", False),  # a host, which is no listener
+    ],
+)
+def test_words_for_one_listener(word: str, is_one: bool) -> None:
+    assert traces.is_socket(word) is is_one
+
+
 def test_units_that_the_target_runs_are_no_loss() -> None:
     assert {"cinder-backup", "nova-serialproxy", "nova-spicehtml5proxy", "glance-scrubber"} <= set(
         traces.UNMOVED
