@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from migrate.checks.finding import Finding, Severity
+from migrate.configuration import mapping
 from migrate.configuration.files import File
-from migrate.configuration.mapping import Mapping
 from migrate.errors import CommandError, PreconditionError
 from migrate.host import Host
 from migrate.onhost import source as program
@@ -34,6 +34,7 @@ LEFT = {
     "LOCAL_PATH": "a path of the source's package",
     "LOGGING": "the target's units log to their own files",
     "STATIC_URL": "it follows from WEBROOT",
+    "POLICY_FILES_PATH": "the release brings its own policies",
     "POLICY_DIRS": "the release brings its own policies",
     "DEFAULT_POLICY_DIRS": "the release brings its own policies",
 }
@@ -64,14 +65,15 @@ class Setting:
 class Told:
     """What Django on the source says.
 
-    `wrong` are file, line and what cannot be followed there; `code` programs that values name, and
-    `apps` those that serve pages.
+    `wrong` are file, line and what cannot be followed there; `code` programs that values name,
+    `apps` those that serve pages, `policies` rules of horizon's own, by file.
     """
 
     settings: tuple[Setting, ...]
     wrong: tuple[tuple[str, int, str], ...] = ()
     code: tuple[str, ...] = ()
     apps: tuple[str, ...] = ()
+    policies: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def read(host: Host, python: str = PYTHON) -> Told:
@@ -89,6 +91,7 @@ def read(host: Host, python: str = PYTHON) -> Told:
         tuple((path, line, what) for path, line, what in told["wrong"]),
         tuple(told["code"]),
         tuple(told["apps"]),
+        told["policies"],
     )
 
 
@@ -121,7 +124,7 @@ def known(host: Host, venv: str) -> frozenset[str]:
 
 
 def translate(
-    told: Told, source: str, mapping: Mapping, names: frozenset[str]
+    told: Told, source: str, by: mapping.Mapping, names: frozenset[str]
 ) -> tuple[File, list[Finding]]:
     """The target's settings file, and what is not carried. *names*: what the target reads."""
     lines: list[str] = []
@@ -134,7 +137,7 @@ def translate(
             findings.append(Finding(CHECK, *said, where))
         if one.value is None or one.name in LEFT:
             continue
-        value = mapping.replaced(one.value)
+        value = by.replaced(one.value)
         if one.key:  # as the source's own files reach what the release has set before them
             lines.append(f"from openstack_dashboard.settings import {one.name}\n")
         lines.append(
@@ -175,10 +178,13 @@ def judged(host: Host, venv: str, told: Told, file: File, source: str) -> list[F
     code = [one for one in told.code if repr(one) in file.text]
     argv = ("env", "-C", "/", f"{venv}/bin/python")
     said = _ask(host, argv, "trial", file.text, code, list(told.apps))
-    return [Finding(CHECK, *one, f"{source}:horizon") for one in objections(file.text, said)]
+    found = objections(file.text, said, told.policies)
+    return [Finding(CHECK, *one, f"{source}:horizon") for one in found]
 
 
-def objections(text: str, said: dict[str, Any]) -> Iterator[tuple[Severity, str, str]]:
+def objections(
+    text: str, said: dict[str, Any], policies: Mapping[str, list[str]]
+) -> Iterator[tuple[Severity, str, str]]:
     """What of *said*, the target's answer to *text*, is no good."""
     if failed := said.get("failed"):
         remedy = "Change in the source's settings what it names, or take it out"
@@ -190,6 +196,10 @@ def objections(text: str, said: dict[str, Any]) -> Iterator[tuple[Severity, str,
     for one in said["apps"]:
         remedy = "Install it in the target's environment after the move, where it is wanted"
         yield Severity.WARNING, f"{one} has pages here and is not installed on the target", remedy
+    for name, rules in policies.items():
+        if said["policies"].get(name) != rules:
+            remedy = f"Copy it to openstack_dashboard/conf/{name} in the target's environment"
+            yield Severity.ERROR, f"{name} has rules of this site, the target's has others", remedy
     for name, key, value in _assigned(text):
         whole = said["values"].get(name)
         there = whole.get(key) if key and isinstance(whole, dict) else whole

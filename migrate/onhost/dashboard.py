@@ -30,7 +30,8 @@ def read() -> Told:
 
     {"set": [["HORIZON_CONFIG", "help_url", "/etc/.../local_settings.py", 7, "'http://...'"]],
      "wrong": [["/etc/.../local_settings.py", 9, "reads its environment ..."]],
-     "code": ["django.core.cache.backends.redis.RedisCache"], "apps": ["heat_dashboard"]}
+     "code": ["django.core.cache.backends.redis.RedisCache"], "apps": ["heat_dashboard"],
+     "policies": {"keystone_policy.yaml": ["\"identity:list_users\": \"role:support\""]}}
 
     A value is None where it is no plain one; the second word is "" for a whole setting.
     """
@@ -40,25 +41,28 @@ def read() -> Told:
     found = []
     for name, (path, line) in real["touched"].items():
         value = real["values"].get(name)
-        if isinstance(value, dict):  # a mapping with programs in it: what was changed of it
-            before = bare["values"].get(name) or {}
+        before = bare["values"].get(name)
+        if isinstance(value, dict) and isinstance(before, dict):  # with programs of the release's
             changed = {key: one for key, one in value.items() if before.get(key, "") != one}
             found += [[name, key, path, line, one] for key, one in changed.items()]
         elif name in real["values"]:  # else Django knows nothing of it
-            found.append([name, "", path, line, value])
+            found.append([name, "", path, line, None if isinstance(value, dict) else value])
     wrong = real["wrong"]
     if not wrong and all(one[-1] is not None for one in found):
         again: Told = _apart(lambda: _with(written(found)))
         wrong = [["", 0, name] for name in _differing(real["values"], again["values"])]
     strings = [text for one in found if one[-1] for text in _strings(ast.literal_eval(one[-1]))]
     apps = ast.literal_eval(real["values"]["INSTALLED_APPS"])
-    return {"set": found, "wrong": wrong, "code": _apart(lambda: _code(strings)), "apps": apps}
+    code = _apart(lambda: _code(strings))
+    rules = real["policies"]
+    return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": rules}
 
 
 def trial(text: str, code: list[str], apps: list[str]) -> Told:
     """What Django here makes of *text* as its local settings, and which of *code* it lacks.
 
-    {"values": {"WEBROOT": "'/horizon/'"}, "lost": [...], "apps": [...]}, or {"failed": "..."}
+    {"values": {"WEBROOT": "'/horizon/'"}, "lost": [...], "apps": [...], "policies": {...}}, or
+    {"failed": "..."}
     """
     _preload()
     lost: list[str] = _apart(lambda: [one for one in code if one not in _code(code)])
@@ -164,7 +168,7 @@ def _real() -> Told:
             if getattr(node, "attr", getattr(node, "id", "")) in ("environ", "getenv")
             and isinstance(node, (ast.Attribute, ast.Name))
         ]
-    return {"values": values, "touched": names, "wrong": wrong}
+    return {"values": values, "touched": names, "wrong": wrong, "policies": _policies()}
 
 
 def _imported(path: str, main: str, tree: ast.AST) -> dict[str, int]:
@@ -211,7 +215,23 @@ def _with(text: str) -> Told:
 def _started(text: str) -> Told:
     told = _with(text)
     importlib.import_module("django").setup()
-    return told
+    return {**told, "policies": _policies()}
+
+
+def _policies() -> dict[str, list[str]]:
+    """Files with horizon's own rules by their name in the dashboard; the package's have none."""
+    settings: Any = importlib.import_module("django.conf").settings
+    folder = settings.POLICY_FILES_PATH
+    folders = [os.path.join(folder, one) for some in settings.POLICY_DIRS.values() for one in some]
+    paths = [os.path.join(folder, one) for one in settings.POLICY_FILES.values()]
+    paths += [path for one in folders for path in sorted(glob.glob(f"{one}/*"))]
+    found = {}
+    for path in filter(os.path.isfile, paths):
+        with open(path, encoding="utf-8") as stream:
+            rules = [line.strip() for line in stream if line.strip() and line.strip()[0] != "#"]
+        if rules:
+            found[os.path.relpath(path, folder)] = rules
+    return found
 
 
 def _values() -> Told:

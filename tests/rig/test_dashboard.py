@@ -7,6 +7,7 @@ makes of ours.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,9 +65,9 @@ def carried(context: Context, host: Host, more: str) -> tuple[File, list[Finding
     return file, findings + dashboard.judged(host, context.venv, found, file, "ctl")
 
 
-# in the spirit of what operators write: openstack-ansible's os_horizon template (HORIZON_CONFIG by
-# key), charm-horizon (conditions, `update`), kolla-ansible's custom_local_settings and
-# _9998-default-settings.py
+# in the spirit of openstack-k8s-operators' horizon-operator (HORIZON_CONFIG by key, a function that
+# asks for this host's address, a TLS context, CONFIG_HASH), openstack-ansible-os_horizon and
+# charm-openstack-dashboard (conditions), kolla-ansible's _9998-kolla-settings.py (an own file)
 CARRIED = {
     "HORIZON_CONFIG['help_url'] = 'https://help.example.org'": (
         "HORIZON_CONFIG['help_url'] = 'https://help.example.org'"
@@ -77,6 +78,9 @@ CARRIED = {
     "if not DEBUG:\n    SESSION_TIMEOUT = 2 * 3600": "SESSION_TIMEOUT = 7200",
     "OPENSTACK_NEUTRON_NETWORK.update(enable_router=False)": "'enable_router': False",
     "WEBROOT = '/horizon'": "WEBROOT = '/horizon/'",
+    "def own():\n    return '10.0.0.10'\nALLOWED_HOSTS = [own(), 'cloud.example.org']": (
+        "ALLOWED_HOSTS = ['10.0.0.20', 'cloud.example.org']"
+    ),
     "CACHES['default']['LOCATION'] = '10.0.0.10:11211'": "'LOCATION': '10.0.0.20:11211'",
     "AVAILABLE_REGIONS = [(OPENSTACK_KEYSTONE_URL, 'one')]": "('http://10.0.0.20:5000/v3', 'one')",
 }
@@ -107,8 +111,20 @@ def test_a_module_of_the_site_is_carried(context: Context, target: Host) -> None
     assert found.wrong == ()
 
 
+def test_rules_of_a_site_are_asked_for(context: Context, target: Host) -> None:
+    """charm-openstack-dashboard's keystonev3_policy.json, kolla's keystone_policy.yaml."""
+    found = replace(told(context, target, ""), policies={"keystone_policy.yaml": ["a: b"]})
+    file, _ = dashboard.translate(found, "ctl", Mapping(), frozenset())
+    (one,) = dashboard.judged(target, context.venv, found, file, "ctl")
+    assert "keystone_policy.yaml has rules of this site" in one.message
+
+
 REFUSED = {
     "import re\nDISALLOWED_USER_AGENTS = [re.compile('x')]": "DISALLOWED_USER_AGENTS has no plain",
+    "import ssl\nCACHES['default']['OPTIONS'] = {'tls_context': ssl.create_default_context()}": (
+        "CACHES has no plain value"
+    ),
+    "CACHES['default']['KEY_PREFIX'] = os.environ['CONFIG_HASH']": "reads its environment",
     "globals()['API_RESULT_LIMIT'] = 7": "API_RESULT_LIMIT is set in a way that cannot be followed",
     "exec('API_RESULT_LIMIT = 7')": "API_RESULT_LIMIT is set in a way that cannot be followed",
     "SITE_BRANDING = os.environ.get('SITE', 'x')": "reads its environment",

@@ -140,15 +140,22 @@ def test_values_of_horizon_that_read_back_equal(value: object, text: str | None)
 def test_the_targets_django_has_the_last_word() -> None:
     text = "from openstack_dashboard.settings import H\nH['a'] = 1\nB = '/x'\nC = {'y': 2}\n"
     good: dict[str, Any] = {"values": {"H": {"a": "1", "b": None}, "B": "'/x'", "C": "{'y': 2}"}}
-    good |= {"lost": [], "apps": []}
-    assert [*dashboard.objections(text, good)] == []
-    bad: dict[str, Any] = {"values": {"H": {}, "B": "'/x/'"}, "lost": ["a.Gone"], "apps": ["heat"]}
-    told = [message for _, message, _ in dashboard.objections(text, bad)]
+    good |= {"lost": [], "apps": [], "policies": {"p.yaml": ["a"]}}
+    assert [*dashboard.objections(text, good, {"p.yaml": ["a"]})] == []
+    ((_, other, _),) = dashboard.objections(text, good, {"p.yaml": ["b"]})
+    assert "p.yaml has rules of this site" in other
+    bad: dict[str, Any] = {
+        "values": {"H": {}, "B": "'/x/'"},
+        "lost": ["a.Gone"],
+        "apps": ["heat"],
+        "policies": {},
+    }
+    told = [message for _, message, _ in dashboard.objections(text, bad, {})]
     assert [" ".join(one.split()[:2]) for one in told] == [
         *("name a.Gone,", "heat has"),
         *("H['a'] comes", "B comes", "C comes"),
     ]
-    (failed,) = dashboard.objections(text, {"failed": "ImportError: no x"})
+    (failed,) = dashboard.objections(text, {"failed": "ImportError: no x"}, {})
     assert failed[0] is Severity.ERROR
 
 
