@@ -176,3 +176,20 @@ DATABASES = {'default': {'LOCATION': 'h5:11211;h6:11211'}}
     texts = {"/etc/horizon/local_settings.py": text}
     found = [*named.others(texts, {}), *named.named(texts, {})]
     assert [one.address for one in found] == ["h4", "h1", "h2", "h5", "h6"]
+
+
+def test_what_installers_write() -> None:
+    """openstack-ansible-os_gnocchi's sentinels; scripts whose `$CONTROLLER` stayed as it is."""
+    text = """[coordination]
+backend_url = redis://172.29.236.11:26379?sentinel=master01&sentinel_fallback=172.29.236.12:26379
+[keystone_authtoken]
+memcached_servers = ${CONTROLLER_IP}:11211
+[database]
+connection = mysql+pymysql://glance:x@$HOST_NAME:3306/glance
+"""
+    texts = {"/etc/glance/glance-api.conf": text}
+    found = [*named.others(texts, {}), *named.named(texts, {})]
+    assert [one.address for one in found] == [
+        *("172.29.236.11", "172.29.236.12"),
+        *("${CONTROLLER_IP}", "$HOST_NAME"),
+    ]
