@@ -156,7 +156,7 @@ def test_a_program_that_the_target_lacks(context: Context, target: Host) -> None
 
 
 def test_nothing_is_written_where_settings_are_read(context: Context, target: Host) -> None:
-    listing = 'find "$1"/$2 /var/lib/horizon -printf "%p %T@ %s\\n" | sort'
+    listing = 'find "$1"/$2 -printf "%p %T@ %s\\n" | sort'
     told(context, target, "")
     before = target.shell(listing, context.venv, LOCAL)
     dashboard.read(target, f"{context.venv}/bin/python")
