@@ -25,6 +25,7 @@ class Release:
     slurp: bool
     compute_rpc: str | None  # what `name` means as nova's [upgrade_levels] compute
     oldest_compute: str | None  # name of the oldest release whose nova-compute it accepts
+    compute_level: int | None  # nova's SERVICE_VERSION, which its computes' records have
     majors: dict[str, int]
     horizon: tuple[tuple[int, int], tuple[int, int]]
 

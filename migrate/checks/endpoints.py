@@ -1,4 +1,7 @@
-"""The catalogue sends users to the virtual IP, at the ports where the target will serve."""
+"""The catalogue sends users to the virtual IP, at the ports where the target will serve.
+
+And it has what the target's programs and their clients look for in it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+from migrate.checks import options
 from migrate.checks.account_facts import RESOLVE
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
@@ -16,20 +20,62 @@ from migrate.services import RECIPES
 NAME = "endpoints"
 PORTS = {kind: api.port for recipe in RECIPES for api in recipe.apis for kind in api.types}
 USUAL = {"http": 80, "https": 443}
+# by which type the programs of the target and the clients look a service up
+ASKED = {recipe.project: api.types[0] for recipe in RECIPES for api in recipe.apis[:1] if api.types}
+ASKED["cinder"] = "volumev3"  # nova, heat and cinderclient
+# nova looks cinder up by type, name and interface, which a site may have changed
+CINDER = "volumev3::publicURL"
 # what stands at the root of an API: a version, or the project in it
 ROOT = re.compile(r"^/?($|v\d[\d.]*(/|$)|[%$]|AUTH_)")
 
 
 def run(context: Context) -> list[Finding]:
-    """Endpoints that the target would not answer at."""
-    found = [one for one in endpoints(context) if one.kind in PORTS]
+    """Endpoints that the target would not answer at, and those that nobody would find."""
+    every = endpoints(context)
+    found = [one for one in every if one.kind in PORTS]
     names = sorted({urlsplit(one.url).hostname or "" for one in found})
     resolved: dict[str, str] = context.source.first.python(RESOLVE, names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    return [
-        Finding(NAME, Severity.ERROR, message, remedy)
-        for message, remedy in dict.fromkeys(judge(found, resolved, virtual))
-    ]
+    told = [*judge(found, resolved, virtual), *missing(every, _asked(context))]
+    return [Finding(NAME, Severity.ERROR, *one) for one in dict.fromkeys(told)]
+
+
+def _asked(context: Context) -> Iterator[tuple[str, str]]:
+    """Who asks for what: `("nova", "volumev3:cinderv3:publicURL")`."""
+    for recipe in context.recipes:
+        if recipe.project in ASKED:
+            yield f"clients of {recipe.project}", f"{ASKED[recipe.project]}::public"
+    recipes = {recipe.project: recipe for recipe in context.recipes}
+    if {"nova", "cinder"} <= recipes.keys():
+        given = options.read(context.source.first, recipes["nova"], "nova-api")
+        if not given.get("cinder", "endpoint_template"):
+            yield "nova", given.get("cinder", "catalog_info", CINDER)
+
+
+def missing(
+    found: Iterable[Endpoint], asked: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """What of *asked* the catalogue does not have, as keystoneauth looks it up: by aliases too."""
+    from keystoneauth1.access.service_catalog import ServiceCatalogV3  # noqa: PLC0415  slow
+
+    services: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for one in found:
+        told = {"interface": one.interface, "url": one.url}
+        services.setdefault((one.kind, one.name), []).append(told)
+    catalogue = ServiceCatalogV3(
+        [{"type": kind, "name": name, "endpoints": some} for (kind, name), some in services.items()]
+    )
+    for who, wanted in asked if services else ():  # who cannot log in is told by others
+        kind, name, interface = [*wanted.split(":"), "", ""][:3]
+        if not catalogue.get_urls(
+            service_type=kind, service_name=name or None, interface=interface or "public"
+        ):
+            called = f" named {name}" if name else ""
+            yield (
+                f"the catalogue has no {interface.removesuffix('URL') or 'public'} endpoint of "
+                f"type {kind}{called}, which {who} will ask for",
+                f"openstack service create --name {name or kind} {kind}, and its endpoints",
+            )
 
 
 def judge(

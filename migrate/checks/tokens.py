@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from migrate.api import Api, admin_at
 from migrate.checks import options
@@ -16,21 +17,51 @@ NAME = "tokens"
 SENDERS = {"nova": "nova-api", "cinder": "cinder-volume"}
 LOGIN = "keystone_authtoken"
 CALLS = "service_user"
+ROLE = "service"
+
+# who asks for the role that vouches; each has a list of its own
+RECEIVERS = {
+    "nova": "nova-api",
+    "cinder": "cinder-api",
+    "glance": "glance-api",
+    "neutron": "neutron-server",
+}
 
 Told = tuple[Severity, str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """As whom a service logs in, as its files say; "" for what they do not say."""
+
+    user: str
+    user_id: str
+    domain: str
+    domain_id: str
+    project: str
+    project_id: str
+
+
 def run(context: Context) -> list[Finding]:
     """Users of services without the role, and services that send no token of their own."""
+    host = context.source.first
+    recipes = {recipe.project: recipe for recipe in context.recipes}
+    senders = {one: program for one, program in SENDERS.items() if one in recipes}
+    if not senders:
+        return []
+    wanted = {
+        one: options.read(host, recipes[one], program).listed(LOGIN, "service_token_roles", ROLE)
+        for one, program in RECEIVERS.items()
+        if one in recipes
+    }
+    api = administrator(context)
     found = []
-    api: Api | None = None
-    for recipe in context.recipes:
-        if recipe.project not in SENDERS:
-            continue
-        given = options.read(context.source.first, recipe, SENDERS[recipe.project])
-        api = api or _api(context)
-        told = [*judge(recipe.project, given), *_roles(api, recipe.project, given)]
-        found += [Finding(NAME, *one, context.source.first.name) for one in told]
+    for project, program in senders.items():
+        given = options.read(host, recipes[project], program)
+        told = list(judge(project, given))
+        if api:
+            told += _roles(api, project, given, wanted)
+        found += [Finding(NAME, *one, host.name) for one in dict.fromkeys(told)]
     return found
 
 
@@ -50,30 +81,97 @@ def judge(project: str, given: Options) -> Iterator[Told]:
         )
 
 
-def _roles(api: Api | None, project: str, given: Options) -> Iterator[Told]:
-    """Whether the users that the services log in as hold the role that vouches for them."""
-    if api is None:
-        return
-    wanted = given.listed(LOGIN, "service_token_roles", "service")
-    for name in {given.get(section, "username") for section in (LOGIN, CALLS)} - {""}:
-        for user in api.pages("identity", "/users", "users", name=name):
-            assigned = api.pages(
-                "identity",
-                "/role_assignments",
-                "role_assignments",
-                include_names="true",
-                effective="true",
-                **{"user.id": user["id"]},
-            )
-            if not {one["role"]["name"] for one in assigned}.intersection(wanted):
+def login(given: Options, section: str) -> Login | None:
+    """The login in *section*, or in the one that it points to; None where there is none."""
+    section = given.get(section, "auth_section", section)
+
+    def said(*names: str) -> str:
+        return next((value for name in names if (value := given.get(section, name))), "")
+
+    found = Login(
+        user=said("username", "user_name", "user-name"),
+        user_id=said("user_id", "user-id"),
+        domain=said("user_domain_name", "user-domain-name", "default_domain_name"),
+        domain_id=said("user_domain_id", "user-domain-id", "default_domain_id"),
+        project=said("project_name", "tenant_name", "project-name", "tenant-name"),
+        project_id=said("project_id", "tenant_id", "project-id", "tenant-id"),
+    )
+    return found if found.user or found.user_id else None
+
+
+def _roles(api: Api, project: str, given: Options, wanted: dict[str, list[str]]) -> Iterator[Told]:
+    """Whether the users that the service logs in as hold a role that each receiver asks for."""
+    for section in (LOGIN, CALLS):
+        one = login(given, section)
+        if one is None:
+            if section == LOGIN or given.get(CALLS, "send_service_user_token"):
                 yield (
                     Severity.ERROR,
-                    f"user {name} of {project} does not hold the role {' or '.join(wanted)}",
-                    f"openstack role add --user {name} --project service {wanted[0]}",
+                    f"[{section}] of {project} names no user to log in as",
+                    f"Set username, user_domain_name and project_name of {project} there",
                 )
+            continue
+        shown = one.user or one.user_id
+        users = _users(api, one)
+        if len(users) != 1:
+            yield (
+                Severity.ERROR,
+                f"user {shown} of {project}, as [{section}] names it, is "
+                f"{'not known to' if not users else 'several times in'} keystone",
+                f"Correct username and user_domain_name in [{section}], or make the user",
+            )
+            continue
+        held = _held(api, users[0], one)
+        asking = wanted if section == CALLS else {project: wanted[project]}
+        yield from missing(project, shown, one.project or one.project_id, held, asking)
 
 
-def _api(context: Context) -> Api | None:
+def missing(
+    project: str, user: str, scope: str, held: frozenset[str], wanted: dict[str, list[str]]
+) -> Iterator[Told]:
+    """Receivers whose list has no role that *user*, who logs in to project *scope*, holds there."""
+    for receiver, roles in wanted.items():
+        if not held.intersection(roles):
+            yield (
+                Severity.ERROR,
+                f"user {user} of {project} does not hold the role {' or '.join(roles)} in project "
+                f"{scope}, which {receiver} asks for in service_token_roles",
+                f"openstack role add --user {user} --project {scope} {roles[0] if roles else ROLE}",
+            )
+
+
+def _users(api: Api, one: Login) -> list[str]:
+    """Ids of the users that *one* may be."""
+    if one.user_id:
+        return [one.user_id]
+    domain = one.domain_id
+    if one.domain and not domain:
+        found = api.pages("identity", "/domains", "domains", name=one.domain)
+        domain = found[0]["id"] if found else one.domain
+    narrowed = {"domain_id": domain} if domain else {}
+    told = api.pages("identity", "/users", "users", name=one.user, **narrowed)
+    return [user["id"] for user in told]
+
+
+def _held(api: Api, user: str, one: Login) -> frozenset[str]:
+    """Names of the roles that *user* has in the project of his login, through groups too."""
+    assigned = api.pages(
+        "identity",
+        "/role_assignments",
+        "role_assignments",
+        include_names="true",
+        effective="true",
+        **{"user.id": user},
+    )
+    scopes = ((row["role"]["name"], row["scope"].get("project", {})) for row in assigned)
+    return frozenset(
+        name
+        for name, scope in scopes
+        if scope and one.project_id in ("", scope["id"]) and one.project in ("", scope["name"])
+    )
+
+
+def administrator(context: Context) -> Api | None:
     """As the administrator; None where he cannot log in, which the check of the APIs tells."""
     try:
         api = admin_at(context)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from migrate.cloud import urls
 from migrate.cloud.ini import Ini
@@ -21,9 +23,14 @@ URLS = {
 OTHERS = {"redis": 6379, "rediss": 6379, "etcd3": 2379, "zookeeper": 2181, "kazoo": 2181}
 OTHERS |= {"etcd3+http": 2379, "etcd3+https": 2379, "consul": 8500, "mongodb": 27017}
 OTHER = re.compile(rf"\b({'|'.join(map(re.escape, sorted(OTHERS, reverse=True)))})://([^/?\s]*)")
+OTHER_OPTIONS = re.compile(r"^redis_(server|sentinels)$")  # of oslo.cache: redis by host and port
+SENTINEL = re.compile(r"[?&]sentinel_fallback=([^&\s]+)")  # more of them in a URL of tooz
+SENTINELS = 26379
+# a reference that cannot be followed, in an option that is nothing but a server
+REFERENCE = re.compile(r"^\$\{?[\w.]+\}?")
+WHOLLY = {"connection": "database", "slave_connection": "database", "transport_url": "broker"}
 CACHES = re.compile(r"^(memcached?_servers|LOCATION)$", re.IGNORECASE)
 ARGUMENT = re.compile(r"url:([\w.:\[\]-]+)$")  # backend_argument of oslo.cache
-PYTHON = re.compile(r"""^['"]?([A-Za-z_][\w-]*)['"]?\s*[=:]\s*(.*)$""")  # of a Django setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,24 @@ def named(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
 def others(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
     """Servers of other kinds in *texts*, such as redis, by the option that names them."""
     return [
-        Named(where, scheme, *urls.server(one, OTHERS[scheme]))
-        for where, _, text in _lines(texts, given)
-        for scheme, hosts in OTHER.findall(text)
-        for one in hosts.rpartition("@")[2].split(",")
+        Named(where, *end)
+        for where, option, text in _lines(texts, given)
+        for end in _others(option, text)
     ]
+
+
+def _others(option: str, text: str) -> Iterator[tuple[str, str, int]]:
+    for scheme, hosts in OTHER.findall(text):
+        for one in hosts.rpartition("@")[2].split(","):
+            yield (scheme, *urls.server(one, OTHERS[scheme]))
+        for one in SENTINEL.findall(text):
+            yield (scheme, *urls.server(unquote(one), SENTINELS))
+    if OTHER_OPTIONS.match(option):
+        for one in filter(None, re.split(r"[,\s]+", text)):
+            port = SENTINELS if option.endswith("sentinels") else OTHERS["redis"]
+            yield ("redis", *urls.server(one, port))
+    if option == "backend_url" and (match := REFERENCE.match(text)):
+        yield ("redis", match[0], 0)
 
 
 def _lines(texts: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -61,7 +81,9 @@ def _lines(texts: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple
     sound = [path for path in sorted(inis) if not inis[path].broken()]
     for path, text in sorted(texts.items()):
         if path.endswith(".py"):
-            yield from _of_python(path, text)
+            yield from (
+                (f"{path}:{number} {name}", name, one) for number, name, one in strings(text)
+            )
             continue
         together = {one: texts[one] for one in sound if _folder(one) == _folder(path)}
         values = Values(together, given)
@@ -77,23 +99,44 @@ def ends(option: str, text: str) -> Iterator[tuple[str, str, int]]:
         if match := pattern.search(text):
             yield from ((kind, *one) for one in urls.servers(kind, match[0].rstrip("\"',)]")))
     if CACHES.match(option) and "://" not in text:
-        quoted = re.findall(r"""['"]([^'"]+)['"]""", text)  # Django's settings are Python
-        for one in quoted or re.split(r"[,\s]+", text):
+        for one in re.split(r"[,;\s]+", text):
             name = one.replace("inet:", "").replace("inet6:", "")
-            if re.match(r"^[\w.:\[\]-]+$", name):
+            if re.match(r"^[\w.:\[\]${}-]+$", name):
                 yield ("cache", *urls.server(name, urls.CACHE))
     if argument := ARGUMENT.match(text):
         yield ("cache", *urls.server(argument[1], urls.CACHE))
+    if option in WHOLLY and (match := REFERENCE.match(text)):
+        yield (WHOLLY[option], match[0], 0)
 
 
-def _of_python(path: str, text: str) -> Iterator[tuple[str, str, str]]:
-    option = ""
-    for number, line in enumerate(text.split("\n"), 1):
-        rest = line.strip()
-        if rest and not rest.startswith("#"):
-            if match := PYTHON.match(rest):
-                option, rest = match.groups()
-            yield f"{path}:{number} {option}", option, rest
+def strings(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line, name and text of each string in settings of Django that are plain values.
+
+    What is told to be off names nobody. PreconditionError where *text* is no Python.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise PreconditionError(f"line {error.lineno} of the settings is no Python") from None
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        name = target.value if isinstance(target, ast.Subscript) else target
+        if isinstance(node, ast.Assign) and isinstance(name, ast.Name):
+            yield from _within(node.value, name.id)
+
+
+def _within(node: ast.AST, name: str) -> Iterator[tuple[int, str, str]]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.lineno, name, node.value
+    elif isinstance(node, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else name for key in node.keys]
+        values = [one.value if isinstance(one, ast.Constant) else None for one in node.values]
+        if ("enabled", False) not in zip(keys, values, strict=True):
+            for key, value in zip(keys, node.values, strict=True):
+                yield from _within(value, str(key))
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _within(child, name)
 
 
 def _seen(values: Values, option: Option) -> str:

@@ -1,23 +1,28 @@
 """Horizon's settings: the values that count on the source, written as plain values for the target.
 
 The source's files are programs (they import, compute and override each other), so they are not
-translated line by line: Django on the source says what each name that they assign came to.
+translated line by line: Django on the source says what each name that they set came to, and Django
+on the target what it makes of the file that comes of it.
 """
 
 from __future__ import annotations
 
+import ast
 import json
-from importlib import resources
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from migrate.checks.finding import Finding, Severity
+from migrate.configuration import mapping
 from migrate.configuration.files import File
-from migrate.configuration.mapping import Mapping
-from migrate.errors import CommandError
+from migrate.errors import CommandError, PreconditionError
 from migrate.host import Host
+from migrate.onhost import source as program
 
 PATH = "/etc/horizon/local_settings.py"
-SHOW = resources.files("migrate.onhost").joinpath("dashboard.py").read_text()
 CHECK = "configuration"
+PYTHON = "/usr/bin/python3"
 
 # The target's own, which the static files were made with: never the source's.
 OURS = {
@@ -29,23 +34,72 @@ LEFT = {
     "LOCAL_PATH": "a path of the source's package",
     "LOGGING": "the target's units log to their own files",
     "STATIC_URL": "it follows from WEBROOT",
+    "POLICY_FILES_PATH": "the release brings its own policies",
     "POLICY_DIRS": "the release brings its own policies",
     "DEFAULT_POLICY_DIRS": "the release brings its own policies",
 }
 
-Told = dict[str, tuple[str, int, str | None]]
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, or one `key` of it where the rest of it is the release's own.
+
+    `value` is its Python text: a secret, perhaps; None where it is no plain value.
+    """
+
+    name: str
+    key: str
+    path: str
+    line: int
+    value: str | None
+
+    def __repr__(self) -> str:
+        return f"Setting({self.path}:{self.line} {self.shown})"
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name}[{self.key!r}]" if self.key else self.name
 
 
-def read(host: Host, python: str = "/usr/bin/python3") -> Told | None:
-    """What is set on *host*, or None where it has no dashboard."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Django on the source says.
+
+    `wrong` are file, line and what cannot be followed there; `code` programs that values name,
+    `apps` those that serve pages, `policies` rules of horizon's own, by file.
+    """
+
+    settings: tuple[Setting, ...]
+    wrong: tuple[tuple[str, int, str], ...] = ()
+    code: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+    policies: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def read(host: Host, python: str = PYTHON) -> Told:
+    """What is set on *host*; PreconditionError where Django cannot tell."""
     try:
-        text = host.run("nice", python, "-", stdin=SHOW, timeout=120)
+        told = _ask(host, ("nice", python), "read")
     except CommandError as error:
-        if "No module named 'openstack_dashboard'" in error.stderr:
-            return None
-        raise
-    told = json.loads(text.splitlines()[-1])
-    return {name: (where, line, value) for name, (where, line, value) in told.items()}
+        why = error.stderr.strip().splitlines()[-1:] or ["it does not say why"]
+        raise PreconditionError(
+            f"{host.name}: horizon's settings cannot be read by {python}: {why[0][:300]}; mend "
+            "them, or take horizon out of sidestep:services"
+        ) from error
+    return Told(
+        tuple(Setting(*one) for one in told["set"]),
+        tuple((path, line, what) for path, line, what in told["wrong"]),
+        tuple(told["code"]),
+        tuple(told["apps"]),
+        told["policies"],
+    )
+
+
+def _ask(host: Host, argv: tuple[str, ...], function: str, *arguments: Any) -> Any:
+    """*function* of `onhost/dashboard.py`, run by the Python that has the dashboard."""
+    call = f"print(json.dumps({function}(*json.loads({json.dumps(arguments)!r}))))"
+    said = host.run(*argv, "-", stdin=f"{program('dashboard')}\n{call}\n", timeout=300)
+    return json.loads(said.splitlines()[-1])
 
 
 KNOWN = """
@@ -70,28 +124,97 @@ def known(host: Host, venv: str) -> frozenset[str]:
 
 
 def translate(
-    told: Told, source: str, mapping: Mapping, names: frozenset[str]
+    told: Told, source: str, by: mapping.Mapping, names: frozenset[str]
 ) -> tuple[File, list[Finding]]:
     """The target's settings file, and what is not carried. *names*: what the target reads."""
-    lines, findings = [], []
-    for name, (path, number, value) in sorted(told.items()):
-        where = f"{source}:{path}:{number}"
-        if name in OURS:
+    lines: list[str] = []
+    findings = [_wrong(source, *one) for one in told.wrong]
+    for one in sorted(told.settings, key=lambda setting: (setting.name, setting.key)):
+        if one.name in OURS:
             continue
-        if name in LEFT:
-            message = f"{name} is not carried: {LEFT[name]}"
-            findings.append(Finding(CHECK, Severity.INFO, message, "Nothing to do", where))
+        where = f"{source}:{one.path}:{one.line}"
+        if said := _said(one, names):
+            findings.append(Finding(CHECK, *said, where))
+        if one.value is None or one.name in LEFT:
             continue
-        if value is None:
-            message = f"{name} is computed and has no plain value; it was left out"
-            remedy = f"If the dashboard needs it, set it in {PATH} on the target by hand"
-            findings.append(Finding(CHECK, Severity.WARNING, message, remedy, where))
-            continue
-        if names and name not in names:
-            message = f"{name} is not read by the target's dashboard; it was carried"
-            remedy = "Read the release notes for what replaces it"
-            findings.append(Finding(CHECK, Severity.INFO, message, remedy, where))
-        lines.append(f"{name} = {mapping.replaced(value)}\n")
+        value = by.replaced(one.value)
+        if one.key:  # as the source's own files reach what the release has set before them
+            lines.append(f"from openstack_dashboard.settings import {one.name}\n")
+        lines.append(
+            f"{one.name}[{one.key!r}] = {value}\n" if one.key else f"{one.name} = {value}\n"
+        )
     lines += [f"{name} = {value}\n" for name, value in OURS.items()]
     head = f"# Written by sidestep from the settings of {source}.\n"
-    return File(PATH, head + "".join(lines), 0o640, "root:horizon"), findings
+    text = head + "".join(dict.fromkeys(lines))
+    return File(PATH, text, 0o640, "root:horizon"), findings
+
+
+def _said(one: Setting, names: frozenset[str]) -> tuple[Severity, str, str] | None:
+    """What is to be told of one setting."""
+    read_there = not names or one.name in names
+    if one.name in LEFT:
+        message = f"{one.name} is not carried: {LEFT[one.name]}"
+        return Severity.INFO, message, "Nothing to do"
+    if one.value is None:
+        message = f"{one.shown} has no plain value and cannot be carried"
+        remedy = "Write it as text, numbers, lists or mappings of such, or take it out"
+        return (Severity.ERROR if read_there else Severity.WARNING), message, remedy
+    if not read_there:
+        message = f"{one.name} is not read by the target's dashboard; it was carried"
+        return Severity.INFO, message, "Read the release notes for what replaces it"
+    return None
+
+
+def _wrong(source: str, path: str, line: int, what: str) -> Finding:
+    remedy = "Write what it comes to into local_settings.py as plain values, or take it out"
+    if not path:
+        what = f"{what} is set in a way that cannot be followed"
+    where = f"{source}:{path or 'horizon'}" + (f":{line}" if line else "")
+    return Finding(CHECK, Severity.ERROR, what, remedy, where)
+
+
+def judged(host: Host, venv: str, told: Told, file: File, source: str) -> list[Finding]:
+    """What Django in *venv* of *host* makes of *file*: each value, each program that one names."""
+    code = [one for one in told.code if repr(one) in file.text]
+    argv = ("env", "-C", "/", f"{venv}/bin/python")
+    said = _ask(host, argv, "trial", file.text, code, list(told.apps))
+    found = objections(file.text, said, told.policies)
+    return [Finding(CHECK, *one, f"{source}:horizon") for one in found]
+
+
+def objections(
+    text: str, said: dict[str, Any], policies: Mapping[str, list[str]]
+) -> Iterator[tuple[Severity, str, str]]:
+    """What of *said*, the target's answer to *text*, is no good."""
+    if failed := said.get("failed"):
+        remedy = "Change in the source's settings what it names, or take it out"
+        yield Severity.ERROR, f"the target's dashboard would not start with them: {failed}", remedy
+        return
+    for one in said["lost"]:
+        remedy = "Name what the new release has, or install it in the target's environment"
+        yield Severity.ERROR, f"name {one}, which the target does not have", remedy
+    for one in said["apps"]:
+        remedy = "Install it in the target's environment after the move, where it is wanted"
+        yield Severity.WARNING, f"{one} has pages here and is not installed on the target", remedy
+    for name, rules in policies.items():
+        if said["policies"].get(name) != rules:
+            remedy = f"Copy it to openstack_dashboard/conf/{name} in the target's environment"
+            yield Severity.ERROR, f"{name} has rules of this site, the target's has others", remedy
+    for name, key, value in _assigned(text):
+        whole = said["values"].get(name)
+        there = whole.get(key) if key and isinstance(whole, dict) else whole
+        if there != value:
+            shown = f"{name}[{key!r}]" if key else name
+            remedy = "Write it so that both releases read it alike, or take it out"
+            yield Severity.ERROR, f"{shown} comes to another value on the target", remedy
+
+
+def _assigned(text: str) -> Iterator[tuple[str, str, str]]:
+    """Name, key and value of each line of a file of ours."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign):
+            (at,) = node.targets
+            name = at.value if isinstance(at, ast.Subscript) else at
+            key = ast.literal_eval(at.slice) if isinstance(at, ast.Subscript) else ""
+            if isinstance(name, ast.Name):
+                yield name.id, key, repr(ast.literal_eval(node.value))

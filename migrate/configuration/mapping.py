@@ -17,7 +17,8 @@ NOTHING = r"(?!)"
 KEPT = (
     r"\b(?:mysql|mariadb)(?:\+\w+)?://[^:/@]*(?::[^@]*)?@"
     r"|(?:(?<=://)|(?<=,))[^,@/\s]*@"
-    r"|(?<![:/])[/?](?!/)[^\s,\"']*"
+    # what a coordination URL names behind its host: more of the same servers
+    r"|(?:(?<![:/])[/?](?!/)|&)(?:(?!\bsentinel_fallback=)[^\s,\"'])*"
 )
 
 READ = """

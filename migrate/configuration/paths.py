@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from migrate.checks.finding import Finding, Severity
+from migrate.cloud.ends import strings
 from migrate.cloud.ini import Ini, Line
+from migrate.configuration.files import File
 from migrate.configuration.translate import CHECK
 from migrate.host import Host
 
@@ -21,21 +23,38 @@ def findings(
     source: Host, target: Host, texts: dict[str, str], coming: Iterable[str]
 ) -> list[Finding]:
     """*texts* are the source's files; *coming* are paths that the target gets."""
-    named = [(path, line, one) for path, text in texts.items() for line, one in _paths(text)]
     here = set(coming)
-    asked = sorted({one for _, _, one in named if not _comes(one, here)})
+    named = [
+        (f"{source.name}:{path}:{line.number}", f"[{line.section}] {line.name}", one)
+        for path, text in texts.items()
+        for line, one in _paths(text)
+        if not _comes(one, here)
+    ]
+    return _missing(source, target, named)
+
+
+def of_settings(source: Host, target: Host, made: Iterable[File]) -> list[Finding]:
+    """The same of horizon's settings, which come from Django: *made* are the target's files."""
+    named = [
+        (f"{source.name}:horizon", option, one)
+        for file in made
+        for _, option, value in strings(file.text)
+        for one in _of_value(value)
+    ]
+    return _missing(source, target, list(dict.fromkeys(named)))
+
+
+def _missing(source: Host, target: Host, named: list[tuple[str, str, str]]) -> list[Finding]:
+    """Which of *named* (where, what, path) the source has alone."""
+    asked = sorted({one for _, _, one in named})
     if not asked:
         return []
     there = set(source.python(EXIST, asked)) - set(target.python(EXIST, asked))
+    message = "{} names {}, which the target does not have"
+    remedy = "Put it there, with the owner and mode that it has here"
     return [
-        Finding(
-            CHECK,
-            Severity.WARNING,
-            f"[{line.section}] {line.name} names {one}, which the target does not have",
-            "Put it there, with the owner and mode that it has here",
-            f"{source.name}:{path}:{line.number}",
-        )
-        for path, line, one in named
+        Finding(CHECK, Severity.WARNING, message.format(what, one), remedy, where)
+        for where, what, one in named
         if one in there
     ]
 
@@ -45,10 +64,13 @@ def _paths(text: str) -> Iterator[tuple[Line, str]]:
         if line.name in ELSEWHERE:
             continue
         parts = [*line.value.replace("\n", ",").split(","), *IN_URL.findall(line.value)]
-        for part in parts:
-            one = part.strip()
-            if one.startswith("/") and " " not in one and not one.startswith(STATE):
-                yield line, one.rstrip("/")
+        yield from ((line, one) for part in parts for one in _of_value(part))
+
+
+def _of_value(text: str) -> Iterator[str]:
+    one = text.strip()
+    if one.startswith("/") and " " not in one and not one.startswith(STATE):
+        yield one.rstrip("/")
 
 
 def _comes(path: str, coming: set[str]) -> bool:

@@ -10,7 +10,8 @@ from migrate import markers
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.configuration import broker, files, keys, project, rules, volumes
-from migrate.errors import StepError
+from migrate.configuration.translate import CHECK
+from migrate.errors import PreconditionError, StepError
 from migrate.plan import Action, Phase, Step
 from migrate.services.base import Recipe
 
@@ -26,7 +27,7 @@ def findings(context: Context) -> list[Finding]:
         for index in range(len(context.target.controllers))
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
-        told = list(pool.map(lambda one: project.told(context, *one), asked))
+        told = list(pool.map(lambda one: _told(context, *one), asked))
     path = rules.backend_host()[0]
     texts = [files for _, files in told if path in files]
     return [
@@ -34,6 +35,15 @@ def findings(context: Context) -> list[Finding]:
         *volumes.findings(context, texts),
         *broker.findings(context),
     ]
+
+
+def _told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
+    """What *recipe* has to say; where it cannot be asked, that, and the others are told too."""
+    try:
+        return project.told(context, recipe, index)
+    except PreconditionError as error:
+        remedy = "Mend it and check again"
+        return [Finding(CHECK, Severity.ERROR, str(error), remedy)], {}
 
 
 def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:

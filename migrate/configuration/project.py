@@ -24,6 +24,7 @@ from migrate.configuration import (
 )
 from migrate.configuration.files import File
 from migrate.configuration.translate import Aids, Translation, translate
+from migrate.host import Host
 from migrate.services.base import Recipe
 
 Kept = TypeVar("Kept")
@@ -86,8 +87,8 @@ def aids(context: Context, recipe: Recipe, index: int) -> Aids:
 def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
     """What translating *recipe* and the target's validators have to say; and the texts."""
     made, translation = wanted(context, recipe, index)
-    if any(config.kind != "ini" for config in recipe.configs):
-        return translation.findings, translation.files
+    if any(config.kind == "django" for config in recipe.configs):
+        return [*translation.findings, *_judged(context, index, made)], translation.files
     target, by = context.target.controllers[index], aids(context, recipe, index)
     said = validate.ask(target, context.venv, by.options, by.rules, translation.files)
     objections = validate.objections(said, translation, by.options, by.rules, target.name)
@@ -106,13 +107,29 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
 
 def _dashboard(context: Context, index: int) -> tuple[list[File], Translation]:
     source, target = mapping.counterpart(context, index), context.target.controllers[index]
-    told = once(context, f"dashboard {source.name}", lambda: dashboard.read(source))
-    if told is None:
-        return [], Translation()
     where = once(context, f"mapping {index}", lambda: mapping.of(context, index))
     known = once(context, f"dashboard {target.name}", lambda: dashboard.known(target, context.venv))
-    made, findings = dashboard.translate(told, source.name, where, known)
+    made, findings = dashboard.translate(_told(context, source), source.name, where, known)
     return [made], Translation({made.path: made.text}, findings=findings)
+
+
+def _told(context: Context, source: Host) -> dashboard.Told:
+    return once(context, f"dashboard {source.name}", lambda: dashboard.read(source))
+
+
+def _judged(context: Context, index: int, made: list[File]) -> list[Finding]:
+    """What the target's Django says of the dashboard's settings, and what they name."""
+    source, target = mapping.counterpart(context, index), context.target.controllers[index]
+    told = _told(context, source)
+    return [
+        *(
+            f
+            for one in made
+            for f in dashboard.judged(target, context.venv, told, one, source.name)
+        ),
+        *paths.of_settings(source, target, made),
+        *servers.findings(context, index, {one.path: one.text for one in made}),
+    ]
 
 
 def once(context: Context, key: str, ask: Callable[[], Kept]) -> Kept:

@@ -1,72 +1,327 @@
 """What horizon's settings are on this host, asked of Django itself and not guessed from the files.
 
-Run by the python that has `openstack_dashboard`. Prints JSON: for every name that the operator's
-files assign, where, and its value as a Python literal (None where it is no plain value).
-
-Needs nothing but horizon and Python's standard library.
+Run by the python that has `openstack_dashboard`, and nothing is written. Needs nothing but horizon
+and Python's standard library.
 """
 
 import ast
 import glob
 import importlib
+import importlib.abc
+import importlib.util
 import json
 import os
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
-LISTED = "local_settings.py", "local_settings.d/*.py"
+LOCAL = "local.local_settings"  # as openstack_dashboard.settings imports it
+SNIPPETS = "local/local_settings.d"
+CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+PLAIN = (str, int, float, bool, bytes, type(None))
+
+Told = dict[str, Any]
 
 
-def assigned(path: str) -> dict[str, int]:
-    """Names in capitals that the file at *path* assigns at its top level, with the line."""
-    with open(path) as stream:
-        tree = ast.parse(stream.read())
+def read() -> Told:
+    """What the operator's files come to, and what of it cannot be carried.
+
+    {"set": [["HORIZON_CONFIG", "help_url", "/etc/.../local_settings.py", 7, "'http://...'"]],
+     "wrong": [["/etc/.../local_settings.py", 9, "reads its environment ..."]],
+     "code": ["django.core.cache.backends.redis.RedisCache"], "apps": ["heat_dashboard"],
+     "policies": {"keystone_policy.yaml": ["\"identity:list_users\": \"role:support\""]}}
+
+    A value is None where it is no plain one; the second word is "" for a whole setting.
+    """
+    _preload()
+    real: Told = _apart(_real)
+    bare: Told = _apart(lambda: _with("SECRET_KEY = 'x'\n"))
+    found = []
+    for name, (path, line) in real["touched"].items():
+        value = real["values"].get(name)
+        before = bare["values"].get(name)
+        if isinstance(value, dict) and isinstance(before, dict):  # with programs of the release's
+            changed = {key: one for key, one in value.items() if before.get(key, "") != one}
+            found += [[name, key, path, line, one] for key, one in changed.items()]
+        elif name in real["values"]:  # else Django knows nothing of it
+            found.append([name, "", path, line, None if isinstance(value, dict) else value])
+    wrong = real["wrong"]
+    if not wrong and all(one[-1] is not None for one in found):
+        again: Told = _apart(lambda: _with(written(found)))
+        wrong = [["", 0, name] for name in _differing(real["values"], again["values"])]
+    strings = [text for one in found if one[-1] for text in _strings(ast.literal_eval(one[-1]))]
+    apps = ast.literal_eval(real["values"]["INSTALLED_APPS"])
+    code = _apart(lambda: _code(strings))
+    rules = real["policies"]
+    return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": rules}
+
+
+def trial(text: str, code: list[str], apps: list[str]) -> Told:
+    """What Django here makes of *text* as its local settings, and which of *code* it lacks.
+
+    {"values": {"WEBROOT": "'/horizon/'"}, "lost": [...], "apps": [...], "policies": {...}}, or
+    {"failed": "..."}
+    """
+    _preload()
+    lost: list[str] = _apart(lambda: [one for one in code if one not in _code(code)])
+    try:
+        told: Told = _apart(lambda: _started(f"SECRET_KEY = 'x'\n{text}"))
+        return {**told, "lost": lost, "apps": _missing(apps)}
+    except RuntimeError as error:
+        return {"failed": str(error)}
+
+
+def written(found: list[list[Any]]) -> str:
+    """The settings of *found* as a file that sets them."""
+    lines = []
+    for name, key, _, _, value in found:
+        if key:
+            lines += [f"from openstack_dashboard.settings import {name}\n"]
+        lines += [f"{name}[{key!r}] = {value}\n" if key else f"{name} = {value}\n"]
+    return "".join(dict.fromkeys(lines))
+
+
+def touched(tree: ast.AST) -> dict[str, int]:
+    """Names in capitals that a file sets or changes while it is read, each with its last line."""
     found: dict[str, int] = {}
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        for target in targets:
-            name = target.value if isinstance(target, ast.Subscript) else target  # NAME["x"] = ...
-            if isinstance(name, ast.Name) and name.id.isupper():
-                found[name.id] = node.lineno
+    for node in _at_once(tree):
+        name = None
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            if isinstance(node.value.func, ast.Attribute):
+                name = _base(node.value)
+        elif isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+            name = _base(node)
+        if isinstance(name, ast.Name) and name.id.isupper():
+            found[name.id] = node.lineno  # type: ignore[attr-defined]
     return found
 
 
-def plain(value: Any) -> Any:
-    """*value* with lazy translations as text; raises ValueError where it is no literal."""
-    if type(value).__module__.startswith("django.utils.functional"):
-        return str(value._proxy____args[0])  # translating needs the whole dashboard started
-    if isinstance(value, dict):
-        return {plain(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)([plain(one) for one in value])
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise ValueError(type(value).__name__)
-
-
-def literal(value: Any) -> str | None:
+def literal(value: Any) -> "str | None":
     """*value* as Python text that reads back equal, or None."""
     try:
-        text = repr(plain(value))
-        return text if ast.literal_eval(text) == plain(value) else None
+        text = repr(_plain(value))
+        return text if ast.literal_eval(text) == _plain(value) else None
     except (ValueError, SyntaxError, TypeError, AttributeError):
         return None
 
 
-def main() -> None:
-    """Print what is set here."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openstack_dashboard.settings")
-    settings = importlib.import_module("django.conf").settings
-    local = importlib.import_module("openstack_dashboard.local")
-
-    folder = os.path.dirname(str(local.__file__))
-    found: dict[str, list[Any]] = {}
-    for pattern in LISTED:
-        for path in sorted(glob.glob(os.path.join(folder, pattern))):
-            real = os.path.realpath(path)
-            for name, line in assigned(path).items():
-                found[name] = [real, line, literal(getattr(settings, name, None))]
-    print(json.dumps(found))  # noqa: T201
+def _plain(value: Any) -> Any:
+    """*value* with lazy translations as text; raises ValueError where it is no literal."""
+    if type(value).__module__.startswith("django.utils.functional"):
+        kept = getattr(value, "_proxy____args", None) or value._args
+        return str(kept[0])  # translating needs the whole dashboard started
+    if isinstance(value, dict):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return type(value)([_plain(one) for one in value])
+    if type(value) in PLAIN:
+        return value
+    raise ValueError(type(value).__name__)
 
 
-if __name__ == "__main__":
-    main()
+def _at_once(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when the file is read: not the insides of its functions and classes."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield child
+            yield from _at_once(child)
+
+
+def _base(node: ast.AST) -> ast.AST:
+    while isinstance(node, (ast.Subscript, ast.Attribute, ast.Call)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node
+
+
+def _differing(one: Told, other: Told) -> list[str]:
+    return sorted(name for name in {*one, *other} if one.get(name, "") != other.get(name, ""))
+
+
+def _real() -> Told:
+    """As the dashboard itself is started: the values, and what its files do."""
+    values = _values()
+    folder = os.path.dirname(str(importlib.import_module("openstack_dashboard.local").__file__))
+    main = os.path.join(folder, "local_settings.py")
+    paths = [main] if os.path.exists(main) else []
+    paths += sorted(glob.glob(os.path.join(folder, "local_settings.d", "**/*.py"), recursive=True))
+    names: dict[str, tuple[str, int]] = {}
+    wrong: list[list[Any]] = []
+    for path in paths:
+        real = os.path.realpath(path)
+        with open(path, encoding="utf-8") as stream:
+            try:
+                tree = ast.parse(stream.read())
+            except SyntaxError as error:  # the dashboard passes over it with a line in its log
+                wrong.append(
+                    [real, error.lineno or 0, "is no Python, and the dashboard passes over it"]
+                )
+                continue
+        for name, line in _imported(path, main, tree).items():
+            names[name] = (real, line)
+        for name, line in touched(tree).items():
+            names[name] = (real, line)
+        wrong += [
+            [real, node.lineno, "reads its environment, which the dashboard alone knows"]
+            for node in ast.walk(tree)
+            if getattr(node, "attr", getattr(node, "id", "")) in ("environ", "getenv")
+            and isinstance(node, (ast.Attribute, ast.Name))
+        ]
+    return {"values": values, "touched": names, "wrong": wrong, "policies": _policies()}
+
+
+def _imported(path: str, main: str, tree: ast.AST) -> dict[str, int]:
+    """What a file has from another by `from ... import *`; that of a snippet is not known."""
+    stars = [
+        node.lineno
+        for node in _at_once(tree)
+        if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names)
+    ]
+    if path != main or not stars or LOCAL not in sys.modules:
+        return {}
+    imports = [node for node in _at_once(tree) if isinstance(node, ast.ImportFrom)]
+    named = {one.name for node in imports for one in node.names}
+    return {
+        one: stars[-1] for one in vars(sys.modules[LOCAL]) if one.isupper() and one not in named
+    }
+
+
+class _Given(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Local settings that stand in no file."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def find_spec(self, name: str, *_: Any) -> Any:
+        return importlib.util.spec_from_loader(name, self) if name == LOCAL else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        exec(self.text, module.__dict__)  # noqa: S102  what this program wrote
+
+
+def _with(text: str) -> Told:
+    """The values with *text* in the place of all of the operator's files."""
+    sys.meta_path.insert(0, _Given(text))
+    walk = os.walk
+
+    def others(top: Any, *args: Any, **kwargs: Any) -> Any:
+        return iter(()) if str(top).endswith(SNIPPETS) else walk(top, *args, **kwargs)
+
+    os.walk = others
+    return {"values": _values()}
+
+
+def _started(text: str) -> Told:
+    told = _with(text)
+    importlib.import_module("django").setup()
+    return {**told, "policies": _policies()}
+
+
+def _policies() -> dict[str, list[str]]:
+    """Files with horizon's own rules by their name in the dashboard; the package's have none."""
+    settings: Any = importlib.import_module("django.conf").settings
+    folder = settings.POLICY_FILES_PATH
+    folders = [os.path.join(folder, one) for some in settings.POLICY_DIRS.values() for one in some]
+    paths = [os.path.join(folder, one) for one in settings.POLICY_FILES.values()]
+    paths += [path for one in folders for path in sorted(glob.glob(f"{one}/*"))]
+    found = {}
+    for path in filter(os.path.isfile, paths):
+        with open(path, encoding="utf-8") as stream:
+            rules = [line.strip() for line in stream if line.strip() and line.strip()[0] != "#"]
+        if rules:
+            found[os.path.relpath(path, folder)] = rules
+    return found
+
+
+def _values() -> Told:
+    """Every setting as text that reads back equal; a mapping that has none by its keys."""
+    settings: Any = importlib.import_module("django.conf").settings
+    found: Told = {}
+    for name in dir(settings):
+        if name.isupper():
+            value = getattr(settings, name)
+            text = literal(value)
+            if text is None and isinstance(value, dict):
+                found[name] = {str(key): literal(one) for key, one in value.items()}
+            else:
+                found[name] = text
+    return found
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _strings([*value, *value.values()])
+    elif isinstance(value, (list, tuple, set)):
+        for one in value:
+            yield from _strings(one)
+
+
+def _code(texts: list[str]) -> list[str]:
+    """Those of *texts* that name a module, or something in one, that is here."""
+    return sorted({one for one in texts if CODE.fullmatch(one) and _is_code(one)})
+
+
+def _is_code(text: str) -> bool:
+    module, _, name = text.rpartition(".")
+    for whole in (text, module):
+        try:
+            if importlib.util.find_spec(whole.partition(".")[0]) is None:
+                return False
+            found = importlib.import_module(whole)
+        except ImportError:
+            continue
+        except Exception:  # it is there, and wants the whole dashboard started
+            return True
+        return whole == text or hasattr(found, name)
+    return False
+
+
+def _missing(apps: list[str]) -> list[str]:
+    return [one for one in apps if importlib.util.find_spec(one.partition(".")[0]) is None]
+
+
+def _preload() -> None:
+    """What all of the processes need, once; a key is read and never made."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "openstack_dashboard.settings"
+    sys.dont_write_bytecode = True
+    for module in ("django", "openstack_dashboard.defaults", "openstack_dashboard.enabled"):
+        importlib.import_module(module)
+    importlib.import_module("openstack_dashboard.utils.settings")
+    secret: Any = importlib.import_module("horizon.utils.secret_key")
+    secret.generate_or_read_from_file = _key
+
+
+def _key(key_file: str = ".secret_key", key_length: int = 64) -> str:
+    with open(key_file, encoding="utf-8") as stream:
+        return stream.readline()
+
+
+def _apart(ask: Callable[[], Any]) -> Any:
+    """What *ask* answers in a process of its own: settings can be read once in each."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _answer(ask, writer)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as stream:
+        told = stream.read()
+    os.waitpid(child, 0)
+    good, answer = json.loads(told) if told else (False, "it ended without an answer")
+    if not good:
+        raise RuntimeError(answer)
+    return answer
+
+
+def _answer(ask: Callable[[], Any], writer: int) -> None:
+    """Write what *ask* answers, or its error without lines of the operator's files; then end."""
+    try:
+        answer = True, ask()
+    except BaseException as error:
+        answer = False, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        json.dump(answer, stream)
+    os._exit(0)

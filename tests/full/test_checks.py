@@ -8,7 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from migrate.checks import agents, clock, database, online, operations, release, units
+from migrate.checks import (
+    agents,
+    clock,
+    database,
+    endpoints,
+    leftovers,
+    online,
+    operations,
+    release,
+    tokens,
+    trusts,
+    units,
+)
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding
 from migrate.cloud import Context, admin
@@ -48,6 +60,9 @@ def until(ask: Callable[[], list[Finding]], wanted: bool) -> list[Finding]:
         agents.CHECK,
         database.CHECK,
         online.CHECK,
+        tokens.CHECK,
+        endpoints.CHECK,
+        leftovers.CHECK,
     ],
     ids=lambda check: check.name,
 )
@@ -73,6 +88,39 @@ def test_a_compute_that_is_not_heard(context: Context) -> None:
         assert [one.where for one in found] == [host.name]
         assert "nova-compute is not heard" in found[0].message
     assert not until(lambda: errors(agents.CHECK, context), wanted=False)
+
+
+def test_a_trust_that_heat_cannot_use(context: Context) -> None:
+    """Heat's own code opens what it keeps, keystone's records say what became of it."""
+    assert trusts.run(context) == []
+    source = context.source.first
+    for change, mend, told in (
+        ("deleted_at = NOW()", "deleted_at = NULL", "was deleted"),
+        ("expires_at_int = 1", "expires_at_int = NULL", "has expired"),
+        ("remaining_uses = 0", "remaining_uses = NULL", "is used up"),
+    ):
+        sql = "mariadb keystone -e 'UPDATE trust SET {}'"
+        with broken(source, sql.format(change), sql.format(mend)):
+            (found,) = trusts.run(context)
+            assert told in found.message
+    key = "/etc/heat/heat.conf"
+    with broken(
+        source,
+        f"cp -p {key} {key}.kept; sed -i 's/^auth_encryption_key.*/auth_encryption_key = x/' {key}",
+        f"mv -f {key}.kept {key}",
+    ):
+        (found,) = trusts.run(context)
+        assert "cannot open" in found.message
+    assert trusts.run(context) == []
+
+
+def test_a_compute_that_went_before_the_last_upgrade(context: Context) -> None:
+    make = """mariadb nova -e "INSERT INTO services
+        (host, topic, \\`binary\\`, report_count, disabled, deleted, version)
+        VALUES ('long-gone', 'compute', 'nova-compute', 1, 1, 0, 66)" """
+    undo = """mariadb nova -e "DELETE FROM services WHERE host = 'long-gone'" """
+    with broken(context.source.first, make, undo):
+        assert_finds(leftovers.CHECK, context, ("long-gone of level 66", "below 68"))
 
 
 def test_rows_that_wait_for_an_online_migration(context: Context) -> None:

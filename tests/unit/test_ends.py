@@ -131,6 +131,65 @@ backend_url = file:///var/lib/cinder/coordination
         ("redis", "10.0.1.13", 26379),
         ("redis", "192.0.2.7", 6379),
         ("redis", "mq1.testing.osuosl.org", 26379),
+        ("redis", "mq2", 26379),
         ("etcd3+http", "fd00::1", 2379),
     ]
     assert not any("N8c" in str(one) or "chDW" in str(one) for one in found)
+
+
+def test_every_sentinel_is_named_and_a_reference_that_nothing_fills() -> None:
+    """tooz names more sentinels in its query, oslo.cache by options; a default is not guessed."""
+    text = """[coordination]
+backend_url = redis://:pw@h1:26379?sentinel=kolla&sentinel_fallback=h2:26379&sentinel_fallback=%5Bfd00::1%5D:1
+[cache]
+redis_sentinels = h3:26379, [fd00::2]:26379
+redis_server = h4
+memcache_servers = $nobody:11211
+[database]
+connection = ${else.connection}?charset=utf8
+slave_connection = $scheme://n:secret@h/n
+[other]
+transport_url = $transport
+backend_url = $coordination
+"""
+    texts = {"/etc/cinder/cinder.conf": text}
+    found = [*named.others(texts, {}), *named.named(texts, {})]
+    assert [(one.kind, one.address, one.port) for one in found] == [
+        *(("redis", "h1", 26379), ("redis", "h2", 26379), ("redis", "fd00::1", 1)),
+        *(("redis", "h3", 26379), ("redis", "fd00::2", 26379), ("redis", "h4", 6379)),
+        ("redis", "$coordination", 0),
+        ("cache", "$nobody", 11211),
+        *(("database", "${else.connection}", 0), ("database", "$scheme", 0)),
+        ("broker", "$transport", 0),
+    ]
+    assert "secret" not in str(found)
+
+
+def test_settings_of_horizon_in_one_line() -> None:
+    """As we write them; what is off names nobody."""
+    text = """from openstack_dashboard.settings import H
+CACHES = {'default': {'BACKEND': 'x.Memcache', 'LOCATION': ['h1:11211', 'h2']}}
+OPENSTACK_PROFILER = {'enabled': False, 'notifier_connection_string': 'redis://h3'}
+H['cache'] = 'redis://:pw@h4/1'
+DATABASES = {'default': {'LOCATION': 'h5:11211;h6:11211'}}
+"""
+    texts = {"/etc/horizon/local_settings.py": text}
+    found = [*named.others(texts, {}), *named.named(texts, {})]
+    assert [one.address for one in found] == ["h4", "h1", "h2", "h5", "h6"]
+
+
+def test_what_installers_write() -> None:
+    """openstack-ansible-os_gnocchi's sentinels; scripts whose `$CONTROLLER` stayed as it is."""
+    text = """[coordination]
+backend_url = redis://172.29.236.11:26379?sentinel=master01&sentinel_fallback=172.29.236.12:26379
+[keystone_authtoken]
+memcached_servers = ${CONTROLLER_IP}:11211
+[database]
+connection = mysql+pymysql://glance:x@$HOST_NAME:3306/glance
+"""
+    texts = {"/etc/glance/glance-api.conf": text}
+    found = [*named.others(texts, {}), *named.named(texts, {})]
+    assert [one.address for one in found] == [
+        *("172.29.236.11", "172.29.236.12"),
+        *("${CONTROLLER_IP}", "$HOST_NAME"),
+    ]

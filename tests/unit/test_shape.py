@@ -58,6 +58,26 @@ def test_endpoints(case: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("has", "asked", "told"),
+    [
+        (["volumev3"], "volumev3::publicURL", ""),
+        (["block-storage"], "volumev3::public", ""),  # devstack since 2024: an alias
+        # todaygood/openstack-solution issue 11, elasticluster issue 701: the old types alone
+        (["volumev2"], "volumev3::public", "no public endpoint of type volumev3, which nova"),
+        (["volume", "compute"], "volumev3::public", "of type volumev3"),
+        # a site's own `catalog_info = volumev3:cinder:internalURL`
+        (["volumev3"], "volumev3:cinderv3:publicURL", "of type volumev3 named cinderv3"),
+        (["volumev3"], "volumev3::internalURL", "no internal endpoint"),
+        (["image"], "image", ""),
+        ([], "volumev3::public", ""),  # nobody could log in, which others tell
+    ],
+)
+def test_what_the_catalogue_is_asked_for(has: list[str], asked: str, told: str) -> None:
+    found = [Endpoint(one, "cinder", "public", f"http://10.0.0.10/{one}") for one in has]
+    assert_told([*endpoints.missing(found, [("nova", asked)])], [[told]] if told else [])
+
+
+@pytest.mark.parametrize(
     ("units", "told"),
     [
         (["keepalived.service", "openvswitch-switch.service", "nova-api.service"], []),

@@ -43,6 +43,12 @@ MAPPING = Mapping(
             "redis://:10.0.0.1@10.0.0.2:6379?sentinel=x",
             "redis://:10.0.0.1@10.9.0.2:6379?sentinel=x",
         ),
+        (
+            "redis://:10.0.0.1@ctl:1?sentinel=10.0.0.1&sentinel_fallback=10.0.0.2:1"
+            "&sentinel_fallback=ctl:2&db=10.0.0.2",
+            "redis://:10.0.0.1@new:1?sentinel=10.0.0.1&sentinel_fallback=10.9.0.2:1"
+            "&sentinel_fallback=new:2&db=10.0.0.2",
+        ),
         ("http://10.0.0.1/a,http://10.0.0.2/b", "http://10.9.0.1/a,http://10.9.0.2/b"),
         # names: with a domain anywhere, alone before a port
         ("ctl:11211, ctl.example.com:11211", "new:11211, new:11211"),

@@ -1,12 +1,18 @@
 """The smaller parts: ini files, transport URLs, horizon's settings, the rules' data."""
 
 import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from migrate.checks.finding import Severity
 from migrate.cloud.ini import Ini
 from migrate.configuration import dashboard, paths, rules, volumes
 from migrate.configuration.broker import Account, accounts
 from migrate.configuration.mapping import Mapping
+from migrate.onhost import dashboard as onhost
 from migrate.services import RECIPES
 
 
@@ -64,33 +70,93 @@ def test_an_account_does_not_show_its_password() -> None:
 
 
 def test_horizon_is_plain_values_and_our_folders() -> None:
-    told: dashboard.Told = {
-        "OPENSTACK_KEYSTONE_URL": ("/l.py", 3, "'http://10.0.0.1:5000/v3'"),
-        "STATIC_ROOT": ("/l.py", 4, "'/somewhere'"),
-        "LOGGING": ("/l.py", 5, "{}"),
-        "AUTHENTICATION": ("/l.py", 6, None),
-        "OLD_NAME": ("/l.py", 7, "1"),
-    }
+    told = dashboard.Told(
+        settings=(
+            dashboard.Setting(
+                "OPENSTACK_KEYSTONE_URL", "", "/l.py", 3, "'http://10.0.0.1:5000/v3'"
+            ),
+            dashboard.Setting("STATIC_ROOT", "", "/l.py", 4, "'/somewhere'"),
+            dashboard.Setting("LOGGING", "", "/l.py", 5, "{}"),
+            dashboard.Setting("AUTHENTICATION", "", "/l.py", 6, None),
+            dashboard.Setting("OLD_NAME", "", "/l.py", 7, "1"),
+            dashboard.Setting("CACHES", "", "/l.py", 8, None),
+            dashboard.Setting("HORIZON_CONFIG", "help_url", "/l.py", 9, "'http://h/'"),
+        ),
+        wrong=(("", 0, "API_RESULT_LIMIT"), ("/l.py", 10, "reads its environment")),
+    )
     mapping = Mapping({"10.0.0.1": "10.9.0.1"})
-    names = frozenset({"OPENSTACK_KEYSTONE_URL", "STATIC_ROOT", "LOGGING"})
-    made, findings = dashboard.translate(told, "ctl", mapping, names)
-    values = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in ast.parse(made.text).body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    assert values == {
-        "OPENSTACK_KEYSTONE_URL": "http://10.9.0.1:5000/v3",
-        "OLD_NAME": 1,
-        "STATIC_ROOT": "/var/lib/horizon/static",
-        "COMPRESS_OFFLINE": True,
-    }
+    names = {"OPENSTACK_KEYSTONE_URL", "STATIC_ROOT", "LOGGING", "CACHES", "HORIZON_CONFIG"}
+    made, findings = dashboard.translate(told, "ctl", mapping, frozenset(names))
+    assert made.text.splitlines()[1:] == [
+        "from openstack_dashboard.settings import HORIZON_CONFIG",
+        "HORIZON_CONFIG['help_url'] = 'http://h/'",
+        "OLD_NAME = 1",
+        "OPENSTACK_KEYSTONE_URL = 'http://10.9.0.1:5000/v3'",
+        "STATIC_ROOT = '/var/lib/horizon/static'",
+        "COMPRESS_OFFLINE = True",
+    ]
     assert (made.mode, made.owner) == (0o640, "root:horizon")
     assert [(f.severity, f.where) for f in findings] == [
+        (Severity.ERROR, "ctl:horizon"),
+        (Severity.ERROR, "ctl:/l.py:10"),
         (Severity.WARNING, "ctl:/l.py:6"),
+        (Severity.ERROR, "ctl:/l.py:8"),
         (Severity.INFO, "ctl:/l.py:5"),
         (Severity.INFO, "ctl:/l.py:7"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("A = B = 1\nC, (D, *E) = f()\n", "ABCDE"),
+        ("if x:\n    A = 1\nelse:\n    B += 1\n", "AB"),
+        ("try:\n    from site import A\nexcept ImportError:\n    B: int = 1\n", "B"),
+        ("A['x']['y'] = 1\nB.update(x=1)\nC.setdefault('x', {}).update(y=1)\ndel D['x']\n", "ABCD"),
+        ("for A in (1, 2):\n    with B() as C:\n        pass\n", "AC"),
+        ("a = A + f(B)\ndef f():\n    C = 1\nclass X:\n    D = 1\nprint(E)\n", ""),
+    ],
+)
+def test_what_a_file_of_horizon_changes(text: str, names: str) -> None:
+    assert sorted(onhost.touched(ast.parse(text))) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [("x", 1.5, None)]}, "{'a': [('x', 1.5, None)]}"),
+        (b"key", "b'key'"),
+        ({1}, "{1}"),
+        (re.compile("x"), None),
+        (float("nan"), None),
+        (Path("/etc"), None),
+        ({"a": print}, None),
+    ],
+)
+def test_values_of_horizon_that_read_back_equal(value: object, text: str | None) -> None:
+    assert onhost.literal(value) == text
+
+
+def test_the_targets_django_has_the_last_word() -> None:
+    text = "from openstack_dashboard.settings import H\nH['a'] = 1\nB = '/x'\nC = {'y': 2}\n"
+    good: dict[str, Any] = {"values": {"H": {"a": "1", "b": None}, "B": "'/x'", "C": "{'y': 2}"}}
+    good |= {"lost": [], "apps": [], "policies": {"p.yaml": ["a"]}}
+    assert [*dashboard.objections(text, good, {"p.yaml": ["a"]})] == []
+    ((_, other, _),) = dashboard.objections(text, good, {"p.yaml": ["b"]})
+    assert "p.yaml has rules of this site" in other
+    bad: dict[str, Any] = {
+        "values": {"H": {}, "B": "'/x/'"},
+        "lost": ["a.Gone"],
+        "apps": ["heat"],
+        "policies": {},
+    }
+    told = [message for _, message, _ in dashboard.objections(text, bad, {})]
+    assert [" ".join(one.split()[:2]) for one in told] == [
+        *("name a.Gone,", "heat has"),
+        *("H['a'] comes", "B comes", "C comes"),
+    ]
+    (failed,) = dashboard.objections(text, {"failed": "ImportError: no x"}, {})
+    assert failed[0] is Severity.ERROR
 
 
 def test_rules_concern_files_that_recipes_translate() -> None:
