@@ -71,10 +71,10 @@ class Heard:
 def recording(context: Context, command: str, note: Note, *, anew: bool = False) -> Iterator[None]:
     """Ask as long as the block runs, and keep what was heard in `noticed.json` under *command*.
 
-    What a run that died has kept is gone on with; *anew* forgets all of it. What fails here, *note*
-    is told, and nobody else.
+    What a run that died or failed has kept is gone on with; *anew* forgets all of it. What fails
+    here, *note* is told, and nobody else.
     """
-    record = None
+    record, well = None, False
     try:
         record = _Record(context, command, note, {} if anew else kept(context.home))
         record.begin()
@@ -82,23 +82,26 @@ def recording(context: Context, command: str, note: Note, *, anew: bool = False)
         note("noticed", f"no record is made: {error!r}")
     try:
         yield
+        well = True
     finally:
         if record:
-            record.end()
+            record.end(well=well)
 
 
 def kept(home: Path) -> dict[str, Any]:
     """By command, what was noticed: {} for nothing, or for what cannot be read.
 
-    `{"cutover": {"from": "2026-…", "to": "2026-…", "heard": [{"what": "nova", "at":
+    `{"cutover": {"from": "2026-…", "to": "2026-…", "ended": True, "heard": [{"what": "nova", "at":
     "10.0.0.10:8774", "calls": 90, "failed": 60, "longest": 30.1, "slowest": 0.4,
     "silent_since": None, "wrong": {"answered 503": 60}}]}}`
     """
     try:
-        found = json.loads((home / FILE).read_text())
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
+        found: dict[str, Any] = json.loads((home / FILE).read_text())
+        for record in found.values():
+            record["heard"] = [asdict(Heard(**one)) for one in record["heard"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
+    return found
 
 
 def told(home: Path, command: str) -> str:
@@ -119,6 +122,7 @@ class _Record:
         self._path, self._command, self._note = context.home / FILE, command, note
         self._before = before
         mine = before.get(command, {})
+        mine = {} if mine.get("ended") else mine
         self._from = mine.get("from") or _now()
         went_on = {(one["what"], one["at"]): one for one in mine.get("heard", [])}
         self._asked: list[tuple[Heard, Call]] = [
@@ -140,12 +144,12 @@ class _Record:
             thread.start()
             self._threads.append(thread)
 
-    def end(self) -> None:
+    def end(self, *, well: bool) -> None:
         self._over.set()
         deadline = time.monotonic() + 2 * PATIENCE
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._keep()
+        self._keep(ended=well)
 
     def _ask(self, heard: Heard, call: Call) -> None:
         while not self._over.is_set():
@@ -163,11 +167,11 @@ class _Record:
         while not self._over.wait(KEEP_SECONDS):
             self._keep()
 
-    def _keep(self) -> None:
+    def _keep(self, *, ended: bool = False) -> None:
         try:
             with self._lock:
                 heard = [asdict(one) for one, _ in self._asked]
-            found = {"from": self._from, "to": _now(), "heard": heard}
+            found = {"from": self._from, "to": _now(), "ended": ended, "heard": heard}
             papers.keep(self._path, json.dumps({**self._before, self._command: found}, indent=1))
         except Exception as error:  # a full disk
             if self._wrong != (wrong := repr(error)):

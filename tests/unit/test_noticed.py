@@ -111,11 +111,15 @@ def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path)
     before = noticed.Heard("api0", f"127.0.0.1:{context.recipes[0].apis[0].port}")
     before.note(since, 0.1, "answered 503")
     document = {"from": "then", "to": "then", "heard": [asdict(before)]}
-    papers.keep(tmp_path / noticed.FILE, json.dumps({"cutover": document, "rollback": {}}))
+    papers.keep(tmp_path / noticed.FILE, json.dumps({"cutover": document}))
     with noticed.recording(context, "cutover", lambda *_: None):
         assert more(tmp_path)
     assert noticed.kept(tmp_path)["cutover"]["from"] == "then"
     assert heard(tmp_path, "api0")["longest"] == pytest.approx(30, abs=1)
+    since = noticed.kept(tmp_path)["cutover"]["from"]
+    with noticed.recording(context, "cutover", lambda *_: None):
+        pass  # what has ended well is over
+    assert (since, heard(tmp_path, "api0")["longest"]) == ("then", 0)
     with noticed.recording(context, "rollback", lambda *_: None):
         assert waits_for(lambda: bool(heard(tmp_path, "api0", "rollback")["calls"]), 10)
     assert set(noticed.kept(tmp_path)) == {"cutover", "rollback"}
@@ -125,7 +129,9 @@ def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path)
     assert heard(tmp_path, "api0")["longest"] == 0
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"cutover": {"heard": [{"other": 1}]}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"cutover": 1}', '{"cutover": {"heard": [{"other": 1}]}}']
+)
 def test_a_record_that_cannot_be_read_hinders_nothing(
     serve: Any, tmp_path: Path, text: str
 ) -> None:
@@ -133,8 +139,9 @@ def test_a_record_that_cannot_be_read_hinders_nothing(
     notes: list[str] = []
     context = cloud(tmp_path, serve("127.0.0.1"))
     with noticed.recording(context, "cutover", lambda *one: notes.append(str(one))):
-        pass
-    assert len(notes) == ("other" in text)
+        assert noticed.told(tmp_path, "cutover")
+    assert notes == []
+    assert calls(tmp_path) > 0
 
 
 def test_nor_does_a_disk_that_is_full_and_what_the_block_raises_comes_through(
@@ -156,3 +163,12 @@ def test_nor_does_a_disk_that_is_full_and_what_the_block_raises_comes_through(
         window()
     assert len(notes) == 1
     assert "No space left" in notes[0]
+
+
+def test_what_cannot_be_asked_hinders_nothing_either(tmp_path: Path) -> None:
+    notes: list[str] = []
+    nothing: Any = (None,)
+    context = replace(cloud(tmp_path, 9), recipes=nothing)
+    with noticed.recording(context, "cutover", lambda *one: notes.append(str(one))):
+        pass
+    assert "no record is made" in notes[0]
