@@ -14,6 +14,7 @@ from migrate.phases import status as now
 from migrate.plan import Phase
 from migrate.session import context_of, opened
 from migrate.show import Progress, Screen
+from migrate.verify import noticed
 
 
 @click.command()
@@ -71,8 +72,10 @@ def abort(stack: str, as_json: bool, take_over: bool) -> None:
             screen.answer(now.status(session))
             return
     with at_work(screen, stack, "abort", changes=True, runs=True, take_over=take_over) as session:
-        out.abort(session, Progress(screen, session.plan.phase(Phase.CUTOVER)))
-        screen.remark(f"The window was undone: {serving.told(session.context)}.")
+        # the window's record of who did not answer goes on until somebody does
+        with noticed.recording(session.context, noticed.CUTOVER, session.remark):
+            out.abort(session, Progress(screen, session.plan.phase(Phase.CUTOVER)))
+            screen.remark(f"The window was undone: {serving.told(session.context)}.")
         screen.answer(now.status(session, held=""))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -15,7 +17,13 @@ from migrate.checks import access
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.command import at_work, execute, past, refuse_missing, shared, stack_name, take_over
-from migrate.errors import MigrateError, PreconditionError, SettingsError, UnreachableError
+from migrate.errors import (
+    JournalError,
+    MigrateError,
+    PreconditionError,
+    SettingsError,
+    UnreachableError,
+)
 from migrate.phases import accept as word
 from migrate.phases import cutover as over
 from migrate.phases import follow as ready
@@ -34,6 +42,7 @@ from migrate.show import (
     plan_document,
 )
 from migrate.terminal import TERMINAL
+from migrate.verify import noticed
 
 EPILOG = (
     "Without --execute a command changes nothing, except verify, which makes and deletes a server, "
@@ -204,7 +213,7 @@ def cutover(
         over.cutover(session, Progress(screen, steps), past)
         path = write_report(session)
         screen.say(f"[green]The target serves.[/] {over.summary(session)}; report: {path}")
-        screen.answer(now.status(session, held=""))
+        screen.answer(_with_noticed(session))
 
 
 @migrate.command("verify")
@@ -283,9 +292,17 @@ def rollback(
                 f"going back would lose what was written on the target ({losses.told()}), all of "
                 f"it in {session.home / back.FILE}: add --accept-losses to give it up"
             )
-        back.rollback(session, Progress(screen, steps))
-        screen.remark(f"Back: {serving.told(session.context)}.")
-        screen.answer(now.status(session, held=""))
+        with back.noticing(session):
+            back.rollback(session, Progress(screen, steps))
+            screen.remark(f"Back: {serving.told(session.context)}.")
+        with suppress(OSError, JournalError):  # no report is no reason to call it failed
+            write_report(session)
+        screen.answer(_with_noticed(session))
+
+
+def _with_noticed(session: Session) -> dict[str, Any]:
+    """How the stack stands, and what users noticed of the way there."""
+    return {**now.status(session, held=""), "noticed": noticed.kept(session.home)}
 
 
 def _hop(session: Session) -> str:

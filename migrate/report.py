@@ -14,6 +14,7 @@ from migrate import papers
 from migrate.images.plan import PROVEN
 from migrate.phases.status import status
 from migrate.session import Session
+from migrate.verify import noticed
 from migrate.window import Span, window
 
 ROW, WIDTH, LABEL = 18, 1000, 230
@@ -49,6 +50,7 @@ def gather(session: Session) -> dict[str, Any]:
             "end": _time(seen.end),
             "parts": {span.step: round(span.seconds, 2) for span in seen.spans},
         },
+        "noticed": noticed.kept(session.home),
         "proofs": proofs,
         "carried": _carried(session.home),
         "events": [

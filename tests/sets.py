@@ -49,7 +49,7 @@ SETS = {
     "existing": Set("a pass on racked machines, back by `pulumi destroy`, nothing left"),
     "engine": Set("Pulumi's engine: drift, replacement, removed lines on a cloud that serves"),
     "control": Set(
-        "two operators, another desk, the window's limit, a dead run's, an abort too late"
+        "two operators, another desk, the limits of window and drain, an abort too late"
     ),
     "bad-input": Set("more clouds that are not ready, through the command itself"),
     "steps": Set("configuration, images and holds: each step done, undone, and its proof"),

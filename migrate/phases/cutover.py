@@ -17,7 +17,7 @@ from migrate.phases.follow import follow
 from migrate.plan import Phase, Step
 from migrate.runner import Observer, Runner
 from migrate.session import Session
-from migrate.verify import views
+from migrate.verify import noticed, views
 from migrate.window import window
 
 FRESH_SECONDS = 300.0
@@ -38,12 +38,16 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
     session.runner(Phase.CUTOVER, past=past).refuse_unnamed()
     try:
         with hand.watching(session) as opened:
-            if not _goes_on(session):
+            goes_on = _goes_on(session)
+            if not goes_on:
                 markers.refuse_after(session.context, "released")
                 follow(session, notify, past)
                 while hand.wait_while_held(session) > FRESH_SECONDS:
                     follow(session, notify, past)  # the cloud has served meanwhile
-            _through(session, _noticing(opened, notify), past)
+            with noticed.recording(
+                session.context, noticed.CUTOVER, session.remark, anew=not goes_on
+            ):
+                _through(session, _noticing(opened, notify), past)
     finally:
         Runner.stopping.clear()
 
@@ -155,4 +159,5 @@ def summary(session: Session) -> str:
         return "The journal does not hold the window: it was begun by another one."
     longest = sorted(seen.spans, key=lambda span: -span.seconds)[:4]
     told = ", ".join(f"{span.step} {span.seconds:.1f} s" for span in longest)
-    return f"Window {seen.seconds:.1f} s; longest: {told}."
+    users = noticed.told(session.home, noticed.CUTOVER)
+    return f"Window {seen.seconds:.1f} s; longest: {told}" + (f"; {users}." if users else ".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from migrate.plan import Phase
 from migrate.runner import Observer
 from migrate.session import Session, opened
 from migrate.verify import losses as lost
-from migrate.verify import views
+from migrate.verify import noticed, views
 from migrate.verify.losses import Losses
 
 UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
@@ -154,7 +154,12 @@ def _keep(path: Path, found: Losses) -> Path:
     return papers.keep(path, json.dumps(found.document, indent=1, ensure_ascii=False))
 
 
+def noticing(session: Session) -> AbstractContextManager[None]:
+    """Record what users notice of a way back, as long as the block runs."""
+    return noticed.recording(session.context, noticed.ROLLBACK, session.remark)
+
+
 def go_back(stack: str) -> None:
     """What `pulumi destroy` calls before anything else is deleted; raises and nothing is."""
-    with opened(stack, "pulumi destroy", changes=True) as session:
+    with opened(stack, "pulumi destroy", changes=True) as session, noticing(session):
         rollback(session, lambda *_: None)  # naming the stack has accepted what it exports

@@ -7,6 +7,7 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from migrate import proxy
@@ -62,18 +63,26 @@ def _ask(api: str, address: str, port: int, path: str, own: Pair = None) -> Answ
     url, status, wrong = f"{address}:{port}", 0, ""
     try:
         url = f"{scheme(address, port)}://{url}{path}"
-        status = _status(url.partition(":")[0], address, port, path, own)
+        status = status_of(url.partition(":")[0], address, port, path, own=own)
         wrong = f"answered {status}" if status >= 500 else ""
     except (OSError, HTTPException) as error:
         wrong = f"does not answer: {str(error) or type(error).__name__}"
     return Answer(api, url, status, round(time.monotonic() - began, 3), wrong)
 
 
-def _status(kind: str, address: str, port: int, path: str, own: Pair) -> int:
+def status_of(
+    kind: str,
+    address: str,
+    port: int,
+    path: str,
+    seconds: float = SECONDS,
+    own: Pair = None,
+) -> int:
+    """The status that *path* is answered with, by "http" or "https"."""
     link = (
-        HTTPSConnection(address, port, timeout=SECONDS, context=trusting(own=own))
+        HTTPSConnection(address, port, timeout=seconds, context=trusting(own=own))
         if kind == "https"
-        else HTTPConnection(address, port, timeout=SECONDS)
+        else HTTPConnection(address, port, timeout=seconds)
     )
     try:
         link.request("GET", path)
@@ -82,9 +91,9 @@ def _status(kind: str, address: str, port: int, path: str, own: Pair) -> int:
         link.close()
 
 
-def scheme(address: str, port: int) -> str:
+def scheme(address: str, port: int, seconds: float = SECONDS) -> str:
     """ "https" where TLS is spoken, else "http"; OSError where nobody listens."""
-    with socket.create_connection((address, port), timeout=SECONDS) as link:
+    with socket.create_connection((address, port), timeout=seconds) as link:
         try:
             with trusting().wrap_socket(link):
                 return "https"
@@ -92,6 +101,7 @@ def scheme(address: str, port: int) -> str:
             return "http"
 
 
+@cache  # reading all authorities takes longer than a call
 def trusting(authorities: str = "", own: Pair = None) -> ssl.SSLContext:
     """For an address, which no certificate names; only who signed it is asked, where that is known.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -27,9 +25,10 @@ from migrate.checks import (
 from migrate.checks import path as way
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding
-from migrate.cloud import Context
+from migrate.cloud import Context, admin
 from migrate.host import Host
 from tests.checks.conftest import assert_finds, broken, changed, errors
+from tests.lab import upload
 
 pytestmark = pytest.mark.rig
 
@@ -130,33 +129,8 @@ def test_keystone_away(context: Context, source: Host) -> None:
 
 
 def test_an_upload_in_flight(context: Context) -> None:
-    """Glance keeps an image in `saving` for as long as its data trickle in."""
-    from migrate.cloud import admin
-
     connection = admin(context)
-    wanted = {"name": "slow", "disk_format": "raw", "container_format": "bare"}
-    url = Api(connection).bases["image"]
-    image = connection.session.post(f"{url}/images", json=wanted).json()["id"]
-    send = f"""
-import sys, time, http.client
-from urllib.parse import urlsplit
-url = urlsplit(sys.argv[1])
-sender = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
-def data():
-    for _ in range(80):
-        yield b"x" * 1024
-        time.sleep(0.5)
-sender.request("PUT", f"{{url.path}}/images/{image}/file", body=data(), encode_chunked=True,
-    headers={{"X-Auth-Token": sys.stdin.readline().strip(), "Transfer-Encoding": "chunked",
-             "Content-Type": "application/octet-stream"}})
-"""
-    uploading = subprocess.Popen(
-        [sys.executable, "-c", send, url], stdin=subprocess.PIPE, text=True
-    )
-    assert uploading.stdin is not None
-    uploading.stdin.write(connection.session.get_token() + "\n")
-    uploading.stdin.close()
-    try:
+    with upload.trickling(connection, Api(connection).bases["image"]) as image:
         found: list[Finding] = []
         deadline = time.monotonic() + 40
         while not found and time.monotonic() < deadline:
@@ -164,10 +138,6 @@ sender.request("PUT", f"{{url.path}}/images/{image}/file", body=data(), encode_c
             time.sleep(0.5)
         assert "is saving" in found[0].message
         assert "Wait for it" in found[0].remedy
-    finally:
-        uploading.kill()
-        uploading.wait()
-        connection.session.delete(f"{url}/images/{image}")
 
 
 @pytest.mark.parametrize(

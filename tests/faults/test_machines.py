@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.bench import Bench
+from tests.faults.bench import COMMANDS, Bench
 from tests.faults.conftest import Reference
 from tests.faults.state import Picture, differences
 from tests.faults.tally import Tally
@@ -119,3 +119,14 @@ def test_the_source_boots_after_the_takeover(
         bench.well("rollback")
         assert bench.serves() == []
         assert differences(reference.found, bench.picture(), "back") == []
+
+
+def test_the_source_dies_when_the_target_serves(bench: Bench, tally: Tally) -> None:
+    """The proof needs no answer of it; the lock stood there, so who goes on takes over."""
+    with tally.trial(bench, "fault: source", "released"):
+        bench.power_off("source")
+        assert bench.serves() == []
+        assert "0 differ" in bench.well("verify", "--take-over").said
+        bench.power_on("source")
+        bench.well(*COMMANDS["rollback"], "--take-over")
+        assert bench.serves() == []

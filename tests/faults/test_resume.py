@@ -54,11 +54,13 @@ def test_killed_at_each_boundary(
 def test_killed_before_its_report(bench: Bench, reference: Reference, tally: Tally) -> None:
     """All is done and noted: the same command tells it and does nothing else."""
     with tally.trial(bench, "boundary", "released", "released"):
-        for name in ("report.html", "report.json"):
-            (bench.papers / name).unlink()
+        reports = [bench.papers / name for name in ("report.html", "report.json")]
+        for report in reports:
+            report.unlink()
         before = bench.events()
         bench.dies("cutover", "report begun")
         bench.well("cutover")
+        assert all(report.exists() for report in reports)
         assert bench.events() == before
         assert differences(reference.released, bench.picture(), "same") == []
 

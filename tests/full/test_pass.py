@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from migrate.session import context_of
 from migrate.settings import home
 from tests.faults.bench import noted
 from tests.full.watch import Watch
-from tests.lab import cloud, demo, identity, late, load
+from tests.lab import cloud, content, demo, ec2, identity, late, load, outages
+from tests.lab.loading.run import PROBED
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
 
@@ -130,6 +132,40 @@ def test_everything_is_there_and_equal(report: dict[str, Any]) -> None:
     assert verification["good"]
     assert verification["differences"] == []
     assert verification["resources"] > 100
+
+
+def test_an_application_credential_from_before_is_used(user: Any) -> None:
+    """A robot logs in by it and makes calls, as the user who gave it away."""
+    robot = identity.connect_by(this_lab(), content.told(this_lab())["application_credential"])
+    assert {one.name for one in robot.compute.servers(details=False)} >= {"on-lan", "inside"}
+    assert robot.current_user_id == user.current_user_id
+
+
+def test_an_ec2_credential_from_before_signs_requests(admin: Any) -> None:
+    """Keystone knows its secret, which was stored by keys that were carried over."""
+    ours = content.told(this_lab())["ec2"]
+
+    def answer(secret: str) -> Any:
+        asked = {"credentials": ec2.signed(ours["access"], secret)}
+        url = f"http://{this_lab().vip}:5000/v3/ec2tokens"
+        return admin.session.post(url, json=asked, raise_exc=False)
+
+    token = answer(ours["secret"]).json()["token"]
+    assert (token["user"]["name"], token["project"]["name"]) == ("demo", "demo")
+    assert token["methods"] == ["ec2credential"]
+    assert answer("another").status_code == 401
+
+
+def test_what_users_noticed_is_in_the_report(report: dict[str, Any]) -> None:
+    """As the load says, which asks the same pages from outside the program."""
+    window = report["window"]
+    since = datetime.fromisoformat(window["start"]).timestamp() - 10
+    seen = outages.noticed(load.records(this_lab(), since))
+    heard = {one["what"]: one for one in report["noticed"]["cutover"]["heard"]}
+    for name in PROBED:
+        longest = heard[name]["longest"]
+        assert window["seconds"] / 2 < longest < seen[f"probe {name}"].longest + 3, heard[name]
+    assert heard["the address"]["failed"] < heard["the address"]["calls"] / 2
 
 
 def test_no_call_was_forbidden() -> None:

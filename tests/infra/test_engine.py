@@ -169,6 +169,23 @@ def test_what_has_drifted_is_named_and_mended(site: Site) -> None:
 
 
 @pytest.mark.in_set("engine")
+def test_a_cutover_is_refused_for_drift_before_anything_changes(site: Site) -> None:
+    """By a preview of the engine itself; nothing else is asked of a source that is none."""
+    site.new.run("systemctl", "stop", "memcached")
+    before = site.stand()
+    try:
+        said = site.project.migrate("cutover", "--execute", "--confirm", STACK, ends=3)
+        assert "a preview shows changes (" in said
+        assert "update t-new-cache" in said
+        assert "run `pulumi up` first" in said
+        assert site.stand() == before
+        assert not site.old.exists("/var/lib/migrate/lock.json")
+    finally:
+        site.new.run("systemctl", "start", "memcached")
+    assert site.project.changes() == {}
+
+
+@pytest.mark.in_set("engine")
 def test_a_changed_input_changes_only_what_depends_on_it(site: Site) -> None:
     more = {"address": "10.79.0.9", "interface": "host0", "prefix": 24}
     source = site.config["source"]

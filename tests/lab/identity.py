@@ -62,7 +62,18 @@ def add_application_credential(lab: Lab, made: dict[str, str]) -> None:
     """Give clouds.yaml a cloud `lab-application` that logs in by the application credential."""
     path = lab.home / "clouds.yaml"
     document = yaml.safe_load(path.read_text())
-    document["clouds"]["lab-application"] = {
+    document["clouds"]["lab-application"] = _application(lab, made)
+    path.write_text(yaml.safe_dump(document))
+
+
+def connect_by(lab: Lab, made: dict[str, str]) -> Any:
+    """A connection that logs in by the application credential."""
+    given: dict[str, Any] = _application(lab, made)
+    return openstack.connect(load_yaml_config=False, load_envvars=False, app_name="lab", **given)
+
+
+def _application(lab: Lab, made: dict[str, str]) -> dict[str, Any]:
+    return {
         "auth_type": "v3applicationcredential",
         "auth": {
             "auth_url": f"http://{lab.vip}:5000/v3",
@@ -71,7 +82,6 @@ def add_application_credential(lab: Lab, made: dict[str, str]) -> None:
         },
         "region_name": "RegionOne",
     }
-    path.write_text(yaml.safe_dump(document))
 
 
 def wait_for_keystone(lab: Lab, seconds: float = 300) -> Any:

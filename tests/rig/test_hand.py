@@ -16,10 +16,13 @@ import pytest
 import yaml
 
 from migrate import markers
-from migrate.cloud import Context
+from migrate.api import admin_at
+from migrate.cloud import Context, admin
 from migrate.gate import doors, timer
+from migrate.gate.drain import in_flight_now
 from migrate.journal import Journal, State
 from migrate.onhost import call
+from tests.lab import upload
 from tests.lab.rig import Rig, rig, stack
 from tests.rig.test_reopen import STATE
 from tests.wait import waits_for
@@ -190,6 +193,26 @@ def test_a_window_that_lasts_too_long_ends_by_itself(
     assert serves_as(context, before)
     assert left(context) == set()
     source.shell('kill "$1" 2>/dev/null || true', blocker)
+    Desk(desk.folder)
+
+
+@pytest.mark.in_set("control")
+def test_a_drain_that_runs_into_its_deadline_undoes_the_window(
+    context: Context, desk: Desk, before: str
+) -> None:
+    """An upload that does not end is named with what to do; without it the window is drained."""
+    hasty = Desk(desk.folder, drainSeconds=2)
+    api = admin_at(context, context.source.first)
+    with upload.trickling(admin(context), api.bases["image"]) as image:
+        assert waits_for(lambda: image in str(in_flight_now(context, api)), 30)
+        said, _ = (run := hasty.cutover()).communicate(timeout=300)
+        assert run.returncode == 4, said
+        assert f"still in flight after 2 s: image '{upload.NAME}' {image} is saving" in said
+        assert "Wait for them or raise sidestep:window.drainSeconds" in said
+        assert "the window was undone, the source serves as before" in said
+        assert hasty.state("gate.all") is State.PENDING or hasty.state("gate.all") is State.REVERTED
+    assert serves_as(context, before)
+    assert left(context) == set()
     Desk(desk.folder)
 
 

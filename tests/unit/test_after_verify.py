@@ -6,7 +6,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from migrate import listeners
 from migrate.journal import Journal, State
+from migrate.phases import cutover as over
 from migrate.phases import status
 from migrate.phases.compose import compose
 from migrate.phases.proof import FILE
@@ -30,6 +31,7 @@ from migrate.services import RECIPES
 from migrate.session import Session
 from migrate.settings import VirtualIp
 from migrate.verify import addresses
+from migrate.verify.noticed import Heard
 from tests.unit import fakes
 
 
@@ -83,7 +85,7 @@ def serve(tmp_path: Path) -> Iterator[Any]:
                 context.verify_mode = ssl.CERT_REQUIRED
                 context.load_verify_locations(path)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         running.append(server)
         return int(server.server_address[1])
 
@@ -192,3 +194,23 @@ def test_the_report_shows_what_was_proven(session: Session) -> None:
     assert "4 image files, 99 bytes" in page
     assert "https://10.0.0.9:8774/" in page
     assert "it answered ping" in page
+
+
+def test_the_report_has_what_users_noticed(session: Session) -> None:
+    heard = Heard("nova", "10.0.0.9:8774")
+    for at, wrong in ((10.0, ""), (11.0, "answered 503"), (40.0, "answered 503"), (41.5, "")):
+        heard.note(at, 0.25, wrong)
+    silent = Heard("heat", "10.0.0.9:8004")
+    silent.note(10.0, 2.0, "no answer within 2 s")
+    document = {"from": "2026", "to": "2026", "heard": [asdict(heard), asdict(silent)]}
+    (session.home / "noticed.json").write_text(json.dumps({"cutover": document}))
+    page = write_report(session).read_text()
+    row = "".join(
+        f"<td>{cell}</td>"
+        for cell in ("nova", "10.0.0.9:8774", 4, 2, "30.5 s", "0.25 s", "2 answered 503")
+    )
+    assert row in page
+    assert "no answer at the end" in page
+    report = json.loads((session.home / "report.json").read_text())
+    assert report["noticed"]["cutover"]["heard"][0]["longest"] == 30.5
+    assert "nova 30.5 s, and no answer yet from heat" in over.summary(session)

@@ -1,0 +1,230 @@
+"""What users notice: each API asked at each virtual IP while the cloud changes sides, and after.
+
+The calls are made where `migrate` runs, twice a second, beside the run and never in its way. One
+more entry for each virtual IP tells whether anybody answers there at all, by TCP: a refused
+connection is an answer, as to a ping.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from migrate import papers
+from migrate.cloud import Context
+from migrate.verify import addresses
+
+FILE = "noticed.json"
+INTERVAL = 0.5
+PATIENCE = 2.0  # for one answer; a user would not call a later one an outage of less
+KEEP_SECONDS = 2.0
+CUTOVER, ROLLBACK = "cutover", "rollback"  # whose record it is
+ADDRESS = "the address"
+
+Call = Callable[[], str]  # what was wrong, "" for an answer
+Note = Callable[[str, str], None]
+
+
+@dataclass(slots=True)
+class Heard:
+    """One thing that is asked, and how it answered; `silent_since` is in seconds since 1970.
+
+    A silence is from the beginning of the first call that failed to that of the first good one
+    after it; one that has not ended, to the end of the last call.
+    """
+
+    what: str
+    at: str
+    calls: int = 0
+    failed: int = 0
+    longest: float = 0.0
+    slowest: float = 0.0
+    silent_since: float | None = None
+    wrong: dict[str, int] = field(default_factory=dict)
+
+    def note(self, began: float, took: float, wrong: str) -> None:
+        """A call that began at *began* ended after *took* seconds, "" without anything *wrong*."""
+        self.calls += 1
+        if wrong:
+            self.failed += 1
+            self.wrong[wrong] = self.wrong.get(wrong, 0) + 1
+            self.silent_since = self.silent_since or began
+        else:
+            self.slowest = max(self.slowest, round(took, 2))
+        if self.silent_since:
+            silence = began + took * bool(wrong) - self.silent_since
+            self.longest = max(self.longest, round(silence, 1))
+        if not wrong:
+            self.silent_since = None
+
+
+@contextmanager
+def recording(context: Context, command: str, note: Note, *, anew: bool = False) -> Iterator[None]:
+    """Ask as long as the block runs, and keep what was heard in `noticed.json` under *command*.
+
+    What a run that died or failed has kept is gone on with; *anew* forgets all of it. What fails
+    here, *note* is told, and nobody else.
+    """
+    record, well = None, False
+    try:
+        record = _Record(context, command, note, {} if anew else kept(context.home))
+        record.begin()
+    except Exception as error:  # no record is no reason to leave a cloud closed
+        note("noticed", f"no record is made: {error!r}")
+    try:
+        yield
+        well = True
+    finally:
+        if record:
+            record.end(well=well)
+
+
+def kept(home: Path) -> dict[str, Any]:
+    """By command, what was noticed: {} for nothing, or for what cannot be read.
+
+    `{"cutover": {"from": "2026-…", "to": "2026-…", "ended": True, "heard": [{"what": "nova", "at":
+    "10.0.0.10:8774", "calls": 90, "failed": 60, "longest": 30.1, "slowest": 0.4,
+    "silent_since": None, "wrong": {"answered 503": 60}}]}}`
+    """
+    try:
+        found: dict[str, Any] = json.loads((home / FILE).read_text())
+        for record in found.values():
+            record["heard"] = [asdict(Heard(**one)) for one in record["heard"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+    return found
+
+
+def told(home: Path, command: str) -> str:
+    """What was noticed during *command*, in a sentence; "" without a record."""
+    heard = [one for one in kept(home).get(command, {}).get("heard", []) if one["what"] != ADDRESS]
+    if not heard:
+        return ""
+    worst = max(heard, key=lambda one: float(one["longest"]))
+    still = ", ".join(one["what"] for one in heard if one["silent_since"])
+    text = f"longest silence of an API: {worst['what']} {worst['longest']:.1f} s"
+    return text + (f", and no answer yet from {still}" if still else "")
+
+
+class _Record:
+    """Threads that ask, a thing each, and one that keeps what they hear."""
+
+    def __init__(self, context: Context, command: str, note: Note, before: dict[str, Any]) -> None:
+        self._path, self._command, self._note = context.home / FILE, command, note
+        self._before = before
+        mine = before.get(command, {})
+        mine = {} if mine.get("ended") else mine
+        self._from = mine.get("from") or _now()
+        went_on = {(one["what"], one["at"]): one for one in mine.get("heard", [])}
+        self._asked: list[tuple[Heard, Call]] = [
+            (Heard(**went_on.get((what, at), {"what": what, "at": at})), call)
+            for what, at, call in things(context)
+        ]
+        self._over, self._lock = threading.Event(), threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._wrong = ""
+
+    def begin(self) -> None:
+        self._keep()
+        works: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
+            *((self._ask, one) for one in self._asked),
+            (self._keep_on, ()),
+        ]
+        for work, given in works:
+            thread = threading.Thread(target=work, args=given, name="noticed", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def end(self, *, well: bool) -> None:
+        self._over.set()
+        deadline = time.monotonic() + 2 * PATIENCE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._keep(ended=well)
+
+    def _ask(self, heard: Heard, call: Call) -> None:
+        while not self._over.is_set():
+            began, clock = time.time(), time.monotonic()
+            try:
+                wrong = call()
+            except Exception as error:  # whatever a cloud in between can raise
+                wrong = type(error).__name__
+            took = time.monotonic() - clock
+            with self._lock:
+                heard.note(began, took, wrong)
+            self._over.wait(max(0.0, INTERVAL - took))
+
+    def _keep_on(self) -> None:
+        while not self._over.wait(KEEP_SECONDS):
+            self._keep()
+
+    def _keep(self, *, ended: bool = False) -> None:
+        try:
+            with self._lock:
+                heard = [asdict(one) for one, _ in self._asked]
+            found = {"from": self._from, "to": _now(), "ended": ended, "heard": heard}
+            papers.keep(self._path, json.dumps({**self._before, self._command: found}, indent=1))
+        except Exception as error:  # a full disk
+            if self._wrong != (wrong := repr(error)):
+                self._wrong = wrong
+                self._note("noticed", f"the record is not kept: {wrong}")
+
+
+def things(context: Context) -> Iterator[tuple[str, str, Call]]:
+    """What is asked: its name, where, and the call. APIs of the catalogue, and the address."""
+    apis = [api for recipe in context.recipes for api in recipe.apis if api.types]
+    for one in context.source.virtual_ips:
+        address = str(one.address)
+        for api in apis:
+            yield api.name, f"{address}:{api.port}", asking(address, api.port, api.path)
+        if apis:
+            yield ADDRESS, address, reaching(address, apis[0].port)
+
+
+def asking(address: str, port: int, path: str) -> Call:
+    """A call of an API, in clear or over TLS, as its first good answer came."""
+    known = ""
+
+    def call() -> str:
+        nonlocal known
+        try:
+            kind = known or addresses.scheme(address, port, PATIENCE)
+            status = addresses.status_of(kind, address, port, path, PATIENCE)
+        except TimeoutError:
+            return f"no answer within {PATIENCE:.0f} s"
+        except (OSError, HTTPException) as error:
+            return f"no answer: {getattr(error, 'strerror', None) or type(error).__name__}"
+        if status >= 500:
+            return f"answered {status}"
+        known = kind
+        return ""
+
+    return call
+
+
+def reaching(address: str, port: int) -> Call:
+    """A call that anybody answers who holds *address*."""
+
+    def call() -> str:
+        try:
+            socket.create_connection((address, port), PATIENCE).close()
+        except ConnectionRefusedError:
+            return ""
+        except OSError:
+            return "nobody answers"
+        return ""
+
+    return call
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
