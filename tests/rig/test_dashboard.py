@@ -86,10 +86,9 @@ CARRIED = {
 }
 
 
-@pytest.mark.parametrize("more", CARRIED)
-def test_what_a_site_sets_is_carried(context: Context, target: Host, more: str) -> None:
-    file, findings = carried(context, target, more)
-    assert CARRIED[more] in file.text
+def test_what_a_site_sets_is_carried(context: Context, target: Host) -> None:
+    file, findings = carried(context, target, "\n".join(CARRIED))
+    assert [one for one in CARRIED.values() if one not in file.text] == []
     assert "OPENSTACK_KEYSTONE_URL = 'http://10.0.0.20:5000/v3'\n" in file.text
     assert "SECRET_KEY = 's3cret'\n" in file.text
     told = [(one.severity.value, one.message.partition(" ")[0]) for one in findings]
@@ -119,19 +118,23 @@ def test_rules_of_a_site_are_asked_for(context: Context, target: Host) -> None:
     assert "keystone_policy.yaml has rules of this site" in one.message
 
 
-REFUSED = {
-    "import re\nDISALLOWED_USER_AGENTS = [re.compile('x')]": "DISALLOWED_USER_AGENTS has no plain",
-    "import ssl\nCACHES['default']['OPTIONS'] = {'tls_context': ssl.create_default_context()}": (
-        "CACHES has no plain value"
+REFUSED = {  # each file, and all that is told of it
+    "import re, ssl\n"
+    "DISALLOWED_USER_AGENTS = [re.compile('x')]\n"
+    "CACHES['default']['OPTIONS'] = {'tls_context': ssl.create_default_context()}\n"
+    "SITE_BRANDING = os.environ.get('CONFIG_HASH', 'x')\n": (
+        "DISALLOWED_USER_AGENTS has no plain value",
+        "CACHES has no plain value",
+        "reads its environment",
     ),
-    "CACHES['default']['KEY_PREFIX'] = os.environ['CONFIG_HASH']": "reads its environment",
-    "globals()['API_RESULT_LIMIT'] = 7": "API_RESULT_LIMIT is set in a way that cannot be followed",
-    "exec('API_RESULT_LIMIT = 7')": "API_RESULT_LIMIT is set in a way that cannot be followed",
-    "SITE_BRANDING = os.environ.get('SITE', 'x')": "reads its environment",
-    "WEBROOT = ": "is no Python",
-    "TEMPLATES[0]['OPTIONS']['x'] = 1": "TEMPLATES comes to another value on the target",
-    "INSTALLED_APPS += ['no_such_site_app']": "would not start",
-    "TIME_ZONE = 'Middle/Earth'": "cannot be read",
+    "globals()['API_RESULT_LIMIT'] = 7\nexec('SITE_BRANDING = 7')\n": (
+        "API_RESULT_LIMIT is set in a way that cannot be followed",
+        "SITE_BRANDING is set in a way that cannot be followed",
+    ),
+    "WEBROOT = ": ("is no Python",),
+    "TEMPLATES[0]['OPTIONS']['x'] = 1": ("TEMPLATES comes to another value on the target",),
+    "INSTALLED_APPS += ['no_such_site_app']": ("would not start",),
+    "TIME_ZONE = 'Middle/Earth'": ("cannot be read",),
 }
 
 
@@ -142,7 +145,8 @@ def test_what_cannot_be_followed_is_refused(context: Context, target: Host, more
         told = [str(one) for one in findings if one.severity.value == "error"]
     except PreconditionError as error:
         told = [str(error)]
-    assert any(REFUSED[more] in one for one in told), told
+    for words in REFUSED[more]:
+        assert any(words in one for one in told), told
     assert "s3cret" not in str(told)
 
 
