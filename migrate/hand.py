@@ -18,10 +18,10 @@ from pathlib import Path
 from migrate import claim, lock, papers
 from migrate.cloud import apart
 from migrate.errors import MigrateError, StepError
-from migrate.gate import timer
 from migrate.journal import BEGUN, State
 from migrate.runner import Runner
 from migrate.session import Session
+from migrate.takeover.gate import reopen_timer
 
 HOLD, ABORT = "hold", "abort"
 POINT_OF_RELEASE = "vip.takeover"
@@ -163,7 +163,7 @@ class Limit:
         if now > self._asked + ASK_SECONDS:
             self._asked = now
             try:
-                left = timer.left(self._context)
+                left = reopen_timer.left(self._context)
                 self._until = now + left if left is not None else 0.0
             except StepError:
                 self._until = now  # the source has reopened itself

@@ -10,7 +10,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
-from migrate.gate.doors import ADDRESSES
+from migrate.takeover.gate.close import ADDRESSES
 
 PUBLIC = "PUBLIC"
 VIA = re.compile(r" (?:VIA|OR) (\w+)")

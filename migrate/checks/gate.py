@@ -8,9 +8,9 @@ from migrate.checks.check import Check, everywhere
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.errors import CommandError
-from migrate.gate import doors, edit, proof
 from migrate.host import Host
 from migrate.onhost import call, listening
+from migrate.takeover.gate import close, haproxy, proof
 
 NAME = "gate"
 PLAIN = "Write its bind as address:port in a section of its own, as HAProxy's manual begins with"
@@ -19,7 +19,7 @@ ONE = "Let haproxy.service alone serve users; stop the other or bind it to an in
 
 def run(context: Context) -> list[Finding]:
     """What would stay open when the source is closed, or could not be seen to be closed."""
-    own = doors.own_addresses(context)
+    own = close.own_addresses(context)
     found = everywhere(lambda host: _host(context, host, own), context.source.controllers)
     return [finding for part in found for finding in part]
 
@@ -37,21 +37,21 @@ def _host(context: Context, host: Host, own: list[str]) -> list[Finding]:
     sockets = call(host, "haproxy.sockets")
     held = [(address, port) for address, port in sockets["own"]]
     texts = state["original"]
-    left = edit.left_open(texts, held)
+    left = haproxy.left_open(texts, held)
     findings = [
         _error(f"HAProxy listens on {door}, which no section binds that can be closed", PLAIN, host)
         for door in left
     ]
     findings += _passed_by(context, host, held, sockets["others"])
-    shut = [door for door in edit.doors(texts, held) if door not in left]
+    shut = [door for door in haproxy.doors(texts, held) if door not in left]
     return findings + _tried(host, texts, shut, own)
 
 
 def _tried(
-    host: Host, texts: dict[str, str], shut: list[edit.Door], own: list[str]
+    host: Host, texts: dict[str, str], shut: list[haproxy.Door], own: list[str]
 ) -> list[Finding]:
     try:
-        told = proof.tried(host, edit.closed(texts, own), shut, own, passes=True)
+        told = proof.tried(host, haproxy.closed(texts, own), shut, own, passes=True)
     except CommandError as error:
         message = f"the closed haproxy.cfg could not be tried: {error}"
         return [_error(message, "Mend what HAProxy says, or write it more plainly", host)]

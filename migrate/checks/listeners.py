@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrate import certificates, listeners, proxy
 from migrate.checks import scope, scope_facts, traces
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.errors import CommandError
-from migrate.gate import edit
 from migrate.onhost import call, listening
+from migrate.takeover import certificates, listeners, proxy
+from migrate.takeover.gate import haproxy
 
 NAME = "listeners"
 UNSERVED = (
@@ -27,7 +27,9 @@ Losses = dict[tuple[str, int], tuple[str, str]]
 def run(context: Context) -> list[Finding]:
     """Addresses, ports and lines of the source's HAProxy that the target's would not have."""
     texts = proxy.source_texts(context)
-    served = listeners.listeners(edit.sections(*texts), context.recipes, context.source.virtual_ips)
+    served = listeners.listeners(
+        haproxy.sections(*texts), context.recipes, context.source.virtual_ips
+    )
     proxy.keepalived(context)  # says itself what it cannot read
     lost = unserved(context, served) | passed_through(context, served)
     named = scope.ports(scope_facts.endpoints(context)) if lost else {}
@@ -86,7 +88,7 @@ def unserved(context: Context, served: list[listeners.Listener]) -> Losses:
     every = [str(one.address) for one in context.source.virtual_ips]
     reached = {
         (address, door.port)
-        for door in edit.doors(state, sockets)
+        for door in haproxy.doors(state, sockets)
         for address in (every if listening.everywhere(door.address) else [door.address])
     }
     return {

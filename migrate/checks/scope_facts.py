@@ -18,11 +18,11 @@ from migrate.cloud import Context
 from migrate.database import progress
 from migrate.database.places import places
 from migrate.errors import MigrateError
-from migrate.fence import control
-from migrate.gate.doors import own_addresses
 from migrate.host import Host
 from migrate.markers import SCHEMA
 from migrate.onhost import call
+from migrate.takeover.fence import control
+from migrate.takeover.gate.close import own_addresses
 
 USUAL = {3306: "database", 5671: "broker", 5672: "broker", 11211: "cache"}
 # what listens on a controller as one of the three; a broker's other ports are its own affair

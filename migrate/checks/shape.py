@@ -10,9 +10,9 @@ from migrate.checks.check import Check, everywhere
 from migrate.checks.finding import Finding, Severity
 from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
-from migrate.gate.doors import ADDRESSES, own_addresses
 from migrate.host import Host
 from migrate.onhost import call
+from migrate.takeover.gate.close import ADDRESSES, own_addresses
 
 NAME = "shape"
 MANAGERS = ("pacemaker", "corosync", "pacemakerd", "heartbeat", "ucarp")

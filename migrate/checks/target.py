@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from migrate import early
 from migrate.checks import units
 from migrate.checks.check import Check
 from migrate.checks.finding import Finding, Severity
@@ -13,6 +12,7 @@ from migrate.errors import MigrateError
 from migrate.host import Host
 from migrate.markers import SCHEMA
 from migrate.onhost.daemons import DAEMONS
+from migrate.takeover import preload
 
 NAME = "target"
 
@@ -96,7 +96,7 @@ def _contents(context: Context, host: Host) -> list[Finding]:
         for schema, tables in sorted(holding.items())
     ]
     wanted = [unit for recipe in context.recipes for unit in recipe.target_units]
-    held = {f"{unit}.service" for unit in early.held(context, host)}
+    held = {f"{unit}.service" for unit in preload.held(context, host)}
     for state in units.states(host, wanted):
         if state["ActiveState"] == "active" and state["Id"] not in held:
             findings.append(

@@ -2,7 +2,7 @@
 
 The copied data names databases too (nova's cell mappings), and may name the source's controllers
 by their own addresses. Those are rewritten to their counterparts on the target, and only then is
-everything asked again: by `migrate.isolation`, and here as a last guard that does not rely on how
+everything asked again: by `takeover.isolation`, and here as a last guard that does not rely on how
 the target is isolated.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from migrate import isolation
 from migrate.cloud import Context, urls
 from migrate.configuration import mapping
 from migrate.database import baseline, connection, copy, progress
@@ -19,6 +18,7 @@ from migrate.database.places import Place, known, places
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.services.base import Recipe
+from migrate.takeover import isolation
 
 SEEN = "database.seen"
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from migrate import hand, lock, markers
 from migrate.errors import PreconditionError, StepError
-from migrate.gate.timer import BACK_SECONDS
 from migrate.hand import ABORT, POINT_OF_RELEASE
 from migrate.journal import State
 from migrate.phases.rollback import rollback_of
 from migrate.plan import Phase
 from migrate.runner import Observer, Runner
 from migrate.session import Session
+from migrate.takeover.gate.reopen_timer import BACK_SECONDS
 
 NOTICE_SECONDS = 20.0
 

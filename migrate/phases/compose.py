@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from migrate import (
-    agents,
-    apis,
-    daemons,
-    early,
-    fence,
-    gate,
-    holds,
-    images,
-    isolation,
-    listings,
-    markers,
-    proxy,
-    transfer,
-    units,
-    vip,
-)
+from migrate import holds, images, listings, markers, transfer
 from migrate.cloud import Context
 from migrate.configuration import plan as configuration
 from migrate.database.steps import steps as database_steps
 from migrate.plan import Plan, Step
 from migrate.services.base import Recipe
+from migrate.takeover import (
+    agents,
+    backends,
+    fence,
+    first_calls,
+    gate,
+    isolation,
+    preload,
+    proxy,
+    start,
+    virtual_ip,
+)
 
 Part = Callable[[tuple[Recipe, ...]], Iterable[Step]]
 
@@ -42,11 +38,11 @@ PARTS: tuple[Part, ...] = (
     listings.steps,
     fence.steps,
     database_steps,
-    early.steps,
-    units.steps,
-    daemons.steps,
-    apis.steps,
-    vip.steps,
+    preload.steps,
+    start.steps,
+    backends.steps,
+    first_calls.steps,
+    virtual_ip.steps,
     markers.steps,
 )
 

@@ -8,15 +8,16 @@ import traceback
 from collections.abc import Collection
 from contextlib import suppress
 
-from migrate import claim, hand, markers, serving, vip
+from migrate import claim, hand, markers, serving
 from migrate.errors import LockedError, MigrateError, StepError
-from migrate.gate import doors, timer
 from migrate.hand import POINT_OF_RELEASE
 from migrate.journal import BEGUN, State
 from migrate.phases.follow import follow
 from migrate.plan import Phase, Step
 from migrate.runner import Observer, Runner
 from migrate.session import Session
+from migrate.takeover import virtual_ip
+from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import noticed, views
 from migrate.window import window
 
@@ -56,7 +57,7 @@ def _goes_on(session: Session) -> bool:
     """Whether a window of this journal was broken off and its doors are closed still."""
     if _ended(session) or session.journal.state("gate.users") not in BEGUN:
         return False
-    return doors.closed(session.context, "users")
+    return close.closed(session.context, "users")
 
 
 def _ended(session: Session) -> bool:
@@ -68,7 +69,7 @@ def _ended(session: Session) -> bool:
 def _over(session: Session) -> bool:
     """The same, and the machines say so too: released, with the virtual IP on the target."""
     context = session.context
-    return _ended(session) and markers.reached(context, "released") and vip.carried(context)
+    return _ended(session) and markers.reached(context, "released") and virtual_ip.carried(context)
 
 
 def _moved(session: Session) -> bool:
@@ -81,13 +82,13 @@ def _moved(session: Session) -> bool:
     if noted is State.DONE or noted not in BEGUN:
         return noted is State.DONE
     try:
-        return vip.carried(session.context)
+        return virtual_ip.carried(session.context)
     except MigrateError:
         return True
 
 
 def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
-    if not doors.closed(session.context, "users"):
+    if not close.closed(session.context, "users"):
         # of a window that is over, undone by the watch or from other papers: this one lists anew
         views.forget_users(session.context)
         views.forget(session.context)
@@ -124,7 +125,7 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
         try:
             claim.resume(session.context)
             with suppress(MigrateError):  # what is needed of that host says so below
-                timer.extend(session.context)
+                reopen_timer.extend(session.context)
             _retreat(runner)
         except MigrateError as second:
             raise StepError(

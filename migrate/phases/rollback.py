@@ -9,15 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate import holds, markers, papers, vip
+from migrate import holds, markers, papers
 from migrate.cloud import Context
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
-from migrate.gate import doors, timer
 from migrate.host import Host
 from migrate.phases import traces
 from migrate.plan import Phase
 from migrate.runner import Observer
 from migrate.session import Session, opened
+from migrate.takeover import virtual_ip
+from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import losses as lost
 from migrate.verify import noticed, views
 from migrate.verify.losses import Losses
@@ -46,14 +47,14 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     if context.target.first.name not in gone and _released(living.context):
         export(living, _last_losses(living))
     with suppress(MigrateError):  # the watch must not open what is being opened
-        timer.extend(living.context)
+        reopen_timer.extend(living.context)
     runner.retreat()
 
 
 def _last_losses(session: Session) -> Losses:
     """What is lost when nobody can write any more; one that cannot be closed is no obstacle."""
     try:
-        doors.close_target(session.context)
+        close.close_target(session.context)
         return losses(session, closed=True)
     except MigrateError as error:
         found = losses(session)
@@ -124,7 +125,7 @@ def _released(context: Context) -> bool:
     except MigrateError:
         pass  # no machine says that it was released
     try:
-        return vip.taken(context)
+        return virtual_ip.taken(context)
     except MigrateError:
         return False
 

@@ -111,7 +111,9 @@ class Recipe:
     succeeded_units: tuple[str, ...] = ()  # control units whose work others do on the target
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
-    forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see migrate/agents.py
+    forwarding_units: tuple[
+        str, ...
+    ] = ()  # of those two, never restarted: see migrate/takeover/agents.py
     queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
     target_units: tuple[str, ...] = ()  # started on the target in the window, in this order
     alone: tuple[str, ...] = ()  # of those, on the first controller only: two would share a name

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-from migrate import proxy
 from migrate.cloud import Context
-from migrate.gate.edit import sections
+from migrate.takeover import proxy
+from migrate.takeover.gate.haproxy import sections
 
 SECONDS = 30.0
 Pair = tuple[str, str] | str | None  # files of a certificate and its key, or of both in one

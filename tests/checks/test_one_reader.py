@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from migrate import checks, fence, isolation
+from migrate import checks
 from migrate.checks import logins, started
 from migrate.checks.finding import Severity
 from migrate.cloud import Context
@@ -17,6 +17,7 @@ from migrate.database.places import known, places
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.services.base import Cells
+from migrate.takeover import fence, isolation
 
 pytestmark = pytest.mark.rig
 

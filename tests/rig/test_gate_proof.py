@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from migrate import proxy
 from migrate.checks import gate
 from migrate.cloud import Context
-from migrate.gate import doors, proof, steps
-from migrate.gate.edit import MESSAGE
 from migrate.host import Host
 from migrate.onhost import call, knock
+from migrate.takeover import proxy
+from migrate.takeover.gate import close, proof, steps
+from migrate.takeover.gate.haproxy import MESSAGE
 from tests.lab.rig import Rig
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
@@ -165,14 +165,14 @@ def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: 
     asked = [(vip, port) for port in case.ports]
     before = source.shell(LOOK)
     assert knock.each(asked, MESSAGE) == ["open"] * len(asked)
-    doors.close(context, "users")
+    close.close(context, "users")
     proof.prove(context, "users")
     assert set(knock.each(asked, MESSAGE)) <= {"closed", "reset"}
     assert call(source, "knock.each", asked, MESSAGE) == ["open"] * len(asked)
-    doors.close(context, "all")
+    close.close(context, "all")
     proof.prove(context, "all")
     assert set(call(source, "knock.each", asked, MESSAGE)) <= {"closed", "reset"}
-    doors.reopen(context)
+    close.reopen(context)
     assert knock.each(asked, MESSAGE) == ["open"] * len(asked)
     assert source.shell(LOOK) == before
 
@@ -228,7 +228,7 @@ def test_the_targets_own_file_comes_back(context: Context) -> None:
     try:
         whole = target.shell(WHOLE, CONFIG)
         proxy.configure(context)
-        doors.close_target(context)
+        close.close_target(context)
         assert "# migrate: closed" in target.read(CONFIG)
         proxy.remove(context)
         assert target.shell(WHOLE, CONFIG) == whole

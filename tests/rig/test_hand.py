@@ -19,10 +19,10 @@ import yaml
 from migrate import markers
 from migrate.api import admin_at
 from migrate.cloud import Context, admin
-from migrate.gate import doors, timer
-from migrate.gate.drain import in_flight_now
 from migrate.journal import BEGUN, Journal, State
 from migrate.onhost import call
+from migrate.takeover.gate import close, reopen_timer
+from migrate.takeover.gate.drain import in_flight_now
 from tests.lab import upload
 from tests.lab.rig import Rig, rig, stack
 from tests.rig.test_reopen import STATE
@@ -131,7 +131,7 @@ def test_a_held_cutover_waits_before_anything_is_closed(
     assert waits_for(lambda: "which waits itself" in desk.run("status"))
     assert waits_for(lambda: "the window is held by" in desk.run("status"))
     time.sleep(2)
-    assert doors.closed(context, "users") is False
+    assert close.closed(context, "users") is False
     assert call(context.source.first, "reopen.state")["state"] == "absent"
     desk.run("abort")
     said, _ = run.communicate(timeout=300)
@@ -245,7 +245,7 @@ def test_a_dead_run_leaves_the_limit_to_the_source(
     run.kill()
     run.wait()
     kept: Any = json.loads(context.source.first.read("/var/lib/migrate/reopen.json"))
-    limit = 600 + timer.RESERVE_SECONDS
+    limit = 600 + reopen_timer.RESERVE_SECONDS
     assert kept["seconds"] == limit
     assert call(context.source.first, "reopen.state")["left"] <= limit
     # the night passes

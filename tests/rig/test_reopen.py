@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from migrate import fence
 from migrate.cloud import Context
 from migrate.errors import StepError
-from migrate.gate import doors, timer
 from migrate.onhost import call, program
+from migrate.takeover import fence
+from migrate.takeover.gate import close, reopen_timer
 from tests.rig.test_window import reboot
 from tests.wait import waits_for
 
@@ -37,8 +37,8 @@ def close_and_fence(context: Context, seconds: float) -> None:
     """As the window does, by an operator who then dies."""
     for host in context.source.controllers:
         call(host, "reopen.arm", program(), seconds)
-    doors.close(context, "users")
-    doors.close(context, "all")
+    close.close(context, "users")
+    close.close(context, "all")
     fence.fence_control(context)
     fence.fence_database(context)
     for host in context.source.controllers:
@@ -55,10 +55,10 @@ def test_it_reopens_what_was_closed(context: Context) -> None:
     before = source.shell(STATE)
     close_and_fence(context, 60)
     assert not reopened(context)
-    assert doors.closed(context, "all")
+    assert close.closed(context, "all")
     assert waits_for(lambda: reopened(context), 300)
     timer_says(context)
-    timer.remove(context)
+    reopen_timer.remove(context)
     assert source.shell(STATE) == before
     assert not source.exists("/var/lib/migrate")
 
@@ -66,28 +66,28 @@ def test_it_reopens_what_was_closed(context: Context) -> None:
 def timer_says(context: Context) -> None:
     """The run that comes back after that is told, and does not move the address."""
     with pytest.raises(StepError, match="no more kept closed"):
-        timer.disarm(context)
+        reopen_timer.disarm(context)
     with pytest.raises(StepError, match="no more kept closed"):
-        timer.left(context)
+        reopen_timer.left(context)
 
 
 def test_only_going_back_moves_it_on(context: Context) -> None:
     source = context.source.first
     call(source, "reopen.arm", program(), 4)
-    assert timer.left(context) == pytest.approx(4 - timer.RESERVE_SECONDS, abs=2)
-    timer.extend(context)
+    assert reopen_timer.left(context) == pytest.approx(4 - reopen_timer.RESERVE_SECONDS, abs=2)
+    reopen_timer.extend(context)
     time.sleep(5)
     assert call(source, "reopen.state")["state"] == "armed"
-    timer.disarm(context)
-    assert timer.disarmed(context)
-    assert timer.left(context) is None
+    reopen_timer.disarm(context)
+    assert reopen_timer.disarmed(context)
+    assert reopen_timer.left(context) is None
     # a run that goes on does not arm it again over a target that serves
-    assert timer.armed(context)
-    timer.extend(context)
+    assert reopen_timer.armed(context)
+    reopen_timer.extend(context)
     time.sleep(2)
     assert call(source, "reopen.state")["state"] == "disarmed"
-    timer.remove(context)
-    assert not timer.armed(context)
+    reopen_timer.remove(context)
+    assert not reopen_timer.armed(context)
 
 
 def test_it_reopens_after_a_reboot_in_the_window(context: Context) -> None:
@@ -97,6 +97,6 @@ def test_it_reopens_after_a_reboot_in_the_window(context: Context) -> None:
     reboot(source)
     assert fence.control_alive(context) == [] or reopened(context)
     assert waits_for(lambda: reopened(context), 300)
-    timer.remove(context)
+    reopen_timer.remove(context)
     waits_for(lambda: source.shell(STATE) == before)
     assert source.shell(STATE) == before

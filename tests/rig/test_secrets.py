@@ -21,12 +21,12 @@ from migrate import checks
 from migrate.api import admin_at
 from migrate.checks import logins
 from migrate.cloud import Context
-from migrate.gate import doors
 from migrate.journal import Journal
 from migrate.phases import cutover, follow, rollback
 from migrate.phases.compose import compose
 from migrate.report import write_report
 from migrate.session import Session
+from migrate.takeover.gate import close
 from tests import canaries
 from tests.lab.rig import rig as this_rig
 from tests.sampler import Sampling, sampling
@@ -211,7 +211,7 @@ def back(session: Session, over: Sampling, tmp_path_factory: pytest.TempPathFact
     admin.identity.delete_user(admin.identity.find_user("Ünal O'Brien"))
     with sampling(WORDS, tmp_path_factory.mktemp("sampler") / "back.json") as seen:
         assert rollback.losses(session)
-        doors.close_target(session.context)
+        close.close_target(session.context)
         address = (str(session.context.source.virtual_ips[0].address), 5000)
         assert b"503" in asked(address)
         rollback.rollback(session, lambda *_: None)

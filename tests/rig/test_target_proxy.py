@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from migrate import checks, isolation, proxy
+from migrate import checks
 from migrate.checks import listeners, scope
 from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.host import Host
 from migrate.plan import Step
+from migrate.takeover import isolation, proxy
 from tests.lab.rig import Rig
 from tests.rig.test_gate_proof import BACK, CONFIG, KEEP
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
-from migrate import fence, isolation, markers
+from migrate import markers
 from migrate.api import admin_at
 from migrate.cloud import Context
 from migrate.errors import PreconditionError
@@ -22,6 +22,7 @@ from migrate.host import Host
 from migrate.onhost import call
 from migrate.phases.compose import compose
 from migrate.plan import Phase, Plan, Step
+from migrate.takeover import fence, isolation
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("window")]

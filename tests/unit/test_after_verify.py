@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from migrate import listeners
 from migrate.journal import Journal, State
 from migrate.phases import cutover as over
 from migrate.phases import status
@@ -30,6 +29,7 @@ from migrate.report import write_report
 from migrate.services import RECIPES
 from migrate.session import Session
 from migrate.settings import VirtualIp
+from migrate.takeover import listeners
 from migrate.verify import addresses
 from migrate.verify.noticed import Heard
 from tests.unit import fakes

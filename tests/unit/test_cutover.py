@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from migrate import hand, markers, serving, vip
+from migrate import hand, markers, serving
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError
-from migrate.gate import doors, timer
 from migrate.journal import Journal, State
 from migrate.onhost import runs, systemd
 from migrate.phases import cutover as over
 from migrate.plan import Phase, Plan, Step
 from migrate.runner import Runner
 from migrate.session import Session
+from migrate.takeover import virtual_ip
+from migrate.takeover.gate import close, reopen_timer
 
 
 def step(name: str, act: Callable[[], None], undone: list[str], needs: tuple[str, ...]) -> Step:
@@ -44,12 +45,14 @@ def make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undone: list[str]
 ) -> Iterator[Callable[..., Session]]:
     monkeypatch.setattr(hand, "apart", lambda context: context)
-    monkeypatch.setattr(timer, "left", lambda _: None)
-    monkeypatch.setattr(timer, "extend", lambda _: undone.append("extended"))
+    monkeypatch.setattr(reopen_timer, "left", lambda _: None)
+    monkeypatch.setattr(reopen_timer, "extend", lambda _: undone.append("extended"))
     monkeypatch.setattr(markers, "refuse_after", lambda *_: None)
-    monkeypatch.setattr(doors, "closed", lambda *_: False)
+    monkeypatch.setattr(close, "closed", lambda *_: False)
     monkeypatch.setattr(serving, "unanswered", lambda _: [])
-    monkeypatch.setattr(vip, "carried", lambda _: True)  # it is asked after the takeover only
+    monkeypatch.setattr(
+        virtual_ip, "carried", lambda _: True
+    )  # it is asked after the takeover only
     journal = Journal(tmp_path / "journal", "cutover")
     context: Any = SimpleNamespace(home=tmp_path, run=None, gone=frozenset())
 
@@ -120,7 +123,7 @@ def test_a_window_that_is_over_is_left_as_it_is(
         raise PreconditionError("marked")
 
     monkeypatch.setattr(markers, "reached", lambda *_: released)
-    monkeypatch.setattr(vip, "carried", lambda _: carried)
+    monkeypatch.setattr(virtual_ip, "carried", lambda _: carried)
     monkeypatch.setattr(markers, "refuse_after", refuses)
     noted = session.journal.events()
     if released and carried:
@@ -198,7 +201,7 @@ def test_only_an_open_source_is_listed_anew(
     make: Any, monkeypatch: pytest.MonkeyPatch, closed: bool
 ) -> None:
     """Listings of a window that is over are no proof of this one."""
-    monkeypatch.setattr(doors, "closed", lambda *_: closed)
+    monkeypatch.setattr(close, "closed", lambda *_: closed)
     session = make(lambda: None)
     (session.home / "listing-before.json").touch()
     (session.home / "users-before.json").touch()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from migrate.early import MODULES, PROGRAM
 from migrate.onhost import waiting
 from migrate.services import RECIPES
+from migrate.takeover.preload import MODULES, PROGRAM
 
 PROGRAM_THAT_BEGINS = """
 import os, oslo_config.cfg

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from migrate.gate import edit, proof
-from migrate.gate.edit import Door
+from migrate.takeover.gate import haproxy, proof
+from migrate.takeover.gate.haproxy import Door
 
 VIP = "10.0.0.10"
 DEFAULTS = "defaults\n  mode http\n"
@@ -16,7 +16,9 @@ def read(bind: str, *sockets: tuple[str, int]) -> tuple[list[str], list[str]]:
     """The doors, and those left open, of one API by *bind* when HAProxy holds *sockets*."""
     texts = {"a": DEFAULTS + API.replace("{bind}", bind)}
     held = list(sockets) or [(VIP, 8774)]
-    return [str(d) for d in edit.doors(texts, held)], [str(d) for d in edit.left_open(texts, held)]
+    return [str(d) for d in haproxy.doors(texts, held)], [
+        str(d) for d in haproxy.left_open(texts, held)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_database_broker_and_cache_are_no_doors() -> None:
 )
 def test_statistics_alone_are_spared(lines: str, doors: list[str]) -> None:
     texts = {"a": f"{DEFAULTS}listen page\n  bind {VIP}:8774\n{lines}"}
-    assert [str(one) for one in edit.doors(texts, [(VIP, 8774)])] == doors
+    assert [str(one) for one in haproxy.doors(texts, [(VIP, 8774)])] == doors
 
 
 def test_a_port_that_one_open_section_shares_is_left_open() -> None:
@@ -74,21 +76,21 @@ def test_a_port_that_one_open_section_shares_is_left_open() -> None:
         "a": f"{DEFAULTS}listen page\n  bind 10.0.0.11:8774\n  stats enable\n",
         "b": API.replace("{bind}", f"{VIP}:8774"),
     }
-    assert [str(one) for one in edit.left_open(texts, [(VIP, 8774)])] == ["10.0.0.10:8774"]
+    assert [str(one) for one in haproxy.left_open(texts, [(VIP, 8774)])] == ["10.0.0.10:8774"]
 
 
 def test_the_defaults_of_another_file_hold() -> None:
     texts = {"a": DEFAULTS, "b": API.replace("{bind}", f"{VIP}:8774")}
-    assert edit.doors(texts, [(VIP, 8774)]) == [Door(VIP, 8774, http=True)]
-    shut = edit.closed(texts, None)
+    assert haproxy.doors(texts, [(VIP, 8774)]) == [Door(VIP, 8774, http=True)]
+    shut = haproxy.closed(texts, None)
     assert shut["a"] == DEFAULTS
     assert "http-request return status 503" in shut["b"]
 
 
 def test_every_byte_of_the_original_stays() -> None:
     text = "listen a\r\n\tbind :80\x0c # \udce4 \x85\r\n  server a b:80"
-    shut = edit.closed({"a": text}, None)["a"]
-    assert [line for line in shut.split("\n") if edit.MARK not in line] == text.split("\n")
+    shut = haproxy.closed({"a": text}, None)["a"]
+    assert [line for line in shut.split("\n") if haproxy.MARK not in line] == text.split("\n")
 
 
 @pytest.mark.parametrize(

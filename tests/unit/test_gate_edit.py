@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from migrate import listeners
-from migrate.gate import edit
 from migrate.onhost.haproxy import without_ours
 from migrate.services.base import ApiPort, Recipe
 from migrate.settings import VirtualIp
+from migrate.takeover import listeners
+from migrate.takeover.gate import haproxy
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("haproxy/*/source.cfg"))
 OWN = ["10.0.0.11", "10.0.0.21", "127.0.0.0/8"]
@@ -32,7 +32,7 @@ def same(path: Path, text: str) -> bool:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_closed_to_users(case: Path) -> None:
     source = (case / "source.cfg").read_text()
-    closed = edit.closed({"a": source}, OWN)["a"]
+    closed = haproxy.closed({"a": source}, OWN)["a"]
     assert same(case / "users.cfg", closed)
     assert without_ours(closed) == source
 
@@ -40,7 +40,7 @@ def test_closed_to_users(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_closed_to_all(case: Path) -> None:
     source = (case / "source.cfg").read_text()
-    closed = edit.closed({"a": source}, None)["a"]
+    closed = haproxy.closed({"a": source}, None)["a"]
     assert same(case / "all.cfg", closed)
     assert without_ours(closed) == source
 
@@ -67,16 +67,17 @@ def test_what_the_target_gets(case: Path) -> None:
 
 def test_closing_twice_is_closing_once() -> None:
     source = (CASES[0] / "source.cfg").read_text()
-    once = edit.closed({"a": source}, OWN)["a"]
-    assert [s.name for s in edit.sections(once)] == [s.name for s in edit.sections(source)]
+    once = haproxy.closed({"a": source}, OWN)["a"]
+    assert [s.name for s in haproxy.sections(once)] == [s.name for s in haproxy.sections(source)]
     assert all(
-        a.lines == b.lines for a, b in zip(edit.sections(once), edit.sections(source), strict=True)
+        a.lines == b.lines
+        for a, b in zip(haproxy.sections(once), haproxy.sections(source), strict=True)
     )
 
 
 def test_a_thousand_hosts_fit_into_haproxys_lines() -> None:
     own = [f"10.0.{i // 250}.{i % 250}" for i in range(1000)]
     source = "listen a\n    mode http\n    bind *:80\n    server a 10.0.0.11:80\n"
-    closed = edit.closed({"a": source}, own)["a"]
+    closed = haproxy.closed({"a": source}, own)["a"]
     assert max(len(line.split()) for line in closed.splitlines() if "acl" in line) < 64
     assert all(one in closed for one in own)

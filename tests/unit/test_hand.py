@@ -13,11 +13,11 @@ import pytest
 
 from migrate import claim, hand
 from migrate.errors import StepError, UnreachableError
-from migrate.gate import timer
 from migrate.journal import Journal, State
 from migrate.plan import Phase, Plan, Step
 from migrate.runner import Runner
 from migrate.session import Session
+from migrate.takeover.gate import reopen_timer
 
 
 def step(name: str, act: Callable[[], None], needs: tuple[str, ...] = ()) -> Step:
@@ -47,7 +47,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     monkeypatch.setattr(hand, "apart", lambda context: context)
     monkeypatch.setattr(hand, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(hand, "ASK_SECONDS", 0.0)
-    monkeypatch.setattr(timer, "left", lambda _: None)
+    monkeypatch.setattr(reopen_timer, "left", lambda _: None)
     journal = Journal(tmp_path / "journal", "cutover")
     context: Any = SimpleNamespace(
         home=tmp_path,
@@ -174,7 +174,7 @@ def test_the_window_ends_at_its_limit(
             raise UnreachableError("old: cannot be reached", "old")
         return 0.4 - (asked[-1] - asked[0])
 
-    monkeypatch.setattr(timer, "left", left)
+    monkeypatch.setattr(reopen_timer, "left", left)
     session = make(steps(*(lambda: time.sleep(0.1) for _ in range(50))))
     began = time.monotonic()
     with hand.watching(session) as opened:
@@ -185,7 +185,7 @@ def test_the_window_ends_at_its_limit(
 
 
 def test_a_watch_of_an_earlier_run_says_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timer, "left", lambda _: 0.0)
+    monkeypatch.setattr(reopen_timer, "left", lambda _: 0.0)
     session = make(steps(lambda: time.sleep(0.2)))
     with hand.watching(session):
         session.runner(Phase.CUTOVER).advance()

@@ -6,10 +6,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from migrate import listeners, proxy
-from migrate.gate.edit import sections
 from migrate.services.base import ApiPort, Recipe
 from migrate.settings import VirtualIp
+from migrate.takeover import listeners, proxy
+from migrate.takeover.gate.haproxy import sections
 
 RECIPES = (Recipe(project="nova", user="nova", apis=(ApiPort(name="nova", port=8774),)),)
 ADDRESSES = (

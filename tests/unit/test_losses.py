@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from migrate import markers, vip
+from migrate import markers
 from migrate.errors import MigrateError
 from migrate.phases import rollback
 from migrate.show import Screen
+from migrate.takeover import virtual_ip
 from migrate.terminal import TERMINAL
 from migrate.verify import boot, losses
 from migrate.verify.listing import Listing, _plain, kinds
@@ -242,7 +243,7 @@ def test_users_may_have_written_as_soon_as_the_address_has_moved(
         return ask
 
     monkeypatch.setattr(markers, "stage", answers(stage))
-    monkeypatch.setattr(vip, "taken", answers(taken))
+    monkeypatch.setattr(virtual_ip, "taken", answers(taken))
     no_context: Any = None
     assert rollback._released(no_context) is serves
 

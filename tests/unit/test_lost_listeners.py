@@ -16,9 +16,9 @@ import pytest
 
 from migrate.checks import listeners
 from migrate.checks.finding import Severity
-from migrate.gate.edit import sections
-from migrate.listeners import listeners as served_by
 from migrate.onhost import certificates, knock, record
+from migrate.takeover.gate.haproxy import sections
+from migrate.takeover.listeners import listeners as served_by
 from tests.unit import fakes
 from tests.unit.test_after_verify import Handler, certificate
 

@@ -12,11 +12,11 @@ import pytest
 
 from migrate import claim, hand, lock
 from migrate.errors import StepError
-from migrate.gate import timer
 from migrate.journal import Journal
 from migrate.plan import Phase, Plan, Step
 from migrate.runner import Runner
 from migrate.session import Session
+from migrate.takeover.gate import reopen_timer
 from migrate.terminal import LOG, Terminal
 
 
@@ -68,7 +68,7 @@ def failing(error: BaseException, times: int, then: Callable[..., Any]) -> Calla
 def test_an_abort_is_heeded_after_any_error(
     session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(timer, "left", failing(error, 3, lambda _: None))
+    monkeypatch.setattr(reopen_timer, "left", failing(error, 3, lambda _: None))
     monkeypatch.setattr(hand, "asked", failing(error, 3, hand.asked))
     monkeypatch.setattr(claim, "interrupt", failing(error, 1, lambda _: []))
     with hand.watching(session) as opened:
@@ -91,7 +91,7 @@ def test_the_limit_holds_while_the_watch_cannot_be_asked(
             raise TypeError("a bug")
         return 0.3
 
-    monkeypatch.setattr(timer, "left", left)
+    monkeypatch.setattr(reopen_timer, "left", left)
     with hand.watching(session) as opened:
         opened.set()
         with pytest.raises(StepError, match="the window took longer than 30 s"):

@@ -9,8 +9,8 @@ from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.places import places
 from migrate.errors import StepError
-from migrate.gate import doors
 from migrate.inflight import InFlight, in_flight
+from migrate.takeover.gate import close
 
 POLL_SECONDS = 0.5
 TOLD = 20
@@ -64,8 +64,8 @@ def _stacks(context: Context) -> list[str]:
 
 def drained(context: Context) -> bool:
     """Whether the doors are closed and nothing is in flight behind them."""
-    if not doors.closed(context, "users"):
+    if not close.closed(context, "users"):
         return False
-    if doors.closed(context, "all"):  # which only a drained cloud gets
+    if close.closed(context, "all"):  # which only a drained cloud gets
         return True
     return not in_flight_now(context, admin_at(context, context.source.first))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from migrate.gate.edit import BIND, Section, sections
 from migrate.services.base import ApiPort, Recipe
 from migrate.settings import VirtualIp
+from migrate.takeover.gate.haproxy import BIND, Section, sections
 
 STANDARD = {
     "mode": "mode http",

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context
 from migrate.errors import PreconditionError
-from migrate.gate import edit
 from migrate.host import Host
 from migrate.onhost import call
+from migrate.takeover.gate import haproxy
 
 ADDRESSES = """
 import json, subprocess
@@ -30,7 +30,7 @@ def close(context: Context, depth: str) -> None:
             raise PreconditionError(
                 f"{host.name}: no HAProxy runs there; the cloud can only be closed in HAProxy"
             )
-        call(host, "haproxy.close", depth, edit.closed(state["original"], own))
+        call(host, "haproxy.close", depth, haproxy.closed(state["original"], own))
 
 
 def close_target(context: Context) -> None:
@@ -39,7 +39,7 @@ def close_target(context: Context) -> None:
     for host in context.target.controllers:
         state = call(host, "haproxy.state")
         if state["running"]:
-            call(host, "haproxy.close", "users", edit.closed(state["original"], own))
+            call(host, "haproxy.close", "users", haproxy.closed(state["original"], own))
 
 
 def closed(context: Context, depth: str) -> bool:

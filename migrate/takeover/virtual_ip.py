@@ -19,8 +19,8 @@ from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 from migrate.onhost import call
 from migrate.plan import Impact, Phase, Step
-from migrate.proxy import STAGED_KEEPALIVED
 from migrate.services.base import Recipe
+from migrate.takeover.proxy import STAGED_KEEPALIVED
 
 PROBE_SECONDS = 0.4
 PROVE_SECONDS = (0.4, 1.0, 2.0)  # a busy host answers late

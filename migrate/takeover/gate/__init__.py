@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrate.cloud import Context
-from migrate.gate import doors, proof, timer
-from migrate.gate.drain import drain, drained
 from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
+from migrate.takeover.gate import close, proof, reopen_timer
+from migrate.takeover.gate.drain import drain, drained
 
 
 def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
@@ -17,9 +17,9 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         id="gate.timer",
         title="Arm the watch that reopens the source",
         phase=Phase.CUTOVER,
-        done=timer.armed,
-        apply=timer.arm,
-        revert=timer.remove,
+        done=reopen_timer.armed,
+        apply=reopen_timer.arm,
+        revert=reopen_timer.remove,
         needs=("isolation.proof",),
         estimate=0.5,
     )
@@ -29,7 +29,7 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         phase=Phase.CUTOVER,
         done=lambda context: proof.holds(context, "users"),
         apply=_close_to_users,
-        revert=doors.reopen,
+        revert=close.reopen,
         needs=("gate.timer", "agents.record"),
         impact=Impact.API_CLOSED,
         estimate=0.6,
@@ -60,9 +60,9 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
         id="gate.disarm",
         title="Take the watch away: from here the target decides",
         phase=Phase.CUTOVER,
-        done=timer.disarmed,
-        apply=timer.disarm,
-        revert=timer.arm,
+        done=reopen_timer.disarmed,
+        apply=reopen_timer.disarm,
+        revert=reopen_timer.arm,
         needs=("gate.all", "apis.answer"),
         impact=Impact.API_CLOSED,
         estimate=0.3,
@@ -70,16 +70,16 @@ def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
 
 
 def _close_to_users(context: Context) -> None:
-    doors.close(context, "users")
+    close.close(context, "users")
     proof.prove(context, "users")
 
 
 def _close_to_all(context: Context) -> None:
-    doors.close(context, "all")
+    close.close(context, "all")
     proof.prove(context, "all")
-    doors.end_old_workers(context)
+    close.end_old_workers(context)
 
 
 def _back_to_users(context: Context) -> None:
-    if doors.closed(context, "all"):
-        doors.close(context, "users")
+    if close.closed(context, "all"):
+        close.close(context, "users")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from migrate import certificates, listeners
 from migrate.cloud import Context
 from migrate.errors import PreconditionError
 from migrate.host import Host
@@ -18,6 +17,7 @@ from migrate.onhost import call
 from migrate.plan import Phase, Step
 from migrate.services.base import Recipe
 from migrate.settings import VirtualIp
+from migrate.takeover import certificates, listeners
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
 STAGED_KEEPALIVED = "/var/lib/migrate/keepalived.conf"

@@ -13,19 +13,19 @@ from ipaddress import ip_address, ip_network
 
 from migrate.cloud import Context
 from migrate.errors import StepError
-from migrate.gate import doors, edit
-from migrate.gate.edit import MESSAGE, Door
 from migrate.host import Host
 from migrate.onhost import call, knock, listening
+from migrate.takeover.gate import close, haproxy
+from migrate.takeover.gate.haproxy import MESSAGE, Door
 
 TRIAL_SECONDS = 60.0
 
 
 def holds(context: Context, depth: str) -> bool:
     """Whether the source is closed to *depth*, or deeper, and nothing says otherwise."""
-    if not doors.closed(context, depth):
+    if not close.closed(context, depth):
         return False
-    if depth == "users" and doors.closed(context, "all"):
+    if depth == "users" and close.closed(context, "all"):
         return True
     return not wrong(context, depth)
 
@@ -41,7 +41,7 @@ def prove(context: Context, depth: str) -> None:
 
 def wrong(context: Context, depth: str) -> list[str]:
     """What is not closed as it should be on any source controller, a line each."""
-    own = doors.own_addresses(context)
+    own = close.own_addresses(context)
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(
             lambda host: _wrong_at(context, host, depth, own), context.source.controllers
@@ -53,9 +53,9 @@ def wrong(context: Context, depth: str) -> list[str]:
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:
     state = call(host, "haproxy.state")
     sockets = [(address, port) for address, port in call(host, "haproxy.sockets")["own"]]
-    if left := edit.left_open(state["original"], sockets):
+    if left := haproxy.left_open(state["original"], sockets):
         return [f"{door} is bound by no section that was closed" for door in left]
-    shut = edit.doors(state["original"], sockets)
+    shut = haproxy.doors(state["original"], sockets)
     passes = depth == "users"
     told = _called(context, host, shut, own, passes)
     if unsure := [door for door in shut if told[door] is None]:
@@ -100,7 +100,7 @@ def _called(
     context: Context, host: Host, shut: list[Door], own: list[str], passes: bool
 ) -> dict[Door, str | None]:
     """The same by calls at *host* itself, from here and from a host of the cloud."""
-    here: list[str] = host.python(doors.ADDRESSES)
+    here: list[str] = host.python(close.ADDRESSES)
     virtual = [str(one.address) for one in context.source.virtual_ips]
     targets: list[tuple[Door, str]] = []
     for door in shut:

@@ -22,7 +22,7 @@ from migrate.services.base import Recipe
 
 PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()
 MODULES: dict[str, list[str]] = yaml.safe_load(
-    resources.files(__package__).joinpath("early.yaml").read_text()
+    resources.files(__package__).joinpath("preload.yaml").read_text()
 )
 SECONDS = 300.0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate import listeners
 from migrate.cloud import Context
-from migrate.gate.edit import sections
 from migrate.onhost import call
+from migrate.takeover import listeners
+from migrate.takeover.gate.haproxy import sections
 
 
 def named(context: Context, texts: list[str]) -> list[str]:

@@ -17,11 +17,11 @@ from migrate.cloud import Context
 from migrate.cloud import ends as named
 from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
-from migrate.gate.doors import ADDRESSES
 from migrate.host import Host
 from migrate.onhost import call
 from migrate.plan import Phase, Step
 from migrate.services.base import Recipe
+from migrate.takeover.gate.close import ADDRESSES
 
 PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
 OURS = (3306, 4369, 25672)  # what nobody on the source's controllers has to do with

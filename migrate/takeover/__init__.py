@@ -1,0 +1,1 @@
+"""The window: gate, drain, fence, isolation, starting, the virtual IP, agents."""
