@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from migrate import hand, lock, serving
+from migrate import hand, serving
 from migrate.cloud import apart
 from migrate.command import at_work, shared, stack_name, take_over
+from migrate.engine import state_lock
+from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
 from migrate.phases import abort as out
 from migrate.phases import machines
 from migrate.phases import status as now
-from migrate.plan import Phase
 from migrate.session import context_of, opened
 from migrate.show import Progress, Screen
 from migrate.verify import noticed
@@ -33,7 +34,9 @@ def hold(stack: str, as_json: bool, reason: str) -> None:
                 "the window is open already, there is nothing to hold: `migrate abort` undoes it"
             )
         hand.ask(session.home, hand.HOLD, reason)
-        session.remark("hold", f"asked by {lock.myself()}: the window does not open until released")
+        session.remark(
+            "hold", f"asked by {state_lock.myself()}: the window does not open until released"
+        )
         screen.answer(now.status(session))
 
 
@@ -48,7 +51,7 @@ def release(stack: str, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
     with opened(stack_name(stack), "release", changes=False, tell=screen.remark) as session:
         if hand.withdraw(session.home, hand.HOLD):
-            session.remark("hold", f"released by {lock.myself()}")
+            session.remark("hold", f"released by {state_lock.myself()}")
         else:
             screen.say("nothing was held")
         screen.answer(now.status(session))
@@ -66,7 +69,7 @@ def abort(stack: str, as_json: bool, take_over: bool) -> None:
     screen = Screen(as_json=as_json)
     stack = stack_name(stack)
     with opened(stack, "status", changes=False) as session:
-        if holder := lock.held_by(session.home):
+        if holder := state_lock.held_by(session.home):
             out.request(session, holder, screen.remark)
             screen.remark(f"Aborted: {serving.told(session.context)}.")
             screen.answer(now.status(session))

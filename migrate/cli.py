@@ -15,8 +15,9 @@ from migrate import stack as pulumi_stack
 from migrate.backup import store as place
 from migrate.checks import access
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.command import at_work, execute, past, refuse_missing, shared, stack_name, take_over
+from migrate.engine.finding import Finding, Severity
+from migrate.engine.plan import Phase, Plan
 from migrate.errors import (
     JournalError,
     MigrateError,
@@ -30,7 +31,6 @@ from migrate.phases import follow as ready
 from migrate.phases import proof, readiness
 from migrate.phases import rollback as back
 from migrate.phases import status as now
-from migrate.plan import Phase, Plan
 from migrate.report import write_report
 from migrate.session import Session, context_of, opened
 from migrate.show import (

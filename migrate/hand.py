@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate import claim, lock, papers
 from migrate.cloud import apart
+from migrate.engine import cloud_lock, state_directory, state_lock
+from migrate.engine.journal import BEGUN, State
+from migrate.engine.runner import Runner
 from migrate.errors import MigrateError, StepError
-from migrate.journal import BEGUN, State
-from migrate.runner import Runner
 from migrate.session import Session
 from migrate.takeover.gate import reopen_timer
 
@@ -34,11 +34,11 @@ HOLD_SECONDS = 24 * 3600.0
 def ask(home: Path, what: str, reason: str = "") -> None:
     """Leave the request *what* for the run at work, or for the next one."""
     said = {
-        "who": lock.myself(),
+        "who": state_lock.myself(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "reason": reason,
     }
-    papers.keep(home / what, json.dumps(said))
+    state_directory.keep(home / what, json.dumps(said))
 
 
 def asked(home: Path, what: str) -> str:
@@ -139,7 +139,7 @@ def _heeded(session: Session, too_long: bool) -> bool:
 def interrupt(session: Session) -> None:
     """End what the running steps have running on the hosts; `claim.resume` lets the run go on."""
     try:
-        found = claim.interrupt(session.context)
+        found = cloud_lock.interrupt(session.context)
     except Exception as error:  # the run was stopped all the same
         found = [repr(error)]
     for wrong in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrate.plan import Impact, Phase, Step
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 from migrate.verify import views
 

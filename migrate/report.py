@@ -10,12 +10,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from migrate import papers
+from migrate.engine import state_directory
+from migrate.engine.window import Span, window
 from migrate.images.plan import PROVEN
 from migrate.phases.status import status
 from migrate.session import Session
 from migrate.verify import noticed
-from migrate.window import Span, window
 
 ROW, WIDTH, LABEL = 18, 1000, 230
 
@@ -23,9 +23,9 @@ ROW, WIDTH, LABEL = 18, 1000, 230
 def write_report(session: Session) -> Path:
     """Write `report.html` and `report.json` (0600) from the journal and the stored proofs."""
     found = gather(session)
-    papers.keep(session.home / "report.json", json.dumps(found, indent=2, default=str))
+    state_directory.keep(session.home / "report.json", json.dumps(found, indent=2, default=str))
     page = _template().render(found=found, bars=bars(session), row=ROW, width=WIDTH, label=LABEL)
-    return papers.keep(session.home / "report.html", page)
+    return state_directory.keep(session.home / "report.html", page)
 
 
 def gather(session: Session) -> dict[str, Any]:

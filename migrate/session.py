@@ -7,14 +7,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrate import claim, lock, settings
+from migrate import settings
 from migrate.cloud import Context, connect
+from migrate.engine import cloud_lock, state_lock
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Phase, Plan
+from migrate.engine.runner import Observer, Runner
 from migrate.errors import JournalError, SettingsError
-from migrate.journal import Journal
 from migrate.phases.compose import compose
-from migrate.plan import Phase, Plan
 from migrate.run import Run
-from migrate.runner import Observer, Runner
 from migrate.services import chosen
 
 
@@ -81,12 +82,12 @@ def opened(
         finally:
             journal.close()
         return
-    take_over = take_over or claim.asked_to_take_over(stack)
-    with lock.held(context.home, command) as mine:
+    take_over = take_over or cloud_lock.asked_to_take_over(stack)
+    with state_lock.held(context.home, command) as mine:
         journal = Journal(context.home / "journal", command)
         session = Session(context, compose(context), journal, tell)
         try:
-            with claim.held(context, mine, session.remark, take_over=take_over):
+            with cloud_lock.held(context, mine, session.remark, take_over=take_over):
                 yield session
         finally:
             journal.close()

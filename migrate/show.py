@@ -15,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from migrate.checks.finding import Finding, Severity
+from migrate.engine.finding import Finding, Severity
+from migrate.engine.journal import State
+from migrate.engine.plan import Plan, Step
 from migrate.errors import MigrateError
-from migrate.journal import State
-from migrate.plan import Plan, Step
 from migrate.terminal import TERMINAL
 from migrate.verify.losses import Losses
 

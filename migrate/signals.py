@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 
 from migrate import hand
-from migrate.runner import Runner
+from migrate.engine.runner import Runner
 from migrate.session import Session
 
 STOPPED = "stopped by the operator"

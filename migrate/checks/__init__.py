@@ -41,8 +41,8 @@ from migrate.checks import (
     virtual_ip,
 )
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError, UnreachableError
 
 CHECKS: tuple[Check, ...] = (

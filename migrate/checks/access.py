@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import NoReturn, cast
 
 from migrate.checks.check import Check, everywhere, hosts
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Cloud, Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, UnreachableError
 from migrate.host import Host
 

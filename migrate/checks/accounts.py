@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from migrate.checks import account_facts, logins
 from migrate.checks.account_facts import PUBLIC, Account, Role
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import session
 from migrate.cloud import Context, urls
 from migrate.database.places import logins as service_logins
+from migrate.engine.finding import Finding, Severity
 
 NAME = "accounts"
 LEAKING = ("ALL PRIVILEGES", "SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN")

@@ -7,8 +7,8 @@ from typing import Any
 
 from migrate.api import SERVICES, Api, ApiError, admin_at
 from migrate.checks.check import Check, everywhere
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 
 NAME = "agents"
 

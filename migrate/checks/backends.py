@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from migrate.checks import options
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.options import Options
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 from migrate.services.base import Recipe
 

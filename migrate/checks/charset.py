@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import Database, service_schemata, session
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 
 NAME = "charset"
 NARROW = ("latin1", "ascii", "cp1252")

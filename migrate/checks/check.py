@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from migrate.checks.finding import Finding
 from migrate.cloud import Context
+from migrate.engine.finding import Finding
 from migrate.host import Host
 
 One = TypeVar("One")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from migrate.checks.check import Check, everywhere, hosts
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 
 NAME = "clock"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import SYSTEM, Database, session
 from migrate.cloud import Context
 from migrate.database.places import places
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
 
 NAME = "database"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import SYSTEM, Database, Row, service_schemata, session
 from migrate.cloud import Context
 from migrate.database.connection import IDENTIFIER
+from migrate.engine.finding import Finding, Severity
 
 NAME = "definitions"
 NARROW = ("Compact", "Redundant")  # formats whose keys end at 767 bytes

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from migrate.checks import options
 from migrate.checks.account_facts import RESOLVE
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.scope_facts import Endpoint, endpoints
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.services import RECIPES
 
 NAME = "endpoints"

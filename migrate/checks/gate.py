@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from migrate.checks.check import Check, everywhere
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError
 from migrate.host import Host
 from migrate.onhost import call, listening

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from migrate.checks.check import Check, everywhere
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 from migrate.onhost import call
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 
 from migrate import releases
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import Row, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
 from migrate.database.places import places
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 
 NAME = "leftovers"

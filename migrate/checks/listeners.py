@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from migrate.checks import scope, scope_facts, traces
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError
 from migrate.onhost import call, listening
 from migrate.takeover import certificates, listeners, proxy

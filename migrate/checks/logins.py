@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, urls
 from migrate.database.places import Place, logins
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 
 NAME = "logins"

@@ -9,12 +9,12 @@ import hashlib
 import json
 import re
 
-from migrate import papers
 from migrate.checks.check import Check, everywhere
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.database import rehearsal
 from migrate.database.places import Place, places
+from migrate.engine import state_directory
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 from migrate.services.base import Recipe
 
@@ -38,7 +38,7 @@ def run(context: Context) -> list[Finding]:
         for recipe, (digest, wrong) in zip(recipes, told, strict=True)
         if not wrong
     }
-    papers.keep(context.home / RECORD, json.dumps(good))
+    state_directory.keep(context.home / RECORD, json.dumps(good))
     return [
         Finding(
             NAME,

@@ -13,11 +13,11 @@ import pymysql
 import yaml
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
 from migrate.database.places import Place, places
+from migrate.engine.finding import Finding, Severity
 
 NAME = "online-migrations"
 ABSENT = (1054, 1146)  # unknown column, unknown table: another release's

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, admin
+from migrate.engine.finding import Finding, Severity
 from migrate.inflight import in_flight
 
 NAME = "operations"

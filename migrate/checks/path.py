@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrate import releases
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 
 NAME = "path"

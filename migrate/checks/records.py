@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
 from migrate.database.places import places
+from migrate.engine.finding import Finding, Severity
 
 NAME = "records"
 MANY = 10_000  # deleted rows that are worth to be removed before they are copied and compared

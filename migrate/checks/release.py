@@ -6,8 +6,8 @@ import json
 
 from migrate import releases
 from migrate.checks.check import Check, everywhere
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
 from migrate.host import Host
 

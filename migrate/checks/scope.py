@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from migrate.checks import scope_facts, traces
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.scope_facts import Endpoint, Facts
 from migrate.checks.traces import Trace
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.services import RECIPES
 
 NAME = "scope"

@@ -17,9 +17,9 @@ from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context
 from migrate.database import progress
 from migrate.database.places import places
+from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
 from migrate.host import Host
-from migrate.markers import SCHEMA
 from migrate.onhost import call
 from migrate.takeover.fence import control
 from migrate.takeover.gate.close import own_addresses

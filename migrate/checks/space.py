@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 
 NAME = "space"

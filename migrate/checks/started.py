@@ -11,10 +11,10 @@ from fnmatch import fnmatch
 from typing import Any
 
 from migrate.checks.check import Check, everywhere
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.onhost import call

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from migrate.api import Api, admin_at
 from migrate.checks import options
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.options import Options
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 
 NAME = "tokens"
 # a volume is attached and moved by their calls of each other; which program makes them

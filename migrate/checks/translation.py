@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding
 from migrate.cloud import Context
+from migrate.engine.finding import Finding
 
 NAME = "translation"
 

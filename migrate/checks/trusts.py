@@ -13,12 +13,12 @@ from typing import Any
 from migrate.api import Api
 from migrate.checks import options
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.checks.sql import Database, Row, session
 from migrate.checks.tokens import administrator
 from migrate.cloud import Context
 from migrate.database.connection import quoted
 from migrate.database.places import Place, places
+from migrate.engine.finding import Finding, Severity
 
 NAME = "trusts"
 SHOWN = 10  # stacks of a kind that are named

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, urls
 from migrate.cloud.values import Values
 from migrate.configuration import project
 from migrate.configuration.translate import CHECK
 from migrate.database.places import cell_urls
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
 from migrate.host import Host
 from migrate.onhost import call, source

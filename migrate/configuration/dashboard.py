@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrate.checks.finding import Finding, Severity
 from migrate.configuration import mapping
 from migrate.configuration.files import File
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
 from migrate.host import Host
 from migrate.onhost import source as program

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud.ends import strings
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration.files import File
 from migrate.configuration.translate import CHECK
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 
 # services make what they need in these by themselves

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from migrate import markers
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.configuration import broker, files, keys, project, rules, volumes
 from migrate.configuration.translate import CHECK
+from migrate.engine import markers
+from migrate.engine.finding import Finding, Severity
+from migrate.engine.plan import Action, Phase, Step
 from migrate.errors import PreconditionError, StepError
-from migrate.plan import Action, Phase, Step
 from migrate.services.base import Recipe
 
 WORKERS = 4

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
 from migrate.configuration import files, validators
 from migrate.configuration.translate import CHECK
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.services.base import Recipe

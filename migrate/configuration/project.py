@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from migrate import releases
-from migrate.checks.finding import Finding
 from migrate.cloud import Context
 from migrate.configuration import (
     dashboard,
@@ -24,6 +23,7 @@ from migrate.configuration import (
 )
 from migrate.configuration.files import File
 from migrate.configuration.translate import Aids, Translation, translate
+from migrate.engine.finding import Finding
 from migrate.host import Host
 from migrate.services.base import Recipe
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, ends
 from migrate.configuration.translate import CHECK
+from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration.mapping import Mapping
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
+from migrate.engine.finding import Finding, Severity
 
 CHECK = "configuration"
 ROOTWRAP = re.compile(r"(?<![\w/.-])(?:/usr(?:/local)?/bin/)?([a-z]+-rootwrap(?:-daemon)?)(?=\s|$)")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.cloud.ini import Ini
 from migrate.configuration import rules
 from migrate.configuration.translate import CHECK, together_with
 from migrate.database import connection
 from migrate.database.places import places
+from migrate.engine.finding import Finding, Severity
 
 PROJECT = "cinder"
 USED = "SELECT host, count(*) FROM {volumes} WHERE NOT deleted AND host IS NOT NULL GROUP BY host"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate import markers, papers
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint
 from migrate.database.places import known, known_logins
+from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 
@@ -52,7 +52,7 @@ def take(context: Context) -> None:
     source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     source.write(PATH, text, mode=0o600)
     source.write(NAME, f"{digest(taken)} {markers.fencing(context)}", mode=0o600)
-    papers.keep(context.home / "fingerprint.json", text)
+    state_directory.keep(context.home / "fingerprint.json", text)
 
 
 def kept(context: Context) -> Fingerprint | None:

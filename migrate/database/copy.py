@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate import markers, transfer
+from migrate import transfer
 from migrate.cloud import Context
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
 from migrate.database.places import known
+from migrate.engine import markers
 from migrate.errors import StepError
 
 STREAMS = 2

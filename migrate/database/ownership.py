@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate import markers
 from migrate.cloud import Context
 from migrate.database import accounts, connection, progress, settings
 from migrate.database.fingerprint import Fingerprint
 from migrate.database.places import known_logins
+from migrate.engine import markers
 from migrate.errors import PreconditionError
 from migrate.host import Host
 

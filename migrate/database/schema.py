@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from migrate import markers
 from migrate.cloud import Context
 from migrate.database import (
     baseline,
@@ -15,8 +14,9 @@ from migrate.database import (
     warm,
 )
 from migrate.database.places import known
+from migrate.engine import markers
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import PreconditionError, StepError
-from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 

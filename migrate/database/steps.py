@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from migrate import markers
 from migrate.cloud import Context
 from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
-from migrate.plan import Impact, Phase, Step
+from migrate.engine import markers
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 

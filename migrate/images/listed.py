@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.places import places
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import StepError
 from migrate.host import Host
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from functools import partial
 
-from migrate import markers, papers
 from migrate.cloud import Context
+from migrate.engine import markers, state_directory
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.images import held, listed
-from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 PROVEN = "images.json"  # among the papers, for the report
@@ -107,7 +107,7 @@ def _prove(context: Context) -> None:
     for host in context.target.controllers:
         held.stamp(host, PROOF, images)
     told = {"files": len(images), "bytes": sum(image.size or 0 for image in images)}
-    papers.keep(context.home / PROVEN, json.dumps(told))
+    state_directory.keep(context.home / PROVEN, json.dumps(told))
 
 
 def _copied(context: Context) -> list[listed.Image]:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from migrate import hand, lock, markers
+from migrate import hand
+from migrate.engine import markers, state_lock
+from migrate.engine.journal import State
+from migrate.engine.plan import Phase
+from migrate.engine.runner import Observer, Runner
 from migrate.errors import PreconditionError, StepError
 from migrate.hand import ABORT, POINT_OF_RELEASE
-from migrate.journal import State
 from migrate.phases.rollback import rollback_of
-from migrate.plan import Phase
-from migrate.runner import Observer, Runner
 from migrate.session import Session
 from migrate.takeover.gate.reopen_timer import BACK_SECONDS
 
@@ -39,7 +40,7 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
     if last and last[-1].startswith("refused"):
         _refuse_moved(session, sure=True)
     _until(
-        lambda: not lock.held_by(session.home),
+        lambda: not state_lock.held_by(session.home),
         BACK_SECONDS,
         f"{named}, is still going back; see `migrate status`",
     )
@@ -57,7 +58,9 @@ def abort(session: Session, notify: Observer) -> None:
         _refuse_moved(session, sure=True)
     if not session.journal.is_empty() and not session.journal.begun(Phase.CUTOVER):
         raise PreconditionError("no window is open: there is nothing to abort")
-    session.remark("abort", f"undoing the window in the place of a run that died: {lock.myself()}")
+    session.remark(
+        "abort", f"undoing the window in the place of a run that died: {state_lock.myself()}"
+    )
     with Runner.unstoppable():
         rollback_of(session, notify, Phase.CUTOVER)
 

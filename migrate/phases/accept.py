@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from migrate import markers
+from migrate.engine import markers
+from migrate.engine.plan import Phase
+from migrate.engine.runner import Observer
 from migrate.errors import PreconditionError
-from migrate.plan import Phase
-from migrate.runner import Observer
 from migrate.session import Session
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from migrate import holds, images, listings, markers, transfer
+from migrate import holds, images, listings, transfer
 from migrate.cloud import Context
 from migrate.configuration import plan as configuration
 from migrate.database.steps import steps as database_steps
-from migrate.plan import Plan, Step
+from migrate.engine import markers
+from migrate.engine.plan import Plan, Step
 from migrate.services.base import Recipe
 from migrate.takeover import (
     agents,

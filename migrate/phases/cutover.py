@@ -8,18 +8,19 @@ import traceback
 from collections.abc import Collection
 from contextlib import suppress
 
-from migrate import claim, hand, markers, serving
+from migrate import hand, serving
+from migrate.engine import cloud_lock, markers
+from migrate.engine.journal import BEGUN, State
+from migrate.engine.plan import Phase, Step
+from migrate.engine.runner import Observer, Runner
+from migrate.engine.window import window
 from migrate.errors import LockedError, MigrateError, StepError
 from migrate.hand import POINT_OF_RELEASE
-from migrate.journal import BEGUN, State
 from migrate.phases.follow import follow
-from migrate.plan import Phase, Step
-from migrate.runner import Observer, Runner
 from migrate.session import Session
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import noticed, views
-from migrate.window import window
 
 FRESH_SECONDS = 300.0
 AGAIN_SECONDS = 20.0  # the source stays closed while the way back is tried again
@@ -123,7 +124,7 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
     """Undo the window after *error* and raise StepError that says how things are now."""
     with Runner.unstoppable():
         try:
-            claim.resume(session.context)
+            cloud_lock.resume(session.context)
             with suppress(MigrateError):  # what is needed of that host says so below
                 reopen_timer.extend(session.context)
             _retreat(runner)

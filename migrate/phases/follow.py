@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from migrate import markers
-from migrate.plan import Phase
-from migrate.runner import Observer
+from migrate.engine import markers
+from migrate.engine.plan import Phase
+from migrate.engine.runner import Observer
 from migrate.session import Session
 
 

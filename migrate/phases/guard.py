@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from migrate import claim, markers
 from migrate.cloud import Context
+from migrate.engine import cloud_lock, markers
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Phase
 from migrate.errors import MigrateError
-from migrate.journal import Journal
 from migrate.phases import rollback
-from migrate.plan import Phase
 from migrate.session import context_of, opened
 
 GO_BACK = "MIGRATE_GO_BACK"
@@ -40,7 +40,7 @@ def refuse_beside(stack: str) -> str | None:
 
     Whatever Pulumi would make, change or restart there, the run counts on.
     """
-    who = claim.at_work(context_of(stack))
+    who = cloud_lock.at_work(context_of(stack))
     if not who:
         return None
     return (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate import claim
 from migrate.cloud import Cloud, Context
+from migrate.engine import cloud_lock
+from migrate.engine.markers import SCHEMA, STAGES
 from migrate.errors import MigrateError
 from migrate.host import Host
-from migrate.markers import SCHEMA, STAGES
 from migrate.onhost import call
 
 PATIENCE_SECONDS = 4.0
@@ -55,5 +55,5 @@ def _words(one: dict[str, Any]) -> list[str]:
     if watch["state"] == "armed" and not watch["alive"]:
         words.append("but the watch does not run")
     if one["lock"]:
-        words.append(f"held by {claim.told(one['lock'])}")
+        words.append(f"held by {cloud_lock.told(one['lock'])}")
     return words or ["nothing of ours"]

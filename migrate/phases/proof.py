@@ -7,12 +7,12 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from migrate import markers, papers
+from migrate.engine import markers, state_directory
+from migrate.engine.window import window
 from migrate.errors import PreconditionError
 from migrate.session import Session
 from migrate.verify import live, views
 from migrate.verify.comparison import MISSING
-from migrate.window import window
 
 FILE = "verification.json"
 
@@ -38,7 +38,7 @@ def verify(session: Session) -> live.Verification:
         "at": time.time(),
     }
     result.document = document
-    papers.keep(session.home / FILE, json.dumps(document, indent=2, default=str))
+    state_directory.keep(session.home / FILE, json.dumps(document, indent=2, default=str))
     return result
 
 

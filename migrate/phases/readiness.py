@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from migrate import markers, releases
+from migrate import releases
 from migrate.cloud import Context
+from migrate.engine import markers
 from migrate.errors import MigrateError
 from migrate.onhost import call
 from migrate.phases.guard import cutover_begun

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate import holds, markers, papers
+from migrate import holds
 from migrate.cloud import Context
+from migrate.engine import markers, state_directory
+from migrate.engine.plan import Phase
+from migrate.engine.runner import Observer
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.host import Host
 from migrate.phases import traces
-from migrate.plan import Phase
-from migrate.runner import Observer
 from migrate.session import Session, opened
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer
@@ -152,7 +153,7 @@ def _kept(session: Session, found: Losses) -> Losses:
 
 
 def _keep(path: Path, found: Losses) -> Path:
-    return papers.keep(path, json.dumps(found.document, indent=1, ensure_ascii=False))
+    return state_directory.keep(path, json.dumps(found.document, indent=1, ensure_ascii=False))
 
 
 def noticing(session: Session) -> AbstractContextManager[None]:

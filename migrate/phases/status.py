@@ -6,12 +6,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from migrate import claim, hand, lock
+from migrate import hand
 from migrate.cloud import apart
-from migrate.journal import State
+from migrate.engine import cloud_lock, state_lock
+from migrate.engine.journal import State
+from migrate.engine.plan import Phase
 from migrate.phases import machines
 from migrate.phases.proof import FILE
-from migrate.plan import Phase
 from migrate.session import Session
 
 REMARKS = 5
@@ -43,8 +44,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     }
     found: dict[str, Any] = {
         "stack": session.context.stack,
-        "held_by": lock.holder(session.home) if held is None else held,
-        "papers": lock.papers(session.home),
+        "held_by": state_lock.holder(session.home) if held is None else held,
+        "papers": state_lock.papers(session.home),
         "phases": phases,
         "unfinished": unfinished,
         "failed": failed,
@@ -109,7 +110,7 @@ def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str
     for lock_ in (one["lock"] for one in source):
         if lock_ and lock_["papers"] != papers:
             return (
-                f"{claim.told(lock_)} is at work, or died: wait for it; if it is dead, "
+                f"{cloud_lock.told(lock_)} is at work, or died: wait for it; if it is dead, "
                 "the same command there goes on, and here with --take-over"
             )
     if any(one["watch"]["state"] in ("reopening", "reopened") for one in source):

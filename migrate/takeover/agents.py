@@ -21,10 +21,10 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.configuration import broker
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 WORKERS = 16

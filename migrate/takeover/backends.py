@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate import markers
 from migrate.cloud import Context
+from migrate.engine import markers
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 
 WAIT_SECONDS = 45.0  # a broker that was killed is back in half of that

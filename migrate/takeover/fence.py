@@ -13,10 +13,10 @@ from typing import Any
 
 from migrate.cloud import Context, urls
 from migrate.database.places import known_logins
+from migrate.engine.plan import Action, Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Action, Impact, Phase, Step
 from migrate.services.base import Recipe
 
 GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed

@@ -12,12 +12,12 @@ from importlib import resources
 
 import yaml
 
-from migrate import markers
 from migrate.cloud import Context
+from migrate.engine import markers
+from migrate.engine.plan import Phase, Step
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Phase, Step
 from migrate.services.base import Recipe
 
 PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 
 from migrate.cloud import Context
+from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Phase, Step
 from migrate.services.base import Recipe
 from migrate.settings import VirtualIp
 from migrate.takeover import certificates, listeners

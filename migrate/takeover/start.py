@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrate.cloud import Context
+from migrate.engine.plan import Action, Check, Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Action, Check, Impact, Phase, Step
 from migrate.services.base import Recipe
 
 START_SECONDS = 90.0

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from migrate.cloud import Context
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 from migrate.onhost import call
-from migrate.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 from migrate.takeover.proxy import STAGED_KEEPALIVED
 

@@ -11,8 +11,8 @@ from queue import Empty, Queue
 from typing import Any
 
 from migrate.api import Api
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.verify import addresses, boot, dashboard, heard, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take

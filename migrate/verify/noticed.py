@@ -19,8 +19,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from migrate import papers
 from migrate.cloud import Context
+from migrate.engine import state_directory
 from migrate.verify import addresses
 
 FILE = "noticed.json"
@@ -172,7 +172,9 @@ class _Record:
             with self._lock:
                 heard = [asdict(one) for one, _ in self._asked]
             found = {"from": self._from, "to": _now(), "ended": ended, "heard": heard}
-            papers.keep(self._path, json.dumps({**self._before, self._command: found}, indent=1))
+            state_directory.keep(
+                self._path, json.dumps({**self._before, self._command: found}, indent=1)
+            )
         except Exception as error:  # a full disk
             if self._wrong != (wrong := repr(error)):
                 self._wrong = wrong

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from migrate import document, papers
+from migrate import document
 from migrate.api import Api, moved
 from migrate.cloud import Context
+from migrate.engine import state_directory
 from migrate.errors import MigrateError
 from migrate.host import Host
 from migrate.verify.listing import Listing, take
@@ -83,16 +84,20 @@ def keep_users(context: Context, host: Host | None = None) -> None:
 
     It may be done while users still work: `keep` tells later what they changed.
     """
-    papers.keep(tokens_path(context), json.dumps(_tokens(context, host)))
+    state_directory.keep(tokens_path(context), json.dumps(_tokens(context, host)))
     names = users(context)
     found = take_all(context, host, names) if names else {}
-    papers.keep(users_path(context), json.dumps({name: one.text() for name, one in found.items()}))
+    state_directory.keep(
+        users_path(context), json.dumps({name: one.text() for name, one in found.items()})
+    )
 
 
 def keep(context: Context, host: Host | None = None) -> None:
     """Write the administrator's listing, when nothing changes any more."""
     found = take_all(context, host, (ADMIN,))
-    papers.keep(admin_path(context), json.dumps({name: one.text() for name, one in found.items()}))
+    state_directory.keep(
+        admin_path(context), json.dumps({name: one.text() for name, one in found.items()})
+    )
 
 
 def kept(context: Context) -> dict[str, Listing]:

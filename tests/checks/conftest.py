@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, connect
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 from tests.lab.rig import Rig, using
 

@@ -10,8 +10,8 @@ import pytest
 
 from migrate import checks
 from migrate.checks import access, clock
-from migrate.checks.finding import Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Severity
 from migrate.host import Host
 from tests.checks.conftest import assert_finds, broken, changed, errors
 

@@ -19,8 +19,8 @@ from migrate.checks import (
     scope,
     shape,
 )
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, admin
+from migrate.engine.finding import Finding, Severity
 from migrate.host import Host
 from tests.checks.conftest import errors
 

@@ -24,8 +24,8 @@ from migrate.checks import (
 )
 from migrate.checks import path as way
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding
 from migrate.cloud import Context, admin
+from migrate.engine.finding import Finding
 from migrate.host import Host
 from tests.checks.conftest import assert_finds, broken, changed, errors
 from tests.lab import upload

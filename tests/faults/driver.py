@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate import cli, report, session, stack
-from migrate.journal import Journal, State
+from migrate.engine.journal import Journal, State
 from migrate.session import Session
 
 DIE_AT, DIED = "DIE_AT", "DIED"

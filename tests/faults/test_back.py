@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from migrate.journal import State
+from migrate.engine.journal import State
+from migrate.engine.plan import Phase
 from migrate.phases.compose import compose
-from migrate.plan import Phase
 from migrate.services import RECIPES
 from tests.faults.bench import Bench
 from tests.faults.conftest import Reference

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from migrate.journal import BEGUN, Event
+from migrate.engine.journal import BEGUN, Event
+from migrate.engine.plan import Phase
 from migrate.phases.compose import compose
-from migrate.plan import Phase
 from migrate.session import context_of
 from migrate.settings import home
 from tests.faults import bench, state

@@ -25,8 +25,8 @@ from migrate.checks import (
     units,
 )
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context, admin
+from migrate.engine.finding import Finding, Severity
 from migrate.session import context_of
 from migrate.verify import views
 from tests.checks.conftest import assert_finds, broken, errors

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from migrate import markers, transfer
+from migrate import transfer
 from migrate.cloud import Context
 from migrate.database import baseline, connection, copy, heads, ownership, schema, steps, warm
 from migrate.database.difference import differences
 from migrate.database.places import known
+from migrate.engine import markers
+from migrate.engine.plan import Step
 from migrate.errors import PreconditionError, StepError
-from migrate.plan import Step
 from migrate.takeover import isolation
 from tests.integration import pair
 

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
-from migrate import claim
+from migrate.engine import cloud_lock
+from migrate.engine.journal import Journal
 from migrate.errors import CommandError, LockedError, StepError, UnreachableError
-from migrate.journal import Journal
 from migrate.phases.rollback import go_back
 from migrate.session import Session, context_of, opened
 from tests.integration import sshd as real
@@ -208,7 +208,7 @@ def test_a_dead_run_of_other_papers_is_taken_over_by_name(
     run = dying(one)
     run.kill()
     run.wait()
-    monkeypatch.setenv(claim.TAKE_OVER, "pair")
+    monkeypatch.setenv(cloud_lock.TAKE_OVER, "pair")
     with opened("pair", "pulumi destroy", changes=True, root=two):
         pass
 
@@ -267,14 +267,14 @@ def test_an_interrupted_command_ends_on_the_host_and_the_run_can_go_back(pair: P
         watcher = pair.look(root)
         assert waits_for(lambda: watcher.exists("/run/written"))
         began = time.monotonic()
-        assert claim.interrupt(session.context) == []
+        assert cloud_lock.interrupt(session.context) == []
         thread.join(100)  # the command itself would go on for 300 s
         assert time.monotonic() - began < 100
         assert failures
         last = watcher.read("/run/written")
         with pytest.raises(StepError, match="interrupted"):
             host.run("true")
-        claim.resume(session.context)
+        cloud_lock.resume(session.context)
         assert host.run("cat", "/run/written") == last
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from migrate.journal import Journal, State
+from migrate.engine.journal import Journal, State
 from tests.lab import identity
 from tests.lab.content.stacks import TEMPLATE
 from tests.lab.settings import Lab

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from migrate import configuration
-from migrate.checks.finding import Severity
 from migrate.cloud import Context
 from migrate.configuration.broker import named
+from migrate.engine.finding import Severity
+from migrate.engine.plan import Step
 from migrate.errors import StepError
 from migrate.host import Host
-from migrate.plan import Step
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

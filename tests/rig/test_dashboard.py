@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from migrate.checks.finding import Finding
 from migrate.cloud import Context
 from migrate.configuration import dashboard
 from migrate.configuration.files import File
 from migrate.configuration.mapping import Mapping
+from migrate.engine.finding import Finding
 from migrate.errors import PreconditionError
 from migrate.host import Host
 

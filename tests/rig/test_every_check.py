@@ -11,8 +11,8 @@ import pytest
 
 from migrate import checks
 from migrate.checks import charset, gate, keepalived, listeners, translation
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from tests.lab.rig import Rig
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("bad-input")]

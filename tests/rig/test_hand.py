@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
-from migrate import markers
 from migrate.api import admin_at
 from migrate.cloud import Context, admin
-from migrate.journal import BEGUN, Journal, State
+from migrate.engine import markers
+from migrate.engine.journal import BEGUN, Journal, State
 from migrate.onhost import call
 from migrate.takeover.gate import close, reopen_timer
 from migrate.takeover.gate.drain import in_flight_now

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from migrate import holds, markers
+from migrate import holds
 from migrate.cloud import Context
+from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
 from migrate.host import Host
 

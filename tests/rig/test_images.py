@@ -14,9 +14,9 @@ import pytest
 from migrate import images, transfer
 from migrate.cloud import Context
 from migrate.database import connection
+from migrate.engine.plan import Step
 from migrate.errors import StepError
 from migrate.images.listed import Image, of_source
-from migrate.plan import Step
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

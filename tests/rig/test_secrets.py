@@ -21,7 +21,7 @@ from migrate import checks
 from migrate.api import admin_at
 from migrate.checks import logins
 from migrate.cloud import Context
-from migrate.journal import Journal
+from migrate.engine.journal import Journal
 from migrate.phases import cutover, follow, rollback
 from migrate.phases.compose import compose
 from migrate.report import write_report

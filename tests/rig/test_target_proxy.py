@@ -13,10 +13,10 @@ import pytest
 
 from migrate import checks
 from migrate.checks import listeners, scope
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
+from migrate.engine.plan import Step
 from migrate.host import Host
-from migrate.plan import Step
 from migrate.takeover import isolation, proxy
 from tests.lab.rig import Rig
 from tests.rig.test_gate_proof import BACK, CONFIG, KEEP

@@ -11,7 +11,7 @@ import yaml
 from migrate.checks import accounts, database
 from migrate.checks.account_facts import PUBLIC, Account, Role
 from migrate.checks.accounts import Need
-from migrate.checks.finding import Severity
+from migrate.engine.finding import Severity
 
 CASES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("accounts.yaml").read_text())
 

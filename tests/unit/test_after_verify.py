@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from migrate.journal import Journal, State
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Phase
 from migrate.phases import cutover as over
 from migrate.phases import status
 from migrate.phases.compose import compose
 from migrate.phases.proof import FILE
-from migrate.plan import Phase
 from migrate.report import write_report
 from migrate.services import RECIPES
 from migrate.session import Session

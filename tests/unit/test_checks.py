@@ -11,8 +11,8 @@ from migrate import checks
 from migrate.checks import path, upgrade_status
 from migrate.checks.agents import _network, _services
 from migrate.checks.check import Check
-from migrate.checks.finding import Finding, Severity
 from migrate.cloud import Context
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
 
 NOBODY = cast(Context, None)

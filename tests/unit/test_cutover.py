@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from migrate import hand, markers, serving
+from migrate import hand, serving
+from migrate.engine import markers
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.runner import Runner
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError
-from migrate.journal import Journal, State
 from migrate.onhost import runs, systemd
 from migrate.phases import cutover as over
-from migrate.plan import Phase, Plan, Step
-from migrate.runner import Runner
 from migrate.session import Session
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from migrate import markers
+from migrate.engine import markers
 from migrate.errors import UnreachableError
 from migrate.verify import boot
 from tests.unit import fakes

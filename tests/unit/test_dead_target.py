@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Plan, Step
+from migrate.engine.runner import Runner
 from migrate.errors import StepError
-from migrate.journal import Journal
 from migrate.phases.compose import compose
-from migrate.plan import Plan, Step
-from migrate.runner import Runner
 from migrate.services import RECIPES
 from tests.unit import fakes
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from migrate.checks import definitions, options, revisions, tokens
-from migrate.checks.finding import Severity
 from migrate.database.heads import Shipped
 from migrate.database.places import Place
+from migrate.engine.finding import Severity
 from migrate.services import glance
 
 TABLE = {"s": "nova", "t": "instances", "type": "BASE TABLE", "format": "Dynamic", "options": ""}

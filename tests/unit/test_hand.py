@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from migrate import claim, hand
+from migrate import hand
+from migrate.engine import cloud_lock
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.runner import Runner
 from migrate.errors import StepError, UnreachableError
-from migrate.journal import Journal, State
-from migrate.plan import Phase, Plan, Step
-from migrate.runner import Runner
 from migrate.session import Session
 from migrate.takeover.gate import reopen_timer
 
@@ -118,7 +119,7 @@ def test_an_abort_in_the_window_stops_it(make: Any) -> None:
         return []
 
     monkey = pytest.MonkeyPatch()
-    monkey.setattr(claim, "interrupt", interrupted)
+    monkey.setattr(cloud_lock, "interrupt", interrupted)
     session = make(
         steps(
             lambda: hand.ask(session.home, hand.ABORT, "phone call"),

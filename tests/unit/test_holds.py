@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from migrate import holds
-from migrate.plan import Phase
+from migrate.engine.plan import Phase
 from migrate.services import RECIPES
 
 

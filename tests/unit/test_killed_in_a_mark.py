@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from migrate import markers
 from migrate.cloud import Context
 from migrate.database import schema
 from migrate.database.steps import steps as database_steps
-from migrate.plan import Step
+from migrate.engine import markers
+from migrate.engine.plan import Step
 from migrate.services import RECIPES
 from tests.unit import fakes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate import lock
+from migrate.engine import state_lock
 from migrate.errors import LockedError
 
 HOLD = "import sys, time; from pathlib import Path; from migrate import lock\n"
@@ -16,20 +16,20 @@ HOLD += "with lock.held(Path(sys.argv[1]), 'cutover'): print('held', flush=True)
 
 
 def test_the_second_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
-    with lock.held(tmp_path, "cutover"):
-        assert "for cutover" in lock.holder(tmp_path)
+    with state_lock.held(tmp_path, "cutover"):
+        assert "for cutover" in state_lock.holder(tmp_path)
         with (
             pytest.raises(LockedError, match=r"pid \d+ since .* for cutover"),
-            lock.held(tmp_path, "follow"),
+            state_lock.held(tmp_path, "follow"),
         ):
             pass
-    assert lock.holder(tmp_path) == ""
+    assert state_lock.holder(tmp_path) == ""
 
 
 def test_an_error_releases_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), lock.held(tmp_path, "cutover"):
+    with pytest.raises(KeyError), state_lock.held(tmp_path, "cutover"):
         raise KeyError
-    assert lock.holder(tmp_path) == ""
+    assert state_lock.holder(tmp_path) == ""
 
 
 def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
@@ -38,10 +38,10 @@ def test_a_killed_run_holds_nothing(tmp_path: Path) -> None:
     )
     assert run.stdout is not None
     assert run.stdout.readline() == "held\n"
-    assert str(run.pid) in lock.holder(tmp_path)
+    assert str(run.pid) in state_lock.holder(tmp_path)
     run.kill()
     run.wait()
     run.stdout.close()
-    assert lock.holder(tmp_path) == ""
-    with lock.held(tmp_path, "follow"):
+    assert state_lock.holder(tmp_path) == ""
+    with state_lock.held(tmp_path, "follow"):
         pass

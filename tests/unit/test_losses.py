@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from migrate import markers
+from migrate.engine import markers
 from migrate.errors import MigrateError
 from migrate.phases import rollback
 from migrate.show import Screen

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from migrate.checks import listeners
-from migrate.checks.finding import Severity
+from migrate.engine.finding import Severity
 from migrate.onhost import certificates, knock, record
 from migrate.takeover.gate.haproxy import sections
 from migrate.takeover.listeners import listeners as served_by

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from migrate import papers
 from migrate.cloud import Context
+from migrate.engine import state_directory
 from migrate.services.base import ApiPort
 from migrate.settings import VirtualIp
 from migrate.verify import noticed
@@ -111,7 +111,7 @@ def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path)
     before = noticed.Heard("api0", f"127.0.0.1:{context.recipes[0].apis[0].port}")
     before.note(since, 0.1, "answered 503")
     document = {"from": "then", "to": "then", "heard": [asdict(before)]}
-    papers.keep(tmp_path / noticed.FILE, json.dumps({"cutover": document}))
+    state_directory.keep(tmp_path / noticed.FILE, json.dumps({"cutover": document}))
     with noticed.recording(context, "cutover", lambda *_: None):
         assert more(tmp_path)
     assert noticed.kept(tmp_path)["cutover"]["from"] == "then"
@@ -151,7 +151,7 @@ def test_nor_does_a_disk_that_is_full_and_what_the_block_raises_comes_through(
         raise OSError(28, "No space left on device")
 
     notes: list[str] = []
-    monkeypatch.setattr(papers, "keep", full)
+    monkeypatch.setattr(state_directory, "keep", full)
     context = cloud(tmp_path, serve("127.0.0.1"))
 
     def window() -> None:

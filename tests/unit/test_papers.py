@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate import papers
+from migrate.engine import state_directory
 
 
 def test_whatever_stood_there_and_whoever_asks_it_is_the_operators_alone(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_whatever_stood_there_and_whoever_asks_it_is_the_operators_alone(tmp_pat
     paper.chmod(0o644)
     umask = os.umask(0)
     try:
-        assert papers.keep(paper, "new") == paper
+        assert state_directory.keep(paper, "new") == paper
     finally:
         os.umask(umask)
     assert (paper.read_text(), paper.stat().st_mode & 0o777) == ("new", 0o600)
@@ -25,19 +25,19 @@ def test_whatever_stood_there_and_whoever_asks_it_is_the_operators_alone(tmp_pat
 
 def test_what_a_crash_left_half_written_is_in_nobodys_way(tmp_path: Path) -> None:
     (tmp_path / "report.json.part").write_text("hal")
-    papers.keep(tmp_path / "report.json", "whole")
+    state_directory.keep(tmp_path / "report.json", "whole")
     assert [one.read_text() for one in tmp_path.iterdir()] == ["whole"]
 
 
 def test_what_cannot_be_written_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paper = papers.keep(tmp_path / "report.json", "old")
+    paper = state_directory.keep(tmp_path / "report.json", "old")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        papers.keep(paper, "new")
+        state_directory.keep(paper, "new")
     assert paper.read_text() == "old"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from migrate import show
-from migrate.journal import State
-from migrate.plan import Phase, Plan, Step
+from migrate.engine.journal import State
+from migrate.engine.plan import Phase, Plan, Step
 from migrate.show import Progress
 
 

@@ -14,7 +14,8 @@ from infra.resources.container import ContainerProvider
 from infra.resources.host_key import HostKeyProvider
 from infra.resources.inside import PartProvider
 from infra.resources.standing import StandingProvider, TakeoverProvider
-from migrate import claim, lock, settings
+from migrate import settings
+from migrate.engine import cloud_lock, state_lock
 from migrate.errors import LockedError, PreconditionError
 from tests.unit import fakes
 
@@ -67,7 +68,7 @@ def test_nothing_is_touched_beside_a_run(
     }
     if isinstance(provider, HostKeyProvider):
         del acts["update"]  # it never has one
-    with lock.held(home, "cutover"):
+    with state_lock.held(home, "cutover"):
         for name, act in acts.items():
             with pytest.raises(PreconditionError, match=r"another run is at work: .* for cutover"):
                 act()
@@ -77,7 +78,7 @@ def test_nothing_is_touched_beside_a_run(
 def test_a_destroy_meets_the_lock_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIGRATE_GO_BACK", "test")
     with (
-        lock.held(home, "cutover"),
+        state_lock.held(home, "cutover"),
         pytest.raises(LockedError, match="another run is at work on this stack"),
     ):
         TakeoverProvider().delete("test", PROPS)
@@ -100,11 +101,11 @@ def test_the_source_knows_a_run_from_elsewhere(
     record = {**RECORD, "papers": papers}
     monkeypatch.setitem(fakes.ANSWERS, "runs.holder", record)
     (tmp_path / "lock").write_text('{"papers": "mine"}')
-    assert claim.at_work(context) == told
+    assert cloud_lock.at_work(context) == told
 
 
 def test_a_silent_source_leaves_our_own_lock(tmp_path: Path) -> None:
     context, _ = fakes.context(tmp_path, "old")
-    assert claim.at_work(context) == ""
-    with lock.held(tmp_path, "follow"):
-        assert "for follow" in claim.at_work(context)
+    assert cloud_lock.at_work(context) == ""
+    with state_lock.held(tmp_path, "follow"):
+        assert "for follow" in cloud_lock.at_work(context)

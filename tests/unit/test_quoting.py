@@ -12,7 +12,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from migrate import markers
 from migrate.checks.logins import options
 from migrate.cloud import ends, urls
 from migrate.cloud.ini import Ini
@@ -20,6 +19,7 @@ from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
 from migrate.configuration.mapping import Mapping
 from migrate.database import places
+from migrate.engine import markers
 
 # one line of anything that a keyboard or a generator makes
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"))

@@ -8,10 +8,10 @@ import pytest
 
 from migrate.checks import access
 from migrate.cloud import Context, connect
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Phase
 from migrate.errors import PreconditionError
-from migrate.journal import Journal, State
 from migrate.phases import readiness
-from migrate.plan import Phase
 from migrate.services import chosen
 from migrate.settings import parse
 from tests.unit.test_settings import GOOD

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.runner import Runner
 from migrate.errors import IrreversibleError, JournalError, StepError, UnreachableError
-from migrate.journal import Journal, State
-from migrate.plan import Phase, Plan, Step
-from migrate.runner import Runner
 
 NO_CONTEXT: Any = SimpleNamespace(gone=frozenset({"dead"}))
 

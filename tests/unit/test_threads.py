@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from migrate import claim, hand, lock
+from migrate import hand
+from migrate.engine import cloud_lock, state_lock
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.runner import Runner
 from migrate.errors import StepError
-from migrate.journal import Journal
-from migrate.plan import Phase, Plan, Step
-from migrate.runner import Runner
 from migrate.session import Session
 from migrate.takeover.gate import reopen_timer
 from migrate.terminal import LOG, Terminal
@@ -37,7 +38,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(hand, "apart", lambda context: context)
     monkeypatch.setattr(hand, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(hand, "ASK_SECONDS", 0.0)
-    monkeypatch.setattr(claim, "interrupt", lambda _: [])
+    monkeypatch.setattr(cloud_lock, "interrupt", lambda _: [])
     journal = Journal(tmp_path / "journal", "cutover")
     window = SimpleNamespace(limit_seconds=30)
     context: Any = SimpleNamespace(
@@ -70,14 +71,14 @@ def test_an_abort_is_heeded_after_any_error(
 ) -> None:
     monkeypatch.setattr(reopen_timer, "left", failing(error, 3, lambda _: None))
     monkeypatch.setattr(hand, "asked", failing(error, 3, hand.asked))
-    monkeypatch.setattr(claim, "interrupt", failing(error, 1, lambda _: []))
+    monkeypatch.setattr(cloud_lock, "interrupt", failing(error, 1, lambda _: []))
     with hand.watching(session) as opened:
         opened.set()
         hand.ask(session.home, hand.ABORT, "phone call")
         with pytest.raises(StepError, match=r"aborted by .*phone call"):
             Runner(session.plan, session.journal, session.context, workers=1).advance()
     assert remarks(session).count("cannot look for an abort or the limit") == 1
-    assert lock.myself() in remarks(session)
+    assert state_lock.myself() in remarks(session)
 
 
 def test_the_limit_holds_while_the_watch_cannot_be_asked(

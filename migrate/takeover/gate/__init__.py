@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrate.cloud import Context
-from migrate.plan import Impact, Phase, Step
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.services.base import Recipe
 from migrate.takeover.gate import close, proof, reopen_timer
 from migrate.takeover.gate.drain import drain, drained

@@ -8,6 +8,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from migrate.cloud import Context
+from migrate.engine.journal import BEGUN, Journal, State
+from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import (
     IrreversibleError,
     JournalError,
@@ -15,8 +17,6 @@ from migrate.errors import (
     StepError,
     UnreachableError,
 )
-from migrate.journal import BEGUN, Journal, State
-from migrate.plan import Phase, Plan, Step
 
 Observer = Callable[[Step, State, str], None]
 WORKERS = 8

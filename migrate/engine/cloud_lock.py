@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from migrate import lock
 from migrate.cloud import Context, apart
+from migrate.engine import state_lock
 from migrate.errors import CommandError, LockedError, MigrateError, UnreachableError
 from migrate.host import Host
 from migrate.onhost import call
@@ -41,9 +41,9 @@ def at_work(context: Context) -> str:
     A record of our own papers whose lock is free is a dead run's. A host that does not answer says
     nothing.
     """
-    if ours := lock.holder(context.home):
+    if ours := state_lock.holder(context.home):
         return ours
-    mine = lock.papers(context.home)
+    mine = state_lock.papers(context.home)
     for host in context.source.controllers:
         try:
             found = call(host, "runs.holder", timeout=10)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migrate.journal import Event, Journal, State
-from migrate.plan import Phase
+from migrate.engine.journal import Event, Journal, State
+from migrate.engine.plan import Phase
 
 FIRST, LAST = "gate.users", "vip.takeover"
 

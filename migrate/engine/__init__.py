@@ -1,0 +1,1 @@
+"""Plan, runner, journal, markers, locks and findings: knows no OpenStack."""
