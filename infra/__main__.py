@@ -4,7 +4,7 @@ import pulumi
 
 from infra import outputs
 from infra.controllers import Controllers
-from migrate.settings import load
+from migrate.cloud.settings import load
 
 settings = load(pulumi.get_stack())
 controllers = Controllers("target", settings)

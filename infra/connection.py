@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from migrate import settings
-from migrate.host import Host, SshHost
+from migrate.cloud import settings
+from migrate.cloud.host import Host, SshHost
 
 
 @cache

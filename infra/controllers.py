@@ -8,9 +8,9 @@ from infra.providers import Provider, provider_of
 from infra.resources.machine import Machine
 from infra.resources.parts import NEEDS, Inside
 from infra.resources.standing import Gate, Guard, Takeover
+from migrate.cloud.settings import Settings
 from migrate.controller import Place
 from migrate.controller.release import digest
-from migrate.settings import Settings
 
 
 class Controller(pulumi.ComponentResource):

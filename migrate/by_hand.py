@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from migrate import hand, serving
-from migrate.cloud import apart
+from migrate import hand
+from migrate.cloud import apart, serving
 from migrate.command import at_work, shared, stack_name, take_over
 from migrate.engine import state_lock
 from migrate.engine.plan import Phase

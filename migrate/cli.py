@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from migrate import backup as stored
-from migrate import by_hand, checks, serving
-from migrate import stack as pulumi_stack
+from migrate import by_hand, checks
 from migrate.backup import store as place
 from migrate.checks import access
 from migrate.checks.check import Check
+from migrate.cloud import serving
+from migrate.cloud import stack as pulumi_stack
 from migrate.command import at_work, execute, past, refuse_missing, shared, stack_name, take_over
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Phase, Plan

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from migrate import host, settings
-from migrate import stack as pulumi_stack
+from migrate.cloud import host, settings
+from migrate.cloud import stack as pulumi_stack
 from migrate.errors import LockedError, MigrateError, PreconditionError, SettingsError
 from migrate.phases import status as now
 from migrate.session import Session, opened

@@ -18,13 +18,13 @@ from pathlib import PurePosixPath
 import yaml
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.configuration import files
 from migrate.configuration.files import File
 from migrate.engine import markers
 from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError, StepError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 PROJECT = "cinder"

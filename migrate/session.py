@@ -7,15 +7,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrate import settings
-from migrate.cloud import Context, connect
+from migrate.cloud import Context, connect, settings
+from migrate.cloud.admission import Run
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer, Runner
 from migrate.errors import JournalError, SettingsError
 from migrate.phases.compose import compose
-from migrate.run import Run
 from migrate.services import chosen
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 # On a host: files that others can read, all logs, the journal, temporary files. The words come in
 # the payload, by stdin. What a service keeps in its own protected files is its own.

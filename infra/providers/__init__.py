@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pulumi
 
-from migrate.settings import Settings
+from migrate.cloud.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

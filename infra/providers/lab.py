@@ -7,8 +7,8 @@ from pydantic import Field, ValidationError
 
 from infra.providers import Made
 from infra.resources.container import Container
+from migrate.cloud.settings import Model, Settings
 from migrate.errors import SettingsError
-from migrate.settings import Model, Settings
 
 
 class Bridge(Model):

@@ -12,8 +12,8 @@ from pydantic import Field, ValidationError
 from infra.cloud_init import user_data
 from infra.providers import Made, login
 from infra.resources.host_key import HostKey
+from migrate.cloud.settings import Model, Settings, project_root
 from migrate.errors import SettingsError
-from migrate.settings import Model, Settings, project_root
 
 
 class Described(Model):

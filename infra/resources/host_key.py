@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pulumi import dynamic
 
 from infra import guard
-from migrate import settings
+from migrate.cloud import settings
 from migrate.errors import SettingsError
 
 

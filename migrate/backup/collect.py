@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from typing import Any
 
+from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
 from migrate.database.places import Place
 from migrate.errors import CommandError, StepError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 PIECE = 262144

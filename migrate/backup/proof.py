@@ -13,11 +13,11 @@ from migrate.backup import seal, store
 from migrate.backup.collect import PIECE
 from migrate.backup.take import Manifest, manifest
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import accounts, connection, settings
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import fingerprint
 from migrate.errors import CommandError, PreconditionError
-from migrate.host import Host
 
 UNIT = "migrate-proof"
 FOLDER = "/var/lib/migrate-proof"

@@ -7,9 +7,9 @@ from typing import NoReturn, cast
 
 from migrate.checks.check import Check, everywhere, hosts
 from migrate.cloud import Cloud, Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, UnreachableError
-from migrate.host import Host
 
 NAME = "access"
 

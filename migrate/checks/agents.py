@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from migrate.api import SERVICES, Api, ApiError, admin_at
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.api import SERVICES, Api, ApiError, admin_at
 from migrate.engine.finding import Finding, Severity
 
 NAME = "agents"

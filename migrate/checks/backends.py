@@ -9,8 +9,8 @@ from migrate.checks import options
 from migrate.checks.check import Check
 from migrate.checks.options import Options
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 NAME = "backends"

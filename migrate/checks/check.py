@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding
-from migrate.host import Host
 
 One = TypeVar("One")
 Answer = TypeVar("Answer")

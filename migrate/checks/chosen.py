@@ -5,8 +5,8 @@ from __future__ import annotations
 from migrate.checks import units
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.services import RECIPES
 
 NAME = "chosen"

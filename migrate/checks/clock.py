@@ -6,8 +6,8 @@ import time
 
 from migrate.checks.check import Check, everywhere, hosts
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 NAME = "clock"
 NOTICED, FORBIDDEN = 1.0, 5.0  # seconds apart

@@ -6,9 +6,9 @@ from typing import Any
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError
-from migrate.host import Host
 from migrate.onhost import call, listening
 from migrate.takeover.gate import close, haproxy, proof
 

@@ -8,8 +8,8 @@ from ipaddress import ip_interface
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.onhost import call
 
 NAME = "keepalived"

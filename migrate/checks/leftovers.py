@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from migrate import releases
 from migrate.checks.check import Check
 from migrate.checks.sql import Row, session
-from migrate.cloud import Context
+from migrate.cloud import Context, releases
 from migrate.database.connection import quoted
 from migrate.database.places import places
 from migrate.engine.finding import Finding, Severity

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from migrate.checks.check import Check
 from migrate.cloud import Context, urls
+from migrate.cloud.host import Host
 from migrate.database.places import Place, logins
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 NAME = "logins"
 # logs in as a service does, from where it runs; the password goes through an inherited pipe

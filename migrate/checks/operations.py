@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrate.checks.check import Check
 from migrate.cloud import Context, admin
+from migrate.cloud.operations import in_flight
 from migrate.engine.finding import Finding, Severity
-from migrate.inflight import in_flight
 
 NAME = "operations"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from migrate.cloud.host import Host
 from migrate.cloud.values import Values, read_by
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

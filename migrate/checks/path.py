@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from migrate import releases
 from migrate.checks.check import Check
-from migrate.cloud import Context
+from migrate.cloud import Context, releases
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 NAME = "reach"
 BROKER, DATABASE, SSH = 5672, 3306, 22

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-from migrate import releases
 from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.cloud import Context, releases
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
-from migrate.host import Host
 
 NAME = "release"
 VERSIONS = """

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
 from migrate.database.places import Place, places
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 NAME = "revisions"

@@ -10,16 +10,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrate.api import admin_at
 from migrate.checks import traces
 from migrate.checks.check import everywhere
 from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context
+from migrate.cloud.api import admin_at
+from migrate.cloud.host import Host
 from migrate.database import progress
 from migrate.database.places import places
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.takeover.fence import control
 from migrate.takeover.gate.close import own_addresses

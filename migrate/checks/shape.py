@@ -9,8 +9,8 @@ from migrate.checks import traces
 from migrate.checks.check import Check, everywhere
 from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.takeover.gate.close import ADDRESSES, own_addresses
 

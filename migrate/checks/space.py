@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from migrate.checks.check import Check
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 NAME = "space"
 DATABASE_FACTOR = 2.5  # the data as it is written, its redo and binary log, a dump beside it

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.places import places
-from migrate.host import Host
 
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

@@ -6,11 +6,11 @@ from migrate.checks import units
 from migrate.checks.check import Check
 from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import ownership, progress, rehearsal
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
-from migrate.host import Host
 from migrate.onhost.daemons import DAEMONS
 from migrate.takeover import preload
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.api import Api, admin_at
 from migrate.checks import options
 from migrate.checks.check import Check
 from migrate.checks.options import Options
 from migrate.cloud import Context
+from migrate.cloud.api import Api, admin_at
 from migrate.engine.finding import Finding, Severity
 
 NAME = "tokens"

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.api import Api
 from migrate.checks import options
 from migrate.checks.check import Check
 from migrate.checks.sql import Database, Row, session
 from migrate.checks.tokens import administrator
 from migrate.cloud import Context
+from migrate.cloud.api import Api
 from migrate.database.connection import quoted
 from migrate.database.places import Place, places
 from migrate.engine.finding import Finding, Severity

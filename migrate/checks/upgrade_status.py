@@ -6,8 +6,8 @@ import re
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 NAME = "upgrade-status"

@@ -6,10 +6,10 @@ import json
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
+from migrate.cloud.host import Host
+from migrate.cloud.settings import VirtualIp
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from migrate.onhost import call
-from migrate.settings import VirtualIp
 
 NAME = "virtual-ip"
 PROBE_SECONDS = 1.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate.host import CONNECT_SECONDS, Host, SshHost
-from migrate.run import Run
-from migrate.settings import Machine, Settings, VirtualIp
+from migrate.cloud.admission import Run
+from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
+from migrate.cloud.settings import Machine, Settings, VirtualIp
 
 if TYPE_CHECKING:
     from migrate.services.base import Recipe

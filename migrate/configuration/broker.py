@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from migrate.cloud import Context, urls
+from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.configuration import project
 from migrate.configuration.translate import CHECK
 from migrate.database.places import cell_urls
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
-from migrate.host import Host
 from migrate.onhost import call, source
 
 RECORD = "/var/lib/migrate/broker.json"

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrate.configuration import mapping
+from migrate.cloud import addresses
+from migrate.cloud.host import Host
 from migrate.configuration.files import File
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
-from migrate.host import Host
 from migrate.onhost import source as program
 
 PATH = "/etc/horizon/local_settings.py"
@@ -124,7 +124,7 @@ def known(host: Host, venv: str) -> frozenset[str]:
 
 
 def translate(
-    told: Told, source: str, by: mapping.Mapping, names: frozenset[str]
+    told: Told, source: str, by: addresses.Mapping, names: frozenset[str]
 ) -> tuple[File, list[Finding]]:
     """The target's settings file, and what is not carried. *names*: what the target reads."""
     lines: list[str] = []

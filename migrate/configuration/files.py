@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 from migrate.onhost import source
 
 RECORDS = "/var/lib/migrate/configuration"

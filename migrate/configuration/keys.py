@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.configuration.mapping import counterpart
+from migrate.cloud.addresses import counterpart
 from migrate.onhost import source
 from migrate.services.base import Recipe
 

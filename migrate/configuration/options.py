@@ -9,9 +9,9 @@ from hashlib import sha256
 from threading import Lock
 from typing import Any
 
+from migrate.cloud.host import Host
 from migrate.configuration.values import Kind
 from migrate.errors import CommandError, PreconditionError
-from migrate.host import Host
 
 FOLDER = "share/sidestep"  # in the release's own folder: it goes when the release goes
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration import files
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 # A file that its package brought, or has beside it as a sample, is nobody's work.
 PRISTINE = """

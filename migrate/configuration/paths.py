@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from migrate.cloud.ends import strings
+from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration.files import File
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 # services make what they need in these by themselves
 STATE = ("/var/", "/run/", "/tmp/", "/dev/", "/proc/", "/sys/")  # noqa: S108

@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 
 import yaml
 
+from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
 from migrate.configuration import files, validators
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 OPTIONS = ("policy_file", "policy_dirs")

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from migrate import releases
-from migrate.cloud import Context
+from migrate.cloud import Context, addresses, releases
+from migrate.cloud.host import Host
 from migrate.configuration import (
     dashboard,
     files,
-    mapping,
     options,
     paste,
     paths,
@@ -24,7 +23,6 @@ from migrate.configuration import (
 from migrate.configuration.files import File
 from migrate.configuration.translate import Aids, Translation, translate
 from migrate.engine.finding import Finding
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 Kept = TypeVar("Kept")
@@ -35,7 +33,7 @@ _locks: dict[str, threading.Lock] = {}
 
 def wanted(context: Context, recipe: Recipe, index: int) -> tuple[list[File], Translation]:
     """The files of *recipe* for target controller *index*, and what translating them told."""
-    source = mapping.counterpart(context, index)
+    source = addresses.counterpart(context, index)
     if any(config.kind == "django" for config in recipe.configs):
         return _dashboard(context, index)
     texts = files.read(source, [config.path for config in recipe.configs])
@@ -54,17 +52,17 @@ def wanted(context: Context, recipe: Recipe, index: int) -> tuple[list[File], Tr
 
 def aids(context: Context, recipe: Recipe, index: int) -> Aids:
     """What the translation of *recipe* goes by; what is slow to ask is asked once a run."""
-    source = mapping.counterpart(context, index)
+    source = addresses.counterpart(context, index)
     target = context.target.controllers[index]
     values = {
         "venv": context.venv,
         "compute_alias": releases.compute_alias(context.source.release),
         "source_name": source.name,
     }
-    where = once(context, f"mapping {index}", lambda: mapping.of(context, index))
+    where = once(context, f"mapping {index}", lambda: addresses.of(context, index))
     return Aids(
         source=source.name,
-        hostname=once(context, f"hostname {source.name}", lambda: mapping.facts(source)[0]),
+        hostname=once(context, f"hostname {source.name}", lambda: addresses.facts(source)[0]),
         releases=(context.source.release, context.target.release),
         venv=context.venv,
         options=once(
@@ -92,7 +90,7 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
     target, by = context.target.controllers[index], aids(context, recipe, index)
     said = validate.ask(target, context.venv, by.options, by.rules, translation.files)
     objections = validate.objections(said, translation, by.options, by.rules, target.name)
-    source = mapping.counterpart(context, index)
+    source = addresses.counterpart(context, index)
     policies = policy.carried(source, recipe, translation.before)[0]
     findings = [
         *translation.findings,
@@ -106,8 +104,8 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
 
 
 def _dashboard(context: Context, index: int) -> tuple[list[File], Translation]:
-    source, target = mapping.counterpart(context, index), context.target.controllers[index]
-    where = once(context, f"mapping {index}", lambda: mapping.of(context, index))
+    source, target = addresses.counterpart(context, index), context.target.controllers[index]
+    where = once(context, f"mapping {index}", lambda: addresses.of(context, index))
     known = once(context, f"dashboard {target.name}", lambda: dashboard.known(target, context.venv))
     made, findings = dashboard.translate(_told(context, source), source.name, where, known)
     return [made], Translation({made.path: made.text}, findings=findings)
@@ -119,7 +117,7 @@ def _told(context: Context, source: Host) -> dashboard.Told:
 
 def _judged(context: Context, index: int, made: list[File]) -> list[Finding]:
     """What the target's Django says of the dashboard's settings, and what they name."""
-    source, target = mapping.counterpart(context, index), context.target.controllers[index]
+    source, target = addresses.counterpart(context, index), context.target.controllers[index]
     told = _told(context, source)
     return [
         *(

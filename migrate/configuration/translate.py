@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
+from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini, Line
-from migrate.configuration.mapping import Mapping
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
 from migrate.engine.finding import Finding, Severity

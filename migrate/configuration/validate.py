@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration import validators
 from migrate.configuration.options import Options
 from migrate.configuration.rules import Rules
 from migrate.configuration.translate import CHECK, Translation, plugins, together_with
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 
 OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
 

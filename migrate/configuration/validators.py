@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 
 def ask(host: Host, venv: str, program: str, payload: dict[str, Any]) -> Any:

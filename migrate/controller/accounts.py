@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from migrate.cloud.host import Host
 from migrate.controller import files, record
 from migrate.controller.files import File
 from migrate.controller.part import Facts, Place
-from migrate.host import Host
 
 # dnsmasq runs as nobody and must be able to re-read neutron's host files: so 0755
 READ = """

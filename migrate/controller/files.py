@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 READ = """
 import hashlib, os

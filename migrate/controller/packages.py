@@ -7,10 +7,10 @@ from importlib import resources
 
 import yaml
 
+from migrate.cloud.host import Host
 from migrate.controller import record
 from migrate.controller.part import Facts, Place
 from migrate.errors import PreconditionError
-from migrate.host import Host
 
 APT_SECONDS = 1800
 OPTIONS = (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 Facts = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 FOLDER = "/var/lib/sidestep/controller"
 

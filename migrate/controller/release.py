@@ -6,10 +6,10 @@ import re
 from hashlib import sha256
 from importlib import resources
 
+from migrate.cloud.host import Host
 from migrate.controller import record
 from migrate.controller.part import Facts, Place
 from migrate.errors import PreconditionError, SettingsError
-from migrate.host import Host
 
 UV = "uv==0.13.8"
 INSTALL_SECONDS = 1800

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint
 from migrate.database.places import known, known_logins
 from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError, StepError
-from migrate.host import Host
 
 PATH = "/var/lib/migrate/fingerprint.json"
 NAME = "/var/lib/migrate/fingerprint.name"  # its digest, and the fencing under which it was taken

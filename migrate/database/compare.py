@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import baseline, connection, progress
 from migrate.database.difference import differences
 from migrate.database.fingerprint import OBJECTS, Fingerprint, digest
 from migrate.errors import StepError
-from migrate.host import Host
 
 
 def prove(context: Context) -> None:

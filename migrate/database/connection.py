@@ -13,8 +13,8 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 
+from migrate.cloud.host import Host
 from migrate.errors import PreconditionError, StepError
-from migrate.host import Host
 
 SOCKET = "/run/mysqld/mysqld.sock"
 AT_ONCE = 6

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate import transfer
-from migrate.cloud import Context
+from migrate.cloud import Context, transfer
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
 from migrate.database.places import known

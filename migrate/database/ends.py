@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from migrate.cloud import Context, urls
-from migrate.configuration import mapping
+from migrate.cloud import Context, addresses, urls
+from migrate.cloud.host import Host
 from migrate.database import baseline, connection, copy, progress
 from migrate.database.places import Place, known, places
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.services.base import Recipe
 from migrate.takeover import isolation
 
@@ -71,7 +70,7 @@ def lead_here(context: Context, recipes: Iterable[Recipe]) -> None:
 
 def rewrite_all(context: Context, recipes: Iterable[Recipe]) -> int:
     """How many URLs of cells were rewritten."""
-    replaced = mapping.of(context, 0)
+    replaced = addresses.of(context, 0)
     with connection.session(context.target.first) as link:
         return sum(rewrite(link, context, recipe, replaced) for recipe in recipes)
 
@@ -96,7 +95,7 @@ def forget(context: Context) -> None:
 
 
 def rewrite(
-    link: connection.Session, context: Context, recipe: Recipe, replaced: mapping.Mapping
+    link: connection.Session, context: Context, recipe: Recipe, replaced: addresses.Mapping
 ) -> int:
     """Address the cell mappings of *recipe* in the target's copy to the target; how many."""
     within = recipe.cells

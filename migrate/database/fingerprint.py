@@ -24,9 +24,9 @@ from hashlib import sha256
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from migrate.cloud.host import Host
 from migrate.database import accounts, connection, settings
 from migrate.errors import StepError
-from migrate.host import Host
 
 Fingerprint = dict[str, Any]
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection, warm
 from migrate.database.places import Place
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.services.base import Heads, Recipe
 
 CACHE = "database.heads"

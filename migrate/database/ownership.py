@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import accounts, connection, progress, settings
 from migrate.database.fingerprint import Fingerprint
 from migrate.database.places import known_logins
 from migrate.engine import markers
 from migrate.errors import PreconditionError
-from migrate.host import Host
 
 RECORD = "/var/lib/migrate/copy.json"
 OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-source.cnf"

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from migrate.cloud import Context, urls
+from migrate.cloud.host import Host
 from migrate.cloud.values import Values, read_by
 from migrate.database import connection
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
 

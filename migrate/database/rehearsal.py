@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection, heads, tools
 from migrate.database.places import Place
 from migrate.errors import MigrateError, StepError
-from migrate.host import Host
 from migrate.services.base import Recipe, Tool
 
 PREFIX = "sidestep_rehearsal_"

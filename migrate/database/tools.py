@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import warm
 from migrate.database.places import Place
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.services.base import Recipe, Tool
 
 LIMIT = 3600.0  # seconds for one command; large tables take long

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 FOLDER = "/run/migrate-warm"

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from migrate.cloud import Context, apart
+from migrate.cloud.host import Host
 from migrate.engine import state_lock
 from migrate.errors import CommandError, LockedError, MigrateError, UnreachableError
-from migrate.host import Host
 from migrate.onhost import call
 
 TAKE_OVER = "MIGRATE_TAKE_OVER"  # for `pulumi destroy`, which has no options of ours

@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.plan import Phase, Step
 from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 STAGES = ("copied", "synced", "released")

@@ -8,10 +8,9 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
-from migrate import transfer
-from migrate.cloud import Context
+from migrate.cloud import Context, transfer
+from migrate.cloud.host import Host
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.images.listed import PROJECT, Image, digest
 
 RECORD = "/var/lib/migrate/images.json"

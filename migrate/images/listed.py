@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.places import places
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import StepError
-from migrate.host import Host
 
 PROJECT = "glance"
 FILE = "file://"

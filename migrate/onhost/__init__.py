@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 # each may use those before it
 MODULES = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from migrate import holds, images, listings, transfer
-from migrate.cloud import Context
+from migrate import holds, images, listings
+from migrate.cloud import Context, transfer
 from migrate.configuration import plan as configuration
 from migrate.database.steps import steps as database_steps
 from migrate.engine import markers

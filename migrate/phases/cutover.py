@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Collection
 from contextlib import suppress
 
-from migrate import hand, serving
+from migrate import hand
+from migrate.cloud import serving
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import BEGUN, State
 from migrate.engine.plan import Phase, Step

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from migrate.cloud import Cloud, Context
+from migrate.cloud.host import Host
 from migrate.engine import cloud_lock
 from migrate.engine.markers import SCHEMA, STAGES
 from migrate.errors import MigrateError
-from migrate.host import Host
 from migrate.onhost import call
 
 PATIENCE_SECONDS = 4.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from migrate import releases
-from migrate.cloud import Context
+from migrate.cloud import Context, releases
 from migrate.engine import markers
 from migrate.errors import MigrateError
 from migrate.onhost import call

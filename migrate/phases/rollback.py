@@ -11,11 +11,11 @@ from pathlib import Path
 
 from migrate import holds
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
-from migrate.host import Host
 from migrate.phases import traces
 from migrate.session import Session, opened
 from migrate.takeover import virtual_ip

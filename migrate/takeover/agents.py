@@ -20,10 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.configuration import broker
 from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from migrate.cloud import Context, urls
+from migrate.cloud.host import Host
 from migrate.database.places import known_logins
 from migrate.engine.plan import Action, Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate.api import ApiError, admin_at
 from migrate.cloud import Context
+from migrate.cloud.api import ApiError, admin_at
+from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 WAIT_SECONDS = 45.0  # as long as for the daemons below them

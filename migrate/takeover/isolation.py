@@ -15,10 +15,10 @@ from importlib import resources
 
 from migrate.cloud import Context
 from migrate.cloud import ends as named
+from migrate.cloud.host import Host
 from migrate.database.places import cell_urls
 from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError, StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 from migrate.takeover.gate.close import ADDRESSES

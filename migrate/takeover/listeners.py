@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from migrate.cloud.settings import VirtualIp
 from migrate.services.base import ApiPort, Recipe
-from migrate.settings import VirtualIp
 from migrate.takeover.gate.haproxy import BIND, Section, sections
 
 STANDARD = {

@@ -13,10 +13,10 @@ from importlib import resources
 import yaml
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.engine.plan import Phase, Step
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

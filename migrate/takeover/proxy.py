@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
+from migrate.cloud.settings import VirtualIp
 from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
-from migrate.settings import VirtualIp
 from migrate.takeover import certificates, listeners
 
 CONFIG = "/etc/haproxy/haproxy.cfg"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.plan import Action, Check, Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 

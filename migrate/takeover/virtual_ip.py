@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import PreconditionError, StepError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.services.base import Recipe
 from migrate.takeover.proxy import STAGED_KEEPALIVED

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.api import SECONDS, Api
 from migrate.cloud import Context
+from migrate.cloud.api import SECONDS, Api
+from migrate.cloud.host import Host
 from migrate.errors import StepError, UnreachableError
-from migrate.host import Host
 from migrate.verify.listing import Listing
 
 NAME = "sidestep-verify"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from migrate.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError
 from migrate.verify.listing import Listing
 
 # the target runs its own of these; one of them heard is enough

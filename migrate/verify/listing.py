@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 import yaml
 
-from migrate.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError
 
 WORKERS = 12  # the far side is a few API workers a service; more only wait in its queue
 ADDRESSES = ("self", "schema", "file")  # of images and namespaces: they name the endpoint asked

@@ -10,8 +10,8 @@ from functools import partial
 from queue import Empty, Queue
 from typing import Any
 
-from migrate.api import Api
 from migrate.cloud import Context
+from migrate.cloud.api import Api
 from migrate.engine.finding import Finding, Severity
 from migrate.verify import addresses, boot, dashboard, heard, views
 from migrate.verify.comparison import Comparison, compare

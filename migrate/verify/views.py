@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from migrate import document
-from migrate.api import Api, moved
-from migrate.cloud import Context
+from migrate.cloud import Context, document
+from migrate.cloud.api import Api, moved
+from migrate.cloud.host import Host
 from migrate.engine import state_directory
 from migrate.errors import MigrateError
-from migrate.host import Host
 from migrate.verify.listing import Listing, take
 
 ADMIN = "admin"

@@ -19,8 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from infra.nspawn import ssh_command
-from migrate import transfer
-from migrate.cloud import Context
+from migrate.cloud import Context, transfer
 from migrate.database import baseline, compare, copy, ownership
 from migrate.engine import markers
 from tests.integration import pair

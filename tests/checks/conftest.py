@@ -10,8 +10,8 @@ import pytest
 
 from migrate.checks.check import Check
 from migrate.cloud import Context, connect
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from tests.lab.rig import Rig, using
 
 

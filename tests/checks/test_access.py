@@ -11,8 +11,8 @@ import pytest
 from migrate import checks
 from migrate.checks import access, clock
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Severity
-from migrate.host import Host
 from tests.checks.conftest import assert_finds, broken, changed, errors
 
 pytestmark = pytest.mark.rig

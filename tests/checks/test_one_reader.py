@@ -11,11 +11,11 @@ import pytest
 from migrate import checks
 from migrate.checks import logins, started
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.configuration import broker, servers
 from migrate.database.places import known, places
 from migrate.engine.finding import Severity
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.services.base import Cells
 from migrate.takeover import fence, isolation
 

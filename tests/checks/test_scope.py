@@ -20,8 +20,8 @@ from migrate.checks import (
     shape,
 )
 from migrate.cloud import Context, admin
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from migrate.host import Host
 from tests.checks.conftest import errors
 
 pytestmark = pytest.mark.rig

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from migrate import checks
-from migrate.api import Api
 from migrate.checks import (
     agents,
     charset,
@@ -25,8 +24,9 @@ from migrate.checks import (
 from migrate.checks import path as way
 from migrate.checks.check import Check
 from migrate.cloud import Context, admin
+from migrate.cloud.api import Api
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding
-from migrate.host import Host
 from tests.checks.conftest import assert_finds, broken, changed, errors
 from tests.lab import upload
 

@@ -10,7 +10,7 @@ import pytest
 from migrate.checks import reach, space, target, virtual_ip
 from migrate.checks.check import Check
 from migrate.cloud import Context
-from migrate.host import Host
+from migrate.cloud.host import Host
 from tests.checks.conftest import assert_finds, broken, errors
 
 pytestmark = pytest.mark.rig

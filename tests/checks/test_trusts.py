@@ -9,8 +9,8 @@ import pytest
 
 from migrate.checks import tokens, trusts
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database.places import places
-from migrate.host import Host
 from migrate.services import heat
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("bad-input")]

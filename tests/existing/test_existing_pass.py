@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from migrate.checks.virtual_ip import carried
-from migrate.host import Host
+from migrate.cloud.host import Host
 from tests.infra.engine import STACK, Project
 from tests.lab import cloud, identity, traces
 from tests.lab.rig import Rig, stack, using

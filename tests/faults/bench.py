@@ -20,8 +20,8 @@ import yaml
 
 from infra import nspawn
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.journal import Event, State
-from migrate.host import Host
 from migrate.session import context_of
 from tests.faults import driver, state
 from tests.lab import cloud

@@ -20,7 +20,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from migrate import cli, report, session, stack
+from migrate import cli, report, session
+from migrate.cloud import stack
 from migrate.engine.journal import Journal, State
 from migrate.session import Session
 

@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import fingerprint
 from migrate.database.ownership import SYSTEM
 from migrate.errors import MigrateError, UnreachableError
-from migrate.host import Host
 
 Picture = dict[str, dict[str, Any]]
 

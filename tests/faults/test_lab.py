@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from migrate.cloud.settings import home
 from migrate.engine.journal import BEGUN, Event
 from migrate.engine.plan import Phase
 from migrate.phases.compose import compose
 from migrate.session import context_of
-from migrate.settings import home
 from tests.faults import bench, state
 from tests.faults.bench import Ended
 from tests.faults.tally import Tally

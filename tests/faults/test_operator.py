@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate.api import admin_at
+from migrate.cloud.api import admin_at
 from migrate.onhost import call
 from tests.faults.bench import COMMANDS, Bench
 from tests.faults.conftest import Reference

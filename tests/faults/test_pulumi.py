@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 from tests.existing.test_existing_pass import LOOK
 from tests.faults import state
 from tests.faults.bench import Bench

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrate.settings import home
+from migrate.cloud.settings import home
 from tests import canaries
 from tests.full.watch import STACK, Watch
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 from migrate.session import context_of
 from tests import canaries
 from tests.lab import content

@@ -12,7 +12,7 @@ import pytest
 
 from infra import nspawn
 from infra.nspawn import Bridge, Machine, layers
-from migrate.host import Host, SshHost
+from migrate.cloud.host import Host, SshHost
 from tests.infra.engine import REPOSITORY, STACK, Project
 
 pytestmark = pytest.mark.integration

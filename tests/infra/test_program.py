@@ -12,8 +12,8 @@ from infra.cloud_init import user_data
 from infra.controllers import Controllers
 from infra.providers import login
 from infra.resources.parts import NEEDS
+from migrate.cloud.settings import parse
 from migrate.errors import SettingsError, UnreachableError
-from migrate.settings import parse
 from tests.infra.recorder import Deployment, deploy, inputs
 
 PARTS = sorted(kind.__name__ for kind in NEEDS)

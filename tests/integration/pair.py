@@ -25,9 +25,9 @@ from infra.nspawn import (
     wait_for_ssh,
 )
 from migrate.cloud import Context, connect
+from migrate.cloud.settings import CloudsFile, Settings, Source, Ssh, Target, VirtualIp
+from migrate.cloud.settings import Machine as Listed
 from migrate.services.base import Cells, Config, DatabaseUrl, Heads, Recipe, Tool
-from migrate.settings import CloudsFile, Settings, Source, Ssh, Target, VirtualIp
-from migrate.settings import Machine as Listed
 
 FILES = Path(__file__).with_name("files")
 BRIDGE = Bridge(name="br-pair", address="10.73.0.1/24")

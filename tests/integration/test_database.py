@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from migrate import transfer
-from migrate.cloud import Context
+from migrate.cloud import Context, transfer
 from migrate.database import baseline, connection, copy, heads, ownership, schema, steps, warm
 from migrate.database.difference import differences
 from migrate.database.places import known

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from migrate.cloud.host import SshHost
 from migrate.errors import CommandError, UnreachableError
-from migrate.host import SshHost
 from tests.integration import sshd as real
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from migrate.api import admin_at
+from migrate.cloud.api import admin_at
 from migrate.session import context_of
 from migrate.verify.comparison import compare
 from migrate.verify.listing import Listing, take

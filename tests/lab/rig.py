@@ -25,12 +25,12 @@ from infra import nspawn
 from infra.nspawn import Machine, access, bridge, layers
 from infra.resources.container import layers_of
 from migrate.cloud import Context, connect
+from migrate.cloud.host import SshHost
+from migrate.cloud.settings import Settings
 from migrate.controller import PARTS, Place
 from migrate.controller import release as releases
 from migrate.errors import MigrateError
-from migrate.host import SshHost
 from migrate.services import chosen
-from migrate.settings import Settings
 from tests.lab import cloud, configuration, identity, packages, prepared
 from tests.lab.remote import script
 from tests.lab.settings import Lab

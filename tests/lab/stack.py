@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from migrate import settings, stack
+from migrate.cloud import settings, stack
 from migrate.errors import PreconditionError
 from tests.lab.demo import STACK
 

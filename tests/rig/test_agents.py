@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from migrate.host import Host
+from migrate.cloud.host import Host
 from migrate.onhost import call
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.host import Host
+from migrate.cloud.host import Host
 from tests.checks.conftest import broken
 from tests.lab import traces
 from tests.lab.rig import Rig, stack

@@ -10,11 +10,11 @@ import pytest
 
 from migrate import configuration
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.configuration.broker import named
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Step
 from migrate.errors import StepError
-from migrate.host import Host
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
+from migrate.cloud.addresses import Mapping
+from migrate.cloud.host import Host
 from migrate.configuration import dashboard
 from migrate.configuration.files import File
-from migrate.configuration.mapping import Mapping
 from migrate.engine.finding import Finding
 from migrate.errors import PreconditionError
-from migrate.host import Host
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

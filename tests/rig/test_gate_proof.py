@@ -13,7 +13,7 @@ import pytest
 
 from migrate.checks import gate
 from migrate.cloud import Context
-from migrate.host import Host
+from migrate.cloud.host import Host
 from migrate.onhost import call, knock
 from migrate.takeover import proxy
 from migrate.takeover.gate import close, proof, steps

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from migrate.api import admin_at
 from migrate.cloud import Context, admin
+from migrate.cloud.api import admin_at
 from migrate.engine import markers
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.onhost import call

@@ -14,9 +14,9 @@ import pytest
 
 from migrate import holds
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
-from migrate.host import Host
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from migrate import images, transfer
-from migrate.cloud import Context
+from migrate import images
+from migrate.cloud import Context, transfer
 from migrate.database import connection
 from migrate.engine.plan import Step
 from migrate.errors import StepError

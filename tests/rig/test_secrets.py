@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from migrate import checks
-from migrate.api import admin_at
 from migrate.checks import logins
 from migrate.cloud import Context
+from migrate.cloud.api import admin_at
 from migrate.engine.journal import Journal
 from migrate.phases import cutover, follow, rollback
 from migrate.phases.compose import compose

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from migrate import serving
+from migrate.cloud import serving
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
 UNTOUCHED = True

@@ -14,9 +14,9 @@ import pytest
 from migrate import checks
 from migrate.checks import listeners, scope
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Step
-from migrate.host import Host
 from migrate.takeover import isolation, proxy
 from tests.lab.rig import Rig
 from tests.rig.test_gate_proof import BACK, CONFIG, KEEP

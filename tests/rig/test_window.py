@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
-from migrate.api import admin_at
 from migrate.cloud import Context
+from migrate.cloud.api import admin_at
+from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.phases.compose import compose
 from migrate.takeover import fence, isolation

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Cloud, Context
+from migrate.cloud.settings import parse
 from migrate.errors import CommandError, UnreachableError
 from migrate.services import RECIPES
-from migrate.settings import parse
 
 STACK: dict[str, Any] = {
     "provider": "existing",

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from migrate.cloud.settings import VirtualIp
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
 from migrate.phases import cutover as over
@@ -28,7 +29,6 @@ from migrate.phases.proof import FILE
 from migrate.report import write_report
 from migrate.services import RECIPES
 from migrate.session import Session
-from migrate.settings import VirtualIp
 from migrate.takeover import listeners
 from migrate.verify import addresses
 from migrate.verify.noticed import Heard

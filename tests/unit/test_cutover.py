@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from migrate import hand, serving
+from migrate import hand
+from migrate.cloud import serving
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from migrate.cloud.settings import VirtualIp
 from migrate.onhost.haproxy import without_ours
 from migrate.services.base import ApiPort, Recipe
-from migrate.settings import VirtualIp
 from migrate.takeover import listeners
 from migrate.takeover.gate import haproxy
 

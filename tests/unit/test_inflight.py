@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from migrate import api as api_module
-from migrate import inflight
-from migrate.api import Api, moved
+from migrate.cloud import api as api_module
+from migrate.cloud import operations
+from migrate.cloud.api import Api, moved
 from migrate.errors import StepError
 
 
@@ -58,7 +58,7 @@ def api(*answers: Answer) -> tuple[Api, Session]:
 def test_servers(status: str, task: str | None, busy: bool) -> None:
     row = {"id": "s", "name": "web", "tenant_id": "p", "status": status}
     one, _ = api(Answer({"servers": [{**row, "OS-EXT-STS:task_state": task}]}))
-    assert bool(inflight._servers(one)) is busy
+    assert bool(operations._servers(one)) is busy
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_servers(status: str, task: str | None, busy: bool) -> None:
     + [(one, True) for one in ("deleting", "extending", "retyping", "backing-up")],
 )
 def test_volumes(status: str, busy: bool) -> None:
-    assert (status not in inflight.VOLUMES) is busy
+    assert (status not in operations.VOLUMES) is busy
 
 
 def test_every_page_is_read_and_no_link_is_followed() -> None:
@@ -146,5 +146,5 @@ def test_whose_it_is(path: str, kind: str, field: str) -> None:
     """The fields as cinder's API reference has them."""
     one, _ = api(Answer({f"{kind}s": [{"id": "v", "status": "creating", field: "p1"}]}))
     one._bases = {"volume": "http://vip:8776/v3"}
-    ask = inflight._volume_list(path, f"{kind}s", kind, inflight.VOLUMES)
+    ask = operations._volume_list(path, f"{kind}s", kind, operations.VOLUMES)
     assert [found.project for found in ask(one)] == ["p1"]

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from migrate.cloud.settings import VirtualIp
 from migrate.services.base import ApiPort, Recipe
-from migrate.settings import VirtualIp
 from migrate.takeover import listeners, proxy
 from migrate.takeover.gate.haproxy import sections
 

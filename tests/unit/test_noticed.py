@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
+from migrate.cloud.settings import VirtualIp
 from migrate.engine import state_directory
 from migrate.services.base import ApiPort
-from migrate.settings import VirtualIp
 from migrate.verify import noticed
 from tests.unit import fakes
 from tests.unit.test_after_verify import Handler, serve

@@ -14,7 +14,7 @@ from infra.resources.container import ContainerProvider
 from infra.resources.host_key import HostKeyProvider
 from infra.resources.inside import PartProvider
 from infra.resources.standing import StandingProvider, TakeoverProvider
-from migrate import settings
+from migrate.cloud import settings
 from migrate.engine import cloud_lock, state_lock
 from migrate.errors import LockedError, PreconditionError
 from tests.unit import fakes

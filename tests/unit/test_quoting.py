@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from migrate.checks.logins import options
 from migrate.cloud import ends, urls
+from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
-from migrate.configuration.mapping import Mapping
 from migrate.database import places
 from migrate.engine import markers
 

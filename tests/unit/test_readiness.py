@@ -8,12 +8,12 @@ import pytest
 
 from migrate.checks import access
 from migrate.cloud import Context, connect
+from migrate.cloud.settings import parse
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
 from migrate.errors import PreconditionError
 from migrate.phases import readiness
 from migrate.services import chosen
-from migrate.settings import parse
 from tests.unit.test_settings import GOOD
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from migrate import releases
+from migrate.cloud import releases
 from migrate.errors import PreconditionError
 
 IDS = [one.id for one in releases.known()]

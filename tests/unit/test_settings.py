@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from migrate.cloud.settings import home, load
 from migrate.errors import SettingsError
-from migrate.settings import home, load
 
 GOOD: dict[str, Any] = {
     "sidestep:provider": "existing",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate import stack
+from migrate.cloud import stack
 from migrate.errors import PreconditionError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.errors import PreconditionError
-from migrate.host import Host
 from migrate.onhost import call
 from migrate.takeover.gate import haproxy
 

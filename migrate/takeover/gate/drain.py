@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from migrate.api import Api, admin_at
 from migrate.cloud import Context
+from migrate.cloud.api import Api, admin_at
+from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
 from migrate.database.places import places
 from migrate.errors import StepError
-from migrate.inflight import InFlight, in_flight
 from migrate.takeover.gate import close
 
 POLL_SECONDS = 0.5

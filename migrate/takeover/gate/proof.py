@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.errors import StepError
-from migrate.host import Host
 from migrate.onhost import call, knock, listening
 from migrate.takeover.gate import close, haproxy
 from migrate.takeover.gate.haproxy import MESSAGE, Door

@@ -2,7 +2,7 @@
 
 import pytest
 
-from migrate.configuration.mapping import Mapping
+from migrate.cloud.addresses import Mapping
 
 MAPPING = Mapping(
     {"10.0.0.1": "10.9.0.1", "10.0.0.2": "10.9.0.2"},

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
 from migrate.configuration import dashboard, paths, rules, volumes
 from migrate.configuration.broker import Account, accounts
-from migrate.configuration.mapping import Mapping
 from migrate.engine.finding import Severity
 from migrate.onhost import dashboard as onhost
 from migrate.services import RECIPES

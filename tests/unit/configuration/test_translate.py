@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from migrate.cloud.addresses import Mapping
 from migrate.configuration import rules
-from migrate.configuration.mapping import Mapping
 from migrate.configuration.options import Options
 from migrate.configuration.translate import Aids, translate
 

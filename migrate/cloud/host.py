@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import fabric
 import paramiko
 
+from migrate.cloud.admission import Run
 from migrate.errors import CommandError, HostKeyError, SettingsError, UnreachableError
-from migrate.run import Run
 
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, LINE_SECONDS = 5, 20  # something is sent so often; not acknowledged so long is dead

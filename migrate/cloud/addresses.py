@@ -9,7 +9,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface
 
 from migrate.cloud import Context
-from migrate.host import Host
+from migrate.cloud.host import Host
 
 NOTHING = r"(?!)"
 # who logs in, as SQLAlchemy finds it in a database's URL and oslo.messaging before each host; and

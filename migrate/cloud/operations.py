@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError
 
 # what is settled; anything else has somebody at work on it
 SERVERS = frozenset(

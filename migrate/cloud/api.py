@@ -11,7 +11,7 @@ from migrate.errors import StepError
 
 if TYPE_CHECKING:
     from migrate.cloud import Context
-    from migrate.host import Host
+    from migrate.cloud.host import Host
 
 SECONDS = 30.0
 PAGE = 1000

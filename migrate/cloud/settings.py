@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from migrate import document
+from migrate.cloud import document
 from migrate.errors import SettingsError
 from migrate.services import RECIPES
 

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from migrate.cloud.settings import project_root
 from migrate.errors import PreconditionError, SettingsError
-from migrate.settings import project_root
 
 SECONDS = 300
 

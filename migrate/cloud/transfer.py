@@ -20,9 +20,9 @@ from importlib import resources
 from pathlib import PurePosixPath
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.plan import Phase, Step
 from migrate.errors import CommandError, StepError
-from migrate.host import Host
 from migrate.services.base import Recipe
 
 FOLDER = "/var/lib/migrate/transfer"
