@@ -9,9 +9,7 @@ from typing import Any
 
 import click
 
-from migrate import backup as stored
 from migrate import by_hand, checks
-from migrate.backup import store as place
 from migrate.checks import access
 from migrate.checks.check import Check
 from migrate.cloud import serving
@@ -42,6 +40,8 @@ from migrate.show import (
     longest_path,
     plan_document,
 )
+from migrate.storage import backup as stored
+from migrate.storage.backup import store as place
 from migrate.terminal import TERMINAL
 from migrate.verify import noticed
 

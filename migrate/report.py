@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from migrate.engine import state_directory
 from migrate.engine.window import Span, window
-from migrate.images.plan import PROVEN
 from migrate.phases.status import status
 from migrate.session import Session
+from migrate.storage.images.steps import PROVEN
 from migrate.verify import noticed
 
 ROW, WIDTH, LABEL = 18, 1000, 230

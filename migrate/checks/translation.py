@@ -11,7 +11,8 @@ NAME = "translation"
 
 def run(context: Context) -> list[Finding]:
     """Options, settings, policies and images that do not simply go over."""
-    from migrate import configuration, images  # noqa: PLC0415  they need this package's Finding
+    from migrate import configuration  # noqa: PLC0415  they need this package's Finding
+    from migrate.storage import images  # noqa: PLC0415  they need this package's Finding
 
     return [*configuration.findings(context), *images.findings(context)]
 

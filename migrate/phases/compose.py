@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from migrate import holds, images, listings
+from migrate import listings
 from migrate.cloud import Context, transfer
 from migrate.configuration import plan as configuration
 from migrate.database.steps import steps as database_steps
 from migrate.engine import markers
 from migrate.engine.plan import Plan, Step
 from migrate.services.base import Recipe
+from migrate.storage import images
+from migrate.storage.volumes import policy
 from migrate.takeover import (
     agents,
     backends,
@@ -31,7 +33,7 @@ PARTS: tuple[Part, ...] = (
     transfer.steps,
     isolation.steps,
     configuration.steps,
-    holds.steps,
+    policy.steps,
     proxy.steps,
     images.steps,
     gate.steps,

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate import holds
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import markers, state_directory
@@ -18,6 +17,7 @@ from migrate.engine.runner import Observer
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.phases import traces
 from migrate.session import Session, opened
+from migrate.storage.volumes import policy
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import losses as lost
@@ -96,7 +96,7 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
     at = context.target.first if closed else None
     try:
         now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
-        accepted = holds.accepted_at(context)
+        accepted = policy.accepted_at(context)
         snapshots = traces.passing_snapshots(context, released)
         stacks = traces.stacks(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open

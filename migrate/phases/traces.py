@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from migrate import holds
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.places import places
+from migrate.storage.volumes import policy
 
 # made and deleted again since: no listing shows them, the rows stay
 SNAPSHOTS = (
@@ -25,7 +25,7 @@ STACKS = (
 def passing_snapshots(context: Context, released: float) -> list[dict[str, str]]:
     """Volume snapshots that were made and deleted again since *released*."""
     since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
-    rows = _rows(context, holds.PROJECT, "snapshots", SNAPSHOTS, since)
+    rows = _rows(context, policy.PROJECT, "snapshots", SNAPSHOTS, since)
     return [{"id": str(i), "name": str(n), "volume_id": str(v)} for i, n, v in rows]
 
 

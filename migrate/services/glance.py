@@ -1,4 +1,4 @@
-"""Images; the files of a file store are moved by `migrate.images`."""
+"""Images; the files of a file store are moved by `migrate.storage.images`."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from migrate import backup
-from migrate.backup import proof, seal, store
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.errors import PreconditionError, SettingsError
+from migrate.storage import backup
+from migrate.storage.backup import proof, seal, store
 
 pytestmark = pytest.mark.integration
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from migrate import holds
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
+from migrate.storage.volumes import policy
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 
-HELD = f"/etc/cinder/policy.d/{holds.NAME}"
+HELD = f"/etc/cinder/policy.d/{policy.NAME}"
 # one process for all of it, as the API's workers: they read the rules once, and again on a change
 LIVING = """
 import json, os, subprocess
@@ -64,8 +64,8 @@ def context(rig: Any) -> Context:
 @pytest.fixture
 def target(context: Context) -> Iterator[Host]:
     yield context.target.first
-    holds.let_go(context)
-    context.target.first.run("rm", "-f", HELD, holds.ACCEPTED)
+    policy.let_go(context)
+    context.target.first.run("rm", "-f", HELD, policy.ACCEPTED)
 
 
 def recording(context: Context) -> Context:
@@ -74,32 +74,32 @@ def recording(context: Context) -> Context:
 
 
 def test_the_release_knows_every_call_and_refuses_it(context: Context, target: Host) -> None:
-    assert not holds.held(context)
-    assert len(holds.without_effect(context, target)) == len(holds.table())
-    holds.hold(context)
-    assert holds.held(context)
+    assert not policy.held(context)
+    assert len(policy.without_effect(context, target)) == len(policy.table())
+    policy.hold(context)
+    assert policy.held(context)
     assert target.run("stat", "-c", "%a %U:%G", HELD) == "640 root:cinder\n"
-    holds.let_go(context)
-    assert not holds.held(context)
+    policy.let_go(context)
+    assert not policy.held(context)
     assert not target.exists(HELD)
 
 
 def test_where_losses_are_recorded_only_what_cannot_be_named_is_refused(
     context: Context, target: Host
 ) -> None:
-    holds.hold(recording(context))
-    assert holds.held(recording(context))
-    assert not holds.held(context)  # the operator changed the stack's file: it is written anew
+    policy.hold(recording(context))
+    assert policy.held(recording(context))
+    assert not policy.held(context)  # the operator changed the stack's file: it is written anew
     assert '"volume:delete"' not in target.read(HELD)
 
 
 def test_a_file_that_is_read_later_is_seen(context: Context, target: Host) -> None:
     later = "/etc/cinder/policy.d/zzz.yaml"
-    holds.hold(context)
+    policy.hold(context)
     target.write(later, '"volume:delete": "@"\n', mode=0o644)
     try:
         with pytest.raises(StepError, match=r"volume:delete is '@', set by a file"):
-            holds.hold(context)
+            policy.hold(context)
     finally:
         target.run("rm", "-f", later)
 
@@ -110,22 +110,27 @@ def test_a_folder_that_the_operator_chose(context: Context, target: Host) -> Non
     text = "[oslo_policy]\npolicy_dirs = policy.d\npolicy_dirs = /etc/cinder/ours\n"
     target.write(conf, text, mode=0o640, owner="root:cinder")
     try:
-        holds.hold(context)
-        assert target.exists(f"/etc/cinder/ours/{holds.NAME}")
+        policy.hold(context)
+        assert target.exists(f"/etc/cinder/ours/{policy.NAME}")
     finally:
-        holds.let_go(context)
+        policy.let_go(context)
         target.run("rm", "-f", conf)
     assert not target.exists("/etc/cinder/ours")
 
 
 def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target: Host) -> None:
-    holds.hold(context)
+    policy.hold(context)
     names = ["volume:delete", "volume:extend", "volume:revert_to_snapshot", "volume:get"]
     payload = {
         "python": f"{context.venv}/bin/python",
         "path": HELD,
         "names": names,
-        "texts": [holds.LIFTED, holds.rendered("refuse"), holds.rendered("record"), holds.LIFTED],
+        "texts": [
+            policy.LIFTED,
+            policy.rendered("refuse"),
+            policy.rendered("record"),
+            policy.LIFTED,
+        ],
     }
     refused, lifted, again, recorded, last = target.python(LIVING, payload, timeout=120)
     assert refused == again == [False, False, False, True]
@@ -134,27 +139,27 @@ def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target:
 
 
 def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) -> None:
-    holds.hold(context)
+    policy.hold(context)
     with pytest.raises(PreconditionError, match="does not serve yet"):
-        holds.accept(context)
+        policy.accept(context)
     markers.mark(context, "released")
     try:
-        assert not holds.accepted(context)
-        assert holds.accepted_at(context) == 0
-        holds.accept(context)
-        noted = holds.accepted_at(context)
+        assert not policy.accepted(context)
+        assert policy.accepted_at(context) == 0
+        policy.accept(context)
+        noted = policy.accepted_at(context)
         assert noted > markers.released_at(context) - 1
-        holds.accept(context)
-        assert holds.accepted_at(context) == noted
-        assert holds.accepted(context)
-        assert holds.held(context)  # nothing is written over it by a run that goes on
-        assert len(holds.without_effect(context, target)) == len(holds.table())
-        holds.hold_again(context)
-        assert not holds.accepted(context)
-        assert holds.held(context)
-        assert holds.without_effect(context, target) == []
+        policy.accept(context)
+        assert policy.accepted_at(context) == noted
+        assert policy.accepted(context)
+        assert policy.held(context)  # nothing is written over it by a run that goes on
+        assert len(policy.without_effect(context, target)) == len(policy.table())
+        policy.hold_again(context)
+        assert not policy.accepted(context)
+        assert policy.held(context)
+        assert policy.without_effect(context, target) == []
     finally:
         markers.unmark(context, "released")
-    holds.let_go(context)
+    policy.let_go(context)
     assert not target.exists("/var/lib/migrate")
     assert not context.source.first.exists("/var/lib/migrate")

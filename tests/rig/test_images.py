@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from migrate import images
 from migrate.cloud import Context, transfer
 from migrate.database import connection
 from migrate.engine.plan import Step
 from migrate.errors import StepError
-from migrate.images.listed import Image, of_source
+from migrate.storage import images
+from migrate.storage.images.catalog import Image, of_source
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from migrate import holds
 from migrate.engine.plan import Phase
 from migrate.services import RECIPES
+from migrate.storage.volumes import policy
 
 
 def test_each_call_is_listed_once_and_says_what_it_does() -> None:
-    names = [one.policy for one in holds.table()]
+    names = [one.policy for one in policy.table()]
     assert len(names) == len(set(names))
-    assert all(one.what for one in holds.table())
+    assert all(one.what for one in policy.table())
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ def test_each_call_is_listed_once_and_says_what_it_does() -> None:
     ],
 )
 def test_the_file_refuses_everybody(mode: str, refused: set[str], let_through: set[str]) -> None:
-    rules = yaml.safe_load(holds.rendered(mode))
+    rules = yaml.safe_load(policy.rendered(mode))
     assert set(rules.values()) == {"!"}
     assert refused <= rules.keys()
     assert not let_through & rules.keys()
 
 
 def test_lifted_is_a_file_without_rules() -> None:
-    assert yaml.safe_load(holds.LIFTED) == {}
+    assert yaml.safe_load(policy.LIFTED) == {}
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_lifted_is_a_file_without_rules() -> None:
     ],
 )
 def test_the_last_folder_counts(texts: list[str], folder: str) -> None:
-    assert holds.last_folder(texts) == folder
+    assert policy.last_folder(texts) == folder
 
 
 def test_only_the_operators_word_lifts_it() -> None:
-    found: dict[str, Any] = {step.id: step for step in holds.steps(RECIPES)}
+    found: dict[str, Any] = {step.id: step for step in policy.steps(RECIPES)}
     assert found["cinder.hold"].phase is Phase.FOLLOW  # before cinder has ever started
-    assert found[holds.ACCEPT].phase is Phase.ACCEPT  # no other command runs that phase
+    assert found[policy.ACCEPT].phase is Phase.ACCEPT  # no other command runs that phase
     assert all(step.revert for step in found.values())
-    without = tuple(one for one in RECIPES if one.project != holds.PROJECT)
-    assert list(holds.steps(without)) == []
+    without = tuple(one for one in RECIPES if one.project != policy.PROJECT)
+    assert list(policy.steps(without)) == []

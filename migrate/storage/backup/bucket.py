@@ -11,8 +11,8 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from migrate.backup.store import PIECE
 from migrate.errors import PreconditionError
+from migrate.storage.backup.store import PIECE
 
 
 class Bucket:

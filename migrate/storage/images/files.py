@@ -11,7 +11,7 @@ from typing import Any
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.errors import StepError
-from migrate.images.listed import PROJECT, Image, digest
+from migrate.storage.images.catalog import PROJECT, Image, digest
 
 RECORD = "/var/lib/migrate/images.json"
 HASHES = resources.files("migrate.onhost").joinpath("hashes.py").read_text()

@@ -62,7 +62,7 @@ class Held:
 @cache
 def table() -> tuple[Held, ...]:
     """Every call of holds.yaml."""
-    document = yaml.safe_load(packaged(__package__).joinpath("holds.yaml").read_text())
+    document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
     return tuple(Held(**row) for row in document["volumes"])
 
 

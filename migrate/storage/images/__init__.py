@@ -11,7 +11,7 @@ the window only while the file's identity, ctime included, is unchanged (migrate
     wrong(context, fresh=...)  every file that is not what glance recorded
 """
 
-from migrate.images.listed import findings
-from migrate.images.plan import steps, wrong
+from migrate.storage.images.catalog import findings
+from migrate.storage.images.steps import steps, wrong
 
 __all__ = ["findings", "steps", "wrong"]

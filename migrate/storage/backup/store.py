@@ -34,7 +34,7 @@ def at(url: str) -> Store:
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path != "/":
         return Folder(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
-        from migrate.backup.bucket import Bucket  # noqa: PLC0415  boto3 costs every command 0.3 s
+        from migrate.storage.backup.bucket import Bucket  # noqa: PLC0415  boto3 costs every command 0.3 s
 
         return Bucket(parts.netloc, unquote(parts.path.strip("/")))
     raise SettingsError(f"{url}: a backup goes to file:///folder or s3://bucket/prefix")

@@ -10,8 +10,8 @@ from migrate.cloud import Context
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.images import held, listed
 from migrate.services.base import Recipe
+from migrate.storage.images import catalog, files
 
 PROVEN = "images.json"  # among the papers, for the report
 FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
@@ -19,7 +19,7 @@ FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
 
 def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:
     """First pass, delta and proof, where glance is among *recipes*."""
-    if listed.PROJECT not in {recipe.project for recipe in recipes}:
+    if catalog.PROJECT not in {recipe.project for recipe in recipes}:
         return ()
     return (
         Step(
@@ -60,34 +60,34 @@ def wrong(context: Context, fresh: bool = False) -> list[str]:
 
     With *fresh* every byte is read again, whatever was hashed before.
     """
-    images = listed.of_target(context)
+    images = catalog.of_target(context)
     if images is None:
         return [f"{context.target.first.name} has no copy of glance's database"]
     return _wrong(context, images, fresh)
 
 
-def _wrong(context: Context, images: list[listed.Image], fresh: bool = False) -> list[str]:
+def _wrong(context: Context, images: list[catalog.Image], fresh: bool = False) -> list[str]:
     return [
         sentence
         for host in context.target.controllers
-        for _, sentence in held.differing(context, host, images, fresh=fresh)
+        for _, sentence in files.differing(context, host, images, fresh=fresh)
     ]
 
 
 def _followed(context: Context) -> bool:
-    images = listed.of_source(context)
+    images = catalog.of_source(context)
     return all(
-        held.recorded(host).get("stamps", {}).get(FIRST)
-        and not held.differing(context, host, images)
+        files.recorded(host).get("stamps", {}).get(FIRST)
+        and not files.differing(context, host, images)
         for host in context.target.controllers
     )
 
 
 def _follow(context: Context) -> None:
     markers.refuse_after(context, "released")
-    images = listed.of_source(context)
+    images = catalog.of_source(context)
     for host in context.target.controllers:
-        held.bring(context, host, FIRST, images)
+        files.bring(context, host, FIRST, images)
 
 
 def _catch_up(context: Context) -> None:
@@ -95,9 +95,9 @@ def _catch_up(context: Context) -> None:
     images = _copied(context)
     kept = {image.path for image in images}
     for host in context.target.controllers:
-        if gone := [p for p in held.recorded(host).get("pulled", {}) if p not in kept]:
-            held.discard(host, "", gone)
-        held.bring(context, host, DELTA, images)
+        if gone := [p for p in files.recorded(host).get("pulled", {}) if p not in kept]:
+            files.discard(host, "", gone)
+        files.bring(context, host, DELTA, images)
 
 
 def _prove(context: Context) -> None:
@@ -105,13 +105,13 @@ def _prove(context: Context) -> None:
     if found := _wrong(context, images):
         raise StepError(f"{len(found)} image(s) are not what they were: {'; '.join(found[:20])}")
     for host in context.target.controllers:
-        held.stamp(host, PROOF, images)
+        files.stamp(host, PROOF, images)
     told = {"files": len(images), "bytes": sum(image.size or 0 for image in images)}
     state_directory.keep(context.home / PROVEN, json.dumps(told))
 
 
-def _copied(context: Context) -> list[listed.Image]:
-    images = listed.of_target(context)
+def _copied(context: Context) -> list[catalog.Image]:
+    images = catalog.of_target(context)
     if images is None:
         raise StepError("glance's database was not copied yet; `database.copy` comes first")
     return images
@@ -119,12 +119,12 @@ def _copied(context: Context) -> list[listed.Image]:
 
 def _stamped(step: str, context: Context) -> bool:
     """Whether *step* was done for the images of the target's database, and they stand so still."""
-    images = listed.of_target(context)
+    images = catalog.of_target(context)
     if images is None:
         return False
     return all(
-        held.recorded(host).get("stamps", {}).get(step) == listed.digest(images)
-        and not held.differing(context, host, images)
+        files.recorded(host).get("stamps", {}).get(step) == catalog.digest(images)
+        and not files.differing(context, host, images)
         for host in context.target.controllers
     )
 
@@ -132,4 +132,4 @@ def _stamped(step: str, context: Context) -> bool:
 def _discard(step: str, context: Context) -> None:
     """Remove the files that *step* brought; what was there before it stays."""
     for host in context.target.controllers:
-        held.discard(host, step)
+        files.discard(host, step)

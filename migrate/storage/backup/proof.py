@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import IO, Any
 
-from migrate.backup import seal, store
-from migrate.backup.collect import PIECE
-from migrate.backup.take import Manifest, manifest
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import accounts, connection, settings
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import fingerprint
 from migrate.errors import CommandError, PreconditionError
+from migrate.storage.backup import seal, store
+from migrate.storage.backup.collect import PIECE
+from migrate.storage.backup.take import Manifest, manifest
 
 UNIT = "migrate-proof"
 FOLDER = "/var/lib/migrate-proof"

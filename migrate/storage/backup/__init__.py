@@ -9,7 +9,7 @@ process with constant memory. They cross the network inside ssh and, where a pas
 
 from __future__ import annotations
 
-from migrate.backup.proof import restore_proof
-from migrate.backup.take import back_up, manifest
+from migrate.storage.backup.proof import restore_proof
+from migrate.storage.backup.take import back_up, manifest
 
 __all__ = ["back_up", "manifest", "restore_proof"]

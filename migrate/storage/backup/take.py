@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from migrate.backup import collect, seal, store
 from migrate.cloud import Context
 from migrate.database import accounts, connection
 from migrate.database.fingerprint import Fingerprint, summary
 from migrate.database.places import places
 from migrate.errors import PreconditionError
+from migrate.storage.backup import collect, seal, store
 
 Manifest = dict[str, Any]
 

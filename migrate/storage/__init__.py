@@ -1,0 +1,1 @@
+"""Images, volumes and backups: what holds data beside the databases."""

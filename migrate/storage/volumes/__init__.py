@@ -1,0 +1,1 @@
+"""Volumes that both sides see: calls that would destroy them are refused."""
