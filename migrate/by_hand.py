@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import click
 
-from migrate import hand
 from migrate.cloud import apart, serving
 from migrate.command import at_work, shared, stack_name, take_over
 from migrate.engine import state_lock
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
 from migrate.phases import abort as out
-from migrate.phases import machines
+from migrate.phases import control, machines
 from migrate.phases import status as now
-from migrate.session import context_of, opened
+from migrate.phases.session import context_of, opened
 from migrate.show import Progress, Screen
 from migrate.verify import noticed
 
@@ -33,7 +32,7 @@ def hold(stack: str, as_json: bool, reason: str) -> None:
             raise PreconditionError(
                 "the window is open already, there is nothing to hold: `migrate abort` undoes it"
             )
-        hand.ask(session.home, hand.HOLD, reason)
+        control.ask(session.home, control.HOLD, reason)
         session.remark(
             "hold", f"asked by {state_lock.myself()}: the window does not open until released"
         )
@@ -50,7 +49,7 @@ def release(stack: str, as_json: bool) -> None:
     """
     screen = Screen(as_json=as_json)
     with opened(stack_name(stack), "release", changes=False, tell=screen.remark) as session:
-        if hand.withdraw(session.home, hand.HOLD):
+        if control.withdraw(session.home, control.HOLD):
             session.remark("hold", f"released by {state_lock.myself()}")
         else:
             screen.say("nothing was held")

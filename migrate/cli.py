@@ -27,11 +27,11 @@ from migrate.errors import (
 from migrate.phases import accept as word
 from migrate.phases import cutover as over
 from migrate.phases import follow as ready
-from migrate.phases import proof, readiness
+from migrate.phases import readiness, verify
 from migrate.phases import rollback as back
 from migrate.phases import status as now
+from migrate.phases.session import Session, context_of, opened
 from migrate.report import write_report
-from migrate.session import Session, context_of, opened
 from migrate.show import (
     Progress,
     Screen,
@@ -231,7 +231,7 @@ def prove(stack: str, as_json: bool, take_over: bool) -> None:
     with at_work(
         screen, stack_name(stack), "verify", changes=True, runs=False, take_over=take_over
     ) as session:
-        result = proof.verify(session)
+        result = verify.verify(session)
         screen.findings(result.findings)
         for line in result.lines:
             screen.say(line)

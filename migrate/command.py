@@ -12,9 +12,9 @@ from migrate.cloud import host, settings
 from migrate.cloud import stack as pulumi_stack
 from migrate.errors import LockedError, MigrateError, PreconditionError, SettingsError
 from migrate.phases import status as now
-from migrate.session import Session, opened
+from migrate.phases.session import Session, opened
+from migrate.phases.signals import heard
 from migrate.show import Screen
-from migrate.signals import heard
 from migrate.terminal import TERMINAL
 
 Command = Callable[..., Any]

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from migrate.engine import state_directory
 from migrate.engine.window import Span, window
+from migrate.phases.session import Session
 from migrate.phases.status import status
-from migrate.session import Session
 from migrate.storage.images.steps import PROVEN
 from migrate.verify import noticed
 

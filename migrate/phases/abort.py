@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from migrate import hand
 from migrate.engine import markers, state_lock
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer, Runner
 from migrate.errors import PreconditionError, StepError
-from migrate.hand import ABORT, POINT_OF_RELEASE
+from migrate.phases import control
+from migrate.phases.control import ABORT, POINT_OF_RELEASE
 from migrate.phases.rollback import rollback_of
-from migrate.session import Session
+from migrate.phases.session import Session
 from migrate.takeover.gate.reopen_timer import BACK_SECONDS
 
 NOTICE_SECONDS = 20.0
@@ -29,10 +29,10 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
     _refuse_moved(session)
     if holder["command"] != "cutover":
         raise PreconditionError(f"only a cutover can be aborted; {named}: Ctrl-C there stops it")
-    hand.ask(session.home, ABORT)
+    control.ask(session.home, ABORT)
     tell(f"asked {named}; waiting until it has gone back")
     _until(
-        lambda: not hand.asked(session.home, ABORT),
+        lambda: not control.asked(session.home, ABORT),
         NOTICE_SECONDS,
         f"{named}, does not notice. End it (kill -9), then `migrate abort` again",
     )

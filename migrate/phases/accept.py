@@ -6,7 +6,7 @@ from migrate.engine import markers
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import PreconditionError
-from migrate.session import Session
+from migrate.phases.session import Session
 
 
 def accept(session: Session, notify: Observer) -> None:

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Collection
 from contextlib import suppress
 
-from migrate import hand
 from migrate.cloud import serving
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import BEGUN, State
@@ -16,9 +15,10 @@ from migrate.engine.plan import Phase, Step
 from migrate.engine.runner import Observer, Runner
 from migrate.engine.window import window
 from migrate.errors import LockedError, MigrateError, StepError
-from migrate.hand import POINT_OF_RELEASE
+from migrate.phases import control
+from migrate.phases.control import POINT_OF_RELEASE
 from migrate.phases.follow import follow
-from migrate.session import Session
+from migrate.phases.session import Session
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import noticed, views
@@ -40,12 +40,12 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
         return
     session.runner(Phase.CUTOVER, past=past).refuse_unnamed()
     try:
-        with hand.watching(session) as opened:
+        with control.watching(session) as opened:
             goes_on = _goes_on(session)
             if not goes_on:
                 markers.refuse_after(session.context, "released")
                 follow(session, notify, past)
-                while hand.wait_while_held(session) > FRESH_SECONDS:
+                while control.wait_while_held(session) > FRESH_SECONDS:
                     follow(session, notify, past)  # the cloud has served meanwhile
             with noticed.recording(
                 session.context, noticed.CUTOVER, session.remark, anew=not goes_on

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from migrate.engine import markers
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.session import Session
+from migrate.phases.session import Session
 
 
 def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> None:

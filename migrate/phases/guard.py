@@ -10,7 +10,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
 from migrate.errors import MigrateError
 from migrate.phases import rollback
-from migrate.session import context_of, opened
+from migrate.phases.session import context_of, opened
 
 GO_BACK = "MIGRATE_GO_BACK"
 FRESH_SECONDS = 60.0

@@ -16,7 +16,7 @@ from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.phases import traces
-from migrate.session import Session, opened
+from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer

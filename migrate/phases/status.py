@@ -6,14 +6,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from migrate import hand
 from migrate.cloud import apart
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
-from migrate.phases import machines
-from migrate.phases.proof import FILE
-from migrate.session import Session
+from migrate.phases import control, machines
+from migrate.phases.session import Session
+from migrate.phases.verify import FILE
 
 REMARKS = 5
 
@@ -49,7 +48,9 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "phases": phases,
         "unfinished": unfinished,
         "failed": failed,
-        "asked": {w: who for w in (hand.HOLD, hand.ABORT) if (who := hand.asked(session.home, w))},
+        "asked": {
+            w: who for w in (control.HOLD, control.ABORT) if (who := control.asked(session.home, w))
+        },
         "remarks": [
             f"{_clock(one.at)} {one.kind}: {one.text}"
             for one in session.journal.remarks()[-REMARKS:]
@@ -81,7 +82,7 @@ def following(found: dict[str, Any]) -> str:
     stack, phases = found["stack"], found["phases"]
     named = f"--stack {stack} --execute"
     if found["held_by"]:
-        held = hand.HOLD in found["asked"]
+        held = control.HOLD in found["asked"]
         return "wait for the run that is at work" + (
             f", which waits itself: `migrate release --stack {stack}`" if held else ""
         )

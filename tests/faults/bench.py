@@ -22,7 +22,7 @@ from infra import nspawn
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.journal import Event, State
-from migrate.session import context_of
+from migrate.phases.session import context_of
 from tests.faults import driver, state
 from tests.lab import cloud
 from tests.lab import rig as rigs

@@ -20,10 +20,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from migrate import cli, report, session
+from migrate import cli, report
 from migrate.cloud import stack
 from migrate.engine.journal import Journal, State
-from migrate.session import Session
+from migrate.phases import session
+from migrate.phases.session import Session
 
 DIE_AT, DIED = "DIE_AT", "DIED"
 BEGAN = {State.STARTED: "begun", State.REVERTING: "back begun"}

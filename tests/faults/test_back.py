@@ -11,7 +11,7 @@ import pytest
 
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
-from migrate.phases.compose import compose
+from migrate.phases.plan import compose
 from migrate.services import RECIPES
 from tests.faults.bench import Bench
 from tests.faults.conftest import Reference

@@ -15,8 +15,8 @@ import pytest
 from migrate.cloud.settings import home
 from migrate.engine.journal import BEGUN, Event
 from migrate.engine.plan import Phase
-from migrate.phases.compose import compose
-from migrate.session import context_of
+from migrate.phases.plan import compose
+from migrate.phases.session import context_of
 from tests.faults import bench, state
 from tests.faults.bench import Ended
 from tests.faults.tally import Tally

@@ -27,7 +27,7 @@ from migrate.checks import (
 from migrate.checks.check import Check
 from migrate.cloud import Context, admin
 from migrate.engine.finding import Finding, Severity
-from migrate.session import context_of
+from migrate.phases.session import context_of
 from migrate.verify import views
 from tests.checks.conftest import assert_finds, broken, errors
 from tests.lab import cloud, content, identity

@@ -20,7 +20,7 @@ from openstack.exceptions import ForbiddenException
 
 from migrate.cloud.settings import home
 from migrate.configuration import broker
-from migrate.session import context_of
+from migrate.phases.session import context_of
 from tests.faults.bench import noted
 from tests.full.watch import Watch
 from tests.lab import cloud, content, demo, ec2, identity, late, load, outages

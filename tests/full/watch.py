@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.cloud.host import Host
-from migrate.session import context_of
+from migrate.phases.session import context_of
 from tests import canaries
 from tests.lab import content
 from tests.lab.settings import Lab

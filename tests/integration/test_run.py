@@ -24,7 +24,7 @@ from migrate.engine import cloud_lock
 from migrate.engine.journal import Journal
 from migrate.errors import CommandError, LockedError, StepError, UnreachableError
 from migrate.phases.rollback import go_back
-from migrate.session import Session, context_of, opened
+from migrate.phases.session import Session, context_of, opened
 from tests.integration import sshd as real
 from tests.wait import waits_for
 

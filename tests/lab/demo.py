@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.cloud.api import admin_at
-from migrate.session import context_of
+from migrate.phases.session import context_of
 from migrate.verify.comparison import compare
 from migrate.verify.listing import Listing, take
 from tests.lab import cloud, content, load, outages, traces

@@ -23,9 +23,9 @@ from migrate.cloud import Context
 from migrate.cloud.api import admin_at
 from migrate.engine.journal import Journal
 from migrate.phases import cutover, follow, rollback
-from migrate.phases.compose import compose
+from migrate.phases.plan import compose
+from migrate.phases.session import Session
 from migrate.report import write_report
-from migrate.session import Session
 from migrate.takeover.gate import close
 from tests import canaries
 from tests.lab.rig import rig as this_rig

@@ -21,7 +21,7 @@ from migrate.engine import markers
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import PreconditionError
 from migrate.onhost import call
-from migrate.phases.compose import compose
+from migrate.phases.plan import compose
 from migrate.takeover import fence, isolation
 from tests.wait import waits_for
 

@@ -24,11 +24,11 @@ from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
 from migrate.phases import cutover as over
 from migrate.phases import status
-from migrate.phases.compose import compose
-from migrate.phases.proof import FILE
+from migrate.phases.plan import compose
+from migrate.phases.session import Session
+from migrate.phases.verify import FILE
 from migrate.report import write_report
 from migrate.services import RECIPES
-from migrate.session import Session
 from migrate.takeover import listeners
 from migrate.verify import addresses
 from migrate.verify.noticed import Heard

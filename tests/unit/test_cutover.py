@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from migrate import hand
 from migrate.cloud import serving
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
@@ -19,8 +18,9 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError
 from migrate.onhost import runs, systemd
+from migrate.phases import control
 from migrate.phases import cutover as over
-from migrate.session import Session
+from migrate.phases.session import Session
 from migrate.takeover import virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 
@@ -46,7 +46,7 @@ def undone() -> list[str]:
 def make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undone: list[str]
 ) -> Iterator[Callable[..., Session]]:
-    monkeypatch.setattr(hand, "apart", lambda context: context)
+    monkeypatch.setattr(control, "apart", lambda context: context)
     monkeypatch.setattr(reopen_timer, "left", lambda _: None)
     monkeypatch.setattr(reopen_timer, "extend", lambda _: undone.append("extended"))
     monkeypatch.setattr(markers, "refuse_after", lambda *_: None)
@@ -62,8 +62,8 @@ def make(
         plan = [
             step("gate.timer", lambda: None, undone, ()),
             step("fails", act, undone, ("gate.timer",)),
-            step(hand.POINT_OF_RELEASE, lambda: None, undone, ("fails",)),
-            step("release", after, undone, (hand.POINT_OF_RELEASE,)),
+            step(control.POINT_OF_RELEASE, lambda: None, undone, ("fails",)),
+            step("release", after, undone, (control.POINT_OF_RELEASE,)),
         ]
         return Session(context, Plan.of(plan), journal)
 

@@ -12,7 +12,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import StepError
-from migrate.phases.compose import compose
+from migrate.phases.plan import compose
 from migrate.services import RECIPES
 from tests.unit import fakes
 

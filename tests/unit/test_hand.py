@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from migrate import hand
 from migrate.engine import cloud_lock
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import StepError, UnreachableError
-from migrate.session import Session
+from migrate.phases import control
+from migrate.phases.session import Session
 from migrate.takeover.gate import reopen_timer
 
 
@@ -40,14 +40,14 @@ def steps(*acts: Callable[[], None], point: Callable[[], None] = lambda: None) -
         step(name, act, (names[n - 1],) if n else ())
         for n, (name, act) in enumerate(zip(names, acts, strict=True))
     ]
-    return Plan.of([*made, step(hand.POINT_OF_RELEASE, point, (names[-1],))])
+    return Plan.of([*made, step(control.POINT_OF_RELEASE, point, (names[-1],))])
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Plan], Session]]:
-    monkeypatch.setattr(hand, "apart", lambda context: context)
-    monkeypatch.setattr(hand, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(hand, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(control, "apart", lambda context: context)
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(control, "ASK_SECONDS", 0.0)
     monkeypatch.setattr(reopen_timer, "left", lambda _: None)
     journal = Journal(tmp_path / "journal", "cutover")
     context: Any = SimpleNamespace(
@@ -66,27 +66,27 @@ def remarks(session: Session) -> str:
 
 
 def test_a_request_is_whole_private_and_told(tmp_path: Path) -> None:
-    assert hand.asked(tmp_path, hand.HOLD) == ""
-    hand.ask(tmp_path, hand.HOLD, "disk is slow")
-    assert "(disk is slow)" in hand.asked(tmp_path, hand.HOLD)
+    assert control.asked(tmp_path, control.HOLD) == ""
+    control.ask(tmp_path, control.HOLD, "disk is slow")
+    assert "(disk is slow)" in control.asked(tmp_path, control.HOLD)
     assert (tmp_path / "hold").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["hold"]
-    assert hand.withdraw(tmp_path, hand.HOLD)
-    assert not hand.withdraw(tmp_path, hand.HOLD)
+    assert control.withdraw(tmp_path, control.HOLD)
+    assert not control.withdraw(tmp_path, control.HOLD)
 
 
 def test_a_file_made_by_hand_holds_as_well(tmp_path: Path) -> None:
     (tmp_path / "hold").touch()
-    assert hand.asked(tmp_path, hand.HOLD) == "somebody"
+    assert control.asked(tmp_path, control.HOLD) == "somebody"
 
 
 def test_it_waits_until_released(make: Any) -> None:
     session = make(steps(lambda: None))
-    assert not hand.wait_while_held(session)
-    hand.ask(session.home, hand.HOLD)
-    threading.Timer(0.2, lambda: hand.withdraw(session.home, hand.HOLD)).start()
+    assert not control.wait_while_held(session)
+    control.ask(session.home, control.HOLD)
+    threading.Timer(0.2, lambda: control.withdraw(session.home, control.HOLD)).start()
     began = time.monotonic()
-    assert hand.wait_while_held(session)
+    assert control.wait_while_held(session)
     assert time.monotonic() - began >= 0.2
     assert "hold: the window is held by" in remarks(session)
     assert "hold: released" in remarks(session)
@@ -94,21 +94,21 @@ def test_it_waits_until_released(make: Any) -> None:
 
 def test_an_abort_ends_the_waiting(make: Any) -> None:
     session = make(steps(lambda: None))
-    hand.ask(session.home, hand.HOLD)
-    threading.Timer(0.1, lambda: hand.ask(session.home, hand.ABORT, "not today")).start()
+    control.ask(session.home, control.HOLD)
+    threading.Timer(0.1, lambda: control.ask(session.home, control.ABORT, "not today")).start()
     with (
-        hand.watching(session),
+        control.watching(session),
         pytest.raises(StepError, match=r"aborted by .*not today.* while held; nothing was closed"),
     ):
-        hand.wait_while_held(session)
+        control.wait_while_held(session)
 
 
 def test_nothing_is_held_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hand, "HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(control, "HOLD_SECONDS", 0.1)
     session = make(steps(lambda: None))
-    hand.ask(session.home, hand.HOLD)
+    control.ask(session.home, control.HOLD)
     with pytest.raises(StepError, match="for a day and not released; nothing was closed"):
-        hand.wait_while_held(session)
+        control.wait_while_held(session)
 
 
 def test_an_abort_in_the_window_stops_it(make: Any) -> None:
@@ -122,20 +122,20 @@ def test_an_abort_in_the_window_stops_it(make: Any) -> None:
     monkey.setattr(cloud_lock, "interrupt", interrupted)
     session = make(
         steps(
-            lambda: hand.ask(session.home, hand.ABORT, "phone call"),
+            lambda: control.ask(session.home, control.ABORT, "phone call"),
             lambda: time.sleep(0.3),
             lambda: None,
         )
     )
     with (
-        hand.watching(session),
+        control.watching(session),
         pytest.raises(StepError, match=r"aborted by .*phone call.* before "),
     ):
         session.runner(Phase.CUTOVER).advance()
     monkey.undo()
     assert ended
-    assert session.journal.state(hand.POINT_OF_RELEASE) is State.PENDING
-    assert not hand.asked(session.home, hand.ABORT)
+    assert session.journal.state(control.POINT_OF_RELEASE) is State.PENDING
+    assert not control.asked(session.home, control.ABORT)
     assert "abort: aborted by" in remarks(session)
 
 
@@ -143,22 +143,22 @@ def test_an_abort_is_refused_once_the_address_moves(make: Any) -> None:
     session = make(steps(lambda: None, point=lambda: asks(session)))
 
     def asks(session: Session) -> None:
-        hand.ask(session.home, hand.ABORT)
+        control.ask(session.home, control.ABORT)
         time.sleep(0.3)
 
-    with hand.watching(session):
+    with control.watching(session):
         session.runner(Phase.CUTOVER).advance()
-        hand.ask(session.home, hand.ABORT)
+        control.ask(session.home, control.ABORT)
         time.sleep(0.3)
-    assert session.journal.state(hand.POINT_OF_RELEASE) is State.DONE
+    assert session.journal.state(control.POINT_OF_RELEASE) is State.DONE
     assert remarks(session).count("the virtual IP has moved, `migrate rollback --execute`") == 2
-    assert not hand.asked(session.home, hand.ABORT)
+    assert not control.asked(session.home, control.ABORT)
 
 
 def test_an_old_request_is_not_this_runs(make: Any) -> None:
     session = make(steps(lambda: time.sleep(0.2)))
-    hand.ask(session.home, hand.ABORT)
-    with hand.watching(session):
+    control.ask(session.home, control.ABORT)
+    with control.watching(session):
         session.runner(Phase.CUTOVER).advance()
     assert "put away" in remarks(session)
 
@@ -178,7 +178,7 @@ def test_the_window_ends_at_its_limit(
     monkeypatch.setattr(reopen_timer, "left", left)
     session = make(steps(*(lambda: time.sleep(0.1) for _ in range(50))))
     began = time.monotonic()
-    with hand.watching(session) as opened:
+    with control.watching(session) as opened:
         opened.set()
         with pytest.raises(StepError, match="the window took longer than 30 s"):
             session.runner(Phase.CUTOVER).advance()
@@ -188,7 +188,7 @@ def test_the_window_ends_at_its_limit(
 def test_a_watch_of_an_earlier_run_says_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reopen_timer, "left", lambda _: 0.0)
     session = make(steps(lambda: time.sleep(0.2)))
-    with hand.watching(session):
+    with control.watching(session):
         session.runner(Phase.CUTOVER).advance()
 
 
@@ -197,7 +197,7 @@ def test_what_has_begun_to_move_is_not_stopped(make: Any) -> None:
     session = make(
         steps(
             lambda: None,
-            point=lambda: heard.append(Runner.stop_all("x", unless=hand.POINT_OF_RELEASE)),
+            point=lambda: heard.append(Runner.stop_all("x", unless=control.POINT_OF_RELEASE)),
         )
     )
     session.runner(Phase.CUTOVER).advance()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from migrate.phases.compose import compose
+from migrate.phases.plan import compose
 from migrate.services import RECIPES
 
 

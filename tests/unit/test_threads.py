@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from migrate import hand
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import StepError
-from migrate.session import Session
+from migrate.phases import control
+from migrate.phases.session import Session
 from migrate.takeover.gate import reopen_timer
 from migrate.terminal import LOG, Terminal
 
@@ -35,9 +35,9 @@ def slow(number: int) -> Step:
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(hand, "apart", lambda context: context)
-    monkeypatch.setattr(hand, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(hand, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(control, "apart", lambda context: context)
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(control, "ASK_SECONDS", 0.0)
     monkeypatch.setattr(cloud_lock, "interrupt", lambda _: [])
     journal = Journal(tmp_path / "journal", "cutover")
     window = SimpleNamespace(limit_seconds=30)
@@ -70,11 +70,11 @@ def test_an_abort_is_heeded_after_any_error(
     session: Session, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr(reopen_timer, "left", failing(error, 3, lambda _: None))
-    monkeypatch.setattr(hand, "asked", failing(error, 3, hand.asked))
+    monkeypatch.setattr(control, "asked", failing(error, 3, control.asked))
     monkeypatch.setattr(cloud_lock, "interrupt", failing(error, 1, lambda _: []))
-    with hand.watching(session) as opened:
+    with control.watching(session) as opened:
         opened.set()
-        hand.ask(session.home, hand.ABORT, "phone call")
+        control.ask(session.home, control.ABORT, "phone call")
         with pytest.raises(StepError, match=r"aborted by .*phone call"):
             Runner(session.plan, session.journal, session.context, workers=1).advance()
     assert remarks(session).count("cannot look for an abort or the limit") == 1
@@ -93,7 +93,7 @@ def test_the_limit_holds_while_the_watch_cannot_be_asked(
         return 0.3
 
     monkeypatch.setattr(reopen_timer, "left", left)
-    with hand.watching(session) as opened:
+    with control.watching(session) as opened:
         opened.set()
         with pytest.raises(StepError, match="the window took longer than 30 s"):
             Runner(session.plan, session.journal, session.context, workers=1).advance()

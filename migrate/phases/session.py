@@ -14,7 +14,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer, Runner
 from migrate.errors import JournalError, SettingsError
-from migrate.phases.compose import compose
+from migrate.phases.plan import compose
 from migrate.services import chosen
 
 

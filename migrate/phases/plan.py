@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from migrate import listings
 from migrate.cloud import Context, transfer
 from migrate.configuration import plan as configuration
 from migrate.database.steps import steps as database_steps
@@ -26,6 +25,7 @@ from migrate.takeover import (
     start,
     virtual_ip,
 )
+from migrate.verify import listings
 
 Part = Callable[[tuple[Recipe, ...]], Iterable[Step]]
 

@@ -10,7 +10,7 @@ from typing import Any
 from migrate.engine import markers, state_directory
 from migrate.engine.window import window
 from migrate.errors import PreconditionError
-from migrate.session import Session
+from migrate.phases.session import Session
 from migrate.verify import live, views
 from migrate.verify.comparison import MISSING
 

@@ -20,7 +20,7 @@ from migrate.engine import cloud_lock, state_directory, state_lock
 from migrate.engine.journal import BEGUN, State
 from migrate.engine.runner import Runner
 from migrate.errors import MigrateError, StepError
-from migrate.session import Session
+from migrate.phases.session import Session
 from migrate.takeover.gate import reopen_timer
 
 HOLD, ABORT = "hold", "abort"

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from migrate import hand
 from migrate.engine.runner import Runner
-from migrate.session import Session
+from migrate.phases import control
+from migrate.phases.session import Session
 
 STOPPED = "stopped by the operator"
 
@@ -45,11 +45,11 @@ def _heed(session: Session, sent: SimpleQueue[bool]) -> None:
     interrupted = False
     while sent.get():
         again = Runner.stopping.is_set()
-        if not Runner.stop_all(STOPPED, unless=hand.POINT_OF_RELEASE if again else ""):
+        if not Runner.stop_all(STOPPED, unless=control.POINT_OF_RELEASE if again else ""):
             session.tell("not now: the virtual IP moves, or the way back is walked; it ends soon")
         elif not again:
             session.tell("stopping after what runs now; once more interrupts it")
         elif not interrupted:
             interrupted = True
             session.tell("interrupting what runs")
-            hand.interrupt(session)
+            control.interrupt(session)
