@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from migrate import cli, report
+from migrate.cli import commands, report
 from migrate.cloud import stack
 from migrate.engine.journal import Journal, State
 from migrate.phases import session
@@ -65,12 +65,12 @@ def unreported(of: Session) -> Path:
 def main() -> None:
     """The command line on the rig."""
     changed: Any = session
-    command: Any = cli
+    command: Any = commands
     stack.changes = lambda *_: []
     if os.environ.get(DIE_AT):
         changed.Journal = Mortal
         command.write_report = unreported
-    cli.main()
+    commands.main()
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ import yaml
 
 from migrate import checks
 from migrate.checks import logins
+from migrate.cli.report import write_report
 from migrate.cloud import Context
 from migrate.cloud.api import admin_at
 from migrate.engine.journal import Journal
 from migrate.phases import cutover, follow, rollback
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
-from migrate.report import write_report
 from migrate.takeover.gate import close
 from tests import canaries
 from tests.lab.rig import rig as this_rig

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from migrate.cli.report import write_report
 from migrate.cloud.settings import VirtualIp
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
@@ -27,7 +28,6 @@ from migrate.phases import status
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
-from migrate.report import write_report
 from migrate.services import RECIPES
 from migrate.takeover import listeners
 from migrate.verify import addresses

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from migrate.cli import migrate
+from migrate.cli.commands import migrate
 
 # what changes, and what comes next; `status` itself says what comes next
 TEACHES = {"Next:", "hanges"}

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.engine import markers
 from migrate.errors import MigrateError
 from migrate.phases import rollback
-from migrate.show import Screen
 from migrate.takeover import virtual_ip
-from migrate.terminal import TERMINAL
 from migrate.verify import boot, losses
 from migrate.verify.listing import Listing, _plain, kinds
 from migrate.verify.losses import Losses, find

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from migrate.cli import migrate
+from migrate.cli.commands import migrate
 
 PLANS = Path(__file__).with_name("plans")
 CASES = sorted(PLANS.glob("*.yaml"))

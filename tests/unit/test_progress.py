@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from migrate import show
+from migrate.cli import output
+from migrate.cli.output import Progress
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.show import Progress
 
 
 def step(name: str, estimate: float, *needs: str) -> Step:
@@ -43,7 +43,7 @@ class Watch:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lines: list[str] = []
         self.now = 0.0
-        monkeypatch.setattr(show, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: self.now))
         screen: Any = SimpleNamespace(say=self.lines.append)
         self.progress = Progress(screen, Plan.of(STEPS.values()))
         for name in ("copy", "images"):

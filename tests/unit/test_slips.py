@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from migrate import cli
+from migrate.cli import commands
 from tests.unit import fakes
 
 TEXT = yaml.safe_dump({"config": {f"sidestep:{key}": one for key, one in fakes.STACK.items()}})
@@ -33,7 +33,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     """The one line of *argv*, which must end with exit code 2."""
     monkeypatch.setattr(sys, "argv", ["migrate", *argv, "--stack", "prod"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        commands.main()
     said = capsys.readouterr()
     assert ended.value.code == 2, said
     (line,) = (said.out + said.err).strip().splitlines()
@@ -78,7 +78,7 @@ def test_a_merge_key_is_no_key_twice(project: Path, monkeypatch: pytest.MonkeyPa
     write(project, TEXT + more)
     monkeypatch.setattr(sys, "argv", ["migrate", "plan", "--stack", "prod"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        commands.main()
     assert ended.value.code == 0
 
 

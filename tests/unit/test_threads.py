@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from migrate.cli.terminal import LOG, Terminal
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
@@ -18,7 +19,6 @@ from migrate.errors import StepError
 from migrate.phases import control
 from migrate.phases.session import Session
 from migrate.takeover.gate import reopen_timer
-from migrate.terminal import LOG, Terminal
 
 
 def slow(number: int) -> Step:

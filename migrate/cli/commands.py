@@ -9,12 +9,31 @@ from typing import Any
 
 import click
 
-from migrate import by_hand, checks
+from migrate import checks
 from migrate.checks import access
 from migrate.checks.check import Check
+from migrate.cli import control
+from migrate.cli.options import (
+    at_work,
+    execute,
+    past,
+    refuse_missing,
+    shared,
+    stack_name,
+    take_over,
+)
+from migrate.cli.output import (
+    Progress,
+    Screen,
+    failure,
+    finding_document,
+    longest_path,
+    plan_document,
+)
+from migrate.cli.report import write_report
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import serving
 from migrate.cloud import stack as pulumi_stack
-from migrate.command import at_work, execute, past, refuse_missing, shared, stack_name, take_over
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Phase, Plan
 from migrate.errors import (
@@ -31,18 +50,8 @@ from migrate.phases import readiness, verify
 from migrate.phases import rollback as back
 from migrate.phases import status as now
 from migrate.phases.session import Session, context_of, opened
-from migrate.report import write_report
-from migrate.show import (
-    Progress,
-    Screen,
-    failure,
-    finding_document,
-    longest_path,
-    plan_document,
-)
 from migrate.storage import backup as stored
 from migrate.storage.backup import store as place
-from migrate.terminal import TERMINAL
 from migrate.verify import noticed
 
 EPILOG = (
@@ -354,7 +363,7 @@ def _told(errors: list[Finding]) -> str:
     return f"{where}{first.message}. {first.remedy}{more}"
 
 
-for _one in (by_hand.hold, by_hand.release, by_hand.abort, by_hand.status):
+for _one in (control.hold, control.release, control.abort, control.status):
     migrate.add_command(_one)
 
 

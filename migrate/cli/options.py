@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import host, settings
 from migrate.cloud import stack as pulumi_stack
 from migrate.errors import LockedError, MigrateError, PreconditionError, SettingsError
 from migrate.phases import status as now
 from migrate.phases.session import Session, opened
 from migrate.phases.signals import heard
-from migrate.show import Screen
-from migrate.terminal import TERMINAL
 
 Command = Callable[..., Any]
 

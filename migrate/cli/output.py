@@ -15,11 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from migrate.cli.terminal import TERMINAL
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.journal import State
 from migrate.engine.plan import Plan, Step
 from migrate.errors import MigrateError
-from migrate.terminal import TERMINAL
 from migrate.verify.losses import Losses
 
 WIDTH = 140

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from migrate.cli.options import at_work, shared, stack_name, take_over
+from migrate.cli.output import Progress, Screen
 from migrate.cloud import apart, serving
-from migrate.command import at_work, shared, stack_name, take_over
 from migrate.engine import state_lock
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
@@ -13,7 +14,6 @@ from migrate.phases import abort as out
 from migrate.phases import control, machines
 from migrate.phases import status as now
 from migrate.phases.session import context_of, opened
-from migrate.show import Progress, Screen
 from migrate.verify import noticed
 
 
