@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pulumi
 
+from infra.controller import Place
+from infra.controller.venv import digest
 from infra.providers import Provider, provider_of
 from infra.resources.machine import Machine
 from infra.resources.parts import NEEDS, Inside
 from infra.resources.standing import Gate, Guard, Takeover
 from migrate.cloud.settings import Settings
-from migrate.controller import Place
-from migrate.controller.release import digest
 
 
 class Controller(pulumi.ComponentResource):

@@ -9,8 +9,8 @@ import pulumi
 from pulumi import dynamic
 
 from infra import guard, nspawn
+from infra.controller import Place, accounts, packages, venv
 from infra.nspawn import Bridge, layers
-from migrate.controller import Place, accounts, packages, release
 
 MOVES = ("name", "address", "bridge", "home")
 
@@ -32,7 +32,7 @@ def layers_of(described: dict[str, Any]) -> tuple[Path, ...]:
         if "id" in row
     )
     numbered = layers.packaged("numbered", [], bare, finish=users)
-    script = release.script(Place(release=described["release"], address=described["address"]))
+    script = venv.script(Place(release=described["release"], address=described["address"]))
     whole = layers.packaged("target", packages.names(), numbered, bare, finish=script)
     return (whole, numbered, bare)
 

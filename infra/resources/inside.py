@@ -1,4 +1,4 @@
-"""Resources inside a machine: one class a part of `migrate.controller`, all with this provider.
+"""Resources inside a machine: one class a part of `infra.controller`, all with this provider.
 
 The facts of a part are the resource's inputs. A refresh puts what the machine shows in their
 place, so that a preview names each difference (`~ running: false => true`) and `up` mends it.
@@ -13,13 +13,13 @@ from typing import Any
 from pulumi import dynamic
 
 from infra import connection, guard
-from migrate.controller import PARTS, Facts, Place, differing
-from migrate.controller.daemons import Daemon
+from infra.controller import PARTS, Facts, Place, differing
+from infra.controller.daemons import Daemon
 from migrate.errors import PreconditionError, UnreachableError
 
 
 class PartProvider(dynamic.ResourceProvider):
-    """The lifecycle of one part, by its name in `migrate.controller.PARTS`."""
+    """The lifecycle of one part, by its name in `infra.controller.PARTS`."""
 
     def __init__(self, part: str) -> None:
         super().__init__()

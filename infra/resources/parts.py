@@ -7,13 +7,13 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from infra.controller import PARTS, Place
 from infra.resources.inside import PartProvider, version
 from infra.resources.machine import Machine
-from migrate.controller import PARTS, Place
 
 
 class Inside(dynamic.Resource):
-    """One part of one machine, named `<machine>-<part>`; see its facts in `migrate.controller`."""
+    """One part of one machine, named `<machine>-<part>`; see its facts in `infra.controller`."""
 
     part: str
 

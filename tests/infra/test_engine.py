@@ -241,7 +241,7 @@ def test_a_new_release_pin_is_refused(serving: Site, tmp_path: Path) -> None:
     before = serving.stand()
     shutil.copytree(REPOSITORY / "migrate", tmp_path / "migrate")
     shutil.copytree(REPOSITORY / "infra", tmp_path / "infra")
-    lock = tmp_path / "migrate/controller/pins/2026.1/lock.txt"
+    lock = tmp_path / "infra/controller/pins/2026.1/lock.txt"
     lock.write_text(lock.read_text().replace("nova==33.0.2", "nova==33.0.3"))
     serving.project.code = tmp_path
     said = serving.project.refused("up", "--yes", "--skip-preview")

@@ -22,13 +22,13 @@ from typing import Any
 import pytest
 
 from infra import nspawn
+from infra.controller import PARTS, Place
+from infra.controller import venv as releases
 from infra.nspawn import Machine, access, bridge, layers
 from infra.resources.container import layers_of
 from migrate.cloud import Context, connect
 from migrate.cloud.host import SshHost
 from migrate.cloud.settings import Settings
-from migrate.controller import PARTS, Place
-from migrate.controller import release as releases
 from migrate.errors import MigrateError
 from migrate.services import chosen
 from tests.lab import cloud, configuration, identity, packages, prepared

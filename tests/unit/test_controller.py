@@ -7,8 +7,8 @@ from configparser import ConfigParser
 
 import pytest
 
-from migrate.controller import PARTS, Place, differing, packages, release, services
-from migrate.controller.daemons import CACHE, DATABASE
+from infra.controller import PARTS, Place, differing, packages, services, venv
+from infra.controller.daemons import CACHE, DATABASE
 from migrate.errors import SettingsError
 
 PLACE = Place(release="2026.1", address="10.0.0.12", virtual_ips=("10.0.0.10",))
@@ -66,21 +66,19 @@ def test_programs_run_as_their_service_and_uwsgi_gives_root_up_itself() -> None:
 
 def test_every_locked_distribution_is_as_upstream_constrains_it() -> None:
     constraints = dict(
-        re.findall(
-            r"^([A-Za-z0-9._-]+)===([^\s;]+)$", release.pins("2026.1", "constraints.txt"), re.M
-        )
+        re.findall(r"^([A-Za-z0-9._-]+)===([^\s;]+)$", venv.pins("2026.1", "constraints.txt"), re.M)
     )
     allowed = {re.sub(r"[-_.]+", "-", name).lower(): v for name, v in constraints.items()}
-    locked = release.locked("2026.1")
+    locked = venv.locked("2026.1")
     assert len(locked) > 200
     assert {n: v for n, v in locked.items() if allowed.get(n, v) != v} == {}
 
 
 def test_the_services_are_locked_at_the_versions_asked_for_and_all_by_hash() -> None:
-    asked = re.findall(r"^(\S+)==(\S+)$", release.pins("2026.1", "requirements.in"), re.M)
+    asked = re.findall(r"^(\S+)==(\S+)$", venv.pins("2026.1", "requirements.in"), re.M)
     assert len(asked) == 8
-    assert {release.locked("2026.1")[name.lower()] for name, _ in asked} == {v for _, v in asked}
-    entries = re.split(r"^(?=[A-Za-z0-9])", release.pins("2026.1", "lock.txt"), flags=re.M)[1:]
+    assert {venv.locked("2026.1")[name.lower()] for name, _ in asked} == {v for _, v in asked}
+    entries = re.split(r"^(?=[A-Za-z0-9])", venv.pins("2026.1", "lock.txt"), flags=re.M)[1:]
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
 
 

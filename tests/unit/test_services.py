@@ -7,10 +7,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from infra.controller.accounts import table
+from infra.controller.services import services as made
+from infra.controller.units import SHIPPED
 from migrate import services
-from migrate.controller.accounts import table
-from migrate.controller.services import services as made
-from migrate.controller.units import SHIPPED
 from migrate.services import RECIPES, keystone
 from migrate.services.base import Recipe
 

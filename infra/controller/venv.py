@@ -6,9 +6,9 @@ import re
 from hashlib import sha256
 from importlib import resources
 
+from infra.controller import record
+from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
-from migrate.controller import record
-from migrate.controller.part import Facts, Place
 from migrate.errors import PreconditionError, SettingsError
 
 UV = "uv==0.13.8"

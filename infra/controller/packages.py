@@ -7,9 +7,9 @@ from importlib import resources
 
 import yaml
 
+from infra.controller import record
+from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
-from migrate.controller import record
-from migrate.controller.part import Facts, Place
 from migrate.errors import PreconditionError
 
 APT_SECONDS = 1800

@@ -6,13 +6,13 @@ and empty daemons. Configuration, data, users and grants, and what runs, are for
 
 from __future__ import annotations
 
-from migrate.controller import daemons
-from migrate.controller.accounts import Accounts
-from migrate.controller.dashboard import Dashboard
-from migrate.controller.packages import Packages
-from migrate.controller.part import Facts, Part, Place, differing
-from migrate.controller.release import Release
-from migrate.controller.units import Units
+from infra.controller import daemons
+from infra.controller.accounts import Accounts
+from infra.controller.dashboard import Dashboard
+from infra.controller.packages import Packages
+from infra.controller.part import Facts, Part, Place, differing
+from infra.controller.units import Units
+from infra.controller.venv import Release
 
 PARTS: dict[str, Part] = {
     "accounts": Accounts(),  # first: a package would give nova another number

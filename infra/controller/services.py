@@ -9,8 +9,8 @@ from importlib import resources
 import jinja2
 import yaml
 
-from migrate.controller.files import File
-from migrate.controller.part import Place
+from infra.controller.files import File
+from infra.controller.part import Place
 
 UNITS = "/etc/systemd/system"
 UWSGI = "/etc/sidestep/uwsgi"

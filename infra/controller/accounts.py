@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from infra.controller import files, record
+from infra.controller.files import File
+from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
-from migrate.controller import files, record
-from migrate.controller.files import File
-from migrate.controller.part import Facts, Place
 
 # dnsmasq runs as nobody and must be able to re-read neutron's host files: so 0755
 READ = """

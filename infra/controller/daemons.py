@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from infra.controller import files, record
+from infra.controller.files import File
+from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
-from migrate.controller import files, record
-from migrate.controller.files import File
-from migrate.controller.part import Facts, Place
 
 NOTE = "# Written by sidestep; Pulumi puts it back when it is changed. `migrate` adds its own.\n"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from infra.controller import record
+from infra.controller.part import Facts, Place
+from infra.controller.venv import digest
 from migrate.cloud.host import Host
-from migrate.controller import record
-from migrate.controller.part import Facts, Place
-from migrate.controller.release import digest
 
 STATIC = "/var/lib/horizon/static"
 STAMP = "/var/lib/horizon/static.made"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from infra.controller import files, record, services
+from infra.controller.files import File
+from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
-from migrate.controller import files, record, services
-from migrate.controller.files import File
-from migrate.controller.part import Facts, Place
 
 SUDOERS = "/etc/sudoers.d/sidestep"
 ROOTWRAP = ("nova", "neutron", "cinder", "glance")
