@@ -21,9 +21,7 @@ from pathlib import PurePosixPath
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.plan import Phase, Step
 from migrate.errors import CommandError, StepError
-from migrate.services.base import Recipe
 
 FOLDER = "/var/lib/migrate/transfer"
 KEY, KNOWN_HOSTS, SERVE = f"{FOLDER}/key", f"{FOLDER}/known_hosts", f"{FOLDER}/serve"
@@ -97,21 +95,6 @@ test -z "$4" || { test -z "$(tail -c1 "$staged")" || echo >>"$staged"; echo "$4"
 chown --reference="$1" "$staged"; chmod --reference="$1" "$staged"
 sync "$staged"; mv -f "$staged" "$1"; trap - EXIT
 """
-
-
-def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
-    """The key, before anything is followed."""
-    return (
-        Step(
-            id="transfer.key",
-            title="Let the target's controllers pull data from the source's",
-            phase=Phase.FOLLOW,
-            done=ready,
-            apply=allow,
-            revert=forbid,
-            estimate=2,
-        ),
-    )
 
 
 def mark(context: Context, target: Host) -> str:

@@ -8,7 +8,7 @@ the target is isolated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from migrate.cloud import Context, addresses, urls
@@ -17,7 +17,6 @@ from migrate.database import baseline, connection, copy, progress
 from migrate.database.places import Place, known, places
 from migrate.errors import PreconditionError
 from migrate.services.base import Recipe
-from migrate.takeover import isolation
 
 SEEN = "database.seen"
 
@@ -35,7 +34,10 @@ for url in payload:
 """
 
 
-def prove(context: Context) -> None:
+Isolated = Callable[[Context], None]  # raises PreconditionError where the target is not
+
+
+def prove(context: Context, isolated: Isolated) -> None:
     """Make the copied URLs the target's, then prove that all of them end there."""
     target = context.target.first
     fenced = baseline.current(context)
@@ -43,12 +45,12 @@ def prove(context: Context) -> None:
         raise PreconditionError(
             f"{target.name}: the copy was not proven equal to the source; nothing was rewritten"
         )
-    lead_here(context, context.recipes)
+    lead_here(context, context.recipes, isolated)
     with connection.session(target) as link:
         progress.note(link, "ends", fenced)
 
 
-def lead_here(context: Context, recipes: Iterable[Recipe]) -> None:
+def lead_here(context: Context, recipes: Iterable[Recipe], isolated: Isolated) -> None:
     """Rewrite and ask; PreconditionError where anything still leads elsewhere.
 
     As a rule URLs name the virtual IP and nothing is rewritten, so all is asked at once.
@@ -59,11 +61,11 @@ def lead_here(context: Context, recipes: Iterable[Recipe]) -> None:
         ask(context.target.first, seen(context))
 
     with ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(isolation.prove, context), pool.submit(ask_all)]
+        asked = [pool.submit(isolated, context), pool.submit(ask_all)]
         rewritten = pool.submit(rewrite_all, context, tuple(recipes)).result()
         if rewritten:  # what was asked meanwhile was asked too early, whatever came of it
             wait(asked)
-            asked = [pool.submit(isolation.prove, context), pool.submit(ask_all)]
+            asked = [pool.submit(isolated, context), pool.submit(ask_all)]
         for one in asked:
             one.result()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from migrate.cloud import Context
 from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
 from migrate.engine import markers
@@ -14,8 +16,11 @@ def _ready(context: Context) -> bool:
     return markers.reached(context, "synced") or warm.started(context)
 
 
-def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
-    """Fingerprint, copy, compare, and a schema step for every project that has databases."""
+def steps(recipes: tuple[Recipe, ...], isolated: ends.Isolated) -> tuple[Step, ...]:
+    """Fingerprint, copy, compare, and a schema step for every project that has databases.
+
+    *isolated* proves that nothing of the target reaches the source.
+    """
     return (
         Step(
             id="database.tools",
@@ -74,7 +79,7 @@ def steps(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
             title="Prove that every URL in the copied data leads to the target",
             phase=Phase.CUTOVER,
             done=ends.proven,
-            apply=ends.prove,
+            apply=partial(ends.prove, isolated=isolated),
             revert=ends.forget,
             needs=("database.compare", "isolation.proof"),
             impact=Impact.API_CLOSED,

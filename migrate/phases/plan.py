@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from migrate.cloud import Context, transfer
 from migrate.configuration import plan as configuration
 from migrate.database.steps import steps as database_steps
 from migrate.engine import markers
-from migrate.engine.plan import Plan, Step
+from migrate.engine.plan import Phase, Plan, Step
 from migrate.services.base import Recipe
 from migrate.storage import images
 from migrate.storage.volumes import policy
@@ -29,8 +30,24 @@ from migrate.verify import listings
 
 Part = Callable[[tuple[Recipe, ...]], Iterable[Step]]
 
+
+def _key(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
+    """The key, before anything is followed."""
+    return (
+        Step(
+            id="transfer.key",
+            title="Let the target's controllers pull data from the source's",
+            phase=Phase.FOLLOW,
+            done=transfer.ready,
+            apply=transfer.allow,
+            revert=transfer.forbid,
+            estimate=2,
+        ),
+    )
+
+
 PARTS: tuple[Part, ...] = (
-    transfer.steps,
+    _key,
     isolation.steps,
     configuration.steps,
     policy.steps,
@@ -40,7 +57,7 @@ PARTS: tuple[Part, ...] = (
     agents.steps,
     listings.steps,
     fence.steps,
-    database_steps,
+    partial(database_steps, isolated=isolation.prove),
     preload.steps,
     start.steps,
     backends.steps,

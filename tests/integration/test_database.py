@@ -17,7 +17,6 @@ from migrate.database.places import known
 from migrate.engine import markers
 from migrate.engine.plan import Step
 from migrate.errors import PreconditionError, StepError
-from migrate.takeover import isolation
 from tests.integration import pair
 
 pytestmark = pytest.mark.integration
@@ -33,7 +32,6 @@ def context(two_databases: Context) -> Iterator[Context]:
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pair has no broker and no fence of the cloud's own: those have their tests elsewhere."""
-    monkeypatch.setattr(isolation, "prove", lambda _: None)
     for name in ("mark", "unmark", "refuse_after"):
         monkeypatch.setattr(markers, name, lambda *_: None)
 
@@ -56,7 +54,8 @@ def fenced(context: Context) -> Iterator[None]:
 
 
 def step(id_: str) -> Step:
-    return next(one for one in steps.steps((pair.ALPHA, pair.BETA)) if one.id == id_)
+    offered = steps.steps((pair.ALPHA, pair.BETA), isolated=lambda _: None)
+    return next(one for one in offered if one.id == id_)
 
 
 @contextmanager

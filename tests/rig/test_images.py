@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from migrate.cloud import Context, transfer
+from migrate.cloud import Context
 from migrate.database import connection
 from migrate.engine.plan import Step
 from migrate.errors import StepError
+from migrate.phases.plan import compose
 from migrate.storage import images
 from migrate.storage.images.catalog import Image, of_source
 
@@ -48,8 +49,7 @@ def image(context: Context) -> Image:
 
 
 def step(context: Context, name: str) -> Step:
-    offered = (*transfer.steps(context.recipes), *images.steps(context.recipes))
-    return next(one for one in offered if one.id == name)
+    return next(one for one in compose(context) if one.id == name)
 
 
 def undo(context: Context, name: str) -> None:

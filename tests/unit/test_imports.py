@@ -1,4 +1,4 @@
-"""Whichever module is imported first, all of it is there: no two wait for each other."""
+"""The folders stand in one order and import upwards only; no two modules wait for each other."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ FILES = {
     for package in ("migrate", "infra")
     for path in (ROOT / package).rglob("*.py")
 }
+
+# what each folder may import stands before it
+ORDER = (
+    "errors",
+    "services",
+    "cloud",
+    "onhost",
+    "engine",
+    "database",
+    "configuration",
+    "storage",
+    "takeover",
+    "checks",
+    "verify",
+    "phases",
+    "cli",
+)
 
 
 def imported(module: str) -> set[str]:
@@ -38,3 +55,48 @@ def test_no_two_modules_need_each_other() -> None:
         TopologicalSorter({module: imported(module) for module in FILES}).prepare()
     except CycleError as error:
         pytest.fail(f"each needs the one before it: {' → '.join(error.args[1])}")
+
+
+def named(module: str) -> set[str]:
+    """Modules of ours that *module* names anywhere, also where it is not loaded with it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found & FILES.keys()
+
+
+def folder(module: str) -> str:
+    """ "takeover" of "migrate.takeover.gate.close"."""
+    return module.split(".")[1]
+
+
+def test_folders_are_those_of_the_order() -> None:
+    inside = {folder(module) for module in FILES if module.startswith("migrate.")}
+    assert inside == set(ORDER)
+
+
+@pytest.mark.parametrize("where", ORDER)
+def test_a_folder_imports_only_what_stands_before_it(where: str) -> None:
+    above = set(ORDER[: ORDER.index(where) + 1])
+    wrong = [
+        f"{module} imports {other}"
+        for module in FILES
+        if module.startswith(f"migrate.{where}.") or module == f"migrate.{where}"
+        for other in named(module)
+        if other.startswith("migrate.") and folder(other) not in above
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_line_and_pulumi_know_the_phases() -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module in FILES
+        if module.startswith("migrate.") and folder(module) not in ("phases", "cli")
+        for other in named(module)
+        if other.startswith(("migrate.phases", "migrate.cli", "infra"))
+    ]
+    assert wrong == []

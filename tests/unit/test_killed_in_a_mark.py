@@ -14,6 +14,7 @@ from migrate.database.steps import steps as database_steps
 from migrate.engine import markers
 from migrate.engine.plan import Step
 from migrate.services import RECIPES
+from migrate.takeover import isolation
 from tests.unit import fakes
 
 
@@ -77,7 +78,7 @@ def machines(tmp_path: Path) -> tuple[Context, dict[str, Any]]:
 
 
 def step(name: str) -> Step:
-    found = [*database_steps(RECIPES), *markers.steps(RECIPES)]
+    found = [*database_steps(RECIPES, isolation.prove), *markers.steps(RECIPES)]
     return next(one for one in found if one.id == name)
 
 
