@@ -98,7 +98,7 @@ def _time(at: float) -> str:
 
 
 def _template() -> Any:
-    loader = PackageLoader("migrate", ".")
+    loader = PackageLoader("migrate.cli", ".")
     return Environment(loader=loader, autoescape=select_autoescape(default=True)).get_template(
         "report.html.j2"
     )

@@ -33,7 +33,7 @@ class Release:
 @cache
 def known() -> tuple[Release, ...]:
     """All releases, oldest first."""
-    document = yaml.safe_load(files("migrate").joinpath("releases.yaml").read_text())
+    document = yaml.safe_load(files(__package__).joinpath("releases.yaml").read_text())
 
     def minor(text: str) -> tuple[int, int]:
         major, _, rest = text.partition(".")
