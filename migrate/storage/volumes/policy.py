@@ -52,7 +52,7 @@ print(json.dumps({one: [one in known, str(policy._ENFORCER.rules.get(one))] for 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A call that is refused; see holds.yaml."""
+    """A call that is refused; see policy.yaml."""
 
     policy: str
     what: str
@@ -61,7 +61,7 @@ class Held:
 
 @cache
 def table() -> tuple[Held, ...]:
-    """Every call of holds.yaml."""
+    """Every call of policy.yaml."""
     document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
     return tuple(Held(**row) for row in document["volumes"])
 
