@@ -35,7 +35,7 @@ RECORD = "/var/lib/migrate/lock.json"
 DIES = """
 import sys
 from pathlib import Path
-from migrate.session import opened
+from migrate.phases.session import opened
 with opened("pair", "follow", changes=True, root=Path(sys.argv[1])) as session:
     host = {h.name: h for h in session.context.source.hosts}[sys.argv[2]]
     print("open", flush=True)
@@ -314,9 +314,9 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 from migrate.errors import MigrateError
-from migrate.plan import Phase, Plan, Step
-from migrate.session import Session, opened
-from migrate.signals import heard
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.phases.session import Session, opened
+from migrate.phases.signals import heard
 with opened("pair", "follow", changes=True, root=Path(sys.argv[1])) as session:
     host = session.context.source.first
     step = Step(
@@ -331,8 +331,8 @@ with opened("pair", "follow", changes=True, root=Path(sys.argv[1])) as session:
         with heard(session):
             runner.advance()
     except MigrateError as error:
-        from migrate import claim
-        claim.resume(session.context)
+        from migrate.engine import cloud_lock
+        cloud_lock.resume(session.context)
         runner.retreat()
         print(error, flush=True)
 """

@@ -23,12 +23,12 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from migrate.errors import MigrateError
-from migrate.journal import Journal
-from migrate.plan import Phase, Plan, Step
-from migrate.session import Session
-from migrate.show import Progress, Screen, failure
-from migrate.signals import heard
-from migrate.terminal import TERMINAL
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.phases.session import Session
+from migrate.cli.output import Progress, Screen, failure
+from migrate.phases.signals import heard
+from migrate.cli.terminal import TERMINAL
 
 home, count = Path(sys.argv[1]), int(sys.argv[2])
 

@@ -31,10 +31,10 @@ from tests.wait import waits_for
 pytestmark = pytest.mark.rig
 # the command line as it is, without the preview of a stack that the rig has not
 DRIVER = """
-from migrate import cli
-from migrate import stack as pulumi_stack
+from migrate.cli import commands
+from migrate.cloud import stack as pulumi_stack
 pulumi_stack.changes = lambda name: []
-cli.main()
+commands.main()
 """
 
 

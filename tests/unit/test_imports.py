@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -98,5 +99,19 @@ def test_only_the_command_line_and_pulumi_know_the_phases() -> None:
         if module.startswith("migrate.") and folder(module) not in ("phases", "cli")
         for other in named(module)
         if other.startswith(("migrate.phases", "migrate.cli", "infra"))
+    ]
+    assert wrong == []
+
+
+def test_programs_in_strings_import_what_is_there() -> None:
+    wanted = re.compile(r"^ *from (migrate[.\w]*) import (\w+)", re.MULTILINE)
+    wrong = [
+        f"{path.relative_to(ROOT)}: {found[0].strip()}"
+        for folder_ in ("migrate", "infra", "tests")
+        for path in (ROOT / folder_).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for found in wanted.finditer(node.value)
+        if found[1] not in FILES or (found[1] == "migrate" and f"migrate.{found[2]}" not in FILES)
     ]
     assert wrong == []

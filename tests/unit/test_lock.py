@@ -11,8 +11,14 @@ import pytest
 from migrate.engine import state_lock
 from migrate.errors import LockedError
 
-HOLD = "import sys, time; from pathlib import Path; from migrate import lock\n"
-HOLD += "with lock.held(Path(sys.argv[1]), 'cutover'): print('held', flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from pathlib import Path
+from migrate.engine import state_lock
+with state_lock.held(Path(sys.argv[1]), "cutover"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_the_second_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
