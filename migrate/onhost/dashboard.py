@@ -295,8 +295,11 @@ def _preload() -> None:
 
 
 def _key(key_file: str = ".secret_key", key_length: int = 64) -> str:
-    with open(key_file, encoding="utf-8") as stream:
-        return stream.readline()
+    try:
+        with open(key_file, encoding="utf-8") as stream:
+            return stream.readline()
+    except FileNotFoundError:
+        raise LookupError(f"{key_file} is not made yet: open the dashboard once") from None
 
 
 def _apart(ask: Callable[[], Any]) -> Any:

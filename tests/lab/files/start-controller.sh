@@ -2,6 +2,10 @@
 set -e
 timeout 120 sh -c "until ip -o addr show dev host0 | grep -q ' {{ vip }}/'; do sleep 0.1; done"
 systemctl start haproxy {{ units.apis }}
+{% if "horizon" in services %}
+# it makes its secret key when it is opened the first time; a cloud with users has one
+curl -sfLo /dev/null --retry 20 --retry-all-errors http://{{ vip }}/horizon/auth/login/ &
+{% endif %}
 {% if units.workers %}
 systemctl start --no-block {{ units.workers | replace("nova-scheduler nova-conductor", "") }}
 # nova's workers give up when these two do not answer
@@ -25,3 +29,4 @@ Wait = fun Again(Left) -> case Listens() of
 Wait(1500).' >/dev/null
 systemctl start {{ units.agents }}
 {% endif %}
+wait # for the dashboard
