@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
@@ -159,18 +159,15 @@ def packaged(
     on the source.
     """
     listed = sorted(set(namespaces))
-    key = sha256(json.dumps([release, source.name, listed]).encode()).hexdigest()[:16]
-    folder = f"{venv}/{FOLDER}"
-    path = f"{folder}/source-{key}.json"
-    if keeper.exists(path):
-        return Options.of(json.loads(keeper.read(path)))
-    told = source.python(READ, ["", "/usr/bin/oslo-config-generator", listed], timeout=300)
-    if told is None:
-        return None
-    told["plugins"] = _plugins(source, "/usr/bin/python3", release, keeper, venv)
-    keeper.run("install", "-d", "-m", "0700", folder)
-    keeper.write(path, json.dumps(told), mode=0o600)
-    return Options.of(told)
+
+    def ask() -> Any:
+        told = source.python(READ, ["", "/usr/bin/oslo-config-generator", listed], timeout=300)
+        if told is not None:
+            told["plugins"] = _plugins(source, "/usr/bin/python3", release, keeper, venv)
+        return told
+
+    told = _kept(keeper, venv, "source", [release, source.name, listed], ask)
+    return None if told is None else Options.of(told)
 
 
 def _plugins(host: Host, python: str, build: str, keeper: Host, venv: str) -> dict[str, list[str]]:
@@ -178,18 +175,29 @@ def _plugins(host: Host, python: str, build: str, keeper: Host, venv: str) -> di
 
     To load them all costs seconds, so one thread asks, for one *build*, and the rest wait for it.
     """
-    key = sha256(json.dumps([host.name, python, build]).encode()).hexdigest()[:16]
-    path = f"{venv}/{FOLDER}/plugins-{key}.json"
+
+    def ask() -> Any:
+        try:
+            return json.loads(host.run(python, "-c", PLUGINS, timeout=300))
+        except CommandError:
+            return None  # a project without keystoneauth1 has no such options
+
     with ASKING:
-        if not keeper.exists(path):
-            try:
-                told = host.run(python, "-c", PLUGINS, timeout=300)
-            except CommandError:
-                return {}  # a project without keystoneauth1 has no such options
-            keeper.run("install", "-d", "-m", "0700", f"{venv}/{FOLDER}")
-            keeper.write(path, told, mode=0o600)
-        found: dict[str, list[str]] = json.loads(keeper.read(path))
-        return found
+        return _kept(keeper, venv, "plugins", [host.name, python, build], ask) or {}
+
+
+def _kept(keeper: Host, venv: str, kind: str, about: list[Any], ask: Callable[[], Any]) -> Any:
+    """What *ask* answered, kept with the release in *venv* of *keeper*; None is not kept."""
+    key = sha256(json.dumps(about).encode()).hexdigest()[:16]
+    folder = f"{venv}/{FOLDER}"
+    path = f"{folder}/{kind}-{key}.json"
+    if keeper.exists(path):
+        return json.loads(keeper.read(path))
+    told = ask()
+    if told is not None:
+        keeper.run("install", "-d", "-m", "0700", folder)
+        keeper.write(path, json.dumps(told), mode=0o600)
+    return told
 
 
 def _group(name: str) -> str:
