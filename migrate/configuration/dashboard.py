@@ -19,6 +19,7 @@ from migrate.configuration.files import File
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import source as program
+from migrate.onhost.dashboard import shown, written
 
 PATH = "/etc/horizon/local_settings.py"
 CHECK = "configuration"
@@ -58,7 +59,7 @@ class Setting:
 
     @property
     def shown(self) -> str:
-        return f"{self.name}[{self.key!r}]" if self.key else self.name
+        return shown(self.name, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def translate(
     told: Told, source: str, by: addresses.Mapping, names: frozenset[str]
 ) -> tuple[File, list[Finding]]:
     """The target's settings file, and what is not carried. *names*: what the target reads."""
-    lines: list[str] = []
+    carried: list[list[Any]] = []
     findings = [_wrong(source, *one) for one in told.wrong]
     for one in sorted(told.settings, key=lambda setting: (setting.name, setting.key)):
         if one.name in OURS:
@@ -137,15 +138,9 @@ def translate(
             findings.append(Finding(CHECK, *said, where))
         if one.value is None or one.name in LEFT:
             continue
-        value = by.replaced(one.value)
-        if one.key:  # as the source's own files reach what the release has set before them
-            lines.append(f"from openstack_dashboard.settings import {one.name}\n")
-        lines.append(
-            f"{one.name}[{one.key!r}] = {value}\n" if one.key else f"{one.name} = {value}\n"
-        )
-    lines += [f"{name} = {value}\n" for name, value in OURS.items()]
-    head = f"# Written by sidestep from the settings of {source}.\n"
-    text = head + "".join(dict.fromkeys(lines))
+        carried.append([one.name, one.key, one.path, one.line, by.replaced(one.value)])
+    carried += [[name, "", PATH, 0, value] for name, value in OURS.items()]
+    text = f"# Written by sidestep from the settings of {source}.\n" + written(carried)
     return File(PATH, text, 0o640, "root:horizon"), findings
 
 
@@ -204,9 +199,8 @@ def objections(
         whole = said["values"].get(name)
         there = whole.get(key) if key and isinstance(whole, dict) else whole
         if there != value:
-            shown = f"{name}[{key!r}]" if key else name
             remedy = "Write it so that both releases read it alike, or take it out"
-            yield Severity.ERROR, f"{shown} comes to another value on the target", remedy
+            yield Severity.ERROR, f"{shown(name, key)} comes to another value on the target", remedy
 
 
 def _assigned(text: str) -> Iterator[tuple[str, str, str]]:

@@ -77,10 +77,15 @@ def written(found: list[list[Any]]) -> str:
     """The settings of *found* as a file that sets them."""
     lines = []
     for name, key, _, _, value in found:
-        if key:
+        if key:  # as the operator's files reach what the release has set before them
             lines += [f"from openstack_dashboard.settings import {name}\n"]
-        lines += [f"{name}[{key!r}] = {value}\n" if key else f"{name} = {value}\n"]
+        lines += [f"{shown(name, key)} = {value}\n"]
     return "".join(dict.fromkeys(lines))
+
+
+def shown(name: str, key: str) -> str:
+    """A setting, or one key of it, as a file of settings names it."""
+    return f"{name}[{key!r}]" if key else name
 
 
 def touched(tree: ast.AST) -> dict[str, int]:
