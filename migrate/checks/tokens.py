@@ -49,15 +49,19 @@ def run(context: Context) -> list[Finding]:
     senders = {one: program for one, program in SENDERS.items() if one in recipes}
     if not senders:
         return []
+    receivers = {one: program for one, program in RECEIVERS.items() if one in recipes}
+    said = {
+        one: options.read(host, recipes[one[0]], one[1])
+        for one in {*senders.items(), *receivers.items()}
+    }
     wanted = {
-        one: options.read(host, recipes[one], program).listed(LOGIN, "service_token_roles", ROLE)
-        for one, program in RECEIVERS.items()
-        if one in recipes
+        project: said[project, program].listed(LOGIN, "service_token_roles", ROLE)
+        for project, program in receivers.items()
     }
     api = administrator(context)
     found = []
     for project, program in senders.items():
-        given = options.read(host, recipes[project], program)
+        given = said[project, program]
         told = list(judge(project, given))
         if api:
             told += _roles(api, project, given, wanted)

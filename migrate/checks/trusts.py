@@ -77,8 +77,13 @@ def run(context: Context) -> list[Finding]:
     found = {one.usual: one for one in places(context.source.first, context.recipes)}
     if not {"heat", "keystone"} <= found.keys():
         return []
-    stacks = _stacks(context, found)
-    known = _known(context, found, {one for _, one in stacks} - {""})
+    recipe = next(one for one in context.recipes if one.project == "heat")
+    given = options.read(context.source.first, recipe, "heat-engine")
+    key = given.get("DEFAULT", "auth_encryption_key")
+    trustee = given.get("trustee", "username") or given.get("keystone_authtoken", "username")
+    stacks = _stacks(context, found["heat"], key)
+    trusts = {one for _, one in stacks} - {""}
+    known = _known(context, found["keystone"], trustee, trusts)
     grants = _grants(administrator(context), known.values()) if known else {}
     told: dict[str, list[str]] = {}
     for shown, trust in stacks:
@@ -118,39 +123,30 @@ def _finding(where: str, wrong: str, stacks: list[str]) -> Finding:
     )
 
 
-def _stacks(context: Context, found: dict[str, Place]) -> list[tuple[str, str]]:
-    """Each stack as it is shown, and its trust's id: "" where heat could not open it."""
+def _stacks(context: Context, place: Place, key: str) -> list[tuple[str, str]]:
+    """Each stack as it is shown, and its trust's id: "" where heat could not open it by *key*."""
     host = context.source.first
-    name = found["heat"].name
     with session(host) as database:
-        tables = {one: quoted(name, one) for one in ("stack", "user_creds")}
+        tables = {one: quoted(place.name, one) for one in ("stack", "user_creds")}
         rows = database.rows(STACKS.format(**tables))
     if not rows:
         return []
-    key = _heat(context).get("DEFAULT", "auth_encryption_key")
     ids = host.python(OPEN, [key, [[row["method"], row["kept"]] for row in rows]], timeout=300)
     return [(f"{row['name']} ({row['id']})", one) for row, one in zip(rows, ids, strict=True)]
 
 
-def _heat(context: Context) -> options.Options:
-    recipe = next(one for one in context.recipes if one.project == "heat")
-    return options.read(context.source.first, recipe, "heat-engine")
-
-
-def _known(context: Context, found: dict[str, Place], ids: set[str]) -> dict[str, Trust]:
-    """Keystone's records of trusts *ids*."""
+def _known(context: Context, place: Place, trustee: str, ids: set[str]) -> dict[str, Trust]:
+    """Keystone's records of trusts *ids*, which are given to user *trustee*, "" for anybody."""
     if not ids:
         return {}
-    given = _heat(context)
-    trustee = given.get("trustee", "username") or given.get("keystone_authtoken", "username")
     known: dict[str, Trust] = {}
     with session(context.source.first) as database:
         every = sorted(ids)
         for some in (every[at : at + ASKED] for at in range(0, len(every), ASKED)):
             roles: dict[str, set[str]] = {}
-            for row in _asked(database, ROLES, found["keystone"].name, [], some):
+            for row in _asked(database, ROLES, place.name, [], some):
                 roles.setdefault(row["trust_id"], set()).add(row["role_id"])
-            for row in _asked(database, TRUSTS, found["keystone"].name, [trustee, trustee], some):
+            for row in _asked(database, TRUSTS, place.name, [trustee, trustee], some):
                 held = frozenset(roles.get(row["id"], ()))
                 known[row["id"]] = Trust(row["trustor"], row["project"] or "", row["wrong"], held)
     return known
