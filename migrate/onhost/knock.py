@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 SECONDS = 1.5  # a line that lives so long without a word has been let through
@@ -17,10 +17,7 @@ MOST = 65536
 
 def each(targets: Sequence[tuple[str, int]], sign: str, source: str = "") -> list[str]:
     """What is heard at each address and port of *targets*; *sign* stands in our own answer."""
-    if not targets:
-        return []
-    with ThreadPoolExecutor(min(16, len(targets))) as pool:
-        return list(pool.map(lambda one: ask(one[0], one[1], sign, source), targets))
+    return _at_each(targets, lambda address, port: ask(address, port, sign, source))
 
 
 def ask(address: str, port: int, sign: str, source: str = "") -> str:
@@ -31,10 +28,14 @@ def ask(address: str, port: int, sign: str, source: str = "") -> str:
 
 def spoken(targets: Sequence[tuple[str, int]]) -> list[str]:
     """What is spoken at each address and port: "tls", "http" in clear, or "" for neither."""
+    return _at_each(targets, _spoken)
+
+
+def _at_each(targets: Sequence[tuple[str, int]], question: Callable[[str, int], str]) -> list[str]:
     if not targets:
         return []
     with ThreadPoolExecutor(min(16, len(targets))) as pool:
-        return list(pool.map(lambda one: _spoken(*one), targets))
+        return list(pool.map(lambda one: question(*one), targets))
 
 
 def _spoken(address: str, port: int) -> str:

@@ -10,16 +10,11 @@ from migrate.takeover import listeners
 from migrate.takeover.gate.haproxy import sections
 
 
-def named(context: Context, texts: list[str]) -> list[str]:
-    """The paths of all files that the target's HAProxy would read."""
-    found = sections(*texts)
-    served = listeners.listeners(found, context.recipes, context.source.virtual_ips)
-    paths = [path for _, _, path in listeners.files(found, served)]
-    return list(dict.fromkeys(path for path in paths if path.startswith("/")))
-
-
 def listed(context: Context, texts: list[str]) -> list[str]:
-    """Those files, and what they name themselves; CommandError where one cannot be read."""
+    """The paths of all files that the target's HAProxy would read, and that those name themselves.
+
+    CommandError where one cannot be read.
+    """
     found: list[str] = call(context.source.first, "certificates.listed", *_asked(context, texts))
     return found
 
@@ -44,6 +39,9 @@ def _files(context: Context, texts: list[str]) -> dict[str, Any]:
 
 
 def _asked(context: Context, texts: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The files that the configuration names, and the folders of relative paths in them."""
     found = sections(*texts)
+    served = listeners.listeners(found, context.recipes, context.source.virtual_ips)
+    paths = [path for _, _, path in listeners.files(found, served)]
     bases = {word: listeners.setting(found, base) for word, base in listeners.FILES.items() if base}
-    return named(context, texts), bases
+    return list(dict.fromkeys(path for path in paths if path.startswith("/"))), bases
