@@ -65,6 +65,14 @@ def assert_finds(
     return telling[0]
 
 
+def assert_is_one_error(found: list[Finding], check: str, *words: str) -> None:
+    """Exactly one of *found* is of *check* and has all *words*: an error, and what to do."""
+    of = [one for one in found if one.check == check and all(word in one.message for word in words)]
+    assert len(of) == 1, [str(one) for one in found]
+    assert of[0].severity is Severity.ERROR
+    assert of[0].remedy
+
+
 def changed(context: Context, change: Callable[[dict[str, Any]], None]) -> Context:
     """The same machines as another stack file would describe them."""
     values = context.settings.model_dump()

@@ -22,7 +22,7 @@ from migrate.checks import (
 from migrate.cloud import Context, admin
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
-from tests.checks.conftest import errors
+from tests.checks.conftest import assert_is_one_error, errors
 
 pytestmark = pytest.mark.rig
 CHECKS = (
@@ -136,11 +136,7 @@ def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
     ids=lambda words: words[1],
 )
 def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, ...]) -> None:
-    check, *said = words
-    of = [one for one in found if one.check == check and all(word in one.message for word in said)]
-    assert len(of) == 1, [str(one) for one in found]
-    assert of[0].severity is Severity.ERROR
-    assert of[0].remedy
+    assert_is_one_error(found, *words)
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ from migrate.checks import (
 )
 from migrate.checks.check import Check
 from migrate.cloud import Context, admin
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding
 from migrate.phases.session import context_of
 from migrate.verify import views
-from tests.checks.conftest import assert_finds, broken, errors
+from tests.checks.conftest import assert_finds, assert_is_one_error, broken, errors
 from tests.lab import cloud, content, identity
 from tests.lab.settings import lab as this_lab
 
@@ -203,10 +203,7 @@ def found(context: Context) -> list[Finding]:
     ids=lambda words: words[1],
 )
 def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, str]) -> None:
-    of = [one for one in found if one.check == words[0] and words[1] in one.message]
-    assert len(of) == 1, [str(one) for one in found]
-    assert of[0].severity is Severity.ERROR
-    assert of[0].remedy
+    assert_is_one_error(found, *words)
 
 
 def test_every_user_sees_own_things_only(context: Context) -> None:

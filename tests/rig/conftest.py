@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from migrate.cloud import Context
 from tests.lab.rig import Rig, using
 
 
@@ -26,3 +27,9 @@ def rig(request: pytest.FixtureRequest, machines_of_this_folder: Rig) -> Rig:
         machines_of_this_folder.reset()
     machines_of_this_folder.touched = not getattr(request.module, "UNTOUCHED", False)
     return machines_of_this_folder
+
+
+@pytest.fixture(scope="module")
+def context(rig: Rig) -> Context:
+    """What steps and checks are given: a source that serves, and a target beside it."""
+    return rig.context

@@ -32,11 +32,6 @@ ROLLBACK = ("rollback", "--execute")
 
 
 @pytest.fixture(scope="module")
-def context(rig: Rig) -> Context:
-    return rig.context
-
-
-@pytest.fixture(scope="module")
 def operator(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     return Operator(tmp_path_factory.mktemp("operator") / "project", stack(this_rig()))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -30,12 +29,6 @@ done
 rabbitmqctl -q list_users | sort
 rabbitmqctl -q list_permissions | sort
 """
-
-
-@pytest.fixture(scope="module")
-def context(rig: Any) -> Context:
-    found: Context = rig.context
-    return found
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -32,12 +31,6 @@ LOCAL_PATH = os.path.dirname(os.path.abspath(__file__))
 OPENSTACK_HOST = "10.0.0.10"
 OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3" % OPENSTACK_HOST
 """
-
-
-@pytest.fixture(scope="module")
-def context(rig: Any) -> Context:
-    found: Context = rig.context
-    return found
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from migrate import checks
 from migrate.checks import charset, gate, keepalived, listeners, translation
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
+from tests.checks.conftest import assert_is_one_error
 from tests.lab.rig import Rig
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("bad-input")]
@@ -96,8 +97,4 @@ def found(rig: Rig) -> list[Finding]:
     ids=lambda words: " ".join(words)[:40],
 )
 def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, ...]) -> None:
-    check, *said = words
-    of = [one for one in found if one.check == check and all(word in one.message for word in said)]
-    assert len(of) == 1, [str(one) for one in found]
-    assert of[0].severity is Severity.ERROR
-    assert of[0].remedy
+    assert_is_one_error(found, *words)

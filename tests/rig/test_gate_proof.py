@@ -18,7 +18,6 @@ from migrate.onhost import call, knock
 from migrate.takeover import proxy
 from migrate.takeover.gate import close, proof, steps
 from migrate.takeover.gate.haproxy import MESSAGE
-from tests.lab.rig import Rig
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
 
@@ -137,11 +136,6 @@ CASES = [
         refused="10000, which no section binds",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def context(rig: Rig) -> Context:
-    return rig.context
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from migrate.onhost import call
 from migrate.takeover.gate import close, reopen_timer
 from migrate.takeover.gate.drain import in_flight_now
 from tests.lab import upload
-from tests.lab.rig import Rig, rig, stack
+from tests.lab.rig import rig, stack
 from tests.rig.test_reopen import STATE
 from tests.wait import waits_for
 
@@ -87,11 +87,6 @@ class Desk:
             return journal.state(step)
         finally:
             journal.close()
-
-
-@pytest.fixture(scope="module")
-def context(rig: Rig) -> Context:
-    return rig.context
 
 
 @pytest.fixture(scope="module")

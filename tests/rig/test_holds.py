@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -53,12 +52,6 @@ for text in payload["texts"]:
 asking.stdin.close()
 asking.wait()
 """
-
-
-@pytest.fixture(scope="module")
-def context(rig: Any) -> Context:
-    found: Context = rig.context
-    return found
 
 
 @pytest.fixture

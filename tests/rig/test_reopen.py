@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 
@@ -25,12 +24,6 @@ ls /etc/mysql/mariadb.conf.d /etc/systemd/system
 ip -br -4 address show host0 | cut -d @ -f 1
 ip -br -4 address show host0 | grep -o '[0-9.]*/.*'
 """
-
-
-@pytest.fixture(scope="module")
-def context(rig: Any) -> Context:
-    found: Context = rig.context
-    return found
 
 
 def close_and_fence(context: Context, seconds: float) -> None:

@@ -18,7 +18,6 @@ from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Step
 from migrate.takeover import isolation, proxy
-from tests.lab.rig import Rig
 from tests.rig.test_gate_proof import BACK, CONFIG, KEEP
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
@@ -65,11 +64,6 @@ for folder in /etc/ssl/cloud /etc/haproxy /var/lib/migrate; do
     find "$folder" -type f -exec sha256sum {} + | sort
 done
 """
-
-
-@pytest.fixture(scope="module")
-def context(rig: Rig) -> Context:
-    return rig.context
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
@@ -29,12 +28,6 @@ pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("window"
 
 # with nothing in flight a closed cloud is a drained one; who answers already is only asked
 DONE_BEFORE = {"gate.drain", "daemons.answer", "apis.answer"}
-
-
-@pytest.fixture(scope="module")
-def context(rig: Any) -> Context:
-    found: Context = rig.context
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -34,15 +36,25 @@ ORDER = (
 )
 
 
-def imported(module: str) -> set[str]:
-    """What *module* imports of ours as it is loaded; its own packages are there already."""
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text())
+
+
+def of_imports(nodes: Iterable[ast.AST]) -> set[str]:
+    """Modules of ours that the imports among *nodes* name."""
     found: set[str] = set()
-    for node in ast.parse(FILES[module].read_text()).body:
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {node.module} | names & FILES.keys()
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found & FILES.keys()
+
+
+def imported(module: str) -> set[str]:
+    """What *module* imports of ours as it is loaded; its own packages are there already."""
+    found = of_imports(parsed(module).body)
     parents = {name.rpartition(".")[0] for name in found}
     return {
         one
@@ -60,13 +72,7 @@ def test_no_two_modules_need_each_other() -> None:
 
 def named(module: str) -> set[str]:
     """Modules of ours that *module* names anywhere, also where it is not loaded with it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(FILES[module].read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found & FILES.keys()
+    return of_imports(ast.walk(parsed(module)))
 
 
 def folder(module: str) -> str:
