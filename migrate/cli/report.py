@@ -11,10 +11,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from migrate.engine import state_directory
-from migrate.engine.window import Span, window
+from migrate.engine.window import Span
 from migrate.phases.session import Session
 from migrate.phases.status import status
 from migrate.storage.images.steps import PROVEN
+from migrate.takeover import going_live
 from migrate.verify import noticed
 
 ROW, WIDTH, LABEL = 18, 1000, 230
@@ -30,7 +31,7 @@ def write_report(session: Session) -> Path:
 
 def gather(session: Session) -> dict[str, Any]:
     """All that the page shows; `window` is None until a cutover went through."""
-    seen = window(session.journal)
+    seen = going_live.window_of(session.journal)
     proofs = {
         name: json.loads((session.home / f"{name}.json").read_text())
         for name in ("verification", "comparison", "backup")
@@ -75,7 +76,7 @@ def _carried(home: Path) -> dict[str, Any]:
 
 def bars(session: Session) -> list[dict[str, Any]]:
     """The timeline of the window as rectangles: `{"step", "x", "y", "width", "seconds"}`."""
-    seen = window(session.journal)
+    seen = going_live.window_of(session.journal)
     if seen is None:
         return []
     drawn: list[Span] = sorted(seen.spans, key=lambda span: span.start)

@@ -12,6 +12,7 @@ from migrate.cloud.values import Values
 from migrate.configuration import project
 from migrate.configuration.translate import CHECK
 from migrate.database.places import cell_urls
+from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call, source
@@ -203,6 +204,7 @@ def made(context: Context) -> bool:
 
 def make(context: Context) -> None:
     """Make the accounts; those that are there get their password and rights."""
+    markers.refuse_when_live(context)
     _broker(context).python(
         f"# broker.accounts\n{CTL}{APPLY}", [RECORD, _payload(context)], timeout=300
     )

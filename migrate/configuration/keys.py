@@ -6,6 +6,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.addresses import counterpart
+from migrate.engine import markers
 from migrate.onhost import source
 from migrate.services.base import Recipe
 
@@ -101,7 +102,7 @@ def _source_keys(context: Context, recipe: Recipe, index: int) -> list[Any]:
     return keys
 
 
-def carried(recipe: Recipe, context: Context) -> bool:
+def carried(context: Context, recipe: Recipe) -> bool:
     """Whether every target controller has the source's keys and no others."""
     return all(
         host.python(STATE, [recipe.user, list(recipe.keys), _source_keys(context, recipe, index)])
@@ -109,15 +110,16 @@ def carried(recipe: Recipe, context: Context) -> bool:
     )
 
 
-def carry(recipe: Recipe, context: Context) -> None:
+def carry(context: Context, recipe: Recipe) -> None:
     """Put the source's keys in place of whatever is there; that is kept for `give_back`."""
+    markers.refuse_when_live(context)
     for index, host in enumerate(context.target.controllers):
         keys = _source_keys(context, recipe, index)
         payload = [f"{RECORDS}/{recipe.project}", recipe.user, list(recipe.keys), keys]
         host.python(f"# keys of {recipe.project}\n{WRITE}", payload)
 
 
-def give_back(recipe: Recipe, context: Context) -> None:
+def give_back(context: Context, recipe: Recipe) -> None:
     """Remove the keys that were carried, and put back what was there."""
     for host in context.target.controllers:
         host.python(REVERT, [f"{RECORDS}/{recipe.project}", recipe.user, list(recipe.keys)])

@@ -15,24 +15,8 @@ from migrate.database import (
 )
 from migrate.database.places import known
 from migrate.engine import markers
-from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import PreconditionError, StepError
 from migrate.services.base import Recipe
-
-
-def step(recipe: Recipe) -> Step:
-    """`<project>.schema`."""
-    return Step(
-        id=f"{recipe.project}.schema",
-        title=f"Bring {recipe.project}'s databases to the target's release",
-        phase=Phase.CUTOVER,
-        done=lambda context: upgraded(context, recipe),
-        apply=lambda context: upgrade(context, recipe),
-        revert=lambda context: drop(context, recipe),
-        needs=("database.ends",),
-        impact=Impact.API_CLOSED,
-        estimate=3,
-    )
 
 
 def upgraded(context: Context, recipe: Recipe) -> bool:
@@ -73,10 +57,25 @@ def upgrade(context: Context, recipe: Recipe) -> None:
         progress.note(link, f"schema:{recipe.project}", fenced)
 
 
+def tools_wait(context: Context) -> bool:
+    """Whether the tools wait, or have done what they waited for: then they were let go."""
+    return markers.reached(context, "synced") or warm.started(context)
+
+
 def await_tools(context: Context) -> None:
     """Start the tools, so that they wait when the window opens, and read the release's heads."""
     warm.start(context)
     heads.shipped(context, warm.concerned(context))
+
+
+def synced(context: Context) -> bool:
+    """Whether every machine that answers is marked so."""
+    return markers.everywhere(context, "synced")
+
+
+def unmark(context: Context) -> None:
+    """Not marked as upgraded any more, nor as anything after that."""
+    markers.unmark(context, "synced")
 
 
 def finish(context: Context) -> None:

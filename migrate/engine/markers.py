@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.plan import Phase, Step
 from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
-from migrate.services.base import Recipe
 
-STAGES = ("copied", "synced", "released")
+COPIED, SYNCED, LIVE = STAGES = ("copied", "synced", "released")
 PATH = "/var/lib/migrate/marker.json"
 FENCE = "/var/lib/migrate/fence.json"  # what `onhost/units.py` notes as it fences
 SCHEMA = "migrate_marker"
@@ -32,26 +29,6 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
     fence VARCHAR(32) NOT NULL, at DOUBLE NOT NULL
 ) ENGINE=InnoDB CHARACTER SET utf8mb4;
 """
-
-
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`release`: the last word of the window, and the point after which nothing begins again."""
-    yield Step(
-        id="release",
-        title="Mark the target as the cloud that serves",
-        phase=Phase.CUTOVER,
-        done=lambda context: everywhere(context, "released"),
-        apply=_release,
-        revert=lambda context: unmark(context, "released"),
-        needs=("vip.takeover",),  # at once: from here on users write
-        estimate=0.3,
-    )
-
-
-def _release(context: Context) -> None:
-    """Users could write from the second on in which the target took the address."""
-    moment = 'date -d "$(systemctl show -P ActiveEnterTimestamp keepalived)" +%s'
-    mark(context, "released", float(context.target.first.shell(moment)))
 
 
 def fencing(context: Context) -> str:
@@ -70,8 +47,8 @@ def stage(context: Context) -> str:
     source, which may be dead then.
     """
     marks = _marks(context)
-    if any(one["stage"] == "released" for one in marks):
-        return "released"
+    if any(one["stage"] == LIVE for one in marks):
+        return LIVE
     now = fencing(context)
     found = {one["stage"] for one in marks if _counts(one, now)}
     return next((stage for stage in reversed(STAGES) if stage in found), "")
@@ -98,10 +75,19 @@ def _at_least(standing: str, wanted: str) -> bool:
     return bool(standing) and STAGES.index(standing) >= STAGES.index(wanted)
 
 
-def released_at(context: Context) -> float:
+def live(context: Context) -> bool:
+    """Whether any machine says that users write on the target."""
+    return stage(context) == LIVE
+
+
+def live_since(context: Context) -> float:
     """When writes were let in on the target, in seconds since 1970; 0.0 before that."""
-    released = [float(one["at"]) for one in _marks(context) if one["stage"] == "released"]
-    return max(released, default=0.0)
+    return max((float(one["at"]) for one in _marks(context) if one["stage"] == LIVE), default=0.0)
+
+
+def refuse_when_live(context: Context) -> None:
+    """PreconditionError when the target serves: what is there is users' and the operator's own."""
+    refuse_after(context, LIVE)
 
 
 def refuse_after(context: Context, forbidden: str) -> None:
@@ -119,7 +105,7 @@ def refuse_after(context: Context, forbidden: str) -> None:
             f"the machines are marked {standing!r}: "
             + (
                 "the target serves and its data must not be written over"
-                if standing == "released"
+                if standing == LIVE
                 else "what this step would do has been done"
             )
             + "; `migrate rollback --execute` goes back"
@@ -162,7 +148,7 @@ def unmark(context: Context, reached: str) -> None:
 
 
 def _counts(mark: dict[str, Any], token: str) -> bool:
-    return mark["stage"] == "released" or bool(token and mark["fence"] == token)
+    return mark["stage"] == LIVE or bool(token and mark["fence"] == token)
 
 
 def _marks(context: Context) -> list[dict[str, Any]]:

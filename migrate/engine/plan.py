@@ -35,6 +35,10 @@ class Impact(StrEnum):
     AGENTS_RECONNECT = "agents reconnect"
 
 
+def nothing(_: Context) -> None:
+    """The way back of a step that only asks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One journalled unit of work.

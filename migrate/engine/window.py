@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from migrate.engine.journal import Event, Journal, State
 from migrate.engine.plan import Phase
 
-FIRST, LAST = "gate.users", "vip.takeover"
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -50,11 +48,11 @@ def spans(events: list[Event]) -> list[Span]:
     return sorted(found.values(), key=lambda span: span.start)
 
 
-def window(journal: Journal) -> Window | None:
-    """The window of the last cutover, None where there was none or it was undone."""
+def window(journal: Journal, first: str, last: str) -> Window | None:
+    """From *first* to *last* of the last cutover, None where there was none or it was undone."""
     found = {span.step: span for span in spans(journal.events(Phase.CUTOVER))}
-    if FIRST not in found or LAST not in found:
+    if first not in found or last not in found:
         return None
-    start, end = found[FIRST].start, found[LAST].end
+    start, end = found[first].start, found[last].end
     inside = tuple(s for s in found.values() if s.end > start and s.start < end)
     return Window(start, end, inside)

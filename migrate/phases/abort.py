@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from migrate.engine import markers, state_lock
-from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer, Runner
 from migrate.errors import PreconditionError, StepError
 from migrate.phases import control
-from migrate.phases.control import ABORT, POINT_OF_RELEASE
+from migrate.phases.control import ABORT
 from migrate.phases.rollback import rollback_of
 from migrate.phases.session import Session
+from migrate.takeover import going_live
 from migrate.takeover.gate.reopen_timer import BACK_SECONDS
 
 NOTICE_SECONDS = 20.0
@@ -54,7 +54,7 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
 def abort(session: Session, notify: Observer) -> None:
     """Undo the window that a run which died has left open; also without its journal."""
     _refuse_moved(session)
-    if markers.stage(session.context) == "released":
+    if markers.live(session.context):
         _refuse_moved(session, sure=True)
     if not session.journal.is_empty() and not session.journal.begun(Phase.CUTOVER):
         raise PreconditionError("no window is open: there is nothing to abort")
@@ -67,11 +67,11 @@ def abort(session: Session, notify: Observer) -> None:
 
 def window_begun(session: Session) -> bool:
     """Whether the doors are closed or about to be, as the journal has it."""
-    return "gate.timer" in session.journal.entered(Phase.CUTOVER)
+    return going_live.ARM in session.journal.entered(Phase.CUTOVER)
 
 
 def _refuse_moved(session: Session, *, sure: bool = False) -> None:
-    if sure or session.journal.state(POINT_OF_RELEASE) is State.DONE:
+    if sure or going_live.passed(session.journal):
         raise PreconditionError(
             "the virtual IP has moved and the target serves: `migrate rollback --execute` goes "
             "back and names what would be lost"

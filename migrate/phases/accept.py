@@ -14,6 +14,6 @@ def accept(session: Session, notify: Observer) -> None:
     runner = session.runner(Phase.ACCEPT, notify=notify)
     if not runner.plan:
         raise PreconditionError("no service of this stack shares storage: nothing is held")
-    if markers.stage(session.context) != "released":
+    if not markers.live(session.context):
         raise PreconditionError("the target does not serve yet: there is nothing to accept")
     runner.advance()

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from migrate.cloud import apart
 from migrate.engine import cloud_lock, state_directory, state_lock
-from migrate.engine.journal import BEGUN, State
+from migrate.engine.journal import BEGUN
 from migrate.engine.runner import Runner
 from migrate.errors import MigrateError, StepError
 from migrate.phases.session import Session
+from migrate.takeover import going_live
 from migrate.takeover.gate import reopen_timer
 
 HOLD, ABORT = "hold", "abort"
-POINT_OF_RELEASE = "vip.takeover"
 LOOK_SECONDS = 0.3
 ASK_SECONDS = 5.0
 REMIND_SECONDS = 600.0
@@ -120,8 +120,7 @@ def _heeded(session: Session, too_long: bool) -> bool:
         return False
     limit = session.context.settings.window.limit_seconds
     why = f"aborted by {who}" if who else f"the window took longer than {limit} s"
-    moved = session.journal.state(POINT_OF_RELEASE) is State.DONE
-    if not moved and Runner.stop_all(why, unless=POINT_OF_RELEASE):
+    if not going_live.passed(session.journal) and Runner.stop_all(why, unless=going_live.POINT):
         session.remark("abort", why)
         with suppress(OSError):  # a disk that takes nothing any more must not hinder it
             withdraw(session.home, ABORT)
@@ -157,7 +156,7 @@ class Limit:
 
     def reached(self) -> bool:
         """Whether the window has lasted as long as it may; no more asked once it is disarmed."""
-        if self._session.journal.state("gate.disarm") in BEGUN:
+        if self._session.journal.state(going_live.DISARM) in BEGUN:
             return False
         now = time.monotonic()
         if now > self._asked + ASK_SECONDS:

@@ -13,13 +13,11 @@ from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import BEGUN, State
 from migrate.engine.plan import Phase, Step
 from migrate.engine.runner import Observer, Runner
-from migrate.engine.window import window
 from migrate.errors import LockedError, MigrateError, StepError
 from migrate.phases import control
-from migrate.phases.control import POINT_OF_RELEASE
 from migrate.phases.follow import follow
 from migrate.phases.session import Session
-from migrate.takeover import virtual_ip
+from migrate.takeover import going_live, virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import noticed, views
 
@@ -43,7 +41,7 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
         with control.watching(session) as opened:
             goes_on = _goes_on(session)
             if not goes_on:
-                markers.refuse_after(session.context, "released")
+                markers.refuse_when_live(session.context)
                 follow(session, notify, past)
                 while control.wait_while_held(session) > FRESH_SECONDS:
                     follow(session, notify, past)  # the cloud has served meanwhile
@@ -57,7 +55,7 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
 
 def _goes_on(session: Session) -> bool:
     """Whether a window of this journal was broken off and its doors are closed still."""
-    if _ended(session) or session.journal.state("gate.users") not in BEGUN:
+    if _ended(session) or session.journal.state(going_live.CLOSE) not in BEGUN:
         return False
     return close.closed(session.context, "users")
 
@@ -71,22 +69,7 @@ def _ended(session: Session) -> bool:
 def _over(session: Session) -> bool:
     """The same, and the machines say so too: released, with the virtual IP on the target."""
     context = session.context
-    return _ended(session) and markers.reached(context, "released") and virtual_ip.carried(context)
-
-
-def _moved(session: Session) -> bool:
-    """Whether users may have reached the target, so that going back could lose what they wrote.
-
-    The machines are asked, since a run can die before it notes what it did; one that is silent may
-    have been reached.
-    """
-    noted = session.journal.state(POINT_OF_RELEASE)
-    if noted is State.DONE or noted not in BEGUN:
-        return noted is State.DONE
-    try:
-        return virtual_ip.carried(session.context)
-    except MigrateError:
-        return True
+    return _ended(session) and markers.live(context) and virtual_ip.carried(context)
 
 
 def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
@@ -102,7 +85,7 @@ def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
             session.remark("bug", "".join(traceback.format_exception(error))[-2000:])
         if isinstance(error.__cause__, LockedError):
             raise error.__cause__ from error  # another run has taken over: it decides
-        if _moved(session):
+        if going_live.may_have_passed(session.context, session.journal):
             raise StepError(
                 f"{_told(error)}; the virtual IP has moved and the target serves: run the same "
                 "command again to go on, or `migrate rollback` to go back"
@@ -114,7 +97,7 @@ def _noticing(opened: threading.Event, notify: Observer) -> Observer:
     """*notify*, and *opened* set as soon as the watch over the window is armed."""
 
     def observe(step: Step, state: State, note: str) -> None:
-        if step.id == "gate.timer" and state is State.DONE:
+        if step.id == going_live.ARM and state is State.DONE:
             opened.set()
         notify(step, state, note)
 
@@ -157,7 +140,7 @@ def _told(error: Exception) -> str:
 
 def summary(session: Session) -> str:
     """The window in a sentence, as the journal has it."""
-    seen = window(session.journal)
+    seen = going_live.window_of(session.journal)
     if seen is None:
         return "The journal does not hold the window: it was begun by another one."
     longest = sorted(seen.spans, key=lambda span: -span.seconds)[:4]

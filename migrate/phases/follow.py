@@ -12,5 +12,5 @@ from migrate.phases.session import Session
 
 def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
     """Run the steps of FOLLOW; refuses once the target has been released (PreconditionError)."""
-    markers.refuse_after(session.context, "released")
+    markers.refuse_when_live(session.context)
     session.runner(Phase.FOLLOW, notify=notify, past=past).advance()

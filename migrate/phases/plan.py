@@ -1,18 +1,24 @@
-"""The plan: every step of every part, put in order by what each needs."""
+"""The night: every step, in its order, with what it waits for and what users notice meanwhile.
+
+Read it from top to bottom. `follow` makes the target ready while the source serves; `cutover`
+closes the source, brings what is left over, and lets users in on the target; `accept` is the
+operator's word. Parts say what a step does: `done` asks the machines, `apply` does it, `revert`
+undoes it. Here stands the order: steps that do not wait for each other run side by side, and the
+way back is the same page, read upwards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from migrate.cloud import Context, transfer
-from migrate.configuration import plan as configuration
-from migrate.database.steps import steps as database_steps
-from migrate.engine import markers
-from migrate.engine.plan import Phase, Plan, Step
+from migrate.configuration import broker, carry, keys
+from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
+from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
 from migrate.services.base import Recipe
-from migrate.storage import images
+from migrate.storage.images import steps as images
 from migrate.storage.volumes import policy
 from migrate.takeover import (
     agents,
@@ -20,62 +26,404 @@ from migrate.takeover import (
     fence,
     first_calls,
     gate,
+    going_live,
     isolation,
     preload,
     proxy,
     start,
     virtual_ip,
 )
-from migrate.verify import listings
+from migrate.takeover.gate import close, drain, reopen_timer
+from migrate.verify import views
 
-Part = Callable[[tuple[Recipe, ...]], Iterable[Step]]
+R = TypeVar("R")
 
 
-def _key(recipes: tuple[Recipe, ...]) -> tuple[Step, ...]:
-    """The key, before anything is followed."""
-    return (
-        Step(
-            id="transfer.key",
-            title="Let the target's controllers pull data from the source's",
-            phase=Phase.FOLLOW,
-            done=transfer.ready,
-            apply=transfer.allow,
-            revert=transfer.forbid,
-            estimate=2,
-        ),
+def _step(
+    phase: Phase,
+    impact: Impact,
+    step: str,
+    title: str,
+    act: tuple[Check, Action, Action],  # is it done, do it, undo it
+    *,
+    after: Iterable[Step] = (),
+    seconds: float,
+) -> Step:
+    return Step(
+        id=step,
+        title=title,
+        phase=phase,
+        impact=impact,
+        done=act[0],
+        apply=act[1],
+        revert=act[2],
+        needs=tuple(one.id for one in after),
+        estimate=seconds,
     )
 
 
-PARTS: tuple[Part, ...] = (
-    _key,
-    isolation.steps,
-    configuration.steps,
-    policy.steps,
-    proxy.steps,
-    images.steps,
-    gate.steps,
-    agents.steps,
-    listings.steps,
-    fence.steps,
-    partial(database_steps, isolated=isolation.prove),
-    preload.steps,
-    start.steps,
-    backends.steps,
-    first_calls.steps,
-    virtual_ip.steps,
-    markers.steps,
+_follow = partial(_step, Phase.FOLLOW, Impact.NONE)
+_serving = partial(_step, Phase.CUTOVER, Impact.NONE)
+_closed = partial(_step, Phase.CUTOVER, Impact.API_CLOSED)
+
+# follow: the source serves
+
+KEY = _follow(
+    "transfer.key",
+    "Let the target's controllers pull data from the source's",
+    (transfer.ready, transfer.allow, transfer.forbid),
+    seconds=2,
 )
+PRIVATE_ADDRESS = _follow(
+    "isolation.private-address",
+    "Carry the virtual IP privately on the target",
+    (isolation.carried, isolation.carry, isolation.drop),
+    seconds=1.5,
+)
+FILTER = _follow(
+    "isolation.filter",
+    "Filter what would leave for the source's database, broker and cache",
+    (isolation.filtered, isolation.filter_out, isolation.unfilter),
+    after=[PRIVATE_ADDRESS],
+    seconds=0.5,
+)
+BROKER_ACCOUNTS = _follow(
+    "broker.accounts",
+    "Make the broker's accounts on the target",
+    (broker.made, broker.make, broker.remove),
+    seconds=6,
+)
+# with the address not private yet, HAProxy would offer what the source offers
+PROXY = _follow(
+    "proxy.config",
+    "HAProxy and keepalived of the target",
+    (proxy.configured, proxy.configure, proxy.remove),
+    after=[PRIVATE_ADDRESS],
+    seconds=1,
+)
+IMAGES = _follow(
+    images.FIRST,
+    "Copy the images while the cloud serves, and hash them on the target",
+    (images.followed, images.follow, partial(images.discard, step=images.FIRST)),
+    after=[KEY],
+    seconds=30,
+)
+TOOLS = _follow(
+    "database.tools",
+    "Start the target's schema tools, to wait for the window",
+    (schema.tools_wait, schema.await_tools, warm.stop),
+    seconds=60,
+)
+FIRST_PASS = _follow(
+    "database.first-pass",
+    "Copy the databases a first time while the source serves",
+    (copy.passed, copy.first_pass, ownership.discard),
+    after=[KEY],
+    seconds=10,
+)
+# a service that waits could reach the source, were it not for the filter
+EARLY = _follow(
+    "services.early",
+    "Start the target's services, to wait for the window",
+    (preload.wait_or_serve, preload.begin, preload.end),
+    after=[FILTER],
+    seconds=20,
+)
+
+
+def _config(recipe: Recipe) -> Step:
+    return _follow(
+        f"{recipe.project}.config",
+        f"Translate the configuration of {recipe.project}",
+        (_of(carry.carried, recipe), _of(carry.carry, recipe), _of(carry.restore, recipe)),
+        seconds=3,
+    )
+
+
+def _keys(recipe: Recipe) -> Step:
+    return _follow(
+        f"{recipe.project}.keys",
+        f"Carry the keys of {recipe.project}",
+        (_of(keys.carried, recipe), _of(keys.carry, recipe), _of(keys.give_back, recipe)),
+        seconds=1,
+    )
+
+
+def _protected(config: Step) -> Step:
+    """Before cinder has ever started."""
+    return _follow(
+        "cinder.hold",
+        "Hold calls that would destroy what both sides share",
+        (policy.held, policy.hold, policy.let_go),
+        after=[config],
+        seconds=6,
+    )
+
+
+# cutover: first what can still be done while the source serves
+
+ISOLATED = _serving(
+    "isolation.proof",
+    "Ask every URL of the target who is at its other end",
+    (isolation.proven, isolation.prove, isolation.forget_proof),
+    seconds=0.5,
+)
+WATCH = _serving(
+    going_live.ARM,
+    "Arm the watch that reopens the source",
+    (reopen_timer.armed, reopen_timer.arm, reopen_timer.remove),
+    after=[ISOLATED],
+    seconds=0.5,
+)
+# going back, agents are restarted once the source is open: that is why this is before it closes
+AGENTS_NOTED = _serving(
+    "agents.record",
+    "Note which agents and computes run",
+    (agents.noted, agents.note, agents.forget),
+    after=[WATCH],
+    seconds=0.5,
+)
+# what users do from here to the second listing shows there, which is all that the window pays for
+USERS_LISTED = _serving(
+    "listing.users",
+    "List what each project's own users see, and keep a token of each",
+    (views.users_listed, views.keep_users, views.forget_users),
+    seconds=5,
+)
+
+# the window
+
+CLOSED_TO_USERS = _closed(
+    going_live.CLOSE,
+    "Close the source to users; its own hosts pass",
+    (gate.closed_to_users, gate.close_to_users, close.reopen),
+    after=[WATCH, AGENTS_NOTED, USERS_LISTED],
+    seconds=0.6,
+)
+DRAINED = _closed(
+    "gate.drain",
+    "Wait until nothing is in flight",
+    (drain.drained, drain.drain, nothing),
+    after=[CLOSED_TO_USERS],
+    seconds=2,
+)
+# when nothing moves any more, and not later: closed to all, services could not ask keystone
+# whether our token is good
+LISTED = _closed(
+    "listing.before",
+    "List every resource of every project",
+    (views.listed, views.keep, views.forget),
+    after=[DRAINED],
+    seconds=2,
+)
+CLOSED_TO_ALL = _closed(
+    "gate.all",
+    "Close the source to everybody",
+    (gate.closed_to_all, gate.close_to_all, gate.back_to_users),
+    after=[DRAINED, LISTED],
+    seconds=0.4,
+)
+CONTROL_FENCED = _closed(
+    "fence.control",
+    "Stop and mask every control unit of the source",
+    (fence.control_is_fenced, fence.fence_control, fence.lift_control),
+    after=[CLOSED_TO_ALL],
+    seconds=5,
+)
+READ_ONLY = _closed(
+    "fence.read-only",
+    "Make the source's databases read-only, also after a reboot",
+    (fence.database_is_fenced, fence.fence_database, fence.lift_database),
+    after=[CONTROL_FENCED],
+    seconds=1,
+)
+# undone last of the three: with it a reboot cannot bring the address back
+MANAGER_FENCED = _closed(
+    "fence.manager",
+    "Mask the holder of the virtual IP on the source",
+    (fence.manager_is_fenced, fence.fence_manager, fence.lift_manager),
+    after=[CLOSED_TO_ALL],
+    seconds=0.5,
+)
+FINGERPRINT = _closed(
+    "database.fingerprint",
+    "Fingerprint the fenced databases",
+    (baseline.taken, baseline.take, baseline.lift),
+    after=[READ_ONLY],
+    seconds=1,
+)
+COPY = _closed(
+    "database.copy",
+    "Bring what changed in the databases since the first pass",
+    (copy.copied, copy.copy, copy.uncopy),
+    after=[FINGERPRINT],
+    seconds=2,
+)
+COMPARE = _closed(
+    "database.compare",
+    "Compare every table, definition, account and grant",
+    (copy.compared, compare.prove, compare.forget),
+    after=[COPY],
+    seconds=1,
+)
+IMAGES_DELTA = _closed(
+    images.DELTA,
+    "Copy the images that were made since",
+    (
+        partial(images.stamped, step=images.DELTA),
+        images.catch_up,
+        partial(images.discard, step=images.DELTA),
+    ),
+    after=[COMPARE, IMAGES],
+    seconds=1,
+)
+IMAGES_PROOF = _closed(
+    images.PROOF,
+    "Prove every image by its hash",
+    (
+        partial(images.stamped, step=images.PROOF),
+        images.prove,
+        partial(images.discard, step=images.PROOF),
+    ),
+    after=[IMAGES_DELTA],
+    seconds=1,
+)
+# the copied data names URLs too, and schema tools follow them
+ENDS = _closed(
+    "database.ends",
+    "Prove that every URL in the copied data leads to the target",
+    (ends.proven, partial(ends.prove, isolated=isolation.prove), ends.forget),
+    after=[COMPARE, ISOLATED],
+    seconds=1,
+)
+
+
+def _schema(recipe: Recipe) -> Step:
+    return _closed(
+        f"{recipe.project}.schema",
+        f"Bring {recipe.project}'s databases to the target's release",
+        (_of(schema.upgraded, recipe), _of(schema.upgrade, recipe), _of(schema.drop, recipe)),
+        after=[ENDS],
+        seconds=3,
+    )
+
+
+def _synced(schemas: Iterable[Step]) -> Step:
+    return _closed(
+        "database.synced",
+        "Mark the target's databases as upgraded",
+        (schema.synced, schema.finish, schema.unmark),
+        after=schemas,
+        seconds=0.3,
+    )
+
+
+def _start(recipe: Recipe, schemas: dict[str, Step]) -> Step:
+    """A service without databases waits for the source to be silent."""
+    data = [schemas.get(recipe.project, CONTROL_FENCED)]
+    data += [IMAGES_PROOF] if recipe.project == "glance" else []
+    return _closed(
+        f"{recipe.project}.start",
+        f"Start {recipe.project} on the target",
+        (_of(start.serves, recipe), _of(start.start, recipe), _of(start.stop, recipe)),
+        after=[EARLY, *data],
+        seconds=6,
+    )
+
+
+def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
+    """From the first answer on the target to its mark; users come in with the address."""
+    daemons = _closed(
+        "daemons.answer",
+        "See that database, broker, cache and proxy answer",
+        (backends.answer, backends.wait, nothing),
+        after=[synced, *starts],
+        seconds=0.4,
+    )
+    apis = _closed(
+        "apis.answer",
+        "See that every API of the target answers the administrator",
+        (first_calls.answer, first_calls.wait, nothing),
+        after=[daemons],
+        seconds=3,
+    )
+    # the last moment at which the source may reopen by itself: the address moves next
+    disarmed = _closed(
+        going_live.DISARM,
+        "Take the watch away: from here the target decides",
+        (reopen_timer.disarmed, reopen_timer.disarm, reopen_timer.arm),
+        after=[CLOSED_TO_ALL, apis],
+        seconds=0.3,
+    )
+    moved = _step(
+        Phase.CUTOVER,
+        Impact.ADDRESS_MOVES,
+        going_live.POINT,
+        "Take the virtual IP over",
+        (virtual_ip.taken, virtual_ip.take_over, virtual_ip.give_back),
+        after=[disarmed, READ_ONLY, MANAGER_FENCED, PROXY, apis],
+        seconds=5.5,
+    )
+    reconnected = _step(
+        Phase.CUTOVER,
+        Impact.AGENTS_RECONNECT,
+        "agents.reconnect",
+        "Reconnect agents and computes to the target",
+        (agents.reconnected, agents.reconnect, agents.disconnect),
+        after=[moved],
+        seconds=6,
+    )
+    # beside it and at once: users write already
+    noted = _serving(
+        going_live.NOTE,
+        "Mark the target as the cloud that serves",
+        (going_live.begun, going_live.begin, going_live.undo),
+        after=[moved],
+        seconds=0.3,
+    )
+    return daemons, apis, disarmed, moved, reconnected, noted
+
+
+# accept: no other command runs this
+
+
+def _accepted(protected: Step, live: Step) -> Step:
+    return _step(
+        Phase.ACCEPT,
+        Impact.NONE,
+        "storage.accept",
+        "Accept the target: going back loses what is done to shared volumes from now on",
+        (policy.accepted, policy.accept, policy.hold_again),
+        after=[protected, live],
+        seconds=1,
+    )
+
+
+def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
+    return partial(act, recipe=recipe)
+
+
+def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+    """Every step for a cloud with the services *recipes*, in the order of the night."""
+    chosen = {recipe.project for recipe in recipes}
+    configs = {one.project: _config(one) for one in recipes if one.configs}
+    protected = [_protected(configs["cinder"])] if "cinder" in chosen else []
+    yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
+    yield from (_keys(recipe) for recipe in recipes if recipe.keys)
+    yield from (BROKER_ACCOUNTS, *protected, PROXY)
+    yield from (IMAGES,) if "glance" in chosen else ()
+    yield from (TOOLS, FIRST_PASS, EARLY)
+    yield from (ISOLATED, WATCH, AGENTS_NOTED, USERS_LISTED)
+    yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
+    yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
+    yield from (IMAGES_DELTA, IMAGES_PROOF) if "glance" in chosen else ()
+    schemas = {one.project: _schema(one) for one in recipes if one.sync}
+    starts = [_start(one, schemas) for one in recipes]
+    live = _go_live(synced := _synced(schemas.values()), starts)
+    yield from (ENDS, *schemas.values(), synced, *starts, *live)
+    yield from (_accepted(one, live[-1]) for one in protected)
 
 
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes; pure, asks no machine."""
-    steps = [step for part in PARTS for step in part(context.recipes)]
-    return Plan.of(_after_its_listing(step) for step in steps)
-
-
-def _after_its_listing(step: Step) -> Step:
-    """What is listed must be listed before a door closes; no part can know that alone."""
-    return replace(step, needs=(*step.needs, *LISTED.get(step.id, ())))
-
-
-LISTED = {"gate.users": ("listing.users",), "gate.all": ("listing.before",)}
+    return Plan.of(steps(context.recipes))

@@ -18,7 +18,7 @@ from migrate.errors import HostKeyError, MigrateError, UnreachableError
 from migrate.phases import traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
-from migrate.takeover import virtual_ip
+from migrate.takeover import going_live
 from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import losses as lost
 from migrate.verify import noticed, views
@@ -45,7 +45,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     living = replace(session, context=replace(context, target=context.target.without(gone)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if context.target.first.name not in gone and _released(living.context):
+    if context.target.first.name not in gone and going_live.written(living.context):
         export(living, _last_losses(living))
     with suppress(MigrateError):  # the watch must not open what is being opened
         reopen_timer.extend(living.context)
@@ -83,10 +83,10 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
     """
     context = session.context
     before = views.kept(context)
-    if not _released(context):
+    if not going_live.written(context):
         return lost.nothing(context.stack)
     try:
-        released = markers.released_at(context)
+        released = markers.live_since(context)
     except MigrateError:
         released = 0.0
     if not before:
@@ -113,22 +113,6 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
         stacks=stacks,
     )
     return _kept(session, found)
-
-
-def _released(context: Context) -> bool:
-    """Whether users can have written on the target: marked so, or it has the virtual IP already.
-
-    A run that dies between the two leaves an address that has moved and no mark.
-    """
-    try:
-        if markers.stage(context) == "released":
-            return True
-    except MigrateError:
-        pass  # no machine says that it was released
-    try:
-        return virtual_ip.taken(context)
-    except MigrateError:
-        return False
 
 
 def kept(context: Context, seconds: float) -> Losses | None:

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from migrate.engine.runner import Runner
 from migrate.phases import control
 from migrate.phases.session import Session
+from migrate.takeover import going_live
 
 STOPPED = "stopped by the operator"
 
@@ -45,7 +46,7 @@ def _heed(session: Session, sent: SimpleQueue[bool]) -> None:
     interrupted = False
     while sent.get():
         again = Runner.stopping.is_set()
-        if not Runner.stop_all(STOPPED, unless=control.POINT_OF_RELEASE if again else ""):
+        if not Runner.stop_all(STOPPED, unless=going_live.POINT if again else ""):
             session.tell("not now: the virtual IP moves, or the way back is walked; it ends soon")
         elif not again:
             session.tell("stopping after what runs now; once more interrupts it")

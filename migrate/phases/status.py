@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from migrate.cloud import apart
-from migrate.engine import cloud_lock, state_lock
+from migrate.engine import cloud_lock, markers, state_lock
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.phases import control, machines
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
+from migrate.takeover import going_live
 
 REMARKS = 5
 
@@ -90,7 +91,7 @@ def following(found: dict[str, Any]) -> str:
     source = [one for one in seen if one["side"] == "source"]
     if first := _of_the_source(source, found["papers"], named):
         return first
-    released = any("released" in one["stages"] for one in seen)
+    released = any(markers.LIVE in one["stages"] for one in seen)
     if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
         if found.get("verified"):
             accepted = phases.get("accept", "done") == "done"
@@ -132,7 +133,7 @@ def _verified(session: Session) -> str:
     moved = [
         event.at
         for event in session.journal.events(Phase.CUTOVER)
-        if event.step == "release" and event.state is State.DONE
+        if event.step == going_live.NOTE and event.state is State.DONE
     ]
     return _clock(at) if good and moved and at > moved[-1] else ""
 

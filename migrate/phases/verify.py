@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from migrate.engine import markers, state_directory
-from migrate.engine.window import window
 from migrate.errors import PreconditionError
 from migrate.phases.session import Session
+from migrate.takeover import going_live
 from migrate.verify import live, views
 from migrate.verify.comparison import MISSING
 
@@ -25,9 +25,9 @@ def verify(session: Session) -> live.Verification:
     journal does not hold the window.
     """
     context = session.context
-    if markers.stage(context) != "released":
+    if not markers.live(context):
         raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
-    released = markers.released_at(context)
+    released = markers.live_since(context)
     result = live.run(context, views.kept(context), released)
     document = {
         **result.document,
@@ -53,7 +53,7 @@ def _sums(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _working(session: Session, document: dict[str, Any]) -> float | None:
-    seen, booted = window(session.journal), document.get("booted")
+    seen, booted = going_live.window_of(session.journal), document.get("booted")
     if seen is None or not isinstance(booted, dict):
         return None
     return round(float(booted["active_at"]) - seen.start, 1)

@@ -15,14 +15,13 @@ long as it lasts (measured on 2025.1 in the lab: two of three pings stayed dark)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.configuration import broker
-from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.services.base import Recipe
@@ -32,37 +31,22 @@ LISTEN_SECONDS = 60.0
 SECONDS = 240.0  # a loaded compute host took 70 s to say that it is ready
 
 
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`agents.record` before the fence, `agents.reconnect` after the address has moved."""
-    yield Step(
-        id="agents.record",
-        title="Note which agents and computes run",
-        phase=Phase.CUTOVER,
-        done=lambda context: all(state in ("noted", "reconnected") for state in _states(context)),
-        apply=_note,
-        revert=lambda context: _restarted(_everywhere(context, "agents.forget", SECONDS)),
-        needs=("gate.timer",),  # going back, the doors are open before agents are restarted
-        impact=Impact.NONE,
-        estimate=0.5,
-    )
-    yield Step(
-        id="agents.reconnect",
-        title="Reconnect agents and computes to the target",
-        phase=Phase.CUTOVER,
-        done=lambda context: all(state == "reconnected" for state in _states(context)),
-        apply=_reconnect,
-        revert=_disconnect,
-        needs=("vip.takeover",),
-        impact=Impact.AGENTS_RECONNECT,
-        estimate=6.0,
-    )
-
-
-def _note(context: Context) -> None:
+def note(context: Context) -> None:
+    """Note which agents and computes run."""
     _everywhere(context, "agents.note")
 
 
-def _reconnect(context: Context) -> None:
+def noted(context: Context) -> bool:
+    """Whether every host has noted it; those that came over since have, too."""
+    return all(state in ("noted", "reconnected") for state in _states(context))
+
+
+def forget(context: Context) -> None:
+    """Restart what ran, now that the source's own services run again, and forget it."""
+    _restarted(_everywhere(context, "agents.forget", SECONDS))
+
+
+def reconnect(context: Context) -> None:
     """Restart what was noted, once somebody listens to what it will ask first.
 
     A question that is asked before that is lost, and its agent waits a minute for the answer; so
@@ -75,7 +59,13 @@ def _reconnect(context: Context) -> None:
     _restarted(_everywhere(context, "agents.reconnect", SECONDS))
 
 
-def _disconnect(context: Context) -> None:
+def reconnected(context: Context) -> bool:
+    """Whether every host has reconnected what it had noted."""
+    return all(state == "reconnected" for state in _states(context))
+
+
+def disconnect(context: Context) -> None:
+    """As before `reconnect`; `forget` restarts them."""
     _everywhere(context, "agents.disconnect")
 
 

@@ -7,14 +7,13 @@ returned the virtual IP with the old broker running, since every unit connects t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
 from migrate.database.places import known_logins
-from migrate.engine.plan import Action, Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.services.base import Recipe
@@ -22,43 +21,6 @@ from migrate.services.base import Recipe
 GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
 START_SECONDS = 120.0
 PORTS = (3306, 5671, 5672)
-
-
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`fence.manager` first undone last: with it a reboot cannot bring the address back."""
-    yield Step(
-        id="fence.control",
-        title="Stop and mask every control unit of the source",
-        phase=Phase.CUTOVER,
-        done=control_is_fenced,
-        apply=fence_control,
-        revert=lift_control,
-        needs=("gate.all",),
-        impact=Impact.API_CLOSED,
-        estimate=5.0,
-    )
-    yield Step(
-        id="fence.read-only",
-        title="Make the source's databases read-only, also after a reboot",
-        phase=Phase.CUTOVER,
-        done=database_is_fenced,
-        apply=fence_database,
-        revert=_everywhere("mariadb.lift"),
-        needs=("fence.control",),
-        impact=Impact.API_CLOSED,
-        estimate=1.0,
-    )
-    yield Step(
-        id="fence.manager",
-        title="Mask the holder of the virtual IP on the source",
-        phase=Phase.CUTOVER,
-        done=lambda context: all(_each(context, lambda host: call(host, "manager.fenced"))),
-        apply=_everywhere("manager.fence"),
-        revert=_everywhere("manager.lift"),
-        needs=("gate.all",),
-        impact=Impact.API_CLOSED,
-        estimate=0.5,
-    )
 
 
 def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
@@ -118,6 +80,11 @@ def database_is_fenced(context: Context) -> bool:
     return not any(_each(context, lambda h: call(h, "mariadb.unfenced"))) and not writers(context)
 
 
+def lift_database(context: Context) -> None:
+    """Every database of the source writable again, as it was."""
+    _each(context, lambda host: call(host, "mariadb.lift"))
+
+
 def writers(context: Context) -> list[str]:
     """The service accounts, cells' too, that a write is not refused to, from any controller.
 
@@ -131,13 +98,21 @@ def writers(context: Context) -> list[str]:
     return [f"{name}: {one}" for name, wrong in found for one in wrong]
 
 
-def _everywhere(function: str) -> Action:
-    def act(context: Context) -> None:
-        _each(context, lambda host: call(host, function))
-
-    return act
-
-
 def _each(context: Context, ask: Callable[[Host], Any]) -> list[Any]:
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(ask, context.source.controllers))
+
+
+def fence_manager(context: Context) -> None:
+    """Mask keepalived everywhere: a reboot must not bring the address back."""
+    _each(context, lambda host: call(host, "manager.fence"))
+
+
+def manager_is_fenced(context: Context) -> bool:
+    """Whether it is masked on every source controller."""
+    return all(_each(context, lambda host: call(host, "manager.fenced")))
+
+
+def lift_manager(context: Context) -> None:
+    """keepalived as it was everywhere."""
+    _each(context, lambda host: call(host, "manager.lift"))

@@ -9,16 +9,13 @@ each controller's own address, and it proves that what was copied can be read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context
 from migrate.cloud.api import ApiError, admin_at
 from migrate.cloud.host import Host
 from migrate.engine import markers
-from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.services.base import Recipe
 
 WAIT_SECONDS = 45.0  # as long as for the daemons below them
 
@@ -34,22 +31,13 @@ SHORT_LISTS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`apis.answer`, after the daemons and before the watch over the source is taken away."""
-    yield Step(
-        id="apis.answer",
-        title="See that every API of the target answers the administrator",
-        phase=Phase.CUTOVER,
-        done=lambda context: markers.reached(context, "synced") and not _refusals(context),
-        apply=_wait,
-        revert=lambda _: None,
-        needs=("daemons.answer",),
-        impact=Impact.API_CLOSED,
-        estimate=3.0,
-    )
+def answer(context: Context) -> bool:
+    """Whether every API answers the administrator now."""
+    return markers.reached(context, "synced") and not _refusals(context)
 
 
-def _wait(context: Context) -> None:
+def wait(context: Context) -> None:
+    """Return when they do; StepError names what is silent after `WAIT_SECONDS`."""
     deadline = time.monotonic() + WAIT_SECONDS
     while (wrong := _refusals(context)) and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -9,7 +9,6 @@ when the address has moved, what somebody starts on the source would follow it t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import resources
 
@@ -17,10 +16,8 @@ from migrate.cloud import Context
 from migrate.cloud import ends as named
 from migrate.cloud.host import Host
 from migrate.database.places import cell_urls
-from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
-from migrate.services.base import Recipe
 from migrate.takeover.gate.close import ADDRESSES
 
 PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
@@ -51,38 +48,6 @@ systemctl disable -q --now "$2" 2>/dev/null || true
 rm -f "$1" "/etc/systemd/system/$2"
 systemctl daemon-reload
 """
-
-
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """The address and the filter while the source serves; the proof opens the window."""
-    yield Step(
-        id="isolation.private-address",
-        title="Carry the virtual IP privately on the target",
-        phase=Phase.FOLLOW,
-        done=carried,
-        apply=carry,
-        revert=drop,
-        estimate=1.5,
-    )
-    yield Step(
-        id="isolation.filter",
-        title="Filter what would leave for the source's database, broker and cache",
-        phase=Phase.FOLLOW,
-        done=filtered,
-        apply=filter_out,
-        revert=unfilter,
-        needs=("isolation.private-address",),
-        estimate=0.5,
-    )
-    yield Step(
-        id="isolation.proof",
-        title="Ask every URL of the target who is at its other end",
-        phase=Phase.CUTOVER,
-        done=_proven,
-        apply=prove,
-        revert=forget_proof,
-        estimate=0.5,
-    )
 
 
 def carry(context: Context) -> None:
@@ -280,7 +245,8 @@ def forget_proof(context: Context) -> None:
         call(host, "ends.forget")
 
 
-def _proven(context: Context) -> bool:
+def proven(context: Context) -> bool:
+    """Whether what was proven is what the files say still."""
     folders = _folders(context)
     return all(call(host, "ends.proven", folders) for host in context.target.controllers)
 

@@ -7,7 +7,6 @@ data is ready. Nothing depends on it: where none waits, the service is started f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import resources
 
 import yaml
@@ -15,30 +14,14 @@ import yaml
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import markers
-from migrate.engine.plan import Phase, Step
 from migrate.errors import StepError
 from migrate.onhost import call
-from migrate.services.base import Recipe
 
 PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()
 MODULES: dict[str, list[str]] = yaml.safe_load(
     resources.files(__package__).joinpath("preload.yaml").read_text()
 )
 SECONDS = 300.0
-
-
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`services.early`, once nothing of the target can reach the source."""
-    yield Step(
-        id="services.early",
-        title="Start the target's services, to wait for the window",
-        phase=Phase.FOLLOW,
-        done=_wait_or_serve,
-        apply=_begin,
-        revert=_end,
-        needs=("isolation.filter",),
-        estimate=20.0,
-    )
 
 
 def waiting(context: Context, host: Host) -> set[str]:
@@ -63,7 +46,7 @@ def _users(context: Context, host: Host) -> dict[str, str]:
     }
 
 
-def _wait_or_serve(context: Context) -> bool:
+def wait_or_serve(context: Context) -> bool:
     """Whether all wait, or have done what they waited for."""
     if markers.reached(context, "synced"):
         return True
@@ -72,7 +55,8 @@ def _wait_or_serve(context: Context) -> bool:
     )
 
 
-def _begin(context: Context) -> None:
+def begin(context: Context) -> None:
+    """Start on every target controller what can wait there; StepError names what does not."""
     for host in context.target.controllers:
         arguments = (PROGRAM, _users(context, host), MODULES, SECONDS)
         if wrong := call(host, "waiting.begin", *arguments, timeout=2 * SECONDS + 60):
@@ -81,6 +65,7 @@ def _begin(context: Context) -> None:
             )
 
 
-def _end(context: Context) -> None:
+def end(context: Context) -> None:
+    """None waits any more."""
     for host in context.target.controllers:
         call(host, "waiting.end", list(_users(context, context.target.first)))

@@ -8,15 +8,12 @@ only staged.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.cloud.settings import VirtualIp
-from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError
 from migrate.onhost import call
-from migrate.services.base import Recipe
 from migrate.takeover import certificates, listeners
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
@@ -29,20 +26,6 @@ mv -f "$staged" "$conf"
 systemctl enable -q haproxy
 systemctl reload-or-restart haproxy
 """
-
-
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`proxy.config`: after the address is private, or HAProxy would offer the source's."""
-    yield Step(
-        id="proxy.config",
-        title="HAProxy and keepalived of the target",
-        phase=Phase.FOLLOW,
-        done=configured,
-        apply=configure,
-        revert=remove,
-        needs=("isolation.private-address",),
-        estimate=1.0,
-    )
 
 
 def configure(context: Context) -> None:

@@ -6,11 +6,8 @@ address (isolation.py), never the source's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.plan import Action, Check, Impact, Phase, Step
 from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.services.base import Recipe
@@ -45,74 +42,47 @@ result = waiting
 """
 
 
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`<project>.start`, after the project's schema."""
-    for recipe in recipes:
-        schema = (f"{recipe.project}.schema",) if recipe.databases else ("fence.control",)
-        images = ("glance.proof",) if recipe.project == "glance" else ()
-        yield Step(
-            id=f"{recipe.project}.start",
-            title=f"Start {recipe.project} on the target",
-            phase=Phase.CUTOVER,
-            done=_runs(recipe),
-            apply=_start(recipe),
-            revert=_stop(recipe),
-            needs=("services.early", *schema, *images),
-            impact=Impact.API_CLOSED,
-            estimate=6.0,
-        )
+def start(context: Context, recipe: Recipe) -> None:
+    """Enable, start, wait until each API answers on the own address and each unit lives."""
+    for host in context.target.controllers:
+        units = _units(context, recipe, host)
+        host.run("systemctl", "enable", "--quiet", *units)
+        call(host, "waiting.go", units)
+        wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
+        urls = _urls(recipe, host.address)
+        unanswered = host.python(SERVE, [urls, START_SECONDS], timeout=START_SECONDS + 60)
+        wrong += [f"{url}: {said}" for url, said in unanswered.items()]
+        wrong += [] if wrong else _dead(context, recipe)
+        if wrong:
+            raise StepError(
+                f"{host.name}: {recipe.project} of {context.target.release} does not serve: "
+                f"{'; '.join(wrong)}. See /var/log/{recipe.user} there"
+            )
 
 
-def _start(recipe: Recipe) -> Action:
-    def apply(context: Context) -> None:
-        """Enable, start, wait until each API answers on the own address and each unit lives."""
-        for host in context.target.controllers:
-            units = _units(context, recipe, host)
-            host.run("systemctl", "enable", "--quiet", *units)
-            call(host, "waiting.go", units)
-            wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
-            urls = _urls(recipe, host.address)
-            unanswered = host.python(SERVE, [urls, START_SECONDS], timeout=START_SECONDS + 60)
-            wrong += [f"{url}: {said}" for url, said in unanswered.items()]
-            wrong += [] if wrong else _dead(context, recipe)
-            if wrong:
-                raise StepError(
-                    f"{host.name}: {recipe.project} of {context.target.release} does not serve: "
-                    f"{'; '.join(wrong)}. See /var/log/{recipe.user} there"
-                )
-
-    return apply
+def serves(context: Context, recipe: Recipe) -> bool:
+    """Whether all units are enabled, alive, and every API answers."""
+    for host in context.target.controllers:
+        units = _units(context, recipe, host)
+        enabled = host.succeeds("systemctl", "is-enabled", "--quiet", *units)
+        if not enabled or _dead(context, recipe):
+            return False
+        if host.python(SERVE, [_urls(recipe, host.address), 0]):
+            return False
+    return True
 
 
-def _runs(recipe: Recipe) -> Check:
-    def done(context: Context) -> bool:
-        """Whether all units are enabled, alive, and every API answers."""
-        for host in context.target.controllers:
-            units = _units(context, recipe, host)
-            enabled = host.succeeds("systemctl", "is-enabled", "--quiet", *units)
-            if not enabled or _dead(context, recipe):
-                return False
-            if host.python(SERVE, [_urls(recipe, host.address), 0]):
-                return False
-        return True
-
-    return done
-
-
-def _stop(recipe: Recipe) -> Action:
-    def revert(context: Context) -> None:
-        """Stop and disable, proven by processes."""
-        units = list(recipe.target_units)
-        for host in context.target.controllers:
-            known = list(call(host, "systemd.show", units))
-            if not known:
-                continue
-            host.run("systemctl", "disable", "--quiet", *known)
-            call(host, "systemd.stop", known, STOP_SECONDS)
-            if alive := call(host, "systemd.state", known)["alive"]:
-                raise StepError(f"{host.name}: {', '.join(alive)} did not stop; stop it by hand")
-
-    return revert
+def stop(context: Context, recipe: Recipe) -> None:
+    """Stop and disable, proven by processes."""
+    units = list(recipe.target_units)
+    for host in context.target.controllers:
+        known = list(call(host, "systemd.show", units))
+        if not known:
+            continue
+        host.run("systemctl", "disable", "--quiet", *known)
+        call(host, "systemd.stop", known, STOP_SECONDS)
+        if alive := call(host, "systemd.state", known)["alive"]:
+            raise StepError(f"{host.name}: {', '.join(alive)} did not stop; stop it by hand")
 
 
 def _dead(context: Context, recipe: Recipe) -> list[str]:

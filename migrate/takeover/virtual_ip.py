@@ -10,41 +10,18 @@ the target knows deleted through the target before it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
-from migrate.services.base import Recipe
 from migrate.takeover.proxy import STAGED_KEEPALIVED
 
 PROBE_SECONDS = 0.4
 PROVE_SECONDS = (0.4, 1.0, 2.0)  # a busy host answers late
-
-
-def steps(_: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`vip.takeover`: with it the target is open to users."""
-    yield Step(
-        id="vip.takeover",
-        title="Take the virtual IP over",
-        phase=Phase.CUTOVER,
-        done=taken,
-        apply=take_over,
-        revert=give_back,
-        needs=(
-            "gate.disarm",
-            "fence.read-only",
-            "fence.manager",
-            "proxy.config",
-            "apis.answer",
-        ),
-        impact=Impact.ADDRESS_MOVES,
-        estimate=5.5,
-    )
 
 
 def take_over(context: Context) -> None:

@@ -78,22 +78,22 @@ def take_all(
         return dict(zip(names, pool.map(one, names), strict=True))
 
 
-def keep_users(context: Context, host: Host | None = None) -> None:
+def keep_users(context: Context) -> None:
     """Write what each user sees, and a token of everybody that must be good after the move.
 
     It may be done while users still work: `keep` tells later what they changed.
     """
-    state_directory.keep(tokens_path(context), json.dumps(_tokens(context, host)))
+    state_directory.keep(tokens_path(context), json.dumps(_tokens(context, context.source.first)))
     names = users(context)
-    found = take_all(context, host, names) if names else {}
+    found = take_all(context, context.source.first, names) if names else {}
     state_directory.keep(
         users_path(context), json.dumps({name: one.text() for name, one in found.items()})
     )
 
 
-def keep(context: Context, host: Host | None = None) -> None:
-    """Write the administrator's listing, when nothing changes any more."""
-    found = take_all(context, host, (ADMIN,))
+def keep(context: Context) -> None:
+    """Write the administrator's listing, by the source itself, when nothing changes any more."""
+    found = take_all(context, context.source.first, (ADMIN,))
     state_directory.keep(
         admin_path(context), json.dumps({name: one.text() for name, one in found.items()})
     )
@@ -135,6 +135,16 @@ def forget_users(context: Context) -> None:
     """Remove the users' listings and the tokens, which are secrets."""
     users_path(context).unlink(missing_ok=True)
     forget_tokens(context)
+
+
+def listed(context: Context) -> bool:
+    """Whether the administrator's listing from before stands."""
+    return admin_path(context).exists()
+
+
+def users_listed(context: Context) -> bool:
+    """Whether the users' listings from before stand."""
+    return users_path(context).exists()
 
 
 def admin_path(context: Context) -> Path:

@@ -6,17 +6,20 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from migrate.cloud import Context, transfer
-from migrate.database import baseline, connection, copy, heads, ownership, schema, steps, warm
+from migrate.database import baseline, connection, copy, ends, heads, ownership, schema, warm
 from migrate.database.difference import differences
 from migrate.database.places import known
 from migrate.engine import markers
 from migrate.engine.plan import Step
 from migrate.errors import PreconditionError, StepError
+from migrate.phases import plan
 from tests.integration import pair
 
 pytestmark = pytest.mark.integration
@@ -34,6 +37,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pair has no broker and no fence of the cloud's own: those have their tests elsewhere."""
     for name in ("mark", "unmark", "refuse_after"):
         monkeypatch.setattr(markers, name, lambda *_: None)
+    ends_here = partial(ends.prove, isolated=lambda _: None)
+    monkeypatch.setattr(plan, "ENDS", replace(plan.ENDS, apply=ends_here))
 
 
 def sql(context: Context, *statements: str, side: str = "source") -> list[Any]:
@@ -54,8 +59,7 @@ def fenced(context: Context) -> Iterator[None]:
 
 
 def step(id_: str) -> Step:
-    offered = steps.steps((pair.ALPHA, pair.BETA), isolated=lambda _: None)
-    return next(one for one in offered if one.id == id_)
+    return next(one for one in plan.steps((pair.ALPHA, pair.BETA)) if one.id == id_)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from migrate.configuration.broker import named
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Step
 from migrate.errors import StepError
+from migrate.phases.plan import compose
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 
@@ -45,7 +46,7 @@ def before(target: Host) -> Iterator[str]:
 
 
 def step(context: Context, name: str) -> Step:
-    return next(one for one in configuration.steps(context.recipes) if one.id == name)
+    return next(one for one in compose(context) if one.id == name)
 
 
 def undo(context: Context, name: str) -> None:

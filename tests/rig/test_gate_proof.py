@@ -15,8 +15,9 @@ from migrate.checks import gate
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.onhost import call, knock
+from migrate.phases.plan import CLOSED_TO_ALL, CLOSED_TO_USERS
 from migrate.takeover import proxy
-from migrate.takeover.gate import close, proof, steps
+from migrate.takeover.gate import close, proof
 from migrate.takeover.gate.haproxy import MESSAGE
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
@@ -201,8 +202,8 @@ def test_the_file_stays_what_it_was(context: Context, source: Host) -> None:
     try:
         assert [str(one) for one in gate.run(context)] == []
         whole, stays = source.shell(WHOLE, CONFIG), source.shell(STAYS, CONFIG)
-        users = next(one for one in steps(()) if one.id == "gate.users")
-        everybody = next(one for one in steps(()) if one.id == "gate.all")
+        users = CLOSED_TO_USERS
+        everybody = CLOSED_TO_ALL
         for act in (users.apply, everybody.apply, everybody.revert):
             assert act is not None
             act(context)

@@ -141,7 +141,7 @@ def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) ->
         assert policy.accepted_at(context) == 0
         policy.accept(context)
         noted = policy.accepted_at(context)
-        assert noted > markers.released_at(context) - 1
+        assert noted > markers.live_since(context) - 1
         policy.accept(context)
         assert policy.accepted_at(context) == noted
         assert policy.accepted(context)

@@ -17,7 +17,8 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Step
-from migrate.takeover import isolation, proxy
+from migrate.phases.plan import compose
+from migrate.takeover import isolation
 from tests.rig.test_gate_proof import BACK, CONFIG, KEEP
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
@@ -109,7 +110,7 @@ def told(context: Context, *leave: str) -> list[Finding]:
 
 
 def config(context: Context) -> Step:
-    return next(iter(proxy.steps(context.recipes)))
+    return next(one for one in compose(context) if one.id == "proxy.config")
 
 
 def test_keys_are_carried_renewed_and_taken_away(

@@ -21,7 +21,7 @@ from migrate.onhost import runs, systemd
 from migrate.phases import control
 from migrate.phases import cutover as over
 from migrate.phases.session import Session
-from migrate.takeover import virtual_ip
+from migrate.takeover import going_live, virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 
 
@@ -62,8 +62,8 @@ def make(
         plan = [
             step("gate.timer", lambda: None, undone, ()),
             step("fails", act, undone, ("gate.timer",)),
-            step(control.POINT_OF_RELEASE, lambda: None, undone, ("fails",)),
-            step("release", after, undone, (control.POINT_OF_RELEASE,)),
+            step(going_live.POINT, lambda: None, undone, ("fails",)),
+            step("release", after, undone, (going_live.POINT,)),
         ]
         return Session(context, Plan.of(plan), journal)
 
@@ -124,7 +124,7 @@ def test_a_window_that_is_over_is_left_as_it_is(
     def refuses(*_: Any) -> None:
         raise PreconditionError("marked")
 
-    monkeypatch.setattr(markers, "reached", lambda *_: released)
+    monkeypatch.setattr(markers, "live", lambda *_: released)
     monkeypatch.setattr(virtual_ip, "carried", lambda _: carried)
     monkeypatch.setattr(markers, "refuse_after", refuses)
     noted = session.journal.events()

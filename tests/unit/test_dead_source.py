@@ -37,7 +37,7 @@ def test_a_released_target_needs_no_source(tmp_path: Path) -> None:
     context = without_source(tmp_path, "released")
     assert markers.stage(context) == "released"
     assert markers.reached(context, "synced")
-    assert markers.released_at(context) == 1764201600.0
+    assert markers.live_since(context) == 1764201600.0
 
 
 def test_what_only_the_source_can_date_is_not_guessed(tmp_path: Path) -> None:

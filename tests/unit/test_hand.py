@@ -18,6 +18,7 @@ from migrate.engine.runner import Runner
 from migrate.errors import StepError, UnreachableError
 from migrate.phases import control
 from migrate.phases.session import Session
+from migrate.takeover import going_live
 from migrate.takeover.gate import reopen_timer
 
 
@@ -40,7 +41,7 @@ def steps(*acts: Callable[[], None], point: Callable[[], None] = lambda: None) -
         step(name, act, (names[n - 1],) if n else ())
         for n, (name, act) in enumerate(zip(names, acts, strict=True))
     ]
-    return Plan.of([*made, step(control.POINT_OF_RELEASE, point, (names[-1],))])
+    return Plan.of([*made, step(going_live.POINT, point, (names[-1],))])
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_an_abort_in_the_window_stops_it(make: Any) -> None:
         session.runner(Phase.CUTOVER).advance()
     monkey.undo()
     assert ended
-    assert session.journal.state(control.POINT_OF_RELEASE) is State.PENDING
+    assert session.journal.state(going_live.POINT) is State.PENDING
     assert not control.asked(session.home, control.ABORT)
     assert "abort: aborted by" in remarks(session)
 
@@ -150,7 +151,7 @@ def test_an_abort_is_refused_once_the_address_moves(make: Any) -> None:
         session.runner(Phase.CUTOVER).advance()
         control.ask(session.home, control.ABORT)
         time.sleep(0.3)
-    assert session.journal.state(control.POINT_OF_RELEASE) is State.DONE
+    assert session.journal.state(going_live.POINT) is State.DONE
     assert remarks(session).count("the virtual IP has moved, `migrate rollback --execute`") == 2
     assert not control.asked(session.home, control.ABORT)
 
@@ -197,7 +198,7 @@ def test_what_has_begun_to_move_is_not_stopped(make: Any) -> None:
     session = make(
         steps(
             lambda: None,
-            point=lambda: heard.append(Runner.stop_all("x", unless=control.POINT_OF_RELEASE)),
+            point=lambda: heard.append(Runner.stop_all("x", unless=going_live.POINT)),
         )
     )
     session.runner(Phase.CUTOVER).advance()

@@ -10,11 +10,9 @@ import pytest
 
 from migrate.cloud import Context
 from migrate.database import schema
-from migrate.database.steps import steps as database_steps
-from migrate.engine import markers
 from migrate.engine.plan import Step
+from migrate.phases import plan
 from migrate.services import RECIPES
-from migrate.takeover import isolation
 from tests.unit import fakes
 
 
@@ -78,8 +76,7 @@ def machines(tmp_path: Path) -> tuple[Context, dict[str, Any]]:
 
 
 def step(name: str) -> Step:
-    found = [*database_steps(RECIPES, isolation.prove), *markers.steps(RECIPES)]
-    return next(one for one in found if one.id == name)
+    return next(one for one in plan.steps(RECIPES) if one.id == name)
 
 
 def resumed(context: Context, one: Step) -> None:

@@ -14,7 +14,7 @@ from migrate.cli.terminal import TERMINAL
 from migrate.engine import markers
 from migrate.errors import MigrateError
 from migrate.phases import rollback
-from migrate.takeover import virtual_ip
+from migrate.takeover import going_live, virtual_ip
 from migrate.verify import boot, losses
 from migrate.verify.listing import Listing, _plain, kinds
 from migrate.verify.losses import Losses, find
@@ -245,7 +245,7 @@ def test_users_may_have_written_as_soon_as_the_address_has_moved(
     monkeypatch.setattr(markers, "stage", answers(stage))
     monkeypatch.setattr(virtual_ip, "taken", answers(taken))
     no_context: Any = None
-    assert rollback._released(no_context) is serves
+    assert going_live.written(no_context) is serves
 
 
 def test_what_was_found_a_moment_ago_is_not_asked_again(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_going_back_stops_it_wherever_it_runs(tmp_path: Path) -> None:
     cinder = next(recipe for recipe in RECIPES if recipe.project == "cinder")
     fakes.ANSWERS["systemd.show"] = {"cinder-volume": {}}
     try:
-        start._stop(cinder)(context)
+        start.stop(context, cinder)
     finally:
         del fakes.ANSWERS["systemd.show"]
     for name in ("new", "new2"):

@@ -6,12 +6,11 @@ made (`os_hash_value`, older images: `checksum`), sizes too. A hash made in `fol
 the window only while the file's identity, ctime included, is unchanged (migrate/onhost/hashes.py);
 `wrong(context, fresh=True)` reads every byte again.
 
-    steps(recipes)             `glance.images`, `glance.delta`, `glance.proof`
     findings(context)          images that are neither copied nor proven
     wrong(context, fresh=...)  every file that is not what glance recorded
 """
 
 from migrate.storage.images.catalog import findings
-from migrate.storage.images.steps import steps, wrong
+from migrate.storage.images.steps import wrong
 
-__all__ = ["findings", "steps", "wrong"]
+__all__ = ["findings", "wrong"]

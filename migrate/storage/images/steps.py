@@ -1,58 +1,16 @@
-"""First pass, delta and proof of the images."""
+"""First pass, delta and proof of the images; what each brought is noted under the step's id."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from functools import partial
 
 from migrate.cloud import Context
 from migrate.engine import markers, state_directory
-from migrate.engine.plan import Impact, Phase, Step
 from migrate.errors import StepError
-from migrate.services.base import Recipe
 from migrate.storage.images import catalog, files
 
 PROVEN = "images.json"  # among the papers, for the report
 FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
-
-
-def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:
-    """First pass, delta and proof, where glance is among *recipes*."""
-    if catalog.PROJECT not in {recipe.project for recipe in recipes}:
-        return ()
-    return (
-        Step(
-            id=FIRST,
-            title="Copy the images while the cloud serves, and hash them on the target",
-            phase=Phase.FOLLOW,
-            done=_followed,
-            apply=_follow,
-            revert=partial(_discard, FIRST),
-            needs=("transfer.key",),
-            estimate=30,
-        ),
-        Step(
-            id=DELTA,
-            title="Copy the images that were made since",
-            phase=Phase.CUTOVER,
-            done=partial(_stamped, DELTA),
-            apply=_catch_up,
-            revert=partial(_discard, DELTA),
-            needs=("database.compare", FIRST),
-            impact=Impact.API_CLOSED,
-        ),
-        Step(
-            id=PROOF,
-            title="Prove every image by its hash",
-            phase=Phase.CUTOVER,
-            done=partial(_stamped, PROOF),
-            apply=_prove,
-            revert=partial(_discard, PROOF),
-            needs=(DELTA,),
-            impact=Impact.API_CLOSED,
-        ),
-    )
 
 
 def wrong(context: Context, fresh: bool = False) -> list[str]:
@@ -74,7 +32,8 @@ def _wrong(context: Context, images: list[catalog.Image], fresh: bool = False) -
     ]
 
 
-def _followed(context: Context) -> bool:
+def followed(context: Context) -> bool:
+    """Whether the target has every image of the source's database, hashed."""
     images = catalog.of_source(context)
     return all(
         files.recorded(host).get("stamps", {}).get(FIRST)
@@ -83,15 +42,17 @@ def _followed(context: Context) -> bool:
     )
 
 
-def _follow(context: Context) -> None:
-    markers.refuse_after(context, "released")
+def follow(context: Context) -> None:
+    """Bring what the source's database names."""
+    markers.refuse_when_live(context)
     images = catalog.of_source(context)
     for host in context.target.controllers:
         files.bring(context, host, FIRST, images)
 
 
-def _catch_up(context: Context) -> None:
-    markers.refuse_after(context, "released")
+def catch_up(context: Context) -> None:
+    """Bring and remove what the target's copied database says was made and deleted since."""
+    markers.refuse_when_live(context)
     images = _copied(context)
     kept = {image.path for image in images}
     for host in context.target.controllers:
@@ -100,7 +61,8 @@ def _catch_up(context: Context) -> None:
         files.bring(context, host, DELTA, images)
 
 
-def _prove(context: Context) -> None:
+def prove(context: Context) -> None:
+    """Refuse unless every file is what its row says (StepError)."""
     images = _copied(context)
     if found := _wrong(context, images):
         raise StepError(f"{len(found)} image(s) are not what they were: {'; '.join(found[:20])}")
@@ -117,7 +79,7 @@ def _copied(context: Context) -> list[catalog.Image]:
     return images
 
 
-def _stamped(step: str, context: Context) -> bool:
+def stamped(context: Context, step: str) -> bool:
     """Whether *step* was done for the images of the target's database, and they stand so still."""
     images = catalog.of_target(context)
     if images is None:
@@ -129,7 +91,7 @@ def _stamped(step: str, context: Context) -> bool:
     )
 
 
-def _discard(step: str, context: Context) -> None:
+def discard(context: Context, step: str) -> None:
     """Remove the files that *step* brought; what was there before it stays."""
     for host in context.target.controllers:
         files.discard(host, step)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as packaged
@@ -23,15 +23,12 @@ from migrate.cloud.ini import Ini
 from migrate.configuration import files
 from migrate.configuration.files import File
 from migrate.engine import markers
-from migrate.engine.plan import Phase, Step
 from migrate.errors import PreconditionError, StepError
-from migrate.services.base import Recipe
 
 PROJECT = "cinder"
 NAME = "zz-migrate-hold.yaml"  # the last of its folder: later files win
 RECORD = "cinder.hold"
 ACCEPTED = "/var/lib/migrate/accepted.json"
-ACCEPT = "storage.accept"
 LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
 
 # The release's own word on which rule counts, from every file and folder that it reads.
@@ -64,32 +61,6 @@ def table() -> tuple[Held, ...]:
     """Every call of policy.yaml."""
     document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
     return tuple(Held(**row) for row in document["volumes"])
-
-
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """`cinder.hold` before cinder serves; `storage.accept`, which the operator alone runs."""
-    if PROJECT not in {recipe.project for recipe in recipes}:
-        return
-    yield Step(
-        id="cinder.hold",
-        title="Hold calls that would destroy what both sides share",
-        phase=Phase.FOLLOW,
-        done=held,
-        apply=hold,
-        revert=let_go,
-        needs=("cinder.config",),
-        estimate=6.0,
-    )
-    yield Step(
-        id=ACCEPT,
-        title="Accept the target: going back loses what is done to shared volumes from now on",
-        phase=Phase.ACCEPT,
-        done=accepted,
-        apply=accept,
-        revert=hold_again,
-        needs=("cinder.hold", "release"),
-        estimate=1.0,
-    )
 
 
 def refused(mode: str) -> list[Held]:
@@ -147,7 +118,7 @@ def without_effect(context: Context, host: Host) -> list[str]:
 
 def accept(context: Context) -> None:
     """Note when, then lift: the file stays, empty, or cinder would not read its folder again."""
-    if markers.stage(context) != "released":
+    if not markers.live(context):
         raise PreconditionError("the target does not serve yet: there is nothing to accept")
     note = json.dumps({"at": time.time(), "stack": context.stack})
     for host in context.target.controllers:

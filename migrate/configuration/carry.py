@@ -1,17 +1,14 @@
-"""The steps of the configuration, and its findings before anything is written."""
+"""Each service's configuration carried to the target, and what is found before it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from migrate.cloud import Context
-from migrate.configuration import broker, files, keys, project, rules, volumes
+from migrate.configuration import broker, files, project, rules, volumes
 from migrate.configuration.translate import CHECK
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
-from migrate.engine.plan import Action, Phase, Step
 from migrate.errors import PreconditionError, StepError
 from migrate.services.base import Recipe
 
@@ -46,61 +43,17 @@ def _told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], 
         return [Finding(CHECK, Severity.ERROR, str(error), remedy)], {}
 
 
-def steps(recipes: Iterable[Recipe]) -> tuple[Step, ...]:
-    """All steps of the configuration for *recipes*."""
-    chosen = tuple(recipes)
-    return (
-        *(_config(recipe) for recipe in chosen if recipe.configs),
-        *(_keys(recipe) for recipe in chosen if recipe.keys),
-        Step(
-            id="broker.accounts",
-            title="Make the broker's accounts on the target",
-            phase=Phase.FOLLOW,
-            done=broker.made,
-            apply=partial(_before_release, broker.make),
-            revert=broker.remove,
-            estimate=6,
-        ),
-    )
-
-
-def _config(recipe: Recipe) -> Step:
-    return Step(
-        id=f"{recipe.project}.config",
-        title=f"Translate the configuration of {recipe.project}",
-        phase=Phase.FOLLOW,
-        done=partial(_written, recipe),
-        apply=partial(_before_release, partial(_write, recipe)),
-        revert=partial(_restore, recipe),
-        estimate=3,
-    )
-
-
-def _keys(recipe: Recipe) -> Step:
-    return Step(
-        id=f"{recipe.project}.keys",
-        title=f"Carry the keys of {recipe.project}",
-        phase=Phase.FOLLOW,
-        done=partial(keys.carried, recipe),
-        apply=partial(_before_release, partial(keys.carry, recipe)),
-        revert=partial(keys.give_back, recipe),
-    )
-
-
-def _before_release(apply: Action, context: Context) -> None:
-    """*apply*, unless the target serves already: then its configuration is the operator's own."""
-    markers.refuse_after(context, "released")
-    apply(context)
-
-
-def _written(recipe: Recipe, context: Context) -> bool:
+def carried(context: Context, recipe: Recipe) -> bool:
+    """Whether every file of *recipe* on the target is what translating the source's gives now."""
     return all(
         files.in_place(host, project.wanted(context, recipe, index)[0])
         for index, host in enumerate(context.target.controllers)
     )
 
 
-def _write(recipe: Recipe, context: Context) -> None:
+def carry(context: Context, recipe: Recipe) -> None:
+    """Write them; a target that serves has a configuration of its own (PreconditionError)."""
+    markers.refuse_when_live(context)
     for index, host in enumerate(context.target.controllers):
         made, translation = project.wanted(context, recipe, index)
         errors = [f for f in translation.findings if f.severity is Severity.ERROR]
@@ -110,6 +63,7 @@ def _write(recipe: Recipe, context: Context) -> None:
         files.write(host, recipe.project, made)
 
 
-def _restore(recipe: Recipe, context: Context) -> None:
+def restore(context: Context, recipe: Recipe) -> None:
+    """The target's own files as they were."""
     for host in context.target.controllers:
         files.restore(host, recipe.project)
