@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 
 from migrate.cloud import Context
+from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import (
@@ -25,13 +24,6 @@ WORKERS = 8
 class Runner:
     """Runs steps whose needs are met side by side; nothing new starts after a failure or a stop."""
 
-    # one of each for the process: a signal does not know which runner runs
-    stopping = threading.Event()
-    why = ""  # who or what asked to stop
-    under_way: frozenset[str] = frozenset()
-    _deaf = False
-    _starting = threading.Lock()
-
     def __init__(
         self,
         plan: Plan,
@@ -41,37 +33,12 @@ class Runner:
         workers: int = WORKERS,
         *,
         allowed: Collection[str] = (),
+        cancellation: Cancellation | None = None,
     ) -> None:
         self.plan, self.journal, self.context = plan, journal, context
         self.allowed = allowed  # steps without a way back that the operator named
         self.notify, self.workers = notify, workers
-
-    @classmethod
-    def stop_all(cls, why: str = "stopped", unless: str = "") -> bool:
-        """Let what runs end, begin nothing more; `advance` then raises StepError that says *why*.
-
-        False, and nothing is stopped, while the step *unless* is under way, or on the way back of
-        a window.
-        """
-        with cls._starting:
-            if cls._deaf or (unless and unless in cls.under_way):
-                return False
-            if not cls.stopping.is_set():
-                cls.why = why
-            cls.stopping.set()
-            return True
-
-    @classmethod
-    @contextmanager
-    def unstoppable(cls) -> Iterator[None]:
-        """What has been asked is forgotten and no more heard: half a way back helps nobody."""
-        with cls._starting:
-            cls._deaf = True
-            cls.stopping.clear()
-        try:
-            yield
-        finally:
-            cls._deaf = False
+        self.cancellation = cancellation or Cancellation()
 
     def advance(self) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -151,15 +118,15 @@ class Runner:
         failures: list[tuple[Step, BaseException]] = []
         with ThreadPoolExecutor(self.workers, thread_name_prefix="step") as pool:
             while True:
-                with self._starting:
-                    if not failures and not self.stopping.is_set():
-                        for step in [s for s in waiting.values() if finished >= needs[s.id]]:
-                            running[pool.submit(act, waiting.pop(step.id))] = step
-                    Runner.under_way = frozenset(step.id for step in running.values())
+                ready = [s for s in waiting.values() if finished >= needs[s.id]]
+                if not failures and self.cancellation.begins([step.id for step in ready]):
+                    for step in ready:
+                        running[pool.submit(act, waiting.pop(step.id))] = step
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     step = running.pop(future)
+                    self.cancellation.ended(step.id)
                     if error := future.exception():
                         failures.append((step, error))
                     else:
@@ -169,13 +136,13 @@ class Runner:
                 raise error  # a bug: its traceback is worth more than our sentence
         if failures:
             told = "; ".join(f"{step.id}: {error}" for step, error in failures)
-            if self.stopping.is_set():
-                told = f"{self.why}: {told}"
+            if self.cancellation.requested:
+                told = f"{self.cancellation.reason}: {told}"
             raise StepError(told) from failures[0][1]
         if waiting:
             first, *rest = waiting
             more = f" and {len(rest)} more" if rest else ""
-            raise StepError(f"{self.why} before {first}{more}")
+            raise StepError(f"{self.cancellation.reason} before {first}{more}")
 
     def _apply(self, step: Step) -> None:
         self._mark(step, State.STARTED)

@@ -8,7 +8,7 @@ from typing import Any
 
 from migrate.engine import markers, state_lock
 from migrate.engine.plan import Phase
-from migrate.engine.runner import Observer, Runner
+from migrate.engine.runner import Observer
 from migrate.errors import PreconditionError, StepError
 from migrate.phases import control
 from migrate.phases.control import ABORT
@@ -61,7 +61,7 @@ def abort(session: Session, notify: Observer) -> None:
     session.remark(
         "abort", f"undoing the window in the place of a run that died: {state_lock.myself()}"
     )
-    with Runner.unstoppable():
+    with session.cancellation.ignored():
         rollback_of(session, notify, Phase.CUTOVER)
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from migrate.cloud import apart
 from migrate.engine import cloud_lock, state_directory, state_lock
 from migrate.engine.journal import BEGUN
-from migrate.engine.runner import Runner
 from migrate.errors import MigrateError, StepError
 from migrate.phases.session import Session
 from migrate.takeover import going_live
@@ -71,8 +70,8 @@ def wait_while_held(session: Session) -> float:
     session.remark("hold", wait)
     began = reminded = time.monotonic()
     while asked(session.home, HOLD):
-        if Runner.stopping.wait(LOOK_SECONDS):
-            raise StepError(f"{Runner.why} while held; nothing was closed")
+        if session.cancellation.wait(LOOK_SECONDS):
+            raise StepError(f"{session.cancellation.reason} while held; nothing was closed")
         now = time.monotonic()
         if now > began + HOLD_SECONDS:
             raise StepError(f"held by {who} for a day and not released; nothing was closed")
@@ -120,7 +119,8 @@ def _heeded(session: Session, too_long: bool) -> bool:
         return False
     limit = session.context.settings.window.limit_seconds
     why = f"aborted by {who}" if who else f"the window took longer than {limit} s"
-    if not going_live.passed(session.journal) and Runner.stop_all(why, unless=going_live.POINT):
+    passed = going_live.passed(session.journal)
+    if not passed and session.cancellation.request(why, unless=going_live.POINT):
         session.remark("abort", why)
         with suppress(OSError):  # a disk that takes nothing any more must not hinder it
             withdraw(session.home, ABORT)

@@ -37,20 +37,15 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
     if _over(session):
         return
     session.runner(Phase.CUTOVER, past=past).refuse_unnamed()
-    try:
-        with control.watching(session) as opened:
-            goes_on = _goes_on(session)
-            if not goes_on:
-                markers.refuse_when_live(session.context)
-                follow(session, notify, past)
-                while control.wait_while_held(session) > FRESH_SECONDS:
-                    follow(session, notify, past)  # the cloud has served meanwhile
-            with noticed.recording(
-                session.context, noticed.CUTOVER, session.remark, anew=not goes_on
-            ):
-                _through(session, _noticing(opened, notify), past)
-    finally:
-        Runner.stopping.clear()
+    with control.watching(session) as opened:
+        goes_on = _goes_on(session)
+        if not goes_on:
+            markers.refuse_when_live(session.context)
+            follow(session, notify, past)
+            while control.wait_while_held(session) > FRESH_SECONDS:
+                follow(session, notify, past)  # the cloud has served meanwhile
+        with noticed.recording(session.context, noticed.CUTOVER, session.remark, anew=not goes_on):
+            _through(session, _noticing(opened, notify), past)
 
 
 def _goes_on(session: Session) -> bool:
@@ -106,7 +101,7 @@ def _noticing(opened: threading.Event, notify: Observer) -> Observer:
 
 def back(session: Session, runner: Runner, error: Exception) -> None:
     """Undo the window after *error* and raise StepError that says how things are now."""
-    with Runner.unstoppable():
+    with session.cancellation.ignored():
         try:
             cloud_lock.resume(session.context)
             with suppress(MigrateError):  # what is needed of that host says so below

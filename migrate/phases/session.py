@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrate.cloud import Context, connect, settings
 from migrate.cloud.admission import Run
 from migrate.engine import cloud_lock, state_lock
+from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer, Runner
@@ -29,6 +30,7 @@ class Session:
     plan: Plan
     journal: Journal
     tell: Callable[[str], None] = lambda _: None
+    cancellation: Cancellation = field(default_factory=Cancellation)
 
     @property
     def home(self) -> Path:
@@ -44,7 +46,14 @@ class Session:
                 "`migrate plan` marks them"
             )
         steps = self.plan.phase(*phases)
-        return Runner(steps, self.journal, self.context, notify, allowed=past)
+        return Runner(
+            steps,
+            self.journal,
+            self.context,
+            notify,
+            allowed=past,
+            cancellation=self.cancellation,
+        )
 
     def remark(self, kind: str, text: str) -> None:
         """Record in the journal, and show, what is no step's event; a full disk forbids nothing."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from migrate.engine.runner import Runner
 from migrate.phases import control
 from migrate.phases.session import Session
 from migrate.takeover import going_live
@@ -39,14 +38,13 @@ def heard(session: Session) -> Iterator[None]:
             signal.signal(number, handler)
         sent.put(False)
         thread.join()
-        Runner.stopping.clear()
 
 
 def _heed(session: Session, sent: SimpleQueue[bool]) -> None:
     interrupted = False
     while sent.get():
-        again = Runner.stopping.is_set()
-        if not Runner.stop_all(STOPPED, unless=going_live.POINT if again else ""):
+        again = session.cancellation.requested
+        if not session.cancellation.request(STOPPED, unless=going_live.POINT if again else ""):
             session.tell("not now: the virtual IP moves, or the way back is walked; it ends soon")
         elif not again:
             session.tell("stopping after what runs now; once more interrupts it")

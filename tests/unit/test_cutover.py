@@ -15,7 +15,6 @@ from migrate.cloud import serving
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.engine.runner import Runner
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError
 from migrate.onhost import runs, systemd
 from migrate.phases import control
@@ -137,11 +136,14 @@ def test_a_window_that_is_over_is_left_as_it_is(
 
 
 def test_a_stop_is_forgotten_when_the_window_was_undone(make: Any, undone: list[str]) -> None:
-    session = make(lambda: Runner.stop_all("stopped by the operator") and None)
+    def stop() -> None:
+        session.cancellation.request("stopped by the operator")
+
+    session = make(stop)
     with pytest.raises(StepError, match=r"stopped by the operator before .*the window was undone"):
         over.cutover(session, lambda *_: None)
     assert undone == ["extended", "fails", "gate.timer"]
-    assert not Runner.stopping.is_set()
+    assert not session.cancellation.requested
 
 
 def test_a_journal_that_cannot_be_written_does_not_stop_the_way_back(

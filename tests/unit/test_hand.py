@@ -14,7 +14,6 @@ import pytest
 from migrate.engine import cloud_lock
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.engine.runner import Runner
 from migrate.errors import StepError, UnreachableError
 from migrate.phases import control
 from migrate.phases.session import Session
@@ -58,7 +57,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         settings=SimpleNamespace(window=SimpleNamespace(limit_seconds=30)),
     )
     yield lambda plan: Session(context, plan, journal)
-    Runner.stopping.clear()
     journal.close()
 
 
@@ -198,20 +196,20 @@ def test_what_has_begun_to_move_is_not_stopped(make: Any) -> None:
     session = make(
         steps(
             lambda: None,
-            point=lambda: heard.append(Runner.stop_all("x", unless=going_live.POINT)),
+            point=lambda: heard.append(session.cancellation.request("x", going_live.POINT)),
         )
     )
     session.runner(Phase.CUTOVER).advance()
     assert heard == [False]
-    assert not Runner.stopping.is_set()
+    assert not session.cancellation.requested
 
 
 def test_the_way_back_is_not_stopped_half_way(make: Any) -> None:
     session = make(steps(lambda: None, lambda: None))
     runner = session.runner(Phase.CUTOVER)
     runner.advance()
-    Runner.stop_all("too early")
-    with Runner.unstoppable():
-        assert not Runner.stop_all("no")
+    session.cancellation.request("too early")
+    with session.cancellation.ignored():
+        assert not session.cancellation.request("no")
         runner.retreat()
     assert {session.journal.state(one.id) for one in session.plan} == {State.REVERTED}

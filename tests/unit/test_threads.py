@@ -14,7 +14,6 @@ from migrate.cli.terminal import LOG, Terminal
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.engine.runner import Runner
 from migrate.errors import StepError
 from migrate.phases import control
 from migrate.phases.session import Session
@@ -45,7 +44,6 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         home=tmp_path, run=None, settings=SimpleNamespace(window=window), gone=frozenset()
     )
     yield Session(context, Plan(tuple(slow(number) for number in range(60))), journal)
-    Runner.stopping.clear()
     journal.close()
 
 
@@ -76,7 +74,7 @@ def test_an_abort_is_heeded_after_any_error(
         opened.set()
         control.ask(session.home, control.ABORT, "phone call")
         with pytest.raises(StepError, match=r"aborted by .*phone call"):
-            Runner(session.plan, session.journal, session.context, workers=1).advance()
+            session.runner(Phase.CUTOVER).advance()
     assert remarks(session).count("cannot look for an abort or the limit") == 1
     assert state_lock.myself() in remarks(session)
 
@@ -96,7 +94,7 @@ def test_the_limit_holds_while_the_watch_cannot_be_asked(
     with control.watching(session) as opened:
         opened.set()
         with pytest.raises(StepError, match="the window took longer than 30 s"):
-            Runner(session.plan, session.journal, session.context, workers=1).advance()
+            session.runner(Phase.CUTOVER).advance()
     assert "hand: the watch cannot be asked: TypeError('a bug')" in remarks(session)
 
 
