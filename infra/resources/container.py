@@ -8,9 +8,10 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from infra import guard, nspawn
+from infra import nspawn
 from infra.controller import Place, accounts, packages, venv
 from infra.nspawn import Bridge, layers
+from infra.resources.guarded import Guarded, Props
 
 MOVES = ("name", "address", "bridge", "home")
 
@@ -50,10 +51,13 @@ def machine_of(described: dict[str, Any], *, whole: bool = False) -> nspawn.Mach
     )
 
 
-class ContainerProvider(dynamic.ResourceProvider):
+class ContainerProvider(Guarded):
     """Makes, starts again and deletes one container."""
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+    def what(self, props: Props) -> str:
+        return str(props["described"]["name"])
+
+    def diff(self, _id: str, olds: Props, news: Props) -> dynamic.DiffResult:
         old, new = olds["described"], news["described"]
         moved = [name for name in MOVES if old[name] != new[name]]
         changes = bool(moved) or olds["running"] != news["running"]
@@ -63,9 +67,8 @@ class ContainerProvider(dynamic.ResourceProvider):
             delete_before_replace=True,  # both would answer at one address
         )
 
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+    def make(self, props: Props) -> dynamic.CreateResult:
         described = props["described"]
-        guard.insist(props["stack"], f"cannot make {described['name']}")
         machine = machine_of(described, whole=True)
         for folder in machine.binds:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,22 +77,24 @@ class ContainerProvider(dynamic.ResourceProvider):
         nspawn.start(machine)
         return dynamic.CreateResult(described["name"], props)
 
-    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+    def read(self, id_: str, props: Props) -> dynamic.ReadResult:
         machine = machine_of(props["described"])
         if not nspawn.exists(machine):
             return dynamic.ReadResult(None, {})
         outs = {**props, "running": nspawn.is_running(machine)}
         return dynamic.ReadResult(id_, outs, outs)
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
-        guard.insist_idle(news["stack"], f"cannot start {news['described']['name']}")
+    def change(self, news: Props) -> Props:
         machine = machine_of(news["described"], whole=True)
         nspawn.bridge.create(machine.bridge)
         nspawn.start(machine)
-        return dynamic.UpdateResult(news)
+        return news
 
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
-        guard.insist(props["stack"], f"cannot delete {props['described']['name']}")
+    def revive(self, _olds: Props, news: Props) -> bool:
+        self.change(news)  # starting it is all that a change is
+        return True
+
+    def remove(self, props: Props) -> None:
         nspawn.delete(machine_of(props["described"]))
 
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import fcntl
 from pathlib import Path
-from typing import Any
 
 import pulumi
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pulumi import dynamic
 
-from infra import guard
+from infra.resources.guarded import Guarded, Props
 from migrate.cloud import settings
 from migrate.errors import SettingsError
 
 
-class HostKeyProvider(dynamic.ResourceProvider):
+class HostKeyProvider(Guarded):
     """Keeps the public half in the stack's known hosts file."""
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+    def what(self, props: Props) -> str:
+        return f"the host key of {props['address']}"
+
+    def diff(self, _id: str, olds: Props, news: Props) -> dynamic.DiffResult:
         moved = olds["address"] != news["address"]
         return dynamic.DiffResult(changes=moved, replaces=["address"] if moved else [])
 
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        guard.insist(props["stack"], "cannot make another host key")
+    def make(self, props: Props) -> dynamic.CreateResult:
         key = Ed25519PrivateKey.generate()
         private = key.private_bytes(
             serialization.Encoding.PEM,
@@ -40,12 +41,11 @@ class HostKeyProvider(dynamic.ResourceProvider):
         outs = {**props, "private": private, "public": public}
         return dynamic.CreateResult(props["address"], outs)
 
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
-        guard.insist(props["stack"], "cannot forget a host key")
+    def remove(self, props: Props) -> None:
         _know(props, None)
 
 
-def _know(props: dict[str, Any], public: str | None) -> None:
+def _know(props: Props, public: str | None) -> None:
     """Put *public* in the place of whatever key was known for the address."""
     path = settings.load(props["stack"]).ssh.known_hosts
     if path is None:

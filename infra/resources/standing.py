@@ -7,59 +7,47 @@ A guard does for one controller what the takeover does for all: its line may van
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
-from infra import guard
+from infra.resources import guarded
+from infra.resources.guarded import Guarded, Props
 from migrate.errors import PreconditionError
 
 
-class StandingProvider(dynamic.ResourceProvider):
+class StandingProvider(Guarded):
     """Makes nothing on any machine; it refuses, or lets go."""
 
-    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
-        changed = [name for name in news if olds.get(name) != news[name] and name[:2] != "__"]
-        words = guard.refusal(news["stack"]) if changed else None
-        if not words:
-            return dynamic.CheckResult(news, [])
-        back = "put the stack's file and the program back as they were at the cutover"
-        if olds:
-            told = f"{', '.join(changed)} would change; {back}. {words}"
-        else:
-            told = (
-                f"Pulumi's state does not know it; if the state was lost, put back a copy of it, "
-                f"else {back}; or go back by `migrate rollback --execute --stack {news['stack']}`, "
-                f"which needs no state. {words}"
-            )
-        return dynamic.CheckResult(news, [dynamic.CheckFailure(changed[0], told)])
+    def what(self, _props: Props) -> str:
+        return "anything"
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+    def decided(self, news: Props) -> Collection[str]:
+        return [name for name in news if not name.startswith("__")]
+
+    def diff(self, _id: str, olds: Props, news: Props) -> dynamic.DiffResult:
         return dynamic.DiffResult(changes=any(olds.get(k) != v for k, v in news.items()))
 
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        guard.insist(props["stack"], "cannot make it again")
+    def make(self, props: Props) -> dynamic.CreateResult:
         return dynamic.CreateResult(props["stack"], props)
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
-        guard.insist(news["stack"], "cannot change it")
-        return dynamic.UpdateResult(news)
-
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
-        guard.insist(props["stack"], "nothing is deleted")
+    def remove(self, props: Props) -> None:
+        """There is nothing to remove."""
 
 
 class TakeoverProvider(StandingProvider):
     """Deleting it goes back to the source, as `migrate rollback` does."""
 
-    def delete(self, _id: str, props: dict[str, Any]) -> None:
-        if words := guard.refusal(props["stack"]):
+    def delete(self, _id: str, props: Props) -> None:
+        """The way back refuses beside a run at work by itself, or takes over by name."""
+        if words := guarded.serves(props["stack"]):
             raise PreconditionError(f"nothing is deleted: {words}")
         from migrate.phases import rollback  # noqa: PLC0415  not needed to build
 
-        rollback.go_back(props["stack"])  # refuses beside a run at work, or takes over by name
-        guard.forget()
+        rollback.go_back(props["stack"])
+        guarded.forget()
 
 
 class Gate(dynamic.Resource, module="infra", name="Gate"):
