@@ -6,7 +6,6 @@ They are tried again only where definitions or the installed release have change
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 
 from migrate.checks.check import Check, everywhere
@@ -15,7 +14,7 @@ from migrate.database import rehearsal
 from migrate.database.places import Place, places
 from migrate.engine import state_directory
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import PreconditionError
+from migrate.errors import JournalError, PreconditionError
 from migrate.services.base import Recipe
 
 NAME = "migrations"
@@ -38,7 +37,7 @@ def run(context: Context) -> list[Finding]:
         for recipe, (digest, wrong) in zip(recipes, told, strict=True)
         if not wrong
     }
-    state_directory.keep(context.home / RECORD, json.dumps(good))
+    state_directory.record(context.home / RECORD, good)
     return [
         Finding(
             NAME,
@@ -71,12 +70,10 @@ def _one(
 
 
 def _recorded(context: Context) -> dict[str, str]:
-    path = context.home / RECORD
     try:
-        found: dict[str, str] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
+        return state_directory.recorded(context.home / RECORD)
+    except JournalError:
         return {}  # it is tried again
-    return found
 
 
 CHECK = Check(NAME, "the next release's migrations over the source's definitions", run)

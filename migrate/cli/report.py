@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from migrate.engine import state_directory
 from migrate.engine.window import Span
+from migrate.phases import verify
 from migrate.phases.session import Session
 from migrate.phases.status import status
 from migrate.storage.images.steps import PROVEN
@@ -24,7 +24,7 @@ ROW, WIDTH, LABEL = 18, 1000, 230
 def write_report(session: Session) -> Path:
     """Write `report.html` and `report.json` (0600) from the journal and the stored proofs."""
     found = gather(session)
-    state_directory.keep(session.home / "report.json", json.dumps(found, indent=2, default=str))
+    state_directory.record(session.home / "report.json", found)
     page = _template().render(found=found, bars=bars(session), row=ROW, width=WIDTH, label=LABEL)
     return state_directory.keep(session.home / "report.html", page)
 
@@ -32,11 +32,7 @@ def write_report(session: Session) -> Path:
 def gather(session: Session) -> dict[str, Any]:
     """All that the page shows; `window` is None until a cutover went through."""
     seen = going_live.window_of(session.journal)
-    proofs = {
-        name: json.loads((session.home / f"{name}.json").read_text())
-        for name in ("verification", "comparison", "backup")
-        if (session.home / f"{name}.json").exists()
-    }
+    proof = state_directory.recorded(session.home / verify.FILE)
     context = session.context
     return {
         "stack": context.stack,
@@ -52,7 +48,7 @@ def gather(session: Session) -> dict[str, Any]:
             "parts": {span.step: round(span.seconds, 2) for span in seen.spans},
         },
         "noticed": noticed.kept(session.home),
-        "proofs": proofs,
+        "proofs": {"verification": proof} if proof else {},
         "carried": _carried(session.home),
         "events": [
             {**asdict(event), "time": _time(event.at)} for event in session.journal.events()
@@ -63,14 +59,13 @@ def gather(session: Session) -> dict[str, Any]:
 def _carried(home: Path) -> dict[str, Any]:
     """How much was proven equal: of databases by the fingerprint at the fence, and of images."""
     found: dict[str, Any] = {}
-    if (home / "fingerprint.json").exists():
-        fenced = json.loads((home / "fingerprint.json").read_text())
+    if fenced := state_directory.recorded(home / "fingerprint.json"):
         tables = fenced["tables"]
         found["databases"] = len(fenced["databases"])
         found["tables"] = len(tables)
         found["rows"] = sum(table["rows"] for table in tables.values())
-    if (home / PROVEN).exists():
-        found["images"] = json.loads((home / PROVEN).read_text())
+    if images := state_directory.recorded(home / PROVEN):
+        found["images"] = images
     return found
 
 

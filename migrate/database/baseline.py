@@ -52,7 +52,7 @@ def take(context: Context) -> None:
     source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     source.write(PATH, text, mode=0o600)
     source.write(NAME, f"{digest(taken)} {markers.fencing(context)}", mode=0o600)
-    state_directory.keep(context.home / "fingerprint.json", text)
+    state_directory.record(context.home / "fingerprint.json", taken)
 
 
 def kept(context: Context) -> Fingerprint | None:

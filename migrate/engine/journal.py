@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from migrate.engine import state_directory
 from migrate.errors import JournalError
 
-VERSION = 1
 SCHEMA = """
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, command TEXT NOT NULL, who TEXT NOT NULL
@@ -89,15 +89,12 @@ class Journal:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = FULL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > VERSION:
-                raise JournalError(
-                    f"{path} was written by a newer migrate (format {version}, this one knows "
-                    f"{VERSION}); use that one"
-                )
             if version == 0:
                 if not fresh and path.stat().st_size:
                     raise JournalError(f"{path} is a database, but not a journal of migrate")
-                self._db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
+                version = state_directory.FORMAT
+                self._db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={version};COMMIT;")
+            state_directory.refuse_other(path, version)
             self._db.execute(REMARKS)
             self._run = 0
             if command:

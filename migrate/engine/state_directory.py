@@ -1,9 +1,19 @@
-"""Papers of a migration on the operator's machine: whole or not there, read by nobody else."""
+"""Papers of a migration on the operator's machine: whole or not there, read by nobody else.
+
+What this program reads again carries a format: that of another program is refused, never half read.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from migrate.errors import JournalError
+
+FORMAT = 1  # raised when what an older program wrote would be misread
 
 
 def keep(path: Path, text: str) -> Path:
@@ -16,3 +26,32 @@ def keep(path: Path, text: str) -> Path:
         file.flush()
         os.fsync(descriptor)
     return staged.replace(path)
+
+
+def record(path: Path, document: Mapping[str, Any]) -> Path:
+    """Keep *document* for `recorded`."""
+    told = {"format": FORMAT, **document}
+    return keep(path, json.dumps(told, indent=1, ensure_ascii=False, default=str))
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """What `record` kept, {} where there is nothing; JournalError where it is another program's."""
+    try:
+        found = json.loads(path.read_text())
+        told = found.pop("format", 0)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise JournalError(f"{path} cannot be read ({error}); move it away") from error
+    refuse_other(path, told)
+    return dict(found)
+
+
+def refuse_other(path: Path, told: object) -> None:
+    """JournalError where *told*, the format of *path*, is not this program's."""
+    if told != FORMAT:
+        age = "a newer" if isinstance(told, int) and told > FORMAT else "an older"
+        raise JournalError(
+            f"{path} was written by {age} migrate (format {told}, this one knows {FORMAT}); use "
+            "that one, or move the file away where nothing of its migration stands any more"
+        )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from migrate.engine import state_directory
 from migrate.errors import LockedError
 
 
@@ -33,7 +34,7 @@ def held_by(home: Path) -> dict[str, Any]:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return _said(file.read())
+                return _said(home, file.read())
     except OSError:
         pass
     return {}
@@ -42,7 +43,7 @@ def held_by(home: Path) -> dict[str, Any]:
 def papers(home: Path) -> str:
     """The name by which a lock record on a machine is known to be of *home*; "" before any."""
     try:
-        return str(_said((home / "lock").read_bytes()).get("papers", ""))
+        return str(_said(home, (home / "lock").read_bytes()).get("papers", ""))
     except OSError:
         return ""
 
@@ -70,7 +71,7 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
                 "wait for it, or look with `migrate status`"
             ) from error
         place = f"{socket.gethostname()}:{home.resolve()}"
-        before = _said(os.pread(descriptor, 65536, 0))
+        before = _said(home, os.pread(descriptor, 65536, 0))
         ours = before.get("place") == place and "papers" in before
         said = {
             "who": myself(),
@@ -79,7 +80,7 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
             "place": place,
             "papers": before["papers"] if ours else secrets.token_hex(8),
         }
-        text = json.dumps(said).encode()
+        text = json.dumps({"format": state_directory.FORMAT, **said}).encode()
         os.pwrite(descriptor, text, 0)  # before cutting: the name must survive a kill in between
         os.ftruncate(descriptor, len(text))
         yield said
@@ -87,10 +88,13 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
         os.close(descriptor)
 
 
-def _said(text: bytes) -> dict[str, Any]:
+def _said(home: Path, text: bytes) -> dict[str, Any]:
     """The document at the head of *text*; the rest may be what a killed run did not cut."""
     try:
         found, _ = json.JSONDecoder().raw_decode(text.decode())
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    state_directory.refuse_other(home / "lock", found.pop("format", 0))
+    return found

@@ -7,7 +7,6 @@ of it, is in the journal.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from migrate.cloud import apart
 from migrate.engine import cloud_lock, state_directory, state_lock
 from migrate.engine.journal import BEGUN
-from migrate.errors import MigrateError, StepError
+from migrate.errors import JournalError, MigrateError, StepError
 from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.takeover.gate import reopen_timer
@@ -37,18 +36,17 @@ def ask(home: Path, what: str, reason: str = "") -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "reason": reason,
     }
-    state_directory.keep(home / what, json.dumps(said))
+    state_directory.record(home / what, said)
 
 
 def asked(home: Path, what: str) -> str:
     """Who asked for *what*, e.g. "ann@desk pid 7 at 2026-… (disk is slow)"; "" for nobody."""
     try:
-        found = json.loads((home / what).read_text())
-        return f"{found['who']} at {found['at']}" + (found["reason"] and f" ({found['reason']})")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return "somebody"  # a file made by hand holds as well
+        found = state_directory.recorded(home / what)
+        told = f"{found['who']} at {found['at']}" + (found["reason"] and f" ({found['reason']})")
+    except (OSError, KeyError, TypeError, JournalError):
+        return "somebody" if (home / what).exists() else ""  # a file made by hand holds as well
+    return told
 
 
 def withdraw(home: Path, what: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -120,7 +119,7 @@ def kept(context: Context, seconds: float) -> Losses | None:
     path = context.home / FILE
     if not path.exists() or time.time() - path.stat().st_mtime > seconds:
         return None
-    return Losses(json.loads(path.read_text()))
+    return Losses(state_directory.recorded(path))
 
 
 def export(session: Session, found: Losses) -> Path | None:
@@ -137,7 +136,7 @@ def _kept(session: Session, found: Losses) -> Losses:
 
 
 def _keep(path: Path, found: Losses) -> Path:
-    return state_directory.keep(path, json.dumps(found.document, indent=1, ensure_ascii=False))
+    return state_directory.record(path, found.document)
 
 
 def noticing(session: Session) -> AbstractContextManager[None]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from migrate.cloud import apart
-from migrate.engine import cloud_lock, markers, state_lock
+from migrate.engine import cloud_lock, markers, state_directory, state_lock
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
+from migrate.errors import JournalError
 from migrate.phases import control, machines
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
@@ -126,9 +126,9 @@ def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str
 def _verified(session: Session) -> str:
     """When the cloud that serves now was verified and all was well; "" before that."""
     try:
-        proof = json.loads((session.home / FILE).read_text())
+        proof = state_directory.recorded(session.home / FILE)
         good, at = bool(proof["good"]), float(proof["at"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, JournalError):
         return ""
     moved = [
         event.at

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from typing import Any
@@ -38,7 +37,7 @@ def verify(session: Session) -> live.Verification:
         "at": time.time(),
     }
     result.document = document
-    state_directory.keep(session.home / FILE, json.dumps(document, indent=2, default=str))
+    state_directory.record(session.home / FILE, document)
     return result
 
 

@@ -7,7 +7,6 @@ connection is an answer, as to a ping.
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.engine import state_directory
+from migrate.errors import JournalError
 from migrate.verify import addresses
 
 FILE = "noticed.json"
@@ -96,10 +96,10 @@ def kept(home: Path) -> dict[str, Any]:
     "silent_since": None, "wrong": {"answered 503": 60}}]}}`
     """
     try:
-        found: dict[str, Any] = json.loads((home / FILE).read_text())
+        found = state_directory.recorded(home / FILE)
         for record in found.values():
             record["heard"] = [asdict(Heard(**one)) for one in record["heard"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, TypeError, KeyError, AttributeError, JournalError):
         return {}
     return found
 
@@ -172,9 +172,7 @@ class _Record:
             with self._lock:
                 heard = [asdict(one) for one, _ in self._asked]
             found = {"from": self._from, "to": _now(), "ended": ended, "heard": heard}
-            state_directory.keep(
-                self._path, json.dumps({**self._before, self._command: found}, indent=1)
-            )
+            state_directory.record(self._path, {**self._before, self._command: found})
         except Exception as error:  # a full disk
             if self._wrong != (wrong := repr(error)):
                 self._wrong = wrong

@@ -6,7 +6,6 @@ same keystone is a user whose own view is listed before and after, with a token 
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -83,20 +82,16 @@ def keep_users(context: Context) -> None:
 
     It may be done while users still work: `keep` tells later what they changed.
     """
-    state_directory.keep(tokens_path(context), json.dumps(_tokens(context, context.source.first)))
+    state_directory.record(tokens_path(context), _tokens(context, context.source.first))
     names = users(context)
     found = take_all(context, context.source.first, names) if names else {}
-    state_directory.keep(
-        users_path(context), json.dumps({name: one.text() for name, one in found.items()})
-    )
+    state_directory.record(users_path(context), {name: one.text() for name, one in found.items()})
 
 
 def keep(context: Context) -> None:
     """Write the administrator's listing, by the source itself, when nothing changes any more."""
     found = take_all(context, context.source.first, (ADMIN,))
-    state_directory.keep(
-        admin_path(context), json.dumps({name: one.text() for name, one in found.items()})
-    )
+    state_directory.record(admin_path(context), {name: one.text() for name, one in found.items()})
 
 
 def kept(context: Context) -> dict[str, Listing]:
@@ -106,15 +101,13 @@ def kept(context: Context) -> dict[str, Listing]:
     return {
         name: Listing.parse(text)
         for path in (admin_path(context), users_path(context))
-        if path.exists()
-        for name, text in json.loads(path.read_text()).items()
+        for name, text in state_directory.recorded(path).items()
     }
 
 
 def kept_tokens(context: Context) -> dict[str, str]:
     """The tokens that `keep_users` wrote and that are to be good still; {} once they were tried."""
-    path = tokens_path(context)
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    found: dict[str, dict[str, Any]] = state_directory.recorded(tokens_path(context))
     living = {name: str(one["token"]) for name, one in found.items() if one["until"] > time.time()}
     if not living:
         forget_tokens(context)

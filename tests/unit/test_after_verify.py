@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from migrate.cli.report import write_report
 from migrate.cloud.settings import VirtualIp
+from migrate.engine import state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
 from migrate.phases import cutover as over
@@ -163,7 +164,7 @@ def proof(session: Session, **changed: Any) -> None:
         **{"good": True, "at": now + 1, "lines": ["it answered ping"], "findings": []},
         **{"resources": 3, "differences": [], "apis": [{**api, "wrong": ""}]},
     }
-    (session.home / FILE).write_text(json.dumps({**document, **changed}))
+    state_directory.record(session.home / FILE, {**document, **changed})
 
 
 def test_status_says_that_it_was_verified(session: Session) -> None:
@@ -185,8 +186,8 @@ def test_the_report_shows_what_was_proven(session: Session) -> None:
     proof(session)
     table = {"rows": 5, "checksum": 1}
     fenced = {"databases": {"nova": ""}, "tables": {"nova.a": table, "nova.b": table}}
-    (session.home / "fingerprint.json").write_text(json.dumps(fenced))
-    (session.home / "images.json").write_text('{"files": 4, "bytes": 99}')
+    state_directory.record(session.home / "fingerprint.json", fenced)
+    state_directory.record(session.home / "images.json", {"files": 4, "bytes": 99})
     page = write_report(session).read_text()
     assert "`" not in page
     assert "<code>migrate accept --stack test --execute</code>" in page
@@ -203,7 +204,7 @@ def test_the_report_has_what_users_noticed(session: Session) -> None:
     silent = Heard("heat", "10.0.0.9:8004")
     silent.note(10.0, 2.0, "no answer within 2 s")
     document = {"from": "2026", "to": "2026", "heard": [asdict(heard), asdict(silent)]}
-    (session.home / "noticed.json").write_text(json.dumps({"cutover": document}))
+    state_directory.record(session.home / "noticed.json", {"cutover": document})
     page = write_report(session).read_text()
     row = "".join(
         f"<td>{cell}</td>"

@@ -11,7 +11,7 @@ import pytest
 
 from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
-from migrate.engine import markers
+from migrate.engine import markers, state_directory
 from migrate.errors import MigrateError
 from migrate.phases import rollback
 from migrate.takeover import going_live, virtual_ip
@@ -218,7 +218,7 @@ def test_an_export_is_private_and_never_written_over(tmp_path: Path) -> None:
     for path in paths:
         assert path is not None
         assert path.stat().st_mode & 0o777 == 0o600
-        assert json.loads(path.read_text()) == result.document
+        assert state_directory.recorded(path) == result.document
     assert sorted(tmp_path.iterdir()) == sorted(p for p in paths if p)
 
 
@@ -251,7 +251,7 @@ def test_users_may_have_written_as_soon_as_the_address_has_moved(
 def test_what_was_found_a_moment_ago_is_not_asked_again(tmp_path: Path) -> None:
     context: Any = SimpleNamespace(home=tmp_path)
     assert rollback.kept(context, 60) is None
-    (tmp_path / rollback.FILE).write_text(json.dumps(losses.unknown("lab", 1.0, "x").document))
+    state_directory.record(tmp_path / rollback.FILE, losses.unknown("lab", 1.0, "x").document)
     kept = rollback.kept(context, 60)
     assert kept
     assert kept.unknown == ["x"]

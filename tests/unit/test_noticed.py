@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -111,7 +110,7 @@ def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path)
     before = noticed.Heard("api0", f"127.0.0.1:{context.recipes[0].apis[0].port}")
     before.note(since, 0.1, "answered 503")
     document = {"from": "then", "to": "then", "heard": [asdict(before)]}
-    state_directory.keep(tmp_path / noticed.FILE, json.dumps({"cutover": document}))
+    state_directory.record(tmp_path / noticed.FILE, {"cutover": document})
     with noticed.recording(context, "cutover", lambda *_: None):
         assert more(tmp_path)
     assert noticed.kept(tmp_path)["cutover"]["from"] == "then"

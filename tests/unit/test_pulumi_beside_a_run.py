@@ -18,7 +18,7 @@ from infra.resources.inside import PartProvider
 from infra.resources.machine import MachineProvider
 from infra.resources.standing import StandingProvider, TakeoverProvider
 from migrate.cloud import settings
-from migrate.engine import cloud_lock, state_lock
+from migrate.engine import cloud_lock, state_directory, state_lock
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
 from migrate.errors import LockedError, PreconditionError
@@ -158,7 +158,7 @@ def test_the_source_knows_a_run_from_elsewhere(
     context, _ = fakes.context(tmp_path)
     record = {**RECORD, "papers": papers}
     monkeypatch.setitem(fakes.ANSWERS, "runs.holder", record)
-    (tmp_path / "lock").write_text('{"papers": "mine"}')
+    state_directory.record(tmp_path / "lock", {"papers": "mine"})
     assert cloud_lock.at_work(context) == told
 
 

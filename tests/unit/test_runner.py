@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from migrate.engine import state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
@@ -223,16 +224,17 @@ def test_a_corrupt_journal_is_one_clear_line(tmp_path: Path, content: bytes, tol
     assert path.read_bytes() == content
 
 
-def test_a_journal_of_a_newer_migrate_is_refused(tmp_path: Path) -> None:
-    import sqlite3
-
+def test_a_journal_of_another_migrate_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "journal"
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
-    database.commit()
-    database.close()
-    with pytest.raises(JournalError, match="newer migrate"):
-        Journal(path)
+    Journal(path, "cutover").close()
+    for known, told in ((0, r"a newer migrate \(format 1"), (2, r"an older migrate \(format 1")):
+        monkeypatch.setattr(state_directory, "FORMAT", known)
+        before = path.read_bytes()
+        with pytest.raises(JournalError, match=told):
+            Journal(path, "cutover")
+        assert path.read_bytes() == before
 
 
 def test_the_journal_is_private(journal: Journal) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from migrate.cloud import Context
 from migrate.engine import markers, state_directory
 from migrate.errors import StepError
@@ -69,7 +67,7 @@ def prove(context: Context) -> None:
     for host in context.target.controllers:
         files.stamp(host, PROOF, images)
     told = {"files": len(images), "bytes": sum(image.size or 0 for image in images)}
-    state_directory.keep(context.home / PROVEN, json.dumps(told))
+    state_directory.record(context.home / PROVEN, told)
 
 
 def _copied(context: Context) -> list[catalog.Image]:
