@@ -11,7 +11,8 @@ from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from migrate.cloud import Context
-from migrate.takeover import proxy
+from migrate.services.base import ApiPort
+from migrate.takeover import listeners, proxy
 from migrate.takeover.gate.haproxy import sections
 
 SECONDS = 30.0
@@ -34,68 +35,68 @@ def ask_all(context: Context, own: Pair = None) -> list[Answer]:
 
     *own* is shown to a proxy that asks who calls.
     """
-    where = served(context)
+    where = of_target(context)
     asked = [
-        (api.name, address, api.port, api.path, own)
+        (api, address, own)
         for recipe in context.recipes
         for api in recipe.apis
         for address in where[api.port]
     ]
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda one: _ask(*one), asked))
+        return list(pool.map(lambda one: ask(*one), asked))
 
 
-def served(context: Context) -> dict[int, list[str]]:
-    """The virtual IPs at which the target serves each API's port; all, where it does at none."""
-    found = sections(context.target.first.read(proxy.CONFIG))
-    binds = [bind for section in found for bind in section.binds()]
-    every = [str(one.address) for one in context.target.virtual_ips]
-    return {
-        api.port: [a for a in every if any(a == at and api.port in ports for at, ports in binds)]
-        or every
-        for recipe in context.recipes
-        for api in recipe.apis
-    }
+def of_target(context: Context) -> dict[int, list[str]]:
+    """`served` by the target's HAProxy."""
+    return served(context, [context.target.first.read(proxy.CONFIG)])
 
 
-def _ask(api: str, address: str, port: int, path: str, own: Pair = None) -> Answer:
+def served(context: Context, texts: list[str]) -> dict[int, list[str]]:
+    """The virtual IPs at which an HAProxy of *texts* serves each API's port; all, where at none."""
+    found = listeners.listeners(sections(*texts), context.recipes, context.source.virtual_ips)
+    where: dict[int, dict[str, None]] = {}
+    for one in found:
+        where.setdefault(one.api.port, {}).update(dict.fromkeys(one.addresses))
+    return {port: list(addresses) for port, addresses in where.items()}
+
+
+def ask(
+    api: ApiPort, address: str, own: Pair = None, seconds: float = SECONDS, kind: str = ""
+) -> Answer:
+    """What *api* says at *address* by *kind*, "http" or "https"; "" finds out which."""
     began = time.monotonic()
-    url, status, wrong = f"{address}:{port}", 0, ""
+    url, status, wrong = f"{address}:{api.port}", 0, ""
     try:
-        url = f"{scheme(address, port)}://{url}{path}"
-        status = status_of(url.partition(":")[0], address, port, path, own=own)
+        kind = kind or scheme(address, api.port, seconds, own)
+        url = f"{kind}://{url}{api.path}"
+        status = _status(kind, address, api, seconds, own)
         wrong = f"answered {status}" if status >= 500 else ""
+    except TimeoutError:
+        wrong = f"does not answer within {seconds:.0f} s"
     except (OSError, HTTPException) as error:
-        wrong = f"does not answer: {str(error) or type(error).__name__}"
-    return Answer(api, url, status, round(time.monotonic() - began, 3), wrong)
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        wrong = f"does not answer: {said}"
+    return Answer(api.name, url, status, round(time.monotonic() - began, 3), wrong)
 
 
-def status_of(
-    kind: str,
-    address: str,
-    port: int,
-    path: str,
-    seconds: float = SECONDS,
-    own: Pair = None,
-) -> int:
-    """The status that *path* is answered with, by "http" or "https"."""
+def _status(kind: str, address: str, api: ApiPort, seconds: float, own: Pair) -> int:
     link = (
-        HTTPSConnection(address, port, timeout=seconds, context=trusting(own=own))
+        HTTPSConnection(address, api.port, timeout=seconds, context=trusting(own=own))
         if kind == "https"
-        else HTTPConnection(address, port, timeout=seconds)
+        else HTTPConnection(address, api.port, timeout=seconds)
     )
     try:
-        link.request("GET", path)
+        link.request("GET", api.path)
         return link.getresponse().status
     finally:
         link.close()
 
 
-def scheme(address: str, port: int, seconds: float = SECONDS) -> str:
+def scheme(address: str, port: int, seconds: float = SECONDS, own: Pair = None) -> str:
     """ "https" where TLS is spoken, else "http"; OSError where nobody listens."""
     with socket.create_connection((address, port), timeout=seconds) as link:
         try:
-            with trusting().wrap_socket(link):
+            with trusting(own=own).wrap_socket(link):
                 return "https"
         except (ssl.SSLError, ConnectionError, TimeoutError):
             return "http"

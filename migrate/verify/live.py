@@ -186,8 +186,8 @@ def _dashboard(context: Context, result: Verification) -> None:
     tls = addresses.trusting(authorities if isinstance(authorities, str) else "", own)
     document = result.document["dashboard"] = {}
     port = ports[0].port
-    for address in addresses.served(context)[port]:
-        kind = addresses.scheme(address, port)
+    for address in addresses.of_target(context)[port]:
+        kind = addresses.scheme(address, port, own=own)
         usual = {"http": 80, "https": 443}[kind]
         url = f"{kind}://{address}{f':{port}' if port != usual else ''}{ports[0].path}"
         began = time.monotonic()
@@ -204,8 +204,7 @@ def _dashboard(context: Context, result: Verification) -> None:
 
 def _addresses(context: Context, result: Verification) -> None:
     """Every API answers at every virtual IP that serves it, not only where the catalogue leads."""
-    _, own = views.connection(context).config.get_requests_verify_args()
-    found = addresses.ask_all(context, own)
+    found = addresses.ask_all(context, views.certificate(context))
     result.document["apis"] = [asdict(one) for one in found]
     for one in found:
         if one.wrong:

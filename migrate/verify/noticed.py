@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.engine import state_directory
-from migrate.errors import JournalError
-from migrate.verify import addresses
+from migrate.errors import JournalError, MigrateError
+from migrate.services.base import ApiPort
+from migrate.takeover import proxy
+from migrate.verify import addresses, views
 
 FILE = "noticed.json"
 INTERVAL = 0.5
@@ -72,20 +73,15 @@ def recording(context: Context, command: str, note: Note, *, anew: bool = False)
     """Ask as long as the block runs, and keep what was heard in `noticed.json` under *command*.
 
     What a run that died or failed has kept is gone on with; *anew* forgets all of it. What fails
-    here, *note* is told, and nobody else.
+    here, *note* is told, and nobody else: no record is no reason to leave a cloud closed.
     """
-    record, well = None, False
-    try:
-        record = _Record(context, command, note, {} if anew else kept(context.home))
-        record.begin()
-    except Exception as error:  # no record is no reason to leave a cloud closed
-        note("noticed", f"no record is made: {error!r}")
+    record, well = _Record(context, command, note, {} if anew else kept(context.home)), False
+    record.begin()
     try:
         yield
         well = True
     finally:
-        if record:
-            record.end(well=well)
+        record.end(well=well)
 
 
 def kept(home: Path) -> dict[str, Any]:
@@ -116,40 +112,54 @@ def told(home: Path, command: str) -> str:
 
 
 class _Record:
-    """Threads that ask, a thing each, and one that keeps what they hear."""
+    """Threads that ask, a thing each, and one that keeps what they hear.
+
+    Another begins them: what is to be asked is found out on a machine, and nobody waits for it.
+    """
 
     def __init__(self, context: Context, command: str, note: Note, before: dict[str, Any]) -> None:
         self._path, self._command, self._note = context.home / FILE, command, note
-        self._before = before
+        self._context, self._before = context, before
         mine = before.get(command, {})
-        mine = {} if mine.get("ended") else mine
-        self._from = mine.get("from") or _now()
-        went_on = {(one["what"], one["at"]): one for one in mine.get("heard", [])}
-        self._asked: list[tuple[Heard, Call]] = [
-            (Heard(**went_on.get((what, at), {"what": what, "at": at})), call)
-            for what, at, call in things(context)
-        ]
+        self._mine = {} if mine.get("ended") else mine
+        self._from = self._mine.get("from") or _now()
+        self._asked: list[tuple[Heard, Call]] = []
         self._over, self._lock = threading.Event(), threading.Lock()
         self._threads: list[threading.Thread] = []
         self._wrong = ""
 
     def begin(self) -> None:
-        self._keep()
-        works: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
-            *((self._ask, one) for one in self._asked),
-            (self._keep_on, ()),
-        ]
-        for work, given in works:
-            thread = threading.Thread(target=work, args=given, name="noticed", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._start(self._set_out)
 
     def end(self, *, well: bool) -> None:
         self._over.set()
         deadline = time.monotonic() + 2 * PATIENCE
-        for thread in self._threads:
+        for thread in self._threads:  # the first of them adds the others
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._keep(ended=well)
+        if self._asked:
+            self._keep(ended=well)
+
+    def _start(self, work: Callable[..., None], *given: Any) -> None:
+        thread = threading.Thread(target=work, args=given, name="noticed", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _set_out(self) -> None:
+        before = {(one["what"], one["at"]): one for one in self._mine.get("heard", [])}
+        try:
+            self._asked = [
+                (Heard(**before.get((what, at), {"what": what, "at": at})), call)
+                for what, at, call in things(self._context)
+            ]
+        except Exception as error:
+            self._note("noticed", f"no record is made: {error!r}")
+            return
+        if self._over.is_set():
+            return
+        self._keep()
+        for one in self._asked:
+            self._start(self._ask, *one)
+        self._start(self._keep_on)
 
     def _ask(self, heard: Heard, call: Call) -> None:
         while not self._over.is_set():
@@ -182,31 +192,33 @@ class _Record:
 def things(context: Context) -> Iterator[tuple[str, str, Call]]:
     """What is asked: its name, where, and the call. APIs of the catalogue, and the address."""
     apis = [api for recipe in context.recipes for api in recipe.apis if api.types]
+    where, own = addresses.served(context, _texts(context)), views.certificate(context)
     for one in context.source.virtual_ips:
         address = str(one.address)
         for api in apis:
-            yield api.name, f"{address}:{api.port}", asking(address, api.port, api.path)
+            if address in where[api.port]:
+                yield api.name, f"{address}:{api.port}", asking(api, address, own)
         if apis:
             yield ADDRESS, address, reaching(address, apis[0].port)
 
 
-def asking(address: str, port: int, path: str) -> Call:
+def _texts(context: Context) -> list[str]:
+    """The source's HAProxy, by which the target's is written; where none runs, nobody answers."""
+    try:
+        return proxy.source_texts(context)
+    except MigrateError:
+        return []
+
+
+def asking(api: ApiPort, address: str, own: addresses.Pair) -> Call:
     """A call of an API, in clear or over TLS, as its first good answer came."""
     known = ""
 
     def call() -> str:
         nonlocal known
-        try:
-            kind = known or addresses.scheme(address, port, PATIENCE)
-            status = addresses.status_of(kind, address, port, path, PATIENCE)
-        except TimeoutError:
-            return f"no answer within {PATIENCE:.0f} s"
-        except (OSError, HTTPException) as error:
-            return f"no answer: {getattr(error, 'strerror', None) or type(error).__name__}"
-        if status >= 500:
-            return f"answered {status}"
-        known = kind
-        return ""
+        answer = addresses.ask(api, address, own, PATIENCE, known)
+        known = known if answer.wrong else answer.url.partition(":")[0]
+        return answer.wrong
 
     return call
 

@@ -54,6 +54,11 @@ def connection(context: Context, name: str = ADMIN, host: Host | None = None) ->
     return openstack.connection.Connection(config=region, app_name="sidestep")
 
 
+def certificate(context: Context) -> Any:
+    """Files of the administrator's certificate and key in clouds.yaml, or of both in one."""
+    return connection(context).config.get_requests_verify_args()[1]
+
+
 def api(context: Context, name: str = ADMIN, host: Host | None = None) -> Api:
     """`connection()` as plain JSON."""
     return Api(connection(context, name, host), address=host.address if host else "")

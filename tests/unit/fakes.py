@@ -30,7 +30,7 @@ STACK: dict[str, Any] = {
 ANSWERS: dict[str, Any] = {}  # by function, for a test to set
 LISTS = ("agents.forget", "units.lift", "arp.ask", "arp.hardware")
 NO_SERVER = "no server in a unit test"
-STATE = {"alive": {}, "running": False, "closed": ""}
+STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
 
 MARKS = '[{"stage": "synced", "stack": "test", "fence": "another", "at": 0}]'
 

@@ -30,6 +30,7 @@ from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
 from migrate.services import RECIPES
+from migrate.services.base import ApiPort
 from migrate.takeover import listeners
 from migrate.verify import addresses
 from migrate.verify.noticed import Heard
@@ -45,6 +46,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+def api(port: int) -> ApiPort:
+    return ApiPort(name="nova", port=port)
 
 
 class Broken(Handler):
@@ -100,7 +105,7 @@ def serve(tmp_path: Path) -> Iterator[Any]:
 @pytest.mark.parametrize("tls", [False, True])
 def test_an_api_is_asked_as_its_users_reach_it(serve: Any, address: str, tls: bool) -> None:
     port = serve(address, tls=tls)
-    found = addresses._ask("nova", address, port, "/")
+    found = addresses.ask(api(port), address)
     assert found.wrong == ""
     assert found.status == 200
     assert found.url == f"http{'s' if tls else ''}://{address}:{port}/"
@@ -108,8 +113,8 @@ def test_an_api_is_asked_as_its_users_reach_it(serve: Any, address: str, tls: bo
 
 def test_a_proxy_without_a_backend_is_no_answer(serve: Any) -> None:
     port = serve("127.0.0.1", Broken)
-    assert addresses._ask("nova", "127.0.0.1", port, "/").wrong == "answered 503"
-    assert "does not answer" in addresses._ask("nova", "127.0.0.3", port, "/").wrong
+    assert addresses.ask(api(port), "127.0.0.1").wrong == "answered 503"
+    assert "does not answer" in addresses.ask(api(port), "127.0.0.3").wrong
 
 
 def asked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> list[tuple[Any, ...]]:
@@ -119,8 +124,8 @@ def asked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> li
     text = listeners.rendered([source], context.recipes, ips, "new", "10.0.0.12")
     monkeypatch.setattr(hosts["new"], "read", lambda _: text)
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(addresses, "_ask", lambda *one: asked.append(one[:3]))
-    addresses.ask_all(replace(context, target=replace(context.target, virtual_ips=ips)))
+    monkeypatch.setattr(addresses, "ask", lambda api, at, _: asked.append((api.name, at, api.port)))
+    addresses.ask_all(replace(context, source=replace(context.source, virtual_ips=ips)))
     return asked
 
 
@@ -141,8 +146,8 @@ def test_an_api_for_inside_is_not_asked_for_outside(
 def test_who_asks_for_a_certificate_gets_ours(serve: Any, tmp_path: Path) -> None:
     port = serve("127.0.0.1", tls=True, asks=True)
     own = str(tmp_path / "cert.pem")
-    assert addresses._ask("nova", "127.0.0.1", port, "/", own).wrong == ""
-    assert "does not answer" in addresses._ask("nova", "127.0.0.1", port, "/").wrong
+    assert addresses.ask(api(port), "127.0.0.1", own).wrong == ""
+    assert "does not answer" in addresses.ask(api(port), "127.0.0.1").wrong
 
 
 @pytest.fixture
@@ -202,7 +207,7 @@ def test_the_report_has_what_users_noticed(session: Session) -> None:
     for at, wrong in ((10.0, ""), (11.0, "answered 503"), (40.0, "answered 503"), (41.5, "")):
         heard.note(at, 0.25, wrong)
     silent = Heard("heat", "10.0.0.9:8004")
-    silent.note(10.0, 2.0, "no answer within 2 s")
+    silent.note(10.0, 2.0, "does not answer within 2 s")
     document = {"from": "2026", "to": "2026", "heard": [asdict(heard), asdict(silent)]}
     state_directory.record(session.home / "noticed.json", {"cutover": document})
     page = write_report(session).read_text()

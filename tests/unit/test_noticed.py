@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migrate.cloud import Context
-from migrate.cloud.settings import VirtualIp
+from migrate.cloud.settings import CloudsFile, VirtualIp
 from migrate.engine import state_directory
 from migrate.services.base import ApiPort
 from migrate.verify import noticed
@@ -36,16 +38,31 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Closable.answers = 200
 
 
-def cloud(home: Path, *ports: int) -> Context:
+def cloud(home: Path, *ports: int, at: tuple[str, ...] = ("127.0.0.1",), cert: str = "") -> Context:
     """One whose APIs are served by this process, and one that is not of the catalogue."""
     context, _ = fakes.context(home)
     apis = [ApiPort(name=f"api{n}", port=port, types=("x",)) for n, port in enumerate(ports)]
     recipe = replace(
         context.recipes[0], apis=(*apis, ApiPort(name="proxy", port=ports[0], path="/heavy"))
     )
-    address: Any = "127.0.0.1"
-    here = VirtualIp(address=address, interface="lo", prefix=32)
-    return replace(context, recipes=(recipe,), source=replace(context.source, virtual_ips=(here,)))
+    ips = tuple(VirtualIp(address=IPv4Address(one), interface="lo", prefix=32) for one in at)
+    entry: dict[str, Any] = {
+        "auth": {"auth_url": "http://127.0.0.1:9/v3", "username": "u", "password": "p"}
+    }
+    entry |= {"cert": cert} if cert else {}
+    (home / "clouds.yaml").write_text(json.dumps({"clouds": {"admin": entry}}))
+    administrator = CloudsFile(name="admin", file=home / "clouds.yaml")
+    return replace(
+        context,
+        recipes=(recipe,),
+        settings=context.settings.model_copy(update={"cloud": administrator}),
+        source=replace(context.source, virtual_ips=ips),
+    )
+
+
+def begun(home: Path, command: str = "cutover") -> bool:
+    """Wait until what is asked was found out, and is kept."""
+    return waits_for(lambda: command in noticed.kept(home), 10)
 
 
 def heard(home: Path, what: str, command: str = "cutover") -> dict[str, Any]:
@@ -60,6 +77,7 @@ def calls(home: Path, what: str = "api0") -> int:
 
 def more(home: Path, number: int = 3) -> bool:
     """Wait until some more calls are kept."""
+    assert begun(home)
     before = calls(home)
     return waits_for(lambda: calls(home) >= before + number, 10)
 
@@ -98,9 +116,36 @@ def test_an_api_that_is_away_is_silent_to_the_end_and_no_other(serve: Any, tmp_p
     away = heard(tmp_path, "api1")
     assert away["failed"] == away["calls"] > 0
     assert away["silent_since"]
-    assert set(away["wrong"]) == {"no answer: Connection refused"}
+    assert set(away["wrong"]) == {"does not answer: Connection refused"}
     assert heard(tmp_path, "api0")["failed"] == 0
     assert noticed.told(tmp_path, "cutover").endswith("no answer yet from api1")
+
+
+def test_an_api_is_asked_where_it_is_served(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for inside alone was never there for those outside."""
+    port = serve("127.0.0.1")
+    text = f"listen inside\n bind 127.0.0.1:{port}\n"
+    state = {"running": True, "original": {"haproxy.cfg": text}}
+    monkeypatch.setitem(fakes.ANSWERS, "haproxy.state", state)
+    context = cloud(tmp_path, port, at=("127.0.0.1", "127.0.0.2"))
+    with noticed.recording(context, "cutover", lambda *_: None):
+        assert more(tmp_path)
+    record = noticed.kept(tmp_path)["cutover"]["heard"]
+    assert [one["at"] for one in record if one["what"] == "api0"] == [f"127.0.0.1:{port}"]
+    assert [one["at"] for one in record if one["what"] == noticed.ADDRESS] == [
+        *("127.0.0.1", "127.0.0.2")
+    ]
+
+
+def test_who_asks_for_a_certificate_gets_that_of_clouds_yaml(serve: Any, tmp_path: Path) -> None:
+    port = serve("127.0.0.1", tls=True, asks=True)
+    with noticed.recording(
+        cloud(tmp_path, port, cert=str(tmp_path / "cert.pem")), "cutover", lambda *_: None
+    ):
+        assert more(tmp_path)
+    assert heard(tmp_path, "api0")["failed"] == 0
 
 
 def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path) -> None:
@@ -120,6 +165,7 @@ def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path)
         pass  # what has ended well is over
     assert (since, heard(tmp_path, "api0")["longest"]) == ("then", 0)
     with noticed.recording(context, "rollback", lambda *_: None):
+        assert begun(tmp_path, "rollback")
         assert waits_for(lambda: bool(heard(tmp_path, "api0", "rollback")["calls"]), 10)
     assert set(noticed.kept(tmp_path)) == {"cutover", "rollback"}
     with noticed.recording(context, "cutover", lambda *_: None, anew=True):
@@ -138,7 +184,7 @@ def test_a_record_that_cannot_be_read_hinders_nothing(
     notes: list[str] = []
     context = cloud(tmp_path, serve("127.0.0.1"))
     with noticed.recording(context, "cutover", lambda *one: notes.append(str(one))):
-        assert noticed.told(tmp_path, "cutover")
+        assert waits_for(lambda: bool(noticed.told(tmp_path, "cutover")), 10)
     assert notes == []
     assert calls(tmp_path) > 0
 
