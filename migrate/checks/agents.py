@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
 from migrate.cloud.api import SERVICES, Api, ApiError, admin_at
 from migrate.engine.finding import Finding, Severity
+from migrate.services import RECIPES
+from migrate.services.rest import Rest, Workers
 
 NAME = "agents"
 
@@ -38,64 +37,37 @@ def run(context: Context) -> list[Finding]:
         )
         for name in absent
     ]
-    asked = [ask for service, ask in ASKED if service in bases]
-    for found in everywhere(lambda ask: _guarded(ask, api), asked):
+    rests = [one.rest for one in RECIPES if one.rest and one.rest.service in bases]
+    for found in everywhere(lambda rest: _asked(rest, api), rests):
         findings += found
     return findings
 
 
-def _guarded(ask: Any, api: Api) -> list[Finding]:
+def _asked(rest: Rest, api: Api) -> list[Finding]:
     try:
-        found: list[Finding] = ask(api)
+        if rest.workers:
+            return silent(rest, rest.workers, api)
+        api.short(rest)
     except ApiError as error:
         return [_error(str(error), "See that service's log on the controllers")]
-    return found
-
-
-def _identity(api: Api) -> list[Finding]:
-    api.pages("identity", "/projects", "projects")
     return []
 
 
-def _image(api: Api) -> list[Finding]:
-    api.get("image", "/images", limit="1")
-    return []
-
-
-def _placement(api: Api) -> list[Finding]:
-    api.get("placement", "/resource_providers")
-    return []
-
-
-def _services(service: str, api: Api) -> list[Finding]:
-    """Nova and cinder tell of their services in the same words."""
-    return [
-        _dead(one["binary"], one["host"], enabled=one["status"] == "enabled")
-        for one in api.pages(service, "/os-services", "services")
-        if one["state"] != "up"
-    ]
-
-
-def _network(api: Api) -> list[Finding]:
-    agents = api.pages("network", "/agents", "agents")
-    return [
-        _dead(one["binary"], one["host"], enabled=one["admin_state_up"])
-        for one in agents
-        if not one["alive"]
-    ]
-
-
-def _orchestration(api: Api) -> list[Finding]:
+def silent(rest: Rest, workers: Workers, api: Api) -> list[Finding]:
+    """Agents and services that are not heard."""
     try:
-        services = api.pages("orchestration", "/services", "services")
+        rows = api.pages(rest.service, workers.path, workers.list)
     except ApiError as error:
-        if error.status == 403:  # only a heat administrator may ask
+        if workers.any_of and error.status == 403:
             return []
         raise
-    engines = [one for one in services if one["binary"] == "heat-engine"]
-    if engines and not any(one["status"] == "up" for one in engines):
-        return [_dead("heat-engine", engines[0]["hostname"], enabled=True)]
-    return []
+    dead = [row for row in rows if not workers.well(row)]
+    if workers.any_of:
+        dead = dead[:1] if len(dead) == len(rows) else []
+    return [
+        _dead(row["binary"], row.get("hostname") or row["host"], enabled=workers.wanted(row))
+        for row in dead
+    ]
 
 
 def _dead(binary: str, host: str, *, enabled: bool) -> Finding:
@@ -119,15 +91,5 @@ def _dead(binary: str, host: str, *, enabled: bool) -> Finding:
 def _error(message: str, remedy: str) -> Finding:
     return Finding(NAME, Severity.ERROR, message, remedy)
 
-
-ASKED = (
-    ("identity", _identity),
-    ("image", _image),
-    ("placement", _placement),
-    ("compute", partial(_services, "compute")),
-    ("network", _network),
-    ("volume", partial(_services, "volume")),
-    ("orchestration", _orchestration),
-)
 
 CHECK = Check(NAME, "APIs, agents and services of the source", run)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
 from migrate.errors import StepError
+from migrate.services import RECIPES
 
 if TYPE_CHECKING:
     from migrate.cloud import Context
     from migrate.cloud.host import Host
+    from migrate.services.rest import Rest
 
 SECONDS = 30.0
 PAGE = 1000
@@ -20,15 +22,7 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)  # two busy cores take that long for a first answe
 VERSION = "microversion"  # as a query: the one to ask with, instead of the instance's
 
 # service: the types that a catalogue may name it by, the version part of its base
-SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
-    "identity": (("identity",), "/v3"),
-    "image": (("image",), "/v2"),
-    "placement": (("placement",), ""),
-    "compute": (("compute",), "/v2.1"),
-    "network": (("network",), "/v2.0"),
-    "volume": (("block-storage", "volumev3", "volume"), "/v3"),
-    "orchestration": (("orchestration",), "/v1"),
-}
+SERVICES = {one.rest.service: (one.types, one.rest.version) for one in RECIPES if one.rest}
 
 
 class ApiError(StepError):
@@ -110,6 +104,11 @@ class Api:
     def get(self, service: str, path: str, **query: str) -> dict[str, Any]:
         """The answer's JSON; raises ApiError for a status other than 200."""
         return self._request(service, f"{self.bases[service]}{path}", query)
+
+    def short(self, rest: Rest) -> dict[str, Any]:
+        """The short list that proves that the API of *rest* works."""
+        path, _, query = rest.short.partition("?")
+        return self.get(rest.service, path, **dict(parse_qsl(query)))
 
     def pages(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
         """All entries of a collection, over all its pages."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import replace
+from functools import cache
 from importlib.metadata import entry_points
 
 from migrate.services import (
@@ -16,6 +18,7 @@ from migrate.services import (
     placement,
 )
 from migrate.services.base import Recipe
+from migrate.services.rest import Kind
 
 GROUP = "sidestep.recipes"
 
@@ -39,6 +42,19 @@ def found() -> tuple[Recipe, ...]:
 
 
 RECIPES = found()
+
+
+@cache
+def kinds() -> tuple[Kind, ...]:
+    """Everything that is listed, the slowest service first."""
+    rests = sorted((one.rest for one in RECIPES if one.rest), key=lambda rest: rest.turn)
+    return tuple(replace(kind, service=rest.service) for rest in rests for kind in rest.kinds)
+
+
+@cache
+def kind(type_: str) -> Kind | None:
+    """The kind of that type; None where no recipe has it."""
+    return next((one for one in kinds() if one.type == type_), None)
 
 
 def chosen(names: Container[str] | None) -> tuple[Recipe, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from migrate.services.rest import Rest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseUrl:
@@ -124,7 +126,8 @@ class Recipe:
     carried: tuple[str, ...] = ()  # files copied as they are: shares, protections
     keys: tuple[str, ...] = ()  # folders of secrets copied as they are, with owner and mode
     pastes: tuple[str, ...] = ()  # pipelines: the release's own are used, the source's compared
-    apis: tuple[ApiPort, ...] = ()
+    apis: tuple[ApiPort, ...] = ()  # the first is the one that `rest` speaks of
+    rest: Rest | None = None
     sync: tuple[Tool, ...] = ()
     online: tuple[Tool, ...] = ()
     status_check: Tool | None = None
@@ -133,6 +136,11 @@ class Recipe:
     def units_of(self, *, first: bool) -> tuple[str, ...]:
         """What starts on a controller of the target, the first or another."""
         return tuple(unit for unit in self.target_units if first or unit not in self.alone)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What the catalogue may call its API."""
+        return self.apis[0].types if self.apis else ()
 
     @property
     def folder(self) -> PurePosixPath:

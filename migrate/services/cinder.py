@@ -1,6 +1,17 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+
+# what is settled; anything else has somebody at work on it
+VOLUMES = (
+    *("available", "in-use", "maintenance", "reserved", "awaiting-transfer", "deleted", "error"),
+    *("error_deleting", "error_extending", "error_restoring", "error_backing-up"),
+    "error_managing",
+)
+ATTACHMENTS = ("attached", "reserved", "detached", "error_attaching", "error_detaching")
+SNAPSHOTS = ("available", "error", "error_deleting", "deleted")
+ATTACHMENTS_SHOWN = "3.27"  # the first that lists attachments
 
 RECIPE = Recipe(
     project="cinder",
@@ -24,6 +35,109 @@ RECIPE = Recipe(
     carried=("/etc/cinder/nfs_shares",),
     pastes=("/etc/cinder/api-paste.ini",),
     apis=(ApiPort(name="cinder", port=8776, types=("block-storage", "volumev3", "volume")),),
+    rest=Rest(
+        service="volume",
+        version="/v3",
+        short="/volumes?limit=1",
+        microversion="3.70",
+        turn=4,
+        asked_as="volumev3",
+        kinds=(
+            Kind(
+                type="volume",
+                path="/volumes/detail",
+                list="volumes",
+                everywhere={"all_tenants": "1"},
+                owner="os-vol-tenant-attr:tenant_id",
+                reference="volume_id",
+                busy=Busy(settled=VOLUMES, microversion=ATTACHMENTS_SHOWN),
+                data={
+                    "size": "extended, which the source does not know",
+                    "os-vol-host-attr:host": "moved to another place",
+                    "volume_type": "retyped",
+                    "encrypted": "written anew",
+                },
+            ),
+            Kind(
+                type="snapshot",
+                path="/snapshots/detail",
+                list="snapshots",
+                everywhere={"all_tenants": "1"},
+                owner="os-extended-snapshot-attributes:project_id",
+                busy=Busy(settled=SNAPSHOTS, microversion=ATTACHMENTS_SHOWN),
+                data={"size": "extended"},
+            ),
+            Kind(
+                type="attachment",
+                path="/attachments/detail",
+                list="attachments",
+                everywhere={"all_tenants": "1"},
+                busy=Busy(settled=ATTACHMENTS, microversion=ATTACHMENTS_SHOWN),
+            ),
+            Kind(
+                type="backup",
+                path="/backups/detail",
+                list="backups",
+                everywhere={"all_tenants": "1"},
+                optional=True,
+                owner="os-backup-project-attr:project_id",
+                busy=Busy(settled=SNAPSHOTS, microversion=ATTACHMENTS_SHOWN),
+                data={},
+            ),
+            Kind(
+                type="volume-transfer",
+                path="/volume-transfers/detail",
+                list="transfers",
+                everywhere={"all_tenants": "1"},
+            ),
+            Kind(
+                type="volume-type",
+                path="/types",
+                list="volume_types",
+                everywhere={"is_public": "None"},
+                common=True,
+            ),
+            Kind(type="volume-qos", path="/qos-specs", list="qos_specs", admin=True),
+            Kind(
+                type="volume-group",
+                path="/groups/detail",
+                list="groups",
+                everywhere={"all_tenants": "1"},
+                common=True,
+                optional=True,
+            ),
+            Kind(
+                type="volume-service",
+                path="/os-services",
+                list="services",
+                id="{binary}@{host}",
+                admin=True,
+                allowed=(
+                    HEARTBEAT,
+                    STATE,
+                    Allowed(
+                        field="",
+                        change="added",
+                        id="cinder-*@*",
+                        reason="the target's own services",
+                    ),
+                ),
+            ),
+            Kind(
+                type="volume-quota",
+                path="/os-quota-sets/{id}",
+                one="quota_set",
+                each="project",
+                admin=True,
+            ),
+        ),
+        workers=Workers(
+            path="/os-services",
+            list="services",
+            kind="volume-service",
+            anywhere=("cinder-scheduler",),
+        ),
+    ),
     sync=(Tool(argv=("cinder-manage", "db", "sync")),),
     online=(Tool(argv=("cinder-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("cinder-status", "upgrade", "check"), accepted=(0, 1)),

@@ -1,6 +1,9 @@
 """Images; the files of a file store are moved by `migrate.storage.images`."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import Busy, Kind, Rest
+
+ADDRESSES = ("self", "schema", "file")  # they name the endpoint that was asked
 
 RECIPE = Recipe(
     project="glance",
@@ -40,6 +43,56 @@ RECIPE = Recipe(
     ),
     pastes=("/etc/glance/glance-api-paste.ini",),
     apis=(ApiPort(name="glance", port=9292, types=("image",)),),
+    rest=Rest(
+        service="image",
+        version="/v2",
+        short="/images?limit=1",
+        turn=6,
+        kinds=(
+            Kind(
+                type="image",
+                path="/images",
+                list="images",
+                query={"limit": "1000"},
+                everywhere={"visibility": "all"},
+                omitted=ADDRESSES,
+                owner="owner",
+                busy=Busy(moving=("saving", "uploading", "importing")),
+                open=True,
+            ),
+            Kind(
+                type="hidden-image",
+                path="/images",
+                list="images",
+                query={"os_hidden": "true", "limit": "1000"},
+                everywhere={"visibility": "all"},
+                common=True,
+                omitted=ADDRESSES,
+                owner="owner",
+                open=True,
+            ),
+            Kind(
+                type="image-member",
+                path="/images/{id}/members",
+                list="members",
+                each="image",
+                when={"visibility": "shared"},
+                id="{parent}/{member_id}",
+                optional=True,
+                omitted=ADDRESSES,
+            ),
+            Kind(
+                type="metadef-namespace",
+                path="/metadefs/namespaces",
+                list="namespaces",
+                id="{namespace}",
+                common=True,
+                optional=True,
+                omitted=ADDRESSES,
+                owner="owner",
+            ),
+        ),
+    ),
     sync=(
         Tool(argv=("glance-manage", "db", "expand")),
         Tool(argv=("glance-manage", "db", "migrate")),

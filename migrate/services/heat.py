@@ -1,6 +1,7 @@
 """Orchestration: stacks."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import Busy, Kind, Rest, Workers
 
 RECIPE = Recipe(
     project="heat",
@@ -24,6 +25,37 @@ RECIPE = Recipe(
     apis=(
         ApiPort(name="heat", port=8004, types=("orchestration",)),
         ApiPort(name="heat-cfn", port=8000, types=("cloudformation",)),
+    ),
+    rest=Rest(
+        service="orchestration",
+        version="/v1",
+        short="/stacks?limit=1",
+        turn=3,
+        kinds=(
+            Kind(
+                type="stack",
+                path="/stacks",
+                list="stacks",
+                name="stack_name",
+                owner="project",
+                busy=Busy(state="stack_status", moving=("*_IN_PROGRESS",)),
+            ),
+            Kind(
+                type="stack-resource",
+                path="/stacks/{stack_name}/{id}/resources",
+                list="resources",
+                each="stack",
+                id="{parent}/{resource_name}",
+            ),
+        ),
+        workers=Workers(
+            path="/services",
+            list="services",
+            at=("updated_at", "created_at"),
+            up=("status", "up"),
+            enabled=None,
+            any_of="heat-engine",
+        ),
     ),
     sync=(Tool(argv=("heat-manage", "db_sync")),),
     status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),

@@ -1,6 +1,7 @@
 """Identity: tokens are valid on either side because the fernet keys are carried."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import Kind, Rest
 
 RECIPE = Recipe(
     project="keystone",
@@ -23,6 +24,62 @@ RECIPE = Recipe(
     policy="keystone",
     keys=("/etc/keystone/fernet-keys", "/etc/keystone/credential-keys"),
     apis=(ApiPort(name="keystone", port=5000, path="/v3", types=("identity",)),),
+    rest=Rest(
+        service="identity",
+        version="/v3",
+        short="/services",
+        turn=2,
+        kinds=(
+            Kind(type="domain", path="/domains", list="domains", admin=True),
+            Kind(type="project", path="/projects", list="projects", admin=True),
+            Kind(type="user", path="/users", list="users", admin=True),
+            Kind(type="group", path="/groups", list="groups", admin=True),
+            Kind(
+                type="group-member",
+                path="/groups/{id}/users",
+                list="users",
+                each="group",
+                id="{parent}/{id}",
+                admin=True,
+            ),
+            Kind(type="role", path="/roles", list="roles", admin=True),
+            Kind(
+                type="role-inference",
+                path="/role_inferences",
+                list="role_inferences",
+                id="{prior_role[id]}",
+                admin=True,
+            ),
+            Kind(
+                type="role-assignment",
+                path="/role_assignments",
+                list="role_assignments",
+                id=":assignment",
+                admin=True,
+                owner="scope/project/id",
+            ),
+            Kind(type="region", path="/regions", list="regions", admin=True),
+            Kind(type="catalogue-service", path="/services", list="services", admin=True),
+            Kind(type="endpoint", path="/endpoints", list="endpoints", admin=True),
+            Kind(type="credential", path="/credentials", list="credentials", digest=("blob",)),
+            Kind(
+                type="application-credential",
+                path="/users/{id}/application_credentials",
+                list="application_credentials",
+                each="user",
+                admin=True,
+            ),
+            Kind(type="trust", path="/OS-TRUST/trusts", list="trusts", admin=True, optional=True),
+            Kind(type="identity-limit", path="/limits", list="limits", common=True, optional=True),
+            Kind(
+                type="registered-limit",
+                path="/registered_limits",
+                list="registered_limits",
+                common=True,
+                optional=True,
+            ),
+        ),
+    ),
     sync=(
         Tool(argv=("keystone-manage", "db_sync", "--expand")),
         Tool(argv=("keystone-manage", "db_sync", "--migrate")),

@@ -1,6 +1,7 @@
 """Networks. Its agents carry tenants' traffic: they stay up while everything else is fenced."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import Allowed, Kind, Rest, Workers
 
 CONF = "/etc/neutron/neutron.conf"
 CONF_D = "/etc/neutron/neutron.conf.d"  # every neutron process of the target looks there
@@ -59,6 +60,103 @@ RECIPE = Recipe(
     carried=("/etc/neutron/dnsmasq-neutron.conf",),
     pastes=("/etc/neutron/api-paste.ini",),
     apis=(ApiPort(name="neutron", port=9696, types=("network",)),),
+    rest=Rest(
+        service="network",
+        version="/v2.0",
+        short="/networks?limit=1",
+        turn=5,
+        kinds=(
+            Kind(
+                type="network",
+                path="/networks",
+                list="networks",
+                reference="network_id",
+                states=("status",),
+            ),
+            Kind(type="subnet", path="/subnets", list="subnets", ordered=("dns_nameservers",)),
+            Kind(type="subnet-pool", path="/subnetpools", list="subnetpools", optional=True),
+            Kind(
+                type="address-scope",
+                path="/address-scopes",
+                list="address_scopes",
+                common=True,
+                optional=True,
+            ),
+            Kind(
+                type="address-group",
+                path="/address-groups",
+                list="address_groups",
+                common=True,
+                optional=True,
+            ),
+            Kind(type="port", path="/ports", list="ports", reference="port_id", states=("status",)),
+            Kind(type="router", path="/routers", list="routers", optional=True, states=("status",)),
+            Kind(
+                type="floating-ip",
+                path="/floatingips",
+                list="floatingips",
+                optional=True,
+                reference="floatingip_id",
+                states=("status",),
+            ),
+            Kind(
+                type="port-forwarding",
+                path="/floatingips/{id}/port_forwardings",
+                list="port_forwardings",
+                each="floating-ip",
+                optional=True,
+            ),
+            Kind(
+                type="security-group",
+                path="/security-groups",
+                list="security_groups",
+                reference="security_group_id",
+            ),
+            Kind(
+                type="security-group-rule",
+                path="/security-group-rules",
+                list="security_group_rules",
+            ),
+            Kind(
+                type="agent",
+                path="/agents",
+                list="agents",
+                admin=True,
+                allowed=(
+                    Allowed(field="heartbeat_timestamp", reason="the time of a heartbeat"),
+                    Allowed(field="started_at", reason="agents may be restarted to reconnect"),
+                    Allowed(
+                        field="alive",
+                        reason="heartbeats are judged by their time, after the release of writes",
+                    ),
+                    Allowed(
+                        field="resources_synced",
+                        reason="told again by the agent after it reconnected",
+                    ),
+                    Allowed(
+                        field="configurations.*",
+                        reason="told by the agent itself with every heartbeat",
+                    ),
+                    Allowed(field="", change="added", reason="the target's own agents"),
+                ),
+            ),
+            Kind(
+                type="network-quota", path="/quotas/{id}", one="quota", each="project", admin=True
+            ),
+            Kind(type="rbac-policy", path="/rbac-policies", list="rbac_policies", optional=True),
+            Kind(type="qos-policy", path="/qos/policies", list="policies", optional=True),
+            Kind(type="trunk", path="/trunks", list="trunks", optional=True),
+            Kind(type="segment", path="/segments", list="segments", admin=True, optional=True),
+        ),
+        workers=Workers(
+            path="/agents",
+            list="agents",
+            kind="agent",
+            at=("heartbeat_timestamp",),
+            up=("alive", True),
+            enabled=("admin_state_up", True),
+        ),
+    ),
     sync=(
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--expand")),
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--contract")),

@@ -1,8 +1,15 @@
 """Servers: an API database, and one database a cell (cell0 holds what was never scheduled)."""
 
 from migrate.services.base import ApiPort, Cells, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
 
 CONF = "/etc/nova/nova.conf"
+
+# what is settled; anything else has somebody at work on it
+SERVERS = (
+    *("ACTIVE", "DELETED", "ERROR", "PAUSED", "RESCUE", "SHELVED", "SHELVED_OFFLOADED", "SHUTOFF"),
+    *("SOFT_DELETED", "SUSPENDED", "VERIFY_RESIZE", "UNKNOWN"),
+)
 
 RECIPE = Recipe(
     project="nova",
@@ -39,6 +46,135 @@ RECIPE = Recipe(
         ApiPort(name="nova", port=8774, types=("compute",)),
         ApiPort(name="nova-metadata", port=8775),
         ApiPort(name="nova-novncproxy", port=6080, path="/vnc_auto.html"),
+    ),
+    rest=Rest(
+        service="compute",
+        version="/v2.1",
+        short="/servers?limit=1",
+        microversion="2.96",
+        turn=1,
+        kinds=(
+            Kind(
+                type="server",
+                path="/servers/detail",
+                list="servers",
+                everywhere={"all_tenants": "1"},
+                digest=("OS-EXT-SRV-ATTR:user_data",),
+                busy=Busy(task="OS-EXT-STS:task_state", settled=SERVERS),
+                allowed=(
+                    Allowed(field="host_status", reason="follows the heartbeat of its compute"),
+                    Allowed(
+                        field="OS-EXT-AZ:availability_zone",
+                        reason="shown only while its compute is heard",
+                    ),
+                ),
+            ),
+            Kind(
+                type="server-group",
+                path="/os-server-groups",
+                list="server_groups",
+                everywhere={"all_projects": "true"},
+                offset=True,
+            ),
+            Kind(
+                type="keypair",
+                path="/os-keypairs?user_id={id}",
+                list="keypairs",
+                each="user",
+                id="{parent}/{name}",
+                inner="keypair",
+                admin=True,
+            ),
+            Kind(
+                type="own-keypair",
+                path="/os-keypairs",
+                list="keypairs",
+                id="{name}",
+                inner="keypair",
+                whole="keypair",
+                follows=True,
+            ),
+            Kind(
+                type="flavor",
+                path="/flavors/detail",
+                list="flavors",
+                everywhere={"is_public": "None"},
+                common=True,
+            ),
+            Kind(
+                type="flavor-access",
+                path="/flavors/{id}/os-flavor-access",
+                list="flavor_access",
+                each="flavor",
+                when={"os-flavor-access:is_public": False},
+                id="{parent}/{tenant_id}",
+                admin=True,
+            ),
+            Kind(type="aggregate", path="/os-aggregates", list="aggregates", admin=True),
+            Kind(
+                type="compute-service",
+                path="/os-services",
+                list="services",
+                id="{binary}@{host}",
+                admin=True,
+                allowed=(
+                    HEARTBEAT,
+                    STATE,
+                    Allowed(
+                        field="",
+                        change="added",
+                        id="nova-[sc]*@*",
+                        reason="the target's own schedulers and conductors",
+                    ),
+                ),
+            ),
+            Kind(
+                type="hypervisor",
+                path="/os-hypervisors/detail",
+                list="hypervisors",
+                # later ones ask every compute for its uptime and wait
+                query={"microversion": "2.87"},
+                admin=True,
+                allowed=(
+                    Allowed(field="state", reason="follows the heartbeat of its compute"),
+                    Allowed(
+                        field="disk_available_least", reason="what else the host's disk is used for"
+                    ),
+                    Allowed(
+                        field="memory_mb",
+                        reason="the host tells anew how much it has; reserve, ratio and what is "
+                        "used are compared",
+                    ),
+                    Allowed(field="free_ram_mb", reason="follows memory_mb and what runs there"),
+                    Allowed(
+                        field="current_workload", reason="what the host is busy with at the moment"
+                    ),
+                    Allowed(field="service.*", reason="follows the heartbeat of its compute"),
+                ),
+                follows=True,
+            ),
+            Kind(
+                type="availability-zone",
+                path="/os-availability-zone",
+                list="availabilityZoneInfo",
+                id="{zoneName}",
+                common=True,
+                allowed=(Allowed(field="*", reason="follows the heartbeats of its hosts"),),
+            ),
+            Kind(
+                type="compute-quota",
+                path="/os-quota-sets/{id}",
+                one="quota_set",
+                each="project",
+                admin=True,
+            ),
+        ),
+        workers=Workers(
+            path="/os-services",
+            list="services",
+            kind="compute-service",
+            anywhere=("nova-scheduler", "nova-conductor", "nova-consoleauth"),
+        ),
     ),
     sync=(
         Tool(argv=("nova-manage", "api_db", "sync")),

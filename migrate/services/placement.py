@@ -1,6 +1,7 @@
 """Placement: what the hosts have, and who uses it."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.rest import Allowed, Kind, Rest
 
 RECIPE = Recipe(
     project="placement",
@@ -21,6 +22,68 @@ RECIPE = Recipe(
     ),
     policy="placement",
     apis=(ApiPort(name="placement", port=8778, types=("placement",)),),
+    rest=Rest(
+        service="placement",
+        short="/resource_providers?name=nobody",
+        microversion="1.39",
+        turn=7,
+        kinds=(
+            Kind(
+                type="resource-provider",
+                path="/resource_providers",
+                list="resource_providers",
+                id="{uuid}",
+                admin=True,
+                allowed=(
+                    Allowed(
+                        field="generation",
+                        reason="counts the updates that its compute sends by itself",
+                    ),
+                ),
+                follows=True,
+            ),
+            Kind(
+                type="inventory",
+                path="/resource_providers/{uuid}/inventories",
+                one="inventories",
+                each="resource-provider",
+                admin=True,
+                allowed=(
+                    Allowed(
+                        field="inventories.MEMORY_MB.total", reason="as memory_mb of its hypervisor"
+                    ),
+                    Allowed(
+                        field="inventories.MEMORY_MB.max_unit",
+                        reason="as memory_mb of its hypervisor",
+                    ),
+                ),
+                follows=True,
+            ),
+            Kind(
+                type="allocation",
+                path="/resource_providers/{uuid}/allocations",
+                one="allocations",
+                each="resource-provider",
+                admin=True,
+                follows=True,
+            ),
+            Kind(
+                type="provider-trait",
+                path="/resource_providers/{uuid}/traits",
+                one="traits",
+                each="resource-provider",
+                admin=True,
+                follows=True,
+            ),
+            Kind(
+                type="provider-aggregate",
+                path="/resource_providers/{uuid}/aggregates",
+                one="aggregates",
+                each="resource-provider",
+                admin=True,
+            ),
+        ),
+    ),
     sync=(Tool(argv=("placement-manage", "db", "sync")),),
     online=(Tool(argv=("placement-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("placement-status", "upgrade", "check"), accepted=(0, 1)),

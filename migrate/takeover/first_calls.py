@@ -16,19 +16,10 @@ from migrate.cloud.api import ApiError, admin_at
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import StepError
+from migrate.services import RECIPES
+from migrate.services.rest import Rest
 
 WAIT_SECONDS = 45.0  # as long as for the daemons below them
-
-# service: a short list that its policies, its database and keystone have to agree to
-SHORT_LISTS: dict[str, tuple[str, dict[str, str]]] = {
-    "identity": ("/services", {}),
-    "image": ("/images", {"limit": "1"}),
-    "placement": ("/resource_providers", {"name": "nobody"}),
-    "compute": ("/servers", {"limit": "1"}),
-    "network": ("/networks", {"limit": "1"}),
-    "volume": ("/volumes", {"limit": "1"}),
-    "orchestration": ("/stacks", {"limit": "1"}),
-}
 
 
 def answer(context: Context) -> bool:
@@ -60,17 +51,16 @@ def _refused_at(context: Context, host: Host) -> list[str]:
 
     try:
         api = admin_at(context, host)
-        services = [service for service in SHORT_LISTS if service in api.bases]
+        rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
     except ClientException as error:
         return [f"identity on {host.name}: {error}"]
 
-    def ask(service: str) -> str:
-        path, query = SHORT_LISTS[service]
+    def ask(rest: Rest) -> str:
         try:
-            api.get(service, path, **query)
+            api.short(rest)
         except ApiError as error:
-            return f"{service} on {host.name}: {error}"
+            return f"{rest.service} on {host.name}: {error}"
         return ""
 
-    with ThreadPoolExecutor(len(SHORT_LISTS)) as pool:
-        return [said for said in pool.map(ask, services) if said]
+    with ThreadPoolExecutor(len(RECIPES)) as pool:
+        return [said for said in pool.map(ask, rests) if said]

@@ -1,4 +1,4 @@
-"""Two listings field by field: what differs, and what of it is no loss. Data: allowed.yaml."""
+"""Two listings field by field: what differs, and what of it is no loss, as its kind says."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from migrate.services import kind, kinds
+from migrate.services.rest import Allowed
 from migrate.verify.listing import Listing
 
 MISSING = "(not there)"
+NEWER = Allowed(
+    field="?*",
+    nested=False,
+    change="added",
+    reason="the newer release tells more of a resource",
+)
 USERS = "made or changed by users after the release"
 EARLIER = "done on the source after this user's listing, before the administrator's"
 MADE = ("created_at", "created", "creation_time")
@@ -48,27 +52,6 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """A difference that is no loss. Patterns as in allowed.yaml."""
-
-    type: str
-    field: str
-    reason: str
-    change: str = "*"
-    id: str = "*"
-    nested: bool = True
-
-    def covers(self, difference: Difference) -> bool:
-        return (
-            fnmatchcase(difference.type, self.type)
-            and fnmatchcase(difference.field, self.field)
-            and fnmatchcase(difference.change, self.change)
-            and fnmatchcase(difference.id, self.id)
-            and (self.nested or "." not in difference.field)
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """What was compared, what differs, and how many differences each reason covers."""
 
@@ -83,11 +66,19 @@ class Comparison:
 
 
 @cache
-def rules() -> tuple[tuple[Allowed, ...], frozenset[str]]:
-    """The allowed differences, and the fields whose order means something."""
-    text = files("migrate.verify").joinpath("allowed.yaml").read_text()
-    document = yaml.safe_load(text)
-    return tuple(Allowed(**row) for row in document["allowed"]), frozenset(document["ordered"])
+def ordered() -> frozenset[str]:
+    """The fields whose order means something."""
+    return frozenset(name for one in kinds() for name in one.ordered)
+
+
+def _reason(difference: Difference, *, same_release: bool) -> str:
+    """Why *difference* is no loss whoever made it; "" where it may be one."""
+    known = kind(difference.type)
+    given = (difference.field, difference.change, difference.id)
+    for rule in (NEWER, *(known.allowed if known else ())):
+        if rule.covers(*given) and not (same_release and rule.change == "added"):
+            return rule.reason
+    return ""
 
 
 def compare(
@@ -106,9 +97,6 @@ def compare(
     from *before* but not from that happened on the source. With *same_release*, as after a
     rollback, no field may have been added either.
     """
-    allowed, _ = rules()
-    if same_release:
-        allowed = tuple(rule for rule in allowed if rule.change != "added")
     fields, kept = 0, []
     reasons: Counter[str] = Counter()
     for difference in _differences(before, after):
@@ -117,9 +105,8 @@ def compare(
             continue
         if difference.id in ours:
             continue
-        rule = next((one for one in allowed if one.covers(difference)), None)
-        if rule is not None:
-            reasons[rule.reason] += 1
+        if reason := _reason(difference, same_release=same_release):
+            reasons[reason] += 1
         elif reference is not None and _happened_before(difference, reference):
             reasons[EARLIER] += 1
         elif since is not None and _by_users(difference, after, since):
@@ -152,8 +139,9 @@ def _differences(before: Listing, after: Listing) -> Iterator[Difference | int]:
 
 def _happened_before(difference: Difference, reference: Listing) -> bool:
     """Whether the source itself had come to what is *after*."""
-    if difference.type == "own-keypair":  # the administrator sees them by user
-        names = {id_.partition("/")[2] for id_ in reference.resources.get("keypair", ())}
+    known = kind(difference.type)
+    if known and known.whole:  # the administrator sees them by user
+        names = {id_.partition("/")[2] for id_ in reference.resources.get(known.whole, ())}
         return (difference.id in names) is (difference.change != "removed")
     if difference.type not in reference.resources:
         return False
@@ -199,8 +187,7 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 def _same(name: str, left: Any, right: Any) -> bool:
     if left == right:
         return True
-    _, ordered = rules()
-    if isinstance(left, list) and isinstance(right, list) and name not in ordered:
+    if isinstance(left, list) and isinstance(right, list) and name not in ordered():
         return _sorted(left) == _sorted(right)
     return False
 

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migrate.cloud.api import Api, ApiError
+from migrate.services import RECIPES
+from migrate.services.rest import Rest, Workers
 from migrate.verify.listing import Listing
 
 # the target runs its own of these; one of them heard is enough
-ANYWHERE = ("nova-scheduler", "nova-conductor", "nova-consoleauth", "cinder-scheduler")
+ANYWHERE = {
+    name for one in RECIPES if one.rest and one.rest.workers for name in one.rest.workers.anywhere
+}
 POLL = 1.0
 
 
@@ -56,7 +60,7 @@ def wait(
     deadline = time.monotonic() + seconds
     while True:
         for voice in _voices(api, last=time.monotonic() > deadline):
-            name = voice.binary if voice.binary in ANYWHERE else str(voice)
+            name = _name(voice)
             if name in wanted - heard.keys() and voice.at > released:
                 heard[name] = round(voice.at - released, 3)
                 tell(name)
@@ -64,6 +68,10 @@ def wait(
         if not silent or time.monotonic() > deadline:
             return Hearing(heard, silent)
         sleep(POLL)
+
+
+def _name(voice: Voice) -> str:
+    return voice.binary if voice.binary in ANYWHERE else str(voice)
 
 
 def _voices(api: Api, *, last: bool) -> list[Voice]:
@@ -79,45 +87,36 @@ def _voices(api: Api, *, last: bool) -> list[Voice]:
 def expected(before: Listing) -> set[str]:
     """What must be heard: all that was alive and not disabled."""
     names = set()
-    for type_ in ("compute-service", "volume-service"):
-        for row in before.resources.get(type_, {}).values():
-            if row["state"] == "up" and row["status"] == "enabled":
-                binary = row["binary"]
-                names.add(binary if binary in ANYWHERE else str(Voice(binary, row["host"], 0)))
-    for row in before.resources.get("agent", {}).values():
-        if row["alive"] and row["admin_state_up"]:
-            names.add(str(Voice(row["binary"], row["host"], 0)))
-    if "stack" in before.resources:
-        names.add("heat-engine")
+    for rest in (recipe.rest for recipe in RECIPES):
+        if rest is None or rest.workers is None:
+            continue
+        workers = rest.workers
+        if workers.any_of and rest.kinds[0].type in before.resources:
+            names.add(workers.any_of)
+        for row in before.resources.get(workers.kind, {}).values():
+            if workers.well(row) and workers.wanted(row):
+                names.add(_name(Voice(row["binary"], row["host"], 0)))
     return names
 
 
 def voices(api: Api) -> list[Voice]:
     """All daemons that any API tells of, with their last heartbeat."""
-    found = []
-    for service in ("compute", "volume"):
-        if service in api.bases:
-            for row in api.pages(service, "/os-services", "services"):
-                found.append(Voice(row["binary"], row["host"], moment(row["updated_at"])))
-    if "network" in api.bases:
-        for row in api.pages("network", "/agents", "agents"):
-            found.append(Voice(row["binary"], row["host"], moment(row["heartbeat_timestamp"])))
-    if "orchestration" in api.bases:
-        found += _engines(api)
-    return found
+    rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
+    return [voice for rest in rests if rest.workers for voice in _told(api, rest, rest.workers)]
 
 
-def _engines(api: Api) -> list[Voice]:
-    """Heat's engines, as one voice; where only heat's own administrator may ask, it answers."""
+def _told(api: Api, rest: Rest, workers: Workers) -> list[Voice]:
     try:
-        rows = api.pages("orchestration", "/services", "services")
+        rows = api.pages(rest.service, workers.path, workers.list)
     except ApiError as error:
-        if error.status != 403:
+        if error.status != 403 or not workers.any_of:
             raise
-        api.pages("orchestration", "/stacks", "stacks")  # answered by an engine
-        return [Voice("heat-engine", "", time.time())]
-    times = [moment(row["updated_at"] or row["created_at"]) for row in rows]
-    return [Voice("heat-engine", "", max(times, default=0.0))]
+        api.short(rest)  # answered by one of them
+        return [Voice(workers.any_of, "", time.time())]
+    times = [moment(next((row[at] for at in workers.at if row[at]), None)) for row in rows]
+    if workers.any_of:
+        return [Voice(workers.any_of, "", max(times, default=0.0))]
+    return [Voice(row["binary"], row["host"], at) for row, at in zip(rows, times, strict=True)]
 
 
 def moment(text: str | None) -> float:

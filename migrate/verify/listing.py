@@ -1,4 +1,6 @@
-"""Every resource of a cloud as its APIs tell it: plain JSON by type and id. Data: kinds.yaml.
+"""Every resource of a cloud as its APIs tell it: plain JSON by type and id.
+
+What is listed, and how, the recipes say (`Kind` in services/rest.py).
 
 Taken before the cutover and after it, and compared. All projects by the administrator, or what one
 project's own user sees.
@@ -10,20 +12,17 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl
 
-import yaml
-
 from migrate.cloud.api import Api, ApiError
+from migrate.services import RECIPES, kinds
+from migrate.services.rest import Kind
 
 WORKERS = 12  # the far side is a few API workers a service; more only wait in its queue
-ADDRESSES = ("self", "schema", "file")  # of images and namespaces: they name the endpoint asked
-# fields of any resource that are secrets, however deep inside; `digest` of kinds.yaml names others
+# fields of any resource that are secrets, however deep inside; `Kind.digest` names others
 SECRETS = frozenset(
     (
         *("password", "auth_password", "discovery_auth_password", "passphrase", "adminPass"),
@@ -33,28 +32,6 @@ SECRETS = frozenset(
 
 Resource = dict[str, Any]
 Found = dict[str, Resource]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One line of kinds.yaml, where every field is explained."""
-
-    type: str
-    service: str
-    path: str
-    list: str = ""
-    one: str = ""
-    each: str = ""
-    when: dict[str, Any] = field(default_factory=dict)
-    id: str = "{id}"
-    inner: str = ""
-    query: dict[str, str] = field(default_factory=dict)
-    everywhere: dict[str, str] = field(default_factory=dict)
-    offset: bool = False
-    admin: bool = False
-    common: bool = False
-    digest: tuple[str, ...] = ()
-    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +59,6 @@ class Listing:
     def parse(cls, text: str) -> Listing:
         """The listing that `text()` wrote."""
         return cls(**json.loads(text))
-
-
-@cache
-def _document() -> dict[str, Any]:
-    text = files("migrate.verify").joinpath("kinds.yaml").read_text()
-    document: dict[str, Any] = yaml.safe_load(text)
-    return document
-
-
-@cache
-def kinds() -> tuple[Kind, ...]:
-    """Everything that is listed."""
-    return tuple(
-        Kind(**{**row, "digest": tuple(row.get("digest", ()))}) for row in _document()["kinds"]
-    )
 
 
 def take(
@@ -156,15 +118,15 @@ def _selected(types: tuple[str, ...]) -> list[Kind]:
 
 
 def _spoken(api: Api) -> dict[str, str]:
-    """For each service with microversions the newest that both it and kinds.yaml know."""
+    """For each service with microversions the newest that both it and its recipe know."""
 
     def number(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split("."))
 
     return {
-        service: min(ours, api.newest(service), key=number)
-        for service, ours in _document()["microversions"].items()
-        if service in api.bases
+        rest.service: min(rest.microversion, api.newest(rest.service), key=number)
+        for rest in (recipe.rest for recipe in RECIPES)
+        if rest and rest.microversion and rest.service in api.bases
     }
 
 
@@ -211,8 +173,7 @@ def _identity(kind: Kind, entry: Resource, parent_id: str) -> str:
 
 def _plain(kind: Kind, entry: Resource) -> Resource:
     cleaned: Resource = _without_secrets(_without_addresses(entry))
-    if kind.service == "image":
-        cleaned = {name: value for name, value in cleaned.items() if name not in ADDRESSES}
+    cleaned = {name: value for name, value in cleaned.items() if name not in kind.omitted}
     for name in kind.digest:
         if cleaned.get(name) is not None:
             cleaned[name] = _digest(cleaned[name])

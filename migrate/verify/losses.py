@@ -1,4 +1,6 @@
-"""What going back would lose: two listings as one document by project and type. Data: losses.yaml.
+"""What going back would lose: two listings as one document by project and type.
+
+What of a kind is only bookkeeping, and what its data stands on, its recipe says.
 
 The document, kept as `losses.json`:
 
@@ -23,17 +25,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from migrate.services import kind, kinds
 from migrate.verify import boot, lost_data
 from migrate.verify.comparison import MISSING, Difference, compare
-from migrate.verify.listing import Listing, Resource, kinds
+from migrate.verify.listing import Listing, Resource
 
 CHANGES = {"added": "created", "changed": "changed", "removed": "deleted"}
+# fields that are written with every other, or by the cloud itself
+BOOKKEEPING = (
+    *("updated_at", "updated", "updated_time", "revision_number", "last_heartbeat", "progress"),
+    *("OS-EXT-STS:task_state", "latest_microversion"),
+)
 OWN_TYPES = ("server", "port", "security-group")  # what `verify` makes, by its name
 
 
@@ -136,7 +140,7 @@ def find(
                 document["counts"][change] += 1
         document["projects"].append({"id": project, "name": where.name(project), "types": types})
     document["data"] = [
-        *lost_data.shared(before, now, where, _rules()["data"]),
+        *lost_data.shared(before, now, where),
         *lost_data.passing(before, now, where, traces),
         *lost_data.local(before, now, where, ours),
     ]
@@ -160,7 +164,6 @@ class Projects:
 
     def __init__(self, before: Listing, now: Listing) -> None:
         self._listings = (now, before)
-        self._each = {kind.type: kind.each for kind in kinds()}
 
     def name(self, id_: str) -> str:
         """The project's name; its id where it has none any more."""
@@ -174,19 +177,17 @@ class Projects:
         if type_ == "project":
             return id_
         resource = self._found(type_, id_) or {}
-        for field in _rules()["owners"]:
-            value: Any = resource
-            for part in field.split("/"):
-                value = value.get(part) if isinstance(value, dict) else None
-            if isinstance(value, str) and value:
-                return value
-        for field, kind in _rules()["parents"].items():
-            if isinstance(resource.get(field), str) and self._found(kind, resource[field]):
-                return self.project(kind, resource[field])
+        known = kind(type_)
+        if known and (owner := known.project(resource)):
+            return owner
+        for other in (one for one in kinds() if one.reference):
+            named = resource.get(other.reference)
+            if isinstance(named, str) and self._found(other.type, named):
+                return self.project(other.type, named)
         # an id may begin with the parent's: "<stack>/<name>"
-        parent, kind = id_.partition("/")[0], self._each.get(type_, "")
-        if kind and self._found(kind, parent):
-            return self.project(kind, parent)
+        parent = id_.partition("/")[0]
+        if known and known.each and self._found(known.each, parent):
+            return self.project(known.each, parent)
         return ""
 
     def _found(self, type_: str, id_: str) -> Resource | None:
@@ -194,13 +195,6 @@ class Projects:
             if id_ in listing.resources.get(type_, {}):
                 return listing.resources[type_][id_]
         return None
-
-
-@cache
-def _rules() -> dict[str, Any]:
-    text = files("migrate.verify").joinpath("losses.yaml").read_text()
-    rules: dict[str, Any] = yaml.safe_load(text)
-    return rules
 
 
 def _document(stack: str, released: float, accepted: float) -> dict[str, Any]:
@@ -253,7 +247,7 @@ def _properties(before: Listing, now: Listing) -> Iterator[Difference]:
 
     What the release adds, every image has.
     """
-    for type_ in _rules()["properties"]:
+    for type_ in (one.type for one in kinds() if one.open):
         old, new = before.resources.get(type_, {}), now.resources.get(type_, {})
         everywhere = set.intersection(*map(set, new.values())) if new else set()
         for id_ in old.keys() & new.keys():
@@ -267,13 +261,10 @@ def _change(one: Difference) -> str:
 
 def _follows(one: Difference) -> bool:
     """Whether it is told by another difference already, or is bookkeeping."""
-    rules = _rules()
-    if one.type in rules["follow"]:
+    known = kind(one.type)
+    if known and known.follows:
         return True
-    return bool(one.field) and one.field in (
-        *rules["bookkeeping"],
-        *rules["states"].get(one.type, ()),
-    )
+    return bool(one.field) and one.field in (*BOOKKEEPING, *(known.states if known else ()))
 
 
 def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Protocol
 
+from migrate.services import kinds
 from migrate.verify.listing import Listing, Resource
 
 NO_SERVER = "made since: the source knows no server that its disk on {} could be given to"
@@ -71,13 +72,12 @@ def _disk(old: Resource, new: Resource | None) -> str:
     return ""
 
 
-def shared(
-    before: Listing, now: Listing, where: Owners, rules: dict[str, dict[str, str]]
-) -> Iterator[dict[str, str]]:
-    """Volumes, snapshots and backups whose data the source would not find as it knows it."""
-    for type_, fields in rules.items():
+def shared(before: Listing, now: Listing, where: Owners) -> Iterator[dict[str, str]]:
+    """What has its data on shared storage, where the source would not find it as it knows it."""
+    for kind in kinds():
+        type_, fields = kind.type, kind.data
         old, new = before.resources.get(type_), now.resources.get(type_)
-        if old is None or new is None:
+        if fields is None or old is None or new is None:
             continue
         for id_, one in old.items():
             if id_ not in new:

@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 
 from migrate import checks
-from migrate.checks import path, upgrade_status
-from migrate.checks.agents import _network, _services
+from migrate.checks import agents, path, upgrade_status
 from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
+from migrate.services import neutron, nova
+from migrate.services.base import Recipe
 
 NOBODY = cast(Context, None)
 TABLE = """
@@ -119,11 +120,17 @@ class FakeApi:
         return self.answers[path]
 
 
+def silent(recipe: Recipe, api: Any) -> list[Finding]:
+    assert recipe.rest
+    assert recipe.rest.workers
+    return agents.silent(recipe.rest, recipe.rest.workers, api)
+
+
 def test_a_compute_that_is_not_heard() -> None:
     row = {"binary": "nova-compute", "host": "cmp1", "status": "enabled", "state": "down"}
     off = {**row, "host": "cmp2", "status": "disabled"}
     api: Any = FakeApi({"/os-services": [row, off, {**row, "state": "up"}]})
-    found = _services("compute", api)
+    found = silent(nova.RECIPE, api)
     assert [(one.where, one.severity) for one in found] == [
         ("cmp1", Severity.ERROR),
         ("cmp2", Severity.WARNING),
@@ -133,4 +140,6 @@ def test_a_compute_that_is_not_heard() -> None:
 def test_an_agent_that_is_not_heard() -> None:
     row = {"binary": "neutron-l3-agent", "host": "ctl", "admin_state_up": True, "alive": False}
     api: Any = FakeApi({"/agents": [row, {**row, "alive": True}]})
-    assert [one.message for one in _network(api)] == ["neutron-l3-agent is not heard by the cloud"]
+    assert [one.message for one in silent(neutron.RECIPE, api)] == [
+        "neutron-l3-agent is not heard by the cloud"
+    ]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from migrate import services
 from migrate.cloud import api as api_module
 from migrate.cloud import operations
 from migrate.cloud.api import Api, moved
 from migrate.errors import StepError
+from migrate.services.rest import Kind
 
 
 class Answer:
@@ -29,6 +31,12 @@ class Session:
     def get(self, url: str, params: dict[str, str], headers: dict[str, str], **_: Any) -> Answer:
         self.asked.append({"url": url, **params, "headers": headers})
         return self.answers.pop(0)
+
+
+def listed(type_: str) -> Kind:
+    found = services.kind(type_)
+    assert found
+    return found
 
 
 def api(*answers: Answer) -> tuple[Api, Session]:
@@ -58,7 +66,7 @@ def api(*answers: Answer) -> tuple[Api, Session]:
 def test_servers(status: str, task: str | None, busy: bool) -> None:
     row = {"id": "s", "name": "web", "tenant_id": "p", "status": status}
     one, _ = api(Answer({"servers": [{**row, "OS-EXT-STS:task_state": task}]}))
-    assert bool(operations._servers(one)) is busy
+    assert bool(operations.changing(one, listed("server"))) is busy
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,9 @@ def test_servers(status: str, task: str | None, busy: bool) -> None:
     + [(one, True) for one in ("deleting", "extending", "retyping", "backing-up")],
 )
 def test_volumes(status: str, busy: bool) -> None:
-    assert (status not in operations.VOLUMES) is busy
+    asked = listed("volume").busy
+    assert asked
+    assert bool(asked.told({"status": status})) is busy
 
 
 def test_every_page_is_read_and_no_link_is_followed() -> None:
@@ -146,5 +156,5 @@ def test_whose_it_is(path: str, kind: str, field: str) -> None:
     """The fields as cinder's API reference has them."""
     one, _ = api(Answer({f"{kind}s": [{"id": "v", "status": "creating", field: "p1"}]}))
     one._bases = {"volume": "http://vip:8776/v3"}
-    ask = operations._volume_list(path, f"{kind}s", kind, operations.VOLUMES)
-    assert [found.project for found in ask(one)] == ["p1"]
+    assert listed(kind).path == path
+    assert [found.project for found in operations.changing(one, listed(kind))] == ["p1"]
