@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import Any
-
-import yaml
-
 from infra.controller import files, record
 from infra.controller.files import File
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
+from migrate.services import RECIPES
 
 # dnsmasq runs as nobody and must be able to re-read neutron's host files: so 0755
 READ = """
@@ -116,31 +111,24 @@ SYSCTL = {
 }
 
 
-@cache
-def table() -> dict[str, dict[str, Any]]:
-    """The services' accounts: `{"glance": {"id": 64062, "folders": ["images"]}, ...}`."""
-    text = resources.files(__package__).joinpath("accounts.yaml").read_text()
-    accounts: dict[str, dict[str, Any]] = yaml.safe_load(text)
-    return accounts
-
-
-def _rows() -> list[list[Any]]:
+def rows() -> list[tuple[str, int | None, list[str]]]:
+    """The services' accounts: `("glance", 64062, ["/etc/glance", ...])`."""
     return [
-        [
-            name,
-            row.get("id"),
+        (
+            one.user,
+            one.user_id,
             [
-                *(f"/{folder}/{name}" for folder in ("etc", "var/lib", "var/log")),
-                *(f"/var/lib/{name}/{folder}" for folder in row.get("folders", ())),
+                *(f"/{folder}/{one.user}" for folder in ("etc", "var/lib", "var/log")),
+                *(f"/var/lib/{one.user}/{folder}" for folder in one.state_folders),
             ],
-        ]
-        for name, row in table().items()
+        )
+        for one in RECIPES
     ]
 
 
 def _files() -> list[File]:
     # not RuntimeDirectory=: systemd removes that with the first unit of a service that stops
-    locks = "".join(f"d /run/lock/{name} 0755 {name} {name}\n" for name in table())
+    locks = "".join(f"d /run/lock/{name} 0755 {name} {name}\n" for name, _, _ in rows())
     settings = "".join(f"{name} = {value}\n" for name, value in SYSCTL.items())
     return [
         File("/etc/tmpfiles.d/sidestep.conf", locks),
@@ -153,20 +141,20 @@ class Accounts:
 
     def wanted(self, place: Place) -> Facts:
         return {
-            "accounts": {name: row.get("id", "any") for name, row in table().items()},
+            "accounts": {name: number or "any" for name, number, _ in rows()},
             "files": files.digests(_files()),
         }
 
     def read(self, host: Host, place: Place) -> Facts:
         paths = [file.path for file in _files()]
-        return {"accounts": host.python(READ, _rows()), "files": files.read(host, paths)}
+        return {"accounts": host.python(READ, rows()), "files": files.read(host, paths)}
 
     def apply(self, host: Host, place: Place) -> None:
         if not record.recall(host, "accounts"):
-            folders = [folder for row in _rows() for folder in row[2]]
-            asked = {"users": list(table()), "folders": folders, "sysctl": SYSCTL}
+            folders = [folder for _, _, mine in rows() for folder in mine]
+            asked = {"users": [name for name, _, _ in rows()], "folders": folders, "sysctl": SYSCTL}
             record.remember(host, "accounts", host.python(PRESENT, asked))
-        host.python(APPLY, _rows())
+        host.python(APPLY, rows())
         files.write(host, _files())
         host.shell(APPLY_SETTINGS)
 

@@ -6,25 +6,9 @@ from infra.controller import files, record, services
 from infra.controller.files import File
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
+from migrate.services import RECIPES
 
 SUDOERS = "/etc/sudoers.d/sidestep"
-ROOTWRAP = ("nova", "neutron", "cinder", "glance")
-
-# under <venv>/etc -> under /etc; a folder is copied with what it holds
-SHIPPED = {
-    "nova/api-paste.ini": "nova/api-paste.ini",
-    "neutron/api-paste.ini": "neutron/api-paste.ini",
-    "cinder/api-paste.ini": "cinder/api-paste.ini",
-    "cinder/resource_filters.json": "cinder/resource_filters.json",
-    "glance/glance-api-paste.ini": "glance/glance-api-paste.ini",
-    "glance/metadefs": "glance/metadefs",
-    "heat/api-paste.ini": "heat/api-paste.ini",
-    "heat/environment.d": "heat/environment.d",
-    "heat/templates": "heat/templates",
-    **{f"{name}/rootwrap.conf": f"{name}/rootwrap.conf" for name in ROOTWRAP},
-    **{f"{name}/rootwrap.d": f"{name}/rootwrap.d" for name in ROOTWRAP},
-    "os-brick/rootwrap.d": "cinder/rootwrap.d",
-}
 
 SHIP = """
 import glob, os, re, shutil
@@ -70,12 +54,21 @@ def _sudoers(place: Place) -> File:
     venv = f"{place.venv}/bin"
     path = f"{venv}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     lines = [f'Defaults secure_path="{path}"']
-    for name in ROOTWRAP:
-        line = f"{name} ALL = (root) NOPASSWD: {venv}/{name}-rootwrap /etc/{name}/rootwrap.conf *"
-        if name == "neutron":
-            line += f", {venv}/neutron-rootwrap-daemon /etc/neutron/rootwrap.conf"
-        lines.append(line)
+    for recipe in RECIPES:
+        if not recipe.rootwrap:
+            continue
+        program, rules = f"{venv}/{recipe.project}-rootwrap", f"{recipe.folder}/rootwrap.conf"
+        line = f"{recipe.user} ALL = (root) NOPASSWD: {program} {rules} *"
+        lines.append(line + (f", {program}-daemon {rules}" if recipe.rootwrap_daemon else ""))
     return File(SUDOERS, "\n".join(lines) + "\n", mode=0o440)
+
+
+def _shipped() -> dict[str, str]:
+    """Below the release's etc, and below /etc; a folder is copied with what it holds."""
+    rights = ("rootwrap.conf", "rootwrap.d")
+    wrapped = [f"{one.project}/{name}" for one in RECIPES if one.rootwrap for name in rights]
+    others = {one.path: one.place for recipe in RECIPES for one in recipe.shipped}
+    return {**{n: n for n in wrapped}, **others}
 
 
 def _files(place: Place) -> list[File]:
@@ -89,19 +82,19 @@ class Units:
     """
 
     def wanted(self, place: Place) -> Facts:
-        shipped = dict.fromkeys(SHIPPED.values(), "there")
+        shipped = dict.fromkeys(_shipped().values(), "there")
         return {"files": files.digests(_files(place)), "shipped": shipped}
 
     def read(self, host: Host, place: Place) -> Facts:
         return {
             "files": files.read(host, [file.path for file in _files(place)]),
-            "shipped": host.python(SHIPPED_READ, [place.venv, SHIPPED]),
+            "shipped": host.python(SHIPPED_READ, [place.venv, _shipped()]),
         }
 
     def apply(self, host: Host, place: Place) -> None:
         record.remember(host, "units", {"files": [file.path for file in _files(place)]})
         if self.read(host, place)["shipped"] != self.wanted(place)["shipped"]:
-            host.python(SHIP, [place.venv, SHIPPED])
+            host.python(SHIP, [place.venv, _shipped()])
         files.write(host, _files(place))
         host.run("visudo", "-c", "-q", "-f", SUDOERS)
         host.run("systemctl", "daemon-reload")

@@ -10,6 +10,7 @@ from infra.controller import record
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError, SettingsError
+from migrate.services import RECIPES
 
 UV = "uv==0.13.8"
 INSTALL_SECONDS = 1800
@@ -88,15 +89,21 @@ def pins(release: str, name: str) -> str:
     return resources.files(__package__).joinpath("pins", release, name).read_text()
 
 
+def lock(release: str) -> str:
+    """What the environment holds: the release's own lock, and what services from elsewhere add."""
+    added = [one.lock[release] for one in RECIPES if release in one.lock]
+    return "".join((pins(release, "lock.txt"), *added))
+
+
 def locked(release: str) -> dict[str, str]:
     """Every distribution of the release and its version: `{"nova": "33.0.2", ...}`."""
-    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", pins(release, "lock.txt"), re.MULTILINE)
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", lock(release), re.MULTILINE)
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
 def digest(release: str) -> str:
     """What decides the environment, short: it names the lock in facts, stamps and layers."""
-    return sha256(pins(release, "lock.txt").encode()).hexdigest()[:12]
+    return sha256(lock(release).encode()).hexdigest()[:12]
 
 
 def script(place: Place) -> str:
@@ -106,7 +113,7 @@ def script(place: Place) -> str:
         "@UV@": UV,
         "@STAMP@": digest(place.release),
         "@BUILD@": pins(place.release, "build-constraints.txt").rstrip(),
-        "@LOCK@": pins(place.release, "lock.txt").rstrip(),
+        "@LOCK@": lock(place.release).rstrip(),
     }
     text = INSTALL
     for name, value in values.items():

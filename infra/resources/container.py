@@ -27,10 +27,10 @@ def layers_of(described: dict[str, Any]) -> tuple[Path, ...]:
         return (bare,)
     # the fixed numbers first: a package would make the user nova with the next free one
     users = "\n".join(
-        f"groupadd -r -g {row['id']} {name}; useradd -r -u {row['id']} -g {name} -M "
+        f"groupadd -r -g {number} {name}; useradd -r -u {number} -g {name} -M "
         f"-d /var/lib/{name} -s /usr/sbin/nologin {name}"
-        for name, row in accounts.table().items()
-        if "id" in row
+        for name, number, _ in accounts.rows()
+        if number is not None
     )
     numbered = layers.packaged("numbered", [], bare, finish=users)
     script = venv.script(Place(release=described["release"], address=described["address"]))

@@ -10,8 +10,6 @@ import time
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.errors import StepError
@@ -19,9 +17,6 @@ from migrate.services.base import Recipe
 
 FOLDER = "/run/migrate-warm"
 PROGRAM = resources.files("migrate.onhost").joinpath("warm.py").read_text()
-MODULES: dict[str, list[str]] = yaml.safe_load(
-    resources.files(__package__).joinpath("warm.yaml").read_text()
-)
 READY_SECONDS = 300.0
 
 START = """
@@ -72,7 +67,7 @@ def start(context: Context) -> None:
     wanted = concerned(context)
     for recipe in wanted:
         programs = sorted({tool.argv[0] for tool in recipe.sync})
-        modules = ",".join(MODULES.get(recipe.project, []))
+        modules = ",".join(recipe.sync_preload)
         command = (f"{context.venv}/bin/python", f"{FOLDER}/warm.py", socket(recipe), modules)
         host.shell(START, unit(recipe), recipe.user, FOLDER, *command, *programs)
     deadline = time.monotonic() + READY_SECONDS

@@ -19,6 +19,7 @@ from migrate.services import (
 )
 from migrate.services.base import Recipe
 from migrate.services.rest import Kind
+from migrate.services.unit import Unit
 
 GROUP = "sidestep.recipes"
 
@@ -42,6 +43,12 @@ def found() -> tuple[Recipe, ...]:
 
 
 RECIPES = found()
+
+
+@cache
+def units() -> tuple[Unit, ...]:
+    """Every unit that a controller of the target is given."""
+    return tuple(replace(unit, user=one.user) for one in RECIPES for unit in one.units)
 
 
 @cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from migrate.services.rest import Rest
+from migrate.services.unit import Shipped, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,10 @@ class Recipe:
 
     project: str  # "nova"
     user: str  # the account that owns its files and runs its tools
+    user_id: int | None = None  # Debian's own number, where files are shared with other hosts
+    state_folders: tuple[str, ...] = ()  # below /var/lib/<user>, which is made anyway
+    lock: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By release, what of it the release's own lock does not hold: requirements with hashes."""
     databases: tuple[DatabaseUrl, ...] = ()
     cells: Cells | None = None
     source_control_units: tuple[str, ...] = ()
@@ -117,9 +123,11 @@ class Recipe:
         str, ...
     ] = ()  # of those two, never restarted: see migrate/takeover/agents.py
     queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
-    target_units: tuple[str, ...] = ()  # started on the target in the window, in this order
+    units: tuple[Unit, ...] = ()  # of the target, in the order in which they are started
     alone: tuple[str, ...] = ()  # of those, on the first controller only: two would share a name
-    target_data_plane_units: tuple[str, ...] = ()  # there, but started after the window
+    shipped: tuple[Shipped, ...] = ()  # what of the release's own files it reads from /etc
+    rootwrap: bool = False  # it does things as root, by the release's `<project>-rootwrap`
+    rootwrap_daemon: bool = False  # and by the daemon of that
     configs: tuple[Config, ...] = ()
     namespaces: tuple[str, ...] = ()  # of the option generator, for all `configs`
     policy: str = ""  # namespace of its policies, where it has any
@@ -129,6 +137,7 @@ class Recipe:
     apis: tuple[ApiPort, ...] = ()  # the first is the one that `rest` speaks of
     rest: Rest | None = None
     sync: tuple[Tool, ...] = ()
+    sync_preload: tuple[str, ...] = ()  # what those tools import only while they run
     online: tuple[Tool, ...] = ()
     status_check: Tool | None = None
     heads: tuple[Heads, ...] = ()
@@ -136,6 +145,16 @@ class Recipe:
     def units_of(self, *, first: bool) -> tuple[str, ...]:
         """What starts on a controller of the target, the first or another."""
         return tuple(unit for unit in self.target_units if first or unit not in self.alone)
+
+    @property
+    def target_units(self) -> tuple[str, ...]:
+        """What is started on the target in the window."""
+        return tuple(one.name for one in self.units if not one.data_plane)
+
+    @property
+    def target_data_plane_units(self) -> tuple[str, ...]:
+        """What is there, but started after the window."""
+        return tuple(one.name for one in self.units if one.data_plane)
 
     @property
     def types(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.unit import Shipped, Unit
 
 # what is settled; anything else has somebody at work on it
 VOLUMES = (
@@ -16,9 +17,32 @@ ATTACHMENTS_SHOWN = "3.27"  # the first that lists attachments
 RECIPE = Recipe(
     project="cinder",
     user="cinder",
+    user_id=64061,
+    state_folders=("lock", "mnt"),
     databases=(DatabaseUrl(name="cinder", path="/etc/cinder/cinder.conf", section="database"),),
     source_control_units=("cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),
-    target_units=("cinder-api", "cinder-scheduler", "cinder-volume"),
+    units=(
+        Unit(
+            name="cinder-api",
+            port=8776,
+            module="cinder.wsgi.api:application",
+            preload=("cinder.db.sqlalchemy.api", "cinder.api.v3.router"),
+        ),
+        Unit(
+            name="cinder-scheduler",
+            command="cinder-scheduler --config-file /etc/cinder/cinder.conf {log}",
+            preload=("cinder.db.sqlalchemy.api", "cinder.scheduler.manager"),
+        ),
+        Unit(
+            name="cinder-volume",
+            command="cinder-volume --config-file /etc/cinder/cinder.conf {log}",
+            preload=(
+                "cinder.db.sqlalchemy.api",
+                "cinder.volume.manager",
+                "cinder.volume.drivers.nfs",
+            ),
+        ),
+    ),
     alone=("cinder-volume",),  # all would serve the source's `host`, and do its work twice
     configs=(
         Config(path="/etc/cinder/cinder.conf"),
@@ -34,6 +58,12 @@ RECIPE = Recipe(
     policy="cinder",
     carried=("/etc/cinder/nfs_shares",),
     pastes=("/etc/cinder/api-paste.ini",),
+    shipped=(
+        Shipped(path="cinder/api-paste.ini"),
+        Shipped(path="cinder/resource_filters.json"),
+        Shipped(path="os-brick/rootwrap.d", to="cinder/rootwrap.d"),
+    ),
+    rootwrap=True,
     apis=(ApiPort(name="cinder", port=8776, types=("block-storage", "volumev3", "volume")),),
     rest=Rest(
         service="volume",
@@ -139,6 +169,7 @@ RECIPE = Recipe(
         ),
     ),
     sync=(Tool(argv=("cinder-manage", "db", "sync")),),
+    sync_preload=("cinder.db.migration", "cinder.db.sqlalchemy.api"),
     online=(Tool(argv=("cinder-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("cinder-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="cinder", scripts="cinder/db/migrations/versions"),),

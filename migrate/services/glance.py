@@ -2,15 +2,31 @@
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import Busy, Kind, Rest
+from migrate.services.unit import Shipped, Unit
 
 ADDRESSES = ("self", "schema", "file")  # they name the endpoint that was asked
 
 RECIPE = Recipe(
     project="glance",
     user="glance",
+    user_id=64062,
+    state_folders=("images",),
     databases=(DatabaseUrl(name="glance", path="/etc/glance/glance-api.conf", section="database"),),
     source_control_units=("glance-api", "glance-scrubber"),
-    target_units=("glance-api",),
+    units=(
+        Unit(
+            name="glance-api",
+            port=9292,
+            module="glance.wsgi.api:application",
+            uwsgi=(
+                "http-chunked-input = true",
+                "http-raw-body = true",
+                "http-auto-chunked = true",
+                "wsgi-manage-chunked-input = true",
+            ),
+            preload=("glance.api.v2.router", "glance.db.sqlalchemy.api"),
+        ),
+    ),
     configs=(
         Config(path="/etc/glance/glance-api.conf"),
         Config(path="/etc/glance/glance-api.conf.d/*.conf"),
@@ -42,6 +58,11 @@ RECIPE = Recipe(
         "/etc/glance/property-protections-roles.conf",
     ),
     pastes=("/etc/glance/glance-api-paste.ini",),
+    shipped=(
+        Shipped(path="glance/glance-api-paste.ini"),
+        Shipped(path="glance/metadefs"),
+    ),
+    rootwrap=True,
     apis=(ApiPort(name="glance", port=9292, types=("image",)),),
     rest=Rest(
         service="image",
@@ -99,6 +120,7 @@ RECIPE = Recipe(
         Tool(argv=("glance-manage", "db", "contract")),
         Tool(argv=("glance-manage", "db", "check")),
     ),
+    sync_preload=("glance.db.sqlalchemy.api", "glance.db.migration"),
     status_check=Tool(argv=("glance-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="glance", scripts="glance/db/sqlalchemy/alembic_migrations/versions"),),
 )

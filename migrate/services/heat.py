@@ -2,13 +2,33 @@
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import Busy, Kind, Rest, Workers
+from migrate.services.unit import Shipped, Unit
 
 RECIPE = Recipe(
     project="heat",
     user="heat",
     databases=(DatabaseUrl(name="heat", path="/etc/heat/heat.conf", section="database"),),
     source_control_units=("heat-api", "heat-api-cfn", "heat-engine"),
-    target_units=("heat-api", "heat-api-cfn", "heat-engine"),
+    units=(
+        Unit(
+            name="heat-api",
+            port=8004,
+            module="heat.wsgi.api:application",
+            preload=("heat.api.openstack.v1",),
+        ),
+        Unit(
+            name="heat-api-cfn",
+            port=8000,
+            module="heat.wsgi.cfn:application",
+            threads=1,
+            preload=("heat.api.cfn.v1",),
+        ),
+        Unit(
+            name="heat-engine",
+            command="heat-engine --config-file /etc/heat/heat.conf",
+            preload=("heat.engine.service",),
+        ),
+    ),
     configs=(Config(path="/etc/heat/heat.conf"), Config(path="/etc/heat/heat.conf.d/*.conf")),
     namespaces=(
         *("heat.api.aws.ec2token", "heat.common.cache", "heat.common.config"),
@@ -22,6 +42,11 @@ RECIPE = Recipe(
     ),
     policy="heat",
     pastes=("/etc/heat/api-paste.ini",),
+    shipped=(
+        Shipped(path="heat/api-paste.ini"),
+        Shipped(path="heat/environment.d"),
+        Shipped(path="heat/templates"),
+    ),
     apis=(
         ApiPort(name="heat", port=8004, types=("orchestration",)),
         ApiPort(name="heat-cfn", port=8000, types=("cloudformation",)),
@@ -58,6 +83,7 @@ RECIPE = Recipe(
         ),
     ),
     sync=(Tool(argv=("heat-manage", "db_sync")),),
+    sync_preload=("heat.db.migration", "heat.db.api"),
     status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="heat", scripts="heat/db/migrations/versions"),),
 )

@@ -2,6 +2,7 @@
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import Kind, Rest
+from migrate.services.unit import Unit
 
 RECIPE = Recipe(
     project="keystone",
@@ -10,7 +11,14 @@ RECIPE = Recipe(
         DatabaseUrl(name="keystone", path="/etc/keystone/keystone.conf", section="database"),
     ),
     source_control_units=("keystone",),
-    target_units=("keystone",),
+    units=(
+        Unit(
+            name="keystone",
+            port=5000,
+            module="keystone.wsgi.api:application",
+            preload=("keystone.server.flask.application", "keystone.api"),
+        ),
+    ),
     configs=(
         Config(path="/etc/keystone/keystone.conf"),
         Config(path="/etc/keystone/keystone.conf.d/*.conf"),
@@ -85,6 +93,7 @@ RECIPE = Recipe(
         Tool(argv=("keystone-manage", "db_sync", "--migrate")),
         Tool(argv=("keystone-manage", "db_sync", "--contract")),
     ),
+    sync_preload=("keystone.common.sql.upgrades", "keystone.common.sql.core", "keystone.server"),
     status_check=Tool(argv=("keystone-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="keystone", scripts="keystone/common/sql/migrations/versions"),),
 )

@@ -2,11 +2,15 @@
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import Allowed, Kind, Rest, Workers
+from migrate.services.unit import Shipped, Unit
 
 CONF = "/etc/neutron/neutron.conf"
 CONF_D = "/etc/neutron/neutron.conf.d"  # every neutron process of the target looks there
 ML2 = "/etc/neutron/plugins/ml2"
 FILES = ("--config-file", CONF, "--config-file", f"{ML2}/ml2_conf.ini")
+BOTH = " ".join(FILES)
+MAIN = f"--config-file {CONF} --config-file"
+L3 = "neutron.services.l3_router.l3_router_plugin"
 
 RECIPE = Recipe(
     project="neutron",
@@ -28,10 +32,47 @@ RECIPE = Recipe(
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent"),
     ),
     queues=("q-plugin",),
-    target_units=("neutron-api", "neutron-rpc-server", "neutron-periodic-workers"),
-    target_data_plane_units=(
-        *("neutron-openvswitch-agent", "neutron-dhcp-agent", "neutron-l3-agent"),
-        "neutron-metadata-agent",
+    units=(
+        Unit(
+            name="neutron-api",
+            port=9696,
+            module="neutron.wsgi.api:application",
+            uwsgi=(f"env = OS_NEUTRON_CONFIG_FILES={CONF};{ML2}/ml2_conf.ini",),
+            preload=("neutron.plugins.ml2.plugin", L3, "neutron.api.v2.router"),
+        ),
+        Unit(
+            name="neutron-rpc-server",
+            command=f"neutron-rpc-server {BOTH} {{log}}",
+            preload=("neutron.plugins.ml2.plugin", L3),
+        ),
+        Unit(
+            name="neutron-periodic-workers",
+            command=f"neutron-periodic-workers {BOTH} {{log}}",
+            preload=("neutron.plugins.ml2.plugin", L3),
+        ),
+        Unit(
+            name="neutron-openvswitch-agent",
+            data_plane=True,
+            command=f"neutron-openvswitch-agent {MAIN} {ML2}/openvswitch_agent.ini {{log}}",
+        ),
+        # its dnsmasq and haproxy processes outlive a restart
+        Unit(
+            name="neutron-dhcp-agent",
+            data_plane=True,
+            command=f"neutron-dhcp-agent {MAIN} /etc/neutron/dhcp_agent.ini {{log}}",
+            kill="process",
+        ),
+        Unit(
+            name="neutron-l3-agent",
+            data_plane=True,
+            command=f"neutron-l3-agent {MAIN} /etc/neutron/l3_agent.ini {{log}}",
+            kill="process",
+        ),
+        Unit(
+            name="neutron-metadata-agent",
+            data_plane=True,
+            command=f"neutron-metadata-agent {MAIN} /etc/neutron/metadata_agent.ini {{log}}",
+        ),
     ),
     configs=(
         Config(path=CONF),
@@ -59,6 +100,9 @@ RECIPE = Recipe(
     policy="neutron",
     carried=("/etc/neutron/dnsmasq-neutron.conf",),
     pastes=("/etc/neutron/api-paste.ini",),
+    shipped=(Shipped(path="neutron/api-paste.ini"),),
+    rootwrap=True,
+    rootwrap_daemon=True,
     apis=(ApiPort(name="neutron", port=9696, types=("network",)),),
     rest=Rest(
         service="network",
@@ -161,6 +205,7 @@ RECIPE = Recipe(
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--expand")),
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--contract")),
     ),
+    sync_preload=("neutron.db.migration.models.head", "neutron.plugins.ml2.plugin"),
     status_check=Tool(argv=("neutron-status", *FILES, "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="neutron", scripts="neutron/db/migration/alembic_migrations/versions"),),
 )

@@ -2,6 +2,7 @@
 
 from migrate.services.base import ApiPort, Cells, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.unit import Shipped, Unit
 
 CONF = "/etc/nova/nova.conf"
 
@@ -14,6 +15,8 @@ SERVERS = (
 RECIPE = Recipe(
     project="nova",
     user="nova",
+    user_id=64060,
+    state_folders=("tmp", "instances"),
     databases=(
         DatabaseUrl(name="nova_api", path=CONF, section="api_database"),
         DatabaseUrl(name="nova", path=CONF, section="database"),
@@ -26,9 +29,23 @@ RECIPE = Recipe(
     succeeded_units=("nova-api-os-compute",),
     compute_units=("nova-compute",),
     queues=("conductor",),
-    target_units=(
-        *("nova-api", "nova-api-metadata", "nova-conductor", "nova-scheduler"),
-        "nova-novncproxy",
+    units=(
+        Unit(
+            name="nova-api",
+            port=8774,
+            module="nova.wsgi.osapi_compute:application",
+            preload=("nova.api.openstack.compute", "nova.api.auth"),
+        ),
+        Unit(
+            name="nova-api-metadata",
+            port=8775,
+            module="nova.wsgi.metadata:application",
+            threads=2,
+            preload=("nova.api.metadata.handler",),
+        ),
+        Unit(name="nova-conductor", command="nova-conductor", preload=("nova.conductor.manager",)),
+        Unit(name="nova-scheduler", command="nova-scheduler", preload=("nova.scheduler.manager",)),
+        Unit(name="nova-novncproxy", command="nova-novncproxy --web /usr/share/novnc", preload=()),
     ),
     configs=(Config(path=CONF), Config(path="/etc/nova/nova.conf.d/*.conf")),
     namespaces=(
@@ -42,6 +59,8 @@ RECIPE = Recipe(
     policy="nova",
     carried=("/etc/nova/vendor_data.json",),
     pastes=("/etc/nova/api-paste.ini",),
+    shipped=(Shipped(path="nova/api-paste.ini"),),
+    rootwrap=True,
     apis=(
         ApiPort(name="nova", port=8774, types=("compute",)),
         ApiPort(name="nova-metadata", port=8775),
@@ -180,6 +199,7 @@ RECIPE = Recipe(
         Tool(argv=("nova-manage", "api_db", "sync")),
         Tool(argv=("nova-manage", "db", "sync", "--local_cell"), each_cell=True),
     ),
+    sync_preload=("nova.db.migration", "nova.db.main.api", "nova.db.api.api"),
     online=(
         Tool(
             argv=("nova-manage", "db", "online_data_migrations"),

@@ -2,6 +2,7 @@
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
 from migrate.services.rest import Allowed, Kind, Rest
+from migrate.services.unit import Unit
 
 RECIPE = Recipe(
     project="placement",
@@ -14,7 +15,14 @@ RECIPE = Recipe(
         ),
     ),
     source_control_units=("placement-api",),
-    target_units=("placement-api",),
+    units=(
+        Unit(
+            name="placement-api",
+            port=8778,
+            module="placement.wsgi.api:application",
+            preload=("placement.deploy", "placement.handler"),
+        ),
+    ),
     configs=(Config(path="/etc/placement/placement.conf"),),
     namespaces=(
         *("placement.conf", "keystonemiddleware.auth_token", "oslo.log", "oslo.policy"),
@@ -85,6 +93,7 @@ RECIPE = Recipe(
         ),
     ),
     sync=(Tool(argv=("placement-manage", "db", "sync")),),
+    sync_preload=("placement.db.sqlalchemy.migration",),
     online=(Tool(argv=("placement-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("placement-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="placement", scripts="placement/db/sqlalchemy/alembic/versions"),),

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 from importlib import resources
 
-import yaml
-
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import StepError
 from migrate.onhost import call
+from migrate.services import units
 
 PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()
-MODULES: dict[str, list[str]] = yaml.safe_load(
-    resources.files(__package__).joinpath("preload.yaml").read_text()
-)
+MODULES = {one.name: list(one.preload) for one in units() if one.preload is not None}
 SECONDS = 300.0
 
 
 def waiting(context: Context, host: Host) -> set[str]:
     """The units that wait on *host*: they run, and have not begun."""
-    units = list(_users(context, host))
-    return set(units) - set(call(host, "waiting.unready", units))
+    named = list(_users(context, host))
+    return set(named) - set(call(host, "waiting.unready", named))
 
 
 def held(context: Context, host: Host) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 from infra.controller import PARTS, Place, differing, packages, services, venv
 from infra.controller.daemons import CACHE, DATABASE
 from migrate.errors import SettingsError
+from migrate.services import units
 
 PLACE = Place(release="2026.1", address="10.0.0.12", virtual_ips=("10.0.0.10",))
 
@@ -31,7 +32,7 @@ def unit(name: str) -> ConfigParser:
 
 
 def test_no_two_services_share_a_port_and_all_listen_on_the_own_address() -> None:
-    apis = [one for one in services.services() if one.port]
+    apis = [one for one in units() if one.port]
     assert len({one.port for one in apis}) == len(apis) == 10
     for one in apis:
         assert f"http-socket = 10.0.0.12:{one.port}\n" in uwsgi(one.name)

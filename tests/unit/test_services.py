@@ -7,9 +7,6 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from infra.controller.accounts import table
-from infra.controller.services import services as made
-from infra.controller.units import SHIPPED
 from migrate import services
 from migrate.services import RECIPES, keystone
 from migrate.services.base import Recipe
@@ -24,25 +21,11 @@ def test_identity_comes_first() -> None:
     ]
 
 
-def test_every_unit_of_the_target_is_started_by_a_recipe_and_the_other_way_round() -> None:
-    control = {one.name for one in made() if one.plane == "control"}
-    data = {one.name for one in made() if one.plane == "data"}
-    assert {unit for recipe in RECIPES for unit in recipe.target_units} == control
-    assert {unit for recipe in RECIPES for unit in recipe.target_data_plane_units} == data
-
-
 def test_apis_answer_where_the_units_listen() -> None:
-    listening = {one.port for one in made() if one.port}
+    listening = {one.port for one in services.units() if one.port}
     proxied = {api.own for recipe in RECIPES for api in recipe.apis}
     assert listening <= proxied
     assert proxied - listening == {6080}  # the console proxy is no uwsgi program
-
-
-@BY_PROJECT
-def test_accounts_are_made_for_it(recipe: Recipe) -> None:
-    assert recipe.user in table()
-    units = {one.name: one.user for one in made()}
-    assert {units[unit] for unit in recipe.target_units} == {recipe.user}
 
 
 @BY_PROJECT
@@ -55,12 +38,17 @@ def test_its_data_agree(recipe: Recipe) -> None:
     assert recipe.cells or not any(tool.each_cell for tool in (*recipe.sync, *recipe.online))
     assert bool(recipe.sync) == bool(recipe.databases)
     assert not set(recipe.source_control_units) & set(recipe.source_data_plane_units)
-    assert {paste.removeprefix("/etc/") for paste in recipe.pastes} <= set(SHIPPED)
+    shipped = {f"/etc/{one.place}" for one in recipe.shipped}
+    assert set(recipe.pastes) <= shipped
+    assert set(recipe.alone) <= set(recipe.target_units)
+    assert recipe.target_units
 
 
 def test_no_unit_belongs_to_two() -> None:
     units = [unit for recipe in RECIPES for unit in recipe.source_control_units]
     assert len(units) == len(set(units))
+    made = [unit.name for unit in services.units()]
+    assert len(made) == len(set(made))
 
 
 def test_others_add_theirs_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
