@@ -11,6 +11,7 @@ from infra.controller import record
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError
+from migrate.services import RECIPES
 
 APT_SECONDS = 1800
 OPTIONS = (
@@ -83,7 +84,8 @@ FOLDERS = {
 def names() -> tuple[str, ...]:
     """The packages of a controller, sorted."""
     text = resources.files(__package__).joinpath("packages.yaml").read_text()
-    return tuple(sorted(name for group in yaml.safe_load(text).values() for name in group))
+    ours = {name for group in yaml.safe_load(text).values() for name in group}
+    return tuple(sorted(ours.union(*(one.packages for one in RECIPES))))
 
 
 class Packages:

@@ -21,10 +21,7 @@ NAME = "endpoints"
 PORTS = {kind: api.port for recipe in RECIPES for api in recipe.apis for kind in api.types}
 USUAL = {"http": 80, "https": 443}
 # by which type the programs of the target and the clients look a service up
-ASKED = {recipe.project: api.types[0] for recipe in RECIPES for api in recipe.apis[:1] if api.types}
-ASKED["cinder"] = "volumev3"  # nova, heat and cinderclient
-# nova looks cinder up by type, name and interface, which a site may have changed
-CINDER = "volumev3::publicURL"
+ASKED = {one.project: one.rest.asked_as or one.types[0] for one in RECIPES if one.rest}
 # what stands at the root of an API: a version, or the project in it
 ROOT = re.compile(r"^/?($|v\d[\d.]*(/|$)|[%$]|AUTH_)")
 
@@ -42,14 +39,15 @@ def run(context: Context) -> list[Finding]:
 
 def _asked(context: Context) -> Iterator[tuple[str, str]]:
     """Who asks for what: `("nova", "volumev3:cinderv3:publicURL")`."""
+    recipes = {recipe.project for recipe in context.recipes}
     for recipe in context.recipes:
         if recipe.project in ASKED:
             yield f"clients of {recipe.project}", f"{ASKED[recipe.project]}::public"
-    recipes = {recipe.project: recipe for recipe in context.recipes}
-    if {"nova", "cinder"} <= recipes.keys():
-        given = options.read(context.source.first, recipes["nova"], "nova-api")
-        if not given.get("cinder", "endpoint_template"):
-            yield "nova", given.get("cinder", "catalog_info", CINDER)
+        for one in recipe.lookups:
+            if one.of in recipes:
+                given = options.read(context.source.first, recipe, one.program)
+                if not given.get(one.section, one.url):
+                    yield recipe.project, given.get(one.section, one.option, one.default)
 
 
 def missing(

@@ -14,9 +14,9 @@ NAME = "release"
 VERSIONS = """
 import importlib.metadata, json, sys
 found = {}
-for name in json.loads(sys.argv[1]):
+for project, name in json.loads(sys.argv[1]).items():
     try:
-        found[name] = importlib.metadata.version(name)
+        found[project] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         pass
 print(json.dumps(found))
@@ -26,7 +26,7 @@ print(json.dumps(found))
 def run(context: Context) -> list[Finding]:
     """Hosts of another release, and computes too old for the target."""
     findings: list[Finding] = []
-    projects = [recipe.project for recipe in context.recipes]
+    projects = {one.project: one.distribution or one.project for one in context.recipes}
     for cloud, remedy in (
         (context.source, "Correct sidestep:source.release, or finish the upgrade under way there"),
         (context.target, "Run `pulumi up`: it installs the release that the stack file names"),
@@ -38,7 +38,8 @@ def run(context: Context) -> list[Finding]:
     for host, versions in zip(
         context.source.computes,
         everywhere(
-            lambda h: installed(h, context.source.release, ["nova"]), context.source.computes
+            lambda h: installed(h, context.source.release, {"nova": "nova"}),
+            context.source.computes,
         ),
         strict=True,
     ):
@@ -46,8 +47,11 @@ def run(context: Context) -> list[Finding]:
     return findings
 
 
-def installed(host: Host, release: str, projects: list[str]) -> dict[str, str]:
-    """Version by project, of the release's environment there, else of the system's packages."""
+def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, str]:
+    """Version by project, of the release's environment there, else of the system's packages.
+
+    *projects* are given with the name of their distribution.
+    """
     python = f"/opt/openstack/{release}/bin/python"
     if not host.exists(python):
         python = "/usr/bin/python3"

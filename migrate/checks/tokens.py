@@ -13,19 +13,9 @@ from migrate.cloud.api import Api, admin_at
 from migrate.engine.finding import Finding, Severity
 
 NAME = "tokens"
-# a volume is attached and moved by their calls of each other; which program makes them
-SENDERS = {"nova": "nova-api", "cinder": "cinder-volume"}
 LOGIN = "keystone_authtoken"
 CALLS = "service_user"
-ROLE = "service"
-
-# who asks for the role that vouches; each has a list of its own
-RECEIVERS = {
-    "nova": "nova-api",
-    "cinder": "cinder-api",
-    "glance": "glance-api",
-    "neutron": "neutron-server",
-}
+ROLE = "service"  # the role that vouches; each receiver has a list of its own
 
 Told = tuple[Severity, str, str]
 
@@ -46,10 +36,11 @@ def run(context: Context) -> list[Finding]:
     """Users of services without the role, and services that send no token of their own."""
     host = context.source.first
     recipes = {recipe.project: recipe for recipe in context.recipes}
-    senders = {one: program for one, program in SENDERS.items() if one in recipes}
+    senders = {name: one.vouches.sends for name, one in recipes.items() if one.vouches.sends}
     if not senders:
         return []
-    receivers = {one: program for one, program in RECEIVERS.items() if one in recipes}
+    receivers = {name: one.vouches.receives for name, one in recipes.items()}
+    receivers = {name: program for name, program in receivers.items() if program}
     said = {
         one: options.read(host, recipes[one[0]], one[1])
         for one in {*senders.items(), *receivers.items()}
@@ -62,15 +53,15 @@ def run(context: Context) -> list[Finding]:
     found = []
     for project, program in senders.items():
         given = said[project, program]
-        told = list(judge(project, given))
+        told = list(judge(project, given, must=recipes[project].vouches.must))
         if api:
             told += _roles(api, project, given, wanted)
         found += [Finding(NAME, *one, host.name) for one in dict.fromkeys(told)]
     return found
 
 
-def judge(project: str, given: Options) -> Iterator[Told]:
-    """Whether *project* is told to send service tokens."""
+def judge(project: str, given: Options, *, must: bool) -> Iterator[Told]:
+    """Whether *project* is told to send service tokens, which it *must*."""
     if given.get(CALLS, "send_service_user_token", "false").lower() not in (
         "true",
         "1",
@@ -78,7 +69,7 @@ def judge(project: str, given: Options) -> Iterator[Told]:
         "on",
     ):
         yield (
-            Severity.ERROR if project == "nova" else Severity.WARNING,
+            Severity.ERROR if must else Severity.WARNING,
             f"{project} sends no service tokens, without which volumes cannot be detached and "
             "servers not moved",
             f"Set send_service_user_token = true and the login of {project} in [{CALLS}]",

@@ -14,11 +14,12 @@ from itertools import pairwise
 import yaml
 
 from migrate.errors import PreconditionError
+from migrate.services import chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One series. `horizon` is its first and last (major, minor)."""
+    """One series; which versions are of it, the recipes say."""
 
     id: str  # "2025.1"
     name: str  # "epoxy"
@@ -26,23 +27,13 @@ class Release:
     compute_rpc: str | None  # what `name` means as nova's [upgrade_levels] compute
     oldest_compute: str | None  # name of the oldest release whose nova-compute it accepts
     compute_level: int | None  # nova's SERVICE_VERSION, which its computes' records have
-    majors: dict[str, int]
-    horizon: tuple[tuple[int, int], tuple[int, int]]
 
 
 @cache
 def known() -> tuple[Release, ...]:
     """All releases, oldest first."""
     document = yaml.safe_load(files(__package__).joinpath("releases.yaml").read_text())
-
-    def minor(text: str) -> tuple[int, int]:
-        major, _, rest = text.partition(".")
-        return int(major), int(rest)
-
-    return tuple(
-        Release(**{**row, "horizon": (minor(row["horizon"][0]), minor(row["horizon"][1]))})
-        for row in document["releases"]
-    )
+    return tuple(Release(**row) for row in document["releases"])
 
 
 def release(id_: str) -> Release:
@@ -105,12 +96,17 @@ def of_version(project: str, version: str) -> str | None:
     """
     numbers = version.rpartition(":")[2].split(".")
     try:
-        major, minor = int(numbers[0]), int("".join(filter(str.isdigit, numbers[1][:2])))
+        found = int(numbers[0]), int("".join(filter(str.isdigit, numbers[1][:2])))
     except (ValueError, IndexError):
         return None
-    for one in known():
-        if project == "horizon" and one.horizon[0] <= (major, minor) <= one.horizon[1]:
-            return one.id
-        if one.majors.get(project) == major:
-            return one.id
+    spans = {release: span for one in chosen((project,)) for release, span in one.versions.items()}
+    for release, span in spans.items():
+        first, _, last = span.partition("-")
+        least, most = _parts(first), _parts(last or first)
+        if least <= found[: len(least)] <= most:
+            return release
     return None
+
+
+def _parts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))

@@ -178,7 +178,7 @@ def _written(context: Context) -> Iterator[tuple[str, str]]:
     for index, host in enumerate(context.target.controllers):
         given = project.once(context, f"given {host.name}", partial(_given, host))
         for recipe in context.recipes:
-            if recipe.configs and not any(config.kind == "django" for config in recipe.configs):
+            if recipe.configs and not recipe.dashboard:
                 texts = project.wanted(context, recipe, index)[1].files
                 values = Values(dict(sorted(texts.items())), given)
                 for option in values:

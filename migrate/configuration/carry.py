@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context
-from migrate.configuration import broker, files, project, rules, volumes
+from migrate.configuration import broker, files, project, volumes
 from migrate.configuration.translate import CHECK
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
@@ -25,8 +25,7 @@ def findings(context: Context) -> list[Finding]:
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
         told = list(pool.map(lambda one: _told(context, *one), asked))
-    path = rules.backend_host()[0]
-    texts = [files for _, files in told if path in files]
+    texts = [files for _, files in told if volumes.HOSTS.file in files]
     return [
         *(finding for one, _ in told for finding in one),
         *volumes.findings(context, texts),

@@ -34,7 +34,7 @@ _locks: dict[str, threading.Lock] = {}
 def wanted(context: Context, recipe: Recipe, index: int) -> tuple[list[File], Translation]:
     """The files of *recipe* for target controller *index*, and what translating them told."""
     source = addresses.counterpart(context, index)
-    if any(config.kind == "django" for config in recipe.configs):
+    if recipe.dashboard:
         return _dashboard(context, index)
     texts = files.read(source, [config.path for config in recipe.configs])
     translation = translate(texts, aids(context, recipe, index))
@@ -78,14 +78,14 @@ def aids(context: Context, recipe: Recipe, index: int) -> Aids:
             ),
         ),
         mapping=where,
-        rules=rules.of(recipe.project, values, context.target.release),
+        rules=rules.of(recipe, values, context.target.release),
     )
 
 
 def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
     """What translating *recipe* and the target's validators have to say; and the texts."""
     made, translation = wanted(context, recipe, index)
-    if any(config.kind == "django" for config in recipe.configs):
+    if recipe.dashboard:
         return [*translation.findings, *_judged(context, index, made)], translation.files
     target, by = context.target.controllers[index], aids(context, recipe, index)
     said = validate.ask(target, context.venv, by.options, by.rules, translation.files)

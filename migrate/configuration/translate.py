@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration.options import Options
-from migrate.configuration.rules import Rules
 from migrate.engine.finding import Finding, Severity
+from migrate.services.rules import Rules
 
 CHECK = "configuration"
 ROOTWRAP = re.compile(r"(?<![\w/.-])(?:/usr(?:/local)?/bin/)?([a-z]+-rootwrap(?:-daemon)?)(?=\s|$)")
@@ -189,13 +189,13 @@ class _File:
     def _backend_hosts(self) -> list[tuple[str, str, str]]:
         """What keeps the source's name in the volumes' host: (section, option, value)."""
         rule = self.aids.rules.backend_host
-        if rule is None or rule[0] != self.path:
+        if rule is None or rule.file != self.path:
             return []
-        _, listing, option, fallback = rule
-        name = self.together.get("DEFAULT", fallback) or self.aids.hostname
-        listed = (self.together.get("DEFAULT", listing) or "").split(",")
+        name = self.together.get("DEFAULT", rule.fallback) or self.aids.hostname
+        listed = (self.together.get("DEFAULT", rule.listed) or "").split(",")
         sections = [part.strip() for part in listed if part.strip()]
-        return [(s, option, name) for s in sections if self.together.get(s.lower(), option) is None]
+        unsaid = [s for s in sections if self.together.get(s.lower(), rule.option) is None]
+        return [(section, rule.option, name) for section in unsaid]
 
 
 def together_with(path: str, files: Map[str, str]) -> Ini:
@@ -208,7 +208,7 @@ def together_with(path: str, files: Map[str, str]) -> Ini:
 def plugins(ini: Ini, options: Options, rules: Rules) -> dict[str, str]:
     """Groups of *ini* that take an authentication plugin's options, each with its plugin's name."""
     groups = {group for group, names in options.known.items() if "auth_type" in names}
-    groups |= rules.auth_groups
+    groups |= set(rules.auth_groups)
     groups |= {o.value.lower() for o in ini.options() if o.name == "auth_section"}
     return {
         group: ini.get(group, "auth_type") or ini.get(group, "auth_plugin") or "password"

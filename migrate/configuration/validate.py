@@ -9,9 +9,9 @@ from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration import validators
 from migrate.configuration.options import Options
-from migrate.configuration.rules import Rules
 from migrate.configuration.translate import CHECK, Translation, plugins, together_with
 from migrate.engine.finding import Finding, Severity
+from migrate.services.rules import Rules
 
 OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 
 from migrate.cloud import Context
 from migrate.cloud.ini import Ini
-from migrate.configuration import rules
 from migrate.configuration.translate import CHECK, together_with
 from migrate.database import connection
 from migrate.database.places import places
 from migrate.engine.finding import Finding, Severity
+from migrate.services import cinder
 
 PROJECT = "cinder"
+assert cinder.RECIPE.rules.backend_host
+HOSTS = cinder.RECIPE.rules.backend_host
 USED = "SELECT host, count(*) FROM {volumes} WHERE NOT deleted AND host IS NOT NULL GROUP BY host"
 
 
@@ -31,8 +33,7 @@ def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Findi
 
 def unserved(used: dict[str, int], files: Iterable[Mapping[str, str]]) -> list[Finding]:
     """*used* counts volumes by their `host`: `ctl-old@nfs1#pool`."""
-    main = rules.backend_host()[0]
-    served = {host for texts in files for host in _hosts(together_with(main, texts))}
+    served = {host for texts in files for host in _hosts(together_with(HOSTS.file, texts))}
     counted: dict[str, int] = {}
     for host, count in used.items():
         backend = host.partition("#")[0]
@@ -52,7 +53,6 @@ def unserved(used: dict[str, int], files: Iterable[Mapping[str, str]]) -> list[F
 
 
 def _hosts(ini: Ini) -> list[str]:
-    _, listing, option, _ = rules.backend_host()
-    listed = (ini.get("DEFAULT", listing) or "").split(",")
+    listed = (ini.get("DEFAULT", HOSTS.listed) or "").split(",")
     names = [part.strip() for part in listed if part.strip()]
-    return [f"{ini.get(name.lower(), option)}@{name}" for name in names]
+    return [f"{ini.get(name.lower(), HOSTS.option)}@{name}" for name in names]

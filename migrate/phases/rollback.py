@@ -97,7 +97,7 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
         now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
         accepted = policy.accepted_at(context)
         snapshots = traces.passing_snapshots(context, released)
-        stacks = traces.stacks(context, released)
+        unlisted = traces.unlisted(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
         said = " ".join(str(error).split())
         why = f"the target cannot be asked what was written on it: {said}"
@@ -109,7 +109,7 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
         released=released,
         accepted=accepted,
         traces=snapshots,
-        stacks=stacks,
+        unlisted=unlisted,
     )
     return _kept(session, found)
 

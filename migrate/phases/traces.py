@@ -15,11 +15,6 @@ SNAPSHOTS = (
     "SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
     "WHERE created_at >= %s AND deleted"
 )
-# heat's API shows even the administrator only their own project's; a nested one belongs to another
-STACKS = (
-    "SELECT id, name, tenant, action, status, created_at, updated_at, deleted_at FROM {table} "
-    "WHERE owner_id IS NULL AND (created_at >= %s OR updated_at >= %s OR deleted_at >= %s)"
-)
 
 
 def passing_snapshots(context: Context, released: float) -> list[dict[str, str]]:
@@ -29,12 +24,17 @@ def passing_snapshots(context: Context, released: float) -> list[dict[str, str]]
     return [{"id": str(i), "name": str(n), "volume_id": str(v)} for i, n, v in rows]
 
 
-def stacks(context: Context, released: float) -> list[dict[str, Any]]:
-    """Stacks of every project that were made, changed or deleted since *released*."""
+def unlisted(context: Context, released: float) -> dict[str, list[dict[str, Any]]]:
+    """By type, what was made, changed or deleted since *released* and is listed to nobody else."""
     since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
-    names = ("id", "name", "tenant", "action", "status", "created_at", "updated_at", "deleted_at")
-    found = _rows(context, "heat", "stack", STACKS, since, since, since)
-    return [dict(zip(names, map(_plain, row), strict=True)) for row in found]
+    found = {}
+    for recipe in context.recipes:
+        if one := recipe.unlisted:
+            rows = _rows(context, recipe.project, one.table, one.changed, since, since, since)
+            found[one.type] = [
+                dict(zip(one.columns, map(_plain, row), strict=True)) for row in rows
+            ]
+    return found
 
 
 def _rows(

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from migrate.services.records import OnlineMigration, Question, Unlisted
 from migrate.services.rest import Rest
+from migrate.services.rules import Rules
 from migrate.services.unit import Shipped, Unit
 
 
@@ -98,6 +100,33 @@ class Config:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vouches:
+    """By which program's files a service tells that it sends tokens of its own, and asks for them.
+
+    Volumes are attached and moved by calls of services to each other.
+    """
+
+    sends: str = ""
+    receives: str = ""
+    must: bool = False  # it is an error when it sends none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """How a program finds another service in the catalogue, which its files may say otherwise.
+
+    `option` of `section` gives type, name and interface, unless `url` there gives a URL.
+    """
+
+    of: str  # the other project
+    program: str
+    section: str
+    url: str
+    option: str
+    default: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one OpenStack project moves from a release to the next.
 
@@ -108,6 +137,9 @@ class Recipe:
     """
 
     project: str  # "nova"
+    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By release the major that its versions begin with, or the first and last major.minor."""
+    distribution: str = ""  # Python's name of it, where that is not the project's
     user: str  # the account that owns its files and runs its tools
     user_id: int | None = None  # Debian's own number, where files are shared with other hosts
     state_folders: tuple[str, ...] = ()  # below /var/lib/<user>, which is made anyway
@@ -141,10 +173,22 @@ class Recipe:
     online: tuple[Tool, ...] = ()
     status_check: Tool | None = None
     heads: tuple[Heads, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    questions: tuple[Question, ...] = ()
+    online_left: tuple[OnlineMigration, ...] = ()
+    unlisted: Unlisted | None = None
+    vouches: Vouches = field(default_factory=Vouches)
+    lookups: tuple[Lookup, ...] = ()
+    packages: tuple[str, ...] = ()  # Debian's, of what its programs call
 
     def units_of(self, *, first: bool) -> tuple[str, ...]:
         """What starts on a controller of the target, the first or another."""
         return tuple(unit for unit in self.target_units if first or unit not in self.alone)
+
+    @property
+    def dashboard(self) -> bool:
+        """Whether its settings are Django's."""
+        return any(config.kind == "django" for config in self.configs)
 
     @property
     def target_units(self) -> tuple[str, ...]:

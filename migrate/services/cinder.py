@@ -1,7 +1,9 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.records import HOUR, MANY, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
 # what is settled; anything else has somebody at work on it
@@ -16,6 +18,17 @@ ATTACHMENTS_SHOWN = "3.27"  # the first that lists attachments
 
 RECIPE = Recipe(
     project="cinder",
+    versions={
+        "2022.2": "21",
+        "2023.1": "22",
+        "2023.2": "23",
+        "2024.1": "24",
+        "2024.2": "25",
+        "2025.1": "26",
+        "2025.2": "27",
+        "2026.1": "28",
+        "2026.2": "29",
+    },
     user="cinder",
     user_id=64061,
     state_folders=("lock", "mnt"),
@@ -173,4 +186,69 @@ RECIPE = Recipe(
     online=(Tool(argv=("cinder-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("cinder-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="cinder", scripts="cinder/db/migrations/versions"),),
+    rules=Rules(
+        dynamic=(Groups(listed="enabled_backends", like="backend_defaults"),),
+        auth_groups=("service_user",),
+        identity=("backend_host", "host", "san_ip", "nas_host", "hitachi_rest_gateway"),
+        gone=(
+            Gone(
+                section="DEFAULT",
+                options=("osapi_volume_workers", "osapi_volume_listen", "osapi_volume_listen_port"),
+                remedy=UWSGI,
+            ),
+        ),
+        backend_host=BackendHost(
+            file="/etc/cinder/cinder.conf",
+            listed="enabled_backends",
+            option="backend_host",
+            fallback="host",
+        ),
+    ),
+    questions=(
+        Question(
+            database="cinder",
+            table="volumes",
+            where="deleted = 0 AND status IN ('attaching', 'detaching', 'creating', 'deleting', "
+            "'extending', 'uploading', 'downloading', 'retyping', 'backing-up') AND "
+            f"updated_at < {HOUR}",
+            told="volume(s) are in the middle of something for more than an hour: the drain "
+            "would wait in vain",
+            remedy="openstack volume set --state available, --attached or --detached, each",
+        ),
+        Question(
+            database="cinder",
+            table="volumes",
+            where="deleted <> 0",
+            told="deleted volumes were never purged: they are copied and compared too",
+            remedy="cinder-manage db purge 30",
+            warning=True,
+            least=MANY,
+        ),
+    ),
+    online_left=(
+        OnlineMigration(
+            name="service_uuids_online_data_migration",
+            database="cinder",
+            query="SELECT count(*) FROM volumes WHERE service_uuid IS NULL AND host IS NOT NULL "
+            "AND deleted = 0",
+        ),
+        OnlineMigration(
+            name="remove_temporary_admin_metadata_data_migration",
+            database="cinder",
+            query="SELECT count(*) FROM volume_admin_metadata WHERE `key` = 'temporary' AND "
+            "deleted = 0",
+        ),
+        OnlineMigration(
+            name="volume_use_quota_online_data_migration",
+            database="cinder",
+            query="SELECT count(*) FROM volumes WHERE use_quota IS NULL AND deleted = 0",
+        ),
+        OnlineMigration(
+            name="snapshot_use_quota_online_data_migration",
+            database="cinder",
+            query="SELECT count(*) FROM snapshots WHERE use_quota IS NULL AND deleted = 0",
+        ),
+    ),
+    vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
+    packages=("lsscsi", "qemu-utils"),
 )

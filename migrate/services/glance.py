@@ -1,13 +1,26 @@
 """Images; the files of a file store are moved by `migrate.storage.images`."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Rest
+from migrate.services.rules import UWSGI, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
 ADDRESSES = ("self", "schema", "file")  # they name the endpoint that was asked
 
 RECIPE = Recipe(
     project="glance",
+    versions={
+        "2022.2": "25",
+        "2023.1": "26",
+        "2023.2": "27",
+        "2024.1": "28",
+        "2024.2": "29",
+        "2025.1": "30",
+        "2025.2": "31",
+        "2026.1": "32",
+        "2026.2": "33",
+    },
     user="glance",
     user_id=64062,
     state_folders=("images",),
@@ -123,4 +136,33 @@ RECIPE = Recipe(
     sync_preload=("glance.db.sqlalchemy.api", "glance.db.migration"),
     status_check=Tool(argv=("glance-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="glance", scripts="glance/db/sqlalchemy/alembic_migrations/versions"),),
+    rules=Rules(
+        dynamic=(
+            Groups(
+                listed="enabled_backends",
+                like="glance_store",
+                always=("os_glance_tasks_store", "os_glance_staging_store"),
+            ),
+        ),
+        gone=(
+            Gone(
+                section="DEFAULT",
+                options=("bind_host", "bind_port", "workers", "backlog", "tcp_keepidle"),
+                remedy=UWSGI,
+            ),
+        ),
+    ),
+    questions=(
+        Question(
+            database="glance",
+            table="images",
+            where="deleted <> 0",
+            told="deleted images were never purged: they are copied and compared too",
+            remedy="glance-manage db purge --age_in_days 30, then glance-manage db "
+            "purge_images_table",
+            warning=True,
+            least=MANY,
+        ),
+    ),
+    vouches=Vouches(receives="glance-api"),
 )

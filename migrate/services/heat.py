@@ -1,11 +1,25 @@
 """Orchestration: stacks."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.records import MANY, Question, Unlisted
 from migrate.services.rest import Busy, Kind, Rest, Workers
+from migrate.services.rules import UWSGI, Gone, Rules
 from migrate.services.unit import Shipped, Unit
 
 RECIPE = Recipe(
     project="heat",
+    distribution="openstack-heat",
+    versions={
+        "2022.2": "19",
+        "2023.1": "20",
+        "2023.2": "21",
+        "2024.1": "22",
+        "2024.2": "23",
+        "2025.1": "24",
+        "2025.2": "25",
+        "2026.1": "26",
+        "2026.2": "27",
+    },
     user="heat",
     databases=(DatabaseUrl(name="heat", path="/etc/heat/heat.conf", section="database"),),
     source_control_units=("heat-api", "heat-api-cfn", "heat-engine"),
@@ -86,4 +100,37 @@ RECIPE = Recipe(
     sync_preload=("heat.db.migration", "heat.db.api"),
     status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="heat", scripts="heat/db/migrations/versions"),),
+    rules=Rules(
+        auth_groups=("trustee",),
+        own_host=True,
+        gone=(
+            Gone(section="heat_api", options=("*",), remedy=UWSGI),
+            Gone(section="heat_api_cfn", options=("*",), remedy=UWSGI),
+        ),
+    ),
+    questions=(
+        Question(
+            database="heat",
+            table="stack",
+            where="deleted_at IS NOT NULL",
+            told="deleted stacks were never purged: they are copied and compared too",
+            remedy="heat-manage purge_deleted 30",
+            warning=True,
+            least=MANY,
+        ),
+    ),
+    unlisted=Unlisted(
+        type="stack",
+        table="stack",
+        moving="SELECT id, name, CONCAT(action, '_', status) FROM {table} WHERE status = "
+        "'IN_PROGRESS' AND deleted_at IS NULL",
+        columns=(
+            *("id", "name", "tenant", "action", "status"),
+            *("created_at", "updated_at", "deleted_at"),
+        ),
+        # a nested one belongs to another
+        changed="SELECT id, name, tenant, action, status, created_at, updated_at, deleted_at "
+        "FROM {table} WHERE owner_id IS NULL AND "
+        "(created_at >= %s OR updated_at >= %s OR deleted_at >= %s)",
+    ),
 )

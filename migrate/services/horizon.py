@@ -5,6 +5,17 @@ from migrate.services.unit import Unit
 
 RECIPE = Recipe(
     project="horizon",
+    versions={
+        "2022.2": "22.2-23.0",
+        "2023.1": "23.1-23.1",
+        "2023.2": "23.2-23.3",
+        "2024.1": "23.4-24.0",
+        "2024.2": "25.0-25.1",
+        "2025.1": "25.2-25.3",
+        "2025.2": "25.4-25.5",
+        "2026.1": "25.6-25.7",
+        "2026.2": "26.0-27.0",
+    },
     user="horizon",
     source_control_units=("apache2",),
     succeeded_units=("apache2",),

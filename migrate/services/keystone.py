@@ -1,11 +1,23 @@
 """Identity: tokens are valid on either side because the fernet keys are carried."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.records import Question
 from migrate.services.rest import Kind, Rest
 from migrate.services.unit import Unit
 
 RECIPE = Recipe(
     project="keystone",
+    versions={
+        "2022.2": "22",
+        "2023.1": "23",
+        "2023.2": "24",
+        "2024.1": "25",
+        "2024.2": "26",
+        "2025.1": "27",
+        "2025.2": "28",
+        "2026.1": "29",
+        "2026.2": "30",
+    },
     user="keystone",
     databases=(
         DatabaseUrl(name="keystone", path="/etc/keystone/keystone.conf", section="database"),
@@ -96,4 +108,29 @@ RECIPE = Recipe(
     sync_preload=("keystone.common.sql.upgrades", "keystone.common.sql.core", "keystone.server"),
     status_check=Tool(argv=("keystone-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="keystone", scripts="keystone/common/sql/migrations/versions"),),
+    questions=(
+        Question(
+            database="keystone",
+            table="application_credential",
+            where="NOT EXISTS (SELECT 1 FROM {d}.user u WHERE u.id = {t}.user_id) OR (project_id "
+            "IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {d}.project p WHERE p.id = "
+            "{t}.project_id)) OR NOT EXISTS (SELECT 1 FROM {d}.application_credential_role "
+            "r WHERE r.application_credential_id = {t}.internal_id)",
+            told="application credential(s) are of a user or project that is not there, or have "
+            "no role: they work on neither side",
+            remedy="Delete them (`openstack application credential delete`)",
+            warning=True,
+        ),
+        Question(
+            database="keystone",
+            table="trust",
+            where="deleted_at IS NULL AND ((project_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+            "{d}.project p WHERE p.id = {t}.project_id)) OR NOT EXISTS (SELECT 1 FROM "
+            "{d}.trust_role r WHERE r.trust_id = {t}.id))",
+            told="trust(s) are of a project that is not there, or have no role: stacks that use "
+            "them fail on either side",
+            remedy="Update those stacks, so that they make another, or delete the trust",
+            warning=True,
+        ),
+    ),
 )

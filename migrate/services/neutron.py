@@ -1,7 +1,8 @@
 """Networks. Its agents carry tenants' traffic: they stay up while everything else is fenced."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.rest import Allowed, Kind, Rest, Workers
+from migrate.services.rules import Rules, Setting
 from migrate.services.unit import Shipped, Unit
 
 CONF = "/etc/neutron/neutron.conf"
@@ -14,6 +15,17 @@ L3 = "neutron.services.l3_router.l3_router_plugin"
 
 RECIPE = Recipe(
     project="neutron",
+    versions={
+        "2022.2": "21",
+        "2023.1": "22",
+        "2023.2": "23",
+        "2024.1": "24",
+        "2024.2": "25",
+        "2025.1": "26",
+        "2025.2": "27",
+        "2026.1": "28",
+        "2026.2": "29",
+    },
     user="neutron",
     databases=(DatabaseUrl(name="neutron", path=CONF, section="database"),),
     source_control_units=(
@@ -208,4 +220,19 @@ RECIPE = Recipe(
     sync_preload=("neutron.db.migration.models.head", "neutron.plugins.ml2.plugin"),
     status_check=Tool(argv=("neutron-status", *FILES, "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="neutron", scripts="neutron/db/migration/alembic_migrations/versions"),),
+    rules=Rules(
+        settings=(
+            Setting(
+                file="/etc/neutron/neutron.conf",
+                section="agent",
+                option="root_helper",
+                value="sudo {venv}/bin/neutron-rootwrap /etc/neutron/rootwrap.conf",
+                why="the rights in sudoers name the program in the release's folder",
+                source="infra/controller/units.py",
+            ),
+        ),
+        own_host=True,
+    ),
+    vouches=Vouches(receives="neutron-server"),
+    packages=("conntrack", "dnsmasq-base", "ipset", "iptables", "iputils-arping", "net-tools"),
 )

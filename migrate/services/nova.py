@@ -1,7 +1,19 @@
 """Servers: an API database, and one database a cell (cell0 holds what was never scheduled)."""
 
-from migrate.services.base import ApiPort, Cells, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import (
+    ApiPort,
+    Cells,
+    Config,
+    DatabaseUrl,
+    Heads,
+    Lookup,
+    Recipe,
+    Tool,
+    Vouches,
+)
+from migrate.services.records import HOUR, MANY, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.rules import UWSGI, Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
 
 CONF = "/etc/nova/nova.conf"
@@ -14,6 +26,17 @@ SERVERS = (
 
 RECIPE = Recipe(
     project="nova",
+    versions={
+        "2022.2": "26",
+        "2023.1": "27",
+        "2023.2": "28",
+        "2024.1": "29",
+        "2024.2": "30",
+        "2025.1": "31",
+        "2025.2": "32",
+        "2026.1": "33",
+        "2026.2": "34",
+    },
     user="nova",
     user_id=64060,
     state_folders=("tmp", "instances"),
@@ -211,5 +234,134 @@ RECIPE = Recipe(
     heads=(
         Heads(database="nova_api", scripts="nova/db/api/migrations/versions"),
         Heads(database="nova", scripts="nova/db/main/migrations/versions", each_cell=True),
+    ),
+    rules=Rules(
+        settings=(
+            Setting(
+                file="/etc/nova/nova.conf",
+                section="upgrade_levels",
+                option="compute",
+                value="{compute_alias}",
+                why="computes stay on the source's release; without a cap they never hear of "
+                "plugged ports",
+                source="measured in the lab, builds hang 120 s; nova/compute/rpcapi.py names the "
+                "aliases",
+            ),
+            Setting(
+                file="/etc/nova/nova.conf",
+                section="DEFAULT",
+                option="graceful_shutdown_timeout",
+                value="5",
+                why="a stop would wait 60 s for calls that end by themselves",
+                source="measured in the lab, 20-40 s to stop scheduler and conductor",
+            ),
+            Setting(
+                file="/etc/nova/nova.conf",
+                section="DEFAULT",
+                option="manager_shutdown_timeout",
+                value="4",
+                why="new in 2026.1, waits 160 s at a stop; must be less than "
+                "graceful_shutdown_timeout",
+                source="measured in the lab",
+                release="2026.1",
+            ),
+        ),
+        own_host=True,
+        gone=(
+            Gone(
+                section="DEFAULT",
+                options=(
+                    "osapi_compute_workers",
+                    "metadata_workers",
+                    "enabled_apis",
+                    "enabled_ssl_apis",
+                    "osapi_compute_listen",
+                    "osapi_compute_listen_port",
+                    "metadata_listen",
+                    "metadata_listen_port",
+                ),
+                remedy=UWSGI,
+            ),
+            Gone(
+                section="wsgi",
+                options=(
+                    "wsgi_log_format",
+                    "ssl_ca_file",
+                    "ssl_cert_file",
+                    "ssl_key_file",
+                    "tcp_keepidle",
+                    "default_pool_size",
+                    "max_header_line",
+                    "keep_alive",
+                    "client_socket_timeout",
+                ),
+                remedy=UWSGI,
+            ),
+        ),
+    ),
+    questions=(
+        Question(
+            database="nova",
+            table="instances",
+            where=f"deleted = 0 AND task_state IS NOT NULL AND updated_at < {HOUR}",
+            told="server(s) are in the middle of a task for more than an hour: the drain would "
+            "wait in vain",
+            remedy="openstack server set --state error, or --state active, each",
+        ),
+        Question(
+            database="nova",
+            table="instances",
+            where="deleted <> 0",
+            told="deleted servers were never archived: they are copied and compared too",
+            remedy="nova-manage db archive_deleted_rows --all-cells --until-complete --purge",
+            warning=True,
+            least=MANY,
+        ),
+    ),
+    online_left=(
+        OnlineMigration(
+            name="populate_instance_compute_id",
+            database="nova",
+            query="SELECT count(*) FROM instances i JOIN compute_nodes c ON c.host = i.host AND "
+            "c.hypervisor_hostname = i.node AND c.deleted = 0 WHERE i.compute_id IS NULL "
+            "AND i.deleted = 0",
+        ),
+        OnlineMigration(
+            name="populate_dev_uuids",
+            database="nova",
+            query="SELECT count(*) FROM pci_devices WHERE uuid IS NULL AND deleted = 0",
+        ),
+        OnlineMigration(
+            name="populate_uuids",
+            database="nova",
+            query="SELECT count(*) FROM block_device_mapping WHERE uuid IS NULL AND deleted = 0",
+        ),
+        OnlineMigration(
+            name="migration_migrate_to_uuid",
+            database="nova",
+            query="SELECT count(*) FROM migrations WHERE uuid IS NULL AND deleted = 0",
+        ),
+        OnlineMigration(
+            name="populate_queued_for_delete",
+            database="nova_api",
+            query="SELECT count(*) FROM instance_mappings WHERE queued_for_delete IS NULL",
+        ),
+        OnlineMigration(
+            name="populate_user_id",
+            database="nova_api",
+            query="SELECT count(*) FROM instance_mappings WHERE user_id IS NULL",
+        ),
+    ),
+    vouches=Vouches(sends="nova-api", receives="nova-api", must=True),
+    packages=("genisoimage", "novnc"),
+    lookups=(
+        Lookup(
+            of="cinder",
+            program="nova-api",
+            section="cinder",
+            url="endpoint_template",
+            option="catalog_info",
+            default="volumev3::publicURL",
+        ),
     ),
 )

@@ -1,11 +1,24 @@
 """Placement: what the hosts have, and who uses it."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.records import OnlineMigration
 from migrate.services.rest import Allowed, Kind, Rest
 from migrate.services.unit import Unit
 
 RECIPE = Recipe(
     project="placement",
+    distribution="openstack-placement",
+    versions={
+        "2022.2": "8",
+        "2023.1": "9",
+        "2023.2": "10",
+        "2024.1": "11",
+        "2024.2": "12",
+        "2025.1": "13",
+        "2025.2": "14",
+        "2026.1": "15",
+        "2026.2": "16",
+    },
     user="placement",
     databases=(
         DatabaseUrl(
@@ -97,4 +110,17 @@ RECIPE = Recipe(
     online=(Tool(argv=("placement-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("placement-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="placement", scripts="placement/db/sqlalchemy/alembic/versions"),),
+    online_left=(
+        OnlineMigration(
+            name="create_incomplete_consumers",
+            database="placement",
+            query="SELECT count(DISTINCT a.consumer_id) FROM allocations a LEFT JOIN consumers c "
+            "ON c.uuid = a.consumer_id WHERE c.id IS NULL",
+        ),
+        OnlineMigration(
+            name="set_root_provider_ids",
+            database="placement",
+            query="SELECT count(*) FROM resource_providers WHERE root_provider_id IS NULL",
+        ),
+    ),
 )

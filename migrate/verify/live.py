@@ -177,7 +177,7 @@ def _tokens(context: Context, result: Verification) -> None:
 
 
 def _dashboard(context: Context, result: Verification) -> None:
-    ports = [api for r in context.recipes if r.project == "horizon" for api in r.apis]
+    ports = [api for r in context.recipes if r.dashboard for api in r.apis]
     auth = views.connection(context).config.config["auth"]
     if not ports or "password" not in auth:
         result.document["dashboard"] = "not tried: no horizon, or no password to log in with"

@@ -22,7 +22,7 @@ project "" is the cloud's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -102,13 +102,13 @@ def find(
     released: float,
     accepted: float = 0.0,
     traces: Iterable[dict[str, str]] = (),
-    stacks: Iterable[dict[str, Any]] = (),
+    unlisted: Mapping[str, Iterable[dict[str, Any]]] | None = None,
 ) -> Losses:
     """What differs and is no consequence of the move itself, of another change, or of `verify`.
 
     *traces* are snapshots that were made and deleted again since, which no listing shows:
-    `[{"id": ..., "name": ..., "volume_id": ...}]`. *stacks* are heat's of all projects that changed
-    since, which its API lists to their own users only; see `phases/traces.py`.
+    `[{"id": ..., "name": ..., "volume_id": ...}]`. *unlisted* are, by type, what changed since of
+    all projects where the API lists only one's own, as heat's stacks; see `phases/traces.py`.
     """
     document = _document(stack, released, accepted)
     where = Projects(before, now)
@@ -128,15 +128,16 @@ def find(
             kept.update(_resource(one, before, now))
         if one.field:
             kept["fields"].append(one.field)
-    for one_ in _unlisted(stacks, before, now, released):
-        changes = grouped.setdefault(one_.pop("tenant"), {}).setdefault("stack", {})
-        changes[f"{one_.pop('change')} {one_['id']}"] = one_
+    for type_, rows in (unlisted or {}).items():
+        for one_ in _unlisted(type_, rows, before, now, released):
+            changes = grouped.setdefault(one_.pop("tenant"), {}).setdefault(type_, {})
+            changes[f"{one_.pop('change')} {one_['id']}"] = one_
     for project in sorted(grouped, key=lambda id_: (id_ == "", where.name(id_), id_)):
         types: dict[str, dict[str, list[dict[str, Any]]]] = {}
-        for type_, found in sorted(grouped[project].items()):
+        for kind_, found in sorted(grouped[project].items()):
             for key, one_ in sorted(found.items()):
                 change = key.partition(" ")[0]
-                types.setdefault(type_, {}).setdefault(change, []).append(one_)
+                types.setdefault(kind_, {}).setdefault(change, []).append(one_)
                 document["counts"][change] += 1
         document["projects"].append({"id": project, "name": where.name(project), "types": types})
     document["data"] = [
@@ -224,11 +225,11 @@ def _ours(before: Listing, now: Listing) -> set[str]:
 
 
 def _unlisted(
-    stacks: Iterable[dict[str, Any]], before: Listing, now: Listing, released: float
+    type_: str, rows: Iterable[dict[str, Any]], before: Listing, now: Listing, released: float
 ) -> Iterator[dict[str, Any]]:
-    """Stacks that no listing of the administrator shows, each with its project and change."""
-    listed = {*before.resources.get("stack", {}), *now.resources.get("stack", {})}
-    for one in stacks:
+    """Those that no listing of the administrator shows, each with its project and change."""
+    listed = {*before.resources.get(type_, {}), *now.resources.get(type_, {})}
+    for one in rows:
         made = (one["created_at"] or 0.0) >= released
         gone = one["deleted_at"] is not None
         if one["id"] in listed or (made and gone):

@@ -107,5 +107,5 @@ def test_scripts_that_are_not_installed_are_no_proof() -> None:
     ],
 )
 def test_service_tokens(text: str, told: list[Severity]) -> None:
-    found = [*tokens.judge("nova", options.parsed({"nova.conf": text}))]
+    found = [*tokens.judge("nova", options.parsed({"nova.conf": text}), must=True)]
     assert [one[0] for one in found] == told

@@ -334,7 +334,7 @@ def test_stacks_of_other_projects_are_found() -> None:
         row("listed", released + 1),
     ]
     listed = {"id": "listed", "stack_name": "listed", "project": "p1"}
-    result = found(listing(stack={}), listing(stack={"listed": listed}), stacks=rows)
+    result = found(listing(stack={}), listing(stack={"listed": listed}), unlisted={"stack": rows})
     assert result.counts == {"created": 2, "changed": 2, "deleted": 1, "data": 0}
     told = {change: [one["id"] for one in all_] for change, all_ in types(result)["stack"].items()}
     assert told == {

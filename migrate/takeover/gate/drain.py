@@ -37,28 +37,24 @@ def drain(context: Context) -> None:
 def in_flight_now(context: Context, api: Api) -> list[str]:
     """Operations in flight, a line each."""
     by_api = [str(one) for one in in_flight(api.connection, address=api.address)]
-    return sorted({*by_api, *_stacks(context)})
+    return sorted({*by_api, *_unlisted(context)})
 
 
-def _stacks(context: Context) -> list[str]:
-    """Stacks in progress of every project: heat's API shows even the administrator only his own.
+def _unlisted(context: Context) -> list[str]:
+    """Those of every project that an API shows even the administrator only of his own.
 
-    Read in the source's database: heat keeps them in `stack` with `action` and `status`.
+    Read in the source's databases.
     """
-    heat = tuple(recipe for recipe in context.recipes if recipe.project == "heat")
-    found: list[str] = []
-    for place in places(context.source.first, heat):
-        with connection.session(context.source.first) as link:
-            rows = connection.rows(
-                link,
-                f"SELECT id, name, action, status FROM {connection.quoted(place.name, 'stack')} "  # noqa: S608
-                "WHERE status = %s AND deleted_at IS NULL",
-                "IN_PROGRESS",
-            )
-        found += [
-            str(InFlight("stack", "", name, id_, f"{action}_{status}"))
-            for id_, name, action, status in rows
-        ]
+    source, found = context.source.first, list[str]()
+    for recipe in context.recipes:
+        if recipe.unlisted is None:
+            continue
+        with connection.session(source) as link:
+            for place in places(source, [recipe]):
+                table = connection.quoted(place.name, recipe.unlisted.table)
+                rows = connection.rows(link, recipe.unlisted.moving.format(table=table))
+                kind = recipe.unlisted.type
+                found += [str(InFlight(kind, "", name, id_, state)) for id_, name, state in rows]
     return found
 
 

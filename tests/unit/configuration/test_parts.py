@@ -13,7 +13,7 @@ from migrate.configuration import dashboard, paths, rules, volumes
 from migrate.configuration.broker import Account, accounts
 from migrate.engine.finding import Severity
 from migrate.onhost import dashboard as onhost
-from migrate.services import RECIPES
+from migrate.services import RECIPES, nova
 
 
 class Disk:
@@ -160,19 +160,17 @@ def test_the_targets_django_has_the_last_word() -> None:
 
 
 def test_rules_concern_files_that_recipes_translate() -> None:
-    translated = {config.path for recipe in RECIPES for config in recipe.configs}
-    projects = {recipe.project for recipe in RECIPES}
-    document = rules.document()
-    assert {row["file"] for row in document["settings"]} <= translated
-    assert document["backend_host"]["file"] in translated
-    for key in ("settings", "dynamic", "auth_groups", "identity", "gone"):
-        assert {row["project"] for row in document[key]} <= projects | {"*"}
-    assert all(row["why"] and row["source"] for row in document["settings"])
+    for recipe in RECIPES:
+        paths = {config.path for config in recipe.configs}
+        assert {one.file for one in recipe.rules.settings} <= paths
+        assert all(one.why and one.source for one in recipe.rules.settings)
+        if recipe.rules.backend_host:
+            assert recipe.rules.backend_host.file in paths
 
 
 def test_a_setting_waits_for_its_release() -> None:
     values = {"venv": "/v", "compute_alias": "caracal", "source_name": "c"}
-    named = {s.option for s in rules.of("nova", values, "2025.1").settings}
+    named = {s.option for s in rules.of(nova.RECIPE, values, "2025.1").settings}
     assert "compute" in named
     assert "manager_shutdown_timeout" not in named
 

@@ -10,6 +10,7 @@ from migrate.cloud.addresses import Mapping
 from migrate.configuration import rules
 from migrate.configuration.options import Options
 from migrate.configuration.translate import Aids, translate
+from migrate.services import chosen
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 VENV = "/opt/openstack/2026.1"
@@ -40,7 +41,7 @@ def aids(case: dict[str, Any]) -> Aids:
         options=options(case["options"], case),
         before=options(case.get("before", case["options"]), case),
         mapping=Mapping(ADDRESSES, NAMES, frozenset(case.get("lost", []))),
-        rules=rules.of(case["project"], values, "2026.1"),
+        rules=rules.of(chosen((case["project"],))[0], values, "2026.1"),
     )
 
 

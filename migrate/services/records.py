@@ -1,0 +1,52 @@
+"""What a service's database is asked before it is moved. Data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MANY = 10_000  # deleted rows that are worth to be removed before they are copied and compared
+HOUR = "UTC_TIMESTAMP() - INTERVAL 1 HOUR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Rows of *table* that match *where*: told by *told* from `least` on.
+
+    {d} is the database, {t} the table.
+    """
+
+    database: str  # its usual name
+    table: str
+    where: str
+    told: str
+    remedy: str
+    warning: bool = False  # no error
+    least: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnlineMigration:
+    """An online data migration, as a question that counts what it has still to do.
+
+    The tool itself writes even when nothing is left, so it is never run on the source.
+    """
+
+    name: str
+    database: str  # its usual name
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisted:
+    """Resources that the API lists to their own users only, read in the database instead.
+
+    `moving` gives id, name and state of those that somebody is at work on; `changed` those that
+    were made, changed or deleted since a time, given three times: `columns`, among them id, name,
+    tenant, created_at and deleted_at. In both {table} is the table.
+    """
+
+    type: str
+    table: str
+    moving: str
+    changed: str
+    columns: tuple[str, ...]
