@@ -54,7 +54,9 @@ def changing(api: Api, kind: Kind) -> list[InFlight]:
             return []
         raise
     return [
-        InFlight(kind.type, kind.project(row), row.get(kind.name) or "", row["id"], state)
+        InFlight(
+            kind.type, kind.project(row), row.get(kind.name) or "", kind.id.format(**row), state
+        )
         for row in rows
         if (state := kind.busy.told(row))
     ]

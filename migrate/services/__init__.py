@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
+from migrate.errors import SettingsError
 from migrate.services import (
     cinder,
     glance,
@@ -38,8 +39,22 @@ CORE = (
 def found() -> tuple[Recipe, ...]:
     """The core recipes, then those that installed packages add by entry points of `GROUP`."""
     known = {recipe.project for recipe in CORE}
-    others = [entry.load() for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
+    others = [_loaded(entry) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
     return (*CORE, *(recipe for recipe in others if recipe.project not in known))
+
+
+def _loaded(entry: EntryPoint) -> Recipe:
+    """What *entry* names; SettingsError where that is no recipe of this program."""
+    try:
+        loaded = entry.load()
+    except Exception as error:  # whatever somebody else's module can raise
+        raise SettingsError(
+            f"the recipe {entry.name} ({entry.value}) cannot be loaded: {error!r}; "
+            "mend or uninstall its package"
+        ) from error
+    if not isinstance(loaded, Recipe):
+        raise SettingsError(f"{entry.value} is no recipe; mend or uninstall its package")
+    return loaded
 
 
 RECIPES = found()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from migrate.services.backends import Backends
 from migrate.services.records import OnlineMigration, Question, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
@@ -179,6 +180,7 @@ class Recipe:
     unlisted: Unlisted | None = None
     vouches: Vouches = field(default_factory=Vouches)
     lookups: tuple[Lookup, ...] = ()
+    backends: Backends | None = None
     packages: tuple[str, ...] = ()  # Debian's, of what its programs call
 
     def units_of(self, *, first: bool) -> tuple[str, ...]:

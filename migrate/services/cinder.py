@@ -1,5 +1,8 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
+from collections.abc import Iterator
+
+from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import HOUR, MANY, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
@@ -15,6 +18,32 @@ VOLUMES = (
 ATTACHMENTS = ("attached", "reserved", "detached", "error_attaching", "error_detaching")
 SNAPSHOTS = ("available", "error", "error_deleting", "deleted")
 ATTACHMENTS_SHOWN = "3.27"  # the first that lists attachments
+
+NFS = "cinder.volume.drivers.nfs.NfsDriver"
+LVM = "cinder.volume.drivers.lvm.LVMVolumeDriver"  # what cinder takes where nothing is said
+SHARES = "/etc/cinder/nfs_shares"
+
+
+def _backends(given: Options) -> Iterator[Refusal]:
+    """Each of the enabled back ends."""
+    for name in given.listed("DEFAULT", "enabled_backends"):
+        common = given.get("backend_defaults", "volume_driver", LVM)
+        driver = given.get(name, "volume_driver", common)
+        shares = given.get(name, "nfs_shares_config", SHARES)
+        if driver != NFS:
+            yield Refusal(
+                message=f"cinder's back end {name} is of {driver}, whose volumes no code here "
+                "moves",
+                remedy=f"Retype its volumes to an NFS back end and take {name} out of "
+                "enabled_backends; only NFS shares that both sides mount are moved",
+            )
+        elif not given.get(name, "nas_host") and shares != SHARES:
+            yield Refusal(
+                message=f"cinder's back end {name} reads its shares from {shares}, which is not "
+                "carried",
+                remedy=f"Put them into {SHARES} and set nfs_shares_config to it",
+            )
+
 
 RECIPE = Recipe(
     project="cinder",
@@ -69,7 +98,7 @@ RECIPE = Recipe(
         *("oslo.service.wsgi", "oslo.versionedobjects", "osprofiler"),
     ),
     policy="cinder",
-    carried=("/etc/cinder/nfs_shares",),
+    carried=(SHARES,),
     pastes=("/etc/cinder/api-paste.ini",),
     shipped=(
         Shipped(path="cinder/api-paste.ini"),
@@ -251,4 +280,5 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),
+    backends=Backends(program="cinder-volume", judge=_backends),
 )

@@ -1,5 +1,8 @@
 """Images; the files of a file store are moved by `migrate.storage.images`."""
 
+from collections.abc import Iterator
+
+from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Rest
@@ -7,6 +10,35 @@ from migrate.services.rules import UWSGI, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
 ADDRESSES = ("self", "schema", "file")  # they name the endpoint that was asked
+
+FILES = ("file", "filesystem", "http")  # http keeps nothing
+SHARED = ("swift", "s3")  # both sides use the store, whose images are neither copied nor held
+
+
+def _stores(given: Options) -> Iterator[Refusal]:
+    """Each of the stores, named in the new way or in the old one."""
+    named = given.listed("DEFAULT", "enabled_backends")
+    stores = dict(one.partition(":")[::2] for one in named)
+    if not named:
+        stores = {one: one for one in given.listed("glance_store", "stores", "file, http")}
+        default = given.get("glance_store", "default_store", "file")
+        stores[default] = default
+    for name, written in stores.items():
+        kind = written.strip()
+        if kind in SHARED:
+            yield Refusal(
+                message=f"glance's store {name} is of kind {kind}: both sides use it, its images "
+                "are neither copied nor compared, and deleting one on the target deletes it",
+                remedy="Keep a copy of what must not be lost",
+                warning=True,
+            )
+        elif kind not in FILES:
+            yield Refusal(
+                message=f"glance's store {name} is of kind {kind or 'unknown'}, which no code here "
+                "moves",
+                remedy=f"Move its images to a file store and take {name} out of glance-api.conf",
+            )
+
 
 RECIPE = Recipe(
     project="glance",
@@ -165,4 +197,5 @@ RECIPE = Recipe(
         ),
     ),
     vouches=Vouches(receives="glance-api"),
+    backends=Backends(program="glance-api", judge=_stores),
 )

@@ -1,5 +1,8 @@
 """Networks. Its agents carry tenants' traffic: they stay up while everything else is fenced."""
 
+from collections.abc import Iterator
+
+from migrate.services.backends import Backends, Options, Plugins, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.rest import Allowed, Kind, Rest, Workers
 from migrate.services.rules import Rules, Setting
@@ -12,6 +15,27 @@ FILES = ("--config-file", CONF, "--config-file", f"{ML2}/ml2_conf.ini")
 BOTH = " ".join(FILES)
 MAIN = f"--config-file {CONF} --config-file"
 L3 = "neutron.services.l3_router.l3_router_plugin"
+
+DRIVERS = ("openvswitch", "l2population", "logger")
+CORE = ("ml2", "neutron.plugins.ml2.plugin.Ml2Plugin")
+
+
+def _drivers(given: Options) -> Iterator[Refusal]:
+    """The core plugin and the drivers below it."""
+    core = given.get("DEFAULT", "core_plugin", "ml2")
+    if core not in CORE:
+        yield Refusal(
+            message=f"neutron's core_plugin is {core}, which no code here moves",
+            remedy="Only ml2 is moved",
+        )
+    for name in given.listed("ml2", "mechanism_drivers"):
+        if name not in DRIVERS:
+            yield Refusal(
+                message=f"neutron's mechanism driver {name} is not moved",
+                remedy=f"Only {', '.join(DRIVERS[:2])} are; take {name} out once no port is bound "
+                "by it",
+            )
+
 
 RECIPE = Recipe(
     project="neutron",
@@ -235,4 +259,15 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(receives="neutron-server"),
     packages=("conntrack", "dnsmasq-base", "ipset", "iptables", "iputils-arping", "net-tools"),
+    backends=Backends(
+        program="neutron-server",
+        judge=_drivers,
+        plugins=(
+            Plugins(group="neutron.service_plugins", section="DEFAULT", option="service_plugins"),
+            Plugins(
+                group="neutron.ml2.extension_drivers", section="ml2", option="extension_drivers"
+            ),
+            Plugins(group="neutron.ml2.type_drivers", section="ml2", option="type_drivers"),
+        ),
+    ),
 )

@@ -1,0 +1,83 @@
+"""Secrets, as a distribution of their own would bring them to sidestep."""
+
+from collections.abc import Iterator
+
+from migrate.services.backends import Backends, Options, Refusal
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.records import OnlineMigration, Question
+from migrate.services.rest import Allowed, Busy, Kind, Rest, Workers
+from migrate.services.rules import Gone, Rules, Setting
+from migrate.services.unit import Shipped, Unit
+
+CONF = "/etc/barbican/barbican.conf"
+
+
+def judge(given: Options) -> Iterator[Refusal]:
+    for name in given.listed("secretstore", "enabled_secretstore_plugins", "store_crypto"):
+        if name != "store_crypto":
+            yield Refusal(message=f"store {name} is not moved", remedy="Move its secrets first")
+
+
+RECIPE = Recipe(
+    project="barbican",
+    user="barbican",
+    user_id=64099,
+    state_folders=("queue",),
+    versions={"2025.1": "20", "2026.1": "22"},
+    distribution="openstack-barbican",
+    lock={"2026.1": "openstack-barbican==22.0.0 \\\n    --hash=sha256:00\n"},
+    packages=("softhsm2",),
+    databases=(DatabaseUrl(name="barbican", path=CONF, section="database"),),
+    source_control_units=("barbican-api", "barbican-worker"),
+    units=(
+        Unit(
+            name="barbican-api",
+            port=9311,
+            module="barbican.wsgi.api:application",
+            preload=("barbican.api.app",),
+        ),
+        Unit(name="barbican-worker", command="barbican-worker --config-file " + CONF),
+    ),
+    shipped=(Shipped(path="barbican/barbican-api-paste.ini"),),
+    configs=(Config(path=CONF),),
+    keys=("/etc/barbican/kek",),
+    apis=(ApiPort(name="barbican", port=9311, types=("key-manager",)),),
+    rest=Rest(
+        service="key-manager",
+        version="/v1",
+        short="/secrets?limit=1",
+        turn=9,
+        kinds=(
+            Kind(
+                type="secret",
+                path="/secrets",
+                list="secrets",
+                id="{secret_ref}",
+                owner="creator_project",
+                busy=Busy(moving=("PENDING",)),
+                states=("status",),
+                data={"algorithm": "made anew"},
+                allowed=(Allowed(field="generation", reason="counts writes"),),
+            ),
+        ),
+        workers=Workers(path="/workers", list="workers", any_of="barbican-worker"),
+    ),
+    sync=(Tool(argv=("barbican-manage", "db", "upgrade")),),
+    sync_preload=("barbican.model.migration",),
+    online=(Tool(argv=("barbican-manage", "db", "online")),),
+    heads=(Heads(database="barbican", scripts="barbican/model/migration/alembic/versions"),),
+    rules=Rules(
+        settings=(
+            Setting(file=CONF, section="a", option="b", value="{venv}", why="so", source="here"),
+        ),
+        gone=(Gone(section="DEFAULT", options=("bind_port",), remedy="uwsgi listens"),),
+    ),
+    questions=(
+        Question(
+            database="barbican", table="secrets", where="deleted", told="dead", remedy="purge"
+        ),
+    ),
+    online_left=(OnlineMigration(name="kek", database="barbican", query="SELECT 0"),),
+    vouches=Vouches(receives="barbican-api"),
+    backends=Backends(program="barbican-api", judge=judge),
+)
