@@ -32,8 +32,7 @@ from migrate.cli.output import (
 )
 from migrate.cli.report import write_report
 from migrate.cli.terminal import TERMINAL
-from migrate.cloud import serving
-from migrate.cloud import stack as pulumi_stack
+from migrate.cloud import pulumi, serving
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Phase, Plan
 from migrate.errors import (
@@ -209,7 +208,7 @@ def cutover(
     readiness.require_path(context_of(stack))  # what asks no machine comes before all that does
     if execute:
         _require_word(stack, confirm)
-        pulumi_stack.require()
+        pulumi.require()
     with at_work(
         screen, stack, "cutover", changes=execute, runs=True, take_over=take_over
     ) as session:
@@ -334,7 +333,7 @@ def _require_word(stack: str, confirm: str) -> None:
 
 
 def _refuse_changes(stack: str) -> None:
-    if changes := pulumi_stack.changes(stack):
+    if changes := pulumi.changes(stack):
         raise PreconditionError(
             f"a preview shows changes ({', '.join(changes[:8])}): run `pulumi up` first"
         )

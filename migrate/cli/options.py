@@ -10,8 +10,7 @@ import click
 
 from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
-from migrate.cloud import host, settings
-from migrate.cloud import stack as pulumi_stack
+from migrate.cloud import host, pulumi, settings
 from migrate.errors import LockedError, MigrateError, PreconditionError, SettingsError
 from migrate.phases import status as now
 from migrate.phases.session import Session, opened
@@ -45,7 +44,7 @@ past = click.option(
 
 
 def stack_name(named: str) -> str:
-    return named or pulumi_stack.selected()
+    return named or pulumi.selected()
 
 
 def refuse_missing(stack: str) -> None:

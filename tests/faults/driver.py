@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.cli import commands, report
-from migrate.cloud import stack
+from migrate.cloud import pulumi
 from migrate.engine.journal import Journal, State
 from migrate.phases import session
 from migrate.phases.session import Session
@@ -66,7 +66,7 @@ def main() -> None:
     """The command line on the rig."""
     changed: Any = session
     command: Any = commands
-    stack.changes = lambda *_: []
+    pulumi.changes = lambda *_: []
     if os.environ.get(DIE_AT):
         changed.Journal = Mortal
         command.write_report = unreported

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from migrate.cloud import settings, stack
+from migrate.cloud import pulumi, settings
 from migrate.errors import PreconditionError
 from tests.lab.demo import STACK
 
@@ -17,7 +17,7 @@ def forget() -> None:
     stays. Safe when there is neither Pulumi nor a stack.
     """
     shutil.rmtree(settings.home(STACK), ignore_errors=True)
-    where = stack.environment()
+    where = pulumi.environment()
     if shutil.which("pulumi", path=where["PATH"]) is None:
         return
     ended = subprocess.run(

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.rig
 # the command line as it is, without the preview of a stack that the rig has not
 DRIVER = """
 from migrate.cli import commands
-from migrate.cloud import stack as pulumi_stack
-pulumi_stack.changes = lambda name: []
+from migrate.cloud import pulumi
+pulumi.changes = lambda name: []
 commands.main()
 """
 

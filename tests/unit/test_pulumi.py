@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate.cloud import stack
+from migrate.cloud import pulumi
 from migrate.errors import PreconditionError
 
 
@@ -27,6 +27,6 @@ def test_it_is_one_line(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(stack, "SECONDS", 1 if "sleep" in script else 60)
+    monkeypatch.setattr(pulumi, "SECONDS", 1 if "sleep" in script else 60)
     with pytest.raises(PreconditionError, match=told):
-        stack.changes("prod", tmp_path)
+        pulumi.changes("prod", tmp_path)
