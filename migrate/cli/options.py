@@ -1,34 +1,24 @@
-"""What the commands have in common: options, and a session that tells of its failure."""
+"""How a command is declared: its options, and where what it does stands.
+
+Neither this nor `commands.py` imports what moves a cloud: `--help`, completion and errors of usage
+cost no more than click.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import click
 
-from migrate.cli.output import Screen
-from migrate.cli.terminal import TERMINAL
-from migrate.cloud import host, pulumi, settings
-from migrate.errors import LockedError, MigrateError, PreconditionError, SettingsError
-from migrate.phases import status as now
-from migrate.phases.session import Session, opened
-from migrate.phases.signals import heard
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+Declared = Callable[[Callable[[], None]], click.Command]
 
-Command = Callable[..., Any]
-
-
-def shared(command: Command) -> Command:
-    """The options that every command has."""
-    command = click.option("--json", "as_json", is_flag=True, help="Answer as JSON on stdout.")(
-        command
-    )
-    return click.option(
-        "--stack", default="", help="The stack; default: the one selected in Pulumi."
-    )(command)
-
-
+COMMON: tuple[Option, ...] = (
+    click.option("--stack", default="", help="The stack; default: the one selected in Pulumi."),
+    click.option("--json", "as_json", is_flag=True, help="Answer as JSON on stdout."),
+)
 execute = click.option(
     "--execute", is_flag=True, help="Do it. Without this, show what would be done."
 )
@@ -43,40 +33,23 @@ past = click.option(
 )
 
 
-def stack_name(named: str) -> str:
-    return named or pulumi.selected()
+def command(group: click.Group, module: str, *options: Option) -> Declared:
+    """Declare a command of *group* by an empty function: its name and its docstring, the help.
 
-
-def refuse_missing(stack: str) -> None:
-    """SettingsError where a file that every host is reached with is missing."""
-    ssh = settings.load(stack).ssh
-    host.refuse_missing(ssh.key, ssh.known_hosts)
-
-
-@contextmanager
-def at_work(
-    screen: Screen, stack: str, command: str, *, changes: bool, runs: bool, take_over: bool
-) -> Iterator[Session]:
-    """A session for *command*; its failure is told with how things stand then.
-
-    With *runs* a signal is a request to the runner, otherwise it ends the command.
+    `run_<name>` of `migrate.cli.<module>` does it, and is imported when the command runs. It is
+    given a screen, the stack's name, and *options* by their names.
     """
-    refuse_missing(stack)
-    if changes:
-        TERMINAL.log_to(settings.home(stack))
-        TERMINAL.log(f"$ migrate {command} --stack {stack}")
-    try:
-        with (
-            opened(
-                stack, command, changes=changes, take_over=take_over, tell=screen.remark
-            ) as session,
-            heard(session) if changes and runs else nullcontext(),
-        ):
-            yield session
-    except (SettingsError, PreconditionError, LockedError):
-        raise  # nothing was touched, and the words say what to do
-    except MigrateError as error:
-        if changes:
-            with suppress(MigrateError), opened(stack, "status", changes=False) as session:
-                error.__notes__ = now.lines(now.status(session, ask=True))
-        raise
+
+    def declared(about: Callable[[], None]) -> click.Command:
+        def run(stack: str, as_json: bool, **given: Any) -> None:
+            from migrate.cli.output import Screen  # noqa: PLC0415
+            from migrate.cloud import pulumi  # noqa: PLC0415
+
+            work = getattr(import_module(f"migrate.cli.{module}"), f"run_{about.__name__}")
+            work(Screen(as_json=as_json), stack or pulumi.selected(), **given)
+
+        for option in reversed((*COMMON, *options)):
+            option(run)
+        return group.command(about.__name__, help=about.__doc__)(run)
+
+    return declared

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import click
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +18,6 @@ from migrate.cli.terminal import TERMINAL
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.journal import State
 from migrate.engine.plan import Plan, Step
-from migrate.errors import MigrateError
 from migrate.verify.losses import Losses
 
 WIDTH = 140
@@ -63,6 +61,12 @@ class Screen:
             about = f"{step.estimate:.0f} s" if step.estimate >= 1 else "<1 s"
             table.add_row(step.phase, step.id, escape(step.title), step.impact, back, about)
         self._show(table)
+
+    def would(self, steps: Plan) -> None:
+        """What the command would do with --execute, which it was not given."""
+        self.plan(steps, "would do, in this order")
+        self.say("Nothing was changed; add --execute.")
+        self.answer(plan_document(steps))
 
     def losses(self, losses: Losses) -> None:
         """What going back would lose, a line for each project, type and change."""
@@ -169,11 +173,3 @@ def longest_path(
         before = max((ends[need] for need in step.needs if need in ends), default=0.0)
         ends[step.id] = before + seconds(step)
     return max(ends.values(), default=0.0)
-
-
-def failure(error: MigrateError) -> None:
-    """What went wrong, and what was noted about how things are now."""
-    notes = getattr(error, "__notes__", [])
-    text = "\n".join([f"error: {error}", *(f"  {line}" for line in notes)])
-    TERMINAL.log(text)
-    TERMINAL.show(2, lambda: click.secho(text, fg="red", err=True))

@@ -17,6 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+import click
+
+from migrate.errors import MigrateError
+
 LOG = "run.log"
 
 
@@ -78,3 +82,11 @@ class Terminal:
 
 
 TERMINAL = Terminal()
+
+
+def failure(error: MigrateError) -> None:
+    """What went wrong, and what was noted about how things are now."""
+    notes = getattr(error, "__notes__", [])
+    text = "\n".join([f"error: {error}", *(f"  {line}" for line in notes)])
+    TERMINAL.log(text)
+    TERMINAL.show(2, lambda: click.secho(text, fg="red", err=True))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.cli import commands, report
+from migrate.cli.report import write_report
 from migrate.cloud import pulumi
 from migrate.engine.journal import Journal, State
 from migrate.phases import session
@@ -59,17 +60,17 @@ class Mortal(Journal):
 def unreported(of: Session) -> Path:
     """The process dies when all is done and noted, and only the report is left."""
     die_once("report begun")
-    return report.write_report(of)
+    return write_report(of)
 
 
 def main() -> None:
     """The command line on the rig."""
     changed: Any = session
-    command: Any = commands
+    written: Any = report
     pulumi.changes = lambda *_: []
     if os.environ.get(DIE_AT):
         changed.Journal = Mortal
-        command.write_report = unreported
+        written.write_report = unreported
     commands.main()
 
 

@@ -26,9 +26,9 @@ from migrate.errors import MigrateError
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.phases.session import Session
-from migrate.cli.output import Progress, Screen, failure
+from migrate.cli.output import Progress, Screen
 from migrate.phases.signals import heard
-from migrate.cli.terminal import TERMINAL
+from migrate.cli.terminal import TERMINAL, failure
 
 home, count = Path(sys.argv[1]), int(sys.argv[2])
 

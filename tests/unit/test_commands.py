@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from importlib import import_module
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -23,6 +26,16 @@ def test_a_command_has_the_common_options_and_teaches(name: str) -> None:
     about = shown.output.partition("Options:")[0]
     for word in TEACHES - ({"Next:"} if name == "status" else set()):
         assert word in about, about
+
+
+@pytest.mark.parametrize("name", sorted(migrate.commands))
+def test_what_a_command_does_takes_the_options_that_it_declares(name: str) -> None:
+    command = migrate.commands[name]
+    assert command.callback
+    module = inspect.getclosurevars(command.callback).nonlocals["module"]
+    work = getattr(import_module(f"migrate.cli.{module}"), f"run_{name}")
+    given = {one.name for one in command.params} - {"as_json"} | {"screen"}
+    assert set(inspect.signature(work).parameters) == given
 
 
 @pytest.mark.parametrize("name", ["backup", "follow", "cutover", "rollback"])

@@ -1,0 +1,120 @@
+"""The commands of the window and after it: cutover, verify, accept, rollback."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from migrate import checks
+from migrate.cli import findings, report
+from migrate.cli.at_work import at_work
+from migrate.cli.output import Progress, Screen
+from migrate.cli.terminal import TERMINAL
+from migrate.cloud import pulumi, serving
+from migrate.engine.plan import Phase
+from migrate.errors import JournalError, PreconditionError, SettingsError
+from migrate.phases import accept, cutover, readiness, rollback, status, verify
+from migrate.phases.session import Session, context_of
+from migrate.verify import noticed
+
+
+def run_cutover(
+    screen: Screen,
+    stack: str,
+    *,
+    execute: bool,
+    take_over: bool,
+    confirm: str,
+    past: tuple[str, ...],
+) -> None:
+    readiness.require_path(context_of(stack))  # what asks no machine comes before all that does
+    if execute:
+        _require_confirmed(stack, confirm)
+        pulumi.require()
+    with at_work(
+        screen, stack, "cutover", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
+        if not execute:
+            screen.would(steps)
+            return
+        if not readiness.begun(session.context):  # else the cloud is closed: every second counts
+            _refuse_changes(stack)
+            findings.refuse_again(screen, session, checks.QUICK)
+        cutover.cutover(session, Progress(screen, steps), past)
+        path = report.write_report(session)
+        screen.say(f"[green]The target serves.[/] {cutover.summary(session)}; report: {path}")
+        screen.answer(_with_noticed(session))
+
+
+def run_verify(screen: Screen, stack: str, *, take_over: bool) -> None:
+    with at_work(screen, stack, "verify", changes=True, runs=False, take_over=take_over) as session:
+        result = verify.verify(session)
+        screen.findings(result.findings)
+        for line in result.lines:
+            screen.say(line)
+        report.write_report(session)
+        screen.answer(result.document)
+        findings.refuse_errors(screen, list(result.findings))
+
+
+def run_accept(screen: Screen, stack: str, *, execute: bool, take_over: bool) -> None:
+    with at_work(
+        screen, stack, "accept", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        steps = session.plan.phase(Phase.ACCEPT)
+        if not execute:
+            screen.would(steps)
+            return
+        accept.accept(session, Progress(screen, steps))
+        screen.say("[green]Accepted.[/] Going back now loses what is done to shared volumes.")
+        screen.answer(status.status(session, held=""))
+
+
+def run_rollback(
+    screen: Screen, stack: str, *, execute: bool, take_over: bool, accept_losses: bool
+) -> None:
+    with at_work(
+        screen, stack, "rollback", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        steps = session.plan.phase(*rollback.UNDONE)
+        losses = rollback.losses(session)
+        screen.losses(losses)
+        if not execute:
+            screen.say(f"would undo {len(steps)} steps, last first; add --execute")
+            screen.answer({"losses": losses.document})
+            return
+        if losses and not accept_losses:
+            raise PreconditionError(
+                f"going back would lose what was written on the target ({losses.told()}), all of "
+                f"it in {session.home / rollback.FILE}: add --accept-losses to give it up"
+            )
+        with rollback.noticing(session):
+            rollback.rollback(session, Progress(screen, steps))
+            screen.remark(f"Back: {serving.told(session.context)}.")
+        with suppress(OSError, JournalError):  # no report is no reason to call it failed
+            report.write_report(session)
+        screen.answer(_with_noticed(session))
+
+
+def _with_noticed(session: Session) -> dict[str, Any]:
+    """How the stack stands, and what users noticed of the way there."""
+    return {**status.status(session, held=""), "noticed": noticed.kept(session.home)}
+
+
+def _require_confirmed(stack: str, confirm: str) -> None:
+    if not confirm and sys.stdin.isatty():
+        TERMINAL.flush()
+        confirm = click.prompt(f"This closes the cloud's APIs. Type the stack's name ({stack})")
+    if confirm != stack:
+        raise SettingsError(f"not confirmed: give --confirm {stack}")
+
+
+def _refuse_changes(stack: str) -> None:
+    if changes := pulumi.changes(stack):
+        raise PreconditionError(
+            f"a preview shows changes ({', '.join(changes[:8])}): run `pulumi up` first"
+        )

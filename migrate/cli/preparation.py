@@ -1,0 +1,83 @@
+"""The commands before the window: plan, check, backup, follow."""
+
+from __future__ import annotations
+
+from migrate import checks
+from migrate.cli import findings
+from migrate.cli.at_work import at_work, refuse_missing
+from migrate.cli.output import Progress, Screen, finding_document, longest_path, plan_document
+from migrate.engine.plan import Phase
+from migrate.errors import PreconditionError, SettingsError
+from migrate.phases import follow, readiness, status
+from migrate.phases.session import context_of, opened
+from migrate.storage import backup
+from migrate.storage.backup import store
+
+# the first line of a plan, and of the README
+SCOPE = (
+    "This moves a cloud with one controller of OpenStack 2025.1 from Debian 13's packages, with "
+    "Open vSwitch, IPv4, HAProxy and keepalived, to one controller of 2026.1; `migrate check` "
+    "refuses what it cannot move."
+)
+
+
+def run_plan(screen: Screen, stack: str) -> None:
+    with opened(stack, "plan", changes=False) as session:
+        context = session.context
+        readiness.require_path(context)
+        screen.say(SCOPE)
+        hop = f"{context.source.release} to {context.target.release}"
+        screen.plan(session.plan, f"{context.stack}: {hop}")
+        window = session.plan.phase(Phase.CUTOVER)
+        screen.say(
+            f"The window: {len(window)} steps, about {longest_path(window):.0f} s along the "
+            "longest chain, by figures measured in the lab."
+        )
+        screen.answer(plan_document(session.plan))
+
+
+def run_check(screen: Screen, stack: str) -> None:
+    refuse_missing(stack)
+    found = checks.run(context_of(stack))
+    screen.findings(found)
+    screen.answer([finding_document(f) for f in found])
+    findings.refuse_errors(screen, found)
+
+
+def run_backup(screen: Screen, stack: str, *, execute: bool, take_over: bool, to: str) -> None:
+    with at_work(
+        screen, stack, "backup", changes=execute, runs=False, take_over=take_over
+    ) as session:
+        url = to or session.context.settings.backup
+        if not url:
+            raise SettingsError("no place for the backup: set sidestep:backup or give --to")
+        store.at(url)  # a place that cannot be is told before the day on which it is needed
+        if not execute:
+            screen.say(f"would back up every service of the source to {url}; add --execute")
+            return
+        manifest = backup.back_up(session.context, url)
+        differences = backup.restore_proof(session.context, url)
+        if differences:
+            told = "; ".join(str(difference) for difference in differences[:10])
+            raise PreconditionError(
+                f"the backup at {url} does not restore to what the source is: {told}"
+            )
+        screen.say(f"[green]stored and restored, equal:[/] {url}, {len(manifest['files'])} files")
+        screen.answer(manifest)
+
+
+def run_follow(
+    screen: Screen, stack: str, *, execute: bool, take_over: bool, past: tuple[str, ...]
+) -> None:
+    readiness.require_path(context_of(stack))  # before any machine is asked
+    with at_work(
+        screen, stack, "follow", changes=execute, runs=True, take_over=take_over
+    ) as session:
+        steps = session.plan.phase(Phase.FOLLOW)
+        if not execute:
+            screen.would(steps)
+            return
+        if not readiness.begun(session.context):  # else the checks would tell just that
+            findings.refuse_again(screen, session, checks.TARGET)
+        follow.follow(session, Progress(screen, steps), past)
+        screen.answer(status.status(session, held=""))
