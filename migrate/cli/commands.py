@@ -9,7 +9,7 @@ import click
 
 from migrate.cli.options import command, execute, past, take_over
 from migrate.cli.terminal import TERMINAL, failure
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, SettingsError
 
 EPILOG = (
     "Without --execute a command changes nothing, except verify, which makes and deletes a server, "
@@ -178,6 +178,14 @@ def _shown(_: object) -> None:
     TERMINAL.flush()
 
 
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the command line, in one line that says where the right one stands."""
+    context = getattr(error, "ctx", None)
+    asked = context.command_path if context else "migrate"
+    wrong = " ".join(error.format_message().split()).rstrip(".")
+    return f"{wrong}; `{asked} --help` says what there is"
+
+
 def main() -> None:
     """Run the command line; one line per intended error, a traceback only for a bug."""
     code = 0
@@ -187,8 +195,11 @@ def main() -> None:
     except click.exceptions.Abort:
         TERMINAL.show(2, lambda: click.echo("stopped", err=True))
         code = 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        failure(SettingsError(_usage(error)))
         code = error.exit_code
     except MigrateError as error:
         failure(error)

@@ -40,6 +40,22 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return line
 
 
+COMMAND_LINES = [
+    (["no-such"], "error: No such command 'no-such'; `migrate --help` says what there is"),
+    (["plan", "--no-such"], "--no-such'; `migrate plan --help` says what there is"),
+    (["cutover", "--exeute"], "Did you mean '--execute'?; `migrate cutover --help`"),
+    (["plan", "extra"], "unexpected extra argument (extra); `migrate plan --help`"),
+    (["check", "--reason"], "No such option '--reason'"),
+]
+
+
+@pytest.mark.parametrize(("argv", "said"), COMMAND_LINES)
+def test_a_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str], said: str
+) -> None:
+    assert said in refused(monkeypatch, capsys, *argv)
+
+
 STACK_FILES = [
     (TEXT + TWICE, "'sidestep:provider' stands in line"),
     (TEXT + "  sidestep:services: keystone, glance\n", "write a list, [keystone, glance]"),
