@@ -17,7 +17,15 @@ Declared = Callable[[Callable[[], None]], click.Command]
 
 COMMON: tuple[Option, ...] = (
     click.option("--stack", default="", help="The stack; default: the one selected in Pulumi."),
-    click.option("--json", "as_json", is_flag=True, help="Answer as JSON on stdout."),
+    click.option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(["table", "json", "yaml", "value"]),
+        default="table",
+        help="For people, or an answer for programs on stdout; value: bare values, a line each.",
+    ),
+    click.option("--json", "form", flag_value="json", help="The same as -f json."),
 )
 execute = click.option(
     "--execute", is_flag=True, help="Do it. Without this, show what would be done."
@@ -41,12 +49,12 @@ def command(group: click.Group, module: str, *options: Option) -> Declared:
     """
 
     def declared(about: Callable[[], None]) -> click.Command:
-        def run(stack: str, as_json: bool, **given: Any) -> None:
+        def run(stack: str, form: str, **given: Any) -> None:
             from migrate.cli.output import Screen  # noqa: PLC0415
             from migrate.cloud import pulumi  # noqa: PLC0415
 
             work = getattr(import_module(f"migrate.cli.{module}"), f"run_{about.__name__}")
-            work(Screen(as_json=as_json), stack or pulumi.selected(), **given)
+            work(Screen(form), stack or pulumi.selected(), **given)
 
         for option in reversed((*COMMON, *options)):
             option(run)

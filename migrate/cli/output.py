@@ -1,8 +1,7 @@
-"""What people see: plans and findings as tables, progress as lines, and the same as JSON."""
+"""What people see: plans and findings as tables, progress as lines; and documents for programs."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from migrate.cli.formats import FORMATS
 from migrate.cli.terminal import TERMINAL
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.journal import State
@@ -26,17 +26,21 @@ COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "di
 
 
 class Screen:
-    """Writes for people to the terminal, or one JSON document to stdout with *as_json*."""
+    """Writes for people to the terminal; with another *form* than "table" one answer to stdout.
 
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
+    What is for people goes to stderr then.
+    """
+
+    def __init__(self, form: str = "table") -> None:
+        self._format = FORMATS.get(form)
+        self._out = 2 if self._format else 1
         width = None if sys.stdout.isatty() else WIDTH  # a log must not be folded at 80
-        self.console = Console(stderr=as_json, highlight=False, soft_wrap=True, width=width)
+        self.console = Console(stderr=self._out == 2, highlight=False, soft_wrap=True, width=width)
 
     def answer(self, document: Any) -> None:
-        """The machine-readable answer; printed only with --json."""
-        if self.as_json:
-            text = json.dumps(document, indent=2, default=str) + "\n"
+        """The answer for programs, in the format that was asked for."""
+        if self._format:
+            text = self._format(document)
             TERMINAL.show(1, lambda: sys.stdout.write(text))
 
     def say(self, text: str) -> None:
@@ -49,7 +53,7 @@ class Screen:
         self.say(escape(text))
 
     def _show(self, what: RenderableType) -> None:
-        TERMINAL.show(2 if self.as_json else 1, lambda: self.console.print(what))
+        TERMINAL.show(self._out, lambda: self.console.print(what))
 
     def plan(self, plan: Plan, title: str) -> None:
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)

@@ -54,6 +54,7 @@ def run_backup(screen: Screen, stack: str, *, execute: bool, take_over: bool, to
         store.at(url)  # a place that cannot be is told before the day on which it is needed
         if not execute:
             screen.say(f"would back up every service of the source to {url}; add --execute")
+            screen.answer({"would_store_at": url})
             return
         manifest = backup.back_up(session.context, url)
         differences = backup.restore_proof(session.context, url)

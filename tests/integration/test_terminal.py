@@ -41,7 +41,7 @@ def step(n):
                 revert=lambda _: None, needs=(f"s{n - 1}",) if n else ())
 
 plan = Plan.of(step(n) for n in range(count))
-screen = Screen(as_json=False)
+screen = Screen()
 TERMINAL.log_to(home)
 context = SimpleNamespace(home=home, run=None, gone=frozenset())
 session = Session(context, plan, Journal(home / "journal", "follow"), screen.remark)

@@ -19,7 +19,7 @@ TEACHES = {"Next:", "hanges"}
 def test_a_command_has_the_common_options_and_teaches(name: str) -> None:
     command = migrate.commands[name]
     options = {option for one in command.params for option in one.opts}
-    assert {"--stack", "--json"} <= options
+    assert {"--stack", "--format", "-f", "--json"} <= options
     assert all(one.help for one in command.params if isinstance(one, click.Option))
     shown = CliRunner().invoke(migrate, [name, "--help"])
     assert shown.exit_code == 0
@@ -34,7 +34,7 @@ def test_what_a_command_does_takes_the_options_that_it_declares(name: str) -> No
     assert command.callback
     module = inspect.getclosurevars(command.callback).nonlocals["module"]
     work = getattr(import_module(f"migrate.cli.{module}"), f"run_{name}")
-    given = {one.name for one in command.params} - {"as_json"} | {"screen"}
+    given = {one.name for one in command.params} - {"form"} | {"screen"}
     assert set(inspect.signature(work).parameters) == given
 
 

@@ -259,7 +259,7 @@ def test_what_was_found_a_moment_ago_is_not_asked_again(tmp_path: Path) -> None:
 
 def test_the_table_shows_some_names_and_counts_all(capsys: pytest.CaptureFixture[str]) -> None:
     many = {f"n{i}": {"name": f"[net] {i:02}", "project_id": "p1"} for i in range(11)}
-    Screen(as_json=False).losses(found(listing(network={}), listing(network=many)))
+    Screen().losses(found(listing(network={}), listing(network=many)))
     TERMINAL.flush()
     shown = capsys.readouterr().out
     assert "11 created" in shown

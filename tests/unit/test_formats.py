@@ -1,0 +1,63 @@
+"""Answers for programs: what `-f` prints on stdout, and nothing beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from migrate.cli import formats
+from migrate.cli.commands import migrate
+from tests.unit import fakes
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    config = {f"sidestep:{key}": one for key, one in fakes.STACK.items()}
+    (tmp_path / "stacks/Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MIGRATE_HOME", raising=False)
+    return tmp_path
+
+
+def answer(*argv: str) -> str:
+    return CliRunner(catch_exceptions=False).invoke(migrate, [*argv, "--stack", "prod"]).stdout
+
+
+@pytest.mark.usefixtures("project")
+def test_one_answer_in_every_format() -> None:
+    people, plain = answer("plan"), answer("plan", "-f", "json")
+    steps = json.loads(plain)
+    assert people == answer("plan", "--format", "table")
+    assert plain == answer("plan", "--json")
+    assert yaml.safe_load(answer("plan", "-f", "yaml")) == steps
+    lines = answer("plan", "-f", "value").splitlines()
+    assert [line.split()[0] for line in lines] == [step["id"] for step in steps]
+
+
+@pytest.mark.usefixtures("project")
+def test_people_are_told_on_stderr_then() -> None:
+    said = CliRunner().invoke(migrate, ["plan", "--stack", "prod", "-f", "value"])
+    assert "The window:" in said.stderr
+    assert "The window:" not in said.stdout
+
+
+def test_values_stand_bare_a_line_each() -> None:
+    status = {"stack": "lab", "held_by": "", "phases": {"follow": "done"}, "next": "one\ntwo"}
+    assert formats.as_value(status) == 'lab\n\n{"follow": "done"}\none two\n'
+    findings = [{"check": "clock", "ok": True, "seconds": 1.5}, {"check": "reach", "needs": []}]
+    assert formats.as_value(findings) == "clock true 1.5\nreach []\n"
+    assert formats.as_value([]) == ""
+
+
+@pytest.mark.parametrize("name", sorted(migrate.commands))
+def test_the_formats_offered_are_those_there_are(name: str) -> None:
+    (form,) = (one for one in migrate.commands[name].params if "-f" in one.opts)
+    assert isinstance(form.type, click.Choice)
+    assert set(form.type.choices) == {"table", *formats.FORMATS}
