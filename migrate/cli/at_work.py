@@ -22,7 +22,14 @@ def refuse_missing(stack: str) -> None:
 
 @contextmanager
 def at_work(
-    screen: Screen, stack: str, command: str, *, changes: bool, runs: bool, take_over: bool
+    screen: Screen,
+    stack: str,
+    command: str,
+    *,
+    changes: bool,
+    runs: bool,
+    take_over: bool,
+    os_cloud: str = "",
 ) -> Iterator[Session]:
     """A session for *command*; its failure is told with how things stand then.
 
@@ -35,7 +42,12 @@ def at_work(
     try:
         with (
             opened(
-                stack, command, changes=changes, take_over=take_over, tell=screen.remark
+                stack,
+                command,
+                changes=changes,
+                take_over=take_over,
+                os_cloud=os_cloud,
+                tell=screen.remark,
             ) as session,
             heard(session) if changes and runs else nullcontext(),
         ):

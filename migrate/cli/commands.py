@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from migrate.cli.options import command, execute, past, take_over
+from migrate.cli.options import command, execute, os_cloud, past, take_over
 from migrate.cli.terminal import TERMINAL, failure
 from migrate.errors import MigrateError, SettingsError
 
@@ -38,7 +38,7 @@ def plan() -> None:
     """
 
 
-@command(migrate, "preparation")
+@command(migrate, "preparation", os_cloud)
 def check() -> None:
     """Find what would break, all of it at once, each with a remedy.
 
@@ -82,6 +82,7 @@ def follow() -> None:
     "moving",
     execute,
     take_over,
+    os_cloud,
     click.option(
         "--confirm", default="", metavar="STACK", help="The stack's name, instead of asking."
     ),
@@ -98,7 +99,7 @@ def cutover() -> None:
     """
 
 
-@command(migrate, "moving", take_over)
+@command(migrate, "moving", take_over, os_cloud)
 def verify() -> None:
     """Prove through the virtual IP that all is there and works. Boots a server, deletes it.
 
@@ -122,6 +123,7 @@ def accept() -> None:
     "moving",
     execute,
     take_over,
+    os_cloud,
     click.option("--accept-losses", is_flag=True, help="Give up what was written on the target."),
 )
 def rollback() -> None:
@@ -155,7 +157,7 @@ def release() -> None:
     """
 
 
-@command(migrate, "control", take_over)
+@command(migrate, "control", take_over, os_cloud)
 def abort() -> None:
     """Go back to the source from inside the window, at once. After it, `rollback` goes back.
 

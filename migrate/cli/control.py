@@ -35,14 +35,16 @@ def run_release(screen: Screen, stack: str) -> None:
         screen.answer(status.status(session))
 
 
-def run_abort(screen: Screen, stack: str, *, take_over: bool) -> None:
-    with opened(stack, "status", changes=False) as session:
+def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> None:
+    with opened(stack, "status", changes=False, os_cloud=os_cloud) as session:
         if holder := state_lock.held_by(session.home):
             abort.request(session, holder, screen.remark)
             screen.remark(f"Aborted: {serving.told(session.context)}.")
             screen.answer(status.status(session))
             return
-    with at_work(screen, stack, "abort", changes=True, runs=True, take_over=take_over) as session:
+    with at_work(
+        screen, stack, "abort", changes=True, runs=True, take_over=take_over, os_cloud=os_cloud
+    ) as session:
         # the window's record of who did not answer goes on until somebody does
         with noticed.recording(session.context, noticed.CUTOVER, session.remark):
             abort.abort(session, Progress(screen, session.plan.phase(Phase.CUTOVER)))

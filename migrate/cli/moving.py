@@ -27,15 +27,17 @@ def run_cutover(
     *,
     execute: bool,
     take_over: bool,
+    os_cloud: str,
     confirm: str,
     past: tuple[str, ...],
 ) -> None:
-    readiness.require_path(context_of(stack))  # what asks no machine comes before all that does
+    # what asks no machine comes before all that does
+    readiness.require_path(context_of(stack, os_cloud=os_cloud))
     if execute:
         _require_confirmed(stack, confirm)
         pulumi.require()
     with at_work(
-        screen, stack, "cutover", changes=execute, runs=True, take_over=take_over
+        screen, stack, "cutover", changes=execute, runs=True, take_over=take_over, os_cloud=os_cloud
     ) as session:
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
         if not execute:
@@ -50,8 +52,10 @@ def run_cutover(
         screen.answer(_with_noticed(session))
 
 
-def run_verify(screen: Screen, stack: str, *, take_over: bool) -> None:
-    with at_work(screen, stack, "verify", changes=True, runs=False, take_over=take_over) as session:
+def run_verify(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> None:
+    with at_work(
+        screen, stack, "verify", changes=True, runs=False, take_over=take_over, os_cloud=os_cloud
+    ) as session:
         result = verify.verify(session)
         screen.findings(result.findings)
         for line in result.lines:
@@ -75,10 +79,22 @@ def run_accept(screen: Screen, stack: str, *, execute: bool, take_over: bool) ->
 
 
 def run_rollback(
-    screen: Screen, stack: str, *, execute: bool, take_over: bool, accept_losses: bool
+    screen: Screen,
+    stack: str,
+    *,
+    execute: bool,
+    take_over: bool,
+    os_cloud: str,
+    accept_losses: bool,
 ) -> None:
     with at_work(
-        screen, stack, "rollback", changes=execute, runs=True, take_over=take_over
+        screen,
+        stack,
+        "rollback",
+        changes=execute,
+        runs=True,
+        take_over=take_over,
+        os_cloud=os_cloud,
     ) as session:
         steps = session.plan.phase(*rollback.UNDONE)
         losses = rollback.losses(session)

@@ -33,6 +33,12 @@ execute = click.option(
 take_over = click.option(
     "--take-over", is_flag=True, help="Shut out a run of other papers, which is dead."
 )
+os_cloud = click.option(
+    "--os-cloud",
+    default="",
+    metavar="NAME",
+    help="The administrator's entry of clouds.yaml; default: `cloud` of the stack file.",
+)
 past = click.option(
     "--past",
     multiple=True,

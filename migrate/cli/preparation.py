@@ -36,9 +36,9 @@ def run_plan(screen: Screen, stack: str) -> None:
         screen.answer(plan_document(session.plan))
 
 
-def run_check(screen: Screen, stack: str) -> None:
+def run_check(screen: Screen, stack: str, *, os_cloud: str) -> None:
     refuse_missing(stack)
-    found = checks.run(context_of(stack))
+    found = checks.run(context_of(stack, os_cloud=os_cloud))
     screen.findings(found)
     screen.answer([finding_document(f) for f in found])
     findings.refuse_errors(screen, found)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrate.cloud import Context, connect, settings
 from migrate.cloud.admission import Run
+from migrate.cloud.os_cloud import logging_in_as
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import Journal
@@ -62,9 +63,16 @@ class Session:
         self.tell(f"{kind}: {text}")
 
 
-def context_of(stack: str, root: Path | None = None, run: Run | None = None) -> Context:
-    """The context of *stack*; reads its file, contacts nothing."""
+def context_of(
+    stack: str, root: Path | None = None, run: Run | None = None, os_cloud: str = ""
+) -> Context:
+    """The context of *stack*; reads its file, contacts nothing.
+
+    *os_cloud* is the administrator's entry of clouds.yaml, where it is not the stack's.
+    """
     decided, home = settings.load(stack, root), settings.home(stack, root)
+    if os_cloud:
+        decided = logging_in_as(decided, os_cloud)
     return connect(stack, decided, home, chosen(decided.services), run=run)
 
 
@@ -76,13 +84,14 @@ def opened(
     changes: bool,
     root: Path | None = None,
     take_over: bool = False,
+    os_cloud: str = "",
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Session]:
     """A session for *command*; with *changes* the only one on the stack, noted in the journal.
 
     Before it begins, what an earlier run left running on any host is gone.
     """
-    context = context_of(stack, root, Run() if changes else None)
+    context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
         journal = Journal(context.home / "journal")
         try:

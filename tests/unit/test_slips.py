@@ -139,6 +139,20 @@ def test_a_file_of_ssh_that_is_not_there_yet(
     assert f"sidestep:ssh.{what}: there is no file {project}/not/there" in line
 
 
+@pytest.mark.parametrize("command", ["check", "cutover", "verify", "rollback", "abort"])
+def test_an_entry_that_clouds_yaml_has_not(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (project / "clouds.yaml").write_text("clouds: {other: {}}")
+    for name in ("key", "known_hosts"):
+        (project / name).touch()
+    ssh = "  sidestep:ssh: {key: key, knownHosts: known_hosts}\n"
+    write(project, TEXT.replace("name: admin", "name: admin\n    file: clouds.yaml") + ssh)
+    line = refused(monkeypatch, capsys, command, "--os-cloud", "nobody")
+    assert "--os-cloud nobody: " in line
+    assert "has no such entry; there are: other" in line
+
+
 @pytest.mark.parametrize("url", ["ftp://x", "s3://", "file:///", "file://host/x", "/backups"])
 def test_a_place_that_no_backup_goes_to(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str

@@ -1,0 +1,50 @@
+"""`--os-cloud`: another entry of clouds.yaml than the one that the stack's file names."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+from migrate.cloud.settings import Settings
+from migrate.errors import SettingsError
+
+
+def logging_in_as(settings: Settings, name: str) -> Settings:
+    """*settings* with entry *name* as the administrator; SettingsError unless it is of this cloud.
+
+    Another cloud's entry would have its APIs asked, and a server made there, in place of ours.
+    """
+    url = _auth_url(settings, name)
+    ours = {str(one.address) for one in settings.source.virtual_ips}
+    if not ours & _addresses(urlsplit(url).hostname):
+        raise SettingsError(
+            f"--os-cloud {name}: its auth_url {url!r} is at no virtual IP of this cloud "
+            f"({', '.join(sorted(ours))}); name an entry that is"
+        )
+    return settings.model_copy(update={"cloud": settings.cloud.model_copy(update={"name": name})})
+
+
+def _auth_url(settings: Settings, name: str) -> str:
+    from openstack.config import OpenStackConfig  # noqa: PLC0415  it costs half a second
+
+    file = settings.cloud.file
+    where = file or "clouds.yaml"
+    try:
+        loader = OpenStackConfig(
+            config_files=[str(file)] if file else None, load_envvars=file is None
+        )
+        known = [str(one) for one in loader.get_cloud_names()]
+        if name in known:
+            return str(loader.get_one(cloud=name).config["auth"]["auth_url"])
+    except Exception as error:  # openstacksdk and keystoneauth raise many kinds
+        wrong = " ".join(str(error).split())[:300]
+        raise SettingsError(f"--os-cloud {name}: {where} cannot be used: {wrong}") from error
+    there = ", ".join(known) or "none"
+    raise SettingsError(f"--os-cloud {name}: {where} has no such entry; there are: {there}")
+
+
+def _addresses(host: str | None) -> set[str]:
+    try:
+        return {str(one[4][0]) for one in socket.getaddrinfo(host, None)} if host else set()
+    except OSError:
+        return set()
