@@ -52,6 +52,6 @@ class SideBySide:
 
 
 def group(nodeid: str) -> str:
-    """What stays in one worker, by the folder of "tests/rig/test_hand.py::test_hold"."""
+    """What stays in one worker, by the folder of "tests/rig/test_control.py::test_abort"."""
     folder = Path(nodeid.partition("::")[0]).parent.name
     return FOLDERS.get(folder, folder)

@@ -13,7 +13,7 @@ from migrate.errors import MigrateError, SettingsError
 
 EPILOG = (
     "Without --execute a command changes nothing, except verify, which makes and deletes a server, "
-    "and hold, release and abort, which act on a cutover that was begun with it. Exit codes: "
+    "and pause, resume and abort, which act on a cutover that was begun with it. Exit codes: "
     "2 wrong input, 3 not ready, 4 a step failed, 5 no way back, 6 journal, 7 another run is at "
     "work, 8 a host cannot be reached."
 )
@@ -140,17 +140,17 @@ def rollback() -> None:
     "control",
     click.option("--reason", default="", help="Why, for those who see it waiting."),
 )
-def hold() -> None:
-    """Let a cutover make all ready and then wait, before anything is closed, until `release`.
+def pause() -> None:
+    """Let a cutover make all ready and then wait, before anything is closed, until `resume`.
 
     Changes neither cloud: it leaves word for the cutover at work, or for the next one. Next:
-    `migrate release`, or `migrate abort` to call it off.
+    `migrate resume`, or `migrate abort` to call it off.
     """
 
 
 @command(migrate, "control")
-def release() -> None:
-    """Let a cutover that was held go into the window.
+def resume() -> None:
+    """Let a cutover that was paused go into the window.
 
     Changes nothing itself; the cutover that waits goes on within a second. Next: watch it, or
     `migrate abort`.

@@ -1,4 +1,4 @@
-"""The commands beside a run that is at work: hold, release and abort it, and look at it."""
+"""The commands beside a run that is at work: pause, resume and abort it, and look at it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from migrate.phases.session import context_of, opened
 from migrate.verify import noticed
 
 
-def run_hold(screen: Screen, stack: str, *, reason: str) -> None:
-    with opened(stack, "hold", changes=False, tell=screen.remark) as session:
+def run_pause(screen: Screen, stack: str, *, reason: str) -> None:
+    with opened(stack, "pause", changes=False, tell=screen.remark) as session:
         if abort.window_begun(session):
             raise PreconditionError(
-                "the window is open already, there is nothing to hold: `migrate abort` undoes it"
+                "the window is open already, there is nothing to pause: `migrate abort` undoes it"
             )
-        control.ask(session.home, control.HOLD, reason)
+        control.ask(session.home, control.PAUSE, reason)
         session.remark(
-            "hold", f"asked by {state_lock.myself()}: the window does not open until released"
+            "pause", f"asked by {state_lock.myself()}: the window does not open until it is resumed"
         )
         screen.answer(status.status(session))
 
 
-def run_release(screen: Screen, stack: str) -> None:
-    with opened(stack, "release", changes=False, tell=screen.remark) as session:
-        if control.withdraw(session.home, control.HOLD):
-            session.remark("hold", f"released by {state_lock.myself()}")
+def run_resume(screen: Screen, stack: str) -> None:
+    with opened(stack, "resume", changes=False, tell=screen.remark) as session:
+        if control.withdraw(session.home, control.PAUSE):
+            session.remark("pause", f"resumed by {state_lock.myself()}")
         else:
-            screen.say("nothing was held")
+            screen.say("nothing was paused")
         screen.answer(status.status(session))
 
 

@@ -1,4 +1,4 @@
-"""The operator's hand on a run at work: hold, abort, and the limit of the window.
+"""Control of a run at work: pause, abort, and the limit of the window.
 
 Requests are files among the stack's papers, so that any terminal of the operator's machine will do,
 also one that is not the run's. The run looks several times a second. What was asked, and what came
@@ -22,11 +22,11 @@ from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.takeover.gate import reopen_timer
 
-HOLD, ABORT = "hold", "abort"
+PAUSE, ABORT = "pause", "abort"
 LOOK_SECONDS = 0.3
 ASK_SECONDS = 5.0
 REMIND_SECONDS = 600.0
-HOLD_SECONDS = 24 * 3600.0
+PAUSE_SECONDS = 24 * 3600.0
 
 
 def ask(home: Path, what: str, reason: str = "") -> None:
@@ -45,7 +45,7 @@ def asked(home: Path, what: str) -> str:
         found = state_directory.recorded(home / what)
         told = f"{found['who']} at {found['at']}" + (found["reason"] and f" ({found['reason']})")
     except (OSError, KeyError, TypeError, JournalError):
-        return "somebody" if (home / what).exists() else ""  # a file made by hand holds as well
+        return "somebody" if (home / what).exists() else ""  # a file made by hand pauses as well
     return told
 
 
@@ -56,27 +56,27 @@ def withdraw(home: Path, what: str) -> bool:
     return found
 
 
-def wait_while_held(session: Session) -> float:
-    """Return when nobody holds the window any more; for how many seconds it was held.
+def wait_while_paused(session: Session) -> float:
+    """Return when nobody pauses the cutover any more; for how many seconds it was paused.
 
-    StepError when it was stopped meanwhile, or not released within a day.
+    StepError when it was stopped meanwhile, or not resumed within a day.
     """
-    who = asked(session.home, HOLD)
+    who = asked(session.home, PAUSE)
     if not who:
         return 0.0
-    wait = f"the window is held by {who}; it opens after `migrate release`, `migrate abort` ends it"
-    session.remark("hold", wait)
+    wait = f"paused by {who}: `migrate resume` opens the window, `migrate abort` ends the run"
+    session.remark("pause", wait)
     began = reminded = time.monotonic()
-    while asked(session.home, HOLD):
+    while asked(session.home, PAUSE):
         if session.cancellation.wait(LOOK_SECONDS):
-            raise StepError(f"{session.cancellation.reason} while held; nothing was closed")
+            raise StepError(f"{session.cancellation.reason} while paused; nothing was closed")
         now = time.monotonic()
-        if now > began + HOLD_SECONDS:
-            raise StepError(f"held by {who} for a day and not released; nothing was closed")
+        if now > began + PAUSE_SECONDS:
+            raise StepError(f"paused by {who} for a day and not resumed; nothing was closed")
         if now > reminded + REMIND_SECONDS:
             reminded = now
             session.tell(f"still waiting: {wait}")
-    session.remark("hold", "released, going on")
+    session.remark("pause", "resumed, going on")
     return time.monotonic() - began
 
 
@@ -90,7 +90,9 @@ def watching(session: Session) -> Iterator[threading.Event]:
     if withdraw(session.home, ABORT):
         session.remark("abort", "a request of before this run was put away")
     over, window = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_watch, args=(session, over, window), name="hand", daemon=True)
+    thread = threading.Thread(
+        target=_watch, args=(session, over, window), name="control", daemon=True
+    )
     thread.start()
     try:
         yield window
@@ -107,7 +109,7 @@ def _watch(session: Session, over: threading.Event, window: threading.Event) -> 
                 return
         except Exception as error:  # an unread journal, a full disk, a bug: tried again, never deaf
             if told != (told := repr(error)):
-                session.remark("hand", f"cannot look for an abort or the limit: {told}")
+                session.remark("control", f"cannot look for an abort or the limit: {told}")
 
 
 def _heeded(session: Session, too_long: bool) -> bool:
@@ -167,5 +169,5 @@ class Limit:
             except Exception as error:  # it cannot be asked; what it said last holds
                 if not isinstance(error, MigrateError) and repr(error) != self._told:
                     self._told = repr(error)
-                    self._session.remark("hand", f"the watch cannot be asked: {self._told}")
+                    self._session.remark("control", f"the watch cannot be asked: {self._told}")
         return bool(self._until) and now >= self._until

@@ -26,7 +26,7 @@ AGAIN_SECONDS = 20.0  # the source stays closed while the way back is tried agai
 
 
 def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
-    """Bring `follow` up to date, then go through the window, unless and until somebody holds it.
+    """Bring `follow` up to date, then go through the window, unless and until somebody pauses it.
 
     A window that was begun and broken off goes on behind its closed doors: every second counts,
     and `follow` would start the schema tools again. A failure before the virtual IP has moved
@@ -42,7 +42,7 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
         if not goes_on:
             markers.refuse_when_live(session.context)
             follow(session, notify, past)
-            while control.wait_while_held(session) > FRESH_SECONDS:
+            while control.wait_while_paused(session) > FRESH_SECONDS:
                 follow(session, notify, past)  # the cloud has served meanwhile
         with noticed.recording(session.context, noticed.CUTOVER, session.remark, anew=not goes_on):
             _through(session, _noticing(opened, notify), past)

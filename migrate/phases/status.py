@@ -22,7 +22,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     """How each phase stands and what comes next; *held* spares asking who holds the lock.
 
     `{"stack": "lab", "held_by": "", "phases": {"follow": "done", "cutover": "begun"},
-    "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "asked": {"hold": "ann ..."},
+    "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
     "machines": {...}, "next": "migrate ..."}`
 
@@ -50,7 +50,9 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "unfinished": unfinished,
         "failed": failed,
         "asked": {
-            w: who for w in (control.HOLD, control.ABORT) if (who := control.asked(session.home, w))
+            w: who
+            for w in (control.PAUSE, control.ABORT)
+            if (who := control.asked(session.home, w))
         },
         "remarks": [
             f"{_clock(one.at)} {one.kind}: {one.text}"
@@ -83,9 +85,9 @@ def following(found: dict[str, Any]) -> str:
     stack, phases = found["stack"], found["phases"]
     named = f"--stack {stack} --execute"
     if found["held_by"]:
-        held = control.HOLD in found["asked"]
+        paused = control.PAUSE in found["asked"]
         return "wait for the run that is at work" + (
-            f", which waits itself: `migrate release --stack {stack}`" if held else ""
+            f", which is paused: `migrate resume --stack {stack}`" if paused else ""
         )
     seen = [one for one in found["machines"].values() if "silent" not in one]
     source = [one for one in seen if one["side"] == "source"]

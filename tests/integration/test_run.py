@@ -410,11 +410,11 @@ def test_status_works_with_a_broken_journal(pair: Pair) -> None:
     assert "source old: open" in told.stdout
 
 
-def test_hold_release_and_abort_by_their_commands(pair: Pair) -> None:
+def test_pause_resume_and_abort_by_their_commands(pair: Pair) -> None:
     root = pair.project("one")
-    assert migrate(root, "hold", "--reason", "lunch").returncode == 0
-    assert "asked for: hold by " in migrate(root, "status").stdout
-    assert "released by" in migrate(root, "release").stdout
-    assert "nothing was held" in migrate(root, "release").stdout
+    assert migrate(root, "pause", "--reason", "lunch").returncode == 0
+    assert "asked for: pause by " in migrate(root, "status").stdout
+    assert "resumed by" in migrate(root, "resume").stdout
+    assert "nothing was paused" in migrate(root, "resume").stdout
     refused = migrate(root, "abort")
     assert refused.returncode in (3, 4, 5, 8), refused.stderr

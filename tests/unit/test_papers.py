@@ -97,12 +97,12 @@ def test_a_lock_of_another_program_is_neither_taken_nor_written_over(tmp_path: P
 def test_what_hinders_nobody_counts_as_not_there(tmp_path: Path, text: str) -> None:
     """A record that is made again, and a request, which holds whoever wrote it."""
     context, _ = fakes.context(tmp_path)
-    for name in (noticed.FILE, migrations.RECORD, verify.FILE, control.HOLD):
+    for name in (noticed.FILE, migrations.RECORD, verify.FILE, control.PAUSE):
         (tmp_path / name).write_text(text)
     assert noticed.kept(tmp_path) == {}
     assert migrations._recorded(context) == {}
     assert status._verified(SimpleNamespace(home=tmp_path)) == ""  # type: ignore[arg-type]
-    assert control.asked(tmp_path, control.HOLD) == "somebody"
+    assert control.asked(tmp_path, control.PAUSE) == "somebody"
 
 
 def test_a_paper_that_is_broken_is_one_clear_line(tmp_path: Path) -> None:

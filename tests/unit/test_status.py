@@ -57,7 +57,7 @@ REOPENED = {"state": "reopened", "left": -3.0, "alive": False}
     [
         (found(), "migrate check"),
         (found(held_by="ann"), "wait for the run"),
-        (found(held_by="ann", asked={"hold": "bob"}), "migrate release --stack lab"),
+        (found(held_by="ann", asked={"pause": "bob"}), "migrate resume --stack lab"),
         (found(phases={"follow": "done", "cutover": "not begun"}), "`migrate cutover"),
         (found(phases={"follow": "done", "cutover": "begun"}), "migrate abort --stack lab"),
         (found(phases={"cutover": "done"}), "migrate verify"),

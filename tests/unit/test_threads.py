@@ -95,7 +95,7 @@ def test_the_limit_holds_while_the_watch_cannot_be_asked(
         opened.set()
         with pytest.raises(StepError, match="the window took longer than 30 s"):
             session.runner(Phase.CUTOVER).advance()
-    assert "hand: the watch cannot be asked: TypeError('a bug')" in remarks(session)
+    assert "control: the watch cannot be asked: TypeError('a bug')" in remarks(session)
 
 
 def test_what_cannot_be_printed_does_not_silence_the_rest(tmp_path: Path) -> None:

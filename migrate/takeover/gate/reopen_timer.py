@@ -2,9 +2,9 @@
 
 There is one clock, the source's: `arm` sets the moment at which it reopens, `window.limitSeconds`
 and a reserve from then, and nothing moves that on. The run asks how much is left and goes back by
-itself when only the reserve is (`hand.py`), so a run that lives never meets the watch; one that is
-dead, stopped or cut off leaves the rest to it. Going back moves the moment on once, since the watch
-must not open what is being opened.
+itself when only the reserve is (`phases/control.py`), so a run that lives never meets the watch;
+one that is dead, stopped or cut off leaves the rest to it. Going back moves the moment on once,
+since the watch must not open what is being opened.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hold, release, abort and the window's limit, with a real journal and a real runner."""
+"""Pause, resume, abort and the window's limit, with a real journal and a real runner."""
 
 from __future__ import annotations
 
@@ -65,49 +65,51 @@ def remarks(session: Session) -> str:
 
 
 def test_a_request_is_whole_private_and_told(tmp_path: Path) -> None:
-    assert control.asked(tmp_path, control.HOLD) == ""
-    control.ask(tmp_path, control.HOLD, "disk is slow")
-    assert "(disk is slow)" in control.asked(tmp_path, control.HOLD)
-    assert (tmp_path / "hold").stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["hold"]
-    assert control.withdraw(tmp_path, control.HOLD)
-    assert not control.withdraw(tmp_path, control.HOLD)
+    assert control.asked(tmp_path, control.PAUSE) == ""
+    control.ask(tmp_path, control.PAUSE, "disk is slow")
+    assert "(disk is slow)" in control.asked(tmp_path, control.PAUSE)
+    assert (tmp_path / "pause").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["pause"]
+    assert control.withdraw(tmp_path, control.PAUSE)
+    assert not control.withdraw(tmp_path, control.PAUSE)
 
 
-def test_a_file_made_by_hand_holds_as_well(tmp_path: Path) -> None:
-    (tmp_path / "hold").touch()
-    assert control.asked(tmp_path, control.HOLD) == "somebody"
+def test_a_file_made_by_hand_pauses_as_well(tmp_path: Path) -> None:
+    (tmp_path / "pause").touch()
+    assert control.asked(tmp_path, control.PAUSE) == "somebody"
 
 
-def test_it_waits_until_released(make: Any) -> None:
+def test_it_waits_until_resumed(make: Any) -> None:
     session = make(steps(lambda: None))
-    assert not control.wait_while_held(session)
-    control.ask(session.home, control.HOLD)
-    threading.Timer(0.2, lambda: control.withdraw(session.home, control.HOLD)).start()
+    assert not control.wait_while_paused(session)
+    control.ask(session.home, control.PAUSE)
+    threading.Timer(0.2, lambda: control.withdraw(session.home, control.PAUSE)).start()
     began = time.monotonic()
-    assert control.wait_while_held(session)
+    assert control.wait_while_paused(session)
     assert time.monotonic() - began >= 0.2
-    assert "hold: the window is held by" in remarks(session)
-    assert "hold: released" in remarks(session)
+    assert "pause: paused by" in remarks(session)
+    assert "pause: resumed" in remarks(session)
 
 
 def test_an_abort_ends_the_waiting(make: Any) -> None:
     session = make(steps(lambda: None))
-    control.ask(session.home, control.HOLD)
+    control.ask(session.home, control.PAUSE)
     threading.Timer(0.1, lambda: control.ask(session.home, control.ABORT, "not today")).start()
     with (
         control.watching(session),
-        pytest.raises(StepError, match=r"aborted by .*not today.* while held; nothing was closed"),
+        pytest.raises(
+            StepError, match=r"aborted by .*not today.* while paused; nothing was closed"
+        ),
     ):
-        control.wait_while_held(session)
+        control.wait_while_paused(session)
 
 
-def test_nothing_is_held_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "HOLD_SECONDS", 0.1)
+def test_nothing_is_paused_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "PAUSE_SECONDS", 0.1)
     session = make(steps(lambda: None))
-    control.ask(session.home, control.HOLD)
-    with pytest.raises(StepError, match="for a day and not released; nothing was closed"):
-        control.wait_while_held(session)
+    control.ask(session.home, control.PAUSE)
+    with pytest.raises(StepError, match="for a day and not resumed; nothing was closed"):
+        control.wait_while_paused(session)
 
 
 def test_an_abort_in_the_window_stops_it(make: Any) -> None:

@@ -1,4 +1,4 @@
-"""The operator's hand on real machines: the command as a process, held, killed, aborted, too slow.
+"""Control of a run on real machines: the command as a process, paused, killed, aborted, too slow.
 
 Each test begins on a source that is followed and serves, and leaves it so.
 """
@@ -118,21 +118,21 @@ def left(context: Context) -> set[str]:
 
 
 @pytest.mark.in_set("control")
-def test_a_held_cutover_waits_before_anything_is_closed(
+def test_a_paused_cutover_waits_before_anything_is_closed(
     context: Context, desk: Desk, before: str
 ) -> None:
-    desk.run("hold", "--reason", "lunch")
+    desk.run("pause", "--reason", "lunch")
     run = desk.cutover()
-    assert waits_for(lambda: "which waits itself" in desk.run("status"))
-    assert waits_for(lambda: "the window is held by" in desk.run("status"))
+    assert waits_for(lambda: "which is paused" in desk.run("status"))
+    assert waits_for(lambda: "pause: paused by" in desk.run("status"))
     time.sleep(2)
     assert close.closed(context, "users") is False
     assert call(context.source.first, "reopen.state")["state"] == "absent"
     desk.run("abort")
     said, _ = run.communicate(timeout=300)
     assert run.returncode == 4
-    assert "while held; nothing was closed" in said
-    desk.run("release")
+    assert "while paused; nothing was closed" in said
+    desk.run("resume")
     assert left(context) == set()
 
 
