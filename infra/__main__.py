@@ -4,6 +4,7 @@ import pulumi
 
 from infra import outputs
 from infra.controllers import Controllers
+from migrate.cloud.installation import environment
 from migrate.cloud.settings import load
 
 settings = load(pulumi.get_stack())
@@ -11,6 +12,6 @@ controllers = Controllers("target", settings)
 
 pulumi.export(outputs.PROVIDER, settings.provider)
 pulumi.export(outputs.RELEASE, settings.target.release)
-pulumi.export(outputs.ENVIRONMENT, f"/opt/openstack/{settings.target.release}")
+pulumi.export(outputs.ENVIRONMENT, environment(settings.target.release).folder)
 pulumi.export(outputs.TARGET_CONTROLLERS, controllers.ready)
 pulumi.export(outputs.VIRTUAL_IPS, [str(ip.address) for ip in settings.source.virtual_ips])

@@ -66,7 +66,7 @@ class Dashboard:
 
     def read(self, host: Host, place: Place) -> Facts:
         manifest = f"{STATIC}/dashboard/manifest.json"
-        return {"static": host.python(READ, [STAMP, SETTINGS, place.venv, manifest])}
+        return {"static": host.python(READ, [STAMP, SETTINGS, place.installation.folder, manifest])}
 
     def apply(self, host: Host, place: Place) -> None:
         stamp = self.wanted(place)["static"]
@@ -75,7 +75,7 @@ class Dashboard:
         settings = BUILD_SETTINGS.replace("@WEBROOT@", place.webroot).rstrip()
         script = BUILD.replace("@SETTINGS@", settings)
         record.remember(host, "dashboard", {"folder": STATIC})
-        host.shell(script, place.venv, stamp, STATIC, STAMP, SETTINGS, timeout=600)
+        host.shell(script, place.installation.folder, stamp, STATIC, STAMP, SETTINGS, timeout=600)
 
     def remove(self, host: Host, place: Place) -> None:
         if record.recall(host, "dashboard"):

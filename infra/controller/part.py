@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from migrate.cloud.host import Host
+from migrate.cloud.installation import Installation, environment
 
 Facts = dict[str, Any]
 
@@ -26,9 +27,9 @@ class Place:
     webroot: str = "/horizon/"
 
     @property
-    def venv(self) -> str:
-        """Where the release's virtual environment is."""
-        return f"/opt/openstack/{self.release}"
+    def installation(self) -> Installation:
+        """Where the release is, and how its programs are reached."""
+        return environment(self.release)
 
 
 class Part(Protocol):

@@ -42,11 +42,11 @@ def files(place: Place) -> list[File]:
         unit = _template("unit.service.j2").render(
             name=service.name,
             release=place.release,
-            venv=place.venv,
+            path=place.installation.path,
             # uwsgi starts as root and gives that up itself, for its log's sake
             user="root" if service.port else service.user,
             home=service.user,
-            command=_command(service),
+            command=place.installation.tool(_command(service)),
             kill=service.kill,
         )
         made.append(File(f"{UNITS}/{service.unit}", unit))
@@ -63,7 +63,7 @@ def _ini(service: Unit, place: Place) -> str:
         address=place.address,
         port=service.port,
         module=service.module,
-        venv=place.venv,
+        venv=place.installation.folder,
         processes=service.processes,
         threads=service.threads,
         lines=[line.format(webroot=webroot) for line in service.uwsgi],

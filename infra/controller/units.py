@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from infra.controller import files, record, services
 from infra.controller.files import File
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
 from migrate.services import RECIPES
 
-SUDOERS = "/etc/sudoers.d/sidestep"
-
 SHIP = """
 import glob, os, re, shutil
-venv, table = payload
-shipped = venv + "/etc/"
+shipped, tools, table = payload
 for name in table.values():
     if name.endswith("rootwrap.d"):
         shutil.rmtree("/etc/" + name, ignore_errors=True)  # filters of another release
 for source, name in table.items():
-    source, name = shipped + source, "/etc/" + name
+    source, name = shipped + "/" + source, "/etc/" + name
     os.makedirs(os.path.dirname(name), exist_ok=True)
     if os.path.isdir(source):
         shutil.copytree(source, name, dirs_exist_ok=True, copy_function=shutil.copyfile)
@@ -29,17 +28,17 @@ for source, name in table.items():
             with open(name) as stream:
                 text = stream.read()
             with open(name, "w") as stream:
-                stream.write(re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={venv}/bin,", text))
+                stream.write(re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={tools},", text))
 """
 
 SHIPPED_READ = """
 import os
-venv, table = payload
+shipped, tools, table = payload
 result = {name: "there" for source, name in table.items()
-          if os.path.exists("/etc/" + name) or not os.path.exists(venv + "/etc/" + source)}
+          if os.path.exists("/etc/" + name) or not os.path.exists(shipped + "/" + source)}
 for name in [name for name in result if name.endswith("rootwrap.conf")]:
     with open("/etc/" + name) as stream:
-        if f"exec_dirs={venv}/bin," not in stream.read():
+        if f"exec_dirs={tools}," not in stream.read():
             result[name] = "of another release"
 """
 
@@ -51,16 +50,15 @@ done
 
 
 def _sudoers(place: Place) -> File:
-    venv = f"{place.venv}/bin"
-    path = f"{venv}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    lines = [f'Defaults secure_path="{path}"']
+    own = place.installation
+    lines = [f'Defaults secure_path="{own.path}"']
     for recipe in RECIPES:
         if not recipe.rootwrap:
             continue
-        program, rules = f"{venv}/{recipe.project}-rootwrap", f"{recipe.folder}/rootwrap.conf"
+        program, rules = own.tool(f"{recipe.project}-rootwrap"), f"{recipe.folder}/rootwrap.conf"
         line = f"{recipe.user} ALL = (root) NOPASSWD: {program} {rules} *"
         lines.append(line + (f", {program}-daemon {rules}" if recipe.rootwrap_daemon else ""))
-    return File(SUDOERS, "\n".join(lines) + "\n", mode=0o440)
+    return File(own.sudoers, "\n".join(lines) + "\n", mode=0o440)
 
 
 def _shipped() -> dict[str, str]:
@@ -69,6 +67,10 @@ def _shipped() -> dict[str, str]:
     wrapped = [f"{one.project}/{name}" for one in RECIPES if one.rootwrap for name in rights]
     others = {one.path: one.place for recipe in RECIPES for one in recipe.shipped}
     return {**{n: n for n in wrapped}, **others}
+
+
+def _payload(place: Place) -> list[Any]:
+    return [place.installation.shipped, place.installation.tools, _shipped()]
 
 
 def _files(place: Place) -> list[File]:
@@ -88,15 +90,15 @@ class Units:
     def read(self, host: Host, place: Place) -> Facts:
         return {
             "files": files.read(host, [file.path for file in _files(place)]),
-            "shipped": host.python(SHIPPED_READ, [place.venv, _shipped()]),
+            "shipped": host.python(SHIPPED_READ, _payload(place)),
         }
 
     def apply(self, host: Host, place: Place) -> None:
         record.remember(host, "units", {"files": [file.path for file in _files(place)]})
         if self.read(host, place)["shipped"] != self.wanted(place)["shipped"]:
-            host.python(SHIP, [place.venv, _shipped()])
+            host.python(SHIP, _payload(place))
         files.write(host, _files(place))
-        host.run("visudo", "-c", "-q", "-f", SUDOERS)
+        host.run("visudo", "-c", "-q", "-f", place.installation.sudoers)
         host.run("systemctl", "daemon-reload")
 
     def remove(self, host: Host, place: Place) -> None:

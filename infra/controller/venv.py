@@ -1,4 +1,4 @@
-"""The release's virtual environment, exactly as its lock says."""
+"""How `installation.environment` is made: a virtual environment, exactly as the release's lock says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib import resources
 from infra.controller import record
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
+from migrate.cloud.installation import ROOT
 from migrate.errors import PreconditionError, SettingsError
 from migrate.services import RECIPES
 
@@ -43,12 +44,12 @@ work=$(mktemp -d /var/tmp/sidestep-release.XXXXXX); trap 'rm -rf "$work"' EXIT
 export UV_CACHE_DIR=/var/cache/sidestep/uv UV_LINK_MODE=copy
 [ -d "$UV_CACHE_DIR" ] || UV_CACHE_DIR=$work/cache
 export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_NO_PROGRESS=1
-if ! "/opt/openstack/.uv/bin/uv" --version 2>/dev/null | grep -qF "uv ${uv#*==} "; then
-  rm -rf /opt/openstack/.uv; install -d -m 0755 /opt/openstack
-  python3 -m venv /opt/openstack/.uv </dev/null
-  /opt/openstack/.uv/bin/pip -q --disable-pip-version-check install "$uv" </dev/null >&2
+if ! "@ROOT@/.uv/bin/uv" --version 2>/dev/null | grep -qF "uv ${uv#*==} "; then
+  rm -rf @ROOT@/.uv; install -d -m 0755 @ROOT@
+  python3 -m venv @ROOT@/.uv </dev/null
+  @ROOT@/.uv/bin/pip -q --disable-pip-version-check install "$uv" </dev/null >&2
 fi
-PATH=/opt/openstack/.uv/bin:$PATH
+PATH=@ROOT@/.uv/bin:$PATH
 cat >"$work/lock.txt" <<'LOCK'
 @LOCK@
 LOCK
@@ -66,8 +67,8 @@ printf '%s\\n' "$stamp" >"$venv/.sidestep-lock"
 
 REMOVE = """
 rm -rf -- "$1" "$1.new"
-[ -n "$(ls -d /opt/openstack/20* 2>/dev/null)" ] || rm -rf /opt/openstack/.uv
-rmdir --ignore-fail-on-non-empty /opt/openstack 2>/dev/null || true
+[ -n "$(ls -d "$2"/20* 2>/dev/null)" ] || rm -rf -- "$2/.uv"
+rmdir --ignore-fail-on-non-empty -- "$2" 2>/dev/null || true
 """
 
 
@@ -109,7 +110,8 @@ def digest(release: str) -> str:
 def script(place: Place) -> str:
     """Shell text that makes the environment of *place* as locked; safe to repeat."""
     values = {
-        "@VENV@": place.venv,
+        "@ROOT@": ROOT,
+        "@VENV@": place.installation.folder,
         "@UV@": UV,
         "@STAMP@": digest(place.release),
         "@BUILD@": pins(place.release, "build-constraints.txt").rstrip(),
@@ -129,24 +131,26 @@ class Release:
         return {"release": place.release, "lock": lock, "missing": [], "strange": []}
 
     def read(self, host: Host, place: Place) -> Facts:
-        found: Facts = host.python(SHOW, [place.venv, locked(place.release)])
-        release = place.release if found["lock"] or host.exists(place.venv) else "absent"
+        found: Facts = host.python(SHOW, [place.installation.folder, locked(place.release)])
+        release = (
+            place.release if found["lock"] or host.exists(place.installation.folder) else "absent"
+        )
         return {"release": release, **found}
 
     def apply(self, host: Host, place: Place) -> None:
         wanted = self.wanted(place)
         if self.read(host, place) == wanted:
             return
-        record.remember(host, f"release-{place.release}", {"venv": place.venv})
+        record.remember(host, f"release-{place.release}", {"venv": place.installation.folder})
         host.shell(script(place), timeout=INSTALL_SECONDS)
         found = self.read(host, place)
         if found != wanted:
             raise PreconditionError(
-                f"{host.name}: {place.venv} is not as locked after its installation: "
+                f"{host.name}: {place.installation.folder} is not as locked after its making: "
                 f"missing {found['missing']}, strange {found['strange']}"
             )
 
     def remove(self, host: Host, place: Place) -> None:
         if record.recall(host, f"release-{place.release}"):
-            host.shell(REMOVE, place.venv, timeout=600)
+            host.shell(REMOVE, place.installation.folder, ROOT, timeout=600)
             record.forget(host, f"release-{place.release}")

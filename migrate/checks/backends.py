@@ -68,7 +68,7 @@ def _absent(context: Context, recipe: Recipe, given: Options) -> Iterator[Told]:
 
 def _loads(context: Context, host: Host, wanted: list[tuple[Plugins, str]]) -> list[bool]:
     asked = json.dumps([(one.group, name) for one, name in wanted])
-    answer: list[bool] = json.loads(host.run(f"{context.venv}/bin/python", "-c", PLUGINS, asked))
+    answer: list[bool] = json.loads(host.run(context.installation.python, "-c", PLUGINS, asked))
     return answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context, releases
+from migrate.cloud import Context, installation, releases
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
@@ -52,9 +52,7 @@ def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, s
 
     *projects* are given with the name of their distribution.
     """
-    python = f"/opt/openstack/{release}/bin/python"
-    if not host.exists(python):
-        python = "/usr/bin/python3"
+    python = installation.found(host, release).python
     answer: dict[str, str] = json.loads(host.run(python, "-c", VERSIONS, json.dumps(projects)))
     return answer
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.cloud import Context, installation
 from migrate.cloud.host import Host
 from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
@@ -71,9 +71,7 @@ def judge(
 
 def _shipped(context: Context, host: Host) -> dict[str, Shipped]:
     """The heads of the source's own scripts, by the folder that the recipes name."""
-    python = f"/opt/openstack/{context.source.release}/bin/python"
-    if not host.exists(python):
-        python = "/usr/bin/python3"
+    python = installation.found(host, context.source.release).python
     folders = [wanted.scripts for recipe in context.recipes for wanted in recipe.heads]
     names = sorted({folder.partition("/")[0] for folder in folders})
     at: dict[str, str] = json.loads(host.run(python, "-c", PACKAGES, json.dumps(names)))

@@ -22,9 +22,13 @@ def run(context: Context) -> list[Finding]:
     findings = []
     for host in context.target.controllers:
         findings += _daemons(host)
-        if not host.exists(f"{context.venv}/bin/python"):
+        if not host.exists(context.installation.python):
             findings.append(
-                _error(host, f"{context.venv} is not there", "Run `pulumi up`: it installs it")
+                _error(
+                    host,
+                    f"{context.installation.folder} is not there",
+                    "Run `pulumi up`: it installs it",
+                )
             )
         try:
             findings += _contents(context, host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.cloud import Context, installation
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.services.base import Recipe
@@ -17,7 +17,7 @@ ENTRY = re.compile(
 )
 # 0: all Success, 1: a Warning, 2: a Failure, 255: the check itself crashed
 RUN = """
-tool=$(command -v "/opt/openstack/$1/bin/$3" || command -v "$3") || { echo missing; exit 0; }
+tool=$(command -v "$1" || command -v "$3") || { echo missing; exit 0; }
 shift; user=$1; shift 2
 status=0
 output=$(cd / && runuser -u "$user" -- timeout 120 "$tool" "$@" 2>&1) || status=$?
@@ -37,7 +37,8 @@ def _ask(host: Host, release: str, recipe: Recipe) -> list[Finding]:
     if recipe.status_check is None:
         return []
     argv = recipe.status_check.argv
-    answer = host.shell(RUN, release, recipe.user, *argv, timeout=180)
+    own = installation.environment(release).tool(argv[0])
+    answer = host.shell(RUN, own, recipe.user, *argv, timeout=180)
     status, _, output = answer.partition("\n")
     if status == "missing":
         return []  # a project that the source does not run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.cloud.admission import Run
 from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
+from migrate.cloud.installation import Installation, environment
 from migrate.cloud.settings import Machine, Settings, VirtualIp
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ class Context:
         return frozenset(host.name for host in self.target.dead)
 
     @property
-    def venv(self) -> str:
-        """Where the target's release is installed on its controllers."""
-        return f"/opt/openstack/{self.target.release}"
+    def installation(self) -> Installation:
+        """How the target's release is installed on its controllers."""
+        return environment(self.target.release)
 
 
 def connect(

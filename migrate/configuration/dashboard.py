@@ -15,6 +15,7 @@ from typing import Any
 
 from migrate.cloud import addresses
 from migrate.cloud.host import Host
+from migrate.cloud.installation import Installation
 from migrate.configuration.files import File
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
@@ -119,9 +120,9 @@ print(json.dumps(sorted(names)))
 """
 
 
-def known(host: Host, venv: str) -> frozenset[str]:
-    """Names of settings that the dashboard in *venv* reads."""
-    return frozenset(json.loads(host.run(f"{venv}/bin/python", "-", stdin=KNOWN, timeout=120)))
+def known(host: Host, installation: Installation) -> frozenset[str]:
+    """Names of settings that the dashboard of *installation* reads."""
+    return frozenset(json.loads(host.run(installation.python, "-", stdin=KNOWN, timeout=120)))
 
 
 def translate(
@@ -168,10 +169,12 @@ def _wrong(source: str, path: str, line: int, what: str) -> Finding:
     return Finding(CHECK, Severity.ERROR, what, remedy, where)
 
 
-def judged(host: Host, venv: str, told: Told, file: File, source: str) -> list[Finding]:
-    """What Django in *venv* of *host* makes of *file*: each value, each program that one names."""
+def judged(
+    host: Host, installation: Installation, told: Told, file: File, source: str
+) -> list[Finding]:
+    """What Django there makes of *file*: each value, each program that one names."""
     code = [one for one in told.code if repr(one) in file.text]
-    argv = ("env", "-C", "/", f"{venv}/bin/python")
+    argv = ("env", "-C", "/", installation.python)
     said = _ask(host, argv, "trial", file.text, code, list(told.apps))
     found = objections(file.text, said, told.policies)
     return [Finding(CHECK, *one, f"{source}:horizon") for one in found]

@@ -10,13 +10,14 @@ from threading import Lock
 from typing import Any
 
 from migrate.cloud.host import Host
+from migrate.cloud.installation import PACKAGES, Installation
 from migrate.configuration.values import Kind
 from migrate.errors import CommandError, PreconditionError
 
-FOLDER = "share/sidestep"  # in the release's own folder: it goes when the release goes
-
 # The generator's JSON is 700 kB a project; only names travel. The answer is kept below `folder`;
 # without one nothing is left behind.
+GENERATOR = "oslo-config-generator"
+
 READ = """
 import hashlib, json, os, shutil, subprocess, tempfile
 folder, program, namespaces = payload
@@ -116,7 +117,7 @@ class Options:
         return cls(known, renamed, plugins, str(told.get("path", "")))
 
     def has(self, group: str, name: str, dynamic: Mapping[str, str]) -> bool:
-        """Whether the release reads that option there."""
+        """Whether the release reads that option PACKAGES."""
         return any(name in self.known.get(like, ()) for like in _likes(group, dynamic))
 
     def kind(self, group: str, name: str, dynamic: Mapping[str, str]) -> Kind | None:
@@ -138,39 +139,41 @@ class Options:
         return None
 
 
-def installed(host: Host, venv: str, namespaces: Iterable[str]) -> Options:
-    """What the release in *venv* of *host* knows; kept there, so that it is worked out once."""
-    python, generator = f"{venv}/bin/python", f"{venv}/bin/oslo-config-generator"
-    told = host.python(READ, [f"{venv}/{FOLDER}", generator, sorted(set(namespaces))], timeout=300)
+def installed(host: Host, own: Installation, namespaces: Iterable[str]) -> Options:
+    """What the release in *own* of *host* knows; kept there, so that it is worked out once."""
+    generator = own.tool(GENERATOR)
+    told = host.python(READ, [own.kept, generator, sorted(set(namespaces))], timeout=300)
     if told is None:
         raise PreconditionError(
-            f"{host.name}: the release is not installed in {venv}; run `pulumi up`"
+            f"{host.name}: the release is not installed in {own.folder}; run `pulumi up`"
         )
     build = host.run("stat", "-c", "%i %Y", generator)
-    return Options.of(told | {"plugins": _plugins(host, python, build, host, venv)})
+    return Options.of(told | {"plugins": _plugins(host, own.python, build, host, own)})
 
 
 def packaged(
-    source: Host, release: str, namespaces: Iterable[str], keeper: Host, venv: str
+    source: Host, release: str, namespaces: Iterable[str], keeper: Host, own: Installation
 ) -> Options | None:
     """What *source*'s packages of *release* know, or None where they have no generator.
 
-    It is worked out once: the answer is kept with the release in *venv* of *keeper*, and nothing
+    It is worked out once: the answer is kept with the release in *own* of *keeper*, and nothing
     on the source.
     """
     listed = sorted(set(namespaces))
 
     def ask() -> Any:
-        told = source.python(READ, ["", "/usr/bin/oslo-config-generator", listed], timeout=300)
+        told = source.python(READ, ["", PACKAGES.tool(GENERATOR), listed], timeout=300)
         if told is not None:
-            told["plugins"] = _plugins(source, "/usr/bin/python3", release, keeper, venv)
+            told["plugins"] = _plugins(source, PACKAGES.python, release, keeper, own)
         return told
 
-    told = _kept(keeper, venv, "source", [release, source.name, listed], ask)
+    told = _kept(keeper, own, "source", [release, source.name, listed], ask)
     return None if told is None else Options.of(told)
 
 
-def _plugins(host: Host, python: str, build: str, keeper: Host, venv: str) -> dict[str, list[str]]:
+def _plugins(
+    host: Host, python: str, build: str, keeper: Host, own: Installation
+) -> dict[str, list[str]]:
     """Options of each authentication plugin that *python* of *host* has: the same for all projects.
 
     To load them all costs seconds, so one thread asks, for one *build*, and the rest wait for it.
@@ -183,19 +186,20 @@ def _plugins(host: Host, python: str, build: str, keeper: Host, venv: str) -> di
             return None  # a project without keystoneauth1 has no such options
 
     with ASKING:
-        return _kept(keeper, venv, "plugins", [host.name, python, build], ask) or {}
+        return _kept(keeper, own, "plugins", [host.name, python, build], ask) or {}
 
 
-def _kept(keeper: Host, venv: str, kind: str, about: list[Any], ask: Callable[[], Any]) -> Any:
-    """What *ask* answered, kept with the release in *venv* of *keeper*; None is not kept."""
+def _kept(
+    keeper: Host, own: Installation, kind: str, about: list[Any], ask: Callable[[], Any]
+) -> Any:
+    """What *ask* answered, kept with the release in *own* of *keeper*; None is not kept."""
     key = sha256(json.dumps(about).encode()).hexdigest()[:16]
-    folder = f"{venv}/{FOLDER}"
-    path = f"{folder}/{kind}-{key}.json"
+    path = f"{own.kept}/{kind}-{key}.json"
     if keeper.exists(path):
         return json.loads(keeper.read(path))
     told = ask()
     if told is not None:
-        keeper.run("install", "-d", "-m", "0700", folder)
+        keeper.run("install", "-d", "-m", "0700", own.kept)
         keeper.write(path, json.dumps(told), mode=0o600)
     return told
 

@@ -10,6 +10,7 @@ import yaml
 
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
+from migrate.cloud.installation import Installation
 from migrate.cloud.values import Values
 from migrate.configuration import files, validators
 from migrate.configuration.translate import CHECK
@@ -97,17 +98,17 @@ def patterns(
 
 
 def judged(
-    target: Host, venv: str, recipe: Recipe, policies: dict[str, str], source: str
+    target: Host, installation: Installation, recipe: Recipe, policies: dict[str, str], source: str
 ) -> list[Finding]:
-    """What oslopolicy-validator of *venv* says of the rules in *policies*; nothing is written."""
+    """What oslopolicy-validator there says of the rules in *policies*; nothing is written."""
     if not policies:
         return []
     payload = {
-        "program": f"{venv}/bin/oslopolicy-validator",
+        "program": installation.tool("oslopolicy-validator"),
         "namespace": recipe.policy,
         "files": policies,
     }
-    said: dict[str, str] = validators.ask(target, venv, "policies", payload)
+    said: dict[str, str] = validators.ask(target, installation, "policies", payload)
     return [
         finding
         for path, output in said.items()

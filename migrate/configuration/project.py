@@ -55,7 +55,7 @@ def aids(context: Context, recipe: Recipe, index: int) -> Aids:
     source = addresses.counterpart(context, index)
     target = context.target.controllers[index]
     values = {
-        "venv": context.venv,
+        "tools": context.installation.tools,
         "compute_alias": releases.compute_alias(context.source.release),
         "source_name": source.name,
     }
@@ -64,17 +64,17 @@ def aids(context: Context, recipe: Recipe, index: int) -> Aids:
         source=source.name,
         hostname=once(context, f"hostname {source.name}", lambda: addresses.facts(source)[0]),
         releases=(context.source.release, context.target.release),
-        venv=context.venv,
+        installation=context.installation,
         options=once(
             context,
             f"options {recipe.project} {target.name}",
-            lambda: options.installed(target, context.venv, recipe.namespaces),
+            lambda: options.installed(target, context.installation, recipe.namespaces),
         ),
         before=once(
             context,
             f"options {recipe.project} {source.name}",
             lambda: options.packaged(
-                source, context.source.release, recipe.namespaces, target, context.venv
+                source, context.source.release, recipe.namespaces, target, context.installation
             ),
         ),
         mapping=where,
@@ -88,14 +88,14 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
     if recipe.dashboard:
         return [*translation.findings, *_judged(context, index, made)], translation.files
     target, by = context.target.controllers[index], aids(context, recipe, index)
-    said = validate.ask(target, context.venv, by.options, by.rules, translation.files)
+    said = validate.ask(target, context.installation, by.options, by.rules, translation.files)
     objections = validate.objections(said, translation, by.options, by.rules, target.name)
     source = addresses.counterpart(context, index)
     policies = policy.carried(source, recipe, translation.before)[0]
     findings = [
         *translation.findings,
         *objections,
-        *policy.judged(target, context.venv, recipe, policies, source.name),
+        *policy.judged(target, context.installation, recipe, policies, source.name),
         *paste.findings(source, target, recipe.pastes),
         *paths.findings(source, target, translation.before, [file.path for file in made]),
         *servers.findings(context, index, translation.files),
@@ -106,7 +106,9 @@ def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], d
 def _dashboard(context: Context, index: int) -> tuple[list[File], Translation]:
     source, target = addresses.counterpart(context, index), context.target.controllers[index]
     where = once(context, f"mapping {index}", lambda: addresses.of(context, index))
-    known = once(context, f"dashboard {target.name}", lambda: dashboard.known(target, context.venv))
+    known = once(
+        context, f"dashboard {target.name}", lambda: dashboard.known(target, context.installation)
+    )
     made, findings = dashboard.translate(_told(context, source), source.name, where, known)
     return [made], Translation({made.path: made.text}, findings=findings)
 
@@ -123,7 +125,7 @@ def _judged(context: Context, index: int, made: list[File]) -> list[Finding]:
         *(
             f
             for one in made
-            for f in dashboard.judged(target, context.venv, told, one, source.name)
+            for f in dashboard.judged(target, context.installation, told, one, source.name)
         ),
         *paths.of_settings(source, target, made),
         *servers.findings(context, index, {one.path: one.text for one in made}),

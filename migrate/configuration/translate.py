@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini, Line
+from migrate.cloud.installation import Installation
 from migrate.configuration.options import Options
 from migrate.engine.finding import Finding, Severity
 from migrate.services.rules import Rules
@@ -24,7 +25,7 @@ class Aids:
     source: str  # the host the files come from, as the stack's file names it
     hostname: str  # as it names itself: cinder and the agents take that for their records
     releases: tuple[str, str]
-    venv: str
+    installation: Installation
     options: Options
     before: Options | None
     mapping: Mapping
@@ -99,7 +100,7 @@ class _File:
         fresh = mapping.replaced(written)
         if rules.own_host and (line.section, line.name) == ("DEFAULT", "host"):
             fresh = fresh.replace(line.value, mapping.names.get(line.value, line.value))
-        fresh = ROOTWRAP.sub(rf"{self.aids.venv}/bin/\1", fresh)
+        fresh = ROOTWRAP.sub(lambda named: self.aids.installation.tool(named[1]), fresh)
         if fresh != written:
             line.value = Ini.parse(f"[x]\nx = {fresh.lstrip()}").lines[1].value
             line.text = head + mark + fresh

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
+from migrate.cloud.installation import Installation
 from migrate.configuration import validators
 from migrate.configuration.options import Options
 from migrate.configuration.translate import CHECK, Translation, plugins, together_with
@@ -18,11 +19,13 @@ OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sam
 Said = dict[str, list[list[str]]]
 
 
-def ask(host: Host, venv: str, options: Options, rules: Rules, files: dict[str, str]) -> Said:
-    """What oslo-config-validator of *venv* says of *files*, by path; nothing is written."""
+def ask(
+    host: Host, installation: Installation, options: Options, rules: Rules, files: dict[str, str]
+) -> Said:
+    """What oslo-config-validator of *installation* says of *files*, by path; nothing is written."""
     groups = rules.groups([Ini.parse(text) for text in files.values()])
     payload = {"options": options.path, "files": files, "exclude": _spellings(files, groups)}
-    told: Said = validators.ask(host, venv, "validate", payload)
+    told: Said = validators.ask(host, installation, "validate", payload)
     return told
 
 

@@ -7,17 +7,18 @@ from importlib import resources
 from typing import Any
 
 from migrate.cloud.host import Host
+from migrate.cloud.installation import Installation
 
 
-def ask(host: Host, venv: str, program: str, payload: dict[str, Any]) -> Any:
-    """What *program* of `onhost/`, run by the Python of *venv*, answers to *payload*.
+def ask(host: Host, installation: Installation, program: str, payload: dict[str, Any]) -> Any:
+    """What *program* of `onhost/`, run by the Python of *installation*, answers to *payload*.
 
     It comes as an argument because stdin brings the files, which hold secrets.
     """
     text = resources.files("migrate.onhost").joinpath(f"{program}.py").read_text()
     said = host.run(
         # or stevedore leaves a cache in root's home
-        *("env", "XDG_CACHE_HOME=/dev/null", f"{venv}/bin/python", "-c", text),
+        *("env", "XDG_CACHE_HOME=/dev/null", installation.python, "-c", text),
         stdin=json.dumps(payload),
         timeout=300,
     )

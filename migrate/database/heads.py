@@ -63,7 +63,7 @@ def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
         if told is not None and told[0]["status"] == 0:
             outputs = [told[0]["output"]]
         else:
-            outputs = cold(f"{context.venv}/bin/python", target, folders)
+            outputs = cold(context.installation.python, target, folders)
         cache |= printed(outputs)
         if missing := [folder for folder in folders if not (cache.get(folder) or NONE).heads]:
             raise StepError(

@@ -72,7 +72,7 @@ def run(context: Context, recipe: Recipe, wanted: Iterable[Call]) -> None:
 def line(context: Context, call: Call) -> dict[str, Any]:
     """*call* as both ways of running it take it."""
     return {
-        "argv": [f"{context.venv}/bin/{call.tool.argv[0]}", *call.tool.argv[1:]],
+        "argv": [context.installation.tool(call.tool.argv[0]), *call.tool.argv[1:]],
         "environment": dict(call.environment),
         "go_on": list(call.tool.accepted),
     }
@@ -93,7 +93,7 @@ def cold(
     context: Context, host: Host, recipe: Recipe, call: Call, limit: float = LIMIT
 ) -> dict[str, Any]:
     """Start *call*, wait, give its exit status and the end of what it said."""
-    path = f"{context.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    path = context.installation.path
     payload = {"user": recipe.user, "path": path, **line(context, call)}
     answer: dict[str, Any] = host.python(COLD, payload, timeout=limit)
     return answer

@@ -68,7 +68,7 @@ def start(context: Context) -> None:
     for recipe in wanted:
         programs = sorted({tool.argv[0] for tool in recipe.sync})
         modules = ",".join(recipe.sync_preload)
-        command = (f"{context.venv}/bin/python", f"{FOLDER}/warm.py", socket(recipe), modules)
+        command = (context.installation.python, f"{FOLDER}/warm.py", socket(recipe), modules)
         host.shell(START, unit(recipe), recipe.user, FOLDER, *command, *programs)
     deadline = time.monotonic() + READY_SECONDS
     while waiting := [recipe.project for recipe in wanted if not ready(host, recipe)]:

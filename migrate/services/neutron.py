@@ -250,7 +250,7 @@ RECIPE = Recipe(
                 file="/etc/neutron/neutron.conf",
                 section="agent",
                 option="root_helper",
-                value="sudo {venv}/bin/neutron-rootwrap /etc/neutron/rootwrap.conf",
+                value="sudo {tools}/neutron-rootwrap /etc/neutron/rootwrap.conf",
                 why="the rights in sudoers name the program in the release's folder",
                 source="infra/controller/units.py",
             ),

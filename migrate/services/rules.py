@@ -21,8 +21,9 @@ class Readable(Protocol):
 class Setting:
     """An option that this program decides on, whatever the source says; `why` stands beside it.
 
-    In `value` {compute_alias} is the source's release as nova's [upgrade_levels] knows it, {venv}
-    the release's folder, {source_name} the controller's name. It counts from `release` on.
+    In `value` {compute_alias} is the source's release as nova's [upgrade_levels] knows it, {tools}
+    the folder of the release's programs, {source_name} the controller's name. It counts from
+    `release` on.
     """
 
     file: str

@@ -57,9 +57,9 @@ def test_the_release_is_not_there(context: Context, target: Host) -> None:
     from migrate.checks import target as clean
 
     # moved away it would be copied, since it lies in a layer
-    over = PurePosixPath(context.venv).parent
+    over = PurePosixPath(context.installation.folder).parent
     with broken(target, f"mount -t tmpfs tmpfs {over}", f"umount {over}"):
-        assert_finds(clean.CHECK, context, (f"{context.venv} is not there",))
+        assert_finds(clean.CHECK, context, (f"{context.installation.folder} is not there",))
 
 
 def test_not_enough_disk(context: Context, target: Host) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from infra import nspawn
+from infra.controller import PARTS, Place
 from infra.nspawn import Machine, access, bridge, process
 from infra.nspawn.command import attempt, run
+from migrate.cloud.host import Host, SshHost
 from migrate.errors import MigrateError
 from tests.lab import cloud, host, leftovers, prepared
 from tests.lab.settings import Lab
@@ -82,6 +84,34 @@ def test_packages_can_be_installed_inside(machine: Machine) -> None:
     assert "Hello" in _as(machine, "root", "hello")
 
 
+def test_nothing_starts_by_its_installation(machine: Machine) -> None:
+    """Daemons and their timers among the packages are there, and none has been started."""
+    inside = SshHost(
+        NAME,
+        machine.address,
+        user="operator",
+        key=access.key(machine.home),
+        known_hosts=access.known_hosts(machine.home),
+    )
+    place = Place(release="2026.1", address=machine.address)
+    before = _awake(inside)
+    for part in ("accounts", "packages", "units"):
+        PARTS[part].apply(inside, place)
+    assert inside.run("dpkg-query", "-W", "-f", "${Status}", "mariadb-server").startswith("install")
+    assert inside.exists("/etc/systemd/system/nova-conductor.service")
+    assert _awake(inside) == before
+
+
+def _awake(inside: Host) -> list[str]:
+    """Sockets that are listened at, and units that are active; not those of logins."""
+    told = inside.shell(
+        "ss -Hltunx | awk '{print $1, $5, $6}'\n"
+        "systemctl list-units --plain --no-legend --state=active --type=service,socket,timer "
+        "| awk '{print $1}'"
+    )
+    return sorted(line for line in told.splitlines() if not line.startswith("user"))
+
+
 def test_a_reboot_from_inside_clears_addresses_and_comes_back(machine: Machine) -> None:
     boot = _boot(machine)
     _as(machine, "root", "touch /root/kept; ip addr add 10.79.9.99/32 dev host0; systemctl reboot")
@@ -98,6 +128,7 @@ def test_a_machine_outlives_the_process_that_started_it(lab: Lab) -> None:
     code = f"""
 from pathlib import Path
 from infra import nspawn
+from infra.controller import PARTS, Place
 from infra.nspawn import bridge
 from tests.lab import prepared
 from tests.lab.settings import Lab

@@ -37,25 +37,33 @@ OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3" % OPENSTACK_HOST
 def target(context: Context) -> Iterator[Host]:
     """The release's own local settings come back."""
     host = context.target.first
-    host.shell('cd "$1"/$2; cp -a . ../local.kept; rm -f local_settings.py', context.venv, LOCAL)
+    host.shell(
+        'cd "$1"/$2; cp -a . ../local.kept; rm -f local_settings.py',
+        context.installation.folder,
+        LOCAL,
+    )
     yield host
-    host.shell('cd "$1"/$2/..; rm -rf local; mv local.kept local', context.venv, LOCAL)
+    host.shell(
+        'cd "$1"/$2/..; rm -rf local; mv local.kept local', context.installation.folder, LOCAL
+    )
 
 
 def told(context: Context, host: Host, more: str) -> dashboard.Told:
     """What Django says where a site has *more* in a file of its own beside the package's."""
-    folder = host.shell('cd "$1"/$2; mkdir -p local_settings.d; pwd', context.venv, LOCAL).strip()
+    folder = host.shell(
+        'cd "$1"/$2; mkdir -p local_settings.d; pwd', context.installation.folder, LOCAL
+    ).strip()
     host.write(f"{folder}/local_settings.py", MAIN)
     host.write(f"{folder}/local_settings.d/_50_site.py", more)
-    return dashboard.read(host, f"{context.venv}/bin/python")
+    return dashboard.read(host, context.installation.python)
 
 
 def carried(context: Context, host: Host, more: str) -> tuple[File, list[Finding]]:
     """The target's file, and all that is told of it on both sides."""
     found = told(context, host, more)
-    names = dashboard.known(host, context.venv)
+    names = dashboard.known(host, context.installation)
     file, findings = dashboard.translate(found, "ctl", Mapping({"10.0.0.10": "10.0.0.20"}), names)
-    return file, findings + dashboard.judged(host, context.venv, found, file, "ctl")
+    return file, findings + dashboard.judged(host, context.installation, found, file, "ctl")
 
 
 # in the spirit of openstack-k8s-operators' horizon-operator (HORIZON_CONFIG by key, a function that
@@ -91,11 +99,11 @@ def test_what_a_site_sets_is_carried(context: Context, target: Host) -> None:
 def test_a_module_of_the_site_is_carried(context: Context, target: Host) -> None:
     """`from ... import *` in local_settings.py, as sites with several clouds have it."""
     told(context, target, "")
-    folder = target.shell('cd "$1"/$2; pwd', context.venv, LOCAL).strip()
+    folder = target.shell('cd "$1"/$2; pwd', context.installation.folder, LOCAL).strip()
     target.write(f"{folder}/site_values.py", "SITE_BRANDING = 'Ours'\nfrom os import environ\n")
     main = "from openstack_dashboard.local.site_values import *\nSECRET_KEY = 'x'\n"
     target.write(f"{folder}/local_settings.py", main)
-    found = dashboard.read(target, f"{context.venv}/bin/python")
+    found = dashboard.read(target, context.installation.python)
     assert {one.shown: one.value for one in found.settings} == {
         "SITE_BRANDING": "'Ours'",
         "SECRET_KEY": "'x'",
@@ -107,7 +115,7 @@ def test_rules_of_a_site_are_asked_for(context: Context, target: Host) -> None:
     """charm-openstack-dashboard's keystonev3_policy.json, kolla's keystone_policy.yaml."""
     found = replace(told(context, target, ""), policies={"keystone_policy.yaml": ["a: b"]})
     file, _ = dashboard.translate(found, "ctl", Mapping(), frozenset())
-    (one,) = dashboard.judged(target, context.venv, found, file, "ctl")
+    (one,) = dashboard.judged(target, context.installation, found, file, "ctl")
     assert "keystone_policy.yaml has rules of this site" in one.message
 
 
@@ -148,13 +156,15 @@ def test_a_program_that_the_target_lacks(context: Context, target: Host) -> None
     found = told(context, target, "SESSION_SERIALIZER = 'django.contrib.gone.Serializer'")
     file, _ = dashboard.translate(found, "ctl", Mapping(), frozenset())
     asked = dashboard.Told(found.settings, code=("django.contrib.gone.Serializer",))
-    told_ = [one.message for one in dashboard.judged(target, context.venv, asked, file, "ctl")]
+    told_ = [
+        one.message for one in dashboard.judged(target, context.installation, asked, file, "ctl")
+    ]
     assert told_ == ["name django.contrib.gone.Serializer, which the target does not have"]
 
 
 def test_nothing_is_written_where_settings_are_read(context: Context, target: Host) -> None:
     listing = 'find "$1"/$2 -printf "%p %T@ %s\\n" | sort'
     told(context, target, "")
-    before = target.shell(listing, context.venv, LOCAL)
-    dashboard.read(target, f"{context.venv}/bin/python")
-    assert target.shell(listing, context.venv, LOCAL) == before
+    before = target.shell(listing, context.installation.folder, LOCAL)
+    dashboard.read(target, context.installation.python)
+    assert target.shell(listing, context.installation.folder, LOCAL) == before

@@ -115,7 +115,7 @@ def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target:
     policy.hold(context)
     names = ["volume:delete", "volume:extend", "volume:revert_to_snapshot", "volume:get"]
     payload = {
-        "python": f"{context.venv}/bin/python",
+        "python": context.installation.python,
         "path": HELD,
         "names": names,
         "texts": [

@@ -105,7 +105,7 @@ def without_effect(context: Context, host: Host) -> list[str]:
     """Held calls that cinder on *host* would let through, or does not know; asked of its code."""
     names = [one.policy for one in refused(context.settings.shared_storage)]
     told = host.run(
-        *(f"{context.venv}/bin/python", "-", json.dumps(names)), stdin=RULES, timeout=180
+        *(context.installation.python, "-", json.dumps(names)), stdin=RULES, timeout=180
     )
     wrong = []
     for name, (known, rule) in json.loads(told.splitlines()[-1]).items():

@@ -80,7 +80,7 @@ def look() -> dict[str, Any]:
     assert RECIPE.rest
     assert RECIPE.rest.workers
     given = options.parsed({"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"})
-    told = rules.of(RECIPE, {"venv": "/v"}, "2026.1")
+    told = rules.of(RECIPE, {"tools": "/v"}, "2026.1")
     return {
         "account": [row for row in accounts.rows() if row[0] == "barbican"],
         "package": "softhsm2" in packages.names(),

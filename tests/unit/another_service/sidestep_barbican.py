@@ -68,7 +68,7 @@ RECIPE = Recipe(
     heads=(Heads(database="barbican", scripts="barbican/model/migration/alembic/versions"),),
     rules=Rules(
         settings=(
-            Setting(file=CONF, section="a", option="b", value="{venv}", why="so", source="here"),
+            Setting(file=CONF, section="a", option="b", value="{tools}", why="so", source="here"),
         ),
         gone=(Gone(section="DEFAULT", options=("bind_port",), remedy="uwsgi listens"),),
     ),

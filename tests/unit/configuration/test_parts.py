@@ -169,7 +169,7 @@ def test_rules_concern_files_that_recipes_translate() -> None:
 
 
 def test_a_setting_waits_for_its_release() -> None:
-    values = {"venv": "/v", "compute_alias": "caracal", "source_name": "c"}
+    values = {"tools": "/v/bin", "compute_alias": "caracal", "source_name": "c"}
     named = {s.option for s in rules.of(nova.RECIPE, values, "2025.1").settings}
     assert "compute" in named
     assert "manager_shutdown_timeout" not in named

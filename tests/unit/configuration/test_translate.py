@@ -7,13 +7,14 @@ import pytest
 import yaml
 
 from migrate.cloud.addresses import Mapping
+from migrate.cloud.installation import environment
 from migrate.configuration import rules
 from migrate.configuration.options import Options
 from migrate.configuration.translate import Aids, translate
 from migrate.services import chosen
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
-VENV = "/opt/openstack/2026.1"
+VENV = environment("2026.1")
 ADDRESSES = {"10.1.0.1": "10.2.0.1", "10.1.0.2": "10.2.0.2"}
 NAMES = {"ctl-a": "new-a", "ctl-b": "new-b"}
 
@@ -32,12 +33,12 @@ def options(known: dict[str, Any], case: dict[str, Any]) -> Options:
 
 
 def aids(case: dict[str, Any]) -> Aids:
-    values = {"venv": VENV, "compute_alias": "epoxy", "source_name": "ctl-a"}
+    values = {"tools": VENV.tools, "compute_alias": "epoxy", "source_name": "ctl-a"}
     return Aids(
         source="ctl-a",
         hostname="ctl-a",
         releases=("2025.1", "2026.1"),
-        venv=VENV,
+        installation=VENV,
         options=options(case["options"], case),
         before=options(case.get("before", case["options"]), case),
         mapping=Mapping(ADDRESSES, NAMES, frozenset(case.get("lost", []))),
