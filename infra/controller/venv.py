@@ -1,4 +1,4 @@
-"""How `installation.environment` is made: a virtual environment, exactly as the release's lock says."""
+"""A release's virtual environment is made, exactly as its lock says."""
 
 from __future__ import annotations
 
