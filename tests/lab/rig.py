@@ -218,7 +218,11 @@ def _target(this: Lab) -> Machine:
     described = {"warm": True, "release": RELEASE, "address": this.addresses[this.target]}
     below = layers_of(described)
     parts = "".join(path.read_text() for path in sorted(Path(releases.__file__).parent.glob("*.*")))
-    key = layers.digest(*(layer.name for layer in below), parts, str(this.addresses), this.vip)
+    place = _place(this)
+    made = str({name: part.wanted(place) for name, part in PARTS.items()})
+    key = layers.digest(
+        *(layer.name for layer in below), parts, made, str(this.addresses), this.vip
+    )
     machine = prepared.machine_on(this, this.target, *below[:-1])
     top = prepared.snapshot("rig-new", key, this, machine, lambda made: _install(this, made))
     return prepared.machine_on(this, this.target, top, *below[:-1])
@@ -242,11 +246,14 @@ def _install(this: Lab, machine: Machine) -> None:
         key=access.key(this.home),
         known_hosts=access.known_hosts(this.home),
     )
-    place = Place(release=RELEASE, address=machine.address, virtual_ips=(this.vip,))
     for name, part in PARTS.items():
         with stage(f"rig-new: {name}"):
-            part.apply(host, place)
+            part.apply(host, _place(this))
     prepared.halt(this, machine.name)
+
+
+def _place(this: Lab) -> Place:
+    return Place(release=RELEASE, address=this.addresses[this.target], virtual_ips=(this.vip,))
 
 
 def main(verb: str) -> None:
