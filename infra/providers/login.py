@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 
+from migrate.cloud import urls
 from migrate.errors import SettingsError, UnreachableError
 
 # clouds.yaml -> argument of the provider; a second name for domains that hold user and project
@@ -53,9 +53,8 @@ def arguments(cloud: str, file: Path | None) -> dict[str, Any]:
 
 def _reach(url: str) -> None:
     """Say in one line what the provider would say in a traceback."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host, port, _ = urls.web(url)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=10).close()
+        socket.create_connection((host, port), timeout=10).close()
     except OSError as error:
         raise UnreachableError(f"{url}: the cloud that makes the servers: {error}") from error

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
 from migrate.checks import options
 from migrate.checks.account_facts import RESOLVE
 from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, endpoints
-from migrate.cloud import Context
+from migrate.cloud import Context, urls
 from migrate.engine.finding import Finding, Severity
 from migrate.services import RECIPES
 
 NAME = "endpoints"
 PORTS = {kind: api.port for recipe in RECIPES for api in recipe.apis for kind in api.types}
-USUAL = {"http": 80, "https": 443}
 # by which type the programs of the target and the clients look a service up
 ASKED = {one.project: one.rest.asked_as or one.types[0] for one in RECIPES if one.rest}
 # what stands at the root of an API: a version, or the project in it
@@ -30,7 +28,7 @@ def run(context: Context) -> list[Finding]:
     """Endpoints that the target would not answer at, and those that nobody would find."""
     every = endpoints(context)
     found = [one for one in every if one.kind in PORTS]
-    names = sorted({urlsplit(one.url).hostname or "" for one in found})
+    names = sorted({urls.web(one.url)[0] for one in found})
     resolved: dict[str, str] = context.source.first.python(RESOLVE, names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     told = [*judge(found, resolved, virtual), *missing(every, _asked(context))]
@@ -81,8 +79,7 @@ def judge(
 ) -> Iterator[tuple[str, str]]:
     """What is told of endpoints whose hosts are *resolved* to addresses."""
     for one in found:
-        parts = urlsplit(one.url)
-        host = parts.hostname or ""
+        host, port, path = urls.web(one.url)
         address = resolved.get(host, "")
         told = f"the catalogue's {one.interface} endpoint of {one.kind} is {one.url}"
         if address not in virtual:
@@ -92,8 +89,7 @@ def judge(
                 "Give it a URL at a virtual IP (`openstack endpoint set --url`), or list the "
                 "address in sidestep:source.virtualIps when keepalived carries it",
             )
-        port = parts.port or USUAL.get(parts.scheme)
-        if port != PORTS[one.kind] or not ROOT.match(parts.path):
+        if port != PORTS[one.kind] or not ROOT.match(path):
             yield (
                 f"{told}, and the target serves {one.kind} at port {PORTS[one.kind]} only, "
                 "without a path of its own",

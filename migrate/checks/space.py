@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
 import shutil
 from dataclasses import dataclass
 
+from migrate.checks import options
 from migrate.checks.check import Check
+from migrate.checks.options import Options
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -18,6 +19,7 @@ IMAGE_FACTOR = 1.05
 LEFT_FREE = 1024**3  # a target's file system must not become full by what we bring
 PAPERS = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
 DUMP_FACTOR = 0.25  # a compressed dump, of the data's size
+IMAGES, FOLDER = "/var/lib/glance/images", "filesystem_store_datadir"
 MEASURE = """
 import os
 def below(path):
@@ -66,7 +68,7 @@ def run(context: Context) -> list[Finding]:
                 schemata,
             )
         )
-    images = image_folder(source)
+    images = _images(context)
     stored = source.python(MEASURE, {"size": [images], "free": []}, timeout=600)["size"][0]
     findings = []
     for host in context.target.controllers:
@@ -80,18 +82,19 @@ def run(context: Context) -> list[Finding]:
     return findings + _operator(context, data)
 
 
-def image_folder(host: Host) -> str:
-    """Where glance's file store keeps images, as its configuration says."""
-    usual = "/var/lib/glance/images"
-    if not host.exists("/etc/glance/glance-api.conf"):
-        return usual
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
-    parser.read_string(host.read("/etc/glance/glance-api.conf"))
-    sections = ["glance_store", *parser.sections()]
-    folders = [
-        parser.get(section, "filesystem_store_datadir", fallback=None) for section in sections
-    ]
-    return next((folder for folder in folders if folder), usual).rstrip("/") or usual
+def _images(context: Context) -> str:
+    """Where images are on the source."""
+    for recipe in context.recipes:
+        if recipe.project == "glance":
+            return image_folder(options.read(context.source.first, recipe, "glance-api"))
+    return IMAGES
+
+
+def image_folder(given: Options) -> str:
+    """Where glance's file store keeps images, as its options say."""
+    store = given.get("glance_store", "default_backend", "glance_store")
+    usual = given.get("glance_store", FOLDER, IMAGES)
+    return given.get(store, FOLDER, usual).rstrip("/") or IMAGES
 
 
 def _judge(host: Host, needs: list[Need]) -> list[Finding]:

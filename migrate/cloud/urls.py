@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 DATABASE = re.compile(
     r"""(?P<scheme>[\w+]+)://
@@ -24,6 +24,7 @@ DATABASE = re.compile(
 
 SERVER = re.compile(r"^\[?(?P<host>[^\]]+?)\]?(?::(?P<port>\d+))?$")
 MARIADB, BROKER, CACHE = 3306, 5672, 11211
+WEB = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,12 @@ def servers(kind: str, text: str) -> Iterator[tuple[str, int]]:
     else:
         hosts = re.split(r"[/?\s]", text.partition("://")[2])[0]
         yield from (server(one, CACHE) for one in hosts.rpartition("@")[2].split(","))
+
+
+def web(text: str) -> tuple[str, int, str]:
+    """Host, port and path of the URL of an API."""
+    parts = urlsplit(text)
+    return parts.hostname or "", parts.port or WEB.get(parts.scheme, 0), parts.path
 
 
 def server(text: str, port: int) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from migrate import checks
-from migrate.checks import agents, path, upgrade_status
+from migrate.checks import agents, options, path, space, upgrade_status
 from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
@@ -143,3 +143,20 @@ def test_an_agent_that_is_not_heard() -> None:
     assert [one.message for one in silent(neutron.RECIPE, api)] == [
         "neutron-l3-agent is not heard by the cloud"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("", "/var/lib/glance/images"),
+        ("[glance_store]\nfilesystem_store_datadir = /srv/images/\n", "/srv/images"),
+        (
+            "[DEFAULT]\nbase = /srv\n[glance_store]\ndefault_backend = fast\n"
+            "[slow]\nfilesystem_store_datadir = /slow\n[fast]\n"
+            "filesystem_store_datadir = ${base}/fast\n",
+            "/srv/fast",
+        ),
+    ],
+)
+def test_the_folder_of_images_is_that_of_the_default_store(text: str, folder: str) -> None:
+    assert space.image_folder(options.parsed({"glance-api.conf": text})) == folder
