@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database import connection, heads, tools
+from migrate.database import connection, fingerprint, heads, tools
 from migrate.database.places import Place
 from migrate.errors import MigrateError, StepError
+from migrate.onhost import serve
 from migrate.services.base import Recipe, Tool
 
 PREFIX = "sidestep_rehearsal_"
@@ -24,8 +25,8 @@ USER = "sidestep_rehearsal"
 LIMIT = 600.0  # seconds for one tool: there are no rows
 
 # what shows a database's revision is its only content
-DUMP = """
-dump() { mariadb-dump --single-transaction --skip-comments --hex-blob "$@"; }
+DUMP = f"""
+dump() {{ {" ".join(serve.DUMP)} --skip-comments "$@"; }}
 database=$1; shift
 dump --no-data "$database"
 for table in "$@"; do dump --no-create-info "$database" "$table" 2>/dev/null || true; done
@@ -99,14 +100,9 @@ def _unconfigured(tool: Tool) -> Tool:
 def _copy(context: Context, place: Place, copy: str, text: str) -> None:
     source, target = context.source.first, context.target.first
     with connection.session(source) as link:
-        ((charset, collation),) = connection.rows(
-            link,
-            "SELECT default_character_set_name, default_collation_name "
-            "FROM information_schema.schemata WHERE schema_name = %s",
-            place.name,
-        )
+        usual = fingerprint.defaults(link, [place.name])[place.name]
     with connection.session(target) as link:
-        words = (connection.quoted(one) for one in (copy, charset, collation))
+        words = (connection.quoted(one) for one in (copy, *usual.split()))
         connection.rows(link, "CREATE DATABASE {} CHARACTER SET {} COLLATE {}".format(*words))
     target.run("mariadb", "--default-character-set=utf8mb4", copy, stdin=text, timeout=LIMIT)
 

@@ -25,6 +25,7 @@ DUMP = (
     *("mariadb-dump", "--single-transaction", "--hex-blob", "--triggers"),
     *("--default-character-set=utf8mb4", "--max-allowed-packet=1G"),
 )
+WHOLE = ("--routines", "--events", "--databases", "--")
 NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}")
 
 
@@ -36,7 +37,7 @@ def main(asked: str) -> int:
         sys.stdout.write(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
         return 0
     if word == "databases" and rest and set(rest) <= set(allowed["databases"]):
-        return whole(rest, [["--routines", "--events", "--databases", "--", *rest]])
+        return whole(rest, [[*WHOLE, *rest]])
     if word == "tables" and rest:
         return tables(rest, allowed["databases"])
     if word == "files" and len(rest) == 1 and rest[0] in allowed["folders"]:

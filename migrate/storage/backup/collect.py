@@ -13,6 +13,7 @@ from migrate.database import connection
 from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
 from migrate.database.places import Place
 from migrate.errors import CommandError, StepError
+from migrate.onhost import serve
 from migrate.services.base import Recipe
 
 PIECE = 262144
@@ -34,11 +35,10 @@ sys.stdout.buffer.write(head)
 shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer, 1 << 20)
 """
 
-DUMP = """
+DUMP = f"""
 begun=$1; shift
-{ mariadb-dump --single-transaction --routines --triggers --events --hex-blob \\
-    --default-character-set=utf8mb4 --max-allowed-packet=1G --databases -- "$@"
-  echo "SELECT 'complete';"; } | python3 -c "$begun" | gzip -3
+{{ {" ".join((*serve.DUMP, *serve.WHOLE))} "$@"
+  echo "SELECT 'complete';"; }} | python3 -c "$begun" | gzip -3
 """
 
 FOLDERS = """
