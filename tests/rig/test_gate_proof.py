@@ -19,6 +19,7 @@ from migrate.phases.plan import CLOSED_TO_ALL, CLOSED_TO_USERS
 from migrate.takeover import proxy
 from migrate.takeover.gate import close, proof
 from migrate.takeover.gate.haproxy import MESSAGE
+from tests.checks.conftest import assert_is_one_error
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
 
@@ -170,6 +171,11 @@ def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: 
     close.reopen(context)
     assert knock.each(asked, MESSAGE) == ["open"] * len(asked)
     assert source.shell(LOOK) == before
+
+
+def test_a_cloud_without_haproxy_is_refused(context: Context, source: Host) -> None:
+    assert not source.succeeds("systemctl", "is-active", "-q", "haproxy")
+    assert_is_one_error(gate.run(context), gate.NAME, "no HAProxy runs as haproxy.service")
 
 
 # another's file behind a link, with a line $2, in another encoding and a line of another system's
