@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from tests.faults.bench import COMMANDS, Bench
+import pytest
+import yaml
+
+from migrate.cloud import Context
+from migrate.storage.volumes import policy
+from tests.faults.bench import COMMANDS, STACK, Bench
 from tests.faults.conftest import Reference
 from tests.faults.state import Picture, differences
 from tests.faults.tally import Tally
@@ -121,12 +127,34 @@ def test_the_source_boots_after_the_takeover(
         assert differences(reference.found, bench.picture(), "back") == []
 
 
+@contextmanager
+def shared_storage(bench: Bench) -> Iterator[Context]:
+    """The stack has cinder, whose calls are held as by `follow`; the rig's cloud has none."""
+    path = bench.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+    text = path.read_text()
+    document = yaml.safe_load(text)
+    document["config"]["sidestep:services"].append("cinder")
+    path.write_text(yaml.safe_dump(document))
+    context = bench.context
+    try:
+        policy.hold(context)
+        yield context
+    finally:
+        policy.hold_again(context)
+        policy.let_go(context)
+        path.write_text(text)
+
+
 def test_the_source_dies_when_the_target_serves(bench: Bench, tally: Tally) -> None:
-    """The proof needs no answer of it; the lock stood there, so who goes on takes over."""
+    """Neither proof nor acceptance asks it; the lock stood there, so who goes on takes over."""
     with tally.trial(bench, "fault: source", "released"):
         bench.power_off("source")
         assert bench.serves() == []
         assert "0 differ" in bench.well("verify", "--take-over").said
+        with shared_storage(bench) as context:
+            assert policy.without_effect(context, context.target.first) == []
+            bench.well("accept", "--execute", "--take-over")
+            assert policy.accepted(context)
         bench.power_on("source")
         bench.well(*COMMANDS["rollback"], "--take-over")
         assert bench.serves() == []
