@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrate.cloud.host import Host
-from migrate.cloud.values import Values, read_by
+from migrate.cloud.values import Defaults, Values, read_by
+from migrate.database import defaults
 from migrate.onhost import call
 from migrate.services.base import Recipe
 
@@ -38,9 +39,14 @@ def read(host: Host, recipe: Recipe, program: str) -> Options:
     texts: dict[str, str] = told["texts"]
     paths = read_by(program, recipe.project, recipe.configs[0].path, texts)
     paths += [path for path in texts if path.endswith(LATER)]
-    return parsed({path: texts[path] for path in paths}, told["given"])
+    read = {path: texts[path] for path in paths}
+    return parsed(read, told["given"], defaults.of(host, recipe))
 
 
-def parsed(texts: Mapping[str, str], given: Mapping[str, str] | None = None) -> Options:
+def parsed(
+    texts: Mapping[str, str],
+    given: Mapping[str, str] | None = None,
+    known: Defaults = dict,
+) -> Options:
     """The options of *texts*, in the order in which they are read."""
-    return Options(Values(texts, given))
+    return Options(Values(texts, given, known))

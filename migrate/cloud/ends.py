@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from urllib.parse import unquote
 
 from migrate.cloud import urls
 from migrate.cloud.ini import Ini
-from migrate.cloud.values import Option, Values
+from migrate.cloud.values import Defaults, Option, Values
 from migrate.errors import PreconditionError
 
 URLS = {
@@ -30,6 +31,8 @@ SENTINELS = 26379
 REFERENCE = re.compile(r"^\$\{?[\w.]+\}?")
 WHOLLY = {"connection": "database", "slave_connection": "database", "transport_url": "broker"}
 CACHES = re.compile(r"^(memcached?_servers|LOCATION)$", re.IGNORECASE)
+# of what may name a server; for all else no release is asked what a reference stands for
+SERVERS = re.compile(r"^(\w*connection|transport_url|memcached?_servers) |://")
 ARGUMENT = re.compile(r"url:([\w.:\[\]-]+)$")  # backend_argument of oslo.cache
 
 
@@ -43,11 +46,18 @@ class Named:
     port: int
 
 
-def named(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
-    """What *texts* name, by path; *given* is what a service works out where no file sets it."""
+def named(
+    texts: Mapping[str, str],
+    given: Mapping[str, str],
+    known: Mapping[str, Defaults] = MappingProxyType({}),
+) -> list[Named]:
+    """What *texts* name, by path; *given* is what a service works out where no file sets it.
+
+    *known* are defaults of a service, by the folder of its files.
+    """
     return [
         Named(where, *end)
-        for where, option, text in _lines(texts, given)
+        for where, option, text in _lines(texts, given, known)
         for end in ends(option, text)
     ]
 
@@ -56,7 +66,7 @@ def others(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
     """Servers of other kinds in *texts*, such as redis, by the option that names them."""
     return [
         Named(where, *end)
-        for where, option, text in _lines(texts, given)
+        for where, option, text in _lines(texts, given, {})
         for end in _others(option, text)
     ]
 
@@ -75,7 +85,9 @@ def _others(option: str, text: str) -> Iterator[tuple[str, str, int]]:
         yield ("redis", match[0], 0)
 
 
-def _lines(texts: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _lines(
+    texts: Mapping[str, str], given: Mapping[str, str], known: Mapping[str, Defaults]
+) -> Iterator[tuple[str, str, str]]:
     """Where a line of a value stands, its option's name, and the line as the service sees it."""
     inis = {path: Ini.parse(text) for path, text in texts.items() if not path.endswith(".py")}
     sound = [path for path in sorted(inis) if not inis[path].broken()]
@@ -87,9 +99,11 @@ def _lines(texts: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple
             continue
         together = {one: texts[one] for one in sound if _folder(one) == _folder(path)}
         values = Values(together, given)
+        whole = Values(together, given, known.get(_folder(path), dict))
         for line in inis[path].options():
             option = Option(line.section, line.name, line.value, f"{path}:{line.number}")
-            for more, seen in enumerate(_seen(values, option).split("\n")):
+            asked = whole if SERVERS.search(f"{line.name} {line.value}") else values
+            for more, seen in enumerate(_seen(asked, option).split("\n")):
                 yield f"{path}:{line.number + more} {line.name}", line.name, seen
 
 

@@ -7,7 +7,7 @@ oslo.config's answer is tested against oslo.config itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import Template
@@ -16,6 +16,7 @@ from migrate.cloud.ini import Ini, canonical
 from migrate.errors import PreconditionError
 
 DEFAULT = "DEFAULT"
+Defaults = Callable[[], Mapping[str, str]]  # {"state_path": "/var/lib/x", "database.user": "me"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,17 @@ class Option:
 class Values:
     """The options of *texts*, in the order in which the service reads these files.
 
-    *given* are values that the service works out itself where no file sets them, such as `my_ip`.
+    *given* are values that the service works out itself where no file sets them, such as `my_ip`;
+    *defaults* is asked for the release's own where another option refers to one of those.
     """
 
-    def __init__(self, texts: Mapping[str, str], given: Mapping[str, str] | None = None) -> None:
-        self._given = given or {}
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        given: Mapping[str, str] | None = None,
+        defaults: Defaults = dict,
+    ) -> None:
+        self._given, self._defaults = given or {}, defaults
         self._every: list[Option] = []
         for path, text in texts.items():
             ini = Ini.parse(text)
@@ -77,17 +84,27 @@ class Values:
         """What `$key` in an option of *section* stands for."""
         group, dot, name = key.partition(".")
         asked = [(group, name)] if dot else [(section, key), (DEFAULT, key)]
-        # oslo.config knows no group by the name DEFAULT, and compares letter by letter here
-        known = [self._options.get(one) for one in asked if not dot or group != DEFAULT]
-        option = next((one for one in known if one), None)
-        if option is not None and option.where not in through:
-            return self._filled(option.value, option.section, (*through, option.where))
+        if dot and group == DEFAULT:  # oslo.config knows no group by that name
+            asked = []
+        # letter by letter, other than a section's name in a file
+        option = next((self._options[one] for one in asked if one in self._options), None)
         if option is None and not dot and key in self._given:
             return self._given[key]
+        if option is None:
+            option = self._default(asked)
+        if option is not None and option.where not in through:
+            return self._filled(option.value, option.section, (*through, option.where))
         raise PreconditionError(
             f"{through[0]} refers to ${key}, whose value "
             f"{'is itself' if option else 'no file sets'}; write what is meant, and a $ as $$"
         )
+
+    def _default(self, asked: Iterable[tuple[str, str]]) -> Option | None:
+        for section, name in asked:
+            written = name if section == DEFAULT else f"{section}.{name}"
+            if (value := self._defaults().get(written)) is not None:
+                return Option(section, name, value, f"the default of {written}")
+        return None
 
 
 class _Template(Template):

@@ -11,6 +11,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.configuration import project
 from migrate.configuration.translate import CHECK
+from migrate.database import defaults
 from migrate.database.places import cell_urls
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
@@ -180,7 +181,8 @@ def _written(context: Context) -> Iterator[tuple[str, str]]:
         for recipe in context.recipes:
             if recipe.configs and not recipe.dashboard:
                 texts = project.wanted(context, recipe, index)[1].files
-                values = Values(dict(sorted(texts.items())), given)
+                known = defaults.of(host, recipe, f"{context.venv}/bin")
+                values = Values(dict(sorted(texts.items())), given, known)
                 for option in values:
                     if option.name in URL_OPTIONS:
                         yield f"{option.where} {option.name}", values.seen(option)

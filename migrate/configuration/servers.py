@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from migrate.cloud import Context, ends
 from migrate.configuration.translate import CHECK
+from migrate.database import defaults
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
 
@@ -15,7 +16,8 @@ def findings(context: Context, index: int, texts: Mapping[str, str]) -> list[Fin
     """What *texts*, files of target controller *index*, name and would not find there."""
     host = context.target.controllers[index]
     given = call(host, "configured.read", [])["given"]
-    named = [*ends.named(texts, given), *ends.others(texts, given)]
+    known = defaults.by_folder(host, context.recipes, f"{context.venv}/bin")
+    named = [*ends.named(texts, given, known), *ends.others(texts, given)]
     if not named:
         return []
     told = call(host, "configured.servers", sorted({one.address for one in named}))

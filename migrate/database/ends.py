@@ -80,7 +80,7 @@ def rewrite_all(context: Context, recipes: Iterable[Recipe]) -> int:
 def seen(context: Context) -> list[Place]:
     """The databases as the target's own configuration and cell mappings name them."""
     if SEEN not in context.extras:
-        context.extras[SEEN] = places(context.target.first, context.recipes)
+        context.extras[SEEN] = places(context.target.first, context.recipes, f"{context.venv}/bin")
     found: list[Place] = context.extras[SEEN]
     return found
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
-from migrate.cloud.values import Values, read_by
-from migrate.database import connection
+from migrate.cloud.values import Defaults, Values, read_by
+from migrate.database import connection, defaults
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
@@ -40,9 +40,12 @@ class Place:
         return f"Place({self.project}: {self.name})"
 
 
-def places(host: Host, recipes: Iterable[Recipe]) -> list[Place]:
-    """Every database of *recipes* as *host* is configured, cells included, each once."""
-    return _each_once(logins(host, recipes))
+def places(host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED) -> list[Place]:
+    """Every database of *recipes* as *host* is configured, cells included, each once.
+
+    The release's programs stand in *folder*.
+    """
+    return _each_once(logins(host, recipes, folder))
 
 
 def known(context: Context) -> list[Place]:
@@ -58,7 +61,7 @@ def known_logins(context: Context) -> list[Place]:
     return found
 
 
-def logins(host: Host, recipes: Iterable[Recipe]) -> list[Place]:
+def logins(host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED) -> list[Place]:
     """The same as `places` with each URL that names one: they may log in as different accounts.
 
     All that cannot be read is told together in one PreconditionError.
@@ -68,9 +71,10 @@ def logins(host: Host, recipes: Iterable[Recipe]) -> list[Place]:
     found: list[Place] = []
     wrong: list[str] = []
     for recipe in recipes:
+        fallback = defaults.of(host, recipe, folder)
         for wanted in recipe.databases:
             try:
-                url = configured(told["texts"], told["given"], recipe, wanted)
+                url = configured(told["texts"], told["given"], recipe, wanted, fallback)
                 found.append(place(recipe.project, wanted.name, url))
             except PreconditionError as error:
                 wrong.append(f"{host.name}: {error}")
@@ -101,22 +105,25 @@ def cells(link: connection.Session, recipe: Recipe, known: Iterable[Place]) -> l
     ]
 
 
-def cell_urls(host: Host, recipes: Iterable[Recipe]) -> list[tuple[str, str]]:
+def cell_urls(
+    host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
+) -> list[tuple[str, str]]:
     """Where each URL of a cell mapping in *host*'s database stands, the broker's too, and the URL.
 
-    None where the database is not there yet.
+    None where the database is not there yet. *folder* as for `places`.
     """
     celled = [(recipe, recipe.cells) for recipe in recipes if recipe.cells]
     told = _read(host, (recipe for recipe, _ in celled))
     found = []
     for recipe, within in celled:
+        fallback = defaults.of(host, recipe, folder)
         urls_of = {
-            wanted.name: configured(told["texts"], told["given"], recipe, wanted)
+            wanted.name: configured(told["texts"], told["given"], recipe, wanted, fallback)
             for wanted in recipe.databases
         }
         name = place(recipe.project, within.database, urls_of[within.database]).name
         base = urls_of.get(recipe.project) or next(iter(urls_of.values()))
-        values = _values(told["texts"], told["given"], recipe, recipe.databases[0])
+        values = _values(told["texts"], told["given"], recipe, recipe.databases[0], "", fallback)
         broker = values.get("DEFAULT", "transport_url") or ""
         with connection.session(host) as link:
             if not connection.rows(link, HAS_TABLE, name, within.table):
@@ -152,19 +159,24 @@ def _values(
     given: Mapping[str, str],
     recipe: Recipe,
     wanted: DatabaseUrl,
-    program: str = "",
+    program: str,
+    fallback: Defaults,
 ) -> Values:
     paths = read_by(program, recipe.project, wanted.path, texts)
-    return Values({path: texts[path] for path in paths}, given)
+    return Values({path: texts[path] for path in paths}, given, fallback)
 
 
 def configured(
-    texts: Mapping[str, str], given: Mapping[str, str], recipe: Recipe, wanted: DatabaseUrl
+    texts: Mapping[str, str],
+    given: Mapping[str, str],
+    recipe: Recipe,
+    wanted: DatabaseUrl,
+    fallback: Defaults = dict,
 ) -> str:
     """The URL that every program of *recipe* sees; PreconditionError where they do not agree."""
     seen: dict[str, str] = {}
     for program in ("", *(unit.partition(".")[0] for unit in recipe.source_control_units)):
-        values = _values(texts, given, recipe, wanted, program)
+        values = _values(texts, given, recipe, wanted, program, fallback)
         seen[program or recipe.project] = values.get(wanted.section, wanted.option) or ""
     url = seen[recipe.project]
     if not url:

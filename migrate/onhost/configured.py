@@ -30,6 +30,30 @@ def read(patterns: list[str]) -> dict[str, Any]:
     return {"texts": texts, "given": {"my_ip": my_ip(), "host": socket.gethostname()}}
 
 
+def defaults(program: str, namespaces: list[str]) -> dict[str, str]:
+    """Options of *namespaces* where no file sets them, as the release's generator *program* says.
+
+    {"state_path": "/var/lib/cinder", "database.max_retries": "10"}; what each host works out for
+    itself, and each program otherwise, is left out. {} where the program does not tell.
+    """
+    argv = [program, "--format", "json"]
+    for one in namespaces:
+        argv += ["--namespace", one]
+    where = {**os.environ, "XDG_CACHE_HOME": "/dev/null"}  # or a cache is left in root's home
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd="/", env=where)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    found: dict[str, set[str]] = {}
+    for group, about in json.loads(done.stdout)["options"].items():
+        for one in about["opts"]:
+            if one["sample_default"] is None and isinstance(one["default"], (str, int, float)):
+                name = (one["dest"] or one["name"]).replace("-", "_")
+                written = name if group == "DEFAULT" else group + "." + name
+                found.setdefault(written, set()).add(str(one["default"]))
+    return {name: values.pop() for name, values in found.items() if len(values) == 1}
+
+
 def my_ip() -> str:
     """As oslo.utils has it: the first address of the interface that the default route leaves by."""
     routes = _ip("-4", "route", "show", "default")

@@ -15,6 +15,7 @@ from importlib import resources
 from migrate.cloud import Context
 from migrate.cloud import ends as named
 from migrate.cloud.host import Host
+from migrate.database import defaults
 from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
@@ -228,12 +229,14 @@ def ends(context: Context) -> list[End]:
     found: list[End] = []
     copied = [
         named.Named(where, *end)
-        for where, url in cell_urls(context.target.first, context.recipes)
+        for where, url in cell_urls(context.target.first, context.recipes, f"{context.venv}/bin")
         for end in named.ends("", url)
     ]
     for host in context.target.controllers:
         told = call(host, "ends.read", _folders(context))
-        asked = [asdict(one) for one in (*named.named(told["texts"], told["given"]), *copied)]
+        known = defaults.by_folder(host, context.recipes, f"{context.venv}/bin")
+        written = named.named(told["texts"], told["given"], known)
+        asked = [asdict(one) for one in (*written, *copied)]
         answered = call(host, "ends.prove", asked, told["digest"])
         found += [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
     return found

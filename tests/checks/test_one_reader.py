@@ -12,7 +12,9 @@ from migrate import checks
 from migrate.checks import logins, started
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.cloud.values import Values
 from migrate.configuration import broker, servers
+from migrate.database import defaults
 from migrate.database.places import known, places
 from migrate.engine.finding import Severity
 from migrate.errors import PreconditionError
@@ -103,6 +105,27 @@ def test_a_url_that_is_not_understood_is_no_proof(
         assert (found.severity, told in found.message) == (Severity.ERROR, True)
         with pytest.raises(PreconditionError, match="keystone"):
             fence.writers(anew(context))
+
+
+@pytest.mark.parametrize(
+    ("reference", "seen"), [("${identity.driver}", "sql"), ("${cache.backend}", "")]
+)
+def test_an_option_that_only_its_release_sets(
+    context: Context, source: Host, target: Host, url: str, reference: str, seen: str
+) -> None:
+    """Keystone's own default is known on both sides; a library's may be another in the service."""
+    line = f"connection = {url.replace('$', '$$')}?driver={reference}"
+    keystone = next(one for one in context.recipes if one.project == "keystone")
+    with written(source, f"[database]\n{line}", ""):
+        if not seen:
+            with pytest.raises(PreconditionError, match="refers to"):
+                places(source, context.recipes)
+            return
+        found = [one.url for one in places(source, context.recipes) if one.project == "keystone"]
+        texts = {MAIN: source.read(MAIN)}
+    assert found == [f"{url}?driver={seen}"]
+    there = defaults.of(target, keystone, f"{context.venv}/bin")
+    assert Values(texts, {}, there).get("database", "connection") == found[0]
 
 
 def test_the_account_of_a_cell_is_tried(context: Context, source: Host) -> None:

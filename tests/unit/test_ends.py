@@ -165,6 +165,17 @@ backend_url = $coordination
     assert "secret" not in str(found)
 
 
+def test_a_default_of_the_release_is_a_server_too() -> None:
+    text = "[cache]\nmemcache_servers = $where:11211\n[x]\nconnection = mysql://n:x@${x.host}/n\n"
+    texts = {"/etc/nova/nova.conf": text, "/etc/heat/heat.conf": text}
+    known = {"/etc/nova": lambda: {"where": "h1", "x.host": "h2"}}
+    found = [(one.where.partition(":")[0], one.address) for one in named.named(texts, {}, known)]
+    assert found == [
+        *(("/etc/heat/heat.conf", "$where"), ("/etc/heat/heat.conf", "${x.host}")),
+        *(("/etc/nova/nova.conf", "h1"), ("/etc/nova/nova.conf", "h2")),
+    ]
+
+
 def test_settings_of_horizon_in_one_line() -> None:
     """As we write them; what is off names nobody."""
     text = """from openstack_dashboard.settings import H

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
 from migrate.database import places
 from migrate.errors import PreconditionError
+from migrate.onhost import configured
 from migrate.services import RECIPES
 from migrate.services.base import Recipe
 
@@ -169,6 +171,70 @@ def test_whatever_is_written(one: str, other: str) -> None:
         written = one + other
         for key, value in theirs.items():
             assert mine[key] == value or (mine[key] is None and "$" in written)
+
+
+# what a release knows, by section and name
+RELEASE = {
+    "DEFAULT": {"state_path": "/var/lib/nova", "lock_path": "$state_path/locks", "state": None},
+    "database": {"user": "me", "host": "${user}.example", "connection": None},
+    "x": {"state": None, "one": "$one"},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[DEFAULT]\nstate = $state_path/x\n",
+        "[DEFAULT]\nstate = $lock_path\n",  # a default that refers to another
+        "[DEFAULT]\nstate_path = /srv\nstate = $lock_path\n",  # and to what a file sets
+        "[DEFAULT]\nstate = ${database.user}\n",
+        "[database]\nconnection = mysql://$user@$host/$state_path\n",  # own group, then DEFAULT
+        "[DEFAULT]\nuser = no\n[x]\nstate = ${DEFAULT.state_path}$lock_path\n",
+        "[DEFAULT]\nstate = $nobodys\n",
+        "[x]\nstate = $one\n",  # itself
+    ],
+)
+def test_a_default_of_the_release_counts_where_no_file_sets_one(text: str, tmp_path: Path) -> None:
+    (tmp_path / "nova.conf").write_text(text)
+    conf = cfg.ConfigOpts()
+    for group, options in RELEASE.items():
+        made = [cfg.StrOpt(name, default=default) for name, default in options.items()]
+        conf.register_opts(made, group=None if group == "DEFAULT" else group)
+    conf([], default_config_files=[str(tmp_path / "nova.conf")], default_config_dirs=[])
+    known = {
+        (name if group == "DEFAULT" else f"{group}.{name}"): value
+        for group, options in RELEASE.items()
+        for name, value in options.items()
+        if value is not None
+    }
+    values = Values({"nova.conf": text}, {}, lambda: known)
+    (option,) = [one for one in values if one.name in ("state", "connection")]
+    within = conf if option.section == "DEFAULT" else conf[option.section]
+    try:
+        theirs = within[option.name]
+    except (cfg.NoSuchOptError, cfg.NoSuchGroupError, RecursionError):
+        theirs = None
+    if theirs is None or "$" in theirs:
+        with pytest.raises(PreconditionError, match="refers to"):
+            values.seen(option)
+    else:
+        assert values.seen(option) == theirs
+
+
+def test_the_release_is_asked_for_defaults_only_where_one_matters() -> None:
+    def asked() -> dict[str, str]:
+        raise AssertionError("nothing refers to a default")
+
+    text = "[DEFAULT]\nstate_path = /srv\nstate = $state_path on $my_ip\n"
+    assert Values({"x": text}, {"my_ip": "10.0.0.1"}, asked).get("DEFAULT", "state")
+
+
+def test_defaults_are_what_the_generator_says() -> None:
+    program = str(Path(sys.executable).with_name("oslo-config-generator"))
+    known = configured.defaults(program, ["oslo.config"])
+    assert known == {"sample_remote_file_source.timeout": "60"}
+    assert configured.defaults(program, ["no.such.namespace"]) == {}
+    assert configured.defaults("/nowhere", ["oslo.config"]) == {}
 
 
 def recipe(project: str) -> Recipe:
