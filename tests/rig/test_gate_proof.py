@@ -35,7 +35,7 @@ rm -rf /root/haproxy.kept; cp -a /etc/haproxy /root/haproxy.kept; cp -a /etc/hos
 """
 BACK = """
 rm -rf /etc/haproxy; mv /root/haproxy.kept /etc/haproxy; cat /root/hosts.kept > /etc/hosts
-rm -rf /etc/systemd/system/haproxy.service.d; systemctl daemon-reload
+rm -rf /etc/systemd/system/haproxy.service.d /run/haproxy/503.http; systemctl daemon-reload
 systemctl reset-failed haproxy; systemctl restart haproxy
 """
 
@@ -137,6 +137,22 @@ CASES = [
         "    table seen type ip size 1k\n" + KEYSTONE.replace("{bind}", "{vip}:5000"),
         refused="10000, which no section binds",
     ),
+    # rules of named defaults have their say before those of a section
+    Case(
+        "let-in-by-the-defaults",
+        "defaults site\n    mode http\n    timeout connect 5s\n    timeout client 9s\n"
+        "    timeout server 9s\n    http-request allow\n"
+        + KEYSTONE.replace("keystone", "keystone from site").replace("{bind}", "{vip}:5000"),
+        refused="closed as the cutover does it, {vip}:5000 answers users",
+    ),
+    # a page beside its sockets, where the second HAProxy has a folder of its own
+    Case(
+        "a-file-of-run",
+        KEYSTONE.replace("{bind}", "{vip}:5000") + "    errorfile 503 /run/haproxy/503.http\n",
+        refused="the closed haproxy.cfg could not be tried",
+        prepare="mkdir -p /run/haproxy\n"
+        r"printf 'HTTP/1.0 503 No\r\n\r\nbusy' > /run/haproxy/503.http",
+    ),
 ]
 
 
@@ -154,7 +170,7 @@ def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: 
     put(context, source, case)
     findings = [str(one) for one in gate.run(context)]
     if case.refused:
-        assert any(case.refused in one for one in findings), findings
+        assert any(filled(context)(case.refused) in one for one in findings), findings
         return
     assert findings == []
     vip = str(context.source.virtual_ips[0].address)
