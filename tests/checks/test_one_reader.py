@@ -108,7 +108,8 @@ def test_a_url_that_is_not_understood_is_no_proof(
 
 
 @pytest.mark.parametrize(
-    ("reference", "seen"), [("${identity.driver}", "sql"), ("${cache.backend}", "")]
+    ("reference", "seen"),
+    [("${identity.driver}", "sql"), ("${oslo_messaging_rabbit.rabbit_retry_interval}", "")],
 )
 def test_an_option_that_only_its_release_sets(
     context: Context, source: Host, target: Host, url: str, reference: str, seen: str

@@ -140,9 +140,9 @@ CASES = [
     # rules of named defaults have their say before those of a section
     Case(
         "let-in-by-the-defaults",
-        "defaults site\n    mode http\n    timeout connect 5s\n    timeout client 9s\n"
-        "    timeout server 9s\n    http-request allow\n"
-        + KEYSTONE.replace("keystone", "keystone from site").replace("{bind}", "{vip}:5000"),
+        "backend keystone_in\n    server here {ip}:5000\n"
+        "defaults site\n    mode http\n    timeout client 9s\n    http-request allow\n"
+        "frontend keystone from site\n    bind {vip}:5000\n    default_backend keystone_in\n",
         refused="closed as the cutover does it, {vip}:5000 answers users",
     ),
     # a page beside its sockets, where the second HAProxy has a folder of its own

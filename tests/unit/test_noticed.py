@@ -62,7 +62,7 @@ def cloud(home: Path, *ports: int, at: tuple[str, ...] = ("127.0.0.1",), cert: s
 
 def begun(home: Path, command: str = "cutover") -> bool:
     """Wait until what is asked was found out, and is kept."""
-    return waits_for(lambda: command in noticed.kept(home), 10)
+    return waits_for(lambda: command in noticed.kept(home), 30)
 
 
 def heard(home: Path, what: str, command: str = "cutover") -> dict[str, Any]:
@@ -79,7 +79,7 @@ def more(home: Path, number: int = 3) -> bool:
     """Wait until some more calls are kept."""
     assert begun(home)
     before = calls(home)
-    return waits_for(lambda: calls(home) >= before + number, 10)
+    return waits_for(lambda: calls(home) >= before + number, 30)
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -166,7 +166,7 @@ def test_a_run_that_goes_on_goes_on_with_the_silence(serve: Any, tmp_path: Path)
     assert (since, heard(tmp_path, "api0")["longest"]) == ("then", 0)
     with noticed.recording(context, "rollback", lambda *_: None):
         assert begun(tmp_path, "rollback")
-        assert waits_for(lambda: bool(heard(tmp_path, "api0", "rollback")["calls"]), 10)
+        assert waits_for(lambda: bool(heard(tmp_path, "api0", "rollback")["calls"]), 30)
     assert set(noticed.kept(tmp_path)) == {"cutover", "rollback"}
     with noticed.recording(context, "cutover", lambda *_: None, anew=True):
         assert more(tmp_path)
@@ -184,7 +184,7 @@ def test_a_record_that_cannot_be_read_hinders_nothing(
     notes: list[str] = []
     context = cloud(tmp_path, serve("127.0.0.1"))
     with noticed.recording(context, "cutover", lambda *one: notes.append(str(one))):
-        assert waits_for(lambda: bool(noticed.told(tmp_path, "cutover")), 10)
+        assert waits_for(lambda: bool(noticed.told(tmp_path, "cutover")), 30)
     assert notes == []
     assert calls(tmp_path) > 0
 
