@@ -181,7 +181,7 @@ def _written(context: Context) -> Iterator[tuple[str, str]]:
         for recipe in context.recipes:
             if recipe.configs and not recipe.dashboard:
                 texts = project.wanted(context, recipe, index)[1].files
-                known = defaults.of(host, recipe, f"{context.venv}/bin")
+                known = defaults.of(host, recipe, context.installation.tools)
                 values = Values(dict(sorted(texts.items())), given, known)
                 for option in values:
                     if option.name in URL_OPTIONS:

@@ -16,7 +16,7 @@ def findings(context: Context, index: int, texts: Mapping[str, str]) -> list[Fin
     """What *texts*, files of target controller *index*, name and would not find there."""
     host = context.target.controllers[index]
     given = call(host, "configured.read", [])["given"]
-    known = defaults.by_folder(host, context.recipes, f"{context.venv}/bin")
+    known = defaults.by_folder(host, context.recipes, context.installation.tools)
     named = [*ends.named(texts, given, known), *ends.others(texts, given)]
     if not named:
         return []

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache, partial
 
 from migrate.cloud.host import Host
+from migrate.cloud.installation import PACKAGES
 from migrate.cloud.values import Defaults
 from migrate.onhost import call
 from migrate.services.base import Recipe
 
-PACKAGED = "/usr/bin"
+PACKAGED = PACKAGES.tools
 
 
 def of(host: Host, recipe: Recipe, folder: str = PACKAGED) -> Defaults:

@@ -80,7 +80,9 @@ def rewrite_all(context: Context, recipes: Iterable[Recipe]) -> int:
 def seen(context: Context) -> list[Place]:
     """The databases as the target's own configuration and cell mappings name them."""
     if SEEN not in context.extras:
-        context.extras[SEEN] = places(context.target.first, context.recipes, f"{context.venv}/bin")
+        context.extras[SEEN] = places(
+            context.target.first, context.recipes, context.installation.tools
+        )
     found: list[Place] = context.extras[SEEN]
     return found
 

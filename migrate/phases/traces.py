@@ -44,7 +44,7 @@ def _rows(
     if recipe is None:
         return []
     first = context.target.first
-    name = places(first, [recipe], f"{context.venv}/bin")[0].name
+    name = places(first, [recipe], context.installation.tools)[0].name
     with connection.session(first) as link:
         return connection.rows(
             link, statement.format(table=connection.quoted(name, table)), *values

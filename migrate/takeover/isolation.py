@@ -229,12 +229,14 @@ def ends(context: Context) -> list[End]:
     found: list[End] = []
     copied = [
         named.Named(where, *end)
-        for where, url in cell_urls(context.target.first, context.recipes, f"{context.venv}/bin")
+        for where, url in cell_urls(
+            context.target.first, context.recipes, context.installation.tools
+        )
         for end in named.ends("", url)
     ]
     for host in context.target.controllers:
         told = call(host, "ends.read", _folders(context))
-        known = defaults.by_folder(host, context.recipes, f"{context.venv}/bin")
+        known = defaults.by_folder(host, context.recipes, context.installation.tools)
         written = named.named(told["texts"], told["given"], known)
         asked = [asdict(one) for one in (*written, *copied)]
         answered = call(host, "ends.prove", asked, told["digest"])

@@ -125,7 +125,7 @@ def test_an_option_that_only_its_release_sets(
         found = [one.url for one in places(source, context.recipes) if one.project == "keystone"]
         texts = {MAIN: source.read(MAIN)}
     assert found == [f"{url}?driver={seen}"]
-    there = defaults.of(target, keystone, f"{context.venv}/bin")
+    there = defaults.of(target, keystone, context.installation.tools)
     assert Values(texts, {}, there).get("database", "connection") == found[0]
 
 
