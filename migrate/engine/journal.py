@@ -147,10 +147,13 @@ class Journal:
             Event(at, run, ph, step, State(state), note) for at, run, ph, step, state, note in rows
         ]
 
+    def states(self, phase: str = "") -> dict[str, State]:
+        """The last recorded state of every step of *phase*, or of all; the first begun first."""
+        return {event.step: event.state for event in self.events(phase)}
+
     def begun(self, phase: str = "") -> list[str]:
         """The steps of *phase*, or of all, that were begun and not undone, in order."""
-        last = {event.step: event.state for event in self.events(phase)}
-        return [step for step, state in last.items() if state in BEGUN]
+        return [step for step, state in self.states(phase).items() if state in BEGUN]
 
     def entered(self, phase: str) -> list[str]:
         """The steps of `begun` that a run forwards has begun, in order.

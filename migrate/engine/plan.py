@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import CycleError
 from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from migrate.engine.order import Order
 
 if TYPE_CHECKING:
     from migrate.cloud import Context
@@ -72,21 +76,20 @@ class Plan:
 
         Raises ValueError for a repeated id, an unknown need or a circle: a bug in a recipe.
         """
-        waiting = sorted(steps, key=lambda step: list(Phase).index(step.phase))
-        ids = [step.id for step in waiting]
-        if repeated := {id_ for id_ in ids if ids.count(id_) > 1}:
+        by_phase = sorted(steps, key=lambda step: list(Phase).index(step.phase))
+        known = {step.id: step for step in by_phase}
+        if repeated := [id_ for id_, times in Counter(s.id for s in by_phase).items() if times > 1]:
             raise ValueError(f"steps repeat: {', '.join(sorted(repeated))}")
-        if unknown := {need for step in waiting for need in step.needs} - set(ids):
+        if unknown := {need for step in by_phase for need in step.needs} - known.keys():
             raise ValueError(f"steps need what is not there: {', '.join(sorted(unknown))}")
+        try:
+            order = Order({step.id: step.needs for step in by_phase})
+        except CycleError as error:
+            raise ValueError(f"steps need each other: {' → '.join(error.args[1])}") from error
         ordered: list[Step] = []
-        placed: set[str] = set()
-        while waiting:
-            ready = next((step for step in waiting if placed.issuperset(step.needs)), None)
-            if ready is None:
-                raise ValueError(f"steps need each other: {', '.join(s.id for s in waiting)}")
-            waiting.remove(ready)
-            ordered.append(ready)
-            placed.add(ready.id)
+        while order:
+            ordered.append(known[order.take()])
+            order.done(ordered[-1].id)
         return cls(tuple(ordered))
 
     def __iter__(self) -> Iterator[Step]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from migrate.cloud import Context
 from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import BEGUN, Journal, State
+from migrate.engine.order import Order
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import (
     IrreversibleError,
@@ -49,9 +50,7 @@ class Runner:
         self.refuse_unnamed()
         for phase in {step.phase: None for step in self.plan}:
             self.journal.resume(phase, self.plan.fingerprint(phase), begun=self._bound(phase))
-        here = {step.id for step in self.plan}
-        needs = {step.id: here.intersection(step.needs) for step in self.plan}
-        self._carry_out(self.plan, needs, self._apply)
+        self._carry_out(self.plan, {step.id: step.needs for step in self.plan}, self._apply)
 
     def refuse_unnamed(self) -> None:
         """IrreversibleError if a step without a way back would run and was not named."""
@@ -70,18 +69,13 @@ class Runner:
         """
         self.refuse_one_way()
         begun = self._begun()
-        here = {step.id for step in begun}
-        needs: dict[str, set[str]] = {step.id: set() for step in begun}
-        for step in begun:
-            for need in here.intersection(step.needs):
-                needs[need].add(step.id)
-        # a phase is undone whole before the one before it is touched
-        phases = list(Phase)
-        for step in begun:
-            needs[step.id] |= {
-                later.id for later in begun if phases.index(later.phase) > phases.index(step.phase)
-            }
-        self._carry_out(list(reversed(begun)), needs, self._revert)
+        for phase in reversed(Phase):  # one is undone whole before the one before it is touched
+            steps = [step for step in reversed(begun) if step.phase is phase]
+            needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
+            for step in steps:
+                for need in needed_by.keys() & set(step.needs):
+                    needed_by[need].append(step.id)
+            self._carry_out(steps, needed_by, self._revert)
 
     def _bound(self, phase: Phase) -> bool:
         """Whether *phase* can only go on with the plan that began it.
@@ -98,8 +92,8 @@ class Runner:
             raise IrreversibleError(f"there is no way back past {', '.join(stuck)}")
 
     def _begun(self) -> list[Step]:
-        lost = self.journal.is_empty()
-        return [s for s in self.plan if lost or self.journal.state(s.id) in BEGUN]
+        states = self.journal.states()
+        return [s for s in self.plan if not states or states.get(s.id) in BEGUN]
 
     def _unnamed(self, step: Step) -> bool:
         if step.revert is not None or step.id in self.allowed:
@@ -110,18 +104,23 @@ class Runner:
         return self.journal.state(step.id) in BEGUN or step.done(self.context)
 
     def _carry_out(
-        self, steps: Iterable[Step], needs: dict[str, set[str]], act: Callable[[Step], None]
+        self,
+        steps: Iterable[Step],
+        needs: Mapping[str, Collection[str]],
+        act: Callable[[Step], None],
     ) -> None:
         waiting = {step.id: step for step in steps}
+        order = Order({id_: waiting.keys() & set(needs[id_]) for id_ in waiting})
         running: dict[Future[None], Step] = {}
-        finished: set[str] = set()
         failures: list[tuple[Step, BaseException]] = []
         with ThreadPoolExecutor(self.workers, thread_name_prefix="step") as pool:
             while True:
-                ready = [s for s in waiting.values() if finished >= needs[s.id]]
-                if not failures and self.cancellation.begins([step.id for step in ready]):
-                    for step in ready:
-                        running[pool.submit(act, waiting.pop(step.id))] = step
+                free = min(len(order), self.workers - len(running))
+                ready = [order.take() for _ in range(free)]
+                if not failures and self.cancellation.begins(ready):
+                    for id_ in ready:
+                        step = waiting.pop(id_)
+                        running[pool.submit(act, step)] = step
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -130,7 +129,11 @@ class Runner:
                     if error := future.exception():
                         failures.append((step, error))
                     else:
-                        finished.add(step.id)
+                        order.done(step.id)
+        self._tell(failures, list(waiting))
+
+    def _tell(self, failures: list[tuple[Step, BaseException]], waiting: list[str]) -> None:
+        """StepError that names what failed, or what was not begun."""
         for _, error in failures:
             if not isinstance(error, MigrateError):
                 raise error  # a bug: its traceback is worth more than our sentence
@@ -140,9 +143,8 @@ class Runner:
                 told = f"{self.cancellation.reason}: {told}"
             raise StepError(told) from failures[0][1]
         if waiting:
-            first, *rest = waiting
-            more = f" and {len(rest)} more" if rest else ""
-            raise StepError(f"{self.cancellation.reason} before {first}{more}")
+            more = f" and {len(waiting) - 1} more" if waiting[1:] else ""
+            raise StepError(f"{self.cancellation.reason} before {waiting[0]}{more}")
 
     def _apply(self, step: Step) -> None:
         self._mark(step, State.STARTED)

@@ -28,19 +28,20 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
 
     Only with *ask* the controllers are asked, each for a few seconds at most.
     """
+    journalled = session.journal.states()
     phases: dict[str, str] = {}
     unfinished: list[str] = []
     for phase in Phase:
         steps = [step.id for step in session.plan if step.phase is phase]
         if not steps:
             continue
-        states = [session.journal.state(step) for step in steps]
+        states = [journalled.get(step, State.PENDING) for step in steps]
         phases[phase] = _word(states)
         unfinished += [s for s, state in zip(steps, states, strict=True) if state is State.STARTED]
     failed = {
         event.step: f"{_clock(event.at)} {event.note}"
         for event in session.journal.events()
-        if event.state is State.FAILED and session.journal.state(event.step) is State.FAILED
+        if event.state is State.FAILED and journalled[event.step] is State.FAILED
     }
     found: dict[str, Any] = {
         "stack": session.context.stack,

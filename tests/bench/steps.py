@@ -1,0 +1,68 @@
+"""How long 30,000 steps that do nothing take to plan, and to go through there and back.
+
+    python -m tests.bench.steps [count [folder for the journal]]
+
+In memory by default: on a disk nearly all is the journal's writing, which waits for it twice a step.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.runner import Runner
+
+CONTEXT: Any = SimpleNamespace(gone=frozenset())
+
+
+def steps(count: int, needs: Callable[[int], tuple[str, ...]]) -> list[Step]:
+    phases = list(Phase)
+    return [
+        Step(
+            id=f"s{n}",
+            title=f"s{n}",
+            phase=phases[n * 4 // count],
+            done=lambda _: False,
+            apply=lambda _: None,
+            revert=lambda _: None,
+            needs=needs(n),
+        )
+        for n in range(count)
+    ]
+
+
+def timed(what: str, act: Callable[[], Any]) -> Any:
+    began = time.monotonic()
+    found = act()
+    print(f"{what}: {time.monotonic() - began:.2f} s")
+    return found
+
+
+def main(count: int, folder: str) -> None:
+    shapes: dict[str, Callable[[int], tuple[str, ...]]] = {
+        "no needs": lambda _: (),
+        "a chain": lambda n: (f"s{n - 1}",) if n else (),
+        "all after one": lambda n: ("s0",) if n else (),
+        "ten each": lambda n: tuple(f"s{m}" for m in range(max(0, n - 10), n)),
+    }
+    for shape, needs in shapes.items():
+        given = steps(count, needs)
+        plan = timed(f"{count} steps, {shape}: planned", lambda: Plan.of(given))  # noqa: B023
+        with tempfile.TemporaryDirectory(dir=folder) as home:
+            journal = Journal(Path(home, "journal"), "bench")
+            runner = Runner(plan, journal, CONTEXT)
+            timed(f"{count} steps, {shape}: there", runner.advance)
+            timed(f"{count} steps, {shape}: back", runner.retreat)
+            journal.close()
+
+
+if __name__ == "__main__":
+    _, count, folder, *_ = (*sys.argv, *("30000", "/dev/shm")[len(sys.argv) - 1 :])  # noqa: S108
+    main(int(count), folder)
