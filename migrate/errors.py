@@ -58,12 +58,12 @@ class LockedError(MigrateError):
 
 
 class UnreachableError(MigrateError):
-    """A host does not answer, has an unknown host key, or refuses us; `host` is its name."""
+    """Hosts do not answer, have an unknown host key, or refuse us; `hosts` are their names."""
 
     exit_code = 8
 
-    def __init__(self, message: str, host: str = "") -> None:
-        self.host = host
+    def __init__(self, message: str, *hosts: str) -> None:
+        self.hosts = frozenset(hosts)
         super().__init__(message)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn, cast
 
-from migrate.checks.check import Check, everywhere, hosts
-from migrate.cloud import Cloud, Context
+from migrate.checks.check import Check
+from migrate.cloud import Cloud, Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, UnreachableError
@@ -16,7 +16,7 @@ NAME = "access"
 
 def run(context: Context) -> list[Finding]:
     """One finding for each host that does not let us in."""
-    found = everywhere(_ask, hosts(context), workers=16)
+    found = hosts.gather(context.hosts, _ask)
     return [finding for finding in found if finding is not None]
 
 
@@ -61,7 +61,7 @@ class Shut:
         self.name, self.address = host.name, host.address
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise UnreachableError(f"{self.name} does not let us in")
+        raise UnreachableError(f"{self.name} does not let us in", self.name)
 
 
 def without(context: Context, names: list[str]) -> Context:

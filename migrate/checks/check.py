@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from migrate.cloud import Context
-from migrate.cloud.host import Host
 from migrate.engine.finding import Finding
 
 One = TypeVar("One")
@@ -31,9 +30,3 @@ def everywhere(act: Callable[[One], Answer], over: Iterable[One], workers: int =
         return []
     with ThreadPoolExecutor(min(workers, len(things))) as pool:
         return list(pool.map(act, things))
-
-
-def hosts(context: Context) -> list[Host]:
-    """Every host of both clouds, once."""
-    both = (*context.source.hosts, *context.target.hosts)
-    return list({host.name: host for host in both}.values())

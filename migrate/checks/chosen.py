@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migrate.checks import units
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.services import RECIPES
@@ -18,7 +18,7 @@ def run(context: Context) -> list[Finding]:
     wanted = [recipe.project for recipe in context.recipes]
     there: set[str] = set()
     running: set[str] = set()
-    for on_host, active in everywhere(installed, context.source.controllers):
+    for on_host, active in hosts.gather(context.source.controllers, installed):
         there |= on_host
         running |= active
     known = [recipe.project for recipe in RECIPES]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from migrate.checks.check import Check, everywhere, hosts
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 
@@ -15,10 +15,10 @@ NOTICED, FORBIDDEN = 1.0, 5.0  # seconds apart
 
 def run(context: Context) -> list[Finding]:
     """Hosts whose clock is off, each against the middle one of all clocks."""
-    found = everywhere(offset, hosts(context))
+    found = hosts.gather(context.hosts, offset)
     middle = sorted(value for value, _ in found)[len(found) // 2]
     findings = []
-    for host, (value, doubt) in zip(hosts(context), found, strict=True):
+    for host, (value, doubt) in zip(context.hosts, found, strict=True):
         off = value - middle
         if abs(off) - doubt <= NOTICED:
             continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError
@@ -20,7 +20,7 @@ ONE = "Let haproxy.service alone serve users; stop the other or bind it to an in
 def run(context: Context) -> list[Finding]:
     """What would stay open when the source is closed, or could not be seen to be closed."""
     own = close.own_addresses(context)
-    found = everywhere(lambda host: _host(context, host, own), context.source.controllers)
+    found = hosts.gather(context.source.controllers, lambda host: _host(context, host, own))
     return [finding for part in found for finding in part]
 
 

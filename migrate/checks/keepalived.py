@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
@@ -28,8 +28,8 @@ Told = tuple[Severity, str, str]
 def run(context: Context) -> list[Finding]:
     """Instances, addresses and peers that the target's keepalived would not take over."""
     known = {str(one.address) for one in context.source.virtual_ips}
-    hosts = {host.address for host in context.source.controllers}
-    found = everywhere(lambda host: _host(host, known, hosts), context.source.controllers)
+    own = {host.address for host in context.source.controllers}
+    found = hosts.gather(context.source.controllers, lambda host: _host(host, known, own))
     return [finding for part in found for finding in part]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 
@@ -44,7 +44,7 @@ def run(context: Context) -> list[Finding]:
         target.run("true")  # one that is away is told by the check of the access
     asking = [*context.source.computes, *context.source.controllers]
     ports = sorted({BROKER, *(api.port for recipe in context.recipes for api in recipe.apis)})
-    found = everywhere(lambda host: _host(context, host, ports), asking)
+    found = hosts.gather(asking, lambda host: _host(context, host, ports))
     return [finding for part in found for finding in part]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context, installation, releases
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts, installation, releases
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
@@ -31,18 +32,13 @@ def run(context: Context) -> list[Finding]:
         (context.source, "Correct sidestep:source.release, or finish the upgrade under way there"),
         (context.target, "Run `pulumi up`: it installs the release that the stack file names"),
     ):
-        asked = [(host, cloud.release, projects) for host in cloud.controllers]
-        answers = everywhere(lambda one: installed(*one), asked)
+        ask = partial(installed, release=cloud.release, projects=projects)
+        answers = hosts.gather(cloud.controllers, ask)
         for host, versions in zip(cloud.controllers, answers, strict=True):
             findings += _judge(host, versions, cloud.release, remedy)
-    for host, versions in zip(
-        context.source.computes,
-        everywhere(
-            lambda h: installed(h, context.source.release, {"nova": "nova"}),
-            context.source.computes,
-        ),
-        strict=True,
-    ):
+    ask = partial(installed, release=context.source.release, projects={"nova": "nova"})
+    answers = hosts.gather(context.source.computes, ask)
+    for host, versions in zip(context.source.computes, answers, strict=True):
         findings += _compute(context, host, versions)
     return findings
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrate.checks import traces
-from migrate.checks.check import everywhere
 from migrate.checks.sql import SYSTEM, session
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.api import admin_at
 from migrate.cloud.host import Host
 from migrate.database import progress
 from migrate.database.places import places
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.takeover.fence import control
 from migrate.takeover.gate.close import own_addresses
 
@@ -133,15 +132,15 @@ def _ipv4(address: str) -> str:
 def gather(context: Context) -> Facts:
     """Ask all hosts, the database, the broker and the catalogue."""
     source = context.source
-    listening = everywhere(lambda host: call(host, "sockets.listening"), source.controllers)
+    listening = call_each(source.controllers, "sockets.listening")
     daemons = dict(USUAL)
     for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
         daemons[row["port"]] = PROGRAMS[row["program"]]
     databases, sessions = _databases(context)
     consumers = consumers_told(source.first.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
-    machines = everywhere(lambda host: _machine(host, sorted(daemons)), source.hosts)
+    machines = hosts.gather(source.hosts, lambda host: _machine(host, sorted(daemons)))
     wanted = control(context.recipes)
-    jobs = everywhere(lambda host: call(host, "units.scheduled", wanted), source.controllers)
+    jobs = call_each(source.controllers, "units.scheduled", wanted)
     for machine, rows, names in zip(machines, listening, jobs, strict=False):  # controllers first
         machine.listening.extend(rows)
         machine.scheduled.extend(names)

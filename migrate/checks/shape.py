@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.checks import traces
-from migrate.checks.check import Check, everywhere
+from migrate.checks.check import Check
 from migrate.checks.scope_facts import USUAL
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
@@ -23,7 +23,7 @@ Told = tuple[str, str]
 def run(context: Context) -> list[Finding]:
     """What of the two clouds no code here moves, whatever the services say."""
     own = frozenset(own_addresses(context)) | {str(v.address) for v in context.source.virtual_ips}
-    asked = everywhere(lambda host: _host(host, own), context.source.controllers)
+    asked = hosts.gather(context.source.controllers, lambda host: _host(host, own))
     found = [Finding(NAME, Severity.ERROR, *told) for told in sides(context)]
     for host, told in zip(context.source.controllers, asked, strict=True):
         found += [Finding(NAME, Severity.ERROR, *one, host.name) for one in told]
@@ -32,13 +32,10 @@ def run(context: Context) -> list[Finding]:
 
 def sides(context: Context) -> Iterator[Told]:
     """More than one controller on a side."""
-    for name, hosts in (
-        ("source", context.source.controllers),
-        ("target", context.target.controllers),
-    ):
-        if len(hosts) > 1:
+    for name, cloud in (("source", context.source), ("target", context.target)):
+        if (count := len(cloud.controllers)) > 1:
             yield (
-                f"the {name} has {len(hosts)} controllers: Galera and RabbitMQ clusters are "
+                f"the {name} has {count} controllers: Galera and RabbitMQ clusters are "
                 "neither fenced nor formed as one, so only one controller a side is moved",
                 f"List one in sidestep:{name}.controllers, with all services on it",
             )

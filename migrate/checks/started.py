@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
@@ -32,7 +32,7 @@ NAMES = {
 
 def run(context: Context) -> list[Finding]:
     """Programs of the source's controllers that see other options than their files say."""
-    found = everywhere(lambda host: _of_host(context, host), context.source.controllers)
+    found = hosts.gather(context.source.controllers, lambda host: _of_host(context, host))
     return [finding for each in found for finding in each]
 
 

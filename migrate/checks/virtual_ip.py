@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.settings import VirtualIp
 from migrate.engine.finding import Finding, Severity
@@ -18,7 +18,8 @@ PROBE_SECONDS = 1.0
 def run(context: Context) -> list[Finding]:
     """No holder, two holders, a holder that the stack file does not know."""
     controllers = (*context.source.controllers, *context.target.controllers)
-    carry = dict(zip([h.name for h in controllers], everywhere(carried, controllers), strict=True))
+    answers = hosts.gather(controllers, carried)
+    carry = dict(zip([host.name for host in controllers], answers, strict=True))
     findings = []
     for virtual_ip in context.source.virtual_ips:
         findings += _one(context, virtual_ip, carry)

@@ -73,6 +73,17 @@ class Context:
         """How the target's release is installed on its controllers."""
         return environment(self.target.release)
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """Names of the compute hosts: the way back goes on where one of them is dead."""
+        return frozenset(host.name for host in self.source.computes)
+
+    @property
+    def hosts(self) -> list[Host]:
+        """Every host of both clouds, once."""
+        both = (*self.source.hosts, *self.target.hosts)
+        return list({host.address: host for host in both}.values())
+
 
 def connect(
     stack: str,

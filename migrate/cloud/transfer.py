@@ -19,7 +19,7 @@ from hashlib import sha256
 from importlib import resources
 from pathlib import PurePosixPath
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, StepError
 
@@ -140,18 +140,18 @@ def _admit(context: Context, source: Host, keys: dict[str, str]) -> None:
 
 def forbid(context: Context) -> None:
     """Take the key away on both sides."""
-    for source in context.source.controllers:
+
+    def dismiss(source: Host) -> None:
         if source.exists(f"{FOLDER}/record.json"):
             record = json.loads(source.read(f"{FOLDER}/record.json"))
             for target in (*context.target.controllers, *context.target.dead):
                 if source.exists(record["file"]):
                     source.shell(PLACE, record["file"], record["user"], mark(context, target), "")
             _unmake(source, record["made"])
-        source.run("rm", "-rf", "--", FOLDER)
         _leave(source)
-    for target in context.target.controllers:
-        target.run("rm", "-rf", "--", FOLDER)
-        _leave(target)
+
+    hosts.gather(context.source.controllers, dismiss)
+    hosts.gather(context.target.controllers, _leave)
 
 
 def _unmake(host: Host, made: list[str]) -> None:
@@ -165,6 +165,7 @@ def _unmake(host: Host, made: list[str]) -> None:
 
 
 def _leave(host: Host) -> None:
+    host.run("rm", "-rf", "--", FOLDER)
     host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.configuration import broker, files, project, volumes
 from migrate.configuration.translate import CHECK
 from migrate.engine import markers
@@ -64,5 +64,4 @@ def carry(context: Context, recipe: Recipe) -> None:
 
 def restore(context: Context, recipe: Recipe) -> None:
     """The target's own files as they were."""
-    for host in context.target.controllers:
-        files.restore(host, recipe.project)
+    hosts.gather(context.target.controllers, lambda host: files.restore(host, recipe.project))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
 from migrate.engine import markers
 from migrate.onhost import source
@@ -121,5 +121,5 @@ def carry(context: Context, recipe: Recipe) -> None:
 
 def give_back(context: Context, recipe: Recipe) -> None:
     """Remove the keys that were carried, and put back what was there."""
-    for host in context.target.controllers:
-        host.python(REVERT, [f"{RECORDS}/{recipe.project}", recipe.user, list(recipe.keys)])
+    payload = [f"{RECORDS}/{recipe.project}", recipe.user, list(recipe.keys)]
+    hosts.gather(context.target.controllers, lambda host: host.python(REVERT, payload))

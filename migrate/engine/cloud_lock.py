@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from migrate.cloud import Context, apart
+from migrate.cloud import Context, apart, hosts
 from migrate.cloud.host import Host
 from migrate.engine import state_lock
 from migrate.errors import CommandError, LockedError, MigrateError, UnreachableError
@@ -197,6 +196,4 @@ def resume(context: Context) -> None:
 
 
 def _everywhere(context: Context, ask: Callable[[Host], list[str]]) -> list[str]:
-    hosts = {h.address: h for h in (*context.source.hosts, *context.target.controllers)}
-    with ThreadPoolExecutor(16) as pool:
-        return [line for found in pool.map(ask, hosts.values()) for line in found]
+    return [line for found in hosts.gather(context.hosts, ask) for line in found]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
 
@@ -132,13 +132,16 @@ def mark(context: Context, reached: str, at: float | None = None) -> None:
 def unmark(context: Context, reached: str) -> None:
     """Take *reached* and every later stage away; with the first of them all that markers made."""
     gone = STAGES[STAGES.index(reached) :]
-    for host in context.source.controllers:
+
+    def forget(host: Host) -> None:
         marks = _marked(host)
         kept = [one for one in marks if one["stage"] not in gone]
         if kept:
             host.write(PATH, json.dumps(kept), mode=0o600)
         elif marks:
             host.shell('rm -f "$1"; rmdir --ignore-fail-on-non-empty /var/lib/migrate', PATH)
+
+    hosts.gather(context.source.controllers, forget)
     # last: where the target is dead, what stood on it went with it
     if _sql(context, f"SHOW DATABASES LIKE '{SCHEMA}'"):
         words = ", ".join(_literal(one) for one in gone)

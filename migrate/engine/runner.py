@@ -40,6 +40,7 @@ class Runner:
         self.allowed = allowed  # steps without a way back that the operator named
         self.notify, self.workers = notify, workers
         self.cancellation = cancellation or Cancellation()
+        self._owed: list[str] = []  # what a dead compute host keeps from being undone
 
     def advance(self) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -64,11 +65,12 @@ class Runner:
     def retreat(self) -> None:
         """Revert what was begun, each step after all that need it.
 
-        Refuses before touching anything if a begun step has no way back (IrreversibleError).
+        Refuses before touching anything if a begun step has no way back (IrreversibleError). A
+        compute host that is dead holds nothing up: StepError names it when all else is undone.
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun = self._begun()
+        begun, self._owed = self._begun(), []
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
@@ -76,6 +78,11 @@ class Runner:
                 for need in needed_by.keys() & set(step.needs):
                     needed_by[need].append(step.id)
             self._carry_out(steps, needed_by, self._revert)
+        if self._owed:
+            raise StepError(
+                f"all else is undone, but not {'; '.join(self._owed)}. Start that host, or take it "
+                "out of sidestep:source.computes, then the same again"
+            )
 
     def _bound(self, phase: Phase) -> bool:
         """Whether *phase* can only go on with the plan that began it.
@@ -164,14 +171,21 @@ class Runner:
             if step.revert is not None:
                 step.revert(self.context)
         except UnreachableError as error:
-            if error.host not in self.context.gone:
+            if not error.hosts or not error.hosts <= self.context.gone:
                 self._mark_if_possible(step, State.FAILED, str(error))
-                raise
-            note = f"{error.host} is dead, what stood there went with it"
+                self._owe(step, error)
+                return
+            note = f"{', '.join(sorted(error.hosts))} is dead, what stood there went with it"
         except BaseException as error:
             self._mark_if_possible(step, State.FAILED, str(error) or type(error).__name__)
             raise
         self._mark_if_possible(step, State.REVERTED, note)
+
+    def _owe(self, step: Step, error: UnreachableError) -> None:
+        """Let the way back go on past a dead compute host; *error* is raised for any other."""
+        if not error.hosts or not error.hosts <= self.context.optional:
+            raise error
+        self._owed.append(f"{step.id}: {error}")
 
     def _mark_if_possible(self, step: Step, state: State, note: str = "") -> None:
         """A full disk must not keep the cloud closed: what is not noted is only undone again."""

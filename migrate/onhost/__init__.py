@@ -6,9 +6,11 @@ They act where we cannot wait for ssh, and one of them reopens the source when t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
+from migrate.cloud import hosts
 from migrate.cloud.host import Host
 
 # each may use those before it
@@ -68,3 +70,8 @@ def call(host: Host, function: str, *arguments: Any, timeout: float = 60) -> Any
     payload = {"program": needed, "module": module, "function": name, "arguments": arguments}
     # errors show the first line
     return host.python(f"# {function}\n{LOADER}", payload, timeout=timeout)
+
+
+def call_each(those: Iterable[Host], function: str, *arguments: Any, timeout: float = 60) -> Any:
+    """A list of what `call` gives on each of *those*; who fails is told as `hosts.gather` does."""
+    return hosts.gather(those, lambda host: call(host, function, *arguments, timeout=timeout))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.cloud import Cloud, Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine import cloud_lock
 from migrate.engine.markers import SCHEMA, STAGES
@@ -19,18 +18,17 @@ def look(context: Context) -> dict[str, dict[str, Any]]:
     """By host name {"side": "source", **`onhost.look.seen`}, or {"side", "silent": why}."""
     addresses = [str(one.address) for one in context.source.virtual_ips]
 
-    def ask(one: tuple[Cloud, Host]) -> dict[str, Any]:
-        cloud, host = one
+    sides = {h.name: one for one in (context.source, context.target) for h in one.controllers}
+
+    def ask(host: Host) -> tuple[str, dict[str, Any]]:
         try:
             seen = call(host, "look.seen", addresses, SCHEMA, timeout=10)
         except MigrateError as error:
-            return {"side": cloud.name, "silent": str(error)}
-        return {"side": cloud.name, **seen}
+            seen = {"silent": str(error)}
+        return host.name, {"side": sides[host.name].name, **seen}
 
-    both = [(cloud, h) for cloud in (context.source, context.target) for h in cloud.controllers]
-    with ThreadPoolExecutor(16) as pool:
-        found = pool.map(ask, both)
-        return {host.name: one for (_, host), one in zip(both, found, strict=True)}
+    controllers = (*context.source.controllers, *context.target.controllers)
+    return dict(hosts.gather(controllers, ask))
 
 
 def lines(found: dict[str, dict[str, Any]]) -> list[str]:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import HostKeyError, MigrateError, UnreachableError
+from migrate.errors import MigrateError
 from migrate.phases import traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -39,8 +39,11 @@ def rollback(session: Session, notify: Observer) -> None:
 
 def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
-    gone = frozenset(host.name for host in session.context.target.controllers if _is_dead(host))
     context = session.context
+    answering = hosts.living(context.target.controllers, _name_if_alive)
+    if gone := {host.name for host in context.target.controllers} - set(answering):
+        names = ", ".join(sorted(gone))
+        session.remark("dead", f"{names}: passed over, what stood there went with it")
     living = replace(session, context=replace(context, target=context.target.without(gone)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
@@ -64,14 +67,9 @@ def _last_losses(session: Session) -> Losses:
         return _kept(session, found)
 
 
-def _is_dead(host: Host) -> bool:
-    try:
-        host.run("true", timeout=10)
-    except HostKeyError:
-        raise  # somebody answers there
-    except UnreachableError:
-        return True
-    return False
+def _name_if_alive(host: Host) -> str:
+    host.run("true", timeout=10)
+    return host.name
 
 
 def losses(session: Session, *, closed: bool = False) -> Losses:

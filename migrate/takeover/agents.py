@@ -15,25 +15,22 @@ long as it lasts (measured on 2025.1 in the lab: two of three pings stayed dark)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.configuration import broker
 from migrate.errors import StepError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.services.base import Recipe
 
-WORKERS = 16
 LISTEN_SECONDS = 60.0
+REMEDY = "Start it, then go on"
 SECONDS = 240.0  # a loaded compute host took 70 s to say that it is ready
 
 
 def note(context: Context) -> None:
-    """Note which agents and computes run."""
-    _everywhere(context, "agents.note")
+    """Note which agents and computes run; source controllers carry agents too."""
+    units = {unit for recipe in context.recipes for unit in _restartable(recipe)}
+    call_each(context.source.hosts, "agents.note", sorted(units))
 
 
 def noted(context: Context) -> bool:
@@ -43,7 +40,7 @@ def noted(context: Context) -> bool:
 
 def forget(context: Context) -> None:
     """Restart what ran, now that the source's own services run again, and forget it."""
-    _restarted(_everywhere(context, "agents.forget", SECONDS))
+    _restart(context, "agents.forget")
 
 
 def reconnect(context: Context) -> None:
@@ -52,11 +49,11 @@ def reconnect(context: Context) -> None:
     A question that is asked before that is lost, and its agent waits a minute for the answer; so
     nothing is lost but time when nobody listens in time.
     """
-    noted = {unit for _, units in _everywhere(context, "agents.noted") for unit in units}
+    noted = {unit for units in call_each(context.source.hosts, "agents.noted") for unit in units}
     asked = [q for r in context.recipes if noted & _restartable(r) for q in r.queues]
     if asked:
         broker.wait_for_listeners(context, asked, LISTEN_SECONDS)
-    _restarted(_everywhere(context, "agents.reconnect", SECONDS))
+    _restart(context, "agents.reconnect")
 
 
 def reconnected(context: Context) -> bool:
@@ -66,31 +63,22 @@ def reconnected(context: Context) -> bool:
 
 def disconnect(context: Context) -> None:
     """As before `reconnect`; `forget` restarts them."""
-    _everywhere(context, "agents.disconnect")
+    call_each(context.source.hosts, "agents.disconnect")
 
 
 def _states(context: Context) -> list[str]:
-    return [state for _, state in _everywhere(context, "agents.state")]
+    states: list[str] = call_each(context.source.hosts, "agents.state")
+    return states
 
 
-def _everywhere(context: Context, function: str, *arguments: Any) -> list[tuple[str, Any]]:
-    """The answer of every source host by its name; source controllers carry agents too."""
-    units = {unit for recipe in context.recipes for unit in _restartable(recipe)}
-    extra = (sorted(units),) if function == "agents.note" else arguments
+def _restart(context: Context, function: str) -> None:
+    def act(host: Host) -> None:
+        if wrong := call(host, function, SECONDS, timeout=SECONDS + 60):
+            raise StepError(f"{host.name}: not every agent came back: {'; '.join(wrong)}. {REMEDY}")
 
-    def ask(host: Host) -> tuple[str, Any]:
-        return host.name, call(host, function, *extra, timeout=SECONDS + 60)
-
-    run: Callable[[Host], tuple[str, Any]] = ask
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(run, context.source.hosts))
+    hosts.gather(context.source.hosts, act)
 
 
 def _restartable(recipe: Recipe) -> set[str]:
     units = {*recipe.source_data_plane_units, *recipe.compute_units}
     return units - set(recipe.forwarding_units)
-
-
-def _restarted(found: list[tuple[str, list[str]]]) -> None:
-    if wrong := [f"{name}: {one}" for name, each in found for one in each]:
-        raise StepError(f"not every agent came back: {'; '.join(wrong)}. Start it, then go on")

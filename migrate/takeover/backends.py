@@ -5,9 +5,7 @@ An API answers without its broker, and a service that runs may be deaf: nothing 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import StepError
@@ -35,5 +33,4 @@ def _silent(context: Context, seconds: float) -> list[str]:
         found = call(host, "daemons.silent", seconds, timeout=seconds + 60)
         return [f"{one} on {host.name}" for one in found]
 
-    with ThreadPoolExecutor(8) as pool:
-        return [one for found in pool.map(ask, context.target.controllers) for one in found]
+    return [one for found in hosts.gather(context.target.controllers, ask) for one in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.takeover import listeners
 from migrate.takeover.gate.haproxy import sections
 
@@ -22,14 +22,13 @@ def listed(context: Context, texts: list[str]) -> list[str]:
 def carry(context: Context, texts: list[str]) -> None:
     """Put the source's files in place of whatever is there; that is kept for `give_back`."""
     files = _files(context, texts)
-    for host in context.target.controllers:
-        call(host, "certificates.put", files)
+    call_each(context.target.controllers, "certificates.put", files)
 
 
 def carried(context: Context, texts: list[str]) -> bool:
     """Whether the target has the files as the source has them now."""
     files = _files(context, texts)
-    return all(call(host, "certificates.same", files) for host in context.target.controllers)
+    return all(call_each(context.target.controllers, "certificates.same", files))
 
 
 def _files(context: Context, texts: list[str]) -> dict[str, Any]:

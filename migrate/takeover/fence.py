@@ -7,15 +7,13 @@ returned the virtual IP with the old broker running, since every unit connects t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.cloud import Context, urls
+from migrate.cloud import Context, hosts, urls
 from migrate.cloud.host import Host
 from migrate.database.places import known_logins
 from migrate.errors import StepError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.services.base import Recipe
 
 GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
@@ -38,7 +36,7 @@ def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
 def fence_control(context: Context) -> None:
     """Stop, kill what does not stop, mask; proven by processes and sockets on each controller."""
     wanted = control(context.recipes)
-    _each(context, lambda host: call(host, "units.fence", wanted, GRACE_SECONDS))
+    call_each(context.source.controllers, "units.fence", wanted, GRACE_SECONDS)
 
 
 def control_is_fenced(context: Context) -> bool:
@@ -49,16 +47,12 @@ def control_is_fenced(context: Context) -> bool:
 def control_alive(context: Context) -> list[str]:
     """What of the source's control plane still lives or could come back; [] when fenced."""
     wanted = control(context.recipes)
-    found = _each(context, lambda host: [host.name, call(host, "units.unfenced", wanted)])
-    return [f"{name}: {one}" for name, wrong in found for one in wrong]
+    return _named(context, "units.unfenced", wanted)
 
 
 def lift_control(context: Context) -> None:
     """Start what ran, as it ran; StepError names what did not come back."""
-    found = _each(
-        context, lambda host: [host.name, call(host, "units.lift", START_SECONDS, timeout=300)]
-    )
-    if wrong := [f"{name}: {one}" for name, each in found for one in each]:
+    if wrong := _named(context, "units.lift", START_SECONDS, timeout=300):
         raise StepError(
             f"not everything that ran before came back: {'; '.join(wrong)}. Start it by hand, "
             "then `migrate rollback --execute` again"
@@ -67,7 +61,7 @@ def lift_control(context: Context) -> None:
 
 def fence_database(context: Context) -> None:
     """read_only everywhere, proven by an attempt to write as each service account."""
-    _each(context, lambda host: call(host, "mariadb.fence"))
+    call_each(context.source.controllers, "mariadb.fence")
     if wrong := writers(context):
         raise StepError(
             f"the source can still be written: {'; '.join(wrong)}. Service accounts must hold "
@@ -77,12 +71,14 @@ def fence_database(context: Context) -> None:
 
 def database_is_fenced(context: Context) -> bool:
     """Whether every database of the source is read-only for its service accounts."""
-    return not any(_each(context, lambda h: call(h, "mariadb.unfenced"))) and not writers(context)
+    return not any(call_each(context.source.controllers, "mariadb.unfenced")) and not writers(
+        context
+    )
 
 
 def lift_database(context: Context) -> None:
     """Every database of the source writable again, as it was."""
-    _each(context, lambda host: call(host, "mariadb.lift"))
+    call_each(context.source.controllers, "mariadb.lift")
 
 
 def writers(context: Context) -> list[str]:
@@ -94,25 +90,28 @@ def writers(context: Context) -> list[str]:
         [f"{one.project} in {one.name}", urls.parse(one.url).login()]
         for one in known_logins(context)
     ]
-    found = _each(context, lambda host: [host.name, call(host, "mariadb.writers", tried)])
-    return [f"{name}: {one}" for name, wrong in found for one in wrong]
-
-
-def _each(context: Context, ask: Callable[[Host], Any]) -> list[Any]:
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(ask, context.source.controllers))
+    return _named(context, "mariadb.writers", tried)
 
 
 def fence_manager(context: Context) -> None:
     """Mask keepalived everywhere: a reboot must not bring the address back."""
-    _each(context, lambda host: call(host, "manager.fence"))
+    call_each(context.source.controllers, "manager.fence")
 
 
 def manager_is_fenced(context: Context) -> bool:
     """Whether it is masked on every source controller."""
-    return all(_each(context, lambda host: call(host, "manager.fenced")))
+    return all(call_each(context.source.controllers, "manager.fenced"))
 
 
 def lift_manager(context: Context) -> None:
     """keepalived as it was everywhere."""
-    _each(context, lambda host: call(host, "manager.lift"))
+    call_each(context.source.controllers, "manager.lift")
+
+
+def _named(context: Context, function: str, *arguments: Any, timeout: float = 60) -> list[str]:
+    """What *function* finds on each source controller, a line each that begins with its name."""
+
+    def ask(host: Host) -> list[str]:
+        return [f"{host.name}: {one}" for one in call(host, function, *arguments, timeout=timeout)]
+
+    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.api import ApiError, admin_at
 from migrate.cloud.host import Host
 from migrate.engine import markers
@@ -41,9 +41,8 @@ def wait(context: Context) -> None:
 
 def _refusals(context: Context) -> list[str]:
     """`["network on ctl-new: GET http://192.0.2.12:9696/v2.0/networks answered 403: ..."]`."""
-    with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda host: _refused_at(context, host), context.target.controllers)
-        return [line for lines in found for line in lines]
+    found = hosts.gather(context.target.controllers, lambda host: _refused_at(context, host))
+    return [line for lines in found for line in lines]
 
 
 def _refused_at(context: Context, host: Host) -> list[str]:

@@ -12,13 +12,13 @@ import json
 from dataclasses import asdict, dataclass
 from importlib import resources
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud import ends as named
 from migrate.cloud.host import Host
 from migrate.database import defaults
 from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.takeover.gate.close import ADDRESSES
 
 PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
@@ -56,11 +56,14 @@ def carry(context: Context) -> None:
 
     Only the first controller carries it; the others reach it there.
     """
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         call(host, "kernel.note", CHANGED)
         host.write(SYSCTL, SYSCTL_TEXT, mode=0o644)
         host.write(f"/etc/systemd/system/{ADDRESS_UNIT}", _address_unit(context, host), mode=0o644)
         host.shell(CARRY, SYSCTL, ADDRESS_UNIT)
+
+    hosts.gather(context.target.controllers, act)
     if seen := _seen_outside(context):
         drop(context)
         raise StepError(f"the source's network sees the target's private address: {seen}; undone")
@@ -87,14 +90,18 @@ def carried(context: Context) -> bool:
 
 def drop(context: Context) -> None:
     """Nothing of it left: unit, file, kernel settings as they were."""
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         host.shell(DROP, SYSCTL, ADDRESS_UNIT)
         call(host, "kernel.put_back")
+
+    hosts.gather(context.target.controllers, act)
 
 
 def _seen_outside(context: Context) -> str:
     """Who of the target answers the source's question for the address; "" when nobody does."""
-    ours = {mac for host in context.target.controllers for mac in call(host, "arp.hardware")}
+    found = call_each(context.target.controllers, "arp.hardware")
+    ours = {mac for addresses in found for mac in addresses}
     for one in context.source.virtual_ips:
         asker = context.source.first
         interface = call(asker, "arp.interface_of", one.interface, asker.address)
@@ -138,7 +145,8 @@ def filter_out(context: Context) -> None:
             "ExecStop=-/usr/sbin/nft delete table inet migrate",
         ],
     )
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         host.run("mkdir", "-p", "/etc/migrate")
         host.write(RULES, rules, mode=0o644)
         host.run("nft", "-c", "-f", RULES)
@@ -146,6 +154,8 @@ def filter_out(context: Context) -> None:
         host.run("systemctl", "daemon-reload")
         host.run("systemctl", "enable", "-q", FILTER_UNIT)
         host.run("systemctl", "restart", FILTER_UNIT)
+
+    hosts.gather(context.target.controllers, act)
 
 
 def filtered(context: Context) -> bool:
@@ -165,7 +175,8 @@ def filtered(context: Context) -> bool:
 
 def unfilter(context: Context) -> None:
     """Nothing of it left."""
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         host.shell(
             'systemctl disable -q --now "$1" 2>/dev/null || true; rm -f "$2" '
             '"/etc/systemd/system/$1"; rmdir --ignore-fail-on-non-empty /etc/migrate 2>/dev/null '
@@ -173,6 +184,8 @@ def unfilter(context: Context) -> None:
             FILTER_UNIT,
             RULES,
         )
+
+    hosts.gather(context.target.controllers, act)
 
 
 def rendered(sources: list[str], virtual_ips: list[str]) -> str:
@@ -194,8 +207,8 @@ def rendered(sources: list[str], virtual_ips: list[str]) -> str:
 def source_addresses(context: Context) -> list[str]:
     """Every address of the source's controllers but the virtual ones, which move."""
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    found = {a for host in context.source.controllers for a in host.python(ADDRESSES)}
-    return sorted(found - virtual)
+    found = hosts.gather(context.source.controllers, lambda host: host.python(ADDRESSES))
+    return sorted({address for each in found for address in each} - virtual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +239,6 @@ def prove(context: Context) -> None:
 
 def ends(context: Context) -> list[End]:
     """Every database, broker and cache URL in the target's files and in the copied data."""
-    found: list[End] = []
     copied = [
         named.Named(where, *end)
         for where, url in cell_urls(
@@ -234,26 +246,26 @@ def ends(context: Context) -> list[End]:
         )
         for end in named.ends("", url)
     ]
-    for host in context.target.controllers:
+
+    def ask(host: Host) -> list[End]:
         told = call(host, "ends.read", _folders(context))
         known = defaults.by_folder(host, context.recipes, context.installation.tools)
         written = named.named(told["texts"], told["given"], known)
         asked = [asdict(one) for one in (*written, *copied)]
         answered = call(host, "ends.prove", asked, told["digest"])
-        found += [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
-    return found
+        return [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
+
+    return [one for found in hosts.gather(context.target.controllers, ask) for one in found]
 
 
 def forget_proof(context: Context) -> None:
     """No proof stands any more."""
-    for host in context.target.controllers:
-        call(host, "ends.forget")
+    call_each(context.target.controllers, "ends.forget")
 
 
 def proven(context: Context) -> bool:
     """Whether what was proven is what the files say still."""
-    folders = _folders(context)
-    return all(call(host, "ends.proven", folders) for host in context.target.controllers)
+    return all(call_each(context.target.controllers, "ends.proven", _folders(context)))
 
 
 def _folders(context: Context) -> list[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from importlib import resources
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import StepError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.services import units
 
 PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()
@@ -54,15 +54,18 @@ def wait_or_serve(context: Context) -> bool:
 
 def begin(context: Context) -> None:
     """Start on every target controller what can wait there; StepError names what does not."""
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         arguments = (PROGRAM, _users(context, host), MODULES, SECONDS)
         if wrong := call(host, "waiting.begin", *arguments, timeout=2 * SECONDS + 60):
             raise StepError(
                 f"{host.name}: {'; '.join(wrong)}: see its log in /var/log and `journalctl -u`"
             )
 
+    hosts.gather(context.target.controllers, act)
+
 
 def end(context: Context) -> None:
     """None waits any more."""
-    for host in context.target.controllers:
-        call(host, "waiting.end", list(_users(context, context.target.first)))
+    units = list(_users(context, context.target.first))
+    call_each(context.target.controllers, "waiting.end", units)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.settings import VirtualIp
 from migrate.errors import PreconditionError
@@ -31,11 +31,14 @@ systemctl reload-or-restart haproxy
 def configure(context: Context) -> None:
     """Write, validate and start HAProxy on every target controller; stage keepalived's file."""
     certificates.carry(context, source_texts(context))
-    for host in context.target.controllers:
-        staged = f"{CONFIG}.migrate"
+    staged = f"{CONFIG}.migrate"
+
+    def act(host: Host) -> None:
         host.write(staged, haproxy(context, host), mode=0o644)
         call(host, "record.set_aside", RECORD, CONFIG)
         host.shell(INSTALL, CONFIG, staged)
+
+    hosts.gather(context.target.controllers, act)
     first = context.target.first
     first.write(STAGED_KEEPALIVED, keepalived(context), mode=0o600)
     first.run("keepalived", "--config-test", "--use-file", STAGED_KEEPALIVED)
@@ -58,13 +61,16 @@ def configured(context: Context) -> bool:
 
 def remove(context: Context) -> None:
     """HAProxy as it was before, keepalived's file gone."""
-    for host in context.target.controllers:
-        call(host, "haproxy.open_again")  # going back has closed it
-        host.run("rm", "-f", STAGED_KEEPALIVED, f"{CONFIG}.migrate")
-        if call(host, "record.put_back", RECORD):
-            host.run("systemctl", "try-reload-or-restart", "haproxy")
-        call(host, "certificates.give_back")
-        call(host, "record.tidy")
+    hosts.gather(context.target.controllers, _remove)
+
+
+def _remove(host: Host) -> None:
+    call(host, "haproxy.open_again")  # going back has closed it
+    host.run("rm", "-f", STAGED_KEEPALIVED, f"{CONFIG}.migrate")
+    if call(host, "record.put_back", RECORD):
+        host.run("systemctl", "try-reload-or-restart", "haproxy")
+    call(host, "certificates.give_back")
+    call(host, "record.tidy")
 
 
 def haproxy(context: Context, host: Host) -> str:

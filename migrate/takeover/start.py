@@ -6,7 +6,7 @@ address (isolation.py), never the source's.
 
 from __future__ import annotations
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call
@@ -44,7 +44,8 @@ result = waiting
 
 def start(context: Context, recipe: Recipe) -> None:
     """Enable, start, wait until each API answers on the own address and each unit lives."""
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         units = _units(context, recipe, host)
         host.run("systemctl", "enable", "--quiet", *units)
         call(host, "waiting.go", units)
@@ -52,51 +53,57 @@ def start(context: Context, recipe: Recipe) -> None:
         urls = _urls(recipe, host.address)
         unanswered = host.python(SERVE, [urls, START_SECONDS], timeout=START_SECONDS + 60)
         wrong += [f"{url}: {said}" for url, said in unanswered.items()]
-        wrong += [] if wrong else _dead(context, recipe)
+        wrong += [] if wrong else _dead(context, recipe, host)
         if wrong:
             raise StepError(
                 f"{host.name}: {recipe.project} of {context.target.release} does not serve: "
                 f"{'; '.join(wrong)}. See /var/log/{recipe.user} there"
             )
 
+    hosts.gather(context.target.controllers, act)
+
 
 def serves(context: Context, recipe: Recipe) -> bool:
     """Whether all units are enabled, alive, and every API answers."""
-    for host in context.target.controllers:
+
+    def ask(host: Host) -> bool:
         units = _units(context, recipe, host)
-        enabled = host.succeeds("systemctl", "is-enabled", "--quiet", *units)
-        if not enabled or _dead(context, recipe):
-            return False
-        if host.python(SERVE, [_urls(recipe, host.address), 0]):
-            return False
-    return True
+        return (
+            host.succeeds("systemctl", "is-enabled", "--quiet", *units)
+            and not _dead(context, recipe, host)
+            and not host.python(SERVE, [_urls(recipe, host.address), 0])
+        )
+
+    return all(hosts.gather(context.target.controllers, ask))
 
 
 def stop(context: Context, recipe: Recipe) -> None:
     """Stop and disable, proven by processes."""
     units = list(recipe.target_units)
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         known = list(call(host, "systemd.show", units))
         if not known:
-            continue
+            return
         host.run("systemctl", "disable", "--quiet", *known)
         call(host, "systemd.stop", known, STOP_SECONDS)
         if alive := call(host, "systemd.state", known)["alive"]:
             raise StepError(f"{host.name}: {', '.join(alive)} did not stop; stop it by hand")
 
+    hosts.gather(context.target.controllers, act)
 
-def _dead(context: Context, recipe: Recipe) -> list[str]:
-    """Units that are not active or have no process."""
-    wrong = []
-    for host in context.target.controllers:
-        units = _units(context, recipe, host)
-        state = call(host, "systemd.state", units)
-        for unit, one in state["units"].items():
-            if one["ActiveState"] != "active" or unit not in state["alive"]:
-                wrong.append(f"{unit} on {host.name} is {one['ActiveState']}")
-        missing = len(units) - len(state["units"])
-        if missing:
-            wrong.append(f"{missing} unit(s) of {recipe.project} are not installed on {host.name}")
+
+def _dead(context: Context, recipe: Recipe, host: Host) -> list[str]:
+    """Units on *host* that are not active or have no process."""
+    units = _units(context, recipe, host)
+    state = call(host, "systemd.state", units)
+    wrong = [
+        f"{unit} is {one['ActiveState']}"
+        for unit, one in state["units"].items()
+        if one["ActiveState"] != "active" or unit not in state["alive"]
+    ]
+    if missing := len(units) - len(state["units"]):
+        wrong.append(f"{missing} unit(s) of {recipe.project} are not installed")
     return wrong
 
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError, StepError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.takeover.proxy import STAGED_KEEPALIVED
 
 PROBE_SECONDS = 0.4
@@ -30,7 +29,7 @@ def take_over(context: Context) -> None:
     with ThreadPoolExecutor(2) as pool:  # neither moves anything
         both = (
             pool.submit(refuse_second_holder, context),
-            pool.submit(_sources, context, "manager.quiet"),
+            pool.submit(call_each, context.source.controllers, "manager.quiet"),
         )
     for one in both:
         one.result()
@@ -50,7 +49,7 @@ def taken(context: Context) -> bool:
     for question in ("is-active", "is-enabled"):
         if not first.succeeds("systemctl", question, "--quiet", "keepalived"):
             return False
-    return not any(call(host, "manager.holds", addresses) for host in context.source.controllers)
+    return not any(call_each(context.source.controllers, "manager.holds", addresses))
 
 
 def carried(context: Context) -> bool:
@@ -61,13 +60,12 @@ def carried(context: Context) -> bool:
 def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
-    _sources(context, "manager.wake", timeout=150)
+    call_each(context.source.controllers, "manager.wake", timeout=150)
     if context.target.first.name in context.gone:
         refuse_a_living_holder(context)
     else:
         call(context.target.first, "manager.leave", STAGED_KEEPALIVED, addresses)
-    for host in context.source.controllers:
-        call(host, "manager.take_back")
+    call_each(context.source.controllers, "manager.take_back")
 
 
 def refuse_a_living_holder(context: Context) -> None:
@@ -114,24 +112,14 @@ def _prove(context: Context) -> None:
                 wrong.append(f"{host.name} hears {said} for {one.address}")
         return wrong
 
-    with ThreadPoolExecutor(16) as pool:
-        wrong = [line for found in pool.map(ask, context.source.hosts) for line in found]
-    if wrong:
+    if wrong := [line for found in hosts.gather(context.source.hosts, ask) for line in found]:
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
 
 
-def _hardware(hosts: Iterable[Host]) -> set[str]:
-    """Every hardware address of *hosts*, which are asked side by side."""
-    with ThreadPoolExecutor(16) as pool:
-        found = pool.map(lambda host: call(host, "arp.hardware"), hosts)
-        return {mac for addresses in found for mac in addresses}
-
-
-def _sources(context: Context, function: str, timeout: float = 60) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(
-            pool.map(partial(call, function=function, timeout=timeout), context.source.controllers)
-        )
+def _hardware(those: Iterable[Host]) -> set[str]:
+    """Every hardware address of *those*."""
+    found = call_each(those, "arp.hardware")
+    return {mac for addresses in found for mac in addresses}
 
 
 def _holders_last(context: Context, addresses: list[str]) -> list[Host]:

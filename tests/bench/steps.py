@@ -2,7 +2,7 @@
 
     python -m tests.bench.steps [count [folder for the journal]]
 
-In memory by default: on a disk nearly all is the journal's writing, which waits for it twice a step.
+In memory by default: on a disk nearly all is the journal's writing, which waits for it each time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 
-CONTEXT: Any = SimpleNamespace(gone=frozenset())
+CONTEXT: Any = SimpleNamespace(gone=frozenset(), optional=frozenset())
 
 
 def steps(count: int, needs: Callable[[int], tuple[str, ...]]) -> list[Step]:
@@ -64,5 +64,5 @@ def main(count: int, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    _, count, folder, *_ = (*sys.argv, *("30000", "/dev/shm")[len(sys.argv) - 1 :])  # noqa: S108
-    main(int(count), folder)
+    given = sys.argv[1:]
+    main(int(given[0]) if given else 30_000, given[1] if given[1:] else "/dev/shm")

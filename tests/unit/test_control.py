@@ -54,6 +54,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         home=tmp_path,
         run=None,
         gone=frozenset(),
+        optional=frozenset(),
         settings=SimpleNamespace(window=SimpleNamespace(limit_seconds=30)),
     )
     yield lambda plan: Session(context, plan, journal)

@@ -19,7 +19,7 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import IrreversibleError, JournalError, StepError, UnreachableError
 
-NO_CONTEXT: Any = SimpleNamespace(gone=frozenset({"dead"}))
+NO_CONTEXT: Any = SimpleNamespace(gone=frozenset({"dead"}), optional=frozenset())
 
 
 class DiedError(BaseException):

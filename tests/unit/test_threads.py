@@ -41,7 +41,11 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     journal = Journal(tmp_path / "journal", "cutover")
     window = SimpleNamespace(limit_seconds=30)
     context: Any = SimpleNamespace(
-        home=tmp_path, run=None, settings=SimpleNamespace(window=window), gone=frozenset()
+        home=tmp_path,
+        run=None,
+        settings=SimpleNamespace(window=window),
+        gone=frozenset(),
+        optional=frozenset(),
     )
     yield Session(context, Plan(tuple(slow(number) for number in range(60))), journal)
     journal.close()

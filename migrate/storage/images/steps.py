@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.engine import markers, state_directory
 from migrate.errors import StepError
 from migrate.storage.images import catalog, files
@@ -91,5 +91,4 @@ def stamped(context: Context, step: str) -> bool:
 
 def discard(context: Context, step: str) -> None:
     """Remove the files that *step* brought; what was there before it stays."""
-    for host in context.target.controllers:
-        files.discard(host, step)
+    hosts.gather(context.target.controllers, lambda host: files.discard(host, step))

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.configuration import files
@@ -81,10 +81,13 @@ def rendered(mode: str) -> str:
 def hold(context: Context) -> None:
     """Write the file on every target controller; the release's own code must see it count."""
     mode = context.settings.shared_storage
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         files.write(host, RECORD, [_file(host, rendered(mode))])
         if wrong := without_effect(context, host):
             raise StepError(f"{host.name}: not all is held: {'; '.join(wrong)}")
+
+    hosts.gather(context.target.controllers, act)
 
 
 def held(context: Context) -> bool:
@@ -97,8 +100,7 @@ def held(context: Context) -> bool:
 
 def let_go(context: Context) -> None:
     """Nothing of it left."""
-    for host in context.target.controllers:
-        files.restore(host, RECORD)
+    hosts.gather(context.target.controllers, lambda host: files.restore(host, RECORD))
 
 
 def without_effect(context: Context, host: Host) -> list[str]:
@@ -150,12 +152,15 @@ def accepted_at(context: Context) -> float:
 def hold_again(context: Context) -> None:
     """As before `accept`: held, and not noted."""
     text = rendered(context.settings.shared_storage)
-    for host in context.target.controllers:
+
+    def act(host: Host) -> None:
         if host.exists(ACCEPTED):
             files.write(host, RECORD, [_file(host, text)])
             host.run("rm", "-f", ACCEPTED)
             folder = str(PurePosixPath(ACCEPTED).parent)
             host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', folder)
+
+    hosts.gather(context.target.controllers, act)
 
 
 def _file(host: Host, text: str) -> File:

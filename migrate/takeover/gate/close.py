@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError
-from migrate.onhost import call
+from migrate.onhost import call, call_each
 from migrate.takeover.gate import haproxy
 
 ADDRESSES = """
@@ -24,7 +22,8 @@ def close(context: Context, depth: str) -> None:
     well share the address from which it comes.
     """
     own = own_addresses(context) if depth == "users" else None
-    for host in context.source.controllers:
+
+    def act(host: Host) -> None:
         state = call(host, "haproxy.state")
         if not state["running"]:
             raise PreconditionError(
@@ -32,49 +31,56 @@ def close(context: Context, depth: str) -> None:
             )
         call(host, "haproxy.close", depth, haproxy.closed(state["original"], own))
 
+    hosts.gather(context.source.controllers, act)
+
 
 def close_target(context: Context) -> None:
     """Close the target to users before going back; its hosts pass, so what has begun can end."""
-    own = own_addresses(context)
-    for host in context.target.controllers:
+    own = own_addresses(context, living=True)
+
+    def act(host: Host) -> None:
         state = call(host, "haproxy.state")
         if state["running"]:
             call(host, "haproxy.close", "users", haproxy.closed(state["original"], own))
+
+    hosts.gather(context.target.controllers, act)
 
 
 def closed(context: Context, depth: str) -> bool:
     """Whether every source controller is closed to *depth*, or deeper."""
     deep = {"users": ("users", "all"), "all": ("all",)}[depth]
-    return all(call(h, "haproxy.state")["closed"] in deep for h in context.source.controllers)
+    states = call_each(context.source.controllers, "haproxy.state")
+    return all(one["closed"] in deep for one in states)
 
 
 def reopen(context: Context) -> None:
     """Open to everybody, as before `close`."""
-    for host in context.source.controllers:
-        call(host, "haproxy.open_again")
+    call_each(context.source.controllers, "haproxy.open_again")
 
 
 def end_old_workers(context: Context) -> None:
     """End connections that workers of before the closing still carry."""
-    for host in context.source.controllers:
-        call(host, "haproxy.end_old_workers")
+    call_each(context.source.controllers, "haproxy.end_old_workers")
 
 
 def leaving(context: Context) -> list[str]:
     """What workers of before the closing still carry, for people."""
-    found = []
-    for host in context.source.controllers:
-        for pid, count in call(host, "haproxy.state")["leaving"].items():
-            if count:
-                found.append(f"{count} connection(s) of the old haproxy {pid} on {host.name}")
-    return found
+
+    def ask(host: Host) -> list[str]:
+        return [
+            f"{count} connection(s) of the old haproxy {pid} on {host.name}"
+            for pid, count in call(host, "haproxy.state")["leaving"].items()
+            if count
+        ]
+
+    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
 
 
-def own_addresses(context: Context) -> list[str]:
-    """Every address of the cloud's own hosts, from which its services call each other."""
-    hosts: dict[str, Host] = {
-        host.address: host for host in (*context.source.hosts, *context.target.controllers)
-    }
-    with ThreadPoolExecutor(16) as pool:
-        found = pool.map(lambda host: host.python(ADDRESSES), hosts.values())
-        return sorted({"127.0.0.0/8", *(address for each in found for address in each)})
+def own_addresses(context: Context, *, living: bool = False) -> list[str]:
+    """Every address of the cloud's own hosts, from which its services call each other.
+
+    With *living* a host that does not answer is left out: it does not call either.
+    """
+    gather = hosts.living if living else hosts.gather
+    found = gather(context.hosts, lambda host: host.python(ADDRESSES))
+    return sorted({"127.0.0.0/8", *(address for each in found for address in each)})

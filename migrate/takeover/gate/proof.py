@@ -11,7 +11,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call, knock, listening
@@ -42,12 +42,11 @@ def prove(context: Context, depth: str) -> None:
 def wrong(context: Context, depth: str) -> list[str]:
     """What is not closed as it should be on any source controller, a line each."""
     own = close.own_addresses(context)
-    with ThreadPoolExecutor(8) as pool:
-        found = pool.map(
-            lambda host: _wrong_at(context, host, depth, own), context.source.controllers
-        )
-        named = zip(context.source.controllers, found, strict=True)
-        return [f"{host.name}: {line}" for host, lines in named for line in lines]
+
+    def ask(host: Host) -> list[str]:
+        return [f"{host.name}: {line}" for line in _wrong_at(context, host, depth, own)]
+
+    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
 
 
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:

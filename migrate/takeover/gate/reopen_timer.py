@@ -9,9 +9,10 @@ since the watch must not open what is being opened.
 
 from __future__ import annotations
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
+from migrate.cloud.host import Host
 from migrate.errors import StepError
-from migrate.onhost import call, program
+from migrate.onhost import call, call_each, program
 
 RESERVE_SECONDS = 120
 BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replaced by the watch
@@ -19,9 +20,8 @@ BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replace
 
 def arm(context: Context) -> None:
     """Arm it everywhere before anything is closed; safe to repeat."""
-    for host in context.source.controllers:
-        seconds = context.settings.window.limit_seconds + RESERVE_SECONDS
-        call(host, "reopen.arm", program(), seconds)
+    seconds = context.settings.window.limit_seconds + RESERVE_SECONDS
+    call_each(context.source.controllers, "reopen.arm", program(), seconds)
 
 
 def armed(context: Context) -> bool:
@@ -29,7 +29,7 @@ def armed(context: Context) -> bool:
 
     A run that goes on after the disarming must not arm it again over a target that serves.
     """
-    found = [call(host, "reopen.state") for host in context.source.controllers]
+    found = call_each(context.source.controllers, "reopen.state")
     return all(
         one["state"] == "disarmed" or (one["state"] == "armed" and one["alive"]) for one in found
     )
@@ -40,39 +40,41 @@ def left(context: Context) -> float | None:
 
     Raises StepError where the source has reopened itself.
     """
-    found = []
-    for host in context.source.controllers:
+
+    def ask(host: Host) -> list[float]:
         one = call(host, "reopen.state", timeout=10)
         if one["state"] in ("reopening", "reopened"):
             raise StepError(_reopened(host.name, one["state"]))
-        if one["state"] == "armed":
-            found.append(float(one["left"]) - RESERVE_SECONDS)
-    return min(found, default=None)
+        return [float(one["left"]) - RESERVE_SECONDS] if one["state"] == "armed" else []
+
+    found = hosts.gather(context.source.controllers, ask)
+    return min((left for one in found for left in one), default=None)
 
 
 def extend(context: Context) -> None:
     """Leave time for the way back; changes nothing where no watch is armed."""
-    for host in context.source.controllers:
-        call(host, "reopen.extend", BACK_SECONDS)
+    call_each(context.source.controllers, "reopen.extend", BACK_SECONDS)
 
 
 def disarm(context: Context) -> None:
     """Take it away everywhere; from here the target side alone decides."""
-    for host in context.source.controllers:
+
+    def act(host: Host) -> None:
         if (found := call(host, "reopen.disarm")) not in ("armed", "disarmed"):
             raise StepError(_reopened(host.name, found))
+
+    hosts.gather(context.source.controllers, act)
 
 
 def disarmed(context: Context) -> bool:
     """Whether it is gone from every source controller."""
-    found = [call(host, "reopen.state") for host in context.source.controllers]
+    found = call_each(context.source.controllers, "reopen.state")
     return all(one["state"] == "disarmed" and not one["alive"] for one in found)
 
 
 def remove(context: Context) -> None:
     """Leave no trace of it."""
-    for host in context.source.controllers:
-        call(host, "reopen.remove")
+    call_each(context.source.controllers, "reopen.remove")
 
 
 def _reopened(name: str, state: str) -> str:

@@ -1,0 +1,70 @@
+"""Ask many hosts at a time: one that fails costs the others nothing, all that do are named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from migrate.cloud.host import Host
+from migrate.errors import (
+    HostKeyError,
+    LockedError,
+    MigrateError,
+    PreconditionError,
+    StepError,
+    UnreachableError,
+)
+
+WORKERS = 16
+Answer = TypeVar("Answer")
+
+
+def gather(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]:
+    """The answer of each of *hosts* to *ask*, in their order.
+
+    When all have been asked, raises what one of them raised, or one error that tells what each did:
+    UnreachableError, which names them, where none of those that failed answers.
+    """
+    asked = list(hosts)
+    with ThreadPoolExecutor(min(WORKERS, len(asked) or 1), thread_name_prefix="host") as pool:
+        answers = [pool.submit(ask, host) for host in asked]
+    failed = {
+        host.name: error
+        for host, answer in zip(asked, answers, strict=True)
+        if (error := answer.exception())
+    }
+    if failed:
+        raise _together(failed)
+    return [answer.result() for answer in answers]
+
+
+def living(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]:
+    """`gather` of those that answer: one that is dead has nothing to say."""
+
+    def guarded(host: Host) -> list[Answer]:
+        try:
+            return [ask(host)]
+        except HostKeyError:
+            raise  # somebody answers there
+        except UnreachableError:
+            return []
+
+    return [answer for found in gather(hosts, guarded) for answer in found]
+
+
+def _together(failed: dict[str, BaseException]) -> BaseException:
+    errors = list(failed.values())
+    bug = next((error for error in errors if not isinstance(error, MigrateError)), None)
+    if bug or len(errors) == 1:
+        return bug or errors[0]
+    told = "; ".join(
+        str(error) if str(error).startswith(name) else f"{name}: {error}"
+        for name, error in failed.items()
+    )
+    if all(isinstance(error, UnreachableError) for error in errors):
+        return UnreachableError(told, *failed)
+    for kind in (PreconditionError, LockedError):
+        if all(isinstance(error, kind) for error in errors):
+            return kind(told)
+    return StepError(told)
