@@ -22,6 +22,7 @@ from pathlib import Path
 from infra.nspawn import access, process
 from infra.nspawn.bridge import Bridge, mac
 from infra.nspawn.command import attempt, run
+from migrate.cloud import wait
 from migrate.errors import MigrateError
 
 HOST_ENVIRONMENT = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "UV_INDEX_URL")
@@ -122,12 +123,13 @@ def start(machine: Machine) -> None:
 
 def wait_for_ssh(machine: Machine, seconds: float = 180) -> None:
     """Return as soon as root gets in; raise MigrateError after *seconds*."""
-    deadline = time.monotonic() + seconds
-    while not access.lets_in(machine.home, machine.address):
-        if time.monotonic() > deadline or not is_running(machine):
-            console = machine.folder / "console"
-            raise MigrateError(f"{machine.name} does not answer by ssh; its console is {console}")
-        time.sleep(0.1)
+
+    def booting() -> bool:
+        return not access.lets_in(machine.home, machine.address) and is_running(machine)
+
+    if wait.while_any(booting, seconds, pause=0.1) or not is_running(machine):
+        console = machine.folder / "console"
+        raise MigrateError(f"{machine.name} does not answer by ssh; its console is {console}")
 
 
 def stop(machine: Machine, seconds: float = 30) -> None:
@@ -135,9 +137,7 @@ def stop(machine: Machine, seconds: float = 30) -> None:
     if is_running(machine) and seconds:
         for pid in process.children(process.recall(machine.folder / "pid")):
             os.kill(pid, signal.SIGTERM)  # systemd-nspawn asks its systemd to power off
-        deadline = time.monotonic() + seconds
-        while is_running(machine) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait.while_any(lambda: is_running(machine), seconds, pause=0.1)
     process.kill_group(machine.name)
     process.forget(machine.folder / "pid")
     _remove_network(machine.name)

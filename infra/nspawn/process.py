@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
 
+from migrate.cloud import wait
 from migrate.errors import MigrateError
 
 
@@ -55,16 +55,16 @@ def make_group(name: str) -> list[Path]:
 
 def kill_group(name: str, seconds: float = 20) -> None:
     """Kill everything in the machine's control groups and remove them."""
-    deadline = time.monotonic() + seconds
-    for group in _groups(name):
-        while group.exists():
-            _kill(group)
-            _remove(group)
-            if not group.exists():
-                break
-            if time.monotonic() > deadline:
-                raise MigrateError(f"processes of machine {name} do not die: see {group}")
-            time.sleep(0.05)
+
+    def left() -> list[str]:
+        for group in _groups(name):
+            if group.exists():
+                _kill(group)
+                _remove(group)
+        return [str(group) for group in _groups(name) if group.exists()]
+
+    if groups := wait.while_any(left, seconds, pause=0.05):
+        raise MigrateError(f"processes of machine {name} do not die: see {', '.join(groups)}")
 
 
 def _kill(group: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
 from infra import connection
+from migrate.cloud import wait
 from migrate.errors import PreconditionError, UnreachableError
 
 DEBIAN = "13"
@@ -55,16 +55,8 @@ class MachineProvider(dynamic.ResourceProvider):
 
 def _meet(props: dict[str, Any], patience: float) -> dict[str, Any]:
     """Connect, for *patience* seconds while it boots, and check what we find."""
-    deadline = time.monotonic() + patience
     host = connection.host(props)
-    while True:
-        try:
-            found = host.python(IDENTITY)
-            break
-        except UnreachableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
+    found = wait.while_raising(UnreachableError, lambda: host.python(IDENTITY), patience, pause=1)
     if not found.pop("root"):
         raise PreconditionError(f"{host.name}: sudo does not make us root: allow it, NOPASSWD")
     if found["system"] != f"debian {DEBIAN}":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
-from migrate.cloud import Context
+from migrate.cloud import Context, wait
 from migrate.cloud.api import admin_at
 
 SECONDS = 90.0  # two busy cores take 40 s from "active" to the last answer
@@ -16,10 +14,7 @@ def unanswered(context: Context, seconds: float = SECONDS) -> list[str]:
     [] as soon as all in the catalogue have answered as the administrator of clouds.yaml asks them;
     `["identity"]` when nobody can log in.
     """
-    deadline = time.monotonic() + seconds
-    while (silent := _silent(context)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return silent
+    return wait.while_any(lambda: _silent(context), seconds)
 
 
 def _silent(context: Context) -> list[str]:

@@ -6,11 +6,10 @@ one does not answer, the tool is started cold and gives the same result.
 
 from __future__ import annotations
 
-import time
 from importlib import resources
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.services.base import Recipe
@@ -70,14 +69,15 @@ def start(context: Context) -> None:
         modules = ",".join(recipe.sync_preload)
         command = (context.installation.python, f"{FOLDER}/warm.py", socket(recipe), modules)
         host.shell(START, unit(recipe), recipe.user, FOLDER, *command, *programs)
-    deadline = time.monotonic() + READY_SECONDS
-    while waiting := [recipe.project for recipe in wanted if not ready(host, recipe)]:
-        if time.monotonic() > deadline:
-            raise StepError(
-                f"{host.name}: the schema tools of {', '.join(waiting)} do not get ready; see "
-                f"`journalctl -u 'migrate-warm-*'`"
-            )
-        time.sleep(1)
+
+    def waiting() -> list[str]:
+        return [recipe.project for recipe in wanted if not ready(host, recipe)]
+
+    if late := wait.while_any(waiting, READY_SECONDS, pause=1):
+        raise StepError(
+            f"{host.name}: the schema tools of {', '.join(late)} do not get ready; see "
+            f"`journalctl -u 'migrate-warm-*'`"
+        )
 
 
 def socket(recipe: Recipe) -> str:

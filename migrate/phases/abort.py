@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from migrate.cloud import wait
 from migrate.engine import markers, state_lock
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -31,7 +31,7 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
         raise PreconditionError(f"only a cutover can be aborted; {named}: Ctrl-C there stops it")
     control.ask(session.home, ABORT)
     tell(f"asked {named}; waiting until it has gone back")
-    _until(
+    wait.until(
         lambda: not control.asked(session.home, ABORT),
         NOTICE_SECONDS,
         f"{named}, does not notice. End it (kill -9), then `migrate abort` again",
@@ -39,7 +39,7 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
     last = [one.text for one in session.journal.remarks() if one.kind == ABORT]
     if last and last[-1].startswith("refused"):
         _refuse_moved(session, sure=True)
-    _until(
+    wait.until(
         lambda: not state_lock.held_by(session.home),
         BACK_SECONDS,
         f"{named}, is still going back; see `migrate status`",
@@ -76,11 +76,3 @@ def _refuse_moved(session: Session, *, sure: bool = False) -> None:
             "the virtual IP has moved and the target serves: `migrate rollback --execute` goes "
             "back and names what would be lost"
         )
-
-
-def _until(question: Callable[[], bool], seconds: float, told: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not question():
-        if time.monotonic() > deadline:
-            raise StepError(told)
-        time.sleep(0.2)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 import traceback
 from collections.abc import Collection
 from contextlib import suppress
 
-from migrate.cloud import serving
+from migrate.cloud import serving, wait
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import BEGUN, State
 from migrate.engine.plan import Phase, Step
@@ -106,7 +105,8 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
             cloud_lock.resume(session.context)
             with suppress(MigrateError):  # what is needed of that host says so below
                 reopen_timer.extend(session.context)
-            _retreat(runner)
+            # a server that died may be starting again
+            wait.while_raising(MigrateError, runner.retreat, AGAIN_SECONDS, pause=2)
         except MigrateError as second:
             raise StepError(
                 f"{_told(error)}; and going back failed too: {second}; repair that, then "
@@ -115,18 +115,6 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
     raise StepError(
         f"{_told(error)}; the window was undone, {serving.told(session.context)}"
     ) from error
-
-
-def _retreat(runner: Runner) -> None:
-    """Go back; where that fails, again for a while: a server that died may be starting again."""
-    deadline = time.monotonic() + AGAIN_SECONDS
-    while True:
-        try:
-            return runner.retreat()
-        except MigrateError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(2)
 
 
 def _told(error: Exception) -> str:

@@ -8,12 +8,12 @@ each controller's own address, and it proves that what was copied can be read.
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import ApiError, admin_at
 from migrate.cloud.host import Host
+from migrate.cloud.wait import while_any
 from migrate.engine import markers
 from migrate.errors import StepError
 from migrate.services import RECIPES
@@ -29,10 +29,7 @@ def answer(context: Context) -> bool:
 
 def wait(context: Context) -> None:
     """Return when they do; StepError names what is silent after `WAIT_SECONDS`."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while (wrong := _refusals(context)) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    if wrong:
+    if wrong := while_any(lambda: _refusals(context), WAIT_SECONDS):
         raise StepError(
             f"no good answer to the administrator within {WAIT_SECONDS:.0f} s: {'; '.join(wrong)}. "
             "See the service's log under /var/log there"

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, wait
 from migrate.cloud.api import SECONDS, Api
 from migrate.cloud.host import Host
 from migrate.errors import StepError, UnreachableError
@@ -134,27 +134,27 @@ def _create(connection: Any, recipe: Recipe, port: str, compute: str) -> str:
 
 
 def _wait_active(connection: Any, server: str) -> None:
-    def state() -> str | None:
+    def active() -> bool:
         found = connection.compute.get_server(server)
         if found.status == "ERROR":
             why = (found.fault or {}).get("message", "no reason is told")
             raise StepError(f"the new server {server} went into ERROR: {why[:300]}")
-        return "ACTIVE" if found.status == "ACTIVE" else None
+        return bool(found.status == "ACTIVE")
 
-    _poll(state, ACTIVE_SECONDS, f"the new server {server} is not ACTIVE")
+    _await(active, ACTIVE_SECONDS, f"the new server {server} is not ACTIVE")
 
 
 def _wait_answer(context: Context, connection: Any, network: str, address: str) -> None:
     asking = _askers(context, connection, network)
 
-    def answer() -> str | None:
+    def answers() -> bool:
         for host, prefix in asking:
             with suppress(UnreachableError):  # an old controller that is dead; its agents are told
                 if host.succeeds(*prefix, "ping", "-c", "1", "-W", "2", address, timeout=10):
-                    return host.name
-        return None
+                    return True
+        return False
 
-    _poll(answer, PING_SECONDS, f"the new server does not answer ping at {address}")
+    _await(answers, PING_SECONDS, f"the new server does not answer ping at {address}")
 
 
 def _askers(context: Context, connection: Any, network: str) -> list[tuple[Host, tuple[str, ...]]]:
@@ -171,19 +171,12 @@ def _askers(context: Context, connection: Any, network: str) -> list[tuple[Host,
 def _delete(connection: Any, server: str) -> None:
     with suppress(Exception):  # deleting twice is refused while the first is at work
         connection.compute.delete_server(server, ignore_missing=True)
-    _poll(
-        lambda: None if connection.compute.find_server(server, all_projects=True) else "gone",
+    _await(
+        lambda: not connection.compute.find_server(server, all_projects=True),
         GONE_SECONDS,
         f"the new server {server} is not gone after its deletion",
     )
 
 
-def _poll(ask: Callable[[], str | None], seconds: float, late: str) -> str:
-    deadline = time.monotonic() + seconds
-    while True:
-        found = ask()
-        if found is not None:
-            return found
-        if time.monotonic() > deadline:
-            raise StepError(f"{late} after {seconds:.0f} s")
-        time.sleep(1)
+def _await(condition: Callable[[], bool], seconds: float, late: str) -> None:
+    wait.until(condition, seconds, f"{late} after {seconds:.0f} s", pause=1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migrate.cloud.api import Api, ApiError
+from migrate.cloud.wait import while_any
 from migrate.services import RECIPES
 from migrate.services.rest import Rest, Workers
 from migrate.verify.listing import Listing
@@ -57,31 +58,30 @@ def wait(
     """
     wanted = expected(before)
     heard: dict[str, float] = {}
-    deadline = time.monotonic() + seconds
-    while True:
-        for voice in _voices(api, last=time.monotonic() > deadline):
+    failed: list[ApiError] = []  # an API that fails is asked again; the last answer counts
+
+    def silent() -> tuple[str, ...]:
+        failed.clear()
+        try:
+            found = voices(api)
+        except ApiError as error:
+            failed.append(error)
+            found = []
+        for voice in found:
             name = _name(voice)
             if name in wanted - heard.keys() and voice.at > released:
                 heard[name] = round(voice.at - released, 3)
                 tell(name)
-        silent = tuple(sorted(wanted - heard.keys()))
-        if not silent or time.monotonic() > deadline:
-            return Hearing(heard, silent)
-        sleep(POLL)
+        return tuple(sorted(wanted - heard.keys()))
+
+    left = while_any(silent, seconds, POLL, sleep)
+    if failed:
+        raise failed[0]
+    return Hearing(heard, left)
 
 
 def _name(voice: Voice) -> str:
     return voice.binary if voice.binary in ANYWHERE else str(voice)
-
-
-def _voices(api: Api, *, last: bool) -> list[Voice]:
-    """`voices()`; an API that fails is asked again until the *last* time."""
-    try:
-        return voices(api)
-    except ApiError:
-        if last:
-            raise
-        return []
 
 
 def expected(before: Listing) -> set[str]:

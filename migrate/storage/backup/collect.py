@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from typing import Any
 
+from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
@@ -113,18 +113,20 @@ def snapshot(host: Host, places: list[Place]) -> Iterator[tuple[Iterator[bytes],
 
 def await_dump(host: Host, channel: Any) -> None:
     """Return when the dump has its snapshot."""
-    deadline = time.monotonic() + SNAPSHOT_SECONDS
-    said = b""
-    while b"begun" not in said:
+    said = bytearray()
+
+    def going_on() -> bool:
         if channel.recv_stderr_ready():
-            said += channel.recv_stderr(2000)
-        elif time.monotonic() > deadline or channel.exit_status_ready():
-            raise StepError(
-                f"{host.name}: the dump did not begin within {SNAPSHOT_SECONDS:g} s: "
-                f"{said.decode(errors='replace').strip()}"
-            )
-        else:
-            time.sleep(0.005)
+            said.extend(channel.recv_stderr(2000))
+            return b"begun" not in said
+        return not channel.exit_status_ready()
+
+    wait.while_any(going_on, SNAPSHOT_SECONDS, pause=0.005)
+    if b"begun" not in said:
+        raise StepError(
+            f"{host.name}: the dump did not begin within {SNAPSHOT_SECONDS:g} s: "
+            f"{said.decode(errors='replace').strip()}"
+        )
 
 
 class Lazy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from migrate.cloud import Context
+from migrate.cloud import Context, wait
 from migrate.cloud.api import Api, admin_at
 from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
@@ -12,26 +12,26 @@ from migrate.database.places import places
 from migrate.errors import StepError
 from migrate.takeover.gate import close
 
-POLL_SECONDS = 0.5
 TOLD = 20
 
 
 def drain(context: Context) -> None:
     """Return when nothing is in flight; StepError names what is, after `window.drainSeconds`."""
     api = admin_at(context, context.source.first)
-    deadline = time.monotonic() + context.settings.window.drain_seconds
-    while found := in_flight_now(context, api):
-        if time.monotonic() > deadline:
-            more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
-            raise StepError(
-                f"still in flight after {context.settings.window.drain_seconds} s: "
-                f"{'; '.join(found[:TOLD])}{more}. Wait for them or raise "
-                "sidestep:window.drainSeconds, then begin again"
-            )
+
+    def sleep(seconds: float) -> None:
         if context.run is None:
-            time.sleep(POLL_SECONDS)
-        elif context.run.interrupted.wait(POLL_SECONDS):
+            time.sleep(seconds)
+        elif context.run.interrupted.wait(seconds):
             raise StepError("interrupted")
+
+    seconds = context.settings.window.drain_seconds
+    if found := wait.while_any(lambda: in_flight_now(context, api), seconds, sleep=sleep):
+        more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
+        raise StepError(
+            f"still in flight after {seconds} s: {'; '.join(found[:TOLD])}{more}. Wait for them or "
+            "raise sidestep:window.drainSeconds, then begin again"
+        )
 
 
 def in_flight_now(context: Context, api: Api) -> list[str]:
