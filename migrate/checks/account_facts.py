@@ -113,7 +113,7 @@ def _taken(mapping: dict[tuple[str, str], list[str]], who: tuple[str, str]) -> l
 
 def plugins(context: Context) -> frozenset[str]:
     """The authentication plugins that are active on the target's server."""
-    with session(context.target.first) as database:
+    with session(context.target.database) as database:
         rows = database.rows(
             "SELECT plugin_name FROM information_schema.plugins "
             "WHERE plugin_type = 'AUTHENTICATION' AND plugin_status = 'ACTIVE'"
@@ -124,10 +124,11 @@ def plugins(context: Context) -> frozenset[str]:
 def clients(context: Context, names: list[str]) -> dict[str, tuple[str, ...]]:
     """From where services of the target log in when their URL names each of *names*.
 
-    Who connects to an address of his own host comes from that address; the first target controller
-    carries the virtual IP.
+    Who connects to an address of his own host comes from that address; the holder carries the
+    virtual IP.
     """
-    source, first, *more = context.source.first, *context.target.controllers
+    source, holder = context.source.tools, context.target.holder
+    more = [host for host in context.target.controllers if host.address != holder.address]
     resolved: dict[str, str] = source.python(RESOLVE, names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     own = set(source.python(ADDRESSES)) - virtual
@@ -136,7 +137,7 @@ def clients(context: Context, names: list[str]) -> dict[str, tuple[str, ...]]:
         if address in virtual:
             found[name] = (address, *(host.address for host in more))
         elif address in own:
-            found[name] = (first.address, *(host.address for host in more))
+            found[name] = (holder.address, *(host.address for host in more))
         else:  # its own loopback; another server's is told by others
             found[name] = (address,) if address.startswith("127.") else ()
     return found

@@ -37,9 +37,9 @@ class Need:
 
 def run(context: Context) -> list[Finding]:
     """Accounts that the fence, the copy or the target's server would fail on in the window."""
-    host = context.source.first
-    found = service_logins(host, context.recipes)
-    answers = logins.ask(host, found, "SELECT CURRENT_USER()")
+    host = context.source.database
+    found = service_logins(context.source.tools, context.recipes)
+    answers = logins.ask(context.source.tools, found, "SELECT CURRENT_USER()")
     urls_of = [urls.parse(place.url) for place in found]
     addresses = account_facts.clients(context, [url.host for url in urls_of])
     needs = {

@@ -20,7 +20,7 @@ COLUMNS = (
 
 def run(context: Context) -> list[Finding]:
     """Unknown collations, narrow character sets, and what each schema is made of."""
-    source, target = context.source.first, context.target.first
+    source, target = context.source.database, context.target.database
     schemata = service_schemata(context)
     with session(source) as database:
         used = _used(database, schemata)

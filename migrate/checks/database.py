@@ -18,8 +18,8 @@ IDENTIFIER = re.compile(r"^[0-9A-Za-z$_]+$")
 
 def run(context: Context) -> list[Finding]:
     """All that stands in the way of copying, comparing and fencing the source's databases."""
-    host = context.source.first
-    found = places(host, context.recipes)
+    host = context.source.database
+    found = places(context.source.tools, context.recipes)
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
         findings = _settings(database)
@@ -39,7 +39,7 @@ def _target(context: Context, here: tuple[int, ...]) -> list[Finding]:
     if not context.target.controllers:
         return []
     try:
-        with session(context.target.first) as database:
+        with session(context.target.database) as database:
             there = _version(database)
     except MigrateError:
         return []  # the check of the target says why

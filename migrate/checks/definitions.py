@@ -22,7 +22,7 @@ Told = tuple[Severity, str, str]
 
 def run(context: Context) -> list[Finding]:
     """Each with the statement that mends it."""
-    host = context.source.first
+    host = context.source.database
     names = [name for name in service_schemata(context) if name not in SYSTEM]
     with session(host) as database:
         rows = _of(database, TABLES, names)

@@ -29,7 +29,7 @@ def run(context: Context) -> list[Finding]:
     every = endpoints(context)
     found = [one for one in every if one.kind in PORTS]
     names = sorted({urls.web(one.url)[0] for one in found})
-    resolved: dict[str, str] = context.source.first.python(RESOLVE, names)
+    resolved: dict[str, str] = context.source.tools.python(RESOLVE, names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     told = [*judge(found, resolved, virtual), *missing(every, _asked(context))]
     return [Finding(NAME, Severity.ERROR, *one) for one in dict.fromkeys(told)]
@@ -43,7 +43,7 @@ def _asked(context: Context) -> Iterator[tuple[str, str]]:
             yield f"clients of {recipe.project}", f"{ASKED[recipe.project]}::public"
         for one in recipe.lookups:
             if one.of in recipes:
-                given = options.read(context.source.first, recipe, one.program)
+                given = options.read(context.source.tools, recipe, one.program)
                 if not given.get(one.section, one.url):
                     yield recipe.project, given.get(one.section, one.option, one.default)
 

@@ -27,10 +27,10 @@ Told = tuple[str, str]
 
 def run(context: Context) -> list[Finding]:
     """Records that are too old, of nova in every cell."""
-    host = context.source.first
+    host = context.source.database
     found: list[Told] = []
     with session(host) as database:
-        for place in places(host, context.recipes):
+        for place in places(context.source.tools, context.recipes):
             table = quoted(place.name, "services")
             if place.usual == "nova":
                 found += computes(database.rows(NOVA.format(table)), context.target.release)

@@ -33,7 +33,7 @@ def run(context: Context) -> list[Finding]:
     proxy.keepalived(context)  # says itself what it cannot read
     lost = unserved(context, served) | passed_through(context, served)
     named = scope.ports(scope_facts.endpoints(context)) if lost else {}
-    where = context.source.first.name
+    where = context.source.holder.name
     findings = list(judge(lost, named, context.settings.leave, where))
     for section, line in listeners.losses(texts, context.recipes, context.source.virtual_ips):
         message = f"{section} says {line!r}, which the target's HAProxy would not have"
@@ -50,7 +50,7 @@ def _files(context: Context, texts: list[str]) -> list[Finding]:
     except CommandError as error:
         message = f"its files of TLS cannot be carried: {error.stderr.strip().splitlines()[-1]}"
         remedy = "See that each is there, and name it by its whole path"
-        return [Finding(NAME, Severity.ERROR, message, remedy, context.source.first.name)]
+        return [Finding(NAME, Severity.ERROR, message, remedy, context.source.holder.name)]
     return []
 
 
@@ -81,7 +81,7 @@ def judge(
 
 def unserved(context: Context, served: list[listeners.Listener]) -> Losses:
     """What users reach and the target would not have, or not as the source serves it."""
-    host = context.source.first
+    host = context.source.holder
     state = call(host, "haproxy.state")["original"]
     sockets = [(address, port) for address, port in call(host, "haproxy.sockets")["own"]]
     known = {(address, one.api.port) for one in _read(served) for address in one.addresses}
@@ -111,7 +111,7 @@ def passed_through(context: Context, served: list[listeners.Listener]) -> Losses
         if not one.section.http and "ssl" not in one.params.split()
         for address in one.addresses
     ]
-    spoken = call(context.source.first, "knock.spoken", asked)
+    spoken = call(context.source.holder, "knock.spoken", asked)
     return {
         (address, port): (
             f"users speak TLS at {address}:{port}, which HAProxy passes on as TCP; the target's "

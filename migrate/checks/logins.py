@@ -32,7 +32,7 @@ result = [ask(one) for one in payload]
 
 def run(context: Context) -> list[Finding]:
     """Services that cannot log in to their database as their configuration tells them to."""
-    host = context.source.first
+    host = context.source.tools
     found = logins(host, context.recipes)
     return [
         Finding(

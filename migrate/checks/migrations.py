@@ -25,10 +25,10 @@ COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
 def run(context: Context) -> list[Finding]:
     """What the schema tools say where they fail; nothing while the target has no release yet."""
-    target = context.target.first
+    target = context.target.tools
     if not target.exists(context.installation.python):
         return []  # the check of the target tells it
-    found = places(context.source.first, context.recipes)
+    found = places(context.source.tools, context.recipes)
     recipes = [recipe for recipe in context.recipes if recipe.sync]
     known = _recorded(context)
     told = everywhere(lambda recipe: _one(context, recipe, found, known), recipes, workers=2)
@@ -58,7 +58,7 @@ def _one(
 ) -> tuple[str, list[str]]:
     mine = [place for place in found if place.project == recipe.project]
     texts = {place: rehearsal.definitions(context, recipe, place) for place in mine}
-    installed = context.target.first.shell(INSTALLED, context.installation.folder, recipe.project)
+    installed = context.target.tools.shell(INSTALLED, context.installation.folder, recipe.project)
     whole = [installed, *(COUNTER.sub("", text) for text in texts.values())]
     digest = hashlib.sha256("\0".join(whole).encode()).hexdigest()
     if known.get(recipe.project) == digest:

@@ -21,8 +21,8 @@ ABSENT = (1054, 1146)  # unknown column, unknown table: another release's
 def run(context: Context) -> list[Finding]:
     """One finding for each migration with rows left in a schema."""
     findings = []
-    found = places(context.source.first, context.recipes)
-    with session(context.source.first) as database:
+    found = places(context.source.tools, context.recipes)
+    with session(context.source.database) as database:
         for recipe, one in [(r, one) for r in context.recipes for one in r.online_left]:
             mine = [place for place in found if place.project == recipe.project]
             # every cell has nova's main schema
@@ -36,7 +36,7 @@ def run(context: Context) -> list[Finding]:
                             Severity.ERROR,
                             f"{one.name} has {left} row(s) left in {schema}",
                             f"Run `{tool}` on the source until it exits 0",
-                            context.source.first.name,
+                            context.source.database.name,
                         )
                     )
     return findings

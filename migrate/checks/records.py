@@ -17,8 +17,8 @@ NAME = "records"
 
 def run(context: Context) -> list[Finding]:
     """One finding for each question that has enough rows; of nova, in every cell."""
-    host = context.source.first
-    found = places(host, context.recipes)
+    host = context.source.database
+    found = places(context.source.tools, context.recipes)
     with session(host) as database:
         told = [
             (question, place.name, count)

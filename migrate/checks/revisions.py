@@ -25,9 +25,9 @@ print(json.dumps({name: os.path.dirname(os.path.dirname(spec.origin))
 
 def run(context: Context) -> list[Finding]:
     """Databases that an upgrade of before has left behind: the next release does not take them."""
-    host = context.source.first
-    found = places(host, context.recipes)
-    shipped = _shipped(context, host)
+    host = context.source.database
+    found = places(context.source.tools, context.recipes)
+    shipped = _shipped(context, context.source.tools)
     shown: dict[tuple[str, str], set[str]] = {}
     with connection.session(host) as link:
         for recipe in context.recipes:

@@ -137,7 +137,7 @@ def gather(context: Context) -> Facts:
     for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
         daemons[row["port"]] = PROGRAMS[row["program"]]
     databases, sessions = _databases(context)
-    consumers = consumers_told(source.first.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
+    consumers = consumers_told(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
     machines = hosts.gather(source.hosts, lambda host: _machine(host, sorted(daemons)))
     wanted = control(context.recipes)
     jobs = call_each(source.controllers, "units.scheduled", wanted)
@@ -163,8 +163,9 @@ def _machine(host: Host, ports: list[int]) -> Machine:
 
 
 def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
-    host = context.source.first
-    known = {one.name for one in places(host, context.recipes)} | {*SYSTEM, progress.SCHEMA, SCHEMA}
+    host = context.source.database
+    ours = {one.name for one in places(context.source.tools, context.recipes)}
+    known = ours | {*SYSTEM, progress.SCHEMA, SCHEMA}
     with session(host) as database:
         rows = database.rows(
             "SELECT s.schema_name, count(t.table_name) AS tables "

@@ -57,7 +57,7 @@ class Need:
 
 def run(context: Context) -> list[Finding]:
     """A finding for each file system of a target controller that would not hold its part."""
-    source = context.source.first
+    source = context.source.database
     schemata = service_schemata(context)
     with session(source) as database:
         marks = ", ".join(["%s"] * len(schemata)) or "''"
@@ -69,7 +69,9 @@ def run(context: Context) -> list[Finding]:
             )
         )
     images = _images(context)
-    stored = source.python(MEASURE, {"size": [images], "free": []}, timeout=600)["size"][0]
+    stored = context.source.tools.python(
+        MEASURE, {"size": [images], "free": []}, timeout=600
+    )["size"][0]
     findings = []
     for host in context.target.controllers:
         with session(host) as database:

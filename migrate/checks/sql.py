@@ -46,4 +46,4 @@ def session(host: Host) -> Iterator[Database]:
 
 def service_schemata(context: Context) -> list[str]:
     """The databases of the source's services, cells included, as their configuration names them."""
-    return sorted({place.name for place in places(context.source.first, context.recipes)})
+    return sorted({place.name for place in places(context.source.tools, context.recipes)})

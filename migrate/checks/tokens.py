@@ -34,7 +34,7 @@ class Login:
 
 def run(context: Context) -> list[Finding]:
     """Users of services without the role, and services that send no token of their own."""
-    host = context.source.first
+    host = context.source.tools
     recipes = {recipe.project: recipe for recipe in context.recipes}
     senders = {name: one.vouches.sends for name, one in recipes.items() if one.vouches.sends}
     if not senders:

@@ -74,11 +74,11 @@ class Trust:
 
 def run(context: Context) -> list[Finding]:
     """Stacks whose trust does not let heat act any more, by what is wrong with it."""
-    found = {one.usual: one for one in places(context.source.first, context.recipes)}
+    found = {one.usual: one for one in places(context.source.tools, context.recipes)}
     if not {"heat", "keystone"} <= found.keys():
         return []
     recipe = next(one for one in context.recipes if one.project == "heat")
-    given = options.read(context.source.first, recipe, "heat-engine")
+    given = options.read(context.source.tools, recipe, "heat-engine")
     key = given.get("DEFAULT", "auth_encryption_key")
     trustee = given.get("trustee", "username") or given.get("keystone_authtoken", "username")
     stacks = _stacks(context, found["heat"], key)
@@ -89,7 +89,7 @@ def run(context: Context) -> list[Finding]:
     for shown, trust in stacks:
         if wrong := judge(trust, known, grants):
             told.setdefault(wrong, []).append(shown)
-    return [_finding(context.source.first.name, *one) for one in told.items()]
+    return [_finding(context.source.tools.name, *one) for one in told.items()]
 
 
 def judge(
@@ -125,8 +125,8 @@ def _finding(where: str, wrong: str, stacks: list[str]) -> Finding:
 
 def _stacks(context: Context, place: Place, key: str) -> list[tuple[str, str]]:
     """Each stack as it is shown, and its trust's id: "" where heat could not open it by *key*."""
-    host = context.source.first
-    with session(host) as database:
+    host = context.source.tools
+    with session(context.source.database) as database:
         tables = {one: quoted(place.name, one) for one in ("stack", "user_creds")}
         rows = database.rows(STACKS.format(**tables))
     if not rows:
@@ -140,7 +140,7 @@ def _known(context: Context, place: Place, trustee: str, ids: set[str]) -> dict[
     if not ids:
         return {}
     known: dict[str, Trust] = {}
-    with session(context.source.first) as database:
+    with session(context.source.database) as database:
         every = sorted(ids)
         for some in (every[at : at + ASKED] for at in range(0, len(every), ASKED)):
             roles: dict[str, set[str]] = {}

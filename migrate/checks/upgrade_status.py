@@ -27,7 +27,7 @@ printf '%s\\n%s\\n' "$status" "$output"
 
 def run(context: Context) -> list[Finding]:
     """Warnings and failures of every project's tool, on the first controller of the source."""
-    host = context.source.first
+    host = context.source.tools
     recipes = [recipe for recipe in context.recipes if recipe.status_check]
     found = everywhere(lambda r: _ask(host, context.source.release, r), recipes, workers=2)
     return [finding for part in found for finding in part]

@@ -65,7 +65,7 @@ def _one(
 def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> list[Finding]:
     """Ask the wire: from a target controller, which sees what its own takeover would meet."""
     address = str(virtual_ip.address)
-    asker = context.target.first
+    asker = context.target.asker
     interface = call(asker, "arp.interface_of", virtual_ip.interface, asker.address)
     heard: list[str] = call(asker, "arp.ask", interface, address, PROBE_SECONDS)
     own = {mac for host in holders for mac in call(host, "arp.hardware")}

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """One side. `release` is the OpenStack series, e.g. "2026.1"."""
+    """One side. `release` is the OpenStack series, e.g. "2026.1".
+
+    What one host does is asked by its role; today the first controller has them all.
+    """
 
     name: str  # "source" or "target"
     release: str
@@ -29,20 +32,54 @@ class Cloud:
     lead: Host | None = None
 
     @property
-    def first(self) -> Host:
-        """The controller that runs what must run once: dumps, schema tools."""
+    def database(self) -> Host:
+        """Whose database server takes the writes."""
+        return self._lead
+
+    @property
+    def broker(self) -> Host:
+        """Whose broker is asked and given accounts; a cluster shares them."""
+        return self._lead
+
+    @property
+    def tools(self) -> Host:
+        """Who runs the services' tools, and whose files say how the services are configured."""
+        return self._lead
+
+    @property
+    def once(self) -> Host:
+        """Who runs the units of which a cloud has one."""
+        return self._lead
+
+    @property
+    def holder(self) -> Host:
+        """Who carries the virtual IPs, and the proxy that users reach there."""
+        return self._lead
+
+    @property
+    def asker(self) -> Host:
+        """Who asks the network who answers for an address."""
+        return self._lead
+
+    @property
+    def api(self) -> Host:
+        """At whose own address the APIs are asked, past the proxy."""
+        return self._lead
+
+    @property
+    def _lead(self) -> Host:
         return self.lead or self.controllers[0]
 
     def without(self, names: Collection[str]) -> Cloud:
         """The same cloud, its controllers of *names* dead: who goes over `controllers` passes them.
 
-        `first` stays who it was: what stood there alone stands nowhere else.
+        Roles stay whose they were: what stood there alone stands nowhere else.
         """
         return replace(
             self,
             controllers=tuple(host for host in self.controllers if host.name not in names),
             dead=(*self.dead, *(host for host in self.controllers if host.name in names)),
-            lead=self.first,
+            lead=self._lead,
         )
 
     @property

@@ -36,5 +36,5 @@ def told(context: Context) -> str:
     return (
         f"the source's data and units are as before, but within {SECONDS:.0f} s no answer came "
         f"through the virtual IP from: {', '.join(silent)}. See their logs on "
-        f"{context.source.first.name}"
+        f"{context.source.api.name}"
     )

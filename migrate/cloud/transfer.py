@@ -235,7 +235,7 @@ def pull_files(
     was there. Content is not compared: hash it. Raises StepError naming what went wrong; what was
     pulled whole before stays. The bytes go from host to host.
     """
-    target, source = target or context.target.first, source or context.source.first
+    target, source = target or context.target.tools, source or context.source.tools
     wanted = list(names)
     permit(source, folders=[folder])
     shares = [share for share in (wanted[n::streams] for n in range(streams)) if share]

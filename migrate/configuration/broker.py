@@ -145,7 +145,7 @@ def accounts(url: str) -> set[Account]:
 def named(context: Context) -> list[Account]:
     """Accounts in any file that is translated and in any cell mapping; none twice."""
     found = set()
-    for where, url in (*cell_urls(context.source.first, context.recipes), *_written(context)):
+    for where, url in (*cell_urls(context.source.tools, context.recipes), *_written(context)):
         if wrong := unmoved(url):
             raise PreconditionError(f"{where} names {wrong}; only RabbitMQ's accounts can be moved")
         found |= accounts(url)
@@ -158,7 +158,7 @@ def findings(context: Context) -> list[Finding]:
         named(context)
     except PreconditionError as error:
         remedy = "Write in the source's file what the service is to see"
-        return [Finding(CHECK, Severity.ERROR, str(error), remedy, context.source.first.name)]
+        return [Finding(CHECK, Severity.ERROR, str(error), remedy, context.source.tools.name)]
     return []
 
 
@@ -233,4 +233,4 @@ def wait_for_listeners(context: Context, queues: Iterable[str], seconds: float) 
 
 def _broker(context: Context) -> Host:
     # one broker, or a cluster of them, which shares its accounts
-    return context.target.first
+    return context.target.broker

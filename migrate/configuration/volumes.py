@@ -23,9 +23,8 @@ def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Findi
     recipe = next((one for one in context.recipes if one.project == PROJECT), None)
     if recipe is None:
         return []
-    source = context.source.first
-    name = places(source, [recipe])[0].name
-    with connection.session(source) as link:
+    name = places(context.source.tools, [recipe])[0].name
+    with connection.session(context.source.database) as link:
         statement = USED.format(volumes=connection.quoted(name, "volumes"))
         used = {str(host): int(count) for host, count in connection.rows(link, statement)}
     return unserved(used, files)

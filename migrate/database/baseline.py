@@ -39,7 +39,7 @@ def of(context: Context, host: Host) -> Fingerprint:
 
 def take(context: Context) -> None:
     """Fingerprint the fenced source and keep it here and there."""
-    source = context.source.first
+    source = context.source.database
     if not read_only(source):
         raise PreconditionError(
             f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
@@ -57,7 +57,7 @@ def take(context: Context) -> None:
 
 def kept(context: Context) -> Fingerprint | None:
     """The fingerprint taken at the fence, as the source keeps it; None where none was taken."""
-    source = context.source.first
+    source = context.source.database
     text = source.shell('cat -- "$1" 2>/dev/null || true', PATH)
     if not text.strip():
         return None
@@ -75,13 +75,13 @@ def required(context: Context) -> Fingerprint:
 
 def name(context: Context) -> str:
     """The digest that names the fenced data; "" where none was taken under this very fence."""
-    found: str = context.source.first.python(READ_NAME, {"name": NAME, "fence": markers.FENCE})
+    found: str = context.source.database.python(READ_NAME, {"name": NAME, "fence": markers.FENCE})
     return found
 
 
 def taken(context: Context) -> bool:
     """Whether the fence now in force has its fingerprint."""
-    return bool(name(context)) and read_only(context.source.first)
+    return bool(name(context)) and read_only(context.source.database)
 
 
 def current(context: Context) -> str:
@@ -97,7 +97,7 @@ def lift(context: Context) -> None:
 
     A source that takes writes again (its timer reopened it) moves on by right: nothing to compare.
     """
-    source = context.source.first
+    source = context.source.database
     if kept(context) is not None and read_only(source):
         found = source_equals_fence(context)
         if found:
@@ -118,7 +118,7 @@ def source_equals_fence(context: Context) -> list[Difference]:
     fenced = kept(context)
     if fenced is None:
         return []
-    return differences(fenced, of(context, context.source.first), ("fence", "source now"))
+    return differences(fenced, of(context, context.source.database), ("fence", "source now"))
 
 
 def read_only(host: Host) -> bool:

@@ -13,7 +13,7 @@ from migrate.errors import StepError
 def prove(context: Context) -> None:
     """Prove the copy equal to the fenced source, or raise StepError naming what is not."""
     fenced = baseline.required(context)
-    target = context.target.first
+    target = context.target.database
     prove_equal(target, fenced, baseline.of(context, target))
     with connection.session(target) as link:
         progress.note(link, "compare", digest(fenced))
@@ -21,7 +21,7 @@ def prove(context: Context) -> None:
 
 def forget(context: Context) -> None:
     """Forget the proof."""
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         progress.forget(link, "compare")
 
 

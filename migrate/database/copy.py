@@ -44,7 +44,7 @@ if status != (0, 0) or not whole:
 def copied(context: Context) -> bool:
     """Whether the whole copy of what is fenced now arrived, and no tool left it half changed."""
     fenced = baseline.name(context)
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         return progress.noted(link, "copy", fenced) and not progress.unfinished(link, fenced)
 
 
@@ -56,14 +56,14 @@ def compared(context: Context) -> bool:
 def noted(context: Context, what: str) -> bool:
     """Whether *what* was done to the copy of what is fenced now."""
     fenced = baseline.name(context)
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         return progress.noted(link, what, fenced)
 
 
 def first_pass(context: Context) -> None:
     """Copy everything while the source serves, so that the window only brings what changed."""
     markers.refuse_after(context, "copied")
-    source, target = context.source.first, context.target.first
+    source, target = context.source.database, context.target.database
     names = sorted({place.name for place in known(context)})
     with connection.session(source) as link:
         sizes: dict[str, int] = {}
@@ -81,7 +81,7 @@ def first_pass(context: Context) -> None:
 
 def passed(context: Context) -> bool:
     """Whether a first pass arrived whole."""
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         return progress.ever(link, "first")
 
 
@@ -93,7 +93,7 @@ def copy(context: Context) -> None:
     that had come, their projects' databases are brought anew, and the work of the others stays.
     """
     markers.refuse_after(context, "synced")
-    target = context.target.first
+    target = context.target.database
     fenced = baseline.required(context)
     with connection.session(target) as link:
         came = progress.noted(link, "copy", digest(fenced))
@@ -121,7 +121,7 @@ def copy(context: Context) -> None:
 def uncopy(context: Context) -> None:
     """The copy is no longer that of the fence; what is there counts as a first pass again."""
     markers.unmark(context, "copied")
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         progress.forget(link, "copy")
 
 
@@ -160,7 +160,7 @@ def costs(fenced: Fingerprint, databases: list[str], tables: list[str]) -> dict[
 
 def pull(context: Context, word: str, shares: list[list[str]]) -> None:
     """Import every share by a stream of its own; StepError with what any of them says."""
-    source, target = context.source.first, context.target.first
+    source, target = context.source.database, context.target.database
 
     def one(share: list[str]) -> str:
         command = transfer.command(context, target, source, word, *share)
@@ -185,10 +185,10 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
     All at once and before any tool runs: each tool and each look at the images reads what another
     project's databases hold.
     """
-    target = context.target.first
+    target = context.target.database
     renewed = [place for place in known(context) if place.project in projects]
     names = sorted({place.name for place in renewed})
-    with connection.session(context.source.first) as other:
+    with connection.session(context.source.database) as other:
         who = connection.identity(other)
     with connection.session(target) as link:
         ownership.prove_other(link, target, who)

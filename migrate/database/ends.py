@@ -39,7 +39,7 @@ Isolated = Callable[[Context], None]  # raises PreconditionError where the targe
 
 def prove(context: Context, isolated: Isolated) -> None:
     """Make the copied URLs the target's, then prove that all of them end there."""
-    target = context.target.first
+    target = context.target.database
     fenced = baseline.current(context)
     if not copy.compared(context):
         raise PreconditionError(
@@ -58,7 +58,7 @@ def lead_here(context: Context, recipes: Iterable[Recipe], isolated: Isolated) -
 
     def ask_all() -> None:
         context.extras.pop(SEEN, None)
-        ask(context.target.first, seen(context))
+        ask(context.target.database, seen(context))
 
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(isolated, context), pool.submit(ask_all)]
@@ -73,7 +73,7 @@ def lead_here(context: Context, recipes: Iterable[Recipe], isolated: Isolated) -
 def rewrite_all(context: Context, recipes: Iterable[Recipe]) -> int:
     """How many URLs of cells were rewritten."""
     replaced = addresses.of(context, 0)
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         return sum(rewrite(link, context, recipe, replaced) for recipe in recipes)
 
 
@@ -81,7 +81,7 @@ def seen(context: Context) -> list[Place]:
     """The databases as the target's own configuration and cell mappings name them."""
     if SEEN not in context.extras:
         context.extras[SEEN] = places(
-            context.target.first, context.recipes, context.installation.tools
+            context.target.tools, context.recipes, context.installation.tools
         )
     found: list[Place] = context.extras[SEEN]
     return found
@@ -94,7 +94,7 @@ def proven(context: Context) -> bool:
 
 def forget(context: Context) -> None:
     """The proof no longer stands. Rewritten URLs stay: they go with the copy."""
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         progress.forget(link, "ends")
 
 

@@ -54,7 +54,7 @@ def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
     The waiting tools tell their own (they have alembic imported); otherwise it is started cold.
     """
     cache: dict[str, Shipped] = context.extras.setdefault(CACHE, {})
-    target = context.target.first
+    target = context.target.tools
     for recipe in recipes:
         folders = [wanted.scripts for wanted in recipe.heads if wanted.scripts not in cache]
         if not folders:
@@ -95,7 +95,7 @@ def behind(context: Context, recipe: Recipe, places: Iterable[Place]) -> list[st
     """One line for every database of *recipe* on the target that is not at the shipped heads."""
     known = shipped(context, [recipe])
     found = []
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         for wanted in recipe.heads:
             for place in concerned(wanted, recipe, places):
                 shown = revisions(link, place.name, wanted.table)

@@ -23,7 +23,7 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
 
     The accounts are given back: they have no rights before the data is there.
     """
-    source, target = context.source.first, context.target.first
+    source, target = context.source.database, context.target.database
     with connection.session(source) as other:
         who = connection.identity(other)
         carried = accounts.accounts(other, (place.user for place in known_logins(context)))
@@ -98,13 +98,13 @@ def empty(link: connection.Session, record: dict[str, Any]) -> None:
 
 def discard(context: Context) -> None:
     """Take from the target all that the copy brought, settings too; never from the source."""
-    target = context.target.first
+    target = context.target.database
     record = recorded(target)
     if record["source"]:
         markers.unmark(context, "copied")
         with connection.session(target) as link:
             prove_other(link, target, record["source"])
-            with connection.session(context.source.first) as other:
+            with connection.session(context.source.database) as other:
                 prove_other(link, target, connection.identity(other))
             progress.clear(link)
             empty(link, record)

@@ -56,7 +56,7 @@ def known(context: Context) -> list[Place]:
 def known_logins(context: Context) -> list[Place]:
     """Every account of theirs that a file or a cell mapping names, too; read with them."""
     if PLACES not in context.extras:
-        context.extras[PLACES] = logins(context.source.first, context.recipes)
+        context.extras[PLACES] = logins(context.source.tools, context.recipes)
     found: list[Place] = context.extras[PLACES]
     return found
 

@@ -36,7 +36,7 @@ for table in "$@"; do dump --no-create-info "$database" "$table" 2>/dev/null || 
 def definitions(context: Context, recipe: Recipe, place: Place) -> str:
     """The statements that make *place*'s tables, views and triggers, and show its revision."""
     tables = sorted({wanted.table for wanted in recipe.heads})
-    return context.source.first.shell(DUMP, place.name, *tables, timeout=LIMIT)
+    return context.source.database.shell(DUMP, place.name, *tables, timeout=LIMIT)
 
 
 def rehearse(context: Context, recipe: Recipe, texts: dict[Place, str]) -> list[str]:
@@ -45,7 +45,7 @@ def rehearse(context: Context, recipe: Recipe, texts: dict[Place, str]) -> list[
     Safe to repeat, not to run twice at once for a project.
     """
     names = {f"{PREFIX}{recipe.project}_{n}": place.name for n, place in enumerate(texts)}
-    with _account(context.target.first, recipe, list(names)) as password:
+    with _account(context.target.database, recipe, list(names)) as password:
         copies = [
             replace(place, name=name, url=_url(recipe, name, password))
             for name, place in zip(names, texts, strict=True)
@@ -63,7 +63,7 @@ def rehearse(context: Context, recipe: Recipe, texts: dict[Place, str]) -> list[
 
 def _upgrade(context: Context, recipe: Recipe, copies: list[Place]) -> list[str]:
     """Run the tools; exit codes are not believed, the copies must show the release's revisions."""
-    target = context.target.first
+    target = context.target.tools
     usual: dict[str, Place] = {}
     for copy in copies:
         usual.setdefault(copy.usual, copy)
@@ -98,7 +98,7 @@ def _unconfigured(tool: Tool) -> Tool:
 
 
 def _copy(context: Context, place: Place, copy: str, text: str) -> None:
-    source, target = context.source.first, context.target.first
+    source, target = context.source.database, context.target.database
     with connection.session(source) as link:
         usual = fingerprint.defaults(link, [place.name])[place.name]
     with connection.session(target) as link:

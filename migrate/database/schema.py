@@ -22,7 +22,7 @@ from migrate.services.base import Recipe
 def upgraded(context: Context, recipe: Recipe) -> bool:
     """Whether the tools ran to the end over the copy of what is fenced, and the heads show it."""
     fenced = baseline.name(context)
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.database) as link:
         if not progress.noted(link, f"schema:{recipe.project}", fenced):
             return False
     return not heads.behind(context, recipe, ends.seen(context))
@@ -34,7 +34,7 @@ def upgrade(context: Context, recipe: Recipe) -> None:
     Only over a copy that no tool has touched: one that failed half-way may find nothing left to do
     and leave the schema broken. `database.copy` brings such a copy anew.
     """
-    target = context.target.first
+    target = context.target.database
     fenced = baseline.current(context)
     begun = f"begun:{recipe.project}"
     with connection.session(target) as link:
@@ -90,11 +90,11 @@ def drop(context: Context, recipe: Recipe) -> None:
 
     An upgraded schema has no way down: the way back is another copy.
     """
-    target = context.target.first
+    target = context.target.database
     record = ownership.recorded(target)
     if not record["source"]:
         return
-    with connection.session(context.source.first) as link:
+    with connection.session(context.source.database) as link:
         source = connection.identity(link)
     with connection.session(target) as link:
         if not progress.ever(link, f"begun:{recipe.project}"):

@@ -54,7 +54,7 @@ def calls(recipe: Recipe, tools: tuple[Tool, ...], places: list[Place]) -> Itera
 
 def run(context: Context, recipe: Recipe, wanted: Iterable[Call]) -> None:
     """Run *wanted* in order, by the waiting tools where they wait, and judge every exit status."""
-    host = context.target.first
+    host = context.target.tools
     left = list(wanted)
     repeats = 0
     while left:

@@ -60,7 +60,7 @@ def unit(recipe: Recipe) -> str:
 
 def start(context: Context) -> None:
     """Start what does not run, two at a time, and wait until all are ready."""
-    host = context.target.first
+    host = context.target.tools
     host.run("install", "-d", "-m", "0755", FOLDER)
     host.write(f"{FOLDER}/warm.py", PROGRAM, mode=0o644)
     wanted = concerned(context)
@@ -86,7 +86,7 @@ def socket(recipe: Recipe) -> str:
 
 def started(context: Context) -> bool:
     """Whether every project's tools wait."""
-    host = context.target.first
+    host = context.target.tools
     return all(ready(host, recipe) for recipe in concerned(context))
 
 
@@ -100,7 +100,7 @@ def stop(context: Context, *options: str) -> None:
     """Stop them all and leave nothing; *options* are systemctl's."""
     units = [f"{unit(recipe)}.service" for recipe in concerned(context)]
     script = 'rm -rf -- "$1"; shift; systemctl stop "$@" 2>/dev/null || true'
-    context.target.first.shell(script, FOLDER, *options, *units)
+    context.target.tools.shell(script, FOLDER, *options, *units)
 
 
 def ask(

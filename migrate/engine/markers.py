@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
 
 def fencing(context: Context) -> str:
     """What names this fencing: another one, after the source was open again, has another."""
-    found = context.source.first.python(
+    found = context.source.database.python(
         "import os\nresult = json.load(open(payload))['token'] if os.path.exists(payload) else ''",
         FENCE,
     )
@@ -117,7 +117,7 @@ def mark(context: Context, reached: str, at: float | None = None) -> None:
     values = {
         "stage": reached,
         "stack": context.stack,
-        "source": context.source.first.run("cat", "/etc/machine-id").strip(),
+        "source": context.source.database.run("cat", "/etc/machine-id").strip(),
         "fence": fencing(context),
         "at": time.time() if at is None else at,
     }
@@ -189,7 +189,7 @@ def _marked(host: Host) -> list[dict[str, Any]]:
 def _sql(context: Context, statement: str, *, missing: bool = False) -> list[list[str]]:
     """Rows of *statement* on the target; with *missing* no rows where the schema is not there."""
     try:
-        text = context.target.first.run(
+        text = context.target.database.run(
             "mariadb", "--batch", "--skip-column-names", stdin=statement
         )
     except CommandError as error:

@@ -47,7 +47,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     living = replace(session, context=replace(context, target=context.target.without(gone)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if context.target.first.name not in gone and going_live.written(living.context):
+    if context.target.holder.name not in gone and going_live.written(living.context):
         export(living, _last_losses(living))
     with suppress(MigrateError):  # the watch must not open what is being opened
         reopen_timer.extend(living.context)
@@ -90,7 +90,7 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
         why = "there is no listing from before the cutover to compare with"
         return _kept(session, lost.unknown(context.stack, released, why))
     released = released or before[views.ADMIN].began
-    at = context.target.first if closed else None
+    at = context.target.api if closed else None
     try:
         now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
         accepted = policy.accepted_at(context)

@@ -43,9 +43,8 @@ def _rows(
     recipe = next((one for one in context.recipes if one.project == project), None)
     if recipe is None:
         return []
-    first = context.target.first
-    name = places(first, [recipe], context.installation.tools)[0].name
-    with connection.session(first) as link:
+    name = places(context.target.tools, [recipe], context.installation.tools)[0].name
+    with connection.session(context.target.database) as link:
         return connection.rows(
             link, statement.format(table=connection.quoted(name, table)), *values
         )

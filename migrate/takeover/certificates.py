@@ -15,7 +15,7 @@ def listed(context: Context, texts: list[str]) -> list[str]:
 
     CommandError where one cannot be read.
     """
-    found: list[str] = call(context.source.first, "certificates.listed", *_asked(context, texts))
+    found: list[str] = call(context.source.holder, "certificates.listed", *_asked(context, texts))
     return found
 
 
@@ -33,7 +33,7 @@ def carried(context: Context, texts: list[str]) -> bool:
 
 def _files(context: Context, texts: list[str]) -> dict[str, Any]:
     asked = _asked(context, texts)
-    found: dict[str, Any] = call(context.source.first, "certificates.read", *asked)
+    found: dict[str, Any] = call(context.source.holder, "certificates.read", *asked)
     return found
 
 

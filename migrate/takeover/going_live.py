@@ -25,7 +25,7 @@ BEGAN = 'date -d "$(systemctl show -P ActiveEnterTimestamp keepalived)" +%s'
 
 def begin(context: Context) -> None:
     """Mark every machine: users could write from the second on in which the address was taken."""
-    markers.mark(context, markers.LIVE, float(context.target.first.shell(BEGAN)))
+    markers.mark(context, markers.LIVE, float(context.target.holder.shell(BEGAN)))
 
 
 def begun(context: Context) -> bool:

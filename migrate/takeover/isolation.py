@@ -54,7 +54,7 @@ systemctl daemon-reload
 def carry(context: Context) -> None:
     """Make the target silent, give it the address on `lo`, and ask the wire that nobody noticed.
 
-    Only the first controller carries it; the others reach it there.
+    Only the holder carries it; the others reach it there.
     """
 
     def act(host: Host) -> None:
@@ -83,7 +83,7 @@ def carried(context: Context) -> bool:
             return False
         for one in context.target.virtual_ips:
             told = json.loads(host.run("ip", "-j", "route", "get", str(one.address)))[0]
-            if told["dev"] != "lo" and told.get("gateway") != context.target.first.address:
+            if told["dev"] != "lo" and told.get("gateway") != context.target.holder.address:
                 return False
     return True
 
@@ -103,7 +103,7 @@ def _seen_outside(context: Context) -> str:
     found = call_each(context.target.controllers, "arp.hardware")
     ours = {mac for addresses in found for mac in addresses}
     for one in context.source.virtual_ips:
-        asker = context.source.first
+        asker = context.source.asker
         interface = call(asker, "arp.interface_of", one.interface, asker.address)
         if seen := ours.intersection(call(asker, "arp.ask", interface, str(one.address), 0.4)):
             return f"{', '.join(seen)} answers for {one.address}"
@@ -113,13 +113,13 @@ def _seen_outside(context: Context) -> str:
 def _address_unit(context: Context, host: Host) -> str:
     lines = []
     for one in context.target.virtual_ips:
-        here, first = f"{one.address}/32", context.target.first
-        if host.address == first.address:
+        here, holder = f"{one.address}/32", context.target.holder
+        if host.address == holder.address:
             lines += [f"ExecStart=/sbin/ip address replace {here} dev lo"]
             lines += [f"ExecStop=-/sbin/ip address del {here} dev lo"]
         else:
-            lines += [f"ExecStart=/sbin/ip route replace {here} via {first.address}"]
-            lines += [f"ExecStop=-/sbin/ip route del {here} via {first.address}"]
+            lines += [f"ExecStart=/sbin/ip route replace {here} via {holder.address}"]
+            lines += [f"ExecStop=-/sbin/ip route del {here} via {holder.address}"]
     return _unit("The cloud's virtual IP, known to this host only (migrate)", lines)
 
 
@@ -242,7 +242,7 @@ def ends(context: Context) -> list[End]:
     copied = [
         named.Named(where, *end)
         for where, url in cell_urls(
-            context.target.first, context.recipes, context.installation.tools
+            context.target.tools, context.recipes, context.installation.tools
         )
         for end in named.ends("", url)
     ]

@@ -34,7 +34,7 @@ def held(context: Context, host: Host) -> set[str]:
 
 def _users(context: Context, host: Host) -> dict[str, str]:
     """The units that can wait on *host*, and whose they are; horizon is not of this kind."""
-    first = host.address == context.target.first.address
+    first = host.address == context.target.once.address
     return {
         unit: recipe.user
         for recipe in context.recipes
@@ -67,5 +67,5 @@ def begin(context: Context) -> None:
 
 def end(context: Context) -> None:
     """None waits any more."""
-    units = list(_users(context, context.target.first))
+    units = list(_users(context, context.target.once))
     call_each(context.target.controllers, "waiting.end", units)

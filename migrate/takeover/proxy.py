@@ -39,9 +39,9 @@ def configure(context: Context) -> None:
         host.shell(INSTALL, CONFIG, staged)
 
     hosts.gather(context.target.controllers, act)
-    first = context.target.first
-    first.write(STAGED_KEEPALIVED, keepalived(context), mode=0o600)
-    first.run("keepalived", "--config-test", "--use-file", STAGED_KEEPALIVED)
+    holder = context.target.holder
+    holder.write(STAGED_KEEPALIVED, keepalived(context), mode=0o600)
+    holder.run("keepalived", "--config-test", "--use-file", STAGED_KEEPALIVED)
 
 
 def configured(context: Context) -> bool:
@@ -54,8 +54,8 @@ def configured(context: Context) -> bool:
                 return False
     if not certificates.carried(context, source_texts(context)):
         return False
-    first = context.target.first
-    staged = first.exists(STAGED_KEEPALIVED) and first.read(STAGED_KEEPALIVED)
+    holder = context.target.holder
+    staged = holder.exists(STAGED_KEEPALIVED) and holder.read(STAGED_KEEPALIVED)
     return staged == keepalived(context)
 
 
@@ -81,18 +81,18 @@ def haproxy(context: Context, host: Host) -> str:
 
 def source_texts(context: Context) -> list[str]:
     """The source's configuration as it is when open, a text each file."""
-    found = call(context.source.first, "haproxy.state")["original"].values()
+    found = call(context.source.holder, "haproxy.state")["original"].values()
     if not found:
-        raise PreconditionError(f"{context.source.first.name}: no HAProxy runs there")
+        raise PreconditionError(f"{context.source.holder.name}: no HAProxy runs there")
     # bytes that are no UTF-8 are told where they would be carried, see `listeners.losses`
     return [one.encode(errors="surrogateescape").decode(errors="replace") for one in found]
 
 
 def keepalived(context: Context) -> str:
     """One instance that owns every virtual IP, by the source's own router number and secret."""
-    source = context.source.first
+    source = context.source.holder
     text = source.shell("cat /etc/keepalived/*.conf /etc/keepalived/*/*.conf 2>/dev/null || true")
-    return rendered_keepalived(text, context.source.virtual_ips, context.target.first.name)
+    return rendered_keepalived(text, context.source.virtual_ips, context.target.holder.name)
 
 
 def rendered_keepalived(source: str, virtual_ips: tuple[VirtualIp, ...], name: str) -> str:

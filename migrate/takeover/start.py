@@ -109,7 +109,7 @@ def _dead(context: Context, recipe: Recipe, host: Host) -> list[str]:
 
 def _units(context: Context, recipe: Recipe, host: Host) -> list[str]:
     """The units of *recipe* that serve on *host*."""
-    return list(recipe.units_of(first=host.address == context.target.first.address))
+    return list(recipe.units_of(first=host.address == context.target.once.address))
 
 
 def _urls(recipe: Recipe, address: str) -> list[str]:

@@ -36,47 +36,47 @@ def take_over(context: Context) -> None:
     # backups first: none of them may become master when the holder leaves
     for host in _holders_last(context, addresses):
         call(host, "manager.give_up", addresses)
-    call(context.target.first, "manager.take", STAGED_KEEPALIVED, addresses)
+    call(context.target.holder, "manager.take", STAGED_KEEPALIVED, addresses)
     _prove(context)
 
 
 def taken(context: Context) -> bool:
     """Whether the target holds every address for good, and no source controller holds one."""
-    first, addresses = context.target.first, _addresses(context)
-    held = {one["address"] for one in call(first, "manager.addresses", addresses)}
+    holder, addresses = context.target.holder, _addresses(context)
+    held = {one["address"] for one in call(holder, "manager.addresses", addresses)}
     if held != set(addresses):
         return False
     for question in ("is-active", "is-enabled"):
-        if not first.succeeds("systemctl", question, "--quiet", "keepalived"):
+        if not holder.succeeds("systemctl", question, "--quiet", "keepalived"):
             return False
     return not any(call_each(context.source.controllers, "manager.holds", addresses))
 
 
 def carried(context: Context) -> bool:
     """Whether the target carries any of the addresses for others to see."""
-    return bool(call(context.target.first, "manager.addresses", _addresses(context)))
+    return bool(call(context.target.holder, "manager.addresses", _addresses(context)))
 
 
 def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
     call_each(context.source.controllers, "manager.wake", timeout=150)
-    if context.target.first.name in context.gone:
+    if context.target.holder.name in context.gone:
         refuse_a_living_holder(context)
     else:
-        call(context.target.first, "manager.leave", STAGED_KEEPALIVED, addresses)
+        call(context.target.holder, "manager.leave", STAGED_KEEPALIVED, addresses)
     call_each(context.source.controllers, "manager.take_back")
 
 
 def refuse_a_living_holder(context: Context) -> None:
     """A target that ssh does not reach may still answer for the address: then it must go first."""
-    asker = context.source.first
+    asker = context.source.asker
     for one in context.source.virtual_ips:
         interface = call(asker, "arp.interface_of", one.interface, asker.address)
         own = call(asker, "arp.hardware")
         if others := set(call(asker, "arp.ask", interface, str(one.address), 0.4)) - set(own):
             raise StepError(
-                f"{context.target.first.name} does not let us in, but {', '.join(sorted(others))} "
+                f"{context.target.holder.name} does not let us in, but {', '.join(sorted(others))} "
                 f"answers for {one.address}: power that machine off, then run the same again"
             )
 
@@ -84,10 +84,10 @@ def refuse_a_living_holder(context: Context) -> None:
 def refuse_second_holder(context: Context) -> None:
     """PreconditionError when anybody but the source answers for a virtual IP."""
     known = _hardware((*context.source.controllers, *context.target.controllers))
-    first = context.target.first
+    asker = context.target.asker
     for one in context.source.virtual_ips:
-        device = call(first, "arp.interface_of", one.interface, first.address)
-        answered = call(first, "arp.ask", device, str(one.address), PROBE_SECONDS)
+        device = call(asker, "arp.interface_of", one.interface, asker.address)
+        answered = call(asker, "arp.ask", device, str(one.address), PROBE_SECONDS)
         if strangers := [mac for mac in answered if mac not in known]:
             raise PreconditionError(
                 f"{', '.join(strangers)} answers for {one.address} too, and is no controller of "

@@ -48,7 +48,7 @@ def ask_all(context: Context, own: Pair = None) -> list[Answer]:
 
 def of_target(context: Context) -> dict[int, list[str]]:
     """`served` by the target's HAProxy."""
-    return served(context, [context.target.first.read(proxy.CONFIG)])
+    return served(context, [context.target.holder.read(proxy.CONFIG)])
 
 
 def served(context: Context, texts: list[str]) -> dict[int, list[str]]:

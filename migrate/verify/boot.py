@@ -165,7 +165,7 @@ def _askers(context: Context, connection: Any, network: str) -> list[tuple[Host,
     found: list[tuple[Host, tuple[str, ...]]]
     found = [(hosts[agent.host], inside) for agent in agents if agent.host in hosts]
     outside: tuple[str, ...] = ()
-    return found or [(context.target.first, outside)]
+    return found or [(context.target.asker, outside)]
 
 
 def _delete(connection: Any, server: str) -> None:

@@ -87,15 +87,15 @@ def keep_users(context: Context) -> None:
 
     It may be done while users still work: `keep` tells later what they changed.
     """
-    state_directory.record(tokens_path(context), _tokens(context, context.source.first))
+    state_directory.record(tokens_path(context), _tokens(context, context.source.api))
     names = users(context)
-    found = take_all(context, context.source.first, names) if names else {}
+    found = take_all(context, context.source.api, names) if names else {}
     state_directory.record(users_path(context), {name: one.text() for name, one in found.items()})
 
 
 def keep(context: Context) -> None:
     """Write the administrator's listing, by the source itself, when nothing changes any more."""
-    found = take_all(context, context.source.first, (ADMIN,))
+    found = take_all(context, context.source.api, (ADMIN,))
     state_directory.record(admin_path(context), {name: one.text() for name, one in found.items()})
 
 

@@ -40,11 +40,11 @@ DROP = "".join(f"DROP DATABASE IF EXISTS `{name}`; " for name in NAMES)
 def main(rows: int) -> None:
     """Measure both ways and print them."""
     with tempfile.TemporaryDirectory(prefix="bench-") as home, pair.running(Path(home)) as context:
-        context.source.first.run("mariadb", stdin=FILL.format(rows=rows), timeout=600)
+        context.source.controllers[0].run("mariadb", stdin=FILL.format(rows=rows), timeout=600)
         by_hand = [timed(lambda: dump_and_compare(context, Path(home))) for _ in range(ROUNDS)]
         with patch.multiple(markers, mark=nothing, unmark=nothing, refuse_after=nothing):
             transfer.allow(context)
-            context.target.first.run("mariadb", stdin=DROP)
+            context.target.controllers[0].run("mariadb", stdin=DROP)
             first = timed(lambda: copy.first_pass(context))
             window = [timed(lambda: bring_and_compare(context)) for _ in range(ROUNDS)]
             ownership.discard(context)
@@ -68,7 +68,7 @@ def timed(act: Callable[[], None]) -> float:
 
 def dump_and_compare(context: Context, home: Path) -> None:
     """As an operator would: a pipe from host to host, then every table's checksum on both."""
-    source, target = context.source.first, context.target.first
+    source, target = context.source.controllers[0], context.target.controllers[0]
     change(context)
     target.run("mariadb", stdin=DROP)
     names = " ".join(map(shlex.quote, NAMES))
@@ -94,17 +94,17 @@ def dump_and_compare(context: Context, home: Path) -> None:
 def bring_and_compare(context: Context) -> None:
     """As the window does."""
     change(context)
-    context.source.first.run("mariadb", stdin="SET GLOBAL read_only = 1")
+    context.source.controllers[0].run("mariadb", stdin="SET GLOBAL read_only = 1")
     baseline.take(context)
     copy.copy(context)
     compare.prove(context)
     copy.uncopy(context)
     baseline.lift(context)
-    context.source.first.run("mariadb", stdin="SET GLOBAL read_only = 0")
+    context.source.controllers[0].run("mariadb", stdin="SET GLOBAL read_only = 0")
 
 
 def change(context: Context) -> None:
-    context.source.first.run("mariadb", stdin=CHANGE, timeout=600)
+    context.source.controllers[0].run("mariadb", stdin=CHANGE, timeout=600)
 
 
 if __name__ == "__main__":

@@ -30,12 +30,12 @@ def context(rig: Rig) -> Context:
 
 @pytest.fixture(scope="package")
 def source(context: Context) -> Host:
-    return context.source.first
+    return context.source.controllers[0]
 
 
 @pytest.fixture(scope="package")
 def target(context: Context) -> Host:
-    return context.target.first
+    return context.target.controllers[0]
 
 
 def errors(check: Check, context: Context) -> list[Finding]:

@@ -28,7 +28,7 @@ def test_a_host_that_does_not_answer(context: Context) -> None:
     def away(values: dict[str, Any]) -> None:
         values["target"]["controllers"][0]["address"] = "192.0.2.254"  # nobody, by definition
 
-    name = context.target.first.name
+    name = context.target.controllers[0].name
     assert_finds(access.CHECK, changed(context, away), ("cannot be reached",), where=name)
 
 

@@ -70,7 +70,7 @@ def test_a_target_of_another_release(context: Context) -> None:
         release.CHECK,
         changed(context, flamingo),
         ("nothing of OpenStack 2025.2",),
-        where=context.target.first.name,
+        where=context.target.controllers[0].name,
     )
     assert "pulumi up" in found.remedy
 
@@ -83,13 +83,13 @@ def test_a_definition_that_the_next_migration_cannot_take(context: Context, sour
         f"mariadb -e 'CREATE INDEX {index} (project_id)'",
         f"mariadb -e 'DROP INDEX {index}'",
     ):
-        where = context.target.first.name
+        where = context.target.controllers[0].name
         assert_finds(
             migrations.CHECK, context, ("keystone", "Duplicate key", "idx_pro"), where=where
         )
     assert not errors(migrations.CHECK, context)
     left = "SELECT schema_name FROM information_schema.schemata UNION SELECT user FROM mysql.user"
-    assert "rehearsal" not in context.target.first.run("mariadb", "-e", left)
+    assert "rehearsal" not in context.target.controllers[0].run("mariadb", "-e", left)
 
 
 def test_migrations_that_went_well_are_not_tried_again(context: Context) -> None:

@@ -63,7 +63,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture(scope="module")
 def site(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    source, target = rig.context.source.first, rig.context.target.first
+    source, target = rig.context.source.controllers[0], rig.context.target.controllers[0]
     target.run("apt-get", "-y", "-q", "update", timeout=120)
     target.run("apt-get", "-y", "-q", "install", "socat", timeout=120)  # the operator's own
     config = {name.removeprefix("sidestep:"): one for name, one in stack(this_rig()).items()}

@@ -226,10 +226,10 @@ class Bench:
 
     def source(self) -> Host:
         """A connection of the test's own to the source's controller."""
-        return self.context.source.first
+        return self.context.source.controllers[0]
 
     def target(self) -> Host:
-        return self.context.target.first
+        return self.context.target.controllers[0]
 
     def machine(self, name: str) -> nspawn.Machine:
         """ "source" or "target" as this host's nspawn knows it: a power switch."""

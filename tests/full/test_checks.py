@@ -85,7 +85,7 @@ def test_a_compute_that_is_not_heard(context: Context) -> None:
     with broken(host, "systemctl stop nova-compute", "systemctl start nova-compute"):
         assert_finds(units.CHECK, context, ("nova-compute.service is inactive",), where=host.name)
         # as if it had been silent for ten minutes: nova would wait for one
-        context.source.first.shell(
+        context.source.controllers[0].shell(
             'mariadb nova -e "UPDATE services SET last_seen_up = last_seen_up - INTERVAL 10 MINUTE'
             f" WHERE topic = 'compute' AND host = '{host.name}'\""
         )
@@ -98,7 +98,7 @@ def test_a_compute_that_is_not_heard(context: Context) -> None:
 def test_a_trust_that_heat_cannot_use(context: Context) -> None:
     """Heat's own code opens what it keeps, keystone's records say what became of it."""
     assert trusts.run(context) == []
-    source = context.source.first
+    source = context.source.controllers[0]
     for column, value, told in (
         ("deleted_at", "20200101000000", "was deleted"),
         ("expires_at_int", "1", "has expired"),
@@ -125,12 +125,12 @@ def test_a_compute_that_went_before_the_last_upgrade(context: Context) -> None:
         (host, topic, \\`binary\\`, report_count, disabled, deleted, version)
         VALUES ('long-gone', 'compute', 'nova-compute', 1, 1, 0, 66)" """
     undo = """mariadb nova -e "DELETE FROM services WHERE host = 'long-gone'" """
-    with broken(context.source.first, make, undo):
+    with broken(context.source.controllers[0], make, undo):
         assert_finds(leftovers.CHECK, context, ("long-gone of level 66", "below 68"))
 
 
 def test_rows_that_wait_for_an_online_migration(context: Context) -> None:
-    source = context.source.first
+    source = context.source.controllers[0]
     make = """mariadb placement -e "INSERT INTO allocations
         (resource_provider_id, consumer_id, resource_class_id, used)
         SELECT id, 'nobody', 0, 1 FROM resource_providers LIMIT 1" """
@@ -183,7 +183,7 @@ def found(context: Context) -> list[Finding]:
     keystone = admin(context).identity
     user, project = keystone.find_user("cinder"), keystone.find_project("service")
     role = keystone.find_role("service")
-    with broken(context.source.first, BREAK, MEND):
+    with broken(context.source.controllers[0], BREAK, MEND):
         keystone.unassign_project_role_from_user(project, user, role)
         try:
             return checks.run(context, (tokens.CHECK, records.CHECK, backends.CHECK))
@@ -212,7 +212,7 @@ def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, 
 
 def test_every_user_sees_own_things_only(context: Context) -> None:
     """The views that are compared after the move differ from each other as they should."""
-    found = views.take_all(context, context.source.first)
+    found = views.take_all(context, context.source.controllers[0])
     everything = found.pop(views.ADMIN)
     assert len(found) >= 4
     assert everything.count > 100

@@ -108,7 +108,7 @@ def _context(home: Path) -> Context:
 
 
 def _fill(context: Context) -> None:
-    source, target = context.source.first, context.target.first
+    source, target = context.source.controllers[0], context.target.controllers[0]
     for host in (source, target):
         host.shell(
             (FILES / "pair-machine.sh").read_text(), VIRTUAL, timeout=300

@@ -93,7 +93,7 @@ def test_a_backup_in_a_folder_restores_to_the_source(context: Context, tmp_path:
         r"^mariadb-server \S+ \S+ install$", files(folder)["packages/pair-old.txt"].decode(), re.M
     )
     assert backup.restore_proof(context, place.as_uri()) == []
-    target = context.target.first
+    target = context.target.controllers[0]
     assert not target.exists(proof.FOLDER)
     assert not target.succeeds("systemctl", "is-active", "-q", proof.UNIT)
     with connection.session(target) as link:  # the target's own server was not touched
@@ -160,7 +160,7 @@ def test_dump_and_fingerprint_are_of_one_instant_while_clients_write(
     context: Context, tmp_path: Path
 ) -> None:
     """Without the common snapshot the heartbeats of a server in use never agree."""
-    source = context.source.first
+    source = context.source.controllers[0]
     source.shell(
         "systemd-run -q --unit=test-writer --collect -- bash -c 'while :; do mariadb -e "
         '"UPDATE alpha.heartbeats SET beats = beats + 1;'

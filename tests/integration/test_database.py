@@ -42,7 +42,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sql(context: Context, *statements: str, side: str = "source") -> list[Any]:
-    host = context.source.first if side == "source" else context.target.first
+    host = context.source.controllers[0] if side == "source" else context.target.controllers[0]
     with connection.session(host) as link:
         return [connection.rows(link, statement) for statement in statements][-1]
 
@@ -78,7 +78,7 @@ def over(context: Context, *ids: str) -> Iterator[None]:
 
 
 def behave(context: Context, how: str) -> None:
-    context.target.first.write("/etc/alpha/behaviour", how, mode=0o644)
+    context.target.controllers[0].write("/etc/alpha/behaviour", how, mode=0o644)
 
 
 # places
@@ -170,22 +170,22 @@ CHANGES = [
 def test_every_change_is_found_and_named(
     context: Context, change: str, undo: str, line: str
 ) -> None:
-    before = baseline.of(context, context.source.first)
+    before = baseline.of(context, context.source.controllers[0])
     sql(context, change)
     try:
-        after = baseline.of(context, context.source.first)
+        after = baseline.of(context, context.source.controllers[0])
     finally:
         sql(context, undo)
     found = [str(one) for one in differences(before, after, ("before", "after"))]
     assert [one for one in found if one.startswith(line)], found
     named = {line.split(": ")[0].split(" of ")[1].split(".")[0] for line in found}
     assert len(named) == 1, f"more than what was changed: {found}"
-    again = differences(before, baseline.of(context, context.source.first))
+    again = differences(before, baseline.of(context, context.source.controllers[0]))
     assert again == []
 
 
 def test_a_fingerprint_holds_no_password_and_no_hash(context: Context) -> None:
-    text = json.dumps(baseline.of(context, context.source.first))
+    text = json.dumps(baseline.of(context, context.source.controllers[0]))
     ((shown,),) = sql(context, "SHOW CREATE USER alpha@'%'")
     assert shown.split("'")[1] not in text
     assert "pw-alpha" not in text
@@ -195,7 +195,7 @@ def test_a_fingerprint_holds_no_password_and_no_hash(context: Context) -> None:
 
 
 def test_the_key_serves_its_words_and_nothing_else(context: Context) -> None:
-    target, source = context.target.first, context.source.first
+    target, source = context.target.controllers[0], context.source.controllers[0]
     transfer.permit(source, databases=["alpha"], folders=["/srv"])
     for words in (
         ("databases", "mysql"),
@@ -213,7 +213,7 @@ def test_the_key_serves_its_words_and_nothing_else(context: Context) -> None:
 
 
 def test_the_key_opens_no_shell_and_no_tunnel(context: Context) -> None:
-    target, source = context.target.first, context.source.first
+    target, source = context.target.controllers[0], context.source.controllers[0]
     command = transfer.command(context, target, source, "hello")
     plain = [*command[:-1], "-N", "-o", "ExitOnForwardFailure=yes", "-R", "1:localhost:22"]
     assert not target.succeeds("timeout", "5", *plain)
@@ -225,7 +225,7 @@ def test_the_key_opens_no_shell_and_no_tunnel(context: Context) -> None:
 
 
 def test_files_arrive_whole_or_not_at_all(context: Context) -> None:
-    target, source = context.target.first, context.source.first
+    target, source = context.target.controllers[0], context.source.controllers[0]
     names = ["a b'c", "-x", "new\nline", "deep/er/\u00fc"]
     source.python(
         "import pathlib\n"
@@ -284,7 +284,7 @@ def test_the_window_over_and_back(context: Context) -> None:
     assert left <= ownership.SYSTEM
     users = {row[0] for row in sql(context, "SELECT user FROM mysql.user", side="target")}
     assert not users & {"alpha", "beta", "stranger"}
-    assert not context.target.first.exists(ownership.OPTIONS)
+    assert not context.target.controllers[0].exists(ownership.OPTIONS)
     shown = sql(context, "SHOW COLUMNS FROM alpha.things")
     assert "extra" not in [row[0] for row in shown]
 
@@ -325,7 +325,7 @@ def test_a_stream_that_breaks_is_not_taken_for_whole(
 ) -> None:
     """The dump dies half-way with what came being good SQL; a cut stream; a dead source."""
     ownership.discard(context)
-    source = context.source.first
+    source = context.source.controllers[0]
     source.shell("mv /usr/bin/mariadb-dump /usr/bin/mariadb-dump.real")
     try:
         for broken in ("| head -c 3000; exit 0", "; exit 3", "; kill -9 $PPID"):
@@ -348,7 +348,7 @@ def test_a_stream_that_breaks_is_not_taken_for_whole(
 def test_what_does_not_import_is_told_without_its_rows(context: Context) -> None:
     rows = "INSERT INTO nowhere.users VALUES ('a password');"
     payload = {"command": ["echo", rows], "asked": ["nowhere"]}
-    said = str(context.target.first.python(copy.IMPORT, payload))
+    said = str(context.target.controllers[0].python(copy.IMPORT, payload))
     assert "import 1, mark of completeness is missing" in said
     assert "ERROR 1146 (42S02) at line 1" in said
     assert "a password" not in said
@@ -376,7 +376,7 @@ def test_what_was_written_to_a_fenced_source_is_named_on_the_way_back(context: C
 
 
 def test_urls_that_lead_back_to_the_source_stop_everything(copied: Context) -> None:
-    target = copied.target.first
+    target = copied.target.controllers[0]
     text = target.read("/etc/beta/beta.conf")
     target.write("/etc/beta/beta.conf", text.replace(pair.VIRTUAL, pair.SOURCE))
     copied.extras.pop("database.seen", None)
@@ -457,7 +457,7 @@ def test_heads_are_read_the_same_by_both_ways(context: Context) -> None:
 
 
 def test_what_the_key_added_is_gone_when_it_is_forbidden(context: Context) -> None:
-    source, target = context.source.first, context.target.first
+    source, target = context.source.controllers[0], context.target.controllers[0]
     before = source.read("/home/operator/.ssh/authorized_keys").splitlines()[:-1]
     transfer.forbid(context)
     assert not transfer.ready(context)

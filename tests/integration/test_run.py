@@ -74,7 +74,7 @@ class Pair:
         return root
 
     def look(self, root: Path) -> Any:
-        return context_of("pair", root).source.first
+        return context_of("pair", root).source.controllers[0]
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +218,8 @@ def test_a_living_run_that_was_taken_over_is_shut_out(pair: Pair) -> None:
     with opened("pair", "cutover", changes=True, root=one) as first:
         with opened("pair", "rollback", changes=True, root=two, take_over=True) as second:
             with pytest.raises(LockedError, match="old is with another run"):
-                first.context.source.first.run("true")
-            second.context.source.first.run("true")
+                first.context.source.controllers[0].run("true")
+            second.context.source.controllers[0].run("true")
         for host in (*first.context.source.hosts, *first.context.target.controllers):
             with pytest.raises(LockedError):  # nor when the other has ended
                 host.run("true")
@@ -246,14 +246,14 @@ def test_a_dead_source_is_no_obstacle_when_the_operator_says_so(pair: Pair) -> N
     ):
         pass
     with opened("pair", "rollback", changes=True, root=root, take_over=True) as session:
-        session.context.target.first.run("true")
+        session.context.target.controllers[0].run("true")
         assert "lock: not asked: gone" in remarks(session)
 
 
 def test_an_interrupted_command_ends_on_the_host_and_the_run_can_go_back(pair: Pair) -> None:
     root = pair.project("one")
     with opened("pair", "cutover", changes=True, root=root) as session:
-        host = session.context.source.first
+        host = session.context.source.controllers[0]
         failures: list[BaseException] = []
 
         def work() -> None:
@@ -318,7 +318,7 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.phases.session import Session, opened
 from migrate.phases.signals import heard
 with opened("pair", "follow", changes=True, root=Path(sys.argv[1])) as session:
-    host = session.context.source.first
+    host = session.context.source.controllers[0]
     step = Step(
         id="long", title="", phase=Phase.FOLLOW, done=lambda _: False,
         apply=lambda _: host.shell(

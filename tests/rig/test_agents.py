@@ -39,7 +39,7 @@ systemctl daemon-reload
 
 @pytest.fixture
 def host(rig: Any) -> Iterator[Host]:
-    source: Host = rig.context.source.first
+    source: Host = rig.context.source.controllers[0]
     yield source
     source.shell(REMOVE)
 

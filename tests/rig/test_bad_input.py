@@ -38,7 +38,7 @@ def operator(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Operator:
 
 @pytest.fixture
 def machines(context: Context) -> list[Host]:
-    return [context.source.first, context.target.first]
+    return [context.source.controllers[0], context.target.controllers[0]]
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def test_a_machine_that_does_not_let_us_in(
 def wrong_password(context: Context) -> AbstractContextManager[None]:
     path = "/etc/glance/glance-api.conf"
     return broken(
-        context.source.first,
+        context.source.controllers[0],
         f"cp -p {path} {path}.kept; sed -i 's,//glance:[^@]*@,//glance:w0rng-pass@,' {path}",
         f"mv -f {path}.kept {path}",
     )
@@ -164,18 +164,20 @@ def wrong_password(context: Context) -> AbstractContextManager[None]:
 
 def service_down(context: Context) -> AbstractContextManager[None]:
     start = "systemctl start glance-api; sleep 5"
-    return broken(context.source.first, "systemctl stop glance-api; sleep 3", start)
+    return broken(context.source.controllers[0], "systemctl stop glance-api; sleep 3", start)
 
 
 def no_disk(context: Context) -> AbstractContextManager[None]:
     folder = "/var/lib/glance/images"
     make = f"mkdir -p {folder}; mount -t tmpfs -o size=1m tmpfs {folder}"
-    return broken(context.target.first, make, f"umount {folder}")
+    return broken(context.target.controllers[0], make, f"umount {folder}")
 
 
 def data(context: Context) -> AbstractContextManager[None]:
     make = "mariadb -e 'CREATE DATABASE keystone; CREATE TABLE keystone.user (a INT)'"
-    return broken(context.target.first, make, "mariadb -e 'DROP DATABASE IF EXISTS keystone'")
+    return broken(
+        context.target.controllers[0], make, "mariadb -e 'DROP DATABASE IF EXISTS keystone'"
+    )
 
 
 @contextmanager
@@ -227,7 +229,7 @@ def test_a_cloud_that_is_not_ready(
     words: tuple[str, ...],
     follow_too: bool,
 ) -> None:
-    with wrong(context), untouched([context.source.first, context.target.first]):
+    with wrong(context), untouched([context.source.controllers[0], context.target.controllers[0]]):
         found, over = both(operator)
         assert found.status == 3, found
         found.finds(words[0])

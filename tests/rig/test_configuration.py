@@ -34,7 +34,7 @@ rabbitmqctl -q list_permissions | sort
 
 @pytest.fixture
 def target(context: Context) -> Host:
-    return context.target.first
+    return context.target.controllers[0]
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_done_sees_any_change(context: Context, target: Host, before: str, chang
 def test_keys_are_the_sources_with_owner_and_mode(context: Context, target: Host) -> None:
     show = "cd /etc/keystone && sha256sum *-keys/* && stat -c '%a %U %n' *-keys/* *-keys"
     step(context, "keystone.keys").apply(context)
-    assert target.shell(show) == context.source.first.shell(show)
+    assert target.shell(show) == context.source.controllers[0].shell(show)
     target.run("rm", "/etc/keystone/fernet-keys/0")
     assert not step(context, "keystone.keys").done(context)
     undo(context, "keystone.keys")
@@ -127,7 +127,7 @@ def test_keys_are_the_sources_with_owner_and_mode(context: Context, target: Host
 def test_what_the_releases_say_is_told_with_its_line_and_nothing_is_written(
     context: Context, target: Host, before: str
 ) -> None:
-    source = context.source.first
+    source = context.source.controllers[0]
     quiet = told(context)
     text = (
         "[auth]\n"
@@ -157,7 +157,7 @@ def test_the_source_as_it_is_has_no_errors(context: Context) -> None:
 
 
 def test_a_policy_is_carried_and_judged(context: Context, target: Host, before: str) -> None:
-    source, path = context.source.first, "/etc/keystone/policy.yaml"
+    source, path = context.source.controllers[0], "/etc/keystone/policy.yaml"
     assert not source.exists(path)
     source.write(path, '"identity:list_users": "role:ours"\n"identity:gone": "!"\n', mode=0o644)
     try:

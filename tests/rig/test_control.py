@@ -104,16 +104,16 @@ def desk(bench: Desk) -> Iterator[Desk]:
 def before(context: Context, bench: Desk) -> str:
     """The source after `follow`, which each way back must give again."""
     bench.run("follow", "--execute")
-    return context.source.first.shell(STATE)
+    return context.source.controllers[0].shell(STATE)
 
 
 def serves_as(context: Context, before: str) -> bool:
-    return waits_for(lambda: context.source.first.shell(STATE) == before, 120)
+    return waits_for(lambda: context.source.controllers[0].shell(STATE) == before, 120)
 
 
 def left(context: Context) -> set[str]:
     """What of the window is left on the source."""
-    names = context.source.first.shell("ls /var/lib/migrate 2>/dev/null || true").split()
+    names = context.source.controllers[0].shell("ls /var/lib/migrate 2>/dev/null || true").split()
     return set(names) - {"transfer"}  # that is of `follow`
 
 
@@ -127,7 +127,7 @@ def test_a_paused_cutover_waits_before_anything_is_closed(
     assert waits_for(lambda: "pause: paused by" in desk.run("status"))
     time.sleep(2)
     assert close.closed(context, "users") is False
-    assert call(context.source.first, "reopen.state")["state"] == "absent"
+    assert call(context.source.controllers[0], "reopen.state")["state"] == "absent"
     desk.run("abort")
     said, _ = run.communicate(timeout=300)
     assert run.returncode == 4
@@ -194,7 +194,7 @@ def test_a_window_that_lasts_too_long_ends_by_itself(
 ) -> None:
     """Somebody's lock on the source holds the window up; what waits for it is ended there."""
     slow = Desk(desk.folder, limitSeconds=30)
-    source = context.source.first
+    source = context.source.controllers[0]
     run = slow.cutover()
     assert waits_for(lambda: slow.state("gate.users") is State.DONE)
     # what `fence.control` waits for; the watch must be able to take it afterwards
@@ -217,7 +217,7 @@ def test_a_drain_that_runs_into_its_deadline_undoes_the_window(
 ) -> None:
     """An upload that does not end is named with what to do; without it the window is drained."""
     hasty = Desk(desk.folder, drainSeconds=2)
-    api = admin_at(context, context.source.first)
+    api = admin_at(context, context.source.controllers[0])
     with upload.trickling(admin(context), api.bases["image"]) as image:
         assert waits_for(lambda: image in str(in_flight_now(context, api)), 30)
         said, _ = (run := hasty.cutover()).communicate(timeout=300)
@@ -239,14 +239,18 @@ def test_a_dead_run_leaves_the_limit_to_the_source(
     assert waits_for(lambda: desk.state("fence.control") is State.DONE)
     run.kill()
     run.wait()
-    kept: Any = json.loads(context.source.first.read("/var/lib/migrate/reopen.json"))
+    kept: Any = json.loads(context.source.controllers[0].read("/var/lib/migrate/reopen.json"))
     limit = 600 + reopen_timer.RESERVE_SECONDS
     assert kept["seconds"] == limit
-    assert call(context.source.first, "reopen.state")["left"] <= limit
+    assert call(context.source.controllers[0], "reopen.state")["left"] <= limit
     # the night passes
     kept["deadline"] = time.time() + 2
-    context.source.first.write("/var/lib/migrate/reopen.json", json.dumps(kept), mode=0o600)
-    assert waits_for(lambda: call(context.source.first, "reopen.state")["state"] == "reopened", 120)
+    context.source.controllers[0].write(
+        "/var/lib/migrate/reopen.json", json.dumps(kept), mode=0o600
+    )
+    assert waits_for(
+        lambda: call(context.source.controllers[0], "reopen.state")["state"] == "reopened", 120
+    )
     assert "the source has reopened itself and serves" in desk.run("status")
     desk.run("rollback", "--execute")
     assert left(context) == set()

@@ -36,7 +36,7 @@ OPENSTACK_KEYSTONE_URL = "http://%s:5000/v3" % OPENSTACK_HOST
 @pytest.fixture
 def target(context: Context) -> Iterator[Host]:
     """The release's own local settings come back."""
-    host = context.target.first
+    host = context.target.controllers[0]
     host.shell(
         'cd "$1"/$2; cp -a . ../local.kept; rm -f local_settings.py',
         context.installation.folder,

@@ -88,7 +88,7 @@ systemctl restart mariadb
 def found(rig: Rig) -> list[Finding]:
     """What the checks say of all of it; a source that is whole again says nothing."""
     context: Context = rig.context
-    source, vip = context.source.first, str(context.source.virtual_ips[0].address)
+    source, vip = context.source.controllers[0], str(context.source.virtual_ips[0].address)
     try:
         source.shell(BREAK, vip, source.address, timeout=180)
         said = asked(context)

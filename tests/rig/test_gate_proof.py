@@ -159,7 +159,7 @@ CASES = [
 @pytest.fixture
 def source(context: Context) -> Iterator[Host]:
     """The source's controller; its HAProxy stands still, and is as before afterwards."""
-    host = context.source.first
+    host = context.source.controllers[0]
     host.shell(KEEP)
     yield host
     host.shell(BACK)
@@ -240,7 +240,7 @@ def test_the_file_stays_what_it_was(context: Context, source: Host) -> None:
 
 def test_the_targets_own_file_comes_back(context: Context) -> None:
     """What stood there before `migrate follow`, after the target was closed to go back too."""
-    target = context.target.first
+    target = context.target.controllers[0]
     target.shell(f"cp -a {CONFIG} /root/haproxy.kept\n{FOREIGN}", CONFIG, "")
     try:
         whole = target.shell(WHOLE, CONFIG)
@@ -263,5 +263,5 @@ def put(context: Context, source: Host, case: Case) -> None:
 
 
 def filled(context: Context) -> Callable[[str], str]:
-    vip, ip = str(context.source.virtual_ips[0].address), context.source.first.address
+    vip, ip = str(context.source.virtual_ips[0].address), context.source.controllers[0].address
     return lambda text: text.replace("{vip}", vip).replace("{ip}", ip)

@@ -56,9 +56,9 @@ asking.wait()
 
 @pytest.fixture
 def target(context: Context) -> Iterator[Host]:
-    yield context.target.first
+    yield context.target.controllers[0]
     policy.let_go(context)
-    context.target.first.run("rm", "-f", HELD, policy.ACCEPTED)
+    context.target.controllers[0].run("rm", "-f", HELD, policy.ACCEPTED)
 
 
 def recording(context: Context) -> Context:
@@ -155,4 +155,4 @@ def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) ->
         markers.unmark(context, "released")
     policy.let_go(context)
     assert not target.exists("/var/lib/migrate")
-    assert not context.source.first.exists("/var/lib/migrate")
+    assert not context.source.controllers[0].exists("/var/lib/migrate")

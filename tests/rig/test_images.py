@@ -35,10 +35,10 @@ def context(rig: Any) -> Iterator[Context]:
     for name in ("glance.proof", "glance.delta", "glance.images"):
         undo(found, name)
         assert not step(found, name).done(found)
-    assert not found.target.first.exists("/var/lib/migrate/images.json")
-    assert found.target.first.run("ls", "/var/lib/glance/images") == ""
+    assert not found.target.controllers[0].exists("/var/lib/migrate/images.json")
+    assert found.target.controllers[0].run("ls", "/var/lib/glance/images") == ""
     undo(found, "transfer.key")
-    for host in (found.source.first, found.target.first):
+    for host in (found.source.controllers[0], found.target.controllers[0]):
         assert not host.exists("/var/lib/migrate/transfer")
 
 
@@ -59,14 +59,14 @@ def undo(context: Context, name: str) -> None:
 
 
 def copy_database(context: Context) -> None:
-    dump = context.source.first.run(
+    dump = context.source.controllers[0].run(
         "mariadb-dump", "--single-transaction", "--databases", "glance", timeout=120
     )
-    context.target.first.run("mariadb", stdin=dump, timeout=120)
+    context.target.controllers[0].run("mariadb", stdin=dump, timeout=120)
 
 
 def change_database(context: Context, statement: str, *values: object) -> None:
-    with connection.session(context.target.first) as link:
+    with connection.session(context.target.controllers[0]) as link:
         connection.rows(link, statement, *values)
 
 
@@ -79,8 +79,12 @@ def again(context: Context) -> None:
 
 def test_every_image_is_there_with_owner_and_mode(context: Context) -> None:
     show = "cd /var/lib/glance/images && sha256sum * && stat -c '%a %U:%G %Y %n' *"
-    assert context.target.first.shell(show) == context.source.first.shell(show)
-    assert len(of_source(context)) == len(context.target.first.shell(show).splitlines()) / 2 > 0
+    assert context.target.controllers[0].shell(show) == context.source.controllers[0].shell(show)
+    assert (
+        len(of_source(context))
+        == len(context.target.controllers[0].shell(show).splitlines()) / 2
+        > 0
+    )
 
 
 FLIP = """
@@ -103,7 +107,7 @@ WRONGS = {
 @pytest.mark.parametrize("wrong", WRONGS)
 def test_the_proof_finds_and_names(context: Context, image: Image, wrong: str) -> None:
     change, words = WRONGS[wrong]
-    context.target.first.python(change, image.path)
+    context.target.controllers[0].python(change, image.path)
     found = images.wrong(context)
     assert len(found) == 1
     assert re.search(rf"{image.path} of image {image.id} {words}", found[0])
@@ -137,7 +141,7 @@ def test_an_image_without_any_hash_is_compared_with_the_sources_file(
     change_database(context, drop, image.id)
     try:
         assert images.wrong(context) == []
-        context.target.first.python(FLIP, image.path)
+        context.target.controllers[0].python(FLIP, image.path)
         assert len(images.wrong(context)) == 1
     finally:
         copy_database(context)
@@ -148,15 +152,15 @@ def test_what_was_deleted_since_goes(context: Context, image: Image) -> None:
     change_database(context, "UPDATE glance.images SET deleted = 1 WHERE id = %s", image.id)
     try:
         again(context)
-        assert not context.target.first.exists(image.path)
+        assert not context.target.controllers[0].exists(image.path)
     finally:
         copy_database(context)
     again(context)
-    assert context.target.first.exists(image.path)
+    assert context.target.controllers[0].exists(image.path)
 
 
 def test_a_strange_file_is_never_replaced(context: Context, image: Image) -> None:
-    target = context.target.first
+    target = context.target.controllers[0]
     undo(context, "glance.proof")
     undo(context, "glance.delta")
     undo(context, "glance.images")
@@ -172,7 +176,7 @@ def test_a_strange_file_is_never_replaced(context: Context, image: Image) -> Non
 
 
 def test_a_run_that_was_cut_short_goes_on(context: Context) -> None:
-    target = context.target.first
+    target = context.target.controllers[0]
     found = of_source(context)
     target.run("rm", "--", found[-1].path)
     times = "cd /var/lib/glance/images && stat -c '%i %n' *"

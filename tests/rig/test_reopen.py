@@ -44,7 +44,7 @@ def reopened(context: Context) -> bool:
 
 
 def test_it_reopens_what_was_closed(context: Context) -> None:
-    source = context.source.first
+    source = context.source.controllers[0]
     before = source.shell(STATE)
     close_and_fence(context, 60)
     assert not reopened(context)
@@ -65,7 +65,7 @@ def timer_says(context: Context) -> None:
 
 
 def test_only_going_back_moves_it_on(context: Context) -> None:
-    source = context.source.first
+    source = context.source.controllers[0]
     call(source, "reopen.arm", program(), 4)
     assert reopen_timer.left(context) == pytest.approx(4 - reopen_timer.RESERVE_SECONDS, abs=2)
     reopen_timer.extend(context)
@@ -84,7 +84,7 @@ def test_only_going_back_moves_it_on(context: Context) -> None:
 
 
 def test_it_reopens_after_a_reboot_in_the_window(context: Context) -> None:
-    source = context.source.first
+    source = context.source.controllers[0]
     before = source.shell(STATE)
     close_and_fence(context, 90)
     reboot(source)

@@ -79,7 +79,7 @@ def ini(value: str) -> str:
 
 def plant(context: Context) -> None:
     """Give the source and its users these passwords; it serves again when this returns."""
-    source, this = context.source.first, this_rig()
+    source, this = context.source.controllers[0], this_rig()
     admin = admin_at(context).connection
     for owner in ("glance", "demo"):
         user = admin.identity.find_user(owner)
@@ -242,7 +242,7 @@ def test_every_login_of_the_services_is_understood(context: Context) -> None:
 def test_the_target_serves_with_these_passwords(context: Context, over: Sampling) -> None:
     assert serves(context)
     for path in ("/etc/keystone/keystone.conf", "/etc/glance/glance-api.conf"):
-        assert CANARIES["db " + path.split("/")[2]].word in context.target.first.read(path)
+        assert CANARIES["db " + path.split("/")[2]].word in context.target.controllers[0].read(path)
 
 
 def test_no_process_shows_one_on_the_way_over(context: Context, over: Sampling) -> None:

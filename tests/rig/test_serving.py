@@ -13,7 +13,7 @@ UNTOUCHED = True
 
 
 def test_an_api_that_is_silent_is_named(rig: Any) -> None:
-    context, source = rig.context, rig.context.source.first
+    context, source = rig.context, rig.context.source.controllers[0]
     assert serving.unanswered(context) == []
     source.run("systemctl", "stop", "glance-api")
     try:
@@ -24,7 +24,7 @@ def test_an_api_that_is_silent_is_named(rig: Any) -> None:
 
 
 def test_nobody_can_log_in(rig: Any) -> None:
-    context, source = rig.context, rig.context.source.first
+    context, source = rig.context, rig.context.source.controllers[0]
     source.run("systemctl", "stop", "haproxy")
     try:
         assert serving.unanswered(context, 1) == ["identity"]

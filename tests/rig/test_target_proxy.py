@@ -70,7 +70,7 @@ done
 @pytest.fixture
 def source(context: Context) -> Iterator[Host]:
     """The source's controller with keys; its HAProxy stands still, and is as before afterwards."""
-    host = context.source.first
+    host = context.source.controllers[0]
     host.shell(KEEP)
     host.shell(MAKE, KEYS)
     yield host
@@ -81,7 +81,7 @@ def source(context: Context) -> Iterator[Host]:
 def target(context: Context) -> Iterator[Host]:
     """The target's controller, which carries the virtual IP for itself alone."""
     isolation.carry(context)
-    yield context.target.first
+    yield context.target.controllers[0]
     isolation.drop(context)
 
 

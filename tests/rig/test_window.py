@@ -114,34 +114,37 @@ def test_each_step_of_follow_is_done_after_its_apply(context: Context, plan: Pla
 
 def test_the_target_speaks_to_itself_and_nobody_notices(context: Context) -> None:
     address = str(context.source.virtual_ips[0].address)
-    assert connects(context.target.first, address, 3306)
-    interface = call(context.source.first, "arp.interface_of", "host0", "")
-    assert call(context.source.first, "arp.ask", interface, address, 0.3) == []
+    assert connects(context.target.controllers[0], address, 3306)
+    interface = call(context.source.controllers[0], "arp.interface_of", "host0", "")
+    assert call(context.source.controllers[0], "arp.ask", interface, address, 0.3) == []
 
 
 @pytest.mark.parametrize("port", [3306, 5672, 11211])
 def test_nothing_leaves_for_the_sources_daemons(context: Context, port: int) -> None:
-    assert not connects(context.target.first, context.source.first.address, port)
-    assert connects(context.target.first, context.source.first.address, 22)
+    assert not connects(context.target.controllers[0], context.source.controllers[0].address, port)
+    assert connects(context.target.controllers[0], context.source.controllers[0].address, 22)
     # the filter holds also when the private address is lost
-    context.target.first.run("systemctl", "stop", isolation.ADDRESS_UNIT)
+    context.target.controllers[0].run("systemctl", "stop", isolation.ADDRESS_UNIT)
     try:
         address = str(context.source.virtual_ips[0].address)
-        assert not connects(context.target.first, address, port)
-        assert connects(context.target.first, address, 5000)
+        assert not connects(context.target.controllers[0], address, port)
+        assert connects(context.target.controllers[0], address, 5000)
     finally:
-        context.target.first.run("systemctl", "start", isolation.ADDRESS_UNIT)
+        context.target.controllers[0].run("systemctl", "start", isolation.ADDRESS_UNIT)
 
 
 def test_one_url_that_leads_to_the_source_refuses_the_run(context: Context) -> None:
-    path, source = "/etc/keystone/keystone.conf", context.source.first.address
+    path, source = "/etc/keystone/keystone.conf", context.source.controllers[0].address
     virtual = str(context.source.virtual_ips[0].address)
     isolation.prove(context)
 
     def elsewhere(text: str) -> str:
         return text.replace(f"@{virtual}", f"@{source}")
 
-    with changed(context.target.first, path, elsewhere), pytest.raises(PreconditionError) as told:
+    with (
+        changed(context.target.controllers[0], path, elsewhere),
+        pytest.raises(PreconditionError) as told,
+    ):
         isolation.prove(context)
     assert path in str(told.value)
     assert "connection" in str(told.value)
@@ -151,8 +154,8 @@ def test_one_url_that_leads_to_the_source_refuses_the_run(context: Context) -> N
 
 
 def test_a_forwarder_on_the_target_does_not_pass_for_a_database(context: Context) -> None:
-    source = context.source.first.address
-    target = context.target.first
+    source = context.source.controllers[0].address
+    target = context.target.controllers[0]
     run = ("systemd-run", "-q", "--unit=forward", "--socket-property=ListenStream=13306")
     target.run(*run, "/usr/lib/systemd/systemd-socket-proxyd", f"{source}:3306")
     try:
@@ -190,13 +193,13 @@ def closed_to_users_only(context: Context) -> None:
     assert "try again" in answer
     own = f"import urllib.request\nurllib.request.urlopen('http://{address}:5000/v3', timeout=9)"
     for host in (*context.source.hosts, *context.target.controllers):
-        if host is not context.target.first:  # which hears itself at that address
+        if host is not context.target.controllers[0]:  # which hears itself at that address
             assert host.succeeds("python3", "-c", own)
 
 
 def an_old_unit_cannot_write(context: Context) -> None:
     """Somebody unmasks and starts keystone of the source by hand, and asks it for a project."""
-    source = context.source.first
+    source = context.source.controllers[0]
     assert fence.writers(context) == []
     source.shell("systemctl unmask -q keystone; systemctl start keystone")
     try:
@@ -224,7 +227,7 @@ def test_a_second_holder_of_the_address_refuses(
     assert second_holder in str(told.value)
     # nothing has moved
     addresses = [str(one.address) for one in context.source.virtual_ips]
-    assert call(context.source.first, "manager.addresses", addresses)
+    assert call(context.source.controllers[0], "manager.addresses", addresses)
 
 
 @pytest.fixture
@@ -251,9 +254,9 @@ def test_the_address_moves_and_the_rest_follows(context: Context, plan: Plan) ->
         one.apply(context)
         assert one.done(context), name
     address = str(context.source.virtual_ips[0].address)
-    assert connects(context.source.first, address, 5672)
+    assert connects(context.source.controllers[0], address, 5672)
     # services of the source that somebody starts by hand do not reach the target's database
-    assert not connects(context.source.first, address, 3306)
+    assert not connects(context.source.controllers[0], address, 3306)
 
 
 def test_a_run_that_goes_on_finds_everything_done(context: Context, plan: Plan) -> None:
@@ -268,7 +271,7 @@ def test_earlier_stages_refuse_over_live_data(context: Context, plan: Plan) -> N
 
 
 def test_keepalived_by_hand_on_the_old_controller(context: Context, plan: Plan) -> None:
-    source = context.source.first
+    source = context.source.controllers[0]
     assert not source.succeeds("systemctl", "restart", "keepalived")
     # and not even when it is unmasked
     source.shell("systemctl unmask -q keepalived; systemctl start keepalived")
@@ -282,13 +285,13 @@ def test_keepalived_by_hand_on_the_old_controller(context: Context, plan: Plan) 
 
 
 def test_the_old_controller_rebooted(context: Context, plan: Plan) -> None:
-    reboot(context.source.first)
+    reboot(context.source.controllers[0])
     assert fence.control_alive(context) == []
     assert [one.id for one in plan if not one.done(context)] == []
 
 
 def test_the_target_rebooted(context: Context, plan: Plan) -> None:
-    reboot(context.target.first)
+    reboot(context.target.controllers[0])
     waited = [one for one in plan if one.id.endswith(".start") or one.id == "vip.takeover"]
     assert waits_for(lambda: all(one.done(context) for one in waited))
     assert [one.id for one in plan if not one.done(context)] == []
@@ -319,5 +322,5 @@ def test_nothing_is_left_on_any_host(context: Context, at_first: list[set[str]])
 
 def test_the_source_serves_as_before(context: Context) -> None:
     address = str(context.source.virtual_ips[0].address)
-    assert waits_for(lambda: connects(context.target.first, address, 5000))
+    assert waits_for(lambda: connects(context.target.controllers[0], address, 5000))
     assert waits_for(lambda: bool(admin_at(context).pages("identity", "/projects", "projects")))

@@ -69,7 +69,7 @@ def restore_proof(context: Context, url: str) -> list[Difference]:
                 pass
     expected = json.loads(b"".join(verified(kept, folder, found, "fingerprint.json")))
     logins = json.loads(b"".join(verified(kept, folder, found, "accounts.json")))
-    target = context.target.first
+    target = context.target.database
     with second_server(context) as socket:
         with connection.session(target, socket) as link:
             settings.apply(link, expected["settings"])
@@ -114,12 +114,12 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
 @contextmanager
 def second_server(context: Context) -> Iterator[str]:
     """The socket of an empty server on the target that is neither the source's nor the target's."""
-    target = context.target.first
+    target = context.target.database
     try:
         target.shell(START, FOLDER, UNIT, SOCKET, timeout=120)
         with connection.session(target, SOCKET) as link:
             own = connection.identity(link)
-        for host in (context.source.first, target):
+        for host in (context.source.database, target):
             with connection.session(host) as link:
                 if connection.identity(link) == own:
                     raise PreconditionError(

@@ -53,8 +53,8 @@ def back_up(context: Context, url: str) -> Manifest:
 
 def databases(context: Context, kept: Writer) -> Fingerprint:
     """The databases, their accounts and the fingerprint, all of one instant."""
-    source = context.source.first
-    found = places(source, context.recipes)
+    source = context.source.database
+    found = places(context.source.tools, context.recipes)
     with connection.session(source) as link:
         carried = accounts.accounts(link, (place.user for place in found))
     with collect.snapshot(source, found) as (dump, lazy):

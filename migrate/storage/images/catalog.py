@@ -43,7 +43,7 @@ def findings(context: Context) -> list[Finding]:
     if PROJECT not in {recipe.project for recipe in context.recipes}:
         return []
     found = []
-    for id_, _, _, digest, checksum, location in _rows(context, context.source.first) or ():
+    for id_, _, _, digest, checksum, location in _rows(context, context.source.database) or ():
         if not str(location).startswith(FILE):
             scheme = str(location).partition("://")[0] if "://" in str(location) else ""
             found.append(
@@ -67,7 +67,7 @@ def _rows(context: Context, host: Host) -> list[connection.Row] | None:
     """The active locations of images in *host*'s database, None where it has none."""
     recipe = next(recipe for recipe in context.recipes if recipe.project == PROJECT)
     if DATABASE not in context.extras:
-        context.extras[DATABASE] = places(context.source.first, [recipe])[0].name
+        context.extras[DATABASE] = places(context.source.tools, [recipe])[0].name
     name = context.extras[DATABASE]
     tables = {part: connection.quoted(name, part) for part in ("images", "image_locations")}
     with connection.session(host) as link:
@@ -93,12 +93,12 @@ def images_of(rows: Iterable[connection.Row]) -> list[Image]:
 
 def of_source(context: Context) -> list[Image]:
     """Those of the source's file stores now."""
-    return images_of(_rows(context, context.source.first) or ())
+    return images_of(_rows(context, context.source.database) or ())
 
 
 def of_target(context: Context) -> list[Image] | None:
     """Those of the target's copy of the database, None where it was not copied yet."""
-    rows = _rows(context, context.target.first)
+    rows = _rows(context, context.target.database)
     return None if rows is None else images_of(rows)
 
 

@@ -18,7 +18,7 @@ def wrong(context: Context, fresh: bool = False) -> list[str]:
     """
     images = catalog.of_target(context)
     if images is None:
-        return [f"{context.target.first.name} has no copy of glance's database"]
+        return [f"{context.target.database.name} has no copy of glance's database"]
     return _wrong(context, images, fresh)
 
 

@@ -17,7 +17,7 @@ TOLD = 20
 
 def drain(context: Context) -> None:
     """Return when nothing is in flight; StepError names what is, after `window.drainSeconds`."""
-    api = admin_at(context, context.source.first)
+    api = admin_at(context, context.source.api)
 
     def sleep(seconds: float) -> None:
         if context.run is None:
@@ -45,12 +45,12 @@ def _unlisted(context: Context) -> list[str]:
 
     Read in the source's databases.
     """
-    source, found = context.source.first, list[str]()
+    found: list[str] = []
     for recipe in context.recipes:
         if recipe.unlisted is None:
             continue
-        with connection.session(source) as link:
-            for place in places(source, [recipe]):
+        with connection.session(context.source.database) as link:
+            for place in places(context.source.tools, [recipe]):
                 table = connection.quoted(place.name, recipe.unlisted.table)
                 rows = connection.rows(link, recipe.unlisted.moving.format(table=table))
                 kind = recipe.unlisted.type
@@ -64,4 +64,4 @@ def drained(context: Context) -> bool:
         return False
     if close.closed(context, "all"):  # which only a drained cloud gets
         return True
-    return not in_flight_now(context, admin_at(context, context.source.first))
+    return not in_flight_now(context, admin_at(context, context.source.api))
