@@ -69,9 +69,9 @@ def run(context: Context) -> list[Finding]:
             )
         )
     images = _images(context)
-    stored = context.source.tools.python(
-        MEASURE, {"size": [images], "free": []}, timeout=600
-    )["size"][0]
+    stored = context.source.tools.python(MEASURE, {"size": [images], "free": []}, timeout=600)[
+        "size"
+    ][0]
     findings = []
     for host in context.target.controllers:
         with session(host) as database:
@@ -88,7 +88,7 @@ def _images(context: Context) -> str:
     """Where images are on the source."""
     for recipe in context.recipes:
         if recipe.project == "glance":
-            return image_folder(options.read(context.source.first, recipe, "glance-api"))
+            return image_folder(options.read(context.source.tools, recipe, "glance-api"))
     return IMAGES
 
 

@@ -152,7 +152,7 @@ def test_the_source_dies_when_the_target_serves(bench: Bench, tally: Tally) -> N
         assert bench.serves() == []
         assert "0 differ" in bench.well("verify", "--take-over").said
         with shared_storage(bench) as context:
-            assert policy.without_effect(context, context.target.first) == []
+            assert policy.without_effect(context, context.target.controllers[0]) == []
             bench.well("accept", "--execute", "--take-over")
             assert policy.accepted(context)
         bench.power_on("source")

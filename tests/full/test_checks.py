@@ -143,7 +143,7 @@ def test_rows_that_wait_for_an_online_migration(context: Context) -> None:
 def test_a_volume_in_flight(context: Context) -> None:
     cinder = admin(context).block_storage
     scheduler = "systemctl {} cinder-scheduler"  # without it nobody makes the volume meanwhile
-    with broken(context.source.first, scheduler.format("stop"), scheduler.format("start")):
+    with broken(context.source.controllers[0], scheduler.format("stop"), scheduler.format("start")):
         volume = cinder.create_volume(name="in flight", size=1)
         told = [str(one) for one in operations.run(context) if volume.id in one.message]
     try:
