@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context, installation, releases
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
+from migrate.onhost import call
 
 NAME = "release"
-VERSIONS = """
-import importlib.metadata, json, sys
-found = {}
-for project, name in json.loads(sys.argv[1]).items():
-    try:
-        found[project] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
-print(json.dumps(found))
-"""
 
 
 def run(context: Context) -> list[Finding]:
@@ -53,7 +42,7 @@ def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, s
     *projects* are given with the name of their distribution.
     """
     python = installation.found(host, release).python
-    answer: dict[str, str] = json.loads(host.run(python, "-c", VERSIONS, json.dumps(projects)))
+    answer: dict[str, str] = call(host, "packages.versions", projects, interpreter=[python])
     return answer
 
 

@@ -141,7 +141,7 @@ def gather(context: Context) -> Facts:
     consumers = consumers_told(source.first.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
     machines = everywhere(lambda host: _machine(host, sorted(daemons)), source.hosts)
     wanted = control(context.recipes)
-    jobs = everywhere(lambda host: call(host, "units.scheduled", wanted), source.controllers)
+    jobs = everywhere(lambda host: call(host, "fence.scheduled", wanted), source.controllers)
     for machine, rows, names in zip(machines, listening, jobs, strict=False):  # controllers first
         machine.listening.extend(rows)
         machine.scheduled.extend(names)

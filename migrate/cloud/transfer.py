@@ -16,9 +16,9 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from importlib import resources
 from pathlib import PurePosixPath
 
+from migrate import onhost
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, StepError
@@ -26,35 +26,9 @@ from migrate.errors import CommandError, StepError
 FOLDER = "/var/lib/migrate/transfer"
 KEY, KNOWN_HOSTS, SERVE = f"{FOLDER}/key", f"{FOLDER}/known_hosts", f"{FOLDER}/serve"
 ALLOWED = f"{FOLDER}/allowed.json"
-SERVE_PROGRAM = resources.files("migrate.onhost").joinpath("serve.py").read_text()
+SERVE_PROGRAM = onhost.source("serve")
 DAY = 86400.0
 PERMITTING = threading.Lock()
-
-PULL = r"""
-import os, pathlib, shutil, subprocess, tempfile
-incoming = pathlib.Path(payload["incoming"])
-shutil.rmtree(incoming, ignore_errors=True)
-incoming.mkdir(mode=0o700)
-names = tempfile.TemporaryFile()
-names.write(b"".join(os.fsencode(n) + b"\0" for n in payload["names"])); names.seek(0)
-errors = tempfile.TemporaryFile()
-serve = subprocess.Popen(payload["command"], stdin=names, stdout=subprocess.PIPE, stderr=errors)
-tar = subprocess.run(["tar", "-x", "-p", "-f", "-", "-C", str(incoming)], stdin=serve.stdout,
-                     stderr=errors)
-serve.stdout.close()
-status = serve.wait(), tar.returncode
-missing = [n for n in payload["names"] if not (incoming / n).is_file()]
-if status == (0, 0) and not missing:
-    for name in payload["names"]:
-        place = pathlib.Path(payload["folder"], name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(incoming / name, place)
-else:
-    errors.seek(0)
-    said = errors.read()[-500:].decode(errors="replace").strip()
-    result = f"ssh {status[0]}, tar {status[1]}, {len(missing)} missing {missing[:3]}: {said}"
-shutil.rmtree(incoming, ignore_errors=True)
-"""
 
 MAKE_KEY = """
 install -d -m 0700 "$1"
@@ -241,13 +215,10 @@ def pull_files(
 
     def pull(numbered: tuple[int, list[str]]) -> str:
         number, share = numbered
-        payload = {
-            "command": command(context, target, source, "files", folder),
-            "folder": folder,
-            "incoming": f"{folder}/.incoming-sidestep-{number}",
-            "names": share,
-        }
-        return str(target.python(PULL, payload, timeout=DAY) or "")
+        argv = command(context, target, source, "files", folder)
+        incoming = f"{folder}/.incoming-sidestep-{number}"
+        pulled = onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY)
+        return str(pulled)
 
     with ThreadPoolExecutor(max(len(shares), 1)) as pool:
         wrong = [text for text in pool.map(pull, enumerate(shares)) if text]

@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrate.cloud.host import Host
-from migrate.onhost import source
+from migrate.onhost import call, source
 
 RECORDS = "/var/lib/migrate/configuration"
-
-READ = """
-import glob, os
-result = {}
-for pattern in payload:
-    for path in sorted(glob.glob(pattern)):
-        if os.path.isfile(path):
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                result[path] = stream.read()
-"""
 
 STATE = """
 import grp, os, pwd
@@ -141,7 +131,7 @@ class File:
 
 def read(host: Host, patterns: Iterable[str]) -> dict[str, str]:
     """Texts of the files of *host* that *patterns* match, by path."""
-    found: dict[str, str] = host.python(READ, list(patterns))
+    found: dict[str, str] = call(host, "files.read", list(patterns))
     return found
 
 

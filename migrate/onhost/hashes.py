@@ -5,9 +5,9 @@ when the hash began. The kernel alone sets ctime, at every write, truncation and
 that alters a byte and puts mtime back still changes it. A ctime younger than `SETTLED` when hashing
 began is never believed later, since a second write could carry the same time. What such a proof
 does not see is a disk that decays between two readings; `fresh` reads everything again.
-
-Needs nothing but Python's standard library; sent to the host and run there as root.
 """
+
+from __future__ import annotations
 
 import glob
 import hashlib
@@ -15,6 +15,7 @@ import json
 import os
 import pwd
 import shutil
+import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +23,10 @@ from typing import Any
 
 BLOCK = 1 << 20
 SETTLED = 2_000_000_000  # nanoseconds
-Identity = list[int]
+NO_SECRET: Any = {} if sys.version_info < (3, 9) else {"usedforsecurity": False}
 
 
-def identity(path: str) -> Identity:
+def identity(path: str) -> list[int]:
     """What changes when somebody writes to *path*."""
     about = os.stat(path)
     return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
@@ -33,7 +34,7 @@ def identity(path: str) -> Identity:
 
 def digest(path: str, algorithm: str) -> str:
     """The hash of the bytes of *path*."""
-    found = hashlib.new(algorithm, usedforsecurity=False)
+    found = hashlib.new(algorithm, **NO_SECRET)
     with open(path, "rb", buffering=0) as stream:
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         while block := stream.read(BLOCK):

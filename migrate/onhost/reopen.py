@@ -11,7 +11,7 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import haproxy, manager, mariadb, record, systemd, units
+from migrate.onhost import fence, haproxy, manager, mariadb, record, systemd
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
@@ -120,7 +120,7 @@ def watch() -> None:
 def reopen() -> None:
     """Undo fence and gate by what was recorded: data first, then services, then the doors."""
     mariadb.lift()
-    wrong = units.lift(START_SECONDS)
+    wrong = fence.lift(START_SECONDS)
     manager.lift()
     haproxy.open_again()
     print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal

@@ -38,7 +38,7 @@ def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
 def fence_control(context: Context) -> None:
     """Stop, kill what does not stop, mask; proven by processes and sockets on each controller."""
     wanted = control(context.recipes)
-    _each(context, lambda host: call(host, "units.fence", wanted, GRACE_SECONDS))
+    _each(context, lambda host: call(host, "fence.fence", wanted, GRACE_SECONDS))
 
 
 def control_is_fenced(context: Context) -> bool:
@@ -49,14 +49,14 @@ def control_is_fenced(context: Context) -> bool:
 def control_alive(context: Context) -> list[str]:
     """What of the source's control plane still lives or could come back; [] when fenced."""
     wanted = control(context.recipes)
-    found = _each(context, lambda host: [host.name, call(host, "units.unfenced", wanted)])
+    found = _each(context, lambda host: [host.name, call(host, "fence.unfenced", wanted)])
     return [f"{name}: {one}" for name, wrong in found for one in wrong]
 
 
 def lift_control(context: Context) -> None:
     """Start what ran, as it ran; StepError names what did not come back."""
     found = _each(
-        context, lambda host: [host.name, call(host, "units.lift", START_SECONDS, timeout=300)]
+        context, lambda host: [host.name, call(host, "fence.lift", START_SECONDS, timeout=300)]
     )
     if wrong := [f"{name}: {one}" for name, each in found for one in each]:
         raise StepError(

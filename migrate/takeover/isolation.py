@@ -18,7 +18,6 @@ from migrate.cloud.host import Host
 from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
-from migrate.takeover.gate.close import ADDRESSES
 
 PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
 OURS = (3306, 4369, 25672)  # what nobody on the source's controllers has to do with
@@ -193,7 +192,7 @@ def rendered(sources: list[str], virtual_ips: list[str]) -> str:
 def source_addresses(context: Context) -> list[str]:
     """Every address of the source's controllers but the virtual ones, which move."""
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    found = {a for host in context.source.controllers for a in host.python(ADDRESSES)}
+    found = {a for host in context.source.controllers for a in call(host, "addresses.own")}
     return sorted(found - virtual)
 
 

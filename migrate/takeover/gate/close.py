@@ -10,12 +10,6 @@ from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.takeover.gate import haproxy
 
-ADDRESSES = """
-import json, subprocess
-links = json.loads(subprocess.check_output(["ip", "-j", "address", "show", "scope", "global"]))
-result = [one["local"] for link in links for one in link["addr_info"] if "local" in one]
-"""
-
 
 def close(context: Context, depth: str) -> None:
     """Close to "users", so that the cloud's own hosts pass, or to "all".
@@ -76,5 +70,5 @@ def own_addresses(context: Context) -> list[str]:
         host.address: host for host in (*context.source.hosts, *context.target.controllers)
     }
     with ThreadPoolExecutor(16) as pool:
-        found = pool.map(lambda host: host.python(ADDRESSES), hosts.values())
+        found = pool.map(lambda host: call(host, "addresses.own"), hosts.values())
         return sorted({"127.0.0.0/8", *(address for each in found for address in each)})

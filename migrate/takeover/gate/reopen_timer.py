@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from migrate.cloud import Context
 from migrate.errors import StepError
-from migrate.onhost import call, program
+from migrate.onhost import call, sources
 
 RESERVE_SECONDS = 120
 BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replaced by the watch
@@ -21,7 +21,7 @@ def arm(context: Context) -> None:
     """Arm it everywhere before anything is closed; safe to repeat."""
     for host in context.source.controllers:
         seconds = context.settings.window.limit_seconds + RESERVE_SECONDS
-        call(host, "reopen.arm", program(), seconds)
+        call(host, "reopen.arm", dict(sources("reopen")), seconds)
 
 
 def armed(context: Context) -> bool:
