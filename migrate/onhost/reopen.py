@@ -110,11 +110,19 @@ def watch() -> None:
             if kept is None or kept["state"] in ("disarmed", "reopened"):
                 return
             if time.time() >= kept["deadline"]:
-                record.save(RECORD, {**kept, "state": "reopening"})
+                _tell({**kept, "state": "reopening"})
                 break
         time.sleep(1)
     reopen()
-    record.save(RECORD, {**kept, "state": "reopened", "deadline": time.time()})
+    _tell({**kept, "state": "reopened", "deadline": time.time()})
+
+
+def _tell(state: dict[str, Any]) -> None:
+    """Keep *state* where there is room: a full disk must not keep the cloud closed."""
+    try:
+        record.save(RECORD, state)
+    except OSError as error:
+        print(f"not noted, {state['state']}: {error}", flush=True)  # noqa: T201  to the journal
 
 
 def reopen() -> None:

@@ -25,6 +25,7 @@ ADDRESS_UNIT = "migrate-private-address.service"
 FILTER_UNIT = "migrate-filter.service"
 SYSCTL = "/etc/sysctl.d/90-migrate.conf"
 RULES = "/etc/migrate/filter.nft"
+KERNEL = "kernel"  # the note of what was changed there
 CHANGED = [
     *("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.arp_ignore"),
     "net.ipv4.conf.all.arp_announce",
@@ -55,7 +56,7 @@ def carry(context: Context) -> None:
     Only the first controller carries it; the others reach it there.
     """
     for host in context.target.controllers:
-        call(host, "kernel.note", CHANGED)
+        call(host, "undo.note_settings", KERNEL, CHANGED)
         host.write(SYSCTL, SYSCTL_TEXT, mode=0o644)
         host.write(f"/etc/systemd/system/{ADDRESS_UNIT}", _address_unit(context, host), mode=0o644)
         host.shell(CARRY, SYSCTL, ADDRESS_UNIT)
@@ -87,7 +88,7 @@ def drop(context: Context) -> None:
     """Nothing of it left: unit, file, kernel settings as they were."""
     for host in context.target.controllers:
         host.shell(DROP, SYSCTL, ADDRESS_UNIT)
-        call(host, "kernel.put_back")
+        call(host, "undo.undo", KERNEL)
 
 
 def _seen_outside(context: Context) -> str:

@@ -34,7 +34,7 @@ def configure(context: Context) -> None:
     for host in context.target.controllers:
         staged = f"{CONFIG}.migrate"
         host.write(staged, haproxy(context, host), mode=0o644)
-        call(host, "record.set_aside", RECORD, CONFIG)
+        call(host, "undo.note_file", RECORD, CONFIG)
         host.shell(INSTALL, CONFIG, staged)
     first = context.target.first
     first.write(STAGED_KEEPALIVED, keepalived(context), mode=0o600)
@@ -61,7 +61,7 @@ def remove(context: Context) -> None:
     for host in context.target.controllers:
         call(host, "haproxy.open_again")  # going back has closed it
         host.run("rm", "-f", STAGED_KEEPALIVED, f"{CONFIG}.migrate")
-        if call(host, "record.put_back", RECORD):
+        if call(host, "undo.undo", RECORD):
             host.run("systemctl", "try-reload-or-restart", "haproxy")
         call(host, "certificates.give_back")
         call(host, "record.tidy")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from migrate import onhost
+from tests.unit import test_imports
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "migrate" / "onhost"
@@ -22,7 +23,6 @@ GENERIC = {"list", "dict", "set", "tuple", "frozenset", "type"}  # no `list[int]
 # came later too; the target's Python has them, where schema tools wait
 NEWER = {"removeprefix", "removesuffix", "waitstatus_to_exitcode", "usedforsecurity"}
 ALLOWED = {("warm", "waitstatus_to_exitcode")}
-LEFT = ("files.py", "keys.py")  # of migrate/configuration
 
 
 class Here:
@@ -122,11 +122,11 @@ def test_the_name_of_our_package_is_free_for_a_service(tmp_path: Path) -> None:
 
 def test_only_call_runs_a_program_and_none_stands_in_a_string() -> None:
     wrong = []
-    for path in (ROOT / "migrate").rglob("*.py"):
-        if path == FOLDER / "__init__.py" or path.name in LEFT:
+    for module in test_imports.FILES:
+        if module == "migrate.onhost" or not module.startswith("migrate."):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+        for node in ast.walk(test_imports.parsed(module)):
+            where = f"{module}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "python":
                 wrong.append(where)
             if isinstance(node, ast.Constant) and program(node.value):
