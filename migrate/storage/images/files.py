@@ -13,7 +13,6 @@ from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.storage.images.catalog import PROJECT, Image, digest
 
-RECORD = "/var/lib/migrate/images.json"
 BATCH = 1 << 30  # bytes pulled before they are put in place: what a broken run loses at most
 DAY = 86400.0
 
@@ -22,11 +21,11 @@ def differing(
     context: Context, host: Host, images: list[Image], fresh: bool = False
 ) -> list[tuple[Image, str]]:
     """Those of *images* whose file on *host* is not what glance recorded, and how it differs."""
-    found = _examined(host, images, RECORD, fresh)
+    found = _examined(host, images, True, fresh)
     unknown = [image for image in images if not image.digest]
     told: dict[str, list[Any]] = {}
     for source in context.source.controllers if unknown else ():
-        told |= _examined(source, unknown, "", fresh=True)
+        told |= _examined(source, unknown, False, True)
     differing = []
     for image in images:
         place = f"{host.name}:{image.path} of image {image.id}"
@@ -41,9 +40,9 @@ def differing(
     return differing
 
 
-def _examined(host: Host, images: list[Image], record: str, fresh: bool) -> dict[str, list[Any]]:
+def _examined(host: Host, images: list[Image], keep: bool, fresh: bool) -> dict[str, list[Any]]:
     wanted = [[image.path, image.algorithm] for image in images]
-    found: dict[str, list[Any]] = call(host, "hashes.examine", wanted, record, fresh, timeout=DAY)
+    found: dict[str, list[Any]] = call(host, "hashes.examine", wanted, keep, fresh, timeout=DAY)
     return found
 
 
@@ -57,7 +56,7 @@ def bring(context: Context, host: Host, step: str, images: list[Image]) -> None:
 
 def _pull(context: Context, host: Host, step: str, lacking: list[Image]) -> None:
     paths = [image.path for image in lacking]
-    strange = call(host, "hashes.claim", RECORD, step, PROJECT, paths)
+    strange = call(host, "hashes.claim", step, PROJECT, paths)
     if strange:
         raise StepError(
             f"{host.name}: {len(strange)} file(s) are not what glance recorded, and are not this "
@@ -97,15 +96,15 @@ def _batches(context: Context, images: list[Image]) -> Iterable[tuple[Host, list
 
 def recorded(host: Host) -> dict[str, Any]:
     """What *host* remembers: hashes, what was pulled by which step, stamps."""
-    known: dict[str, Any] = call(host, "hashes.recall", RECORD)
+    known: dict[str, Any] = call(host, "hashes.recall")
     return known
 
 
 def stamp(host: Host, step: str, images: list[Image]) -> None:
     """Record that *step* was done for exactly *images*."""
-    call(host, "hashes.stamp", RECORD, step, digest(images))
+    call(host, "hashes.stamp", step, digest(images))
 
 
 def discard(host: Host, step: str, gone: Iterable[str] = ()) -> None:
     """Remove what *step* brought and what *gone* names, of what this program brought."""
-    call(host, "hashes.discard", RECORD, step, list(gone), timeout=DAY)
+    call(host, "hashes.discard", step, list(gone), timeout=DAY)
