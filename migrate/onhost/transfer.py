@@ -1,11 +1,47 @@
-"""Files that another host sends: here they are whole or not at all."""
+"""Who may pull from this host, and files that another host sends: whole here or not at all."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
+
+from migrate.onhost import files, record, undo
+
+SSHD = "/usr/sbin/sshd"
+
+
+def admit(name: str, user: str, lines: dict[str, str]) -> None:
+    """Let in whose keys are in *lines*, by their marks, as *user*; noted as *name* first."""
+    path, person = authorized_keys(user), pwd.getpwnam(user)
+    made = [] if os.path.exists(path) else [{"kind": "empty", "path": path}]
+    marked = [{"kind": "line", "path": path, "mark": mark} for mark in lines]
+    undo.note(name, [*undo.folders(path), *made, *marked])
+    for folder in undo.folders(path):
+        os.mkdir(folder["path"], 0o700)
+        os.chown(folder["path"], person.pw_uid, person.pw_gid)
+    here = files.text(path).rstrip("\n").split("\n") if os.path.exists(path) else []
+    here = [line for line in here if line and line.rpartition(" ")[2] not in lines]
+    here += [f"{line} {mark}" for mark, line in lines.items()]
+    about = os.stat(path) if os.path.exists(path) else None
+    owner = (about.st_uid, about.st_gid) if about else (person.pw_uid, person.pw_gid)
+    mode = about.st_mode & 0o7777 if about else 0o600
+    record.write(os.path.realpath(path), "\n".join([*here, ""]), mode, owner)
+
+
+def authorized_keys(user: str) -> str:
+    """Where sshd looks for the keys of *user* first."""
+    asked = f"user={user},host=localhost,addr=127.0.0.1"
+    sshd = shutil.which("sshd") or SSHD
+    done = subprocess.run([sshd, "-T", "-C", asked], capture_output=True, text=True, check=True)
+    words = [line.split() for line in done.stdout.splitlines()]
+    path = next(word[1] for word in words if word[0] == "authorizedkeysfile")
+    home = pwd.getpwnam(user).pw_dir
+    for sign, value in (("%h", home), ("%u", user), ("%%", "%")):
+        path = path.replace(sign, value)
+    return os.path.join(home, path)
 
 
 def pull(command: list[str], folder: str, incoming: str, names: list[str]) -> str:

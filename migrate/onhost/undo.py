@@ -25,10 +25,14 @@ Entry = Any  # {"kind": one of KINDS, "path": ..., and what was there}
 def note(name: str, entries: Iterable[Entry]) -> None:
     """Keep *entries* under *name*, before what they undo; they are on the disk when it returns."""
     kept = (record.load(name) or {"entries": []})["entries"]
-    noted = {(one["kind"], one["path"]): one for one in kept}
+    noted = {_about(one): one for one in kept}
     for one in entries:
-        noted.setdefault((one["kind"], one["path"]), one)
+        noted.setdefault(_about(one), one)
     record.save(name, {"entries": list(noted.values())})
+
+
+def _about(entry: Entry) -> tuple[str, str, str]:
+    return entry["kind"], entry["path"], entry.get("mark", "")
 
 
 def undo(name: str) -> bool:
@@ -143,6 +147,27 @@ def _replant(entry: Entry) -> None:
         _put_back(one)
 
 
+def _take_out(entry: Entry) -> None:
+    """Lines that end in our mark; what else became of the file stays."""
+    path = os.path.realpath(entry["path"])
+    if not os.path.exists(path):
+        return
+    mode, user, group = _owned(path)
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        text = stream.read()
+    lines = text.split("\n")
+    left = "\n".join(one for one in lines if one.rpartition(" ")[2] != entry["mark"])
+    if left != text:
+        record.write_back(path, left, mode, (user, group))
+
+
+def _remove_empty(entry: Entry) -> None:
+    path = entry["path"]
+    record.clear(path)
+    if os.path.isfile(path) and not os.path.getsize(path):
+        os.unlink(path)
+
+
 def _setting(name: str) -> str:
     with open(_settings_path(name)) as stream:
         return stream.read().strip()
@@ -159,4 +184,11 @@ def _settings_path(name: str) -> str:
     return f"{SETTINGS}/{name.replace('.', '/')}"
 
 
-KINDS = {"file": _put_back, "folder": _remove_folder, "tree": _replant, "setting": _set}
+KINDS = {
+    "file": _put_back,
+    "folder": _remove_folder,
+    "tree": _replant,
+    "line": _take_out,
+    "empty": _remove_empty,
+    "setting": _set,
+}

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from migrate.onhost import files, keys, record, undo
+from migrate.onhost import files, keys, record, transfer, undo
 
 # as on a disk that fills up: a write beyond so many bytes ends half-way, then fails
 FULL = """
 import resource, signal, sys
-from migrate.onhost import files, keys, record, undo
+from migrate.onhost import files, keys, record, transfer, undo
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
 record.FOLDER = sys.argv[1]
@@ -140,3 +140,38 @@ def test_keys_are_as_they_were_after_a_full_disk(folder: Path) -> None:
     assert list(place.iterdir()) == []
     assert undo.undo("keystone")
     assert (place / "0").read_text() == "x" * 1000
+
+
+@pytest.mark.parametrize("before", [None, "", "ssh-ed25519 AAAA admin\n", "ssh-rsa BBBB no-end"])
+def test_keys_of_ssh_are_let_in_and_taken_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    path = folder / "home" / ".ssh" / "keys"
+    if before is not None:
+        path.parent.mkdir(parents=True)
+        path.write_text(before)
+        path.chmod(0o640)
+    monkeypatch.setattr(transfer, "authorized_keys", lambda user: str(path))
+    user = pwd.getpwuid(os.getuid()).pw_name
+    for key in ("old", "new"):
+        transfer.admit("key", user, {"mark-a": f"restrict {key}", "mark-a-b": "restrict other"})
+    text = path.read_text()
+    assert text.endswith("restrict new mark-a\nrestrict other mark-a-b\n")
+    assert "old" not in text
+    assert (before or "").strip() in text
+    assert path.stat().st_mode & 0o777 == (0o600 if before is None else 0o640)
+    path.write_text(text + "ssh-ed25519 CCCC later\n")
+    undo.undo("key")
+    assert path.read_text() == "".join(
+        f"{line}\n" for line in [*(before or "").split("\n"), "ssh-ed25519 CCCC later"] if line
+    )
+
+
+def test_a_file_of_keys_that_was_made_goes_with_its_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "home" / ".ssh" / "keys"
+    monkeypatch.setattr(transfer, "authorized_keys", lambda user: str(path))
+    transfer.admit("key", pwd.getpwuid(os.getuid()).pw_name, {"mark": "restrict"})
+    undo.undo("key")
+    assert not (folder / "home").exists()
