@@ -25,7 +25,12 @@ for name, text in payload["sources"].items():
     setattr(sys.modules["migrate.onhost"], name, module)
     exec(compile(text, module.__name__, "exec"), module.__dict__)
 del sys.modules["migrate"]  # old services import a package of that name, sqlalchemy-migrate's
-result = getattr(module, payload["function"])(*payload["arguments"])
+try:
+    result = getattr(module, payload["function"])(*payload["arguments"])
+except RuntimeError as error:  # a sentence for the operator
+    if type(error) is not RuntimeError:
+        raise
+    sys.exit(str(error))
 """
 
 

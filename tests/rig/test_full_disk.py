@@ -43,13 +43,18 @@ def fill(host: Host, folder: str) -> None:
     assert not host.succeeds("bash", "-c", 'head -c 9000 /dev/zero >"$0/more"', folder)
 
 
+def stripped(source: Host) -> str:
+    """How the source stands, but for the watch itself."""
+    return source.shell(STATE).replace("migrate-reopen.service\n", "")
+
+
 def test_the_source_reopens_though_nothing_can_be_noted(context: Context) -> None:
     source = context.source.first
     before = source.shell(STATE)
     with small(source, NOTES):
         close_and_fence(context, 45)
         fill(source, NOTES)
-        assert waits_for(lambda: source.shell(STATE) == before, 300)
+        assert waits_for(lambda: stripped(source) == before, 300)
         source.run("rm", f"{NOTES}/filler", f"{NOTES}/more")
         call(source, "reopen.remove")
     assert source.shell(STATE) == before
@@ -86,7 +91,7 @@ def test_half_a_note_and_one_of_another_program(context: Context) -> None:
     call(source, "files.write", "some", [row])
     whole = source.read(f"{NOTES}/some.json")
     source.write(f"{NOTES}/some.json", whole.replace('"version": 1', '"version": 99'))
-    with pytest.raises(CommandError, match="some.json is of version 99"):
+    with pytest.raises(CommandError, match=r"some\.json is of version 99"):
         call(source, "undo.undo", "some")
     source.write(f"{NOTES}/some.json", whole)
     assert call(source, "undo.undo", "some") is True
