@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ GENERIC = {"list", "dict", "set", "tuple", "frozenset", "type"}  # no `list[int]
 # came later too; the target's Python has them, where schema tools wait
 NEWER = {"removeprefix", "removesuffix", "waitstatus_to_exitcode", "usedforsecurity"}
 ALLOWED = {("warm", "waitstatus_to_exitcode")}
+CALLED = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 class Here:
@@ -118,6 +120,33 @@ def test_the_name_of_our_package_is_free_for_a_service(tmp_path: Path) -> None:
     path = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})"
     found = onhost.call(Here(path), "packages.folders", ["migrate.versioning"])
     assert found == {"migrate.versioning": str(tmp_path)}
+
+
+def called() -> Iterator[tuple[str, str]]:
+    """Where a function of a host is called, and its name."""
+    for path in (
+        one for top in ("migrate", "infra", "tests") for one in (ROOT / top).rglob("*.py")
+    ):
+        text = path.read_text()
+        if "call(" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("call", "onhost.call"):
+                words = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+                named = (one for one in words if isinstance(one, str) and CALLED.fullmatch(one))
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", next(named, "")
+
+
+def test_what_is_called_is_there() -> None:
+    there = {
+        f"{name}.{node.name}"
+        for name in MODULES
+        for node in parsed(name).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    found = list(called())
+    assert len(found) > 100
+    assert [one for one in found if one[1] and one[1] not in there] == []
 
 
 def test_only_call_runs_a_program_and_none_stands_in_a_string() -> None:
