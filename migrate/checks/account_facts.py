@@ -10,19 +10,10 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
-from migrate.takeover.gate.close import ADDRESSES
+from migrate.onhost import call
 
 PUBLIC = "PUBLIC"
 VIA = re.compile(r" (?:VIA|OR) (\w+)")
-RESOLVE = """
-import socket
-result = {}
-for name in payload:
-    try:
-        result[name] = socket.gethostbyname(name)
-    except OSError:
-        result[name] = ""
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +120,9 @@ def clients(context: Context, names: list[str]) -> dict[str, tuple[str, ...]]:
     """
     source, holder = context.source.tools, context.target.holder
     more = [host for host in context.target.controllers if host.address != holder.address]
-    resolved: dict[str, str] = source.python(RESOLVE, names)
+    resolved: dict[str, str] = call(source, "addresses.resolved", names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    own = set(source.python(ADDRESSES)) - virtual
+    own = set(call(source, "addresses.own")) - virtual
     found: dict[str, tuple[str, ...]] = {}
     for name, address in resolved.items():
         if address in virtual:

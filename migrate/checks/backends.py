@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from migrate.checks import options
@@ -11,22 +10,11 @@ from migrate.checks.options import Options
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 from migrate.services.backends import Backends, Plugins
 from migrate.services.base import Recipe
 
 NAME = "backends"
-# what the target's release can load, asked of that release itself
-PLUGINS = """
-import importlib.metadata, importlib.util, json, sys
-def loads(group, name):
-    if any(one.name == name for one in importlib.metadata.entry_points(group=group)):
-        return True
-    try:
-        return "." in name and importlib.util.find_spec(name.rpartition(".")[0]) is not None
-    except ImportError:
-        return False
-print(json.dumps([loads(*one) for one in json.loads(sys.argv[1])]))
-"""
 
 Told = tuple[Severity, str, str]
 
@@ -67,8 +55,9 @@ def _absent(context: Context, recipe: Recipe, given: Options) -> Iterator[Told]:
 
 
 def _loads(context: Context, host: Host, wanted: list[tuple[Plugins, str]]) -> list[bool]:
-    asked = json.dumps([(one.group, name) for one, name in wanted])
-    answer: list[bool] = json.loads(host.run(context.installation.python, "-c", PLUGINS, asked))
+    asked = [[one.group, name] for one, name in wanted]
+    python = context.installation.python
+    answer: list[bool] = call(host, "packages.loadable", asked, interpreter=[python])
     return answer
 
 

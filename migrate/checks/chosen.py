@@ -7,10 +7,10 @@ from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 from migrate.services import RECIPES
 
 NAME = "chosen"
-EXISTING = "import os\nresult = [path for path in payload if os.path.exists(path)]"
 
 
 def run(context: Context) -> list[Finding]:
@@ -48,7 +48,7 @@ def installed(host: Host) -> tuple[set[str], set[str]]:
     One is there with its main file and one of its units: horizon's is apache2, which serves much.
     """
     paths = [recipe.configs[0].path for recipe in RECIPES if recipe.configs]
-    files: list[str] = host.python(EXISTING, paths)
+    files: list[str] = call(host, "files.existing", paths)
     names = [unit for recipe in RECIPES for unit in recipe.source_control_units]
     states = {
         state["Id"].removesuffix(".service"): state["ActiveState"]

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from migrate.checks import options
-from migrate.checks.account_facts import RESOLVE
 from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, endpoints
 from migrate.cloud import Context, urls
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 from migrate.services import RECIPES
 
 NAME = "endpoints"
@@ -29,7 +29,8 @@ def run(context: Context) -> list[Finding]:
     every = endpoints(context)
     found = [one for one in every if one.kind in PORTS]
     names = sorted({urls.web(one.url)[0] for one in found})
-    resolved: dict[str, str] = context.source.tools.python(RESOLVE, names)
+    names = sorted({urls.web(one.url)[0] for one in found})
+    resolved: dict[str, str] = call(context.source.tools, "addresses.resolved", names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     told = [*judge(found, resolved, virtual), *missing(every, _asked(context))]
     return [Finding(NAME, Severity.ERROR, *one) for one in dict.fromkeys(told)]

@@ -8,25 +8,10 @@ from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 
 NAME = "reach"
 BROKER, DATABASE, SSH = 5672, 3306, 22
-# a refused connection has reached the host: the daemon listens only later
-PROBE = """
-import errno, socket
-from concurrent.futures import ThreadPoolExecutor
-def ask(one):
-    address, port = one
-    try:
-        socket.create_connection((address, port), timeout=3).close()
-        return "open"
-    except ConnectionRefusedError:
-        return "refused"
-    except OSError as error:
-        return errno.errorcode.get(error.errno, type(error).__name__) if error.errno else "timeout"
-with ThreadPoolExecutor(16) as pool:
-    result = list(pool.map(ask, payload))
-"""
 WHOLE = """
 set -- "$1"
 command -v ping >/dev/null || { echo unknown; exit 0; }
@@ -52,7 +37,7 @@ def _host(context: Context, host: Host, ports: list[int]) -> list[Finding]:
     findings = []
     for target in context.target.controllers:
         asked: list[Any] = [(target.address, port) for port in ports]
-        answers: list[str] = host.python(PROBE, asked, timeout=60)
+        answers: list[str] = call(host, "reach.ports", asked)
         lost: dict[str, list[int]] = {}
         for port, answer in zip(ports, answers, strict=True):
             if answer not in ("open", "refused"):

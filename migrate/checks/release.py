@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 
 from migrate.checks.check import Check
@@ -10,18 +9,9 @@ from migrate.cloud import Context, hosts, installation, releases
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
+from migrate.onhost import call
 
 NAME = "release"
-VERSIONS = """
-import importlib.metadata, json, sys
-found = {}
-for project, name in json.loads(sys.argv[1]).items():
-    try:
-        found[project] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        pass
-print(json.dumps(found))
-"""
 
 
 def run(context: Context) -> list[Finding]:
@@ -49,7 +39,7 @@ def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, s
     *projects* are given with the name of their distribution.
     """
     python = installation.found(host, release).python
-    answer: dict[str, str] = json.loads(host.run(python, "-c", VERSIONS, json.dumps(projects)))
+    answer: dict[str, str] = call(host, "packages.versions", projects, interpreter=[python])
     return answer
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from migrate.checks.check import Check, everywhere
@@ -12,15 +11,10 @@ from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
 from migrate.database.places import Place, places
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 from migrate.services.base import Recipe
 
 NAME = "revisions"
-PACKAGES = """
-import importlib.util, json, os, sys
-found = {name: importlib.util.find_spec(name) for name in json.loads(sys.argv[1])}
-print(json.dumps({name: os.path.dirname(os.path.dirname(spec.origin))
-                  for name, spec in found.items() if spec and spec.origin}))
-"""
 
 
 def run(context: Context) -> list[Finding]:
@@ -74,12 +68,11 @@ def _shipped(context: Context, host: Host) -> dict[str, Shipped]:
     python = installation.found(host, context.source.release).python
     folders = [wanted.scripts for recipe in context.recipes for wanted in recipe.heads]
     names = sorted({folder.partition("/")[0] for folder in folders})
-    at: dict[str, str] = json.loads(host.run(python, "-c", PACKAGES, json.dumps(names)))
+    at: dict[str, str] = call(host, "packages.folders", names, interpreter=[python])
     there = {f"{at[f.partition('/')[0]]}/{f}": f for f in folders if f.partition("/")[0] in at}
     there = {path: folder for path, folder in there.items() if host.exists(path)}
-    outputs = everywhere(lambda path: heads.cold(python, host, [path]), there, workers=2)
-    found = heads.printed(text for texts in outputs for text in texts)
-    return {there[path]: ends for path, ends in found.items()}
+    found = everywhere(lambda path: heads.cold(python, host, [path]), there, workers=2)
+    return {there[path]: ends for some in found for path, ends in some.items()}
 
 
 CHECK = Check(NAME, "schema revisions of the source", run)

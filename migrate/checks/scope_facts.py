@@ -15,11 +15,12 @@ from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import admin_at
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.database import progress
 from migrate.database.places import places
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
-from migrate.onhost import call, call_each
+from migrate.onhost import call
 from migrate.takeover.fence import control
 from migrate.takeover.gate.close import own_addresses
 
@@ -140,7 +141,7 @@ def gather(context: Context) -> Facts:
     consumers = consumers_told(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
     machines = hosts.gather(source.hosts, lambda host: _machine(host, sorted(daemons)))
     wanted = control(context.recipes)
-    jobs = call_each(source.controllers, "units.scheduled", wanted)
+    jobs = call_each(source.controllers, "fence.scheduled", wanted)
     for machine, rows, names in zip(machines, listening, jobs, strict=False):  # controllers first
         machine.listening.extend(rows)
         machine.scheduled.extend(names)

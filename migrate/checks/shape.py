@@ -12,7 +12,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
-from migrate.takeover.gate.close import ADDRESSES, own_addresses
+from migrate.takeover.gate.close import own_addresses
 
 NAME = "shape"
 MANAGERS = ("pacemaker", "corosync", "pacemakerd", "heartbeat", "ucarp")
@@ -45,7 +45,7 @@ def _host(host: Host, own: frozenset[str]) -> list[Told]:
     connected = call(host, "sockets.connected", [*CLUSTERS, *USUAL])
     return [
         *running(call(host, "sockets.running")),
-        *members(connected, frozenset(host.python(ADDRESSES))),
+        *members(connected, frozenset(call(host, "addresses.own"))),
         *elsewhere(connected, own),
     ]
 

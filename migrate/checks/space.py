@@ -12,6 +12,7 @@ from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 
 NAME = "space"
 DATABASE_FACTOR = 2.5  # the data as it is written, its redo and binary log, a dump beside it
@@ -20,24 +21,6 @@ LEFT_FREE = 1024**3  # a target's file system must not become full by what we br
 PAPERS = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
 DUMP_FACTOR = 0.25  # a compressed dump, of the data's size
 IMAGES, FOLDER = "/var/lib/glance/images", "filesystem_store_datadir"
-MEASURE = """
-import os
-def below(path):
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except FileNotFoundError:
-                pass
-    return total
-def free(path):
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    at = os.statvfs(path)
-    return [os.stat(path).st_dev, at.f_bavail * at.f_frsize]
-result = {"size": [below(p) for p in payload["size"]], "free": [free(p) for p in payload["free"]]}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +52,7 @@ def run(context: Context) -> list[Finding]:
             )
         )
     images = _images(context)
-    stored = context.source.tools.python(MEASURE, {"size": [images], "free": []}, timeout=600)[
-        "size"
-    ][0]
+    stored = call(context.source.tools, "space.below", [images], timeout=600)[0]
     findings = []
     for host in context.target.controllers:
         with session(host) as database:
@@ -101,10 +82,11 @@ def image_folder(given: Options) -> str:
 
 def _judge(host: Host, needs: list[Need]) -> list[Finding]:
     paths = [need.path for need in needs]
-    answer = host.python(MEASURE, {"size": paths, "free": paths}, timeout=600)
+    sizes = call(host, "space.below", paths, timeout=600)
+    room = call(host, "space.free", paths)
     devices: dict[int, list[Need]] = {}
     free: dict[int, int] = {}
-    for need, (device, left), there in zip(needs, answer["free"], answer["size"], strict=True):
+    for need, (device, left), there in zip(needs, room, sizes, strict=True):
         counted = Need(need.what, need.path, need.size, need.factor, there)
         devices.setdefault(device, []).append(counted)
         free[device] = left

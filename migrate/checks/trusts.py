@@ -19,22 +19,12 @@ from migrate.cloud.api import Api
 from migrate.database.connection import quoted
 from migrate.database.places import Place, places
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 
 NAME = "trusts"
 SHOWN = 10  # stacks of a kind that are named
 ASKED = 500  # trusts in one question
 
-# heat's own functions, with the key that its files say, or its default
-OPEN = """
-from heat.common import crypt
-key, kept = payload
-def opened(method, text):
-    try:
-        return crypt.decrypt(method, text, key or None) or ""
-    except Exception:
-        return ""
-result = [opened(*one) for one in kept]
-"""
 STACKS = """
 SELECT s.id, s.name, c.decrypt_method AS method, c.trust_id AS kept
 FROM {stack} s JOIN {user_creds} c ON c.id = s.user_creds_id
@@ -131,7 +121,8 @@ def _stacks(context: Context, place: Place, key: str) -> list[tuple[str, str]]:
         rows = database.rows(STACKS.format(**tables))
     if not rows:
         return []
-    ids = host.python(OPEN, [key, [[row["method"], row["kept"]] for row in rows]], timeout=300)
+    kept = [[row["method"], row["kept"]] for row in rows]
+    ids = call(host, "trusts.opened", key, kept, timeout=300)
     return [(f"{row['name']} ({row['id']})", one) for row, one in zip(rows, ids, strict=True)]
 
 

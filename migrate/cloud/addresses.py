@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface
 
+from migrate import onhost
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 
@@ -20,20 +21,6 @@ KEPT = (
     # what a coordination URL names behind its host: more of the same servers
     r"|(?:(?<![:/])[/?](?!/)|&)(?:(?!\bsentinel_fallback=)[^\s,\"'])*"
 )
-
-READ = """
-import json, socket, subprocess
-links = json.loads(subprocess.run(["ip", "-j", "-4", "addr"], capture_output=True, text=True,
-                                  check=True).stdout)
-known = [(line.partition("#")[0].split() + [""])[:8] for line in open("/etc/hosts")]
-result = {
-    "name": socket.gethostname(),
-    "aliases": [[name, line[0]] for line in [*known, ["127.0.0.1", socket.getfqdn()]]
-                for name in line[1:] if name and not name.startswith(("localhost", "ip6-"))],
-    "addresses": [f"{one['local']}/{one['prefixlen']}" for link in links
-                  for one in link["addr_info"] if link["ifname"] != "lo"],
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -91,7 +78,7 @@ def facts(host: Host) -> tuple[str, list[IPv4Interface], dict[str, str]]:
 
     Those are the names that it knows addresses by, its own and others', each with the address.
     """
-    told = host.python(READ)
+    told = onhost.call(host, "addresses.facts")
     addresses = [IPv4Interface(address) for address in told["addresses"]]
     return str(told["name"]), addresses, dict(told["aliases"])
 

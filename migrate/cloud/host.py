@@ -7,7 +7,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import fabric
 import paramiko
 
+from migrate import onhost
 from migrate.cloud.admission import Run
 from migrate.errors import CommandError, HostKeyError, SettingsError, UnreachableError
 
@@ -22,17 +23,6 @@ CONNECT_SECONDS = 10
 ALIVE_SECONDS, LINE_SECONDS = 5, 20  # something is sent so often; not acknowledged so long is dead
 SESSIONS = 8  # sshd's MaxSessions is 10 by default, and a stream or two may be open beside these
 MARK = "--- result of migrate ---"
-
-BRIDGE = """
-import os, select, socket, sys
-s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.setblocking(True)
-while True:
-    ready = select.select([0, s], [], [])[0]
-    for one in ready:
-        data = os.read(0, 65536) if one == 0 else s.recv(65536)
-        if not data: sys.exit(0)
-        s.sendall(data) if one == 0 else os.writev(1, [data]) == len(data) or sys.exit(1)
-"""
 
 
 def refuse_missing(key: Path | None, known_hosts: Path | None) -> None:
@@ -67,8 +57,17 @@ class Host(Protocol):
         """
         ...
 
-    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
-        """Run *source* by the host's python3; it reads `payload` and sets `result` (JSON both)."""
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = ("python3",),
+    ) -> Any:
+        """Run *source* by *interpreter*; it reads `payload` and sets `result` (JSON both).
+
+        Only `onhost.call` uses it: programs stand in `onhost/`, where they are checked.
+        """
         ...
 
     def read(self, path: str) -> str:
@@ -134,14 +133,20 @@ class SshHost:
             raise CommandError(self.name, f"script {first.strip()[:80]!r}", status, err or out)
         return out
 
-    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = ("python3",),
+    ) -> Any:
         # one literal: half of it, of a run that died, is a syntax error and does nothing
         script = (
             f"import json\npayload = json.loads({json.dumps(payload)!r})\nresult = None\n"
             f"exec(compile({source!r}, '<migrate>', 'exec'))\n"
             f"print({MARK!r})\nprint(json.dumps(result))\n"
         )
-        status, out, err = self._execute(("python3", "-"), script, timeout)
+        status, out, err = self._execute((*interpreter, "-"), script, timeout)
         _, found, answer = out.rpartition(MARK)
         if status or not found:
             first = next((line for line in source.splitlines() if line.strip()), "")
@@ -170,7 +175,7 @@ class SshHost:
         return self.succeeds("test", "-e", path) or self.succeeds("test", "-L", path)
 
     def unix_stream(self, path: str) -> paramiko.Channel:
-        return self.channel("python3", "-c", BRIDGE, path)
+        return self.channel("python3", "-c", onhost.source("bridge"), path)
 
     def channel(self, *argv: str) -> paramiko.Channel:
         with self._told():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from migrate.cloud.host import Host
 from migrate.errors import (
@@ -15,6 +15,7 @@ from migrate.errors import (
     StepError,
     UnreachableError,
 )
+from migrate.onhost import call
 
 WORKERS = 16
 Answer = TypeVar("Answer")
@@ -51,6 +52,11 @@ def living(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]
             return []
 
     return [answer for found in gather(hosts, guarded) for answer in found]
+
+
+def call_each(those: Iterable[Host], function: str, *arguments: Any, timeout: float = 60) -> Any:
+    """A list of what `onhost.call` gives on each of *those*; who fails is told as by `gather`."""
+    return gather(those, lambda host: call(host, function, *arguments, timeout=timeout))
 
 
 def _together(failed: dict[str, BaseException]) -> BaseException:

@@ -16,9 +16,8 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from importlib import resources
-from pathlib import PurePosixPath
 
+from migrate import onhost
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, StepError
@@ -26,35 +25,10 @@ from migrate.errors import CommandError, StepError
 FOLDER = "/var/lib/migrate/transfer"
 KEY, KNOWN_HOSTS, SERVE = f"{FOLDER}/key", f"{FOLDER}/known_hosts", f"{FOLDER}/serve"
 ALLOWED = f"{FOLDER}/allowed.json"
-SERVE_PROGRAM = resources.files("migrate.onhost").joinpath("serve.py").read_text()
+SERVE_PROGRAM = onhost.source("serve")
+NOTE = "transfer-key"
 DAY = 86400.0
 PERMITTING = threading.Lock()
-
-PULL = r"""
-import os, pathlib, shutil, subprocess, tempfile
-incoming = pathlib.Path(payload["incoming"])
-shutil.rmtree(incoming, ignore_errors=True)
-incoming.mkdir(mode=0o700)
-names = tempfile.TemporaryFile()
-names.write(b"".join(os.fsencode(n) + b"\0" for n in payload["names"])); names.seek(0)
-errors = tempfile.TemporaryFile()
-serve = subprocess.Popen(payload["command"], stdin=names, stdout=subprocess.PIPE, stderr=errors)
-tar = subprocess.run(["tar", "-x", "-p", "-f", "-", "-C", str(incoming)], stdin=serve.stdout,
-                     stderr=errors)
-serve.stdout.close()
-status = serve.wait(), tar.returncode
-missing = [n for n in payload["names"] if not (incoming / n).is_file()]
-if status == (0, 0) and not missing:
-    for name in payload["names"]:
-        place = pathlib.Path(payload["folder"], name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(incoming / name, place)
-else:
-    errors.seek(0)
-    said = errors.read()[-500:].decode(errors="replace").strip()
-    result = f"ssh {status[0]}, tar {status[1]}, {len(missing)} missing {missing[:3]}: {said}"
-shutil.rmtree(incoming, ignore_errors=True)
-"""
 
 MAKE_KEY = """
 install -d -m 0700 "$1"
@@ -70,30 +44,6 @@ sshd=$(command -v sshd || echo /usr/sbin/sshd)
   test -r "$key.pub" && cut -d' ' -f1,2 "$key.pub"
 done
 true
-"""
-
-# where sshd looks for the keys of user $1
-KEYS_FILE = r"""
-sshd=$(command -v sshd || echo /usr/sbin/sshd)
-home=$(getent passwd "$1" | cut -d: -f6)
-file=$("$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" |
-  awk '$1 == "authorizedkeysfile" { print $2 }')
-file=${file//%h/$home}; file=${file//%u/$1}; file=${file//%%/%}
-case $file in /*) ;; *) file=$home/$file ;; esac
-echo "$file"
-"""
-
-# $1 file, $2 its user, $3 our mark: lines that end in it are ours; the new line comes by $4
-PLACE = r"""
-umask 077
-folder=$(dirname "$1")
-test -d "$folder" || install -d -m 0700 -o "$2" -g "$(id -gn "$2")" "$folder"
-test -e "$1" || install -m 0600 -o "$2" -g "$(id -gn "$2")" /dev/null "$1"
-staged=$(mktemp "$1.XXXXXX"); trap 'rm -f "$staged"' EXIT
-grep -v -- " $3\$" "$1" >"$staged" || test $? = 1
-test -z "$4" || { test -z "$(tail -c1 "$staged")" || echo >>"$staged"; echo "$4" >>"$staged"; }
-chown --reference="$1" "$staged"; chmod --reference="$1" "$staged"
-sync "$staged"; mv -f "$staged" "$1"; trap - EXIT
 """
 
 
@@ -120,48 +70,28 @@ def allow(context: Context) -> None:
 
 def _admit(context: Context, source: Host, keys: dict[str, str]) -> None:
     user = context.settings.ssh.user
-    path = source.shell(KEYS_FILE, user).strip()
-    made = [p for p in (str(PurePosixPath(path).parent), path) if not source.exists(p)]
+    run = f"{'' if user == 'root' else 'sudo -n '}{SERVE}"
+    lines = {
+        mark(context, target): f'restrict,from="{target.address}",command='
+        f'"{run} \\"$SSH_ORIGINAL_COMMAND\\"" {keys[target.name].rsplit(" ", 1)[0]}'
+        for target in context.target.controllers
+    }
     source.run("install", "-d", "-m", "0700", "/var/lib/migrate", FOLDER)
-    if not source.exists(f"{FOLDER}/record.json"):
-        record = {"file": path, "user": user, "made": made}
-        source.write(f"{FOLDER}/record.json", json.dumps(record), mode=0o600)
     source.write(SERVE, SERVE_PROGRAM, mode=0o700)
     if not source.exists(ALLOWED):
         source.write(ALLOWED, '{"databases": [], "folders": []}', mode=0o600)
-    run = f"{'' if user == 'root' else 'sudo -n '}{SERVE}"
-    for target in context.target.controllers:
-        line = (
-            f'restrict,from="{target.address}",command="{run} \\"$SSH_ORIGINAL_COMMAND\\"" '
-            f"{keys[target.name].rsplit(' ', 1)[0]} {mark(context, target)}"
-        )
-        source.shell(PLACE, path, user, mark(context, target), line)
+    onhost.call(source, "transfer.admit", NOTE, user, lines)
 
 
 def forbid(context: Context) -> None:
     """Take the key away on both sides."""
 
     def dismiss(source: Host) -> None:
-        if source.exists(f"{FOLDER}/record.json"):
-            record = json.loads(source.read(f"{FOLDER}/record.json"))
-            for target in (*context.target.controllers, *context.target.dead):
-                if source.exists(record["file"]):
-                    source.shell(PLACE, record["file"], record["user"], mark(context, target), "")
-            _unmake(source, record["made"])
+        onhost.call(source, "undo.undo", NOTE)
         _leave(source)
 
     hosts.gather(context.source.controllers, dismiss)
     hosts.gather(context.target.controllers, _leave)
-
-
-def _unmake(host: Host, made: list[str]) -> None:
-    """Remove what did not exist before us, where it is empty again."""
-    for path in reversed(made):
-        host.shell(
-            'if test -d "$1"; then rmdir --ignore-fail-on-non-empty -- "$1"; '
-            'elif test -e "$1" && ! test -s "$1"; then rm -f -- "$1"; fi',
-            path,
-        )
 
 
 def _leave(host: Host) -> None:
@@ -242,13 +172,10 @@ def pull_files(
 
     def pull(numbered: tuple[int, list[str]]) -> str:
         number, share = numbered
-        payload = {
-            "command": command(context, target, source, "files", folder),
-            "folder": folder,
-            "incoming": f"{folder}/.incoming-sidestep-{number}",
-            "names": share,
-        }
-        return str(target.python(PULL, payload, timeout=DAY) or "")
+        argv = command(context, target, source, "files", folder)
+        incoming = f"{folder}/.incoming-sidestep-{number}"
+        pulled = onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY)
+        return str(pulled)
 
     with ThreadPoolExecutor(max(len(shares), 1)) as pool:
         wrong = [text for text in pool.map(pull, enumerate(shares)) if text]

@@ -16,97 +16,11 @@ from migrate.database.places import cell_urls
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
-from migrate.onhost import call, source
+from migrate.onhost import call
 
-RECORD = "/var/lib/migrate/broker.json"
 URL_OPTIONS = ("transport_url",)
 SCHEMES = ("rabbit", "kombu+rabbit")
 NOWHERE = ("", "none", "fake", "kombu+memory")  # of cell0, and of who speaks with nobody
-
-# Each start of rabbitmqctl is a machine of its own for a second of CPU, beside everything that
-# starts: what is asked and done goes as one program, by stdin, since passwords are in it. Names and
-# passwords stand in it as numbers, which need no quoting. What fails is told without arguments.
-CTL = (
-    source("record")
-    + """
-import json, os, subprocess
-def ctl(*argv, text=None):
-    done = subprocess.run(["rabbitmqctl", *argv], input=text, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL if text is None else None)
-    if done.returncode:
-        raise SystemExit("rabbitmqctl " + argv[0] + ": " + done.stderr.strip()[-500:])
-    return done.stdout
-def names(kind, field):
-    return {row[field] for row in json.loads(ctl("-q", "--formatter", "json", kind) or "[]")}
-def binary(text):
-    return "<<" + ",".join(map(str, text.encode())) + ">>"
-def evaluate(program, accounts):
-    terms = ",".join("{" + ",".join(map(binary, account)) + "}" for account in accounts)
-    return ctl("eval", text=program.replace("ACCOUNTS", "[" + terms + "]")).strip()
-"""
-)
-
-APPLY = """
-path, accounts = payload
-users, vhosts = names("list_users", "user"), names("list_vhosts", "name")
-known = {"users": [], "vhosts": [], "permissions": []}
-if os.path.exists(path):
-    with open(path) as stream:
-        known = json.load(stream)
-def note(kind, value, there):
-    if not there and value not in known[kind]:
-        known[kind].append(value)
-for user, password, vhost in accounts:
-    note("users", user, user in users)
-    note("vhosts", vhost, vhost in vhosts)
-    note("permissions", [vhost, user], user in users)
-os.umask(0o077)
-os.makedirs(os.path.dirname(path), exist_ok=True)
-write(path, json.dumps(known, sort_keys=True), 0o600)
-said = evaluate('''
-  By = <<"sidestep">>,
-  Well = fun(ok) -> ok; ({error, Why}) -> throw(Why) end,
-  Users = fun() -> [proplists:get_value(user, One) ||
-    One <- rabbit_auth_backend_internal:list_users()] end,
-  Make = fun({User, Password, VHost}) ->
-    lists:member(VHost, rabbit_vhost:list_names()) orelse Well(rabbit_vhost:add(VHost, By)),
-    Well(case lists:member(User, Users()) of
-      true -> rabbit_auth_backend_internal:change_password(User, Password, By);
-      false -> rabbit_auth_backend_internal:add_user(User, Password, By) end),
-    Well(rabbit_auth_backend_internal:set_permissions(
-      User, VHost, <<".*">>, <<".*">>, <<".*">>, By)) end,
-  try lists:foreach(Make, ACCOUNTS) catch throw:Why -> {refused, Why}; Kind:_ -> Kind end.
-''', accounts)
-if said != "ok":
-    raise SystemExit("the broker did not take the accounts: " + said[-500:])
-"""
-
-DONE = """
-result = evaluate('''
-  Holds = fun({User, Password, VHost}) ->
-    Rights = rabbit_auth_backend_internal:list_user_permissions(User),
-    Login = rabbit_auth_backend_internal:user_login_authentication(User, [{password, Password}]),
-    element(1, Login) =:= ok andalso lists:any(fun(One) ->
-      proplists:get_value(vhost, One) =:= VHost
-        andalso proplists:get_value(configure, One) =:= <<".*">> end, Rights) end,
-  try lists:all(Holds, ACCOUNTS) catch _:_ -> false end.
-''', payload) == "true"
-"""
-
-REVERT = """
-if os.path.exists(payload):
-    with open(payload) as stream:
-        known = json.load(stream)
-    for user in names("list_users", "user").intersection(known["users"]):
-        ctl("delete_user", user)
-    for vhost in names("list_vhosts", "name").intersection(known["vhosts"]):
-        ctl("delete_vhost", vhost)
-    os.unlink(payload)
-    folder = os.path.dirname(payload)
-    if not os.listdir(folder):
-        os.rmdir(folder)
-"""
-
 
 # asked in a loop it would take from the services what they need to come up: it waits in the broker
 LISTEN = """
@@ -199,22 +113,18 @@ def _payload(context: Context) -> list[list[str]]:
 
 def made(context: Context) -> bool:
     """Whether every account can log in and has its rights on the target's broker."""
-    return bool(
-        _broker(context).python(f"# broker.accounts\n{CTL}{DONE}", _payload(context), timeout=300)
-    )
+    return bool(call(_broker(context), "broker.made", _payload(context), timeout=300))
 
 
 def make(context: Context) -> None:
     """Make the accounts; those that are there get their password and rights."""
     markers.refuse_when_live(context)
-    _broker(context).python(
-        f"# broker.accounts\n{CTL}{APPLY}", [RECORD, _payload(context)], timeout=300
-    )
+    call(_broker(context), "broker.make", _payload(context), timeout=300)
 
 
 def remove(context: Context) -> None:
     """Remove the accounts and virtual hosts that `make` added."""
-    _broker(context).python(f"# broker.accounts\n{CTL}{REVERT}", RECORD, timeout=300)
+    call(_broker(context), "broker.remove", timeout=300)
 
 
 def wait_for_listeners(context: Context, queues: Iterable[str], seconds: float) -> bool:

@@ -8,7 +8,6 @@ on the target what it makes of the file that comes of it.
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from migrate.cloud.installation import Installation
 from migrate.configuration.files import File
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
-from migrate.onhost import source as program
+from migrate.onhost import call
 from migrate.onhost.dashboard import shown, written
 
 PATH = "/etc/horizon/local_settings.py"
@@ -81,7 +80,7 @@ class Told:
 def read(host: Host, python: str = PYTHON) -> Told:
     """What is set on *host*; PreconditionError where Django cannot tell."""
     try:
-        told = _ask(host, ("nice", python), "read")
+        told = call(host, "dashboard.read", interpreter=["nice", python], timeout=300)
     except CommandError as error:
         why = error.stderr.strip().splitlines()[-1:] or ["it does not say why"]
         raise PreconditionError(
@@ -97,32 +96,10 @@ def read(host: Host, python: str = PYTHON) -> Told:
     )
 
 
-def _ask(host: Host, argv: tuple[str, ...], function: str, *arguments: Any) -> Any:
-    """*function* of `onhost/dashboard.py`, run by the Python that has the dashboard."""
-    call = f"print(json.dumps({function}(*json.loads({json.dumps(arguments)!r}))))"
-    said = host.run(*argv, "-", stdin=f"{program('dashboard')}\n{call}\n", timeout=300)
-    return json.loads(said.splitlines()[-1])
-
-
-KNOWN = """
-import ast, importlib, json
-import openstack_dashboard
-names = set()
-for module in ("openstack_dashboard.defaults", "horizon.defaults", "openstack_auth.defaults",
-               "django.conf.global_settings"):
-    names.update(name for name in vars(importlib.import_module(module)) if name.isupper())
-folder = openstack_dashboard.__path__[0]
-for path in ("settings.py", "local/local_settings.py.example"):
-    with open(folder + "/" + path) as stream:
-        names.update(node.id for node in ast.walk(ast.parse(stream.read()))
-                     if isinstance(node, ast.Name) and node.id.isupper())
-print(json.dumps(sorted(names)))
-"""
-
-
 def known(host: Host, installation: Installation) -> frozenset[str]:
     """Names of settings that the dashboard of *installation* reads."""
-    return frozenset(json.loads(host.run(installation.python, "-", stdin=KNOWN, timeout=120)))
+    names = call(host, "dashboard.known", interpreter=[installation.python], timeout=120)
+    return frozenset(names)
 
 
 def translate(
@@ -174,8 +151,8 @@ def judged(
 ) -> list[Finding]:
     """What Django there makes of *file*: each value, each program that one names."""
     code = [one for one in told.code if repr(one) in file.text]
-    argv = ("env", "-C", "/", installation.python)
-    said = _ask(host, argv, "trial", file.text, code, list(told.apps))
+    asked = (file.text, code, list(told.apps))
+    said = call(host, "dashboard.trial", *asked, interpreter=[installation.python], timeout=300)
     found = objections(file.text, said, told.policies)
     return [Finding(CHECK, *one, f"{source}:horizon") for one in found]
 

@@ -13,78 +13,12 @@ from migrate.cloud.host import Host
 from migrate.cloud.installation import PACKAGES, Installation
 from migrate.configuration.values import Kind
 from migrate.errors import CommandError, PreconditionError
+from migrate.onhost import call
 
-# The generator's JSON is 700 kB a project; only names travel. The answer is kept below `folder`;
-# without one nothing is left behind.
 GENERATOR = "oslo-config-generator"
-
-READ = """
-import hashlib, json, os, shutil, subprocess, tempfile
-folder, program, namespaces = payload
-os.umask(0o077)
-os.environ["XDG_CACHE_HOME"] = "/dev/null"  # or stevedore leaves a cache in root's home
-place = folder or tempfile.mkdtemp(prefix="migrate-options-")
-
-def answer():
-    generator = os.stat(program)
-    key = json.dumps([namespaces, program, generator.st_mtime_ns, generator.st_ino])
-    path = os.path.join(place, hashlib.sha256(key.encode()).hexdigest()[:16] + ".json")
-    names = path + ".known"
-    if os.path.exists(names) and os.path.exists(path):
-        with open(names) as stream:
-            return json.load(stream)
-    staged = path + "." + str(os.getpid())
-    if not os.path.exists(path):
-        argv = [*([] if folder else ["nice"]), program, "--format", "json", "--output-file", staged]
-        for namespace in namespaces:
-            argv += ["--namespace", namespace]
-        done = subprocess.run(argv, capture_output=True, text=True, cwd="/")
-        if done.returncode:
-            raise SystemExit(done.stderr[-1500:])
-        os.rename(staged, path)
-    with open(path) as stream:
-        document = json.load(stream)
-    told = {
-        "path": path,
-        "options": {
-            group: {
-                (o["dest"] or o["name"]).replace("-", "_"):
-                    [o["type"], o["min"], o["max"], [choice[0] for choice in o["choices"]]]
-                for o in about["opts"]
-            }
-            for group, about in document["options"].items()
-        },
-        "renamed": [
-            [group, one["name"], one["replacement_group"], one["replacement_name"]]
-            for group, names in document["deprecated_options"].items() for one in names
-        ],
-    }
-    with open(staged, "w") as stream:
-        json.dump(told, stream)
-    os.rename(staged, names)
-    return told
-
-os.makedirs(place, exist_ok=True)
-try:
-    result = answer() if os.path.exists(program) else None
-finally:
-    if not folder:
-        shutil.rmtree(place)
-"""
 
 ASKING = Lock()
 AUTH = {"auth_type", "auth_section", "auth_plugin"}  # of any group that takes a plugin
-PLUGINS = """
-import json, os
-os.environ["XDG_CACHE_HOME"] = "/dev/null"
-os.chdir("/")
-from keystoneauth1 import loading
-names = {}
-for plugin, loader in loading.get_available_plugin_loaders().items():
-    options = [o for option in loader.get_options() for o in [option, *option.deprecated]]
-    names[plugin] = sorted({o.dest for o in options})
-print(json.dumps(names))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +37,7 @@ class Options:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Options:
-        """From what `READ` answers, or from the same shape in a test's file."""
+        """From what `onhost.options.known` answers, or from the same shape in a test's file."""
         known = {
             _group(group): {name: Kind.of(kind) for name, kind in options.items()}
             for group, options in told["options"].items()
@@ -142,7 +76,8 @@ class Options:
 def installed(host: Host, own: Installation, namespaces: Iterable[str]) -> Options:
     """What the release in *own* of *host* knows; kept there, so that it is worked out once."""
     generator = own.tool(GENERATOR)
-    told = host.python(READ, [own.kept, generator, sorted(set(namespaces))], timeout=300)
+    asked = (own.kept, generator, sorted(set(namespaces)))
+    told = call(host, "options.known", *asked, timeout=300)
     if told is None:
         raise PreconditionError(
             f"{host.name}: the release is not installed in {own.folder}; run `pulumi up`"
@@ -162,7 +97,8 @@ def packaged(
     listed = sorted(set(namespaces))
 
     def ask() -> Any:
-        told = source.python(READ, ["", PACKAGES.tool(GENERATOR), listed], timeout=300)
+        asked = ("", PACKAGES.tool(GENERATOR), listed)
+        told = call(source, "options.known", *asked, timeout=300)
         if told is not None:
             told["plugins"] = _plugins(source, PACKAGES.python, release, keeper, own)
         return told
@@ -181,7 +117,7 @@ def _plugins(
 
     def ask() -> Any:
         try:
-            return json.loads(host.run(python, "-c", PLUGINS, timeout=300))
+            return call(host, "options.plugins", interpreter=[python], timeout=300)
         except CommandError:
             return None  # a project without keystoneauth1 has no such options
 

@@ -7,34 +7,13 @@ from migrate.cloud.ini import Ini, Line
 from migrate.configuration import files
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity
-
-# A file that its package brought, or has beside it as a sample, is nobody's work.
-PRISTINE = """
-import glob, hashlib, os
-def same(one, other):
-    with open(one, "rb") as a, open(other, "rb") as b:
-        return a.read() == b.read()
-conffiles = {}
-if os.path.exists("/var/lib/dpkg/status"):
-    with open("/var/lib/dpkg/status", errors="replace") as stream:
-        for line in stream:
-            words = line.split()
-            if line.startswith(" /etc/") and len(words) > 1:
-                conffiles[words[0]] = words[1]
-result = []
-for path in payload:
-    samples = glob.glob("/usr/share/*/" + os.path.basename(path))
-    with open(path, "rb") as stream:
-        known = conffiles.get(path) == hashlib.md5(stream.read()).hexdigest()
-    if known or any(same(path, sample) for sample in samples):
-        result.append(path)
-"""
+from migrate.onhost import call
 
 
 def findings(source: Host, target: Host, paths: tuple[str, ...]) -> list[Finding]:
     """What pipelines changed by hand on *source* have and those of *target*'s release have not."""
     texts = files.read(source, paths)
-    changed = set(texts) - set(source.python(PRISTINE, sorted(texts)))
+    changed = set(texts) - set(call(source, "paste.pristine", sorted(texts)))
     own = files.read(target, sorted(changed))
     return [
         finding

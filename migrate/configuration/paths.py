@@ -11,12 +11,12 @@ from migrate.cloud.ini import Ini, Line
 from migrate.configuration.files import File
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 
 # services make what they need in these by themselves
 STATE = ("/var/", "/run/", "/tmp/", "/dev/", "/proc/", "/sys/")  # noqa: S108
 ELSEWHERE = {"policy_dirs", "policy_file"}  # migrate.configuration.policy looks after those
 IN_URL = re.compile(r"[?&]ssl_\w+=(/[^&\s,]+)")
-EXIST = "import os\nresult = [path for path in payload if os.path.exists(path)]"
 
 
 def findings(
@@ -49,7 +49,7 @@ def _missing(source: Host, target: Host, named: list[tuple[str, str, str]]) -> l
     asked = sorted({one for _, _, one in named})
     if not asked:
         return []
-    there = set(source.python(EXIST, asked)) - set(target.python(EXIST, asked))
+    there = set(call(source, "files.existing", asked)) - set(call(target, "files.existing", asked))
     message = "{} names {}, which the target does not have"
     remedy = "Put it there, with the owner and mode that it has here"
     return [

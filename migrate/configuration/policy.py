@@ -12,10 +12,11 @@ from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.cloud.installation import Installation
 from migrate.cloud.values import Values
-from migrate.configuration import files, validators
+from migrate.configuration import files
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
+from migrate.onhost import call
 from migrate.services.base import Recipe
 
 OPTIONS = ("policy_file", "policy_dirs")
@@ -103,12 +104,10 @@ def judged(
     """What oslopolicy-validator there says of the rules in *policies*; nothing is written."""
     if not policies:
         return []
-    payload = {
-        "program": installation.tool("oslopolicy-validator"),
-        "namespace": recipe.policy,
-        "files": policies,
-    }
-    said: dict[str, str] = validators.ask(target, installation, "policies", payload)
+    program = installation.tool("oslopolicy-validator")
+    said: dict[str, str] = call(
+        target, "policies.ask", program, recipe.policy, policies, timeout=300
+    )
     return [
         finding
         for path, output in said.items()

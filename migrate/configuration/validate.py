@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.cloud.installation import Installation
-from migrate.configuration import validators
 from migrate.configuration.options import Options
 from migrate.configuration.translate import CHECK, Translation, plugins, together_with
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import call
 from migrate.services.rules import Rules
 
 OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
@@ -24,8 +24,11 @@ def ask(
 ) -> Said:
     """What oslo-config-validator of *installation* says of *files*, by path; nothing is written."""
     groups = rules.groups([Ini.parse(text) for text in files.values()])
-    payload = {"options": options.path, "files": files, "exclude": _spellings(files, groups)}
-    told: Said = validators.ask(host, installation, "validate", payload)
+    told: Said = call(
+        *(host, "validate.ask", options.path, files, _spellings(files, groups)),
+        interpreter=[installation.python],
+        timeout=300,
+    )
     return told
 
 

@@ -13,22 +13,10 @@ from migrate.database.fingerprint import Fingerprint, digest, fingerprint
 from migrate.database.places import known, known_logins
 from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError, StepError
+from migrate.onhost import call
 
 PATH = "/var/lib/migrate/fingerprint.json"
 NAME = "/var/lib/migrate/fingerprint.name"  # its digest, and the fencing under which it was taken
-
-# a source that reopened itself has been written since: its old fingerprint names nothing any more
-READ_NAME = """
-import os
-def words(path):
-    if not os.path.exists(path):
-        return ""
-    with open(path) as stream:
-        return stream.read()
-digest, _, under = words(payload["name"]).strip().partition(" ")
-fence = words(payload["fence"])
-result = digest if under == (json.loads(fence)["token"] if fence else "") else ""
-"""
 
 
 def of(context: Context, host: Host) -> Fingerprint:
@@ -75,7 +63,7 @@ def required(context: Context) -> Fingerprint:
 
 def name(context: Context) -> str:
     """The digest that names the fenced data; "" where none was taken under this very fence."""
-    found: str = context.source.database.python(READ_NAME, {"name": NAME, "fence": markers.FENCE})
+    found: str = call(context.source.database, "baseline.name", NAME)
     return found
 
 

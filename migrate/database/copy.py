@@ -15,30 +15,10 @@ from migrate.database.fingerprint import Fingerprint, digest, fingerprint, liste
 from migrate.database.places import known
 from migrate.engine import markers
 from migrate.errors import StepError
+from migrate.onhost import call
 
 STREAMS = 2
 TABLE_COST = 3000  # rows that take as long as making a table
-
-# both ends of the pipe are waited for and judged; the mark is the answer to the last statement
-IMPORT = """
-import subprocess, tempfile
-errors = tempfile.TemporaryFile()
-pull = subprocess.Popen(payload["command"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                        stderr=errors)
-load = subprocess.run(["mariadb", "--batch", "--skip-column-names", "--max-allowed-packet=1G",
-                       "--default-character-set=utf8mb4"],
-                      stdin=pull.stdout, stdout=subprocess.PIPE, stderr=errors, text=True)
-pull.stdout.close()
-status = pull.wait(), load.returncode
-whole = load.stdout.splitlines()[-1:] == ["complete " + " ".join(payload["asked"])]
-if status != (0, 0) or not whole:
-    errors.seek(0)
-    # the client puts the statement that failed between two such lines: rows are nobody's to read
-    said = errors.read().decode(errors="replace").split("--------------\\n")[::2]
-    said = "".join(said).strip()[-500:]
-    mark = "came" if whole else "is missing"
-    result = f"ssh {status[0]}, import {status[1]}, mark of completeness {mark}: {said}"
-"""
 
 
 def copied(context: Context) -> bool:
@@ -164,8 +144,7 @@ def pull(context: Context, word: str, shares: list[list[str]]) -> None:
 
     def one(share: list[str]) -> str:
         command = transfer.command(context, target, source, word, *share)
-        payload = {"command": command, "asked": share}
-        return str(target.python(IMPORT, payload, timeout=transfer.DAY) or "")
+        return str(call(target, "copy.load", command, share, timeout=transfer.DAY))
 
     if not shares:
         return

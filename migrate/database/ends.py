@@ -16,22 +16,11 @@ from migrate.cloud.host import Host
 from migrate.database import baseline, connection, copy, progress
 from migrate.database.places import Place, known, places
 from migrate.errors import PreconditionError
+from migrate.onhost import call
 from migrate.services.base import Recipe
 
 SEEN = "database.seen"
-
-ASK = """
-import os, subprocess
-result = []
-for url in payload:
-    argv = ["mariadb", "--batch", "--skip-column-names", "--connect-timeout=5",
-            "--disable-ssl-verify-server-cert",
-            "--host=" + url["host"], "--port=" + url["port"], "--user=" + url["user"],
-            "--execute=SELECT CONCAT(@@server_uid, ' ', @@datadir)", url["database"]]
-    done = subprocess.run(argv, text=True, capture_output=True, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "MYSQL_PWD": url["password"]})
-    result.append([done.returncode, done.stdout.strip(), done.stderr.strip()[-200:]])
-"""
+IDENTITY = "SELECT CONCAT(@@server_uid, ' ', @@datadir)"  # as `connection.identity` asks it
 
 
 Isolated = Callable[[Context], None]  # raises PreconditionError where the target is not
@@ -122,11 +111,12 @@ def ask(host: Host, asked: Iterable[Place]) -> None:
     asked = list(asked)
     with connection.session(host) as link:
         own = connection.identity(link)
-    payload = [urls.parse(place.url).login() for place in asked]
+    logins = [urls.parse(place.url).login() for place in asked]
+    answers = call(host, "logins.ask", logins, IDENTITY, timeout=60 + 30 * len(logins))
     wrong = []
-    for place, (status, told, said) in zip(asked, host.python(ASK, payload), strict=True):
-        if status:
-            wrong.append(f"{place.name} cannot be reached as {place.user} ({said})")
+    for place, (said, told) in zip(asked, answers, strict=True):
+        if said:
+            wrong.append(f"{place.name} cannot be reached as {place.user} ({said[-200:]})")
         elif told != own:
             wrong.append(f"{place.name} is served by another server ({told})")
     if wrong:

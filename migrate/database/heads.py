@@ -9,27 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection, warm
 from migrate.database.places import Place
-from migrate.errors import StepError
+from migrate.errors import CommandError, StepError
+from migrate.onhost import call
 from migrate.services.base import Heads, Recipe
 
 CACHE = "database.heads"
-
-# one process a folder: initial revisions of nova and cinder register the same options
-SHIPPED = r"""
-import os, subprocess
-# nothing is left on a host that is only asked: neither stevedore's cache nor compiled files
-quietly = {**os.environ, "XDG_CACHE_HOME": "/dev/null", "PYTHONDONTWRITEBYTECODE": "1"}
-result = []
-for folder in payload["folders"]:
-    done = subprocess.run([payload["python"], "-", "--heads", folder], text=True, cwd="/",
-                          input=payload["program"], capture_output=True, env=quietly)
-    result.append([done.returncode, done.stdout, done.stderr[-300:]])
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +51,9 @@ def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
             continue
         told = warm.ask(target, recipe, [{"folders": folders}], timeout=180)
         if told is not None and told[0]["status"] == 0:
-            outputs = [told[0]["output"]]
+            cache |= printed(told[0]["output"])
         else:
-            outputs = cold(context.installation.python, target, folders)
-        cache |= printed(outputs)
+            cache |= cold(context.installation.python, target, folders)
         if missing := [folder for folder in folders if not (cache.get(folder) or NONE).heads]:
             raise StepError(
                 f"{target.name}: the revisions in {', '.join(missing)} of the release installed "
@@ -73,22 +62,26 @@ def shipped(context: Context, recipes: Iterable[Recipe]) -> dict[str, Shipped]:
     return cache
 
 
-def printed(outputs: Iterable[str]) -> dict[str, Shipped]:
-    """The heads by folder, of what `warm.py` printed among other things."""
-    lines = (line for text in outputs for line in text.splitlines() if line.startswith("@@"))
-    found = [json.loads(line[2:]) for line in lines]
+def printed(output: str) -> dict[str, Shipped]:
+    """The heads by folder, of what a waiting tool printed among other things."""
+    lines = [line for line in output.splitlines() if line.startswith("@@")]
+    return _by_folder(json.loads(line[2:]) for line in lines)
+
+
+def cold(python: str, host: Host, folders: list[str]) -> dict[str, Shipped]:
+    """The heads by folder, of *folders*, by *python*, the release's own."""
+    try:
+        return _by_folder(call(host, "heads.read", folders, interpreter=[python], timeout=180))
+    except CommandError as error:
+        said = (error.stderr.strip().splitlines() or [str(error)])[-1][-300:]
+        message = f"{host.name}: the release's revisions cannot be read: {said}"
+        raise StepError(message) from error
+
+
+def _by_folder(found: Iterable[dict[str, Any]]) -> dict[str, Shipped]:
     return {
         one["folder"]: Shipped(frozenset(one["heads"]), frozenset(one["implied"])) for one in found
     }
-
-
-def cold(python: str, host: Host, folders: list[str]) -> list[str]:
-    """What *python*, the release's own, prints about each of *folders*."""
-    payload = {"python": python, "program": warm.PROGRAM, "folders": folders}
-    told = host.python(SHIPPED, payload, timeout=180)
-    if wrong := [errors for status, _, errors in told if status]:
-        raise StepError(f"{host.name}: the release's revisions cannot be read: {wrong[0]}")
-    return [out for _, out, _ in told]
 
 
 def behind(context: Context, recipe: Recipe, places: Iterable[Place]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from migrate import onhost
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import warm
@@ -15,18 +16,6 @@ from migrate.services.base import Recipe, Tool
 
 LIMIT = 3600.0  # seconds for one command; large tables take long
 ROUNDS = 1000  # how often a tool may ask for another run
-
-COLD = """
-import os, pwd, subprocess
-user = pwd.getpwnam(payload["user"])
-done = subprocess.run(payload["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                      stderr=subprocess.STDOUT, cwd="/", user=user.pw_uid, group=user.pw_gid,
-                      extra_groups=os.getgrouplist(user.pw_name, user.pw_gid),
-                      env={"PATH": payload["path"], "HOME": user.pw_dir, "LANG": "C.UTF-8",
-                           **payload["environment"]})
-result = {"status": done.returncode,
-          "output": done.stdout[-3000:].decode(errors="replace")}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +83,8 @@ def cold(
 ) -> dict[str, Any]:
     """Start *call*, wait, give its exit status and the end of what it said."""
     path = context.installation.path
-    payload = {"user": recipe.user, "path": path, **line(context, call)}
-    answer: dict[str, Any] = host.python(COLD, payload, timeout=limit)
+    asked = line(context, call)
+    answer: dict[str, Any] = onhost.call(
+        host, "tools.run", recipe.user, path, asked["argv"], asked["environment"], timeout=limit
+    )
     return answer

@@ -6,16 +6,15 @@ one does not answer, the tool is started cold and gives the same result.
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
+from migrate import onhost
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.services.base import Recipe
 
 FOLDER = "/run/migrate-warm"
-PROGRAM = resources.files("migrate.onhost").joinpath("warm.py").read_text()
 READY_SECONDS = 300.0
 
 START = """
@@ -24,28 +23,6 @@ systemctl reset-failed -q "$unit" 2>/dev/null || true
 systemctl is-active -q "$unit" || systemd-run -q --unit="$unit" --collect \
   -p User="$user" -p RuntimeDirectory="$unit" -p RuntimeDirectoryMode=0700 -p UMask=0077 \
   -p StandardOutput=null -p StandardError=journal -p OOMScoreAdjust=500 -- "$@"
-"""
-
-# every line is answered by a line; the first asks whether anybody is there
-ASK = """
-import socket
-result = {"there": False, "answers": []}
-link = socket.socket(socket.AF_UNIX)
-try:
-    link.connect(payload["socket"])
-    result["there"] = True
-except OSError:
-    pass
-if result["there"]:
-    stream = link.makefile("rw")
-    for asked in payload["lines"]:
-        stream.write(json.dumps(asked) + "\\n"); stream.flush()
-        answer = stream.readline()
-        if not answer:
-            break
-        result["answers"].append(json.loads(answer))
-        if result["answers"][-1].get("status", 0) not in asked.get("go_on", [0]):
-            break
 """
 
 
@@ -62,7 +39,7 @@ def start(context: Context) -> None:
     """Start what does not run, two at a time, and wait until all are ready."""
     host = context.target.tools
     host.run("install", "-d", "-m", "0755", FOLDER)
-    host.write(f"{FOLDER}/warm.py", PROGRAM, mode=0o644)
+    host.write(f"{FOLDER}/warm.py", onhost.source("warm"), mode=0o644)
     wanted = concerned(context)
     for recipe in wanted:
         programs = sorted({tool.argv[0] for tool in recipe.sync})
@@ -111,10 +88,11 @@ def ask(
     None where nobody waits: nothing was done then, and the cold way is open. Raises StepError when
     the tools died over a command.
     """
-    told = host.python(ASK, {"socket": socket(recipe), "lines": lines}, timeout=timeout)
-    if not told["there"]:
+    answers: list[dict[str, Any]] | None = onhost.call(
+        host, "warm.ask", socket(recipe), lines, timeout=timeout
+    )
+    if answers is None:
         return None
-    answers: list[dict[str, Any]] = told["answers"]
     asked = lines[len(answers) - 1] if answers else {"go_on": [0]}
     ended_well = answers and answers[-1].get("status", 0) in asked.get("go_on", [0])
     if not answers or (len(answers) < len(lines) and ended_well):

@@ -17,10 +17,11 @@ from typing import Any
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
+from migrate.onhost import call
 
 COPIED, SYNCED, LIVE = STAGES = ("copied", "synced", "released")
 PATH = "/var/lib/migrate/marker.json"
-FENCE = "/var/lib/migrate/fence.json"  # what `onhost/units.py` notes as it fences
+FENCE = "/var/lib/migrate/fence.json"  # what `onhost/fence.py` notes as it fences
 SCHEMA = "migrate_marker"
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};
@@ -33,11 +34,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
 
 def fencing(context: Context) -> str:
     """What names this fencing: another one, after the source was open again, has another."""
-    found = context.source.database.python(
-        "import os\nresult = json.load(open(payload))['token'] if os.path.exists(payload) else ''",
-        FENCE,
-    )
-    return str(found)
+    return str(call(context.source.database, "fence.token"))
 
 
 def stage(context: Context) -> str:

@@ -1,77 +1,84 @@
 """Programs that run on the cloud's own hosts: standard library only, Python 3.8 or later.
 
 They act where we cannot wait for ssh, and one of them reopens the source when the operator is dead.
-`call` sends them along with each call; nothing has to be installed before.
+`call` sends a module and those that it imports along with each call; nothing has to be installed
+before. One that needs what a service is installed with is run by that service's own interpreter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import resources
-from typing import Any
-
-from migrate.cloud import hosts
-from migrate.cloud.host import Host
-
-# each may use those before it
-MODULES = (
-    "configured",
-    "record",
-    "systemd",
-    "kernel",
-    "sockets",
-    "runs",
-    "listening",
-    "knock",
-    "haproxy",
-    "trial",
-    "certificates",
-    "units",
-    "mariadb",
-    "manager",
-    "reopen",
-    "agents",
-    "waiting",
-    "daemons",
-    "ends",
-    "arp",
-    "look",
-)
+from types import MappingProxyType
+from typing import Any, Protocol
 
 LOADER = """
 import signal, sys, types
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # who is interrupted still tidies up
 for parent in ("migrate", "migrate.onhost"):
     sys.modules[parent] = types.ModuleType(parent)
-for name, text in payload["program"]:
+for name, text in payload["sources"].items():
     module = types.ModuleType("migrate.onhost." + name)
     sys.modules[module.__name__] = module
     setattr(sys.modules["migrate.onhost"], name, module)
     exec(compile(text, module.__name__, "exec"), module.__dict__)
-module = sys.modules["migrate.onhost." + payload["module"]]
-result = getattr(module, payload["function"])(*payload["arguments"])
+del sys.modules["migrate"]  # old services import a package of that name, sqlalchemy-migrate's
+try:
+    result = getattr(module, payload["function"])(*payload["arguments"])
+except RuntimeError as error:  # a sentence for the operator
+    if type(error) is not RuntimeError:
+        raise
+    sys.exit(str(error))
 """
 
 
-def program() -> dict[str, str]:
-    """The source of every module by its name, in the order in which they need each other."""
-    return {name: source(name) for name in MODULES}
+class Machine(Protocol):
+    """What `call` needs of a host."""
+
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = ("python3",),
+    ) -> Any:
+        """Run *source* there; it reads `payload` and sets `result`."""
+        ...
 
 
 def source(name: str) -> str:
-    """The text of the module *name*, to stand before a program that uses its functions."""
+    """The text of the module *name*."""
     return resources.files(__package__).joinpath(f"{name}.py").read_text()
 
 
-def call(host: Host, function: str, *arguments: Any, timeout: float = 60) -> Any:
-    """The result of *function*, e.g. "units.fence", of the module here, run on *host* as root."""
+@cache
+def sources(name: str) -> Mapping[str, str]:
+    """The texts of *name* and of every module here that it needs, each after those it needs."""
+    text = source(name)
+    found: dict[str, str] = {}
+    for other in _imported(text):
+        found.update(sources(other))
+    return MappingProxyType({**found, name: text})
+
+
+def _imported(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(__package__):
+            inside = (node.module or "")[len(__package__) + 1 :]
+            yield from [inside] if inside else [alias.name for alias in node.names]
+
+
+def call(
+    host: Machine,
+    function: str,
+    *arguments: Any,
+    interpreter: Sequence[str] = ("python3",),
+    timeout: float = 60,
+) -> Any:
+    """The result of *function*, e.g. "fence.lift", of the module here, run on *host* as root."""
     module, _, name = function.partition(".")
-    needed = list(program().items())[: MODULES.index(module) + 1]
-    payload = {"program": needed, "module": module, "function": name, "arguments": arguments}
+    payload = {"sources": dict(sources(module)), "function": name, "arguments": arguments}
     # errors show the first line
-    return host.python(f"# {function}\n{LOADER}", payload, timeout=timeout)
-
-
-def call_each(those: Iterable[Host], function: str, *arguments: Any, timeout: float = 60) -> Any:
-    """A list of what `call` gives on each of *those*; who fails is told as `hosts.gather` does."""
-    return hosts.gather(those, lambda host: call(host, function, *arguments, timeout=timeout))
+    return host.python(f"# {function}\n{LOADER}", payload, timeout, interpreter)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import glob
-import hashlib
 import os
 
-from migrate.onhost import record
+from migrate.onhost import record, undo
 
-RECORD = "certificates"
+NOTE = "certificates"
 
 
 def read(paths: list[str], bases: dict[str, str]) -> dict[str, str]:
@@ -61,18 +60,10 @@ def _entries(text: str, bases: dict[str, str]) -> set[str]:
 
 
 def put(files: dict[str, str]) -> None:
-    """Write *files* for root alone; what was there is recorded once, each by itself."""
+    """Write *files* for root alone; what was there is noted first, once, each by itself."""
     with record.locked():
-        kept = record.load(RECORD) or {"names": {}, "folders": []}
-        for path in files:
-            kept["names"].setdefault(path, f"tls-{hashlib.sha256(path.encode()).hexdigest()[:16]}")
-            folder = os.path.dirname(path)
-            while not os.path.isdir(folder) and folder not in kept["folders"]:
-                kept["folders"].append(folder)
-                folder = os.path.dirname(folder)
-        record.save(RECORD, kept)
+        undo.note(NOTE, [one for path in files for one in (*undo.folders(path), undo.file(path))])
         for path, text in files.items():
-            record.set_aside(kept["names"][path], path)
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             content = base64.b64decode(text).decode(errors="surrogateescape")
             record.write(path, content, 0o600)
@@ -96,14 +87,4 @@ def _contents(paths: list[str]) -> dict[str, str]:
 
 def give_back() -> None:
     """Everything as it was before `put`: files, and folders that were made for them."""
-    kept = record.load(RECORD)
-    if kept is None:
-        return
-    for name in kept["names"].values():
-        record.put_back(name)
-    for folder in sorted(kept["folders"], reverse=True):  # what is within before what is around
-        try:
-            os.rmdir(folder)
-        except OSError:
-            pass
-    record.forget(RECORD)
+    undo.undo(NOTE)

@@ -4,28 +4,33 @@ Run by the python that has `openstack_dashboard`, and nothing is written. Needs 
 and Python's standard library.
 """
 
+from __future__ import annotations
+
 import ast
 import glob
 import importlib
 import importlib.abc
 import importlib.util
-import json
 import os
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
+
+from migrate.onhost.apart import apart
 
 LOCAL = "local.local_settings"  # as openstack_dashboard.settings imports it
 SNIPPETS = "local/local_settings.d"
+DEFAULTS = (
+    *("openstack_dashboard.defaults", "horizon.defaults", "openstack_auth.defaults"),
+    "django.conf.global_settings",
+)
 CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 PLAIN = (str, int, float, bool, bytes, type(None))
 
-Told = dict[str, Any]
 
-
-def read() -> Told:
+def read() -> dict[str, Any]:
     """What the operator's files come to, and what of it cannot be carried.
 
     {"set": [["HORIZON_CONFIG", "help_url", "/etc/.../local_settings.py", 7, "'http://...'"]],
@@ -36,8 +41,8 @@ def read() -> Told:
     A value is None where it is no plain one; the second word is "" for a whole setting.
     """
     _preload()
-    real: Told = _apart(_real)
-    bare: Told = _apart(lambda: _with("SECRET_KEY = 'x'\n"))
+    real: dict[str, Any] = apart(_real)
+    bare: dict[str, Any] = apart(lambda: _with("SECRET_KEY = 'x'\n"))
     found = []
     for name, (path, line) in real["touched"].items():
         value = real["values"].get(name)
@@ -49,28 +54,43 @@ def read() -> Told:
             found.append([name, "", path, line, None if isinstance(value, dict) else value])
     wrong = real["wrong"]
     if not wrong and all(one[-1] is not None for one in found):
-        again: Told = _apart(lambda: _with(written(found)))
+        again: dict[str, Any] = apart(lambda: _with(written(found)))
         wrong = [["", 0, name] for name in _differing(real["values"], again["values"])]
     strings = [text for one in found if one[-1] for text in _strings(ast.literal_eval(one[-1]))]
     apps = ast.literal_eval(real["values"]["INSTALLED_APPS"])
-    code = _apart(lambda: _code(strings))
+    code = apart(lambda: _code(strings))
     rules = real["policies"]
     return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": rules}
 
 
-def trial(text: str, code: list[str], apps: list[str]) -> Told:
+def trial(text: str, code: list[str], apps: list[str]) -> dict[str, Any]:
     """What Django here makes of *text* as its local settings, and which of *code* it lacks.
 
     {"values": {"WEBROOT": "'/horizon/'"}, "lost": [...], "apps": [...], "policies": {...}}, or
     {"failed": "..."}
     """
+    os.chdir("/")
     _preload()
-    lost: list[str] = _apart(lambda: [one for one in code if one not in _code(code)])
+    lost: list[str] = apart(lambda: [one for one in code if one not in _code(code)])
     try:
-        told: Told = _apart(lambda: _started(f"SECRET_KEY = 'x'\n{text}"))
+        told: dict[str, Any] = apart(lambda: _started(f"SECRET_KEY = 'x'\n{text}"))
         return {**told, "lost": lost, "apps": _missing(apps)}
     except RuntimeError as error:
         return {"failed": str(error)}
+
+
+def known() -> list[str]:
+    """Names of the settings that this dashboard, its libraries and its own files read."""
+    names: set[str] = set()
+    for module in DEFAULTS:
+        names.update(name for name in vars(importlib.import_module(module)) if name.isupper())
+    folder = os.path.dirname(str(importlib.import_module("openstack_dashboard").__file__))
+    for path in ("settings.py", "local/local_settings.py.example"):
+        with open(os.path.join(folder, path), encoding="utf-8") as stream:
+            tree = ast.parse(stream.read())
+        named = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        names.update(name for name in named if name.isupper())
+    return sorted(names)
 
 
 def written(found: list[list[Any]]) -> str:
@@ -103,7 +123,7 @@ def touched(tree: ast.AST) -> dict[str, int]:
     return found
 
 
-def literal(value: Any) -> "str | None":
+def literal(value: Any) -> str | None:
     """*value* as Python text that reads back equal, or None."""
     try:
         text = repr(_plain(value))
@@ -140,11 +160,11 @@ def _base(node: ast.AST) -> ast.AST:
     return node
 
 
-def _differing(one: Told, other: Told) -> list[str]:
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return sorted(name for name in {*one, *other} if one.get(name, "") != other.get(name, ""))
 
 
-def _real() -> Told:
+def _real() -> dict[str, Any]:
     """As the dashboard itself is started: the values, and what its files do."""
     values = _values()
     folder = os.path.dirname(str(importlib.import_module("openstack_dashboard.local").__file__))
@@ -205,7 +225,7 @@ class _Given(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self.text, module.__dict__)  # noqa: S102  what this program wrote
 
 
-def _with(text: str) -> Told:
+def _with(text: str) -> dict[str, Any]:
     """The values with *text* in the place of all of the operator's files."""
     sys.meta_path.insert(0, _Given(text))
     walk = os.walk
@@ -217,7 +237,7 @@ def _with(text: str) -> Told:
     return {"values": _values()}
 
 
-def _started(text: str) -> Told:
+def _started(text: str) -> dict[str, Any]:
     told = _with(text)
     importlib.import_module("django").setup()
     return {**told, "policies": _policies()}
@@ -239,10 +259,10 @@ def _policies() -> dict[str, list[str]]:
     return found
 
 
-def _values() -> Told:
+def _values() -> dict[str, Any]:
     """Every setting as text that reads back equal; a mapping that has none by its keys."""
     settings: Any = importlib.import_module("django.conf").settings
-    found: Told = {}
+    found: dict[str, Any] = {}
     for name in dir(settings):
         if name.isupper():
             value = getattr(settings, name)
@@ -305,31 +325,3 @@ def _key(key_file: str = ".secret_key", key_length: int = 64) -> str:
             return stream.readline()
     except FileNotFoundError:
         raise LookupError(f"{key_file} is not made yet: open the dashboard once") from None
-
-
-def _apart(ask: Callable[[], Any]) -> Any:
-    """What *ask* answers in a process of its own: settings can be read once in each."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        _answer(ask, writer)
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as stream:
-        told = stream.read()
-    os.waitpid(child, 0)
-    good, answer = json.loads(told) if told else (False, "it ended without an answer")
-    if not good:
-        raise RuntimeError(answer)
-    return answer
-
-
-def _answer(ask: Callable[[], Any], writer: int) -> None:
-    """Write what *ask* answers, or its error without lines of the operator's files; then end."""
-    try:
-        answer = True, ask()
-    except BaseException as error:
-        answer = False, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    with os.fdopen(writer, "w", encoding="utf-8") as stream:
-        json.dump(answer, stream)
-    os._exit(0)

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -129,7 +129,7 @@ def open_again() -> None:
         now = _read(path)
         text = original["text"] if _digest(now) == kept["ours"].get(path) else without_ours(now)
         if text != now:
-            _replace(path, text)
+            _replace(path, text, record.write_back)
         record.clear(os.path.realpath(path))
     if run("systemctl", "is-active", UNIT, check=False).strip() == "active":
         reload()
@@ -180,11 +180,11 @@ def _check(texts: list[str]) -> None:
         raise RuntimeError(f"haproxy does not take the closed files: {said}")
 
 
-def _replace(path: str, text: str) -> None:
+def _replace(path: str, text: str, write: Callable[..., None] = record.write) -> None:
     """Another text for *path*, where a link leads to; owner and mode stay."""
     real = os.path.realpath(path)
     about = os.stat(real)
-    record.write(real, text, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
+    write(real, text, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
 
 
 def _words(about: str) -> list[str]:

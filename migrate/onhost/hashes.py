@@ -5,27 +5,30 @@ when the hash began. The kernel alone sets ctime, at every write, truncation and
 that alters a byte and puts mtime back still changes it. A ctime younger than `SETTLED` when hashing
 began is never believed later, since a second write could carry the same time. What such a proof
 does not see is a disk that decays between two readings; `fresh` reads everything again.
-
-Needs nothing but Python's standard library; sent to the host and run there as root.
 """
+
+from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import os
 import pwd
 import shutil
+import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from migrate.onhost import record
+
+RECORD = "images"
 BLOCK = 1 << 20
 SETTLED = 2_000_000_000  # nanoseconds
-Identity = list[int]
+NO_SECRET: Any = {} if sys.version_info < (3, 9) else {"usedforsecurity": False}
 
 
-def identity(path: str) -> Identity:
+def identity(path: str) -> list[int]:
     """What changes when somebody writes to *path*."""
     about = os.stat(path)
     return [about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns]
@@ -33,7 +36,7 @@ def identity(path: str) -> Identity:
 
 def digest(path: str, algorithm: str) -> str:
     """The hash of the bytes of *path*."""
-    found = hashlib.new(algorithm, usedforsecurity=False)
+    found = hashlib.new(algorithm, **NO_SECRET)
     with open(path, "rb", buffering=0) as stream:
         os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         while block := stream.read(BLOCK):
@@ -41,42 +44,25 @@ def digest(path: str, algorithm: str) -> str:
     return found.hexdigest()
 
 
-def remember(record: str, change: dict[str, Any]) -> dict[str, Any]:
-    """The record at *record* with *change* put over its top level, on disk when this returns."""
-    os.makedirs(os.path.dirname(record), 0o700, exist_ok=True)
-    known = {**recall(record), **change}
-    staged = f"{record}.{os.getpid()}"
-    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as stream:
-        json.dump(known, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(staged, record)
-    folder = os.open(os.path.dirname(record), os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-    return known
-
-
-def recall(record: str) -> dict[str, Any]:
+def recall() -> dict[str, Any]:
     """What is recorded; empty where nothing is."""
-    try:
-        with open(record) as stream:
-            known: dict[str, Any] = json.load(stream)
-    except FileNotFoundError:
-        return {}
-    return known
+    return record.load(RECORD) or {}
+
+
+def remember(change: dict[str, Any]) -> None:
+    """Put *change* over the top level of the record, on the disk when this returns."""
+    record.save(RECORD, {**recall(), **change})
 
 
 def examine(
-    wanted: Iterable[tuple[str, str]], record: str, fresh: bool = False, workers: int = 0
+    wanted: Iterable[tuple[str, str]], keep: bool, fresh: bool = False, workers: int = 0
 ) -> dict[str, list[Any]]:
     """Size and hash of each of *wanted* (path, algorithm): `{path: [size, digest]}`.
 
-    Files that are not there are left out. Without *record* nothing is remembered. What is hashed
+    Files that are not there are left out. Without *keep* nothing is remembered. What is hashed
     anew is remembered file by file, so that an examination that is cut short goes on.
     """
-    known = recall(record).get("hashed", {}) if record else {}
+    known = recall().get("hashed", {}) if keep else {}
     found: dict[str, list[Any]] = {}
 
     def one(asked: tuple[str, str]) -> tuple[str, dict[str, Any] | None]:
@@ -104,20 +90,20 @@ def examine(
                 continue
             found[path] = [entry["size"], entry["digest"]]
             known[path] = entry
-            if record and time.monotonic() - last > 5:
-                remember(record, {"hashed": known})
+            if keep and time.monotonic() - last > 5:
+                remember({"hashed": known})
                 last = time.monotonic()
-    if record:
-        remember(record, {"hashed": known})
+    if keep:
+        remember({"hashed": known})
     return found
 
 
-def claim(record: str, step: str, user: str, paths: list[str]) -> list[str]:
+def claim(step: str, user: str, paths: list[str]) -> list[str]:
     """Record that *step* is about to add *paths*; make their folders. Those not ours are answered.
 
     A file that is there and that no step of ours brought is never replaced.
     """
-    known = recall(record)
+    known = recall()
     pulled, folders = known.get("pulled", {}), known.get("folders", [])
     strange = [path for path in paths if path not in pulled and os.path.lexists(path)]
     if strange:
@@ -128,7 +114,7 @@ def claim(record: str, step: str, user: str, paths: list[str]) -> list[str]:
             missing.append(folder)
             folder = os.path.dirname(folder)  # noqa: PLW2901  upwards
     pulled = {**dict.fromkeys(paths, step), **pulled}
-    remember(record, {"pulled": pulled, "folders": [*folders, *missing]})
+    remember({"pulled": pulled, "folders": [*folders, *missing]})
     person = pwd.getpwnam(user)
     for folder in sorted(missing):
         os.mkdir(folder, 0o750)
@@ -136,14 +122,14 @@ def claim(record: str, step: str, user: str, paths: list[str]) -> list[str]:
     return []
 
 
-def stamp(record: str, step: str, what: str) -> None:
+def stamp(step: str, what: str) -> None:
     """Record that *step* was done for *what*."""
-    remember(record, {"stamps": {**recall(record).get("stamps", {}), step: what}})
+    remember({"stamps": {**recall().get("stamps", {}), step: what}})
 
 
-def discard(record: str, step: str, gone: list[str]) -> None:
+def discard(step: str, gone: list[str]) -> None:
     """Remove what *step* added and what of ours *gone* names; drop the step's stamp."""
-    known = recall(record)
+    known = recall()
     pulled, stamps = known.get("pulled", {}), known.get("stamps", {})
     folders = known.get("folders", [])
     for folder in {*folders, *(os.path.dirname(path) for path in pulled)}:
@@ -160,8 +146,6 @@ def discard(record: str, step: str, gone: list[str]) -> None:
             os.rmdir(folder)
     folders = [folder for folder in folders if os.path.isdir(folder)]
     if pulled or stamps or folders:
-        remember(record, {"pulled": pulled, "stamps": stamps, "folders": folders})
-    elif os.path.exists(record):
-        os.unlink(record)
-        if not os.listdir(os.path.dirname(record)):
-            os.rmdir(os.path.dirname(record))
+        remember({"pulled": pulled, "stamps": stamps, "folders": folders})
+    else:
+        record.forget(RECORD)

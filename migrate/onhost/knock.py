@@ -88,7 +88,7 @@ def _heard(line: socket.socket, address: str, sign: str, tls: bool) -> str:
             if not data:
                 break
             answer += data
-    except socket.timeout:  # another error than TimeoutError before Python 3.10  # noqa: UP041
+    except socket.timeout:  # another error than TimeoutError before Python 3.10
         return "closed" if sign.encode() in answer else "open"
     except ssl.SSLEOFError:
         return "reset"

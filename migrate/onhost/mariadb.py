@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 from typing import Any
 
-from migrate.onhost import record
+from migrate.onhost import logins, record
 from migrate.onhost.systemd import run, show
 
 RECORD = "database"
@@ -79,16 +78,16 @@ def lift() -> None:
     record.forget(RECORD)
 
 
-def writers(logins: list[list[Any]]) -> list[str]:
-    """Which service accounts can still write; *logins* are [who, {"user": ..., "host": ...}].
+def writers(asked: list[list[Any]]) -> list[str]:
+    """Which service accounts can still write; *asked* are [who, {"user": ..., "host": ...}].
 
     Each account tries to delete nothing: a read-only server refuses that with error 1290.
     """
-    return [f"{who}: {said}" for who, login in logins for said in _attempt(login)]
+    return [f"{who}: {said}" for who, login in asked for said in _attempt(login)]
 
 
 def _attempt(url: Any) -> list[str]:
-    tables = _client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
+    tables = logins.client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
     if tables.returncode and NOBODY.search(tables.stderr) and not _carried(url["host"]):
         return []  # the address has moved to the target, which lets nobody of this host in
     if tables.returncode:
@@ -96,7 +95,7 @@ def _attempt(url: Any) -> list[str]:
     if not tables.stdout.strip():
         return []
     table = tables.stdout.split("\t")[0].replace("`", "``")
-    tried = _client(url, f"DELETE FROM `{table}` WHERE FALSE")  # noqa: S608
+    tried = logins.client(url, f"DELETE FROM `{table}` WHERE FALSE")  # noqa: S608
     if REFUSED.search(tried.stderr):
         return []
     return [
@@ -111,12 +110,3 @@ def _carried(name: str) -> bool:
     except OSError:
         return True  # nobody knows: then it counts
     return bool(run("ip", "-o", "address", "show", "to", address).strip())
-
-
-def _client(url: Any, statement: str) -> Any:
-    argv = ["mariadb", "--batch", "--skip-column-names", f"--host={url['host']}"]
-    argv += [f"--port={url['port']}", f"--user={url['user']}", url["database"]]
-    secret = {**os.environ, "MYSQL_PWD": url["password"]}  # never in argv
-    return subprocess.run(
-        argv, input=statement, text=True, capture_output=True, env=secret, check=False
-    )

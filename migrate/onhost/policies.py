@@ -1,19 +1,21 @@
 """Ask the release's own oslopolicy-validator about policy files that are not on any disk yet.
 
-Reads JSON from stdin: `{"program": PATH, "namespace": NAME, "files": {PATH: TEXT}}`; prints
-`{PATH: OUTPUT}`, the output empty where every rule is known and well-formed. The file is named by
-the environment: most projects' policy code does not look at the validator's own arguments.
+The file is named by the environment: most projects' policy code does not look at the validator's
+own arguments.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import subprocess
-import sys
-from typing import Any
 
 
-def ask(program: str, namespace: str, text: str) -> str:
-    """What the validator says of a file with *text*; empty when it accepts it."""
+def ask(program: str, namespace: str, files: dict[str, str]) -> dict[str, str]:
+    """What the validator *program* says of each text; empty when it accepts it."""
+    return {path: _ask(program, namespace, text) for path, text in files.items()}
+
+
+def _ask(program: str, namespace: str, text: str) -> str:
     handle = os.memfd_create("policy")
     with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(text)
@@ -24,6 +26,7 @@ def ask(program: str, namespace: str, text: str) -> str:
                 **os.environ,
                 "OS_OSLO_POLICY__POLICY_FILE": f"/proc/self/fd/{handle}",
                 "PYTHONWARNINGS": "ignore",
+                "XDG_CACHE_HOME": "/dev/null",  # or stevedore leaves a cache in root's home
             },
             pass_fds=[handle],
             capture_output=True,
@@ -31,15 +34,3 @@ def ask(program: str, namespace: str, text: str) -> str:
             check=False,
         )
     return (done.stdout + done.stderr).strip() if done.returncode else ""
-
-
-def main(payload: dict[str, Any]) -> dict[str, str]:
-    """What the validator says of every file."""
-    return {
-        path: ask(payload["program"], payload["namespace"], text)
-        for path, text in payload["files"].items()
-    }
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(json.load(sys.stdin))))  # noqa: T201

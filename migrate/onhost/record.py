@@ -1,8 +1,11 @@
-"""What a host must remember to undo what was done to it: one JSON file an idea, root only."""
+"""What a host must remember, to undo what was done to it: one JSON file an idea, root only.
+
+A record is whole and on the disk when `save` returns, and the act that it is for comes after.
+"""
 
 from __future__ import annotations
 
-import base64
+import errno
 import fcntl
 import json
 import os
@@ -11,33 +14,50 @@ from contextlib import contextmanager
 from typing import Any
 
 FOLDER = "/var/lib/migrate"
-STAGED = (".migrate-new", ".migrate-check")  # beside a file that is about to be replaced
+FULL = (errno.ENOSPC, errno.EDQUOT)
+VERSION = 1  # of what the records say; another program's are not read
 
 
 def load(name: str) -> dict[str, Any] | None:
-    """The record *name*; None where there is none."""
+    """The record *name*; None where there is none, or half of one, whose act never began.
+
+    RuntimeError where a program of another version wrote it.
+    """
+    path = _path(name)
     try:
-        with open(f"{FOLDER}/{name}.json") as stream:
+        with open(path) as stream:
             found: dict[str, Any] = json.load(stream)
-            return found
     except FileNotFoundError:
         return None
+    except ValueError:
+        return None
+    version = found.pop("version", 0)
+    if version != VERSION:
+        raise RuntimeError(
+            f"{path} is of version {version} and this program's records of {VERSION}: go back "
+            "with the program that wrote it"
+        )
+    return found
 
 
 def save(name: str, value: dict[str, Any]) -> None:
     """Keep *value*; it is on the disk when this returns."""
     os.makedirs(FOLDER, mode=0o700, exist_ok=True)
-    write(f"{FOLDER}/{name}.json", json.dumps(value, indent=1), 0o600)
+    write(_path(name), json.dumps({"version": VERSION, **value}, indent=1), 0o600)
 
 
 def forget(name: str) -> None:
     """Remove the record *name*, and the folder when it was the last."""
     try:
-        os.unlink(f"{FOLDER}/{name}.json")
+        os.unlink(_path(name))
     except FileNotFoundError:
         pass
-    clear(f"{FOLDER}/{name}.json")
+    clear(_path(name))
     tidy()
+
+
+def _path(name: str) -> str:
+    return f"{FOLDER}/{name}.json"
 
 
 def tidy() -> None:
@@ -53,18 +73,36 @@ def write(path: str, text: str, mode: int, owner: tuple[int, int] | None = None)
 
     Bytes that are no UTF-8 are escaped in *text* as Python's `surrogateescape` does.
     """
-    staged = f"{path}{STAGED[0]}"
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        if owner:
-            os.fchown(descriptor, *owner)
-        os.fchmod(descriptor, mode)
-        stream.write(text)
-        stream.flush()
-        os.fsync(descriptor)
-    os.rename(staged, path)
+    descriptor = os.open(staged(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            if owner:
+                os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)
+        os.rename(staged(path), path)
+    except BaseException:
+        clear(path)
+        raise
     # a note made before the act must outlive a power cut that the act outlives
     durable(os.path.dirname(path))
+
+
+def write_back(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
+    """`write`; on a full disk in the room that what is there takes: no other would come free."""
+    try:
+        write(path, text, mode, owner)
+    except OSError as error:
+        if error.errno not in FULL or os.path.islink(path):
+            raise
+        with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            os.fchmod(stream.fileno(), mode)
+            os.fchown(stream.fileno(), *owner)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def durable(path: str) -> None:
@@ -76,56 +114,18 @@ def durable(path: str) -> None:
         os.close(descriptor)
 
 
-def set_aside(name: str, path: str) -> None:
-    """Record as *name* what is at *path*, also that nothing is; once, before it is replaced."""
-    if load(name) is not None:
-        return
-    found: dict[str, Any] = {"path": path, "kind": "absent"}
-    if os.path.islink(path):
-        found.update(kind="link", to=os.readlink(path))
-    elif os.path.exists(path):
-        about = os.stat(path)
-        with open(path, "rb") as stream:
-            text = base64.b64encode(stream.read()).decode()
-        owner = [about.st_uid, about.st_gid]
-        found.update(kind="file", text=text, mode=about.st_mode & 0o7777, owner=owner)
-    save(name, found)
-
-
-def put_back(name: str) -> bool:
-    """Undo what followed `set_aside`: bytes, owner, mode or link; whether there was a record."""
-    kept = load(name)
-    if kept is None:
-        return False
-    path = kept["path"]
-    clear(path)
-    if kept["kind"] == "absent":
-        if os.path.lexists(path):
-            os.unlink(path)
-    elif kept["kind"] == "link":
-        os.symlink(kept["to"], path + STAGED[0])
-        os.rename(path + STAGED[0], path)
-    else:
-        with open(path + STAGED[0], "wb") as stream:
-            stream.write(base64.b64decode(kept["text"]))
-            os.chown(stream.fileno(), *kept["owner"])
-            os.fchmod(stream.fileno(), kept["mode"])
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(path + STAGED[0], path)
-    if os.path.isdir(os.path.dirname(path)):
-        durable(os.path.dirname(path))
-    forget(name)
-    return True
+def staged(path: str) -> str:
+    """Where the next *path* is written; hidden, or a service that reads whole folders reads it."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.migrate-new")
 
 
 def clear(path: str) -> None:
     """Remove what a killed writer of *path* left beside it."""
-    for suffix in STAGED:
-        try:
-            os.unlink(path + suffix)
-        except FileNotFoundError:
-            pass
+    try:
+        os.unlink(staged(path))
+    except FileNotFoundError:
+        pass
 
 
 @contextmanager

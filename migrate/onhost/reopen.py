@@ -11,7 +11,7 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import haproxy, manager, mariadb, record, systemd, units
+from migrate.onhost import fence, haproxy, manager, mariadb, record, systemd
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
@@ -110,17 +110,25 @@ def watch() -> None:
             if kept is None or kept["state"] in ("disarmed", "reopened"):
                 return
             if time.time() >= kept["deadline"]:
-                record.save(RECORD, {**kept, "state": "reopening"})
+                _tell({**kept, "state": "reopening"})
                 break
         time.sleep(1)
     reopen()
-    record.save(RECORD, {**kept, "state": "reopened", "deadline": time.time()})
+    _tell({**kept, "state": "reopened", "deadline": time.time()})
+
+
+def _tell(state: dict[str, Any]) -> None:
+    """Keep *state* where there is room: a full disk must not keep the cloud closed."""
+    try:
+        record.save(RECORD, state)
+    except OSError as error:
+        print(f"not noted, {state['state']}: {error}", flush=True)  # noqa: T201  to the journal
 
 
 def reopen() -> None:
     """Undo fence and gate by what was recorded: data first, then services, then the doors."""
     mariadb.lift()
-    wrong = units.lift(START_SECONDS)
+    wrong = fence.lift(START_SECONDS)
     manager.lift()
     haproxy.open_again()
     print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal

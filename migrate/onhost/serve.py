@@ -3,13 +3,14 @@
 
 It is copied to the host and run there by sshd as a forced command; its only argument is what the
 other side asked for. `allowed.json` beside it says which databases and folders may be asked for.
-Needs nothing but Python's standard library.
 
     hello                     the SHA-256 of this program: does the key work, and to what
     databases NAME...         a dump whose last line is a mark of completeness
     tables DATABASE.NAME...   the same of some tables, with their triggers
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
 """
+
+from __future__ import annotations
 
 import hashlib
 import json

@@ -1,9 +1,10 @@
 """Ask the release's own oslo-config-validator about files that are not on any disk yet.
 
-Run by the release's python; reads JSON from stdin: `{"options": PATH, "files": {PATH: TEXT},
-"exclude": [GROUP]}`, prints `{PATH: [[LEVEL, MESSAGE]]}`. The validator's YAML reader takes half a
-minute for a project's options, which the generator can write as JSON too: that is all we replace.
+Run by the release's Python. The validator's YAML reader takes half a minute for a project's
+options, which the generator can write as JSON too: that is all we replace.
 """
+
+from __future__ import annotations
 
 import importlib
 import json
@@ -25,7 +26,7 @@ class Kept(logging.Handler):
         self.told.append([record.levelname, record.getMessage()])
 
 
-def ask(validator: Any, options: str, text: str, exclude: list[str]) -> list[list[str]]:
+def _ask(validator: Any, options: str, text: str, exclude: list[str]) -> list[list[str]]:
     """What the validator says of a file with *text*."""
     kept = Kept()
     logging.getLogger().handlers = [kept]
@@ -45,19 +46,15 @@ def ask(validator: Any, options: str, text: str, exclude: list[str]) -> list[lis
     return kept.told
 
 
-def main(payload: dict[str, Any]) -> dict[str, list[list[str]]]:
-    """What the validator says of every file."""
+def ask(options: str, files: dict[str, str], exclude: list[str]) -> dict[str, list[list[str]]]:
+    """What the validator says of each of *files*, by path: [["ERROR", "..."]].
+
+    *options* is the generator's JSON; groups in *exclude* are passed over.
+    """
+    os.environ["XDG_CACHE_HOME"] = "/dev/null"  # or stevedore leaves a cache in root's home
     validator: Any = importlib.import_module("oslo_config.validator")
     logging.getLogger().setLevel(logging.INFO)
-    with open(payload["options"]) as stream:
+    with open(options) as stream:
         data = json.load(stream)
     validator.load_opt_data = lambda conf: data
-    exclude = payload["exclude"]
-    return {
-        path: ask(validator, payload["options"], text, exclude)
-        for path, text in payload["files"].items()
-    }
-
-
-if __name__ == "__main__":
-    print(json.dumps(main(json.load(sys.stdin))))  # noqa: T201
+    return {path: _ask(validator, options, text, exclude) for path, text in files.items()}

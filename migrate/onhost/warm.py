@@ -143,8 +143,29 @@ def heads(folder: str) -> dict[str, Any]:
     return {"folder": folder, "heads": sorted(ends), "implied": sorted(ends & implied)}
 
 
+def ask(path: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """What who waits at *path* answers to *lines*, line by line; None where nobody waits.
+
+    It ends after an answer whose status is not in the line's `go_on`, or when who waits is dead.
+    """
+    link = socket.socket(socket.AF_UNIX)
+    try:
+        link.connect(path)
+    except OSError:
+        return None
+    answers: list[dict[str, Any]] = []
+    with link, link.makefile("rw") as stream:
+        for asked in lines:
+            stream.write(json.dumps(asked) + "\n")
+            stream.flush()
+            answer = stream.readline()
+            if not answer:
+                break
+            answers.append(json.loads(answer))
+            if answers[-1].get("status", 0) not in asked.get("go_on", [0]):
+                break
+    return answers
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "--heads":  # cold: one process a folder, initial revisions share options
-        sys.stdout.write(f"@@{json.dumps(heads(sys.argv[2]))}\n")
-    else:
-        main(*sys.argv[1:])
+    main(*sys.argv[1:])

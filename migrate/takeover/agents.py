@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.configuration import broker
 from migrate.errors import StepError
-from migrate.onhost import call, call_each
+from migrate.onhost import call
 from migrate.services.base import Recipe
 
 LISTEN_SECONDS = 60.0

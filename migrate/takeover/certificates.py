@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.onhost import call, call_each
+from migrate.cloud.hosts import call_each
+from migrate.onhost import call
 from migrate.takeover import listeners
 from migrate.takeover.gate.haproxy import sections
 

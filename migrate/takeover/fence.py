@@ -11,9 +11,10 @@ from typing import Any
 
 from migrate.cloud import Context, hosts, urls
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.database.places import known_logins
 from migrate.errors import StepError
-from migrate.onhost import call, call_each
+from migrate.onhost import call
 from migrate.services.base import Recipe
 
 GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
@@ -36,7 +37,7 @@ def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
 def fence_control(context: Context) -> None:
     """Stop, kill what does not stop, mask; proven by processes and sockets on each controller."""
     wanted = control(context.recipes)
-    call_each(context.source.controllers, "units.fence", wanted, GRACE_SECONDS)
+    call_each(context.source.controllers, "fence.fence", wanted, GRACE_SECONDS)
 
 
 def control_is_fenced(context: Context) -> bool:
@@ -47,12 +48,12 @@ def control_is_fenced(context: Context) -> bool:
 def control_alive(context: Context) -> list[str]:
     """What of the source's control plane still lives or could come back; [] when fenced."""
     wanted = control(context.recipes)
-    return _named(context, "units.unfenced", wanted)
+    return _named(context, "fence.unfenced", wanted)
 
 
 def lift_control(context: Context) -> None:
     """Start what ran, as it ran; StepError names what did not come back."""
-    if wrong := _named(context, "units.lift", START_SECONDS, timeout=300):
+    if wrong := _named(context, "fence.lift", START_SECONDS, timeout=300):
         raise StepError(
             f"not everything that ran before came back: {'; '.join(wrong)}. Start it by hand, "
             "then `migrate rollback --execute` again"

@@ -15,11 +15,11 @@ from importlib import resources
 from migrate.cloud import Context, hosts
 from migrate.cloud import ends as named
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.database import defaults
 from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
-from migrate.onhost import call, call_each
-from migrate.takeover.gate.close import ADDRESSES
+from migrate.onhost import call
 
 PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
 OURS = (3306, 4369, 25672)  # what nobody on the source's controllers has to do with
@@ -27,6 +27,7 @@ ADDRESS_UNIT = "migrate-private-address.service"
 FILTER_UNIT = "migrate-filter.service"
 SYSCTL = "/etc/sysctl.d/90-migrate.conf"
 RULES = "/etc/migrate/filter.nft"
+KERNEL = "kernel"  # the note of what was changed there
 CHANGED = [
     *("net.ipv4.ip_nonlocal_bind", "net.ipv4.conf.all.arp_ignore"),
     "net.ipv4.conf.all.arp_announce",
@@ -58,7 +59,7 @@ def carry(context: Context) -> None:
     """
 
     def act(host: Host) -> None:
-        call(host, "kernel.note", CHANGED)
+        call(host, "undo.note_settings", KERNEL, CHANGED)
         host.write(SYSCTL, SYSCTL_TEXT, mode=0o644)
         host.write(f"/etc/systemd/system/{ADDRESS_UNIT}", _address_unit(context, host), mode=0o644)
         host.shell(CARRY, SYSCTL, ADDRESS_UNIT)
@@ -93,7 +94,7 @@ def drop(context: Context) -> None:
 
     def act(host: Host) -> None:
         host.shell(DROP, SYSCTL, ADDRESS_UNIT)
-        call(host, "kernel.put_back")
+        call(host, "undo.undo", KERNEL)
 
     hosts.gather(context.target.controllers, act)
 
@@ -207,7 +208,7 @@ def rendered(sources: list[str], virtual_ips: list[str]) -> str:
 def source_addresses(context: Context) -> list[str]:
     """Every address of the source's controllers but the virtual ones, which move."""
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    found = hosts.gather(context.source.controllers, lambda host: host.python(ADDRESSES))
+    found = call_each(context.source.controllers, "addresses.own")
     return sorted({address for each in found for address in each} - virtual)
 
 

@@ -7,16 +7,15 @@ data is ready. Nothing depends on it: where none waits, the service is started f
 
 from __future__ import annotations
 
-from importlib import resources
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.engine import markers
 from migrate.errors import StepError
-from migrate.onhost import call, call_each
+from migrate.onhost import call, source
 from migrate.services import units
 
-PROGRAM = resources.files("migrate.onhost").joinpath("early.py").read_text()
+PROGRAM = source("early")
 MODULES = {one.name: list(one.preload) for one in units() if one.preload is not None}
 SECONDS = 300.0
 

@@ -35,7 +35,7 @@ def configure(context: Context) -> None:
 
     def act(host: Host) -> None:
         host.write(staged, haproxy(context, host), mode=0o644)
-        call(host, "record.set_aside", RECORD, CONFIG)
+        call(host, "undo.note_file", RECORD, CONFIG)
         host.shell(INSTALL, CONFIG, staged)
 
     hosts.gather(context.target.controllers, act)
@@ -67,7 +67,7 @@ def remove(context: Context) -> None:
 def _remove(host: Host) -> None:
     call(host, "haproxy.open_again")  # going back has closed it
     host.run("rm", "-f", STAGED_KEEPALIVED, f"{CONFIG}.migrate")
-    if call(host, "record.put_back", RECORD):
+    if call(host, "undo.undo", RECORD):
         host.run("systemctl", "try-reload-or-restart", "haproxy")
     call(host, "certificates.give_back")
     call(host, "record.tidy")

@@ -16,31 +16,6 @@ START_SECONDS = 90.0
 # the target is closed to users, and what is still written there is given up: kill what is slower
 STOP_SECONDS = 2.0
 
-# one loop on the host: a poll by ssh costs more than what it waits for
-SERVE = """
-import time, urllib.error, urllib.request
-urls, seconds = payload
-waiting, last = dict.fromkeys(urls, "no answer"), time.monotonic() + seconds
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-while waiting:
-    for url in list(waiting):
-        try:
-            status = opener.open(url, timeout=20).status
-        except urllib.error.HTTPError as error:
-            status = error.code
-        except OSError as error:
-            waiting[url] = str(error)
-            continue
-        if status < 500:
-            del waiting[url]
-        else:
-            waiting[url] = "status %d" % status
-    if time.monotonic() > last:
-        break
-    time.sleep(0.2 if waiting else 0)
-result = waiting
-"""
-
 
 def start(context: Context, recipe: Recipe) -> None:
     """Enable, start, wait until each API answers on the own address and each unit lives."""
@@ -51,7 +26,7 @@ def start(context: Context, recipe: Recipe) -> None:
         call(host, "waiting.go", units)
         wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
         urls = _urls(recipe, host.address)
-        unanswered = host.python(SERVE, [urls, START_SECONDS], timeout=START_SECONDS + 60)
+        unanswered = call(host, "start.unanswered", urls, START_SECONDS, timeout=START_SECONDS + 60)
         wrong += [f"{url}: {said}" for url, said in unanswered.items()]
         wrong += [] if wrong else _dead(context, recipe, host)
         if wrong:
@@ -71,7 +46,7 @@ def serves(context: Context, recipe: Recipe) -> bool:
         return (
             host.succeeds("systemctl", "is-enabled", "--quiet", *units)
             and not _dead(context, recipe, host)
-            and not host.python(SERVE, [_urls(recipe, host.address), 0])
+            and not call(host, "start.unanswered", _urls(recipe, host.address), 0)
         )
 
     return all(hosts.gather(context.target.controllers, ask))

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.errors import PreconditionError, StepError
-from migrate.onhost import call, call_each
+from migrate.onhost import call
 from migrate.takeover.proxy import STAGED_KEEPALIVED
 
 PROBE_SECONDS = 0.4

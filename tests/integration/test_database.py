@@ -19,6 +19,7 @@ from migrate.database.places import known
 from migrate.engine import markers
 from migrate.engine.plan import Step
 from migrate.errors import PreconditionError, StepError
+from migrate.onhost import call
 from migrate.phases import plan
 from tests.integration import pair
 
@@ -347,8 +348,7 @@ def test_a_stream_that_breaks_is_not_taken_for_whole(
 
 def test_what_does_not_import_is_told_without_its_rows(context: Context) -> None:
     rows = "INSERT INTO nowhere.users VALUES ('a password');"
-    payload = {"command": ["echo", rows], "asked": ["nowhere"]}
-    said = str(context.target.controllers[0].python(copy.IMPORT, payload))
+    said = call(context.target.controllers[0], "copy.load", ["echo", rows], ["nowhere"])
     assert "import 1, mark of completeness is missing" in said
     assert "ERROR 1146 (42S02) at line 1" in said
     assert "a password" not in said

@@ -8,7 +8,7 @@ import pytest
 
 from migrate.cloud import Context
 from migrate.errors import StepError
-from migrate.onhost import call, program
+from migrate.onhost import call, sources
 from migrate.takeover import fence
 from migrate.takeover.gate import close, reopen_timer
 from tests.rig.test_window import reboot
@@ -29,7 +29,7 @@ ip -br -4 address show host0 | grep -o '[0-9.]*/.*'
 def close_and_fence(context: Context, seconds: float) -> None:
     """As the window does, by an operator who then dies."""
     for host in context.source.controllers:
-        call(host, "reopen.arm", program(), seconds)
+        call(host, "reopen.arm", dict(sources("reopen")), seconds)
     close.close(context, "users")
     close.close(context, "all")
     fence.fence_control(context)
@@ -66,7 +66,7 @@ def timer_says(context: Context) -> None:
 
 def test_only_going_back_moves_it_on(context: Context) -> None:
     source = context.source.controllers[0]
-    call(source, "reopen.arm", program(), 4)
+    call(source, "reopen.arm", dict(sources("reopen")), 4)
     assert reopen_timer.left(context) == pytest.approx(4 - reopen_timer.RESERVE_SECONDS, abs=2)
     reopen_timer.extend(context)
     time.sleep(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ STACK: dict[str, Any] = {
     "cloud": {"name": "admin"},
 }
 ANSWERS: dict[str, Any] = {}  # by function, for a test to set
-LISTS = ("agents.forget", "units.lift", "arp.ask", "arp.hardware")
+LISTS = ("agents.forget", "fence.lift", "arp.ask", "arp.hardware")
 NO_SERVER = "no server in a unit test"
 STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
 
@@ -59,10 +60,16 @@ class FakeHost:
         self._note(f"{script.strip().splitlines()[0]} {' '.join(args)}")
         return MARKS if args and "marker" in args[0] else ""
 
-    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = (),
+    ) -> Any:
         function = source.strip().splitlines()[0].lstrip("# ")
         self._note(function)
-        if function.startswith("import glob"):
+        if function == "files.read":
             return {}
         return ANSWERS.get(function, [] if function in LISTS else STATE)
 

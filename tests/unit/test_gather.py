@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import hosts
+from migrate.cloud.hosts import call_each
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.engine.runner import Runner
@@ -20,7 +21,6 @@ from migrate.errors import (
     StepError,
     UnreachableError,
 )
-from migrate.onhost import call_each
 from migrate.phases.plan import compose
 from tests.unit import fakes
 

@@ -22,8 +22,8 @@ FILES = {
 ORDER = (
     "errors",
     "services",
-    "cloud",
     "onhost",
+    "cloud",
     "engine",
     "database",
     "configuration",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,13 @@ class Machine(fakes.FakeHost):
             return "1764201600"
         return self.marks if script.startswith("cat") else ""
 
-    def python(self, source: str, payload: object = None, timeout: float = 60) -> Any:
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = (),
+    ) -> Any:
         self._note("python")
         return "token"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import json
 import os
 import pwd
 import subprocess
@@ -13,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from migrate.configuration import files, keys
-from migrate.onhost import kernel, record, source
+from migrate.onhost import files, keys, record, transfer, undo
 
 # as on a disk that fills up: a write beyond so many bytes ends half-way, then fails
 FULL = """
-import resource, signal
+import resource, signal, sys
+from migrate.onhost import files, keys, record, transfer, undo
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+record.FOLDER = sys.argv[1]
 """
 
 
@@ -30,13 +30,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(program: str, payload: Any, *, full: bool = False) -> bool:
-    """Whether *program* went well, as `Host.python` runs it."""
-    script = f"import json\npayload = json.loads({json.dumps(payload)!r})\n"
-    script += f"{FULL if full else ''}\nexec(compile({program!r}, 'program', 'exec'))\n"
-    return (
-        subprocess.run([sys.executable, "-"], input=script, text=True, check=False).returncode == 0
-    )
+def full(folder: Path, act: str) -> bool:
+    """Whether *act* goes well on a disk that fills up; the notes are in *folder*."""
+    argv = [sys.executable, "-c", f"{FULL}\n{act}", str(folder / "notes")]
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def standing(path: Path) -> Any:
@@ -59,66 +56,122 @@ def test_what_was_there_comes_back(folder: Path, kind: str) -> None:
         path.symlink_to("other.cfg" if kind == "link" else "nowhere")
     before = standing(path)
     for _ in range(2):  # the second must not take ours for the old one
-        record.set_aside("some", str(path))
+        undo.note_file("some", str(path))
         path.unlink(missing_ok=True)
         path.write_text("ours")
-    assert record.put_back("some")
+    assert undo.undo("some")
     assert standing(path) == before
-    assert not record.put_back("some")
+    assert not undo.undo("some")
     assert not (folder / "notes").exists()
 
 
 def test_a_full_disk_leaves_no_half_a_note(folder: Path) -> None:
     path = folder / "some.cfg"
     path.write_text("x" * 1000)
-    program = f"{source('record')}\nFOLDER = payload[0]\nset_aside('some', payload[1])\n"
-    assert not run(program, [str(folder / "notes"), str(path)], full=True)
-    assert not record.put_back("some")  # nothing was begun, nothing is to be undone
+    assert not full(folder, f"undo.note_file('some', {str(path)!r})")
+    assert not any((folder / "notes").iterdir())
+    assert not undo.undo("some")  # nothing was begun, nothing is to be undone
     assert path.read_text() == "x" * 1000
-    assert run(program, [str(folder / "notes"), str(path)])
+    undo.note_file("some", str(path))
     path.write_text("ours")
-    assert record.put_back("some")
+    assert undo.undo("some")
     assert path.read_text() == "x" * 1000
+
+
+@pytest.mark.parametrize("kept", ["", "{", '{"version": 1, "entries": [{"ki', "\xff"])
+def test_half_a_note_does_not_block_the_way_back(folder: Path, kept: str) -> None:
+    (folder / "notes").mkdir()
+    (folder / "notes" / "some.json").write_bytes(kept.encode("latin-1"))
+    (folder / "notes" / ".some.json.migrate-new").write_text("{")  # of a writer that was killed
+    assert record.load("some") is None
+    assert not undo.undo("some")
+    assert not (folder / "notes").exists()
+
+
+@pytest.mark.parametrize(("kept", "told"), [("{}", "0"), ('{"version": 7, "entries": []}', "7")])
+def test_a_note_of_another_program_is_refused_and_stays(folder: Path, kept: str, told: str) -> None:
+    (folder / "notes").mkdir()
+    note = folder / "notes" / "some.json"
+    note.write_text(kept)
+    for act in (undo.undo, record.load, lambda name: undo.note_file(name, "/etc/hosts")):
+        with pytest.raises(RuntimeError, match=rf"some.json is of version {told} .*go back"):
+            act("some")
+    assert note.read_text() == kept
 
 
 def test_settings_of_the_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "FOLDER", str(folder))
+    monkeypatch.setattr(undo, "SETTINGS", str(folder))
     (folder / "net").mkdir()
     for name in ("one", "two"):
         (folder / "net" / name).write_text("0\n")
     for _ in range(2):
-        kernel.note(["net.one", "net.two"])
+        undo.note_settings("kernel", ["net.one", "net.two"])
         (folder / "net/one").write_text("1\n")
-    kernel.put_back()
+    (folder / "net/two").unlink()  # its interface is gone
+    assert undo.undo("kernel")
     assert (folder / "net/one").read_text() == "0"
-    kernel.put_back()
+    assert not (folder / "net/two").exists()
+    assert not undo.undo("kernel")
 
 
 def test_configuration_is_as_it_was_after_a_full_disk(folder: Path) -> None:
-    path, notes = folder / "nova.conf", str(folder / "notes" / "configuration" / "nova")
+    path = folder / "nova.conf"
     path.write_text("x" * 1000)
     owner = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
-    program = files.WRITE
-    payload = [notes, [[str(path), "short", 0o640, owner]]]
-    assert not run(program, payload, full=True)
-    assert run(files.RESTORE, notes)
+    rows = [[str(path), "short", 0o640, owner]]
+    assert not full(folder, f"files.write('nova', {rows!r})")
+    assert not undo.undo("nova")
     assert path.read_text() == "x" * 1000
-    assert run(program, payload)
+    files.write("nova", rows)
     assert path.read_text() == "short"
-    assert run(files.RESTORE, notes)
+    assert undo.undo("nova")
     assert path.read_text() == "x" * 1000
 
 
 def test_keys_are_as_they_were_after_a_full_disk(folder: Path) -> None:
-    place, notes = folder / "keys", str(folder / "notes" / "keys" / "keystone")
+    place = folder / "keys"
     place.mkdir()
     (place / "0").write_text("x" * 1000)
     user = pwd.getpwuid(os.getuid()).pw_name
-    program, payload = keys.WRITE, [notes, user, [str(place)], []]
-    assert not run(program, payload, full=True)
-    assert run(keys.REVERT, [notes, user, [str(place)]])
+    assert not full(folder, f"keys.write('keystone', {user!r}, [{str(place)!r}], [])")
+    assert not undo.undo("keystone")
     assert (place / "0").read_text() == "x" * 1000
-    assert run(program, payload)
+    keys.write("keystone", user, [str(place)], [])
     assert list(place.iterdir()) == []
-    assert run(keys.REVERT, [notes, user, [str(place)]])
+    assert undo.undo("keystone")
     assert (place / "0").read_text() == "x" * 1000
+
+
+@pytest.mark.parametrize("before", [None, "", "ssh-ed25519 AAAA admin\n", "ssh-rsa BBBB no-end"])
+def test_keys_of_ssh_are_let_in_and_taken_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    path = folder / "home" / ".ssh" / "keys"
+    if before is not None:
+        path.parent.mkdir(parents=True)
+        path.write_text(before)
+        path.chmod(0o640)
+    monkeypatch.setattr(transfer, "authorized_keys", lambda user: str(path))
+    user = pwd.getpwuid(os.getuid()).pw_name
+    for key in ("old", "new"):
+        transfer.admit("key", user, {"mark-a": f"restrict {key}", "mark-a-b": "restrict other"})
+    text = path.read_text()
+    assert text.endswith("restrict new mark-a\nrestrict other mark-a-b\n")
+    assert "old" not in text
+    assert (before or "").strip() in text
+    assert path.stat().st_mode & 0o777 == (0o600 if before is None else 0o640)
+    path.write_text(text + "ssh-ed25519 CCCC later\n")
+    undo.undo("key")
+    assert path.read_text() == "".join(
+        f"{line}\n" for line in [*(before or "").split("\n"), "ssh-ed25519 CCCC later"] if line
+    )
+
+
+def test_a_file_of_keys_that_was_made_goes_with_its_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "home" / ".ssh" / "keys"
+    monkeypatch.setattr(transfer, "authorized_keys", lambda user: str(path))
+    transfer.admit("key", pwd.getpwuid(os.getuid()).pw_name, {"mark": "restrict"})
+    undo.undo("key")
+    assert not (folder / "home").exists()

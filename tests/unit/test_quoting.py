@@ -12,7 +12,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from migrate.checks.logins import options
 from migrate.cloud import ends, urls
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
@@ -20,6 +19,7 @@ from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
 from migrate.database import places
 from migrate.engine import markers
+from migrate.onhost import logins
 
 # one line of anything that a keyboard or a generator makes
 anything = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"))
@@ -106,13 +106,13 @@ def test_a_dollar_is_what_oslo_config_makes_of_it(password: str) -> None:
 @given(passwords)
 def test_an_option_file_gives_the_password_back(password: str) -> None:
     url = urls.Url("mysql", "nova", password, "h", 3306, "nova")
-    text = options(url)
+    text = logins.options(url.login())
     (line,) = [one for one in text.split("\n") if one.startswith("password=")]
     quoted = line.removeprefix('password="')
     assert quoted.endswith('"')
     # MariaDB's reader: a backslash before a backslash or a quote stands for that
     assert re.sub(r"\\(.)", r"\1", quoted[:-1], flags=re.DOTALL) == password
-    assert len(text.split("\n")) == 6
+    assert len(text.split("\n")) == 8
 
 
 @given(anything)

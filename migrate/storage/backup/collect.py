@@ -13,7 +13,7 @@ from migrate.database import connection
 from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
 from migrate.database.places import Place
 from migrate.errors import CommandError, StepError
-from migrate.onhost import serve
+from migrate.onhost import serve, source
 from migrate.services.base import Recipe
 
 PIECE = 262144
@@ -23,17 +23,6 @@ MORE = (
     *("/etc/keepalived", "/etc/memcached.conf", "/etc/openstack-dashboard", "/etc/apache2"),
     *("/etc/openstack", "/etc/libvirt", "/etc/openvswitch", "/etc/hosts"),
 )
-
-# when the first database is named, the dump's snapshot is open: that is told by stderr
-BEGUN = """
-import shutil, sys
-head = b""
-while b"Current Database" not in head and (part := sys.stdin.buffer.read1(65536)):
-    head += part
-print("begun", file=sys.stderr, flush=True)
-sys.stdout.buffer.write(head)
-shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer, 1 << 20)
-"""
 
 DUMP = f"""
 begun=$1; shift
@@ -103,7 +92,8 @@ def snapshot(host: Host, places: list[Place]) -> Iterator[tuple[Iterator[bytes],
                         "START TRANSACTION WITH CONSISTENT SNAPSHOT",
                     ),
                 )
-            channel = host.channel("bash", "-euo", "pipefail", "-c", DUMP, "backup", BEGUN, *names)
+            begun = source("begun")
+            channel = host.channel("bash", "-euo", "pipefail", "-c", DUMP, "backup", begun, *names)
             stack.callback(channel.close)
             await_dump(host, channel)
         finally:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.errors import StepError
+from migrate.onhost import call
 from migrate.storage.images.catalog import PROJECT, Image, digest
 
-RECORD = "/var/lib/migrate/images.json"
-HASHES = resources.files("migrate.onhost").joinpath("hashes.py").read_text()
 BATCH = 1 << 30  # bytes pulled before they are put in place: what a broken run loses at most
 DAY = 86400.0
 
@@ -23,11 +21,11 @@ def differing(
     context: Context, host: Host, images: list[Image], fresh: bool = False
 ) -> list[tuple[Image, str]]:
     """Those of *images* whose file on *host* is not what glance recorded, and how it differs."""
-    found = _examined(host, images, RECORD, fresh)
+    found = _examined(host, images, True, fresh)
     unknown = [image for image in images if not image.digest]
     told: dict[str, list[Any]] = {}
     for source in context.source.controllers if unknown else ():
-        told |= _examined(source, unknown, "", fresh=True)
+        told |= _examined(source, unknown, False, True)
     differing = []
     for image in images:
         place = f"{host.name}:{image.path} of image {image.id}"
@@ -42,15 +40,9 @@ def differing(
     return differing
 
 
-def _examined(host: Host, images: list[Image], record: str, fresh: bool) -> dict[str, list[Any]]:
-    payload = {
-        "wanted": [[image.path, image.algorithm] for image in images],
-        "record": record,
-        "fresh": fresh,
-    }
-    found: dict[str, list[Any]] = host.python(
-        f"{HASHES}\nresult = examine(**payload)", payload, timeout=DAY
-    )
+def _examined(host: Host, images: list[Image], keep: bool, fresh: bool) -> dict[str, list[Any]]:
+    wanted = [[image.path, image.algorithm] for image in images]
+    found: dict[str, list[Any]] = call(host, "hashes.examine", wanted, keep, fresh, timeout=DAY)
     return found
 
 
@@ -64,7 +56,7 @@ def bring(context: Context, host: Host, step: str, images: list[Image]) -> None:
 
 def _pull(context: Context, host: Host, step: str, lacking: list[Image]) -> None:
     paths = [image.path for image in lacking]
-    strange = host.python(f"{HASHES}\nresult = claim(*payload)", [RECORD, step, PROJECT, paths])
+    strange = call(host, "hashes.claim", step, PROJECT, paths)
     if strange:
         raise StepError(
             f"{host.name}: {len(strange)} file(s) are not what glance recorded, and are not this "
@@ -90,8 +82,7 @@ def _batches(context: Context, images: list[Image]) -> Iterable[tuple[Host, list
     """*images* in portions of about BATCH bytes, each with a source controller that has them."""
     left = list(images)
     for source in context.source.controllers:
-        script = "import os\nresult = [path for path in payload if os.path.isfile(path)]"
-        held = set(source.python(script, [image.path for image in left]))
+        held = set(call(source, "files.existing", [image.path for image in left]))
         batch: list[Image] = []
         for image in [image for image in left if image.path in held]:
             batch.append(image)
@@ -105,15 +96,15 @@ def _batches(context: Context, images: list[Image]) -> Iterable[tuple[Host, list
 
 def recorded(host: Host) -> dict[str, Any]:
     """What *host* remembers: hashes, what was pulled by which step, stamps."""
-    known: dict[str, Any] = host.python(f"{HASHES}\nresult = recall(payload)", RECORD)
+    known: dict[str, Any] = call(host, "hashes.recall")
     return known
 
 
 def stamp(host: Host, step: str, images: list[Image]) -> None:
     """Record that *step* was done for exactly *images*."""
-    host.python(f"{HASHES}\nstamp(*payload)", [RECORD, step, digest(images)])
+    call(host, "hashes.stamp", step, digest(images))
 
 
 def discard(host: Host, step: str, gone: Iterable[str] = ()) -> None:
     """Remove what *step* brought and what *gone* names, of what this program brought."""
-    host.python(f"{HASHES}\ndiscard(*payload)", [RECORD, step, list(gone)], timeout=DAY)
+    call(host, "hashes.discard", step, list(gone), timeout=DAY)

@@ -24,27 +24,13 @@ from migrate.configuration import files
 from migrate.configuration.files import File
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
+from migrate.onhost import call
 
 PROJECT = "cinder"
 NAME = "zz-migrate-hold.yaml"  # the last of its folder: later files win
 RECORD = "cinder.hold"
 ACCEPTED = "/var/lib/migrate/accepted.json"
 LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
-
-# The release's own word on which rule counts, from every file and folder that it reads.
-RULES = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-names = json.loads(sys.argv[1])
-from oslo_config import cfg
-from cinder.common import config
-from cinder import policy
-cfg.CONF([], project="cinder", version="0")
-policy.init(suppress_deprecation_warnings=True)
-policy._ENFORCER.load_rules(True)
-known = policy._ENFORCER.registered_rules
-print(json.dumps({one: [one in known, str(policy._ENFORCER.rules.get(one))] for one in names}))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +92,10 @@ def let_go(context: Context) -> None:
 def without_effect(context: Context, host: Host) -> list[str]:
     """Held calls that cinder on *host* would let through, or does not know; asked of its code."""
     names = [one.policy for one in refused(context.settings.shared_storage)]
-    told = host.run(
-        *(context.installation.python, "-", json.dumps(names)), stdin=RULES, timeout=180
-    )
+    python = context.installation.python
+    told = call(host, "policy.rules", names, interpreter=[python], timeout=180)
     wrong = []
-    for name, (known, rule) in json.loads(told.splitlines()[-1]).items():
+    for name, (known, rule) in told.items():
         if not known:
             wrong.append(f"cinder of {context.target.release} knows no policy {name}")
         elif rule != "!":

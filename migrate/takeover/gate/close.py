@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.errors import PreconditionError
-from migrate.onhost import call, call_each
+from migrate.onhost import call
 from migrate.takeover.gate import haproxy
-
-ADDRESSES = """
-import json, subprocess
-links = json.loads(subprocess.check_output(["ip", "-j", "address", "show", "scope", "global"]))
-result = [one["local"] for link in links for one in link["addr_info"] if "local" in one]
-"""
 
 
 def close(context: Context, depth: str) -> None:
@@ -82,5 +77,5 @@ def own_addresses(context: Context, *, living: bool = False) -> list[str]:
     With *living* a host that does not answer is left out: it does not call either.
     """
     gather = hosts.living if living else hosts.gather
-    found = gather(context.hosts, lambda host: host.python(ADDRESSES))
+    found = gather(context.hosts, lambda host: call(host, "addresses.own"))
     return sorted({"127.0.0.0/8", *(address for each in found for address in each)})

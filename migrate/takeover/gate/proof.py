@@ -99,7 +99,7 @@ def _called(
     context: Context, host: Host, shut: list[Door], own: list[str], passes: bool
 ) -> dict[Door, str | None]:
     """The same by calls at *host* itself, from here and from a host of the cloud."""
-    here: list[str] = host.python(close.ADDRESSES)
+    here: list[str] = call(host, "addresses.own")
     virtual = [str(one.address) for one in context.source.virtual_ips]
     targets: list[tuple[Door, str]] = []
     for door in shut:

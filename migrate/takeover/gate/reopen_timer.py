@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.errors import StepError
-from migrate.onhost import call, call_each, program
+from migrate.onhost import call, sources
 
 RESERVE_SECONDS = 120
 BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replaced by the watch
@@ -21,7 +22,7 @@ BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replace
 def arm(context: Context) -> None:
     """Arm it everywhere before anything is closed; safe to repeat."""
     seconds = context.settings.window.limit_seconds + RESERVE_SECONDS
-    call_each(context.source.controllers, "reopen.arm", program(), seconds)
+    call_each(context.source.controllers, "reopen.arm", dict(sources("reopen")), seconds)
 
 
 def armed(context: Context) -> bool:

@@ -11,20 +11,9 @@ from typing import Any
 
 import pytest
 
-from migrate.configuration import files, keys
+from migrate.onhost import files, keys, record, undo
 
 ME = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
-
-
-def run(program: str, payload: Any) -> Any:
-    """As `Host.python` does it."""
-    within: dict[str, Any] = {"payload": payload, "result": None}
-    umask = os.umask(0o022)
-    try:
-        exec(program, within)  # the program of a host
-    finally:
-        os.umask(umask)
-    return within["result"]
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -47,68 +36,76 @@ def etc(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> str:
-    return str(tmp_path / "lib" / "migrate" / "configuration" / "nova")
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
+    return tmp_path / "notes"
 
 
 def rows(etc: Path, **texts: str) -> list[list[Any]]:
     return [[str(etc / name.replace("__", "/")), text, 0o640, ME] for name, text in texts.items()]
 
 
-def test_written_whole_and_taken_back_whole(etc: Path, record: str, tmp_path: Path) -> None:
+def test_written_whole_and_taken_back_whole(etc: Path, notes: Path, tmp_path: Path) -> None:
     before = tree(tmp_path)
     wanted = rows(etc, **{"nova/there.conf": "a", "nova/new.conf": "b", "deep/er/x.ini": "é\udcff"})
     for _ in range(2):  # a second time must not take ours for what was there
-        run(files.WRITE, [record, wanted])
-        assert len(run(files.STATE, wanted)) == len(wanted)
+        files.write("nova", wanted)
+        assert files.in_place(wanted)
     assert (etc / "deep/er/x.ini").read_bytes() == "é".encode() + b"\xff"
-    assert Path(record).stat().st_mode & 0o777 == 0o700
+    assert notes.stat().st_mode & 0o777 == 0o700
+    assert (notes / "nova.json").stat().st_mode & 0o777 == 0o600
     for _ in range(2):
-        run(files.RESTORE, record)
-    (tmp_path / "lib").rmdir()
+        undo.undo("nova")
     assert tree(tmp_path) == before
 
 
-def test_a_file_that_is_not_wanted_any_more_goes(etc: Path, record: str) -> None:
-    run(files.WRITE, [record, rows(etc, **{"nova/there.conf": "a", "nova/new.conf": "b"})])
-    run(files.WRITE, [record, rows(etc, **{"nova/other.conf": "c"})])
+def test_a_file_that_is_not_wanted_any_more_goes(etc: Path, notes: Path) -> None:
+    files.write("nova", rows(etc, **{"nova/there.conf": "a", "nova/new.conf": "b"}))
+    files.write("nova", rows(etc, **{"nova/other.conf": "c"}))
     assert (etc / "nova/there.conf").read_text() == "of the package\n"
     assert sorted(path.name for path in (etc / "nova").iterdir()) == ["other.conf", "there.conf"]
 
 
 def test_taken_back_after_it_died_between_record_and_file(
-    etc: Path, record: str, tmp_path: Path
+    etc: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree(etc)
-    died = files.WRITE.replace("os.rename(staged, path)", "raise KeyboardInterrupt")
+    rename = os.rename
+
+    def dies(staged: str, path: str) -> None:
+        if path.endswith(".conf"):
+            raise KeyboardInterrupt
+        rename(staged, path)
+
+    monkeypatch.setattr(os, "rename", dies)
     for name in ("nova/there.conf", "deep/x.conf"):
         with pytest.raises(KeyboardInterrupt):
-            run(died, [record, rows(etc, **{name: "a"})])
-    run(files.RESTORE, record)
+            files.write("nova", rows(etc, **{name: "a"}))
+    monkeypatch.setattr(os, "rename", rename)
+    undo.undo("nova")
     assert tree(etc) == before
 
 
-def test_keys_replace_whole_folders_and_come_back(tmp_path: Path) -> None:
-    folder, record = tmp_path / "fernet-keys", str(tmp_path / "record" / "x" / "keystone")
-    source = tmp_path / "source"
+def test_keys_replace_whole_folders_and_come_back(tmp_path: Path, notes: Path) -> None:
+    folder, source = tmp_path / "fernet-keys", tmp_path / "source"
     for place, names in ((folder, ("7",)), (source, ("0", "1"))):
         place.mkdir(mode=0o700)
         for name in names:
             (place / name).write_text(f"key {name}")
             (place / name).chmod(0o600)
     before = tree(folder)
-    found = run(keys.READ, [str(source)])
+    found = keys.read([str(source)])
     there = [[path.replace(str(source), str(folder)), text, mode] for path, text, mode in found]
     user = ME.partition(":")[0]
-    assert not run(keys.STATE, [user, [str(folder)], there])
+    assert not keys.in_place(user, [str(folder)], there)
     for _ in range(2):
-        run(keys.WRITE, [record, user, [str(folder)], there])
-    assert run(keys.STATE, [user, [str(folder)], there])
+        keys.write("keystone", user, [str(folder)], there)
+    assert keys.in_place(user, [str(folder)], there)
     assert tree(folder) == tree(source)
     (folder / "2").write_text("one more")
-    assert not run(keys.STATE, [user, [str(folder)], there])
+    assert not keys.in_place(user, [str(folder)], there)
     for _ in range(2):
-        run(keys.REVERT, [record, user, [str(folder)]])
+        undo.undo("keystone")
     assert tree(folder) == before
-    assert not Path(record).exists()
+    assert not notes.exists()
     shutil.rmtree(source)

@@ -22,8 +22,9 @@ class Disk:
     def __init__(self, name: str, *there: str) -> None:
         self.name, self.there = name, there
 
-    def python(self, source: str, payload: list[str], timeout: float = 60) -> list[str]:
-        return [path for path in payload if path in self.there]
+    def python(self, source: str, payload: Any, *_: object) -> list[str]:
+        (paths,) = payload["arguments"]
+        return [path for path in paths if path in self.there]
 
 
 EVERYTHING = "[DEFAULT]\na=1\n[S]\nb : 2\n c\n#x\n\n[s]\nb = 'q'\n d\nbroken\n"

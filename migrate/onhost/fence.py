@@ -65,6 +65,11 @@ def _record(wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def token() -> str:
+    """What names this fencing: another one has another; "" where nothing is fenced."""
+    return str((record.load(RECORD) or {"token": ""})["token"])
+
+
 def scheduled(wanted: dict[str, Any]) -> list[str]:
     """Timers that are on and cron jobs of the services of *wanted*, as `fence` is told them."""
     timers = systemd.show(_timers(wanted["projects"]))

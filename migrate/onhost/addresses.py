@@ -1,0 +1,55 @@
+"""Names and addresses as this host knows them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from typing import Any
+
+
+def facts() -> dict[str, Any]:
+    """What this host calls itself, its IPv4 addresses without loopback, and names it knows.
+
+    {"name": "ctl", "aliases": [["ctl.example", "10.0.0.11"]], "addresses": ["10.0.0.11/24"]}
+    """
+    with open("/etc/hosts") as stream:
+        known = [line.partition("#")[0].split() for line in stream]
+    return {
+        "name": socket.gethostname(),
+        "aliases": [
+            [name, line[0]]
+            for line in [*known, ["127.0.0.1", socket.getfqdn()]]
+            for name in line[1:8]
+            if not name.startswith(("localhost", "ip6-"))
+        ],
+        "addresses": [
+            f"{one['local']}/{one['prefixlen']}"
+            for link in ip("-4", "address", "show")
+            if link["ifname"] != "lo"
+            for one in link["addr_info"]
+        ],
+    }
+
+
+def own() -> list[str]:
+    """Every address of this host that others may see."""
+    links = ip("address", "show", "scope", "global")
+    return [one["local"] for link in links for one in link["addr_info"] if "local" in one]
+
+
+def resolved(names: list[str]) -> dict[str, str]:
+    """The IPv4 address that each of *names* stands for here, "" for none."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = socket.gethostbyname(name)
+        except OSError:
+            found[name] = ""
+    return found
+
+
+def ip(*argv: str) -> Any:
+    """What `ip` answers, as JSON."""
+    done = subprocess.run(["ip", "-j", *argv], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout or "[]")

@@ -1,0 +1,64 @@
+"""Files of this host: as they are, and as they are wanted, with a way back."""
+
+from __future__ import annotations
+
+import glob
+import grp
+import os
+import pwd
+from typing import Any
+
+from migrate.onhost import record, undo
+
+
+def read(patterns: list[str]) -> dict[str, str]:
+    """Texts of the files that *patterns* match, by path."""
+    found = {}
+    for pattern in patterns:
+        for path in sorted(glob.glob(pattern)):
+            if os.path.isfile(path):
+                found[path] = text(path)
+    return found
+
+
+def text(path: str) -> str:
+    """What is in the file *path*; bytes that are no UTF-8 are escaped, see `record.write`."""
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        return stream.read()
+
+
+def existing(paths: list[str]) -> list[str]:
+    """Those of *paths* that are here, of any kind."""
+    return [path for path in paths if os.path.exists(path)]
+
+
+def in_place(rows: list[list[Any]]) -> bool:
+    """Whether every file of *rows*, [[path, text, mode, "user:group"]], is here as it says."""
+    return all(_is(*row) for row in rows)
+
+
+def _is(path: str, wanted: str, mode: int, owner: str) -> bool:
+    try:
+        about = os.stat(path)
+        names = pwd.getpwuid(about.st_uid).pw_name, grp.getgrgid(about.st_gid).gr_name
+        same = text(path) == wanted
+    except (OSError, KeyError):
+        return False
+    return same and about.st_mode & 0o7777 == mode and ":".join(names) == owner
+
+
+def write(name: str, rows: list[list[Any]]) -> None:
+    """Write the files of *rows*; what is here, and which folders are new, is noted as *name* first.
+
+    A file that an earlier write made under that name and that is not in *rows* goes.
+    """
+    undo.note(name, [one for row in rows for one in (*undo.folders(row[0]), undo.file(row[0]))])
+    for path, wanted, mode, owner in rows:
+        user, _, group = owner.partition(":")
+        numbers = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+        for folder in undo.folders(path):
+            os.mkdir(folder["path"])
+            os.chmod(folder["path"], 0o750)  # noqa: S103  its group is the service's
+            os.chown(folder["path"], *numbers)
+        record.write(path, wanted, mode, numbers)
+    undo.keep_only(name, [row[0] for row in rows])

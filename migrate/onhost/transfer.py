@@ -1,0 +1,81 @@
+"""Who may pull from this host, and files that another host sends: whole here or not at all."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from migrate.onhost import files, record, undo
+
+SSHD = "/usr/sbin/sshd"
+
+
+def admit(name: str, user: str, lines: dict[str, str]) -> None:
+    """Let in whose keys are in *lines*, by their marks, as *user*; noted as *name* first."""
+    path, person = authorized_keys(user), pwd.getpwnam(user)
+    made = [] if os.path.exists(path) else [{"kind": "empty", "path": path}]
+    marked = [{"kind": "line", "path": path, "mark": mark} for mark in lines]
+    undo.note(name, [*undo.folders(path), *made, *marked])
+    for folder in undo.folders(path):
+        os.mkdir(folder["path"], 0o700)
+        os.chown(folder["path"], person.pw_uid, person.pw_gid)
+    here = files.text(path).rstrip("\n").split("\n") if os.path.exists(path) else []
+    here = [line for line in here if line and line.rpartition(" ")[2] not in lines]
+    here += [f"{line} {mark}" for mark, line in lines.items()]
+    about = os.stat(path) if os.path.exists(path) else None
+    owner = (about.st_uid, about.st_gid) if about else (person.pw_uid, person.pw_gid)
+    mode = about.st_mode & 0o7777 if about else 0o600
+    record.write(os.path.realpath(path), "\n".join([*here, ""]), mode, owner)
+
+
+def authorized_keys(user: str) -> str:
+    """Where sshd looks for the keys of *user* first."""
+    asked = f"user={user},host=localhost,addr=127.0.0.1"
+    sshd = shutil.which("sshd") or SSHD
+    done = subprocess.run([sshd, "-T", "-C", asked], capture_output=True, text=True, check=True)
+    words = [line.split() for line in done.stdout.splitlines()]
+    path = next(word[1] for word in words if word[0] == "authorizedkeysfile")
+    home = pwd.getpwnam(user).pw_dir
+    for sign, value in (("%h", home), ("%u", user), ("%%", "%")):
+        path = path.replace(sign, value)
+    return os.path.join(home, path)
+
+
+def pull(command: list[str], folder: str, incoming: str, names: list[str]) -> str:
+    """Put *names*, which *command* is asked for and sends, into *folder*; "" or what is wrong.
+
+    They come to *incoming* first, a folder on the same file system.
+    """
+    shutil.rmtree(incoming, ignore_errors=True)
+    os.mkdir(incoming, 0o700)
+    try:
+        if wrong := _receive(command, incoming, names):
+            return wrong
+        for name in names:
+            place = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.replace(os.path.join(incoming, name), place)
+        return ""
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _receive(command: list[str], incoming: str, names: list[str]) -> str:
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as errors:
+        asked.write(b"".join(os.fsencode(name) + b"\0" for name in names))
+        asked.seek(0)
+        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=errors) as sent:
+            argv = ["tar", "-x", "-p", "-f", "-", "-C", incoming]
+            taken = subprocess.run(argv, stdin=sent.stdout, stderr=errors, check=False)
+        missing = [n for n in names if not os.path.isfile(os.path.join(incoming, n))]
+        if not (sent.returncode or taken.returncode or missing):
+            return ""
+        errors.seek(0)
+        said = errors.read()[-500:].decode(errors="replace").strip()
+    return (
+        f"ssh {sent.returncode}, tar {taken.returncode}, "
+        f"{len(missing)} missing {missing[:3]}: {said}"
+    )

@@ -1,0 +1,194 @@
+"""The way back of this host: noted on its disk before the act, undone newest first.
+
+    note("proxy", [file("/etc/haproxy/haproxy.cfg")])      then change it
+    undo("proxy")
+
+What was noted under a name once is not noted again: a second act must not take ours for the old.
+Undoing is safe to repeat, and does nothing where nothing was noted.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from migrate.onhost import record
+
+SETTINGS = "/proc/sys"
+
+Entry = Any  # {"kind": one of KINDS, "path": ..., and what was there}
+
+
+def note(name: str, entries: Iterable[Entry]) -> None:
+    """Keep *entries* under *name*, before what they undo; they are on the disk when it returns."""
+    kept = (record.load(name) or {"entries": []})["entries"]
+    noted = {_about(one): one for one in kept}
+    for one in entries:
+        noted.setdefault(_about(one), one)
+    record.save(name, {"entries": list(noted.values())})
+
+
+def _about(entry: Entry) -> tuple[str, str, str]:
+    return entry["kind"], entry["path"], entry.get("mark", "")
+
+
+def undo(name: str) -> bool:
+    """Undo all that was noted under *name*, then forget it; whether anything was."""
+    kept = record.load(name)
+    for one in reversed((kept or {"entries": []})["entries"]):
+        KINDS[one["kind"]](one)
+    record.forget(name)
+    return kept is not None
+
+
+def keep_only(name: str, paths: Iterable[str]) -> None:
+    """Undo what was noted of files under *name* that are not among *paths*."""
+    kept = (record.load(name) or {"entries": []})["entries"]
+    wanted = set(paths)
+    gone = [one for one in kept if one["kind"] == "file" and one["path"] not in wanted]
+    for one in reversed(gone):
+        _put_back(one)
+    if gone:
+        record.save(name, {"entries": [one for one in kept if one not in gone]})
+
+
+def note_file(name: str, path: str) -> None:
+    """`note` of what is at *path*, a file, a link or nothing."""
+    note(name, [file(path)])
+
+
+def note_settings(name: str, settings: list[str]) -> None:
+    """`note` of the kernel's *settings*, e.g. "net.ipv4.ip_nonlocal_bind", as they are now."""
+    note(name, [{"kind": "setting", "path": one, "text": _setting(one)} for one in settings])
+
+
+def file(path: str) -> Entry:
+    """What is at *path*: bytes, owner and mode, where it leads as a link, or nothing."""
+    found: dict[str, Any] = {"kind": "file", "path": path}
+    if os.path.islink(path):
+        found.update(to=os.readlink(path))
+    elif os.path.lexists(path):
+        found.update(_file(path))
+    return found
+
+
+def folders(path: str) -> list[Entry]:
+    """The folders above *path* that are missing, outermost first."""
+    missing: list[Entry] = []
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        missing.append({"kind": "folder", "path": folder})
+        folder = os.path.dirname(folder)
+    return missing[::-1]
+
+
+def tree(path: str) -> Entry:
+    """The folder *path* with all that is in it, or nothing; meant for small ones."""
+    found: dict[str, Any] = {"kind": "tree", "path": path}
+    if os.path.isdir(path):
+        inner = [os.path.join(top, n) for top, _, names in os.walk(path) for n in names]
+        below = [os.path.join(top, n) for top, names, _ in os.walk(path) for n in names]
+        found.update(
+            folders=[[one, *_owned(one)] for one in [path, *below]],
+            files=[{**file(one), "path": one} for one in inner],
+        )
+    return found
+
+
+def beside(path: str) -> str:
+    """Where a folder is made before it is put at *path*."""
+    return f"{path}.migrate"
+
+
+def _file(path: str) -> Entry:
+    with open(path, "rb") as stream:
+        text = base64.b64encode(stream.read()).decode()
+    return {"text": text, "owned": _owned(path)}
+
+
+def _owned(path: str) -> list[int]:
+    about = os.stat(path)
+    return [about.st_mode & 0o7777, about.st_uid, about.st_gid]
+
+
+def _put_back(entry: Entry) -> None:
+    path = entry["path"]
+    record.clear(path)
+    if "to" in entry:
+        os.symlink(entry["to"], record.staged(path))
+        os.rename(record.staged(path), path)
+    elif "text" in entry:
+        mode, user, group = entry["owned"]
+        text = base64.b64decode(entry["text"]).decode("utf-8", "surrogateescape")
+        record.write_back(path, text, mode, (user, group))
+    elif os.path.lexists(path):
+        os.unlink(path)
+        record.durable(os.path.dirname(path))
+
+
+def _remove_folder(entry: Entry) -> None:
+    try:
+        os.rmdir(entry["path"])
+    except OSError:
+        pass  # it is gone, or somebody has put something of his own there
+
+
+def _replant(entry: Entry) -> None:
+    shutil.rmtree(beside(entry["path"]), ignore_errors=True)
+    shutil.rmtree(entry["path"], ignore_errors=True)
+    for folder, mode, user, group in entry.get("folders", []):
+        os.mkdir(folder, 0o700)
+        os.chown(folder, user, group)
+        os.chmod(folder, mode)
+    for one in entry.get("files", []):
+        _put_back(one)
+
+
+def _take_out(entry: Entry) -> None:
+    """Lines that end in our mark; what else became of the file stays."""
+    path = os.path.realpath(entry["path"])
+    if not os.path.exists(path):
+        return
+    mode, user, group = _owned(path)
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        text = stream.read()
+    lines = text.split("\n")
+    left = "\n".join(one for one in lines if one.rpartition(" ")[2] != entry["mark"])
+    if left != text:
+        record.write_back(path, left, mode, (user, group))
+
+
+def _remove_empty(entry: Entry) -> None:
+    path = entry["path"]
+    record.clear(path)
+    if os.path.isfile(path) and not os.path.getsize(path):
+        os.unlink(path)
+
+
+def _setting(name: str) -> str:
+    with open(_settings_path(name)) as stream:
+        return stream.read().strip()
+
+
+def _set(entry: Entry) -> None:
+    path = _settings_path(entry["path"])
+    if os.path.exists(path):  # one of an interface that is gone went with it
+        with open(path, "w") as stream:
+            stream.write(entry["text"])
+
+
+def _settings_path(name: str) -> str:
+    return f"{SETTINGS}/{name.replace('.', '/')}"
+
+
+KINDS = {
+    "file": _put_back,
+    "folder": _remove_folder,
+    "tree": _replant,
+    "line": _take_out,
+    "empty": _remove_empty,
+    "setting": _set,
+}
