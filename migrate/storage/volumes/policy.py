@@ -48,7 +48,7 @@ print(json.dumps({one: [one in known, str(policy._ENFORCER.rules.get(one))] for 
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BlockedCall:
     """A call that is refused; see policy.yaml."""
 
     policy: str
@@ -57,13 +57,13 @@ class Held:
 
 
 @cache
-def table() -> tuple[Held, ...]:
+def table() -> tuple[BlockedCall, ...]:
     """Every call of policy.yaml."""
     document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
-    return tuple(Held(**row) for row in document["volumes"])
+    return tuple(BlockedCall(**row) for row in document["volumes"])
 
 
-def refused(mode: str) -> list[Held]:
+def refused(mode: str) -> list[BlockedCall]:
     """The calls that are refused in *mode*, "refuse" or "record"."""
     return [one for one in table() if mode == "refuse" or not one.told]
 
@@ -78,7 +78,7 @@ def rendered(mode: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def hold(context: Context) -> None:
+def protect(context: Context) -> None:
     """Write the file on every target controller; the release's own code must see it count."""
     mode = context.settings.shared_storage
     for host in context.target.controllers:
@@ -87,7 +87,7 @@ def hold(context: Context) -> None:
             raise StepError(f"{host.name}: not all is held: {'; '.join(wrong)}")
 
 
-def held(context: Context) -> bool:
+def protected(context: Context) -> bool:
     """Whether the file is in place everywhere; once the operator has accepted, nothing is held."""
     text = rendered(context.settings.shared_storage)
     return accepted_at(context) > 0 or all(
@@ -95,14 +95,14 @@ def held(context: Context) -> bool:
     )
 
 
-def let_go(context: Context) -> None:
+def unprotect(context: Context) -> None:
     """Nothing of it left."""
     for host in context.target.controllers:
         files.restore(host, RECORD)
 
 
 def without_effect(context: Context, host: Host) -> list[str]:
-    """Held calls that cinder on *host* would let through, or does not know; asked of its code."""
+    """Blocked calls that cinder on *host* lets through, or does not know; asked of its code."""
     names = [one.policy for one in refused(context.settings.shared_storage)]
     told = host.run(
         *(f"{context.venv}/bin/python", "-", json.dumps(names)), stdin=RULES, timeout=180
