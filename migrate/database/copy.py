@@ -98,7 +98,7 @@ def copy(context: Context) -> None:
         progress.note(link, "copy", digest(fenced))
 
 
-def uncopy(context: Context) -> None:
+def discard_copy(context: Context) -> None:
     """The copy is no longer that of the fence; what is there counts as a first pass again."""
     markers.unmark(context, "copied")
     with connection.session(context.target.database) as link:

@@ -154,7 +154,7 @@ def _protected(config: Step) -> Step:
     return _follow(
         "cinder.hold",
         "Hold calls that would destroy what both sides share",
-        (policy.held, policy.hold, policy.let_go),
+        (policy.protected, policy.protect, policy.unprotect),
         after=[config],
         seconds=6,
     )
@@ -255,7 +255,7 @@ FINGERPRINT = _closed(
 COPY = _closed(
     "database.copy",
     "Bring what changed in the databases since the first pass",
-    (copy.copied, copy.copy, copy.uncopy),
+    (copy.copied, copy.copy, copy.discard_copy),
     after=[FINGERPRINT],
     seconds=2,
 )

@@ -13,7 +13,7 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.engine.finding import Finding, Severity
-from migrate.verify import addresses, boot, dashboard, heard, views
+from migrate.verify import addresses, boot, dashboard, heartbeats, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take
 
@@ -235,7 +235,7 @@ def _heartbeats(
         if binary == "nova-compute":
             tell(host)
 
-    found = heard.wait(
+    found = heartbeats.wait(
         views.api(context), before[views.ADMIN], released, seconds=HEARD_SECONDS, tell=hosts
     )
     result.document["heard"] = found.heard
@@ -255,7 +255,7 @@ def _server(
     context: Context, before: Listing, heard_hosts: Queue[str], result: Verification
 ) -> None:
     """One new server on the first compute host, of the source's release, that was heard."""
-    if not any(name.startswith("nova-compute on ") for name in heard.expected(before)):
+    if not any(name.startswith("nova-compute on ") for name in heartbeats.expected(before)):
         result.document["booted"] = "not tried: the cloud had no compute host that was up"
         return
     try:

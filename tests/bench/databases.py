@@ -98,7 +98,7 @@ def bring_and_compare(context: Context) -> None:
     baseline.take(context)
     copy.copy(context)
     compare.prove(context)
-    copy.uncopy(context)
+    copy.discard_copy(context)
     baseline.lift(context)
     context.source.controllers[0].run("mariadb", stdin="SET GLOBAL read_only = 0")
 

@@ -137,11 +137,11 @@ def shared_storage(bench: Bench) -> Iterator[Context]:
     path.write_text(yaml.safe_dump(document))
     context = bench.context
     try:
-        policy.hold(context)
+        policy.protect(context)
         yield context
     finally:
         policy.hold_again(context)
-        policy.let_go(context)
+        policy.unprotect(context)
         path.write_text(text)
 
 

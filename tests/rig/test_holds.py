@@ -57,7 +57,7 @@ asking.wait()
 @pytest.fixture
 def target(context: Context) -> Iterator[Host]:
     yield context.target.controllers[0]
-    policy.let_go(context)
+    policy.unprotect(context)
     context.target.controllers[0].run("rm", "-f", HELD, policy.ACCEPTED)
 
 
@@ -67,32 +67,33 @@ def recording(context: Context) -> Context:
 
 
 def test_the_release_knows_every_call_and_refuses_it(context: Context, target: Host) -> None:
-    assert not policy.held(context)
+    assert not policy.protected(context)
     assert len(policy.without_effect(context, target)) == len(policy.table())
-    policy.hold(context)
-    assert policy.held(context)
+    policy.protect(context)
+    assert policy.protected(context)
     assert target.run("stat", "-c", "%a %U:%G", HELD) == "640 root:cinder\n"
-    policy.let_go(context)
-    assert not policy.held(context)
+    policy.unprotect(context)
+    assert not policy.protected(context)
     assert not target.exists(HELD)
 
 
 def test_where_losses_are_recorded_only_what_cannot_be_named_is_refused(
     context: Context, target: Host
 ) -> None:
-    policy.hold(recording(context))
-    assert policy.held(recording(context))
-    assert not policy.held(context)  # the operator changed the stack's file: it is written anew
+    policy.protect(recording(context))
+    assert policy.protected(recording(context))
+    # the operator changed the stack's file: it is written anew
+    assert not policy.protected(context)
     assert '"volume:delete"' not in target.read(HELD)
 
 
 def test_a_file_that_is_read_later_is_seen(context: Context, target: Host) -> None:
     later = "/etc/cinder/policy.d/zzz.yaml"
-    policy.hold(context)
+    policy.protect(context)
     target.write(later, '"volume:delete": "@"\n', mode=0o644)
     try:
         with pytest.raises(StepError, match=r"volume:delete is '@', set by a file"):
-            policy.hold(context)
+            policy.protect(context)
     finally:
         target.run("rm", "-f", later)
 
@@ -103,16 +104,16 @@ def test_a_folder_that_the_operator_chose(context: Context, target: Host) -> Non
     text = "[oslo_policy]\npolicy_dirs = policy.d\npolicy_dirs = /etc/cinder/ours\n"
     target.write(conf, text, mode=0o640, owner="root:cinder")
     try:
-        policy.hold(context)
+        policy.protect(context)
         assert target.exists(f"/etc/cinder/ours/{policy.NAME}")
     finally:
-        policy.let_go(context)
+        policy.unprotect(context)
         target.run("rm", "-f", conf)
     assert not target.exists("/etc/cinder/ours")
 
 
 def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target: Host) -> None:
-    policy.hold(context)
+    policy.protect(context)
     names = ["volume:delete", "volume:extend", "volume:revert_to_snapshot", "volume:get"]
     payload = {
         "python": context.installation.python,
@@ -132,7 +133,7 @@ def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target:
 
 
 def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) -> None:
-    policy.hold(context)
+    policy.protect(context)
     with pytest.raises(PreconditionError, match="does not serve yet"):
         policy.accept(context)
     markers.mark(context, "released")
@@ -145,14 +146,14 @@ def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) ->
         policy.accept(context)
         assert policy.accepted_at(context) == noted
         assert policy.accepted(context)
-        assert policy.held(context)  # nothing is written over it by a run that goes on
+        assert policy.protected(context)  # nothing is written over it by a run that goes on
         assert len(policy.without_effect(context, target)) == len(policy.table())
         policy.hold_again(context)
         assert not policy.accepted(context)
-        assert policy.held(context)
+        assert policy.protected(context)
         assert policy.without_effect(context, target) == []
     finally:
         markers.unmark(context, "released")
-    policy.let_go(context)
+    policy.unprotect(context)
     assert not target.exists("/var/lib/migrate")
     assert not context.source.controllers[0].exists("/var/lib/migrate")

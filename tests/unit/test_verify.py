@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from migrate.errors import StepError
-from migrate.verify import boot, dashboard, heard
+from migrate.verify import boot, dashboard, heartbeats
 from migrate.verify.listing import Listing
 
-RELEASED = heard.moment("2026-11-21T12:00:00.000000")
+RELEASED = heartbeats.moment("2026-11-21T12:00:00.000000")
 
 
 def listing(**resources: Any) -> Listing:
@@ -51,7 +51,7 @@ BEFORE = listing(
 
 def test_a_copied_row_that_says_up_is_not_heard() -> None:
     api: Any = FakeApi([service("nova-compute", "cmp1", "2026-11-21T11:59:59.000000")])
-    found = heard.wait(api, BEFORE, RELEASED, seconds=0, sleep=lambda _: None)
+    found = heartbeats.wait(api, BEFORE, RELEASED, seconds=0, sleep=lambda _: None)
     assert found.silent == ("nova-compute on cmp1", "nova-conductor")
 
 
@@ -61,7 +61,7 @@ def test_what_was_alive_is_heard_after_the_release() -> None:
         [conductor, service("nova-compute", "cmp1", "2026-11-21T11:59:59.000000")],
         [conductor, service("nova-compute", "cmp1", "2026-11-21T12:00:09.500000")],
     )
-    found = heard.wait(api, BEFORE, RELEASED, seconds=5, sleep=lambda _: None)
+    found = heartbeats.wait(api, BEFORE, RELEASED, seconds=5, sleep=lambda _: None)
     assert found.silent == ()
     assert found.heard == {"nova-conductor": 4.0, "nova-compute on cmp1": 9.5}
 
@@ -70,7 +70,7 @@ def test_what_was_alive_is_heard_after_the_release() -> None:
     "text", ["2026-11-21T12:00:00.000000", "2026-11-21 12:00:00", "2026-11-21T12:00:00Z"]
 )
 def test_the_times_of_every_api(text: str) -> None:
-    assert heard.moment(text) == RELEASED
+    assert heartbeats.moment(text) == RELEASED
 
 
 PORTS = {"p": {"device_id": "s1", "network_id": "n1"}}

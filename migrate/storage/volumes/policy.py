@@ -34,7 +34,7 @@ LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BlockedCall:
     """A call that is refused; see policy.yaml."""
 
     policy: str
@@ -43,13 +43,13 @@ class Held:
 
 
 @cache
-def table() -> tuple[Held, ...]:
+def table() -> tuple[BlockedCall, ...]:
     """Every call of policy.yaml."""
     document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
-    return tuple(Held(**row) for row in document["volumes"])
+    return tuple(BlockedCall(**row) for row in document["volumes"])
 
 
-def refused(mode: str) -> list[Held]:
+def refused(mode: str) -> list[BlockedCall]:
     """The calls that are refused in *mode*, "refuse" or "record"."""
     return [one for one in table() if mode == "refuse" or not one.told]
 
@@ -64,7 +64,7 @@ def rendered(mode: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def hold(context: Context) -> None:
+def protect(context: Context) -> None:
     """Write the file on every target controller; the release's own code must see it count."""
     mode = context.settings.shared_storage
 
@@ -76,7 +76,7 @@ def hold(context: Context) -> None:
     hosts.gather(context.target.controllers, act)
 
 
-def held(context: Context) -> bool:
+def protected(context: Context) -> bool:
     """Whether the file is in place everywhere; once the operator has accepted, nothing is held."""
     text = rendered(context.settings.shared_storage)
     return accepted_at(context) > 0 or all(
@@ -84,13 +84,13 @@ def held(context: Context) -> bool:
     )
 
 
-def let_go(context: Context) -> None:
+def unprotect(context: Context) -> None:
     """Nothing of it left."""
     hosts.gather(context.target.controllers, lambda host: files.restore(host, RECORD))
 
 
 def without_effect(context: Context, host: Host) -> list[str]:
-    """Held calls that cinder on *host* would let through, or does not know; asked of its code."""
+    """Blocked calls that cinder on *host* lets through, or does not know; asked of its code."""
     names = [one.policy for one in refused(context.settings.shared_storage)]
     python = context.installation.python
     told = call(host, "policy.rules", names, interpreter=[python], timeout=180)

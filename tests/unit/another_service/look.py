@@ -12,7 +12,7 @@ from migrate.cloud.api import SERVICES, Api
 from migrate.configuration import rules
 from migrate.services import chosen, kind
 from migrate.takeover import preload
-from migrate.verify import heard, losses
+from migrate.verify import heartbeats, losses
 from migrate.verify.listing import Listing, take
 
 PLACE = Place(release="2026.1", address="10.0.0.12")
@@ -92,7 +92,7 @@ def look() -> dict[str, Any]:
         "listing": listed(),
         "in flight": [str(one) for one in operations.changing(api(), found)],
         "agents": [one.message for one in agents.silent(RECIPE.rest, RECIPE.rest.workers, api())],
-        "heard": heard._told(api(), RECIPE.rest, RECIPE.rest.workers)[0].binary,
+        "heard": heartbeats._told(api(), RECIPE.rest, RECIPE.rest.workers)[0].binary,
         "losses": loss(),
         "release": releases.of_version("barbican", "22.0.0"),
         "asked as": endpoints.ASKED["barbican"],

@@ -24,7 +24,7 @@ POLL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Heartbeat:
     """A daemon that the cloud listens to. `at` is its last heartbeat in seconds since 1970."""
 
     binary: str
@@ -63,14 +63,14 @@ def wait(
     def silent() -> tuple[str, ...]:
         failed.clear()
         try:
-            found = voices(api)
+            found = every(api)
         except ApiError as error:
             failed.append(error)
             found = []
-        for voice in found:
-            name = _name(voice)
-            if name in wanted - heard.keys() and voice.at > released:
-                heard[name] = round(voice.at - released, 3)
+        for heartbeat in found:
+            name = _name(heartbeat)
+            if name in wanted - heard.keys() and heartbeat.at > released:
+                heard[name] = round(heartbeat.at - released, 3)
                 tell(name)
         return tuple(sorted(wanted - heard.keys()))
 
@@ -80,8 +80,8 @@ def wait(
     return Hearing(heard, left)
 
 
-def _name(voice: Voice) -> str:
-    return voice.binary if voice.binary in ANYWHERE else str(voice)
+def _name(heartbeat: Heartbeat) -> str:
+    return heartbeat.binary if heartbeat.binary in ANYWHERE else str(heartbeat)
 
 
 def expected(before: Listing) -> set[str]:
@@ -95,28 +95,28 @@ def expected(before: Listing) -> set[str]:
             names.add(workers.any_of)
         for row in before.resources.get(workers.kind, {}).values():
             if workers.well(row) and workers.wanted(row):
-                names.add(_name(Voice(row["binary"], row["host"], 0)))
+                names.add(_name(Heartbeat(row["binary"], row["host"], 0)))
     return names
 
 
-def voices(api: Api) -> list[Voice]:
+def every(api: Api) -> list[Heartbeat]:
     """All daemons that any API tells of, with their last heartbeat."""
     rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
-    return [voice for rest in rests if rest.workers for voice in _told(api, rest, rest.workers)]
+    return [one for rest in rests if rest.workers for one in _told(api, rest, rest.workers)]
 
 
-def _told(api: Api, rest: Rest, workers: Workers) -> list[Voice]:
+def _told(api: Api, rest: Rest, workers: Workers) -> list[Heartbeat]:
     try:
         rows = api.pages(rest.service, workers.path, workers.list)
     except ApiError as error:
         if error.status != 403 or not workers.any_of:
             raise
         api.short(rest)  # answered by one of them
-        return [Voice(workers.any_of, "", time.time())]
+        return [Heartbeat(workers.any_of, "", time.time())]
     times = [moment(next((row[at] for at in workers.at if row[at]), None)) for row in rows]
     if workers.any_of:
-        return [Voice(workers.any_of, "", max(times, default=0.0))]
-    return [Voice(row["binary"], row["host"], at) for row, at in zip(rows, times, strict=True)]
+        return [Heartbeat(workers.any_of, "", max(times, default=0.0))]
+    return [Heartbeat(row["binary"], row["host"], at) for row, at in zip(rows, times, strict=True)]
 
 
 def moment(text: str | None) -> float:
