@@ -24,6 +24,7 @@ GENERIC = {"list", "dict", "set", "tuple", "frozenset", "type"}  # no `list[int]
 # came later too; the target's Python has them, where schema tools wait
 NEWER = {"removeprefix", "removesuffix", "waitstatus_to_exitcode", "usedforsecurity"}
 ALLOWED = {("warm", "waitstatus_to_exitcode")}
+CALLS = {"call", "onhost.call", "call_each", "hosts.call_each", "_named"}
 CALLED = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
@@ -128,13 +129,18 @@ def called() -> Iterator[tuple[str, str]]:
         one for top in ("migrate", "infra", "tests") for one in (ROOT / top).rglob("*.py")
     ):
         text = path.read_text()
-        if "call(" not in text:
+        if "call" not in text:
             continue
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("call", "onhost.call"):
+            if isinstance(node, ast.Call) and CALLS & {ast.unparse(node.func), *_names(node)}:
                 words = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
                 named = (one for one in words if isinstance(one, str) and CALLED.fullmatch(one))
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", next(named, "")
+
+
+def _names(node: ast.Call) -> Iterator[str]:
+    """What a call is given by name, as a pool is given the function to call."""
+    return (ast.unparse(one) for one in node.args if isinstance(one, ast.Name | ast.Attribute))
 
 
 def test_what_is_called_is_there() -> None:
