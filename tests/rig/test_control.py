@@ -114,7 +114,7 @@ def serves_as(context: Context, before: str) -> bool:
 def left(context: Context) -> set[str]:
     """What of the window is left on the source."""
     names = context.source.controllers[0].shell("ls /var/lib/migrate 2>/dev/null || true").split()
-    return set(names) - {"transfer"}  # that is of `follow`
+    return set(names) - {"transfer", "transfer-key.json"}  # those are of `follow`
 
 
 @pytest.mark.in_set("control")
