@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 
@@ -46,6 +46,17 @@ class Cancellation:
     def ended(self, step: str) -> None:
         with self._lock:
             self._under_way.discard(step)
+
+    def unless_ignored(self, act: Callable[[], None]) -> bool:
+        """Do *act* before anything may ignore stops; False, and nothing done, where they are.
+
+        What interrupts the hosts must not fall into a way back that has begun: nobody would let
+        the run go on again.
+        """
+        with self._lock:
+            if not self._ignored:
+                act()
+            return not self._ignored
 
     @contextmanager
     def ignored(self) -> Iterator[None]:

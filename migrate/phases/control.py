@@ -136,11 +136,19 @@ def _heeded(session: Session, too_long: bool) -> bool:
 
 
 def interrupt(session: Session) -> None:
-    """End what the running steps have running on the hosts; `claim.resume` lets the run go on."""
-    try:
-        found = cloud_lock.interrupt(session.context)
-    except Exception as error:  # the run was stopped all the same
-        found = [repr(error)]
+    """End what the running steps have running on the hosts; `cloud_lock.resume` lets it go on.
+
+    Nothing where the run goes back already: its steps have ended.
+    """
+    found: list[str] = []
+
+    def act() -> None:
+        try:
+            found.extend(cloud_lock.interrupt(session.context))
+        except Exception as error:  # the run was stopped all the same
+            found.append(repr(error))
+
+    session.cancellation.unless_ignored(act)
     for wrong in found:
         session.remark("interrupt", wrong)
 

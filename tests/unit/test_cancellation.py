@@ -56,3 +56,23 @@ def test_one_session_stops_no_other() -> None:
     one, other = Cancellation(), Cancellation()
     one.request("stop")
     assert other.begins(["a"])
+
+
+def test_no_interrupt_falls_into_a_way_back_that_has_begun() -> None:
+    """It waits for one that has begun to interrupt, and one that comes later does nothing."""
+    asked, events = Cancellation(), list[str]()
+    inside = threading.Event()
+
+    def interrupt() -> None:
+        inside.set()
+        time.sleep(0.1)
+        events.append("interrupted")
+
+    thread = threading.Thread(target=asked.unless_ignored, args=[interrupt])
+    thread.start()
+    assert inside.wait(20)
+    with asked.ignored():
+        events.append("resumed")
+        assert not asked.unless_ignored(lambda: events.append("too late"))
+    thread.join()
+    assert events == ["interrupted", "resumed"]
