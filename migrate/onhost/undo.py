@@ -36,10 +36,21 @@ def _about(entry: Entry) -> tuple[str, str, str]:
 
 
 def undo(name: str) -> bool:
-    """Undo all that was noted under *name*, then forget it; whether anything was."""
+    """Undo all that was noted under *name*, then forget it; whether anything was.
+
+    RuntimeError names what could not be undone, when all else is; the note stays for the next time.
+    """
     kept = record.load(name)
+    failed = []
     for one in reversed((kept or {"entries": []})["entries"]):
-        KINDS[one["kind"]](one)
+        try:
+            KINDS[one["kind"]](one)
+        except OSError as error:
+            failed.append(f"{one['path']}: {error.strerror or error}")
+    if failed:
+        raise RuntimeError(
+            f"not everything is as it was: {'; '.join(failed)}. Mend that, then the same again"
+        )
     record.forget(name)
     return kept is not None
 

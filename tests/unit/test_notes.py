@@ -88,6 +88,23 @@ def test_half_a_note_does_not_block_the_way_back(folder: Path, kept: str) -> Non
     assert not (folder / "notes").exists()
 
 
+def test_what_cannot_be_undone_is_named_and_the_rest_is_undone(folder: Path) -> None:
+    there = [folder / "a", folder / "b", folder / "c"]
+    for path in there:
+        path.write_text("theirs")
+    undo.note("some", [undo.file(str(path)) for path in there])
+    for path in there:
+        path.write_text("ours")
+    (folder / "b").unlink()
+    (folder / "b").mkdir()
+    with pytest.raises(RuntimeError, match=r"/b: Is a directory\. Mend that, then the same again"):
+        undo.undo("some")
+    assert [path.read_text() for path in (there[0], there[2])] == ["theirs"] * 2
+    (folder / "b").rmdir()
+    assert undo.undo("some")
+    assert there[1].read_text() == "theirs"
+
+
 @pytest.mark.parametrize(("kept", "told"), [("{}", "0"), ('{"version": 7, "entries": []}', "7")])
 def test_a_note_of_another_program_is_refused_and_stays(folder: Path, kept: str, told: str) -> None:
     (folder / "notes").mkdir()
