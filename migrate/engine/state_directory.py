@@ -13,7 +13,7 @@ from typing import Any
 
 from migrate.errors import JournalError
 
-FORMAT = 1  # raised when what an older program wrote would be misread
+FORMAT = 2  # raised when what an older program wrote would be misread
 
 
 def keep(path: Path, text: str) -> Path:

@@ -9,13 +9,13 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from migrate.engine import state_directory
-from migrate.errors import LockedError
+from migrate.errors import JournalError, LockedError
 
 
 def holder(home: Path) -> str:
@@ -61,7 +61,13 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
     we hold: a copy of the folder, or a file made anew while somebody still holds the old one, has
     another name or path.
     """
-    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise JournalError(
+            f"{home / 'lock'} cannot be opened: {error.strerror}; make {home} a folder that we may "
+            "write, or name another by MIGRATE_HOME"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,8 +87,9 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
             "papers": before["papers"] if ours else secrets.token_hex(8),
         }
         text = json.dumps({"format": state_directory.FORMAT, **said}).encode()
-        os.pwrite(descriptor, text, 0)  # before cutting: the name must survive a kill in between
-        os.ftruncate(descriptor, len(text))
+        with suppress(OSError):  # the lock is held all the same: a full disk forbids no way back
+            os.pwrite(descriptor, text, 0)  # before cutting: a kill in between leaves the name
+            os.ftruncate(descriptor, len(text))
         yield said
     finally:
         os.close(descriptor)

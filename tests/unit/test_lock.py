@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from migrate.engine import state_lock
-from migrate.errors import LockedError
+from migrate.errors import JournalError, LockedError
 
 HOLD = """
 import sys, time
@@ -30,6 +32,30 @@ def test_the_second_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
         ):
             pass
     assert state_lock.holder(tmp_path) == ""
+
+
+def test_a_folder_that_takes_no_lock_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with (
+        pytest.raises(JournalError, match=r"lock cannot be opened: Is a directory; .*MIGRATE_HOME"),
+        state_lock.held(tmp_path, "rollback"),
+    ):
+        pass
+
+
+def test_a_full_disk_does_not_forbid_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with (
+        state_lock.held(tmp_path, "rollback"),
+        pytest.raises(LockedError),
+        state_lock.held(tmp_path, "follow"),
+    ):
+        pass
 
 
 def test_an_error_releases_it(tmp_path: Path) -> None:

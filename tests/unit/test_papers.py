@@ -53,7 +53,7 @@ def test_what_cannot_be_written_leaves_the_old_one(
 
 def test_what_is_recorded_is_read_again_without_its_format(tmp_path: Path) -> None:
     paper = state_directory.record(tmp_path / "paper", {"nova": "é"})
-    assert '"format": 1' in paper.read_text()
+    assert f'"format": {state_directory.FORMAT}' in paper.read_text()
     assert state_directory.recorded(paper) == {"nova": "é"}
     assert state_directory.recorded(tmp_path / "nothing") == {}
 
