@@ -64,13 +64,14 @@ def _together(failed: dict[str, BaseException]) -> BaseException:
     bug = next((error for error in errors if not isinstance(error, MigrateError)), None)
     if bug or len(errors) == 1:
         return bug or errors[0]
+    if taken := next((error for error in errors if isinstance(error, LockedError)), None):
+        return taken  # another run has taken over: it decides, whatever else failed
     told = "; ".join(
         str(error) if str(error).startswith(name) else f"{name}: {error}"
         for name, error in failed.items()
     )
     if all(isinstance(error, UnreachableError) for error in errors):
         return UnreachableError(told, *failed)
-    for kind in (PreconditionError, LockedError):
-        if all(isinstance(error, kind) for error in errors):
-            return kind(told)
+    if all(isinstance(error, PreconditionError) for error in errors):
+        return PreconditionError(told)
     return StepError(told)

@@ -13,6 +13,7 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import (
     IrreversibleError,
     JournalError,
+    LockedError,
     MigrateError,
     StepError,
     UnreachableError,
@@ -148,7 +149,10 @@ class Runner:
             told = "; ".join(f"{step.id}: {error}" for step, error in failures)
             if self.cancellation.requested:
                 told = f"{self.cancellation.reason}: {told}"
-            raise StepError(told) from failures[0][1]
+            # one that was taken over by another run says more than what failed beside it
+            errors = [error for _, error in failures]
+            taken = (error for error in errors if isinstance(error, LockedError))
+            raise StepError(told) from next(taken, errors[0])
         if waiting:
             more = f" and {len(waiting) - 1} more" if waiting[1:] else ""
             raise StepError(f"{self.cancellation.reason} before {waiting[0]}{more}")

@@ -75,8 +75,7 @@ def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
     try:
         runner.advance()
     except Exception as error:  # a bug, too, must not leave the cloud closed
-        if not isinstance(error, MigrateError):
-            session.remark("bug", "".join(traceback.format_exception(error))[-2000:])
+        _keep_bug(session, error)
         if isinstance(error.__cause__, LockedError):
             raise error.__cause__ from error  # another run has taken over: it decides
         if going_live.may_have_passed(session.context, session.journal):
@@ -107,14 +106,21 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
                 reopen_timer.extend(session.context)
             # a server that died may be starting again
             wait.while_raising(MigrateError, runner.retreat, AGAIN_SECONDS, pause=2)
-        except MigrateError as second:
+        except Exception as second:  # a bug, too, must say how things are
+            _keep_bug(session, second)
             raise StepError(
-                f"{_told(error)}; and going back failed too: {second}; repair that, then "
+                f"{_told(error)}; and going back failed too: {_told(second)}; repair that, then "
                 "`migrate rollback --execute`; the watch on the source reopens it otherwise"
             ) from error
     raise StepError(
         f"{_told(error)}; the window was undone, {serving.told(session.context)}"
     ) from error
+
+
+def _keep_bug(session: Session, error: Exception) -> None:
+    """In the journal and for people, where *error* is none of ours."""
+    if not isinstance(error, MigrateError):
+        session.remark("bug", "".join(traceback.format_exception(error))[-2000:])
 
 
 def _told(error: Exception) -> str:

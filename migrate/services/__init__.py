@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from dataclasses import replace
 from functools import cache
@@ -23,6 +24,7 @@ from migrate.services.rest import Kind
 from migrate.services.unit import Unit
 
 GROUP = "sidestep.recipes"
+PROJECT = re.compile(r"[a-z][a-z0-9_-]*")
 
 CORE = (
     keystone.RECIPE,
@@ -39,20 +41,30 @@ CORE = (
 def found() -> tuple[Recipe, ...]:
     """The core recipes, then those that installed packages add by entry points of `GROUP`."""
     known = {recipe.project for recipe in CORE}
-    others = [_loaded(entry) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
-    return (*CORE, *(recipe for recipe in others if recipe.project not in known))
+    others: dict[str, Recipe] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        recipe = _loaded(entry)
+        if recipe.project in others:
+            raise SettingsError(
+                f"two packages bring a recipe for {recipe.project}, {entry.value} is one of them; "
+                "uninstall one"
+            )
+        others[recipe.project] = recipe
+    return (*CORE, *(recipe for recipe in others.values() if recipe.project not in known))
 
 
 def _loaded(entry: EntryPoint) -> Recipe:
     """What *entry* names; SettingsError where that is no recipe of this program."""
     try:
         loaded = entry.load()
-    except Exception as error:  # whatever somebody else's module can raise
+    except (Exception, SystemExit) as error:  # whatever somebody else's module can raise
         raise SettingsError(
             f"the recipe {entry.name} ({entry.value}) cannot be loaded: {error!r}; "
             "mend or uninstall its package"
         ) from error
-    if not isinstance(loaded, Recipe):
+    # it becomes part of paths on hosts
+    project = getattr(loaded, "project", None)
+    if not isinstance(loaded, Recipe) or not PROJECT.fullmatch(str(project)):
         raise SettingsError(f"{entry.value} is no recipe; mend or uninstall its package")
     return loaded
 

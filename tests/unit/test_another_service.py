@@ -74,7 +74,12 @@ def test_it_has_a_place_in_what_was_a_table(site: Path) -> None:
     ("text", "told"),
     [
         ("import nothing_of_this_name", "cannot be loaded: ModuleNotFoundError"),
+        ("raise SystemExit(0)", "cannot be loaded: SystemExit"),
         ("RECIPE = 'barbican'", "sidestep_barbican:RECIPE is no recipe"),
+        (
+            "from migrate.services import base; RECIPE = object.__new__(base.Recipe)",
+            "sidestep_barbican:RECIPE is no recipe",
+        ),
     ],
 )
 def test_one_that_cannot_be_used_is_named(site: Path, text: str, told: str) -> None:

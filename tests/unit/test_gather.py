@@ -16,6 +16,7 @@ from migrate.engine.runner import Runner
 from migrate.errors import (
     CommandError,
     HostKeyError,
+    LockedError,
     MigrateError,
     PreconditionError,
     StepError,
@@ -63,6 +64,11 @@ def away(name: str) -> UnreachableError:
             "one is away; two: another key$",
         ),
         ((away("one"), None, StepError("no room")), StepError, "one is away; three: no room$"),
+        (
+            (StepError("no room"), LockedError("two: taken over"), away("three")),
+            LockedError,
+            "two: taken over$",
+        ),
         (
             (PreconditionError("one: no HAProxy"), PreconditionError("two: no HAProxy"), None),
             PreconditionError,

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from migrate import services
+from migrate.errors import SettingsError
 from migrate.services import RECIPES, keystone
 from migrate.services.base import Recipe
 
@@ -63,3 +64,6 @@ def test_others_add_theirs_by_entry_points(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(services, "entry_points", entry_points)
     assert services.found() == (*services.CORE, ADDED)
     assert asked == ["sidestep.recipes"]
+    monkeypatch.setattr(services, "entry_points", lambda group: [ours, ours])
+    with pytest.raises(SettingsError, match="two packages bring a recipe for barbican"):
+        services.found()
