@@ -332,8 +332,9 @@ with opened("pair", "follow", changes=True, root=Path(sys.argv[1])) as session:
             runner.advance()
     except MigrateError as error:
         from migrate.engine import cloud_lock
-        cloud_lock.resume(session.context)
-        runner.retreat()
+        with session.cancellation.ignored():  # as the window goes back
+            cloud_lock.resume(session.context)
+            runner.retreat()
         print(error, flush=True)
 """
 
