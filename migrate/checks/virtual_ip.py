@@ -10,6 +10,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.settings import VirtualIp
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
+from migrate.takeover import arp
 
 NAME = "virtual-ip"
 PROBE_SECONDS = 1.0
@@ -68,7 +69,7 @@ def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> li
     asker = context.target.asker
     interface = call(asker, "arp.interface_of", virtual_ip.interface, asker.address)
     heard: list[str] = call(asker, "arp.ask", interface, address, PROBE_SECONDS)
-    own = {mac for host in holders for mac in call(host, "arp.hardware")}
+    own = arp.hardware(holders)
     strangers = [mac for mac in heard if mac not in own]
     findings = []
     if strangers:

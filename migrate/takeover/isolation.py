@@ -20,6 +20,7 @@ from migrate.database import defaults
 from migrate.database.places import cell_urls
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
+from migrate.takeover import arp
 
 PORTS = (3306, 4369, 5671, 5672, 11211, 25672)  # databases, brokers, caches
 OURS = (3306, 4369, 25672)  # what nobody on the source's controllers has to do with
@@ -101,12 +102,9 @@ def drop(context: Context) -> None:
 
 def _seen_outside(context: Context) -> str:
     """Who of the target answers the source's question for the address; "" when nobody does."""
-    found = call_each(context.target.controllers, "arp.hardware")
-    ours = {mac for addresses in found for mac in addresses}
+    ours = arp.hardware(context.target.controllers)
     for one in context.source.virtual_ips:
-        asker = context.source.asker
-        interface = call(asker, "arp.interface_of", one.interface, asker.address)
-        if seen := ours.intersection(call(asker, "arp.ask", interface, str(one.address), 0.4)):
+        if seen := ours.intersection(arp.answering(context.source.asker, one, 0.4)):
             return f"{', '.join(seen)} answers for {one.address}"
     return ""
 

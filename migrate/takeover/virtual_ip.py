@@ -10,7 +10,6 @@ the target knows deleted through the target before it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context, hosts
@@ -18,6 +17,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
+from migrate.takeover import arp
 from migrate.takeover.proxy import STAGED_KEEPALIVED
 
 PROBE_SECONDS = 0.4
@@ -72,10 +72,9 @@ def give_back(context: Context) -> None:
 def refuse_a_living_holder(context: Context) -> None:
     """A target that ssh does not reach may still answer for the address: then it must go first."""
     asker = context.source.asker
+    own = arp.hardware([asker])
     for one in context.source.virtual_ips:
-        interface = call(asker, "arp.interface_of", one.interface, asker.address)
-        own = call(asker, "arp.hardware")
-        if others := set(call(asker, "arp.ask", interface, str(one.address), 0.4)) - set(own):
+        if others := set(arp.answering(asker, one, 0.4)) - own:
             raise StepError(
                 f"{context.target.holder.name} does not let us in, but {', '.join(sorted(others))} "
                 f"answers for {one.address}: power that machine off, then run the same again"
@@ -84,11 +83,10 @@ def refuse_a_living_holder(context: Context) -> None:
 
 def refuse_second_holder(context: Context) -> None:
     """PreconditionError when anybody but the source answers for a virtual IP."""
-    known = _hardware((*context.source.controllers, *context.target.controllers))
+    known = arp.hardware((*context.source.controllers, *context.target.controllers))
     asker = context.target.asker
     for one in context.source.virtual_ips:
-        device = call(asker, "arp.interface_of", one.interface, asker.address)
-        answered = call(asker, "arp.ask", device, str(one.address), PROBE_SECONDS)
+        answered = arp.answering(asker, one, PROBE_SECONDS)
         if strangers := [mac for mac in answered if mac not in known]:
             raise PreconditionError(
                 f"{', '.join(strangers)} answers for {one.address} too, and is no controller of "
@@ -98,7 +96,7 @@ def refuse_second_holder(context: Context) -> None:
 
 def _prove(context: Context) -> None:
     """Every host of the cloud must find the target behind every address."""
-    ours = _hardware(context.target.controllers)
+    ours = arp.hardware(context.target.controllers)
 
     def ask(host: Host) -> list[str]:
         wrong = []
@@ -115,12 +113,6 @@ def _prove(context: Context) -> None:
 
     if wrong := [line for found in hosts.gather(context.source.hosts, ask) for line in found]:
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
-
-
-def _hardware(those: Iterable[Host]) -> set[str]:
-    """Every hardware address of *those*."""
-    found = call_each(those, "arp.hardware")
-    return {mac for addresses in found for mac in addresses}
 
 
 def _holders_last(context: Context, addresses: list[str]) -> list[Host]:
