@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.cloud.admission import Run
 from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
 from migrate.cloud.installation import Installation, environment
+from migrate.cloud.os_cloud import clouds
 from migrate.cloud.settings import Machine, Settings, VirtualIp
 
 if TYPE_CHECKING:
@@ -188,10 +189,6 @@ def admin(context: Context, **overrides: Any) -> Any:
     speaks to a controller's own address. Without `[cloud] file` openstacksdk finds the entry.
     """
     import openstack  # noqa: PLC0415  it costs half a second, which `status` need not pay
-    from openstack.config import OpenStackConfig  # noqa: PLC0415
 
-    cloud = context.settings.cloud
-    files = [str(cloud.file)] if cloud.file else None
-    loader = OpenStackConfig(config_files=files, load_envvars=cloud.file is None)
-    region = loader.get_one(cloud=cloud.name, **overrides)
+    region = clouds(context.settings).get_one(cloud=context.settings.cloud.name, **overrides)
     return openstack.connection.Connection(config=region, app_name="sidestep")

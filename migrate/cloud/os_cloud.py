@@ -1,12 +1,21 @@
-"""`--os-cloud`: another entry of clouds.yaml than the one that the stack's file names."""
+"""clouds.yaml as openstacksdk reads it, and `--os-cloud`, another entry of it than the stack's."""
 
 from __future__ import annotations
 
 import socket
+from typing import Any
 from urllib.parse import urlsplit
 
 from migrate.cloud.settings import Settings
 from migrate.errors import SettingsError
+
+
+def clouds(settings: Settings) -> Any:
+    """openstacksdk's reader of the stack's clouds.yaml, of the one it finds where none is named."""
+    from openstack.config import OpenStackConfig  # noqa: PLC0415  it costs half a second
+
+    file = settings.cloud.file
+    return OpenStackConfig(config_files=[str(file)] if file else None, load_envvars=file is None)
 
 
 def logging_in_as(settings: Settings, name: str) -> Settings:
@@ -25,17 +34,12 @@ def logging_in_as(settings: Settings, name: str) -> Settings:
 
 
 def _auth_url(settings: Settings, name: str) -> str:
-    from openstack.config import OpenStackConfig  # noqa: PLC0415  it costs half a second
-
-    file = settings.cloud.file
-    where = file or "clouds.yaml"
+    where = settings.cloud.file or "clouds.yaml"
     try:
-        loader = OpenStackConfig(
-            config_files=[str(file)] if file else None, load_envvars=file is None
-        )
-        known = [str(one) for one in loader.get_cloud_names()]
+        entries = clouds(settings)
+        known = [str(one) for one in entries.get_cloud_names()]
         if name in known:
-            return str(loader.get_one(cloud=name).config["auth"]["auth_url"])
+            return str(entries.get_one(cloud=name).config["auth"]["auth_url"])
     except Exception as error:  # openstacksdk and keystoneauth raise many kinds
         wrong = " ".join(str(error).split())[:300]
         raise SettingsError(f"--os-cloud {name}: {where} cannot be used: {wrong}") from error

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from migrate.cloud import Context, document
 from migrate.cloud.api import Api, moved
 from migrate.cloud.host import Host
+from migrate.cloud.os_cloud import clouds
 from migrate.engine import state_directory
 from migrate.errors import MigrateError
 from migrate.verify.listing import Listing, take
@@ -41,12 +42,9 @@ def users(context: Context) -> tuple[str, ...]:
 def connection(context: Context, name: str = ADMIN, host: Host | None = None) -> Any:
     """An openstacksdk connection as *name*, through the virtual IP or at *host*'s own address."""
     import openstack  # noqa: PLC0415  it costs half a second
-    from openstack.config import OpenStackConfig  # noqa: PLC0415
 
-    cloud = context.settings.cloud
-    files = [str(cloud.file)] if cloud.file else None
-    loader = OpenStackConfig(config_files=files, load_envvars=cloud.file is None)
-    entry = cloud.name if name == ADMIN else name
+    loader = clouds(context.settings)
+    entry = context.settings.cloud.name if name == ADMIN else name
     region = loader.get_one(cloud=entry)
     if host is not None:
         at = moved(region.config["auth"]["auth_url"], host.address)
