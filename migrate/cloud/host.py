@@ -36,7 +36,7 @@ def refuse_missing(key: Path | None, known_hosts: Path | None) -> None:
         raise SettingsError(f"sidestep:ssh.key: there is no file {key}")
 
 
-class Host(Protocol):
+class Host(onhost.Machine, Protocol):
     """What the program may ask of a machine; everything runs as root. Tests pass a fake."""
 
     name: str
@@ -54,19 +54,6 @@ class Host(Protocol):
         """Run *script* by bash with errexit, nounset and pipefail; *args* are `$1` and on.
 
         The script travels by stdin, so it may hold what must not show in a process list.
-        """
-        ...
-
-    def python(
-        self,
-        source: str,
-        payload: object = None,
-        timeout: float = 60,
-        interpreter: Sequence[str] = ("python3",),
-    ) -> Any:
-        """Run *source* by *interpreter*; it reads `payload` and sets `result` (JSON both).
-
-        Only `onhost.call` uses it: programs stand in `onhost/`, where they are checked.
         """
         ...
 

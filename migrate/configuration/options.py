@@ -51,7 +51,7 @@ class Options:
         return cls(known, renamed, plugins, str(told.get("path", "")))
 
     def has(self, group: str, name: str, dynamic: Mapping[str, str]) -> bool:
-        """Whether the release reads that option PACKAGES."""
+        """Whether the release reads that option there."""
         return any(name in self.known.get(like, ()) for like in _likes(group, dynamic))
 
     def kind(self, group: str, name: str, dynamic: Mapping[str, str]) -> Kind | None:

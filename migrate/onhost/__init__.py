@@ -44,7 +44,10 @@ class Machine(Protocol):
         timeout: float = 60,
         interpreter: Sequence[str] = ("python3",),
     ) -> Any:
-        """Run *source* there; it reads `payload` and sets `result`."""
+        """Run *source* by *interpreter*; it reads `payload` and sets `result` (JSON both).
+
+        Only `call` uses it: programs stand in modules here, where they are checked.
+        """
         ...
 
 

@@ -54,8 +54,9 @@ def may_have_passed(context: Context, journal: Journal) -> bool:
     The machines are asked, since a run can die before it notes what it did; one that is silent may
     have been reached.
     """
-    if passed(journal) or journal.state(POINT) not in BEGUN:
-        return passed(journal)
+    noted = journal.state(POINT)
+    if noted is State.DONE or noted not in BEGUN:
+        return noted is State.DONE
     try:
         return virtual_ip.carried(context)
     except MigrateError:
