@@ -120,11 +120,12 @@ def clients(context: Context, names: list[str]) -> dict[str, tuple[str, ...]]:
     """
     source, holder = context.source.tools, context.target.holder
     more = [host for host in context.target.controllers if host.address != holder.address]
-    resolved: dict[str, str] = call(source, "addresses.resolved", names)
+    resolved: dict[str, list[str]] = call(source, "addresses.resolved", names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     own = set(call(source, "addresses.own")) - virtual
     found: dict[str, tuple[str, ...]] = {}
-    for name, address in resolved.items():
+    for name, addresses in resolved.items():
+        address = next(iter(addresses), "")
         if address in virtual:
             found[name] = (address, *(host.address for host in more))
         elif address in own:

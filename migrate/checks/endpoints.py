@@ -29,8 +29,7 @@ def run(context: Context) -> list[Finding]:
     every = endpoints(context)
     found = [one for one in every if one.kind in PORTS]
     names = sorted({urls.web(one.url)[0] for one in found})
-    names = sorted({urls.web(one.url)[0] for one in found})
-    resolved: dict[str, str] = call(context.source.tools, "addresses.resolved", names)
+    resolved: dict[str, list[str]] = call(context.source.tools, "addresses.resolved", names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     told = [*judge(found, resolved, virtual), *missing(every, _asked(context))]
     return [Finding(NAME, Severity.ERROR, *one) for one in dict.fromkeys(told)]
@@ -76,19 +75,23 @@ def missing(
 
 
 def judge(
-    found: Iterable[Endpoint], resolved: dict[str, str], virtual: set[str]
+    found: Iterable[Endpoint], resolved: dict[str, list[str]], virtual: set[str]
 ) -> Iterator[tuple[str, str]]:
-    """What is told of endpoints whose hosts are *resolved* to addresses."""
+    """What is told of endpoints whose hosts are *resolved* to addresses, each a virtual IP.
+
+    An IPv6 address beside the virtual IP is told too: users prefer it, and it would not move.
+    """
     for one in found:
         host, port, path = urls.web(one.url)
-        address = resolved.get(host, "")
         told = f"the catalogue's {one.interface} endpoint of {one.kind} is {one.url}"
-        if address not in virtual:
-            shown = host if address in ("", host) else f"{host} ({address})"
+        for address in resolved.get(host) or [host]:
+            if address in virtual:
+                continue
+            shown = host if address == host else f"{host} ({address})"
             yield (
                 f"{told}, and {shown} is no virtual IP of the stack file",
                 "Give it a URL at a virtual IP (`openstack endpoint set --url`), or list the "
-                "address in sidestep:source.virtualIps when keepalived carries it",
+                "address in sidestep:source.virtualIps (IPv4 only) when keepalived carries it",
             )
         if port != PORTS[one.kind] or not ROOT.match(path):
             yield (

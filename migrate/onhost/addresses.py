@@ -38,14 +38,15 @@ def own() -> list[str]:
     return [one["local"] for link in links for one in link["addr_info"] if "local" in one]
 
 
-def resolved(names: list[str]) -> dict[str, str]:
-    """The IPv4 address that each of *names* stands for here, "" for none."""
-    found = {}
+def resolved(names: list[str]) -> dict[str, list[str]]:
+    """Every address, of both families, that each of *names* stands for here; [] for none."""
+    found: dict[str, list[str]] = {}
     for name in names:
         try:
-            found[name] = socket.gethostbyname(name)
+            told = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except OSError:
-            found[name] = ""
+            told = []
+        found[name] = sorted({str(one[4][0]) for one in told}, key=lambda one: (":" in one, one))
     return found
 
 

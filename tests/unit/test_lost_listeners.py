@@ -61,6 +61,12 @@ def test_horizon_over_tls_at_443_is_not_horizon_in_clear_at_80(lost: Any) -> Non
     assert "users reach 10.0.0.9:443" in found[VIP, 443]
 
 
+def test_an_api_at_an_ipv6_address_is_lost(lost: Any) -> None:
+    held = ("2001:db8::10", 8774), (VIP, 8774)
+    found = lost(f"listen nova\n bind [2001:db8::10]:8774\n bind {VIP}:8774\n", *held)
+    assert list(found) == [("2001:db8::10", 8774)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

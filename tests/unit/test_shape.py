@@ -47,11 +47,12 @@ def test_keepalived(case: dict[str, Any]) -> None:
 def test_endpoints(case: list[Any]) -> None:
     kind, url, told = case
     resolved = {
-        "cloud.example.org": "10.0.0.10",
-        "compute.example.org": "10.0.9.9",
-        "controller": "10.0.0.11",
-        "10.0.0.10": "10.0.0.10",
-        "10.0.0.11": "10.0.0.11",
+        "cloud.example.org": ["10.0.0.10"],
+        "both.example.org": ["10.0.0.10", "2001:db8::10"],
+        "compute.example.org": ["10.0.9.9"],
+        "controller": ["10.0.0.11"],
+        "10.0.0.10": ["10.0.0.10"],
+        "10.0.0.11": ["10.0.0.11"],
     }
     found = endpoints.judge([Endpoint(kind, "", "public", url)], resolved, {"10.0.0.10"})
     assert_told([*found], told)
