@@ -67,7 +67,7 @@ def addresses(wanted: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def quiet() -> None:
+def stop_brokers() -> None:
     """Stop and mask broker and cache: their clients get an end of connection and try again."""
     with record.locked():
         kept = record.load(AWAY) or {}
@@ -82,7 +82,7 @@ def quiet() -> None:
         systemd.mask(kept["quiet"])
 
 
-def give_up(wanted: list[str]) -> None:
+def release_vip(wanted: list[str]) -> None:
     """Stop keepalived, take *wanted* from every interface, prove that they are gone."""
     with record.locked():
         kept = record.load(AWAY) or {}
@@ -107,8 +107,8 @@ def holds(wanted: list[str]) -> bool:
     return bool(addresses(wanted)) or bool(systemd.members([KEEPALIVED]))
 
 
-def wake() -> None:
-    """Broker and cache as before `quiet`; to be called before the address returns."""
+def start_brokers() -> None:
+    """Broker and cache as before `stop_brokers`; to be called before the address returns."""
     kept = record.load(AWAY) or {}
     if "quiet" in kept:
         systemd.unmask(kept["quiet"])
@@ -117,7 +117,7 @@ def wake() -> None:
 
 
 def take_back() -> None:
-    """Carry the addresses as before `give_up`; announcing them is the caller's."""
+    """Carry the addresses as before `release_vip`; announcing them is the caller's."""
     kept = record.load(AWAY) or {}
     if kept.get("keepalived"):
         masked = systemd.show([KEEPALIVED])[KEEPALIVED]["LoadState"] == "masked"
@@ -133,7 +133,7 @@ def take_back() -> None:
     record.forget(AWAY)
 
 
-def take(staged: str, wanted: list[str]) -> None:
+def acquire_vip(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
     with open(staged) as stream:
         text = stream.read()

@@ -30,14 +30,14 @@ def take_over(context: Context) -> None:
     with ThreadPoolExecutor(2) as pool:  # neither moves anything
         both = (
             pool.submit(refuse_second_holder, context),
-            pool.submit(call_each, context.source.controllers, "manager.quiet"),
+            pool.submit(call_each, context.source.controllers, "manager.stop_brokers"),
         )
     for one in both:
         one.result()
     # backups first: none of them may become master when the holder leaves
     for host in _holders_last(context, addresses):
-        call(host, "manager.give_up", addresses)
-    call(context.target.holder, "manager.take", STAGED_KEEPALIVED, addresses)
+        call(host, "manager.release_vip", addresses)
+    call(context.target.holder, "manager.acquire_vip", STAGED_KEEPALIVED, addresses)
     _prove(context)
 
 
@@ -61,7 +61,7 @@ def carried(context: Context) -> bool:
 def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
-    call_each(context.source.controllers, "manager.wake", timeout=150)
+    call_each(context.source.controllers, "manager.start_brokers", timeout=150)
     if context.target.holder.name in context.gone:
         refuse_a_living_holder(context)
     else:
