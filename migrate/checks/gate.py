@@ -9,7 +9,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError
-from migrate.onhost import call, listening
+from migrate.onhost import call, sockets
 from migrate.takeover.gate import close, haproxy, proof
 
 NAME = "gate"
@@ -34,15 +34,15 @@ def _host(context: Context, host: Host, own: list[str]) -> list[Finding]:
                 host,
             )
         ]
-    sockets = call(host, "haproxy.sockets")
-    held = [(address, port) for address, port in sockets["own"]]
+    told = call(host, "haproxy.listens")
+    held = [(address, port) for address, port in told["own"]]
     texts = state["original"]
     left = haproxy.left_open(texts, held)
     findings = [
         _error(f"HAProxy listens on {door}, which no section binds that can be closed", PLAIN, host)
         for door in left
     ]
-    findings += _passed_by(context, host, held, sockets["others"])
+    findings += _passed_by(context, host, held, told["others"])
     shut = [door for door in haproxy.doors(texts, held) if door not in left]
     return findings + _tried(host, texts, shut, own)
 
@@ -71,13 +71,13 @@ def _passed_by(
     findings = [
         _error(f"another HAProxy listens on {address}:{port}", ONE, host)
         for address, port, name in others
-        if name == "haproxy" and not listening.inside(address)
+        if name == "haproxy" and not sockets.inside(address)
     ]
     findings += [
         _error(f"{name} listens on {address}:{port}, where users pass HAProxy by", ONE, host)
         for address, port, name in others
         if name != "haproxy" and port in ports
-        if listening.everywhere(address) or address in virtual
+        if sockets.everywhere(address) or address in virtual
     ]
     return findings + [
         _error(
@@ -87,7 +87,7 @@ def _passed_by(
             host,
         )
         for address, port in held
-        if port in ports and (listening.everywhere(address) or address == host.address)
+        if port in ports and (sockets.everywhere(address) or address == host.address)
     ]
 
 

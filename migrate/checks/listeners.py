@@ -9,7 +9,7 @@ from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError
-from migrate.onhost import call, listening
+from migrate.onhost import call, sockets
 from migrate.takeover import certificates, listeners, proxy
 from migrate.takeover.gate import haproxy
 
@@ -83,13 +83,13 @@ def unserved(context: Context, served: list[listeners.Listener]) -> Losses:
     """What users reach and the target would not have, or not as the source serves it."""
     host = context.source.holder
     state = call(host, "haproxy.state")["original"]
-    sockets = [(address, port) for address, port in call(host, "haproxy.sockets")["own"]]
+    held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
     known = {(address, one.api.port) for one in _read(served) for address in one.addresses}
     every = [str(one.address) for one in context.source.virtual_ips]
     reached = {
         (address, door.port)
-        for door in haproxy.doors(state, sockets)
-        for address in (every if listening.everywhere(door.address) else [door.address])
+        for door in haproxy.doors(state, held)
+        for address in (every if sockets.everywhere(door.address) else [door.address])
     }
     return {
         (address, port): (

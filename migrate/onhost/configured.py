@@ -11,6 +11,8 @@ import socket
 import subprocess
 from typing import Any
 
+from migrate.onhost import sockets
+
 NOBODY = "127.0.0.1"
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 VARIABLE = re.compile(r"OS_[A-Z0-9_]+__[A-Z0-9_]+")  # oslo.config's way to set [GROUP] OPTION
@@ -76,7 +78,11 @@ def servers(names: list[str]) -> dict[str, Any]:
     """
     links = _ip("address", "show")
     own = [one["local"] for link in links for one in link.get("addr_info", ())]
-    return {"addresses": {name: _resolved(name) for name in names}, "own": own, "ports": _ports()}
+    return {
+        "addresses": {name: _resolved(name) for name in names},
+        "own": own,
+        "ports": sockets.open_ports(),
+    }
 
 
 def _resolved(name: str) -> list[str]:
@@ -84,16 +90,6 @@ def _resolved(name: str) -> list[str]:
         return sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None)})
     except (OSError, UnicodeError):
         return []
-
-
-def _ports() -> list[int]:
-    found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if os.path.exists(table):
-            with open(table) as stream:
-                rows = [line.split() for line in stream.readlines()[1:]]
-            found |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
-    return sorted(found)
 
 
 def started(users: list[str]) -> list[dict[str, Any]]:

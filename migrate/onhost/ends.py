@@ -14,7 +14,7 @@ import struct
 import time
 from typing import Any
 
-from migrate.onhost import configured, record
+from migrate.onhost import configured, record, sockets
 
 RECORD = "isolation-proof"
 SERVERS = {
@@ -24,7 +24,6 @@ SERVERS = {
 }
 SECONDS = 5.0
 LOOKS = 8
-LISTENS = "0A"
 
 
 def read(folders: list[str]) -> dict[str, Any]:
@@ -133,48 +132,16 @@ def _broker(stream: socket.socket) -> str:
 
 def _owner(local: tuple[Any, ...], remote: tuple[Any, ...]) -> str:
     """The program of this host at the end *local* of the connection from *remote*, or ""."""
-    rows: list[tuple[Any, ...]] = []
-    for table, size in (("/proc/net/tcp", 4), ("/proc/net/tcp6", 16)):
-        try:
-            with open(table) as stream:
-                rows += [(*line.split(), size) for line in stream.readlines()[1:]]
-        except OSError:
-            continue
-    both = [r for r in rows if _same(r[1], local, r[-1]) and _same(r[2], remote, r[-1])]
+    server, client = ((sockets.plain(at), port) for at, port, *_ in (local, remote))
+    asked = f"( sport = :{server[1]} and dport = :{client[1]} )"
+    both = [one for one in sockets.every("-a", asked) if one[:2] == (server, client)]
     if not both:
         return ""
     # a server that has said no has closed already: then the one that listens there had it
-    listen = [r for r in rows if r[3] == LISTENS and _listens(r[1], local, r[-1])]
-    inodes = [row[9] for row in (*both, *listen) if row[9] != "0"]
-    return _program(inodes[0]) if inodes else ""
+    listen = [one for one in sockets.every("-l") if _listens(one.here, server)]
+    return next((name for one in (*both, *listen) for name in one.holders.values()), "")
 
 
-def _program(inode: str) -> str:
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            handles = os.listdir(f"/proc/{entry}/fd")
-            if any(os.readlink(f"/proc/{entry}/fd/{h}") == f"socket:[{inode}]" for h in handles):
-                with open(f"/proc/{entry}/comm") as stream:
-                    return stream.read().strip()
-        except OSError:
-            continue
-    return ""
-
-
-def _listens(text: str, address: tuple[Any, ...], size: int) -> bool:
-    host, _, port = text.partition(":")
-    return _same(text, address, size) or (
-        int(port, 16) == address[1] and not int(host, 16) and (size == 16 or ":" not in address[0])
-    )
-
-
-def _same(text: str, address: tuple[Any, ...], size: int) -> bool:
-    host, _, port = text.partition(":")
-    if int(port, 16) != address[1]:
-        return False
-    words = [host[i : i + 8] for i in range(0, len(host), 8)]
-    raw = b"".join(bytes.fromhex(word)[::-1] for word in words)
-    if ":" in address[0]:
-        return size == 16 and raw == socket.inet_pton(socket.AF_INET6, address[0])
-    mapped = socket.inet_aton(address[0])
-    return raw == (mapped if size == 4 else b"\0" * 10 + b"\xff\xff" + mapped)
+def _listens(here: tuple[str, int], server: tuple[str, int]) -> bool:
+    wildcards = ("::",) if ":" in server[0] else ("::", "0.0.0.0")  # noqa: S104  read, not bound
+    return here[1] == server[1] and here[0] in (server[0], *wildcards)

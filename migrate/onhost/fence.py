@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import Any
 
-from migrate.onhost import record, systemd
+from migrate.onhost import record, sockets, systemd
 from migrate.onhost.systemd import run
 
 RECORD = "fence"
@@ -61,7 +61,7 @@ def _record(wanted: dict[str, Any]) -> dict[str, Any]:
             for name, one in units.items()
         },
         "crons": crons,
-        "listened": _listened(set(alive)),
+        "listened": sockets.held(alive),
     }
 
 
@@ -95,16 +95,6 @@ def _of(name: str, projects: list[str]) -> bool:
     return any(re.match(rf"{re.escape(project)}(?![a-z0-9])", name) for project in projects)
 
 
-def _listened(pids: set[int]) -> list[list[Any]]:
-    found = set()
-    for line in run("ss", "-Htlnp").splitlines():
-        words = line.split()
-        if pids & {int(pid) for pid in re.findall(r"pid=(\d+)", line)}:
-            address, _, port = words[3].rpartition(":")
-            found.add((address, int(port)))
-    return [list(one) for one in sorted(found)]
-
-
 def unfenced(wanted: dict[str, Any]) -> list[str]:
     """What of the control plane still lives here, by processes, sockets and masks; [] is fenced."""
     kept = record.load(RECORD)
@@ -126,9 +116,9 @@ def unfenced(wanted: dict[str, Any]) -> list[str]:
             suspects.add(pid)
             wrong.append(f"process {pid} ({_command(pid)}) of {numbers.get(owner, 'root')} lives")
     ports = " or ".join(f"dport = :{port}" for port in wanted["ports"])
-    for line in run("ss", "-Htnp", "state", "established", f"( {ports} )").splitlines():
-        if suspects & {int(pid) for pid in re.findall(r"pid=(\d+)", line)}:
-            wrong.append(f"socket to {line.split()[3]} is open")
+    for socket in sockets.every("state", "established", f"( {ports} )"):
+        if suspects & set(socket.holders):
+            wrong.append("socket to {}:{} is open".format(*socket.there))
     for name, one in systemd.show(kept["units"]).items():
         if one["LoadState"] != "masked":
             wrong.append(f"{name} is not masked")
@@ -156,8 +146,7 @@ def lift(seconds: float) -> list[str]:
     wrong = systemd.start([n for n, one in kept["units"].items() if one["active"]], seconds)
     missing = {tuple(one) for one in kept["listened"]}
     while missing and time.monotonic() < began + seconds:
-        now = {tuple(line.split()[3].rsplit(":", 1)) for line in run("ss", "-Htln").splitlines()}
-        missing = {one for one in missing if (one[0], str(one[1])) not in now}
+        missing -= {one.here for one in sockets.every("-l")}
         time.sleep(0.1 if missing else 0)
     wrong += [f"nobody listens on {address}:{port}" for address, port in sorted(missing)]
     if not wrong:

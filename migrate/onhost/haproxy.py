@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from migrate.onhost import listening, record
+from migrate.onhost import record, sockets
 from migrate.onhost.systemd import run
 
 UNIT = "haproxy.service"
@@ -73,12 +73,12 @@ def processes() -> list[int]:
     return [master, *_children(master)] if master else []
 
 
-def sockets() -> dict[str, Any]:
+def listens() -> dict[str, Any]:
     """The TCP sockets that it holds, and those of everybody else, as the kernel says.
 
     {"own": [["10.0.0.10", 5000]], "others": [["0.0.0.0", 22, "sshd"]]}
     """
-    return {"own": listening.held(processes()), "others": listening.others(processes())}
+    return {"own": sockets.held(processes()), "others": sockets.others(processes())}
 
 
 def state() -> dict[str, Any]:
@@ -207,13 +207,14 @@ def _children(parent: int) -> list[int]:
 def _workers() -> tuple[list[int], list[int]]:
     """Workers that accept connections, and those that only end what they have."""
     everyone = _children(_master())
-    accepting = [pid for pid in everyone if listening.held([pid])]
+    listening = {pid for one in sockets.every("-l") for pid in one.holders}
+    accepting = [pid for pid in everyone if pid in listening]
     return accepting, [pid for pid in everyone if pid not in accepting]
 
 
 def _connections(pid: int) -> int:
-    held = run("ss", "-Htnp", "state", "established")
-    return sum(f"pid={pid}," in line for line in held.splitlines()) // 2  # a client and a server
+    held = sockets.every("state", "established")
+    return sum(pid in one.holders for one in held) // 2  # a client and a server
 
 
 def _read(path: str) -> str:

@@ -1,14 +1,13 @@
-"""TCP sockets of this host as its kernel tells them, each with the unit that holds it.
-
-What somebody does by ssh at this moment (an operator's client, our own checks) is not told.
-"""
+"""TCP sockets of this host as its kernel tells them, each with who holds it."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from migrate.onhost.systemd import run
 
@@ -18,13 +17,75 @@ PAUSE = 1.0
 LOGIN = "sshd"  # its children, which newer ones call sshd-session
 
 
+class Socket(NamedTuple):
+    """The two ends of one, address and port, and the programs that hold it by process."""
+
+    here: tuple[str, int]
+    there: tuple[str, int]
+    holders: dict[int, str]
+
+
+def every(*asked: str) -> list[Socket]:
+    """What `ss` tells of TCP when *asked* so: `-l`, or a state and a filter."""
+    found = []
+    for line in run("ss", "-Htnp", *asked).splitlines():
+        ends = re.findall(r"(\S+):(\d+|\*)(?=\s|$)", line.partition("users:")[0])
+        if len(ends) > 1:
+            here, there = ((plain(at), int(port) if port != "*" else 0) for at, port in ends[:2])
+            found.append(
+                Socket(here, there, {int(pid): name for name, pid in PROCESS.findall(line)})
+            )
+    return found
+
+
+def held(pids: Iterable[int]) -> list[tuple[str, int]]:
+    """The sockets on which any of *pids* listens."""
+    ours = set(pids)
+    return sorted({one.here for one in every("-l") if ours & set(one.holders)})
+
+
+def others(pids: Iterable[int]) -> list[tuple[str, int, str]]:
+    """The sockets that somebody else than *pids* listens on, with the program's name."""
+    ours = set(pids)
+    return sorted(
+        {
+            (*one.here, name)
+            for one in every("-l")
+            for pid, name in one.holders.items()
+            if pid not in ours
+        }
+    )
+
+
+def open_ports() -> list[int]:
+    """The ports on which anybody listens."""
+    return sorted({one.here[1] for one in every("-l")})
+
+
+def everywhere(address: str) -> bool:
+    """Whether a socket at *address* hears calls for every address of the host."""
+    return address in ANY
+
+
+def inside(address: str) -> bool:
+    """Whether nobody but this host itself can call *address*."""
+    return ipaddress.ip_address(address).is_loopback
+
+
+def plain(address: str) -> str:
+    """Without brackets, interface, and the prefix of an IPv4 address in IPv6."""
+    bare = address.strip("[]").partition("%")[0].strip("[]").replace("::ffff:", "")
+    return "::" if bare == "*" else bare
+
+
 def listening() -> list[dict[str, Any]]:
     """Who listens: [{"address": "10.0.0.10", "port": 8774, "program": "haproxy", "unit": ...}].
 
-    A wildcard's address is "".
+    A wildcard's address is "". What somebody does by ssh at this moment (an operator's client, our
+    own checks) is told neither here nor by `connected`.
     """
     found = []
-    for local, _, holder in _rows("-Htlnp"):
+    for local, _, holder in _lasting("-l"):
         address = "" if local[0] in ANY else local[0]
         found.append({"address": address, "port": local[1], **holder})
     return found
@@ -44,8 +105,8 @@ def connected(ports: list[int]) -> list[dict[str, Any]]:
 
 def _connected(ports: list[int]) -> list[dict[str, Any]]:
     words = " or ".join(f"dport = :{port} or sport = :{port}" for port in ports)
-    rows = _rows("-Htnp", "state", "established", f"( {words} )")
-    return [{"local": local, "remote": remote, **holder} for local, remote, holder in rows]
+    rows = _lasting("state", "established", f"( {words} )")
+    return [{"local": [*here], "remote": [*there], **holder} for here, there, holder in rows]
 
 
 def running() -> list[str]:
@@ -53,27 +114,19 @@ def running() -> list[str]:
     return sorted({_unit(parts) for parts in _groups().values()} - {""})
 
 
-def _rows(*argv: str) -> list[tuple[list[Any], list[Any], dict[str, str]]]:
-    lines = run("ss", *argv).splitlines()
+def _lasting(*asked: str) -> list[tuple[tuple[str, int], tuple[str, int], dict[str, str]]]:
+    rows = every(*asked)
     groups, found = _groups(), []
-    for line in lines:
-        ends = re.findall(r"(\S+):(\d+|\*)(?=\s|$)", line.partition("users:")[0])
-        holders = [(program, int(pid)) for program, pid in PROCESS.findall(line)]
-        alive = [(program, pid) for program, pid in holders if pid in groups]
-        if len(ends) < 2 or any(_by_login(pid) for _, pid in alive):
+    for here, there, holders in rows:
+        alive = [pid for pid in holders if pid in groups]
+        if any(_by_login(pid) for pid in alive):
             continue
         if holders and not alive:
             continue  # it has ended since, as a client does that one of our checks has started
-        program, pid = alive[0] if alive else ("", 0)
-        holder = {"program": program, "unit": _unit(groups.get(pid, []))}
-        local, remote = ([_plain(a), int(p) if p != "*" else 0] for a, p in ends[:2])
-        found.append((local, remote, holder))
+        pid = alive[0] if alive else 0
+        holder = {"program": holders.get(pid, ""), "unit": _unit(groups.get(pid, []))}
+        found.append((here, there, holder))
     return found
-
-
-def _plain(address: str) -> str:
-    """Without brackets, interface, and the prefix of an IPv4 address in IPv6."""
-    return address.strip("[]").partition("%")[0].strip("[]").replace("::ffff:", "")
 
 
 def _groups() -> dict[int, list[str]]:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO
 
-from migrate.onhost import haproxy, knock, listening
+from migrate.onhost import haproxy, knock, sockets
 from migrate.onhost.systemd import run
 
 NEW_MOUNTS, NEW_NETWORK, DIE_WITH_PARENT = 0x00020000, 0x40000000, 1
@@ -78,7 +78,7 @@ def _leave(folders: list[str]) -> None:
 
 
 def _carry(address: str) -> None:
-    if address and not listening.everywhere(address) and not listening.inside(address):
+    if address and not sockets.everywhere(address) and not sockets.inside(address):
         more = ("nodad",) if ":" in address else ()
         run("ip", "address", "replace", address, "dev", "lo", *more, check=":" not in address)
 
@@ -96,7 +96,7 @@ def _ends_with_us() -> None:
 
 def _wait(second: subprocess.Popen[str], said: IO[str], doors: list[tuple[str, int]]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not {tuple(one) for one in doors} <= set(listening.sockets().values()):
+    while not {tuple(one) for one in doors} <= {one.here for one in sockets.every("-l")}:
         if second.poll() is not None or time.monotonic() > deadline:
             said.seek(0)
             raise RuntimeError(
@@ -113,7 +113,7 @@ def _heard(doors: list[tuple[str, int]], sign: str, sources: dict[int, str]) -> 
         heard = set()
         for version in versions:
             if sources[version]:
-                to = STRANGER[version] if listening.everywhere(address) else address
+                to = STRANGER[version] if sockets.everywhere(address) else address
                 heard.add(knock.ask(to, port, sign, sources[version]))
         if address == "::":  # hears IPv4 too, or not
             heard -= {"silent"}
@@ -134,8 +134,7 @@ def _version(address: str) -> int:
 
 def _unix_sockets() -> list[str]:
     """Where the running HAProxy listens by a path; it binds another name and renames it."""
-    ours = {one for pid in haproxy.processes() for one in listening.inodes(pid)}
-    with open("/proc/net/unix") as stream:
-        lines = [line.split() for line in stream.read().splitlines()[1:]]
-    paths = [words[7] for words in lines if len(words) > 7 and words[6] in ours]
+    lines = [line.split() for line in run("ss", "-Hxlp").splitlines()]
+    ours = {f"pid={pid}" for pid in haproxy.processes()}
+    paths = [words[4] for words in lines if ours & set(re.split(r"[(),]", words[-1]))]
     return [path for path in paths if path.startswith("/")]

@@ -41,7 +41,7 @@ def lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         context, _ = fakes.context(tmp_path)
         answers = {
             "haproxy.state": {"original": {"a": DEFAULTS + text}},
-            "haproxy.sockets": {"own": [list(one) for one in held]},
+            "haproxy.listens": {"own": [list(one) for one in held]},
         }
         monkeypatch.setattr(
             listeners,

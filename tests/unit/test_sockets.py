@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,31 @@ def test_what_nobody_holds_is_told_when_it_stays(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sockets, "PAUSE", 0)
     monkeypatch.setattr(sockets, "run", lambda *_: looks.pop(0))
     assert [row["local"][1] for row in sockets.connected([3306])] == [1002]
+
+
+def test_who_listens_is_told_in_one_form_whatever_the_family() -> None:
+    both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    four = socket.create_server(("127.0.0.1", 0))
+    with both, four:
+        bound = {one.getsockname()[:2] for one in (both, four)}
+        assert bound <= set(sockets.held([os.getpid()]))
+        assert not bound & set(sockets.held([os.getppid()]))
+        comm = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
+        assert {(*one, comm) for one in bound} <= set(sockets.others([]))
+        assert not [one for one in sockets.others([os.getpid()]) if one[:2] in bound]
+        assert {port for _, port in bound} <= set(sockets.open_ports())
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ("*", "::"),
+        ("[::]", "::"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("[::ffff:10.0.0.1]", "10.0.0.1"),
+        ("[fe80::1]%eth0", "fe80::1"),
+        ("127.0.0.53%lo", "127.0.0.53"),
+    ],
+)
+def test_an_address_is_told_in_one_form(told: str, meant: str) -> None:
+    assert sockets.plain(told) == meant

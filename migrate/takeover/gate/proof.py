@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import StepError
-from migrate.onhost import call, knock, listening
+from migrate.onhost import call, knock, sockets
 from migrate.takeover.gate import close, haproxy
 from migrate.takeover.gate.haproxy import MESSAGE, Door
 
@@ -51,10 +51,10 @@ def wrong(context: Context, depth: str) -> list[str]:
 
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:
     state = call(host, "haproxy.state")
-    sockets = [(address, port) for address, port in call(host, "haproxy.sockets")["own"]]
-    if left := haproxy.left_open(state["original"], sockets):
+    held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
+    if left := haproxy.left_open(state["original"], held):
         return [f"{door} is bound by no section that was closed" for door in left]
-    shut = haproxy.doors(state["original"], sockets)
+    shut = haproxy.doors(state["original"], held)
     passes = depth == "users"
     told = _called(context, host, shut, own, passes)
     if unsure := [door for door in shut if told[door] is None]:
@@ -103,7 +103,7 @@ def _called(
     virtual = [str(one.address) for one in context.source.virtual_ips]
     targets: list[tuple[Door, str]] = []
     for door in shut:
-        if listening.everywhere(door.address):
+        if sockets.everywhere(door.address):
             targets += [(door, one) for one in (host.address, *virtual) if one in here]
         elif door.address in here:
             targets.append((door, door.address))
