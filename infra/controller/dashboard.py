@@ -6,6 +6,7 @@ from infra.controller import record
 from infra.controller.part import Facts, Place
 from infra.controller.venv import digest
 from migrate.cloud.host import Host
+from migrate.onhost import call
 
 STATIC = "/var/lib/horizon/static"
 STAMP = "/var/lib/horizon/static.made"
@@ -44,19 +45,6 @@ run compress --force -v 0
 printf '%s\\n' "$stamp" >"$made"
 """
 
-READ = """
-import glob, os
-stamp, settings, venv, manifest = payload
-links = glob.glob(venv + "/lib/python3*/site-packages/openstack_dashboard/local/local_settings.py")
-linked = any(os.path.islink(link) and os.readlink(link) == settings for link in links)
-try:
-    with open(stamp) as stream:
-        made = stream.read().strip()
-except FileNotFoundError:
-    made = ""
-result = made if linked and os.path.exists(manifest) else ""
-"""
-
 
 class Dashboard:
     """Facts: `{"static": "<digest of the release's lock>:<webroot>"}`."""
@@ -66,7 +54,8 @@ class Dashboard:
 
     def read(self, host: Host, place: Place) -> Facts:
         manifest = f"{STATIC}/dashboard/manifest.json"
-        return {"static": host.python(READ, [STAMP, SETTINGS, place.installation.folder, manifest])}
+        asked = (place.installation.folder, STAMP, SETTINGS, manifest)
+        return {"static": call(host, "release.static", *asked)}
 
     def apply(self, host: Host, place: Place) -> None:
         stamp = self.wanted(place)["static"]

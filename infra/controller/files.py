@@ -6,49 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from migrate.cloud.host import Host
-
-READ = """
-import hashlib, os
-result = {}
-for path in payload:
-    try:
-        with open(path, "rb") as stream:
-            result[path] = hashlib.sha256(stream.read()).hexdigest()[:12]
-    except FileNotFoundError:
-        pass
-"""
-
-WRITE = """
-import grp, os, pwd, tempfile
-for path, text, mode, owner in payload:
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        os.makedirs(folder, 0o755)
-    user, group = owner.split(":")
-    handle, staged = tempfile.mkstemp(dir=folder, prefix=".sidestep-")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-        os.chown(staged, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
-        os.chmod(staged, mode)
-        os.rename(staged, path)
-    except BaseException:
-        os.unlink(staged)
-        raise
-"""
-
-REMOVE = """
-import os
-for path in payload:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    folder = os.path.dirname(path)
-    while "sidestep" in folder and os.path.isdir(folder) and not os.listdir(folder):
-        os.rmdir(folder)
-        folder = os.path.dirname(folder)
-"""
+from migrate.onhost import call
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +31,15 @@ def digests(files: list[File]) -> dict[str, str]:
 
 def read(host: Host, paths: list[str]) -> dict[str, str]:
     """Digests of those of *paths* that are there."""
-    found: dict[str, str] = host.python(READ, paths)
+    found: dict[str, str] = call(host, "files.digests", paths)
     return found
 
 
 def write(host: Host, files: list[File]) -> None:
     """Write every file atomically, in one go."""
-    host.python(WRITE, [[file.path, file.text, file.mode, file.owner] for file in files])
+    call(host, "files.put", [[one.path, one.text, one.mode, one.owner] for one in files])
 
 
 def remove(host: Host, paths: list[str]) -> None:
     """Remove *paths*, and folders of ours that this leaves empty."""
-    host.python(REMOVE, paths)
+    call(host, "files.remove", paths)

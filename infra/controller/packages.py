@@ -11,6 +11,7 @@ from infra.controller import record
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError
+from migrate.onhost import call
 from migrate.services import RECIPES
 
 APT_SECONDS = 1800
@@ -21,17 +22,6 @@ OPTIONS = (
     "APT::Keep-Downloaded-Packages=false",
 )
 APT = " ".join(("apt-get -y -q", *(f"-o {option}" for option in OPTIONS)))
-
-SHOW = """
-import grp, pwd, subprocess
-out = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\\n"],
-                     capture_output=True, text=True, check=True).stdout
-result = {
-    "packages": sorted(line.split()[0] for line in out.splitlines() if line.split()[1][1:2] == "i"),
-    "users": sorted(user.pw_name for user in pwd.getpwall()),
-    "groups": sorted(group.gr_name for group in grp.getgrall()),
-}
-"""
 
 # nothing may start before its own part has configured it: Debian's own switch for that
 INSTALL = f"""
@@ -95,11 +85,11 @@ class Packages:
         return {"packages": dict.fromkeys(names(), "installed")}
 
     def read(self, host: Host, place: Place) -> Facts:
-        installed = set(host.python(SHOW)["packages"])
+        installed = set(call(host, "machine.installed")["packages"])
         return {"packages": {name: "installed" for name in names() if name in installed}}
 
     def apply(self, host: Host, place: Place) -> None:
-        found = host.python(SHOW)
+        found = call(host, "machine.installed")
         missing = [name for name in names() if name not in found["packages"]]
         if not missing:
             return
@@ -108,7 +98,7 @@ class Packages:
         before = added.setdefault("before", found)
         record.remember(host, "packages", added)
         host.shell(INSTALL, *missing, timeout=APT_SECONDS)
-        after = host.python(SHOW)
+        after = call(host, "machine.installed")
         for kind in ("packages", "users", "groups"):
             new = set(after[kind]) - set(before[kind])
             added[kind] = sorted({*added.get(kind, ()), *new})
@@ -117,7 +107,7 @@ class Packages:
 
     def remove(self, host: Host, place: Place) -> None:
         added = record.recall(host, "packages")
-        found = host.python(SHOW)
+        found = call(host, "machine.installed")
         if before := added.get("before"):
             for kind in ("packages", "users", "groups"):
                 added[kind] = sorted(

@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from infra.controller import files, record, services
 from infra.controller.files import File
 from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
+from migrate.onhost import call
 from migrate.services import RECIPES
-
-SHIP = """
-import glob, os, re, shutil
-shipped, tools, table = payload
-for name in table.values():
-    if name.endswith("rootwrap.d"):
-        shutil.rmtree("/etc/" + name, ignore_errors=True)  # filters of another release
-for source, name in table.items():
-    source, name = shipped + "/" + source, "/etc/" + name
-    os.makedirs(os.path.dirname(name), exist_ok=True)
-    if os.path.isdir(source):
-        shutil.copytree(source, name, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    elif os.path.exists(source):
-        shutil.copyfile(source, name)
-        os.chmod(name, 0o644)
-        if name.endswith("rootwrap.conf"):  # our programs first, also where Debian's are installed
-            with open(name) as stream:
-                text = stream.read()
-            with open(name, "w") as stream:
-                stream.write(re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={tools},", text))
-"""
-
-SHIPPED_READ = """
-import os
-shipped, tools, table = payload
-result = {name: "there" for source, name in table.items()
-          if os.path.exists("/etc/" + name) or not os.path.exists(shipped + "/" + source)}
-for name in [name for name in result if name.endswith("rootwrap.conf")]:
-    with open("/etc/" + name) as stream:
-        if f"exec_dirs={tools}," not in stream.read():
-            result[name] = "of another release"
-"""
 
 REMOVE = """
 for unit; do
@@ -69,8 +36,8 @@ def _shipped() -> dict[str, str]:
     return {**{n: n for n in wrapped}, **others}
 
 
-def _payload(place: Place) -> list[Any]:
-    return [place.installation.shipped, place.installation.tools, _shipped()]
+def _shipping(place: Place) -> tuple[str, str, dict[str, str]]:
+    return place.installation.shipped, place.installation.tools, _shipped()
 
 
 def _files(place: Place) -> list[File]:
@@ -90,13 +57,13 @@ class Units:
     def read(self, host: Host, place: Place) -> Facts:
         return {
             "files": files.read(host, [file.path for file in _files(place)]),
-            "shipped": host.python(SHIPPED_READ, _payload(place)),
+            "shipped": call(host, "release.shipped", *_shipping(place)),
         }
 
     def apply(self, host: Host, place: Place) -> None:
         record.remember(host, "units", {"files": [file.path for file in _files(place)]})
         if self.read(host, place)["shipped"] != self.wanted(place)["shipped"]:
-            host.python(SHIP, _payload(place))
+            call(host, "release.ship", *_shipping(place))
         files.write(host, _files(place))
         host.run("visudo", "-c", "-q", "-f", place.installation.sudoers)
         host.run("systemctl", "daemon-reload")

@@ -11,30 +11,11 @@ from infra.controller.part import Facts, Place
 from migrate.cloud.host import Host
 from migrate.cloud.installation import ROOT
 from migrate.errors import PreconditionError, SettingsError
+from migrate.onhost import call
 from migrate.services import RECIPES
 
 UV = "uv==0.13.8"
 INSTALL_SECONDS = 1800
-
-# metadata folders only: asking importlib for 260 distributions takes a second longer
-SHOW = """
-import glob, os, re
-venv, lock = payload
-names = {}
-for folder in glob.glob(venv + "/lib/python3*/site-packages/*.dist-info"):
-    name, version = os.path.basename(folder)[:-len(".dist-info")].rsplit("-", 1)
-    names[re.sub(r"[-_.]+", "-", name).lower()] = version
-try:
-    with open(venv + "/.sidestep-lock") as stream:
-        stamp = stream.read().strip()
-except FileNotFoundError:
-    stamp = ""
-result = {
-    "lock": stamp,
-    "missing": sorted(f"{n}=={v}" for n, v in lock.items() if names.get(n) != v),
-    "strange": sorted(f"{n}=={v}" for n, v in names.items() if n not in lock),
-}
-"""
 
 INSTALL = """
 venv=@VENV@ uv=@UV@ stamp=@STAMP@
@@ -131,10 +112,9 @@ class Release:
         return {"release": place.release, "lock": lock, "missing": [], "strange": []}
 
     def read(self, host: Host, place: Place) -> Facts:
-        found: Facts = host.python(SHOW, [place.installation.folder, locked(place.release)])
-        release = (
-            place.release if found["lock"] or host.exists(place.installation.folder) else "absent"
-        )
+        folder = place.installation.folder
+        found: Facts = call(host, "release.locked", folder, locked(place.release))
+        release = place.release if found["lock"] or host.exists(folder) else "absent"
         return {"release": release, **found}
 
     def apply(self, host: Host, place: Place) -> None:

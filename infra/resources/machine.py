@@ -10,21 +10,10 @@ from pulumi import dynamic
 from infra import connection
 from migrate.cloud import wait
 from migrate.errors import PreconditionError, UnreachableError
+from migrate.onhost import call
 
 DEBIAN = "13"
 BOOT_SECONDS = 300
-
-IDENTITY = """
-import os
-release = dict(
-    line.strip().split("=", 1) for line in open("/etc/os-release") if "=" in line
-)
-result = {
-    "identity": open("/etc/machine-id").read().strip(),
-    "system": release.get("ID", "").strip('"') + " " + release.get("VERSION_ID", "").strip('"'),
-    "root": os.geteuid() == 0,
-}
-"""
 
 
 class MachineProvider(dynamic.ResourceProvider):
@@ -56,7 +45,9 @@ class MachineProvider(dynamic.ResourceProvider):
 def _meet(props: dict[str, Any], patience: float) -> dict[str, Any]:
     """Connect, for *patience* seconds while it boots, and check what we find."""
     host = connection.host(props)
-    found = wait.while_raising(UnreachableError, lambda: host.python(IDENTITY), patience, pause=1)
+    found = wait.while_raising(
+        UnreachableError, lambda: call(host, "machine.identity"), patience, pause=1
+    )
     if not found.pop("root"):
         raise PreconditionError(f"{host.name}: sudo does not make us root: allow it, NOPASSWD")
     if found["system"] != f"debian {DEBIAN}":

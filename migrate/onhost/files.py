@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import grp
+import hashlib
 import os
 import pwd
 from typing import Any
@@ -54,11 +55,46 @@ def write(name: str, rows: list[list[Any]]) -> None:
     """
     undo.note(name, [one for row in rows for one in (*undo.folders(row[0]), undo.file(row[0]))])
     for path, wanted, mode, owner in rows:
-        user, _, group = owner.partition(":")
-        numbers = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+        numbers = _numbers(owner)
         for folder in undo.folders(path):
             os.mkdir(folder["path"])
             os.chmod(folder["path"], 0o750)  # noqa: S103  its group is the service's
             os.chown(folder["path"], *numbers)
         record.write(path, wanted, mode, numbers)
     undo.keep_only(name, [row[0] for row in rows])
+
+
+def digests(paths: list[str]) -> dict[str, str]:
+    """The first 12 hex digits of the SHA-256 of those of *paths* that are here."""
+    found = {}
+    for path in paths:
+        try:
+            with open(path, "rb") as stream:
+                found[path] = hashlib.sha256(stream.read()).hexdigest()[:12]
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def put(rows: list[list[Any]]) -> None:
+    """Write the files of *rows* without a way back: `remove` is one."""
+    for path, wanted, mode, owner in rows:
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        record.write(path, wanted, mode, _numbers(owner))
+
+
+def _numbers(owner: str) -> tuple[int, int]:
+    user, _, group = owner.partition(":")
+    return pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+
+
+def remove(paths: list[str]) -> None:
+    """Remove *paths*, and folders of ours that this leaves empty."""
+    for path in paths:
+        record.clear(path)
+        if os.path.lexists(path):
+            os.unlink(path)
+        folder = os.path.dirname(path)
+        while "sidestep" in folder and os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
+            folder = os.path.dirname(folder)

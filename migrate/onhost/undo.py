@@ -73,7 +73,7 @@ def note_file(name: str, path: str) -> None:
 
 def note_settings(name: str, settings: list[str]) -> None:
     """`note` of the kernel's *settings*, e.g. "net.ipv4.ip_nonlocal_bind", as they are now."""
-    note(name, [{"kind": "setting", "path": one, "text": _setting(one)} for one in settings])
+    note(name, [{"kind": "setting", "path": one, "text": setting(one)} for one in settings])
 
 
 def file(path: str) -> Entry:
@@ -179,16 +179,22 @@ def _remove_empty(entry: Entry) -> None:
         os.unlink(path)
 
 
-def _setting(name: str) -> str:
+def setting(name: str) -> str:
+    """The kernel's setting *name*, e.g. "net.ipv4.ip_nonlocal_bind", as it is."""
     with open(_settings_path(name)) as stream:
         return stream.read().strip()
 
 
-def _set(entry: Entry) -> None:
-    path = _settings_path(entry["path"])
-    if os.path.exists(path):  # one of an interface that is gone went with it
+def put_setting(name: str, text: str) -> None:
+    """Set the kernel's setting *name*; one of an interface that is gone went with it."""
+    path = _settings_path(name)
+    if os.path.exists(path):
         with open(path, "w") as stream:
-            stream.write(entry["text"])
+            stream.write(text)
+
+
+def _set(entry: Entry) -> None:
+    put_setting(entry["path"], entry["text"])
 
 
 def _settings_path(name: str) -> str:
