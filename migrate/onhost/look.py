@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate.onhost import manager, mariadb, record, reopen
+from migrate.onhost import mariadb, record, reopen, virtual_ip
 
 
 def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
         "closed": (record.load("haproxy") or {}).get("depth", ""),
         "fenced": [name for name in ("fence", "database", "manager") if record.load(name)],
         "stages": sorted({*_file(), *_table(schema)}),
-        "addresses": [one["address"] for one in manager.addresses(virtual_ips)],
+        "addresses": [one["address"] for one in virtual_ip.addresses(virtual_ips)],
     }
 
 

@@ -11,7 +11,7 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import fence, haproxy, manager, mariadb, record, systemd
+from migrate.onhost import fence, haproxy, mariadb, record, systemd, virtual_ip
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
@@ -129,7 +129,7 @@ def reopen() -> None:
     """Undo fence and gate by what was recorded: data first, then services, then the doors."""
     mariadb.lift()
     wrong = fence.lift(START_SECONDS)
-    manager.lift()
+    virtual_ip.lift()
     haproxy.open_again()
     print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal
 

@@ -96,17 +96,17 @@ def writers(context: Context) -> list[str]:
 
 def fence_manager(context: Context) -> None:
     """Mask keepalived everywhere: a reboot must not bring the address back."""
-    call_each(context.source.controllers, "manager.fence")
+    call_each(context.source.controllers, "virtual_ip.fence")
 
 
 def manager_is_fenced(context: Context) -> bool:
     """Whether it is masked on every source controller."""
-    return all(call_each(context.source.controllers, "manager.fenced"))
+    return all(call_each(context.source.controllers, "virtual_ip.fenced"))
 
 
 def lift_manager(context: Context) -> None:
     """keepalived as it was everywhere."""
-    call_each(context.source.controllers, "manager.lift")
+    call_each(context.source.controllers, "virtual_ip.lift")
 
 
 def _named(context: Context, function: str, *arguments: Any, timeout: float = 60) -> list[str]:

@@ -30,43 +30,43 @@ def take_over(context: Context) -> None:
     with ThreadPoolExecutor(2) as pool:  # neither moves anything
         both = (
             pool.submit(refuse_second_holder, context),
-            pool.submit(call_each, context.source.controllers, "manager.stop_brokers"),
+            pool.submit(call_each, context.source.controllers, "virtual_ip.stop_brokers"),
         )
     for one in both:
         one.result()
     # backups first: none of them may become master when the holder leaves
     for host in _holders_last(context, addresses):
-        call(host, "manager.release_vip", addresses)
-    call(context.target.holder, "manager.acquire_vip", STAGED_KEEPALIVED, addresses)
+        call(host, "virtual_ip.release", addresses)
+    call(context.target.holder, "virtual_ip.acquire", STAGED_KEEPALIVED, addresses)
     _prove(context)
 
 
 def taken(context: Context) -> bool:
     """Whether the target holds every address for good, and no source controller holds one."""
     holder, addresses = context.target.holder, _addresses(context)
-    held = {one["address"] for one in call(holder, "manager.addresses", addresses)}
+    held = {one["address"] for one in call(holder, "virtual_ip.addresses", addresses)}
     if held != set(addresses):
         return False
     for question in ("is-active", "is-enabled"):
         if not holder.succeeds("systemctl", question, "--quiet", "keepalived"):
             return False
-    return not any(call_each(context.source.controllers, "manager.holds", addresses))
+    return not any(call_each(context.source.controllers, "virtual_ip.holds", addresses))
 
 
 def carried(context: Context) -> bool:
     """Whether the target carries any of the addresses for others to see."""
-    return bool(call(context.target.holder, "manager.addresses", _addresses(context)))
+    return bool(call(context.target.holder, "virtual_ip.addresses", _addresses(context)))
 
 
 def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
-    call_each(context.source.controllers, "manager.start_brokers", timeout=150)
+    call_each(context.source.controllers, "virtual_ip.start_brokers", timeout=150)
     if context.target.holder.name in context.gone:
         refuse_a_living_holder(context)
     else:
-        call(context.target.holder, "manager.leave", STAGED_KEEPALIVED, addresses)
-    call_each(context.source.controllers, "manager.take_back")
+        call(context.target.holder, "virtual_ip.leave", STAGED_KEEPALIVED, addresses)
+    call_each(context.source.controllers, "virtual_ip.take_back")
 
 
 def refuse_a_living_holder(context: Context) -> None:
@@ -117,7 +117,7 @@ def _prove(context: Context) -> None:
 
 def _holders_last(context: Context, addresses: list[str]) -> list[Host]:
     hosts = context.source.controllers
-    return sorted(hosts, key=lambda host: len(call(host, "manager.addresses", addresses)))
+    return sorted(hosts, key=lambda host: len(call(host, "virtual_ip.addresses", addresses)))
 
 
 def _addresses(context: Context) -> list[str]:

@@ -35,7 +35,7 @@ def close_and_fence(context: Context, seconds: float) -> None:
     fence.fence_control(context)
     fence.fence_database(context)
     for host in context.source.controllers:
-        call(host, "manager.fence")
+        call(host, "virtual_ip.fence")
 
 
 def reopened(context: Context) -> bool:

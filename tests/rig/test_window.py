@@ -227,7 +227,7 @@ def test_a_second_holder_of_the_address_refuses(
     assert second_holder in str(told.value)
     # nothing has moved
     addresses = [str(one.address) for one in context.source.virtual_ips]
-    assert call(context.source.controllers[0], "manager.addresses", addresses)
+    assert call(context.source.controllers[0], "virtual_ip.addresses", addresses)
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ def test_keepalived_by_hand_on_the_old_controller(context: Context, plan: Plan) 
     try:
         time.sleep(4.5)  # three adverts and more
         held = [str(one.address) for one in context.source.virtual_ips]
-        assert call(source, "manager.addresses", held) == []
+        assert call(source, "virtual_ip.addresses", held) == []
     finally:
         source.shell("systemctl stop keepalived; systemctl mask -q keepalived")
     assert step(plan, "vip.takeover").done(context)

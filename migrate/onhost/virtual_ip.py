@@ -82,7 +82,7 @@ def stop_brokers() -> None:
         systemd.mask(kept["quiet"])
 
 
-def release_vip(wanted: list[str]) -> None:
+def release(wanted: list[str]) -> None:
     """Stop keepalived, take *wanted* from every interface, prove that they are gone."""
     with record.locked():
         kept = record.load(AWAY) or {}
@@ -117,7 +117,7 @@ def start_brokers() -> None:
 
 
 def take_back() -> None:
-    """Carry the addresses as before `release_vip`; announcing them is the caller's."""
+    """Carry the addresses as before `release`; announcing them is the caller's."""
     kept = record.load(AWAY) or {}
     if kept.get("keepalived"):
         masked = systemd.show([KEEPALIVED])[KEEPALIVED]["LoadState"] == "masked"
@@ -133,7 +133,7 @@ def take_back() -> None:
     record.forget(AWAY)
 
 
-def acquire_vip(staged: str, wanted: list[str]) -> None:
+def acquire(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
     with open(staged) as stream:
         text = stream.read()
