@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.controller import record
+from infra.controller import record, services
 from infra.controller.part import Facts, Place
 from infra.controller.venv import digest
 from migrate.cloud.host import Host
@@ -13,17 +13,7 @@ STAMP = "/var/lib/horizon/static.made"
 SETTINGS = "/etc/horizon/local_settings.py"
 
 # What the compressed files depend on. `migrate` writes the real settings over it, and keeps these.
-BUILD_SETTINGS = """\
-# Written by sidestep to make the static files; `migrate follow` puts the cloud's own settings here.
-import secrets
-
-DEBUG = False
-SECRET_KEY = secrets.token_hex(24)
-WEBROOT = "@WEBROOT@"
-STATIC_ROOT = "/var/lib/horizon/static"
-COMPRESS_OFFLINE = True
-ALLOWED_HOSTS = ["localhost"]
-"""
+BUILD_SETTINGS = "local_settings.py.j2"
 
 BUILD = """
 venv=$1 stamp=$2 static=$3 made=$4 settings=$5
@@ -61,7 +51,9 @@ class Dashboard:
         stamp = self.wanted(place)["static"]
         if self.read(host, place)["static"] == stamp:
             return
-        settings = BUILD_SETTINGS.replace("@WEBROOT@", place.webroot).rstrip()
+        settings = (
+            services.template(BUILD_SETTINGS).render(webroot=place.webroot, static=STATIC).rstrip()
+        )
         script = BUILD.replace("@SETTINGS@", settings)
         record.remember(host, "dashboard", {"folder": STATIC})
         host.shell(script, place.installation.folder, stamp, STATIC, STAMP, SETTINGS, timeout=600)

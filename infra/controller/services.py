@@ -17,7 +17,8 @@ UWSGI = "/etc/sidestep/uwsgi"
 
 
 @cache
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """One of the templates that stand beside this module."""
     # these are configuration files, not HTML
     environment = jinja2.Environment(  # noqa: S701
         undefined=jinja2.StrictUndefined,
@@ -39,7 +40,7 @@ def files(place: Place) -> list[File]:
     """Unit and uwsgi files of every service on *place*."""
     made = []
     for service in units():
-        unit = _template("unit.service.j2").render(
+        unit = template("unit.service.j2").render(
             name=service.name,
             release=place.release,
             path=place.installation.path,
@@ -57,7 +58,7 @@ def files(place: Place) -> list[File]:
 
 def _ini(service: Unit, place: Place) -> str:
     webroot = place.webroot.rstrip("/")
-    return _template("uwsgi.ini.j2").render(
+    return template("uwsgi.ini.j2").render(
         name=service.name,
         user=service.user,
         address=place.address,
