@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
+# others: their own name; the first commands of a bare root start the machines that "lab" tests
+FOLDERS = {"checks": "rig", "rig": "rig", "bare": "lab", "full": "alone"}
 ORDER = {"rig": 0, "faults": 1, "infra": 2, "alone": 4}
 # held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
 HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")

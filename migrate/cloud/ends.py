@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from migrate.cloud import urls
 from migrate.cloud.ini import Ini
+from migrate.cloud.python_source import parsed
 from migrate.cloud.values import Defaults, Option, Values
 from migrate.errors import PreconditionError
 
@@ -129,7 +130,7 @@ def strings(text: str) -> Iterator[tuple[int, str, str]]:
     What is told to be off names nobody. PreconditionError where *text* is no Python.
     """
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except SyntaxError as error:
         raise PreconditionError(f"line {error.lineno} of the settings is no Python") from None
     for node in tree.body:

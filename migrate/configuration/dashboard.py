@@ -15,6 +15,7 @@ from typing import Any
 from migrate.cloud import addresses
 from migrate.cloud.host import Host
 from migrate.cloud.installation import Installation
+from migrate.cloud.python_source import parsed
 from migrate.configuration.files import File
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError
@@ -185,7 +186,7 @@ def objections(
 
 def _assigned(text: str) -> Iterator[tuple[str, str, str]]:
     """Name, key and value of each line of a file of ours."""
-    for node in ast.parse(text).body:
+    for node in parsed(text).body:
         if isinstance(node, ast.Assign):
             (at,) = node.targets
             name = at.value if isinstance(at, ast.Subscript) else at

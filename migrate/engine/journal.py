@@ -32,10 +32,7 @@ CREATE TABLE event (
     seq INTEGER PRIMARY KEY, at REAL NOT NULL, run INTEGER NOT NULL,
     phase TEXT NOT NULL, step TEXT NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL
 ) STRICT;
-"""
-# beside the steps: an older program does not know it, and need not
-REMARKS = """
-CREATE TABLE IF NOT EXISTS remark (
+CREATE TABLE remark (
     seq INTEGER PRIMARY KEY, at REAL NOT NULL, run INTEGER NOT NULL,
     kind TEXT NOT NULL, text TEXT NOT NULL
 ) STRICT;
@@ -83,24 +80,32 @@ class Journal:
         self.path = path
         self._lock = threading.Lock()
         with self._readable():
-            fresh = not path.exists()
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            os.close(descriptor)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = FULL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                if not fresh and path.stat().st_size:
-                    raise JournalError(f"{path} is a database, but not a journal of migrate")
-                version = state_directory.FORMAT
-                self._db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={version};COMMIT;")
-            state_directory.refuse_other(path, version)
-            self._db.execute(REMARKS)
+            if self._format() == 0:
+                self._make()
+            state_directory.refuse_other(path, self._format())
             self._run = 0
             if command:
                 who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
                 row = "INSERT INTO run (at, command, who) VALUES (?, ?, ?)"
                 self._run = self._db.execute(row, (time.time(), command, who)).lastrowid or 0
+
+    def _format(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _make(self) -> None:
+        """The tables, unless another process makes them at the same instant."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            if self._format():
+                return
+            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise JournalError(f"{self.path} is a database, but not a journal of migrate")
+            for statement in SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={state_directory.FORMAT}")
 
     def resume(self, phase: str, fingerprint: str, *, begun: bool) -> None:
         """Note which plan *phase* runs; refuse another one where steps of it stand *begun*."""

@@ -132,7 +132,7 @@ def test_an_upload_in_flight(context: Context) -> None:
     connection = admin(context)
     with upload.trickling(connection, Api(connection).bases["image"]) as image:
         found: list[Finding] = []
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 180
         while not found and time.monotonic() < deadline:
             found = [one for one in operations.run(context) if image in one.message]
             time.sleep(0.5)

@@ -78,7 +78,7 @@ def running(folder: Path, address: str = "127.0.77.1", *, apart: bool = False) -
 
 
 def _await(address: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             socket.create_connection((address, PORT), timeout=1).close()

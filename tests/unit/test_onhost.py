@@ -178,3 +178,13 @@ def program(value: object) -> bool:
     except SyntaxError:
         return False
     return any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_sent_along_is_all_that_a_program_imports(name: str) -> None:
+    found = set()
+    for node in ast.walk(test_imports.parsed(f"migrate.onhost.{name}")):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("migrate.onhost"):
+            inside = (node.module or "").removeprefix("migrate.onhost").strip(".")
+            found |= {inside} if inside else {one.name for one in node.names}
+    assert set(onhost._imported(onhost.source(name))) == found

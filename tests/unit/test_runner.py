@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -236,6 +238,21 @@ def test_a_journal_of_another_migrate_is_refused(
         with pytest.raises(JournalError, match=rf"{told} \(format {written}"):
             Journal(path, "cutover")
         assert path.read_bytes() == before
+
+
+def test_a_journal_is_made_once_by_whoever_is_first(tmp_path: Path) -> None:
+    """`migrate status` beside a cutover that begins."""
+    for number in range(30):
+        ready = threading.Barrier(6)
+
+        def opened(path: Path = tmp_path / str(number), ready: threading.Barrier = ready) -> int:
+            ready.wait()
+            journal = Journal(path, "test")
+            journal.record("cutover", "a", State.STARTED)
+            return len(journal.events())
+
+        with ThreadPoolExecutor(6) as pool:
+            assert max(pool.map(lambda _, opened=opened: opened(), range(6))) == 6
 
 
 def test_the_journal_is_private(journal: Journal) -> None:
