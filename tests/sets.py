@@ -39,7 +39,8 @@ class Set:
 
 SETS = {
     DEFAULT: Set("what CI runs: one pass on the rig and in the lab", True, ("-n", "2")),
-    "faults-resume": Set("killed at every boundary and at random instants, then the same command"),
+    "faults-resume": Set("killed at every boundary, then the same command"),
+    "faults-random": Set("killed about sixty times at random instants, then the same command"),
     "faults-back": Set("back from after every step; killed at every boundary of the way back"),
     "faults-window": Set("one thing breaks in the window: undone, and the next goes through"),
     "faults-pulumi": Set("Pulumi killed, interrupted, its state lost"),

@@ -1,4 +1,4 @@
-"""The inside of a controller of the new release, made over ssh on a Debian 13 machine.
+"""The inside of a controller of the new release, made over ssh on a bare machine.
 
 Pulumi's resources call this; it leaves packages, the release's virtual environment, disabled units
 and empty daemons. Configuration, data, users and grants, and what runs, are for the phases.

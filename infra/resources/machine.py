@@ -9,10 +9,10 @@ from pulumi import dynamic
 
 from infra import connection
 from migrate.cloud import wait
+from migrate.cloud.installation import SYSTEM
 from migrate.errors import PreconditionError, UnreachableError
 from migrate.onhost import call
 
-DEBIAN = "13"
 BOOT_SECONDS = 300
 
 
@@ -50,10 +50,8 @@ def _meet(props: dict[str, Any], patience: float) -> dict[str, Any]:
     )
     if not found.pop("root"):
         raise PreconditionError(f"{host.name}: sudo does not make us root: allow it, NOPASSWD")
-    if found["system"] != f"debian {DEBIAN}":
-        raise PreconditionError(
-            f"{host.name} runs {found['system']}; a controller needs Debian {DEBIAN}"
-        )
+    if found["system"] != SYSTEM.lower():
+        raise PreconditionError(f"{host.name} runs {found['system']}; a controller needs {SYSTEM}")
     return {**props, **found, "answers": True}
 
 

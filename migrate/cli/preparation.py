@@ -6,6 +6,7 @@ from migrate import checks
 from migrate.cli import findings
 from migrate.cli.at_work import at_work, refuse_missing
 from migrate.cli.output import Progress, Screen, finding_document, longest_path, plan_document
+from migrate.cloud.installation import SYSTEM
 from migrate.engine.plan import Phase
 from migrate.errors import PreconditionError, SettingsError
 from migrate.phases import follow, readiness, status
@@ -15,7 +16,7 @@ from migrate.storage.backup import store
 
 # the first line of a plan, and of the README
 SCOPE = (
-    "This moves a cloud with one controller of OpenStack 2025.1 from Debian 13's packages, with "
+    f"This moves a cloud with one controller of OpenStack 2025.1 from {SYSTEM}'s packages, with "
     "Open vSwitch, IPv4, HAProxy and keepalived, to one controller of 2026.1; `migrate check` "
     "refuses what it cannot move."
 )

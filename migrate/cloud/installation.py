@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from migrate.cloud.host import Host
 
+SYSTEM = "Debian 13"  # what a controller runs, on either side
 ROOT = "/opt/openstack"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
