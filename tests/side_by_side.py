@@ -17,7 +17,8 @@ import pytest
 
 # others: their own name; the first commands of a bare root start the machines that "lab" tests
 FOLDERS = {"checks": "rig", "rig": "rig", "bare": "lab", "full": "alone"}
-ORDER = {"rig": 0, "faults": 1, "infra": 2, "alone": 4}
+# the longest first; small ones last, so that no worker ends long before another
+ORDER = {"rig": 0, "faults": 1, "infra": 2, "integration": 3, "lab": 4, "alone": 6}
 # held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
 HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
 
@@ -30,7 +31,7 @@ class SideBySide:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 3))
+        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 5))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -53,6 +54,10 @@ class SideBySide:
 
 
 def group(nodeid: str) -> str:
-    """What stays in one worker, by the folder of "tests/rig/test_control.py::test_abort"."""
-    folder = Path(nodeid.partition("::")[0]).parent.name
-    return FOLDERS.get(folder, folder)
+    """What stays in one worker, by the folder of "tests/rig/test_control.py::test_abort".
+
+    Unit tests share nothing: a file is a group.
+    """
+    file = Path(nodeid.partition("::")[0])
+    own = file.stem if file.parent.name == "unit" else file.parent.name
+    return FOLDERS.get(file.parent.name, own)
