@@ -52,6 +52,7 @@ SETS = {
     "control": Set(
         "two operators, another desk, the limits of window and drain, an abort too late"
     ),
+    "checks": Set("each check of source and target, and readers of their files, with real parts"),
     "bad-input": Set("more clouds that are not ready, through the command itself"),
     "steps": Set("configuration, images and holds: each step done, undone, and its proof"),
     "window": Set(

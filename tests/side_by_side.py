@@ -1,8 +1,9 @@
 """Who runs beside whom when pytest has several workers: `pytest -n 2`, as `make test` does.
 
 Half of the time of most tests is waiting for machines. What shares a rig is one worker's; all else
-goes on beside it, a folder at a time. What needs a whole cloud comes last and has this host for
-itself, whoever else runs tests on it: beside others its services do not answer within a minute.
+goes on beside it, a folder at a time. What needs a whole cloud has this host for itself, whoever
+else runs tests on it: beside others its services do not answer within a minute. The cloud comes up
+before that: most of it is waiting, too.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import Any
 
 import pytest
 
-# others: their own name; the first commands of a bare root start the machines that "lab" tests
-FOLDERS = {"checks": "rig", "rig": "rig", "bare": "lab", "full": "alone"}
-# the longest first; small ones last, so that no worker ends long before another
-ORDER = {"rig": 0, "faults": 1, "infra": 2, "integration": 3, "lab": 4, "alone": 6}
+FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
+# the longest first; small ones last: they fill the time in which the cloud comes up
+ORDER = {"rig": 0, "faults": 1, "infra": 2, "integration": 3, "lab": 4, "bare": 4, "alone": 5}
 # held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
 HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
 
@@ -27,11 +27,12 @@ class SideBySide:
     """Puts tests into groups of one worker each; those that are alone wait for all the others."""
 
     def __init__(self) -> None:
+        self._stands = False
         self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 5))
+        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 6))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -41,16 +42,30 @@ class SideBySide:
             def _split_scope(self, nodeid: str) -> str:
                 return group(nodeid)
 
-        config.option.loadscopereorder = False  # who is alone must come last
+        config.option.loadscopereorder = False  # the order is ours
         return ByGroup(config, log)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         alone = item.get_closest_marker("lab") is not None
-        fcntl.flock(self._lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if not alone or not self._stands:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        if alone and not self._stands:
+            _stand_up()
+            self._stands = True
+        if alone:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def pytest_sessionfinish(self) -> None:
         os.close(self._lock)  # a worker's process outlives its session until all others end
+
+
+def _stand_up() -> None:
+    from tests.lab import cloud, content
+    from tests.lab.settings import lab
+
+    cloud.up(lab())
+    content.make(lab())
 
 
 def group(nodeid: str) -> str:

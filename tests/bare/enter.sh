@@ -25,7 +25,15 @@ for name in http_proxy https_proxy no_proxy GOPROXY GOSUMDB PIP_INDEX_URL UV_IND
   [ -z "${!name:-}" ] || given+=("$name=${!name}")
 done
 inside='mount -t sysfs sysfs "$0/sys"; mount --rbind /run/groups "$0/sys/fs/cgroup"; exec chroot "$@"'
-mkdir -p /run/groups && mount -t tmpfs tmpfs /run/groups && mount --rbind /sys/fs/cgroup /run/groups
+mkdir -p /run/groups && mount -t tmpfs tmpfs /run/groups
+# control groups of its own: a machine in it and one of this host may bear the same name
+mapfile -t mounted </proc/self/mounts
+for line in "${mounted[@]}"; do
+  read -r _ where kind options _ <<<"$line"
+  [[ $kind == cgroup2 || $kind,$options == cgroup,*name=systemd* ]] || continue
+  mkdir -p "$where/sidestep-bare" "/run/groups/${where#/sys/fs/cgroup}"
+  mount --bind "$where/sidestep-bare" "/run/groups/${where#/sys/fs/cgroup}"
+done
 exec nsenter --net="/run/netns/$space" -- env -i HOME=/root TERM=dumb \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   UV_CACHE_DIR="$cache/uv" UV_LINK_MODE=copy SIDESTEP_CACHE="$cache" "${given[@]}" \

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.nspawn import Bridge, bridge, layers
+from infra.nspawn import Bridge, bridge, layers, process
 from infra.nspawn.command import attempt, run
 
 CHECKOUT = Path(__file__).parents[2]
@@ -80,6 +80,7 @@ def bare_root(folder: Path) -> Iterator[BareRoot]:
         run(*inside, "route", "add", "default", "via", BRIDGE.address.partition("/")[0])
         yield BareRoot(folder)
     finally:
+        process.kill_group("bare")
         attempt("ip", "netns", "del", SPACE)
         attempt("ip", "link", "del", link)
         bridge.delete(BRIDGE)

@@ -21,7 +21,7 @@ from migrate.errors import PreconditionError
 from migrate.services.base import Cells
 from migrate.takeover import fence, isolation
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("checks")]
 
 MAIN = "/etc/keystone/keystone.conf"
 FOLDER = "/etc/keystone/keystone.conf.d"

@@ -30,7 +30,7 @@ from migrate.engine.finding import Finding
 from tests.checks.conftest import assert_finds, broken, changed, errors
 from tests.lab import upload
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("checks")]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from tests.checks.conftest import assert_finds, broken, errors
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.in_set("checks")]
 
 
 @pytest.mark.parametrize(
