@@ -176,5 +176,5 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
     again = fingerprint(target, names, {place.user for place in renewed})
     compare.prove_equal(target, compare.only(fenced, again), again)
     with connection.session(target) as link:
-        progress.forget(link, "ends")  # the URLs of cells are the source's again
+        progress.forget(link, progress.COPIED_URLS)  # the URLs of cells are the source's again
         progress.forget_tools(link, projects)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from migrate.cloud import Context, transfer
 from migrate.configuration import broker, carry, keys
-from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
+from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
 from migrate.services.base import Recipe
 from migrate.storage.images import steps as images
@@ -289,10 +289,10 @@ IMAGES_PROOF = _closed(
     seconds=1,
 )
 # the copied data names URLs too, and schema tools follow them
-ENDS = _closed(
-    "database.ends",
+COPIED_URLS = _closed(
+    "database.urls",
     "Prove that every URL in the copied data leads to the target",
-    (ends.proven, partial(ends.prove, isolated=isolation.prove), ends.forget),
+    (copied_urls.proven, partial(copied_urls.prove, isolated=isolation.prove), copied_urls.forget),
     after=[COMPARE, ISOLATED],
     seconds=1,
 )
@@ -303,7 +303,7 @@ def _schema(recipe: Recipe) -> Step:
         f"{recipe.project}.schema",
         f"Bring {recipe.project}'s databases to the target's release",
         (_of(schema.upgraded, recipe), _of(schema.upgrade, recipe), _of(schema.drop, recipe)),
-        after=[ENDS],
+        after=[COPIED_URLS],
         seconds=3,
     )
 
@@ -420,7 +420,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
     schemas = {one.project: _schema(one) for one in recipes if one.sync}
     starts = [_start(one, schemas) for one in recipes]
     live = _go_live(synced := _synced(schemas.values()), starts)
-    yield from (ENDS, *schemas.values(), synced, *starts, *live)
+    yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
     yield from (_accepted(one, live[-1]) for one in protected)
 
 

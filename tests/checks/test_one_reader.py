@@ -204,8 +204,8 @@ def test_a_cells_broker_is_asked_whatever_its_database_is_called(
     try:
         target.run("mkdir", "-p", "/etc/keystone")
         target.write(MAIN, text)
-        ends = isolation.ends(replace(anew(context), recipes=(celled,)))
-        (asked,) = [one for one in ends if "renamed_api.cell_mappings of cell c1" in one.where]
+        peers = isolation.peers(replace(anew(context), recipes=(celled,)))
+        (asked,) = [one for one in peers if "renamed_api.cell_mappings of cell c1" in one.where]
         assert (asked.kind, asked.address, asked.own) == ("broker", source.address, False)
     finally:
         target.run("rm", "-f", MAIN)

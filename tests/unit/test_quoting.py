@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from migrate.cloud import ends, urls
+from migrate.cloud import named_servers, urls
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
@@ -56,7 +56,7 @@ def test_and_so_it_does_where_sqlalchemy_takes_it_as_it_is(password: str) -> Non
     url = f"mysql://nova:{raw}@10.0.0.10/nova"
     assert urls.parse(url).password == raw
     assert urls.parse(url).host == "10.0.0.10"
-    assert ("database", "10.0.0.10", 3306) in list(ends.ends("connection", url))
+    assert ("database", "10.0.0.10", 3306) in list(named_servers.in_value("connection", url))
 
 
 @pytest.mark.parametrize("text", ["", "nova", "mysql//x", "mysql://h:port/x"])

@@ -36,7 +36,7 @@ def prove(context: Context, isolated: Isolated) -> None:
         )
     lead_here(context, context.recipes, isolated)
     with connection.session(target) as link:
-        progress.note(link, "ends", fenced)
+        progress.note(link, progress.COPIED_URLS, fenced)
 
 
 def lead_here(context: Context, recipes: Iterable[Recipe], isolated: Isolated) -> None:
@@ -78,13 +78,13 @@ def seen(context: Context) -> list[Place]:
 
 def proven(context: Context) -> bool:
     """Whether that was proven for the copy of what is fenced now."""
-    return copy.noted(context, "ends")
+    return copy.noted(context, progress.COPIED_URLS)
 
 
 def forget(context: Context) -> None:
     """The proof no longer stands. Rewritten URLs stay: they go with the copy."""
     with connection.session(context.target.database) as link:
-        progress.forget(link, "ends")
+        progress.forget(link, progress.COPIED_URLS)
 
 
 def rewrite(
