@@ -7,7 +7,7 @@ import re
 from migrate.checks.check import Check
 from migrate.checks.sql import SYSTEM, Database, session
 from migrate.cloud import Context
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
 
@@ -19,7 +19,7 @@ IDENTIFIER = re.compile(r"^[0-9A-Za-z$_]+$")
 def run(context: Context) -> list[Finding]:
     """All that stands in the way of copying, comparing and fencing the source's databases."""
     host = context.source.database
-    found = places(context.source.tools, context.recipes)
+    found = service_databases(context.source.tools, context.recipes)
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
         findings = _settings(database)

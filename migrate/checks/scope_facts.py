@@ -17,7 +17,7 @@ from migrate.cloud.api import admin_at
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import progress
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
 from migrate.onhost import call
@@ -165,7 +165,7 @@ def _machine(host: Host, ports: list[int]) -> Machine:
 
 def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
     host = context.source.database
-    ours = {one.name for one in places(context.source.tools, context.recipes)}
+    ours = {one.name for one in service_databases(context.source.tools, context.recipes)}
     known = ours | {*SYSTEM, progress.SCHEMA, SCHEMA}
     with session(host) as database:
         rows = database.rows(

@@ -13,7 +13,7 @@ from migrate.database import (
     tools,
     warm,
 )
-from migrate.database.places import known
+from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
 from migrate.services.base import Recipe
@@ -49,7 +49,9 @@ def upgrade(context: Context, recipe: Recipe) -> None:
                 "it must be brought anew first"
             )
         progress.note(link, begun, fenced)
-    found = [place for place in copied_urls.seen(context) if place.project == recipe.project]
+    found = [
+        database for database in copied_urls.seen(context) if database.project == recipe.project
+    ]
     tools.run(context, recipe, tools.calls(recipe, recipe.sync, found))
     if wrong := heads.behind(context, recipe, found):
         raise StepError(f"{target.name}: {recipe.project} is not upgraded: {'; '.join(wrong)}")
@@ -100,8 +102,8 @@ def drop(context: Context, recipe: Recipe) -> None:
         if not progress.ever(link, f"begun:{recipe.project}"):
             return
         ownership.prove_other(link, target, source)
-        for place in known(context):
-            if place.project == recipe.project and place.name in record["databases"]:
-                connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(place.name)}")
+        for database in known(context):
+            if database.project == recipe.project and database.name in record["databases"]:
+                connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(database.name)}")
         progress.forget_tools(link, [recipe.project])
         progress.forget(link, "compare", "copy")

@@ -16,7 +16,7 @@ from migrate.cloud import Context, hosts, named_servers
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import defaults
-from migrate.database.places import cell_urls
+from migrate.database.service_databases import cell_urls
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 from migrate.takeover import arp

@@ -15,7 +15,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.configuration import broker, servers
 from migrate.database import defaults
-from migrate.database.places import known, places
+from migrate.database.service_databases import known, service_databases
 from migrate.engine.finding import Severity
 from migrate.errors import PreconditionError
 from migrate.services.base import Cells
@@ -42,7 +42,9 @@ DROP TABLE {keystone}.cell_mappings; DROP USER cell@'%'; DROP DATABASE fence_cel
 @pytest.fixture
 def url(context: Context, source: Host) -> str:
     """The URL of keystone's database, by the source's own address, as SQLAlchemy is to see it."""
-    found = next(one for one in places(source, context.recipes) if one.project == "keystone")
+    found = next(
+        one for one in service_databases(source, context.recipes) if one.project == "keystone"
+    )
     head, _, tail = found.url.rpartition("@")
     return f"{head}@{source.address}/{tail.partition('/')[2]}"
 
@@ -120,9 +122,13 @@ def test_an_option_that_only_its_release_sets(
     with written(source, f"[database]\n{line}", ""):
         if not seen:
             with pytest.raises(PreconditionError, match="refers to"):
-                places(source, context.recipes)
+                service_databases(source, context.recipes)
             return
-        found = [one.url for one in places(source, context.recipes) if one.project == "keystone"]
+        found = [
+            one.url
+            for one in service_databases(source, context.recipes)
+            if one.project == "keystone"
+        ]
         texts = {MAIN: source.read(MAIN)}
     assert found == [f"{url}?driver={seen}"]
     there = defaults.of(target, keystone, context.installation.tools)

@@ -15,7 +15,7 @@ import pytest
 from migrate.cloud import Context, transfer
 from migrate.database import baseline, connection, copied_urls, copy, heads, ownership, schema, warm
 from migrate.database.difference import differences
-from migrate.database.places import known
+from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.engine.plan import Step
 from migrate.errors import PreconditionError, StepError
@@ -82,7 +82,7 @@ def behave(context: Context, how: str) -> None:
     context.target.controllers[0].write("/etc/alpha/behaviour", how, mode=0o644)
 
 
-# places
+# service databases
 
 
 def test_databases_are_those_that_the_services_see(context: Context) -> None:

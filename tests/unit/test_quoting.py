@@ -17,7 +17,7 @@ from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
-from migrate.database import places
+from migrate.database import service_databases
 from migrate.engine import markers
 from migrate.onhost import logins
 
@@ -47,7 +47,7 @@ def test_a_database_url_gives_the_password_back(password: str) -> None:
     assert password not in repr(found) or password in "Url(mysql+pymysql://no/va:…@fd00::1:3307/)"
     there = found.login()
     assert (there["password"], there["host"], there["database"]) == (password, "fd00::1", "nova")
-    assert places.place("nova", "nova", url).name == "nova"
+    assert service_databases.of_url("nova", "nova", url).name == "nova"
 
 
 @given(passwords)

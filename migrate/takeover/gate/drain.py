@@ -8,7 +8,7 @@ from migrate.cloud import Context, wait
 from migrate.cloud.api import Api, admin_at
 from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.errors import StepError
 from migrate.takeover.gate import close
 
@@ -50,8 +50,8 @@ def _unlisted(context: Context) -> list[str]:
         if recipe.unlisted is None:
             continue
         with connection.session(context.source.database) as link:
-            for place in places(context.source.tools, [recipe]):
-                table = connection.quoted(place.name, recipe.unlisted.table)
+            for database in service_databases(context.source.tools, [recipe]):
+                table = connection.quoted(database.name, recipe.unlisted.table)
                 rows = connection.rows(link, recipe.unlisted.moving.format(table=table))
                 kind = recipe.unlisted.type
                 found += [str(InFlight(kind, "", name, id_, state)) for id_, name, state in rows]
