@@ -122,8 +122,8 @@ FIRST_PASS = _follow(
     seconds=10,
 )
 # a service that waits could reach the source, were it not for the filter
-EARLY = _follow(
-    "services.early",
+PRELOAD = _follow(
+    "services.preload",
     "Start the target's services, to wait for the window",
     (preload.wait_or_serve, preload.begin, preload.end),
     after=[FILTER],
@@ -326,7 +326,7 @@ def _start(recipe: Recipe, schemas: dict[str, Step]) -> Step:
         f"{recipe.project}.start",
         f"Start {recipe.project} on the target",
         (_of(start.serves, recipe), _of(start.start, recipe), _of(start.stop, recipe)),
-        after=[EARLY, *data],
+        after=[PRELOAD, *data],
         seconds=6,
     )
 
@@ -412,7 +412,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
     yield from (IMAGES,) if "glance" in chosen else ()
-    yield from (TOOLS, FIRST_PASS, EARLY)
+    yield from (TOOLS, FIRST_PASS, PRELOAD)
     yield from (ISOLATED, WATCH, AGENTS_NOTED, USERS_LISTED)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
     yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
