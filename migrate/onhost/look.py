@@ -9,7 +9,7 @@ from migrate.onhost import mariadb, record, reopen, virtual_ip
 
 
 def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
-    """Lock, watch, doors, fence, marks and addresses of this host.
+    """Lock, reopen timer, HAProxy, fence, marks and addresses of this host.
 
     {"lock": {...} or None, "watch": {"state": "armed", "left": 594.2, "alive": True},
     "closed": "users", "fenced": ["fence", "database"], "stages": ["copied"], "addresses": [...]}

@@ -126,7 +126,7 @@ def _tell(state: dict[str, Any]) -> None:
 
 
 def reopen() -> None:
-    """Undo fence and gate by what was recorded: data first, then services, then the doors."""
+    """Undo fence and gate by what was recorded: data first, then services, then HAProxy."""
     mariadb.lift()
     wrong = fence.lift(START_SECONDS)
     virtual_ip.lift()

@@ -27,7 +27,7 @@ AGAIN_SECONDS = 20.0  # the source stays closed while the way back is tried agai
 def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
     """Bring `follow` up to date, then go through the window, unless and until somebody pauses it.
 
-    A window that was begun and broken off goes on behind its closed doors: every second counts,
+    A window that was begun and broken off goes on with the source closed: every second counts,
     and `follow` would start the schema tools again. A failure before the virtual IP has moved
     reverts the window by itself: the source serves again and the same command may be run again.
     A failure after it leaves the target serving. After its end it does nothing: a run may have died
@@ -48,7 +48,7 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
 
 
 def _goes_on(session: Session) -> bool:
-    """Whether a window of this journal was broken off and its doors are closed still."""
+    """Whether a window of this journal was broken off and the source is closed still."""
     if _ended(session) or session.journal.state(going_live.CLOSE) not in BEGUN:
         return False
     return close.closed(session.context, "users")

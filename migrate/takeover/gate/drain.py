@@ -59,7 +59,7 @@ def _unlisted(context: Context) -> list[str]:
 
 
 def drained(context: Context) -> bool:
-    """Whether the doors are closed and nothing is in flight behind them."""
+    """Whether the source is closed and nothing is in flight behind HAProxy."""
     if not close.closed(context, "users"):
         return False
     if close.closed(context, "all"):  # which only a drained cloud gets
