@@ -84,7 +84,7 @@ def wait_while_paused(session: Session) -> float:
 def watching(session: Session) -> Iterator[threading.Event]:
     """Heed `migrate abort` as long as the block runs, the window's limit once the event is set.
 
-    A request of before is another run's and forgotten. So is a watch of before: it may have
+    A request of before is another run's and forgotten. So is a timer of before: it may have
     reopened the source, which this run closes anew.
     """
     if withdraw(session.home, ABORT):

@@ -68,7 +68,7 @@ def _over(session: Session) -> bool:
 
 def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
     if not close.closed(session.context, "users"):
-        # of a window that is over, undone by the watch or from other papers: this one lists anew
+        # of a window that is over, undone by the reopen timer or another run: this one lists anew
         views.forget_users(session.context)
         views.forget(session.context)
     runner = session.runner(Phase.CUTOVER, notify=notify, past=past)
@@ -87,7 +87,7 @@ def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
 
 
 def _noticing(opened: threading.Event, notify: Observer) -> Observer:
-    """*notify*, and *opened* set as soon as the watch over the window is armed."""
+    """*notify*, and *opened* set as soon as the reopen timer of the window is armed."""
 
     def observe(step: Step, state: State, note: str) -> None:
         if step.id == going_live.ARM and state is State.DONE:

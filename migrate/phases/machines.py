@@ -39,18 +39,18 @@ def lines(found: dict[str, dict[str, Any]]) -> list[str]:
 def _words(one: dict[str, Any]) -> list[str]:
     if "silent" in one:
         return [f"cannot be asked: {one['silent']}"]
-    watch = one["watch"]
+    timer = one["watch"]
     words = [f"holds {address}" for address in one["addresses"]]
     if one["side"] == "source":
         words.append(f"closed to {one['closed']}" if one["closed"] else "open")
         words += ["fenced"] if one["fenced"] else []
     words += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
     words += {
-        "armed": [f"the watch reopens it in {max(watch['left'], 0):.0f} s"],
+        "armed": [f"the watch reopens it in {max(timer['left'], 0):.0f} s"],
         "reopening": ["the watch reopens it just now"],
         "reopened": ["the watch has reopened it"],
-    }.get(watch["state"], [])
-    if watch["state"] == "armed" and not watch["alive"]:
+    }.get(timer["state"], [])
+    if timer["state"] == "armed" and not timer["alive"]:
         words.append("but the watch does not run")
     if one["lock"]:
         words.append(f"held by {cloud_lock.told(one['lock'])}")

@@ -168,7 +168,7 @@ ISOLATED = _serving(
     (isolation.proven, isolation.prove, isolation.forget_proof),
     seconds=0.5,
 )
-WATCH = _serving(
+REOPEN_TIMER = _serving(
     going_live.ARM,
     "Arm the watch that reopens the source",
     (reopen_timer.armed, reopen_timer.arm, reopen_timer.remove),
@@ -180,7 +180,7 @@ AGENTS_NOTED = _serving(
     "agents.record",
     "Note which agents and computes run",
     (agents.noted, agents.note, agents.forget),
-    after=[WATCH],
+    after=[REOPEN_TIMER],
     seconds=0.5,
 )
 # what users do from here to the second listing shows there, which is all that the window pays for
@@ -197,7 +197,7 @@ CLOSED_TO_USERS = _closed(
     going_live.CLOSE,
     "Close the source to users; its own hosts pass",
     (gate.closed_to_users, gate.close_to_users, close.reopen),
-    after=[WATCH, AGENTS_NOTED, USERS_LISTED],
+    after=[REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED],
     seconds=0.6,
 )
 DRAINED = _closed(
@@ -413,7 +413,7 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
     yield from (IMAGES,) if "glance" in chosen else ()
     yield from (TOOLS, FIRST_PASS, PRELOAD)
-    yield from (ISOLATED, WATCH, AGENTS_NOTED, USERS_LISTED)
+    yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
     yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if "glance" in chosen else ()

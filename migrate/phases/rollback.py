@@ -49,7 +49,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     runner.refuse_one_way()
     if context.target.holder.name not in gone and going_live.written(living.context):
         export(living, _last_losses(living))
-    with suppress(MigrateError):  # the watch must not open what is being opened
+    with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)
     runner.retreat()
 
