@@ -18,7 +18,7 @@ from migrate.errors import JournalError, PreconditionError
 from migrate.services.base import Recipe
 
 NAME = "migrations"
-RECORD = "rehearsed.json"  # among the papers: {"nova": digest of what went well}
+RECORD = "rehearsed.json"  # in the state directory: {"nova": digest of what went well}
 INSTALLED = 'stat -c "%n %Y" "$1"/lib/python*/site-packages "$1"/lib/python*/site-packages/"$2"'
 COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 

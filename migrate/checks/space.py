@@ -1,4 +1,4 @@
-"""Room for what is copied: on the target for databases and images, at the operator for papers."""
+"""Room for what is copied: on the target for databases and images, here for what is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "space"
 DATABASE_FACTOR = 2.5  # the data as it is written, its redo and binary log, a dump beside it
 IMAGE_FACTOR = 1.05
 LEFT_FREE = 1024**3  # a target's file system must not become full by what we bring
-PAPERS = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
+STATE = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
 DUMP_FACTOR = 0.25  # a compressed dump, of the data's size
 IMAGES, FOLDER = "/var/lib/glance/images", "filesystem_store_datadir"
 
@@ -109,7 +109,7 @@ def _judge(host: Host, needs: list[Need]) -> list[Finding]:
 
 
 def _operator(context: Context, data: int) -> list[Finding]:
-    wanted = PAPERS
+    wanted = STATE
     if context.settings.backup.startswith("file://"):
         wanted += int(data * DUMP_FACTOR)
     left = shutil.disk_usage(context.home).free
@@ -119,7 +119,7 @@ def _operator(context: Context, data: int) -> list[Finding]:
         Finding(
             NAME,
             Severity.ERROR,
-            f"{told(left)} free in {context.home}, {told(wanted)} needed for papers and backup",
+            f"{told(left)} free in {context.home}, {told(wanted)} needed for state and backup",
             "Make room there, or set MIGRATE_HOME to a roomier folder",
             "this machine",
         )
@@ -135,4 +135,4 @@ def told(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
-CHECK = Check(NAME, "room for databases, images and papers", run)
+CHECK = Check(NAME, "room for databases, images and state", run)

@@ -1,4 +1,4 @@
-"""The evidence: one self-contained HTML page and the same as JSON, among the stack's papers."""
+"""The evidence: one self-contained HTML page and the same as JSON, in the state directory."""
 
 from __future__ import annotations
 

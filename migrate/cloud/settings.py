@@ -222,6 +222,6 @@ def home(stack: str, root: Path | None = None) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        wrong = f"{path} cannot be a folder for the stack's papers: {error.strerror}"
+        wrong = f"{path} cannot be the stack's state directory: {error.strerror}"
         raise SettingsError(f"{wrong}; set MIGRATE_HOME to another") from error
     return path

@@ -1,9 +1,9 @@
 """One run at a time on a cloud, from wherever: a record on the source's controllers.
 
-`lock.py` keeps two commands over the same papers apart, and the kernel drops it with the process.
-Other papers (another directory, another operator's machine) meet here. A record that names our own
-papers is a dead predecessor's and taken on; another's is refused unless the operator takes it over,
-which shuts the other run out of every host, also when it is alive.
+`state_lock.py` keeps two commands over one state directory apart, and the kernel drops it with the
+process. Others (another directory, another operator's machine) meet here. A record that names our
+own directory is a dead predecessor's and taken on; another's is refused unless the operator takes
+it over, which shuts the other run out of every host, also when it is alive.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Note = Callable[[str, str], None]
 
 
 def told(record: dict[str, Any]) -> str:
-    """A record for people: "ann@desk pid 411 since 2026-… for cutover, papers desk:/srv/…"."""
-    return "{who} since {since} for {command}, papers {place}".format(**record)
+    """A record for people: "ann@desk pid 411 since 2026-… for cutover, state directory …"."""
+    return "{who} since {since} for {command}, state directory {place}".format(**record)
 
 
 def asked_to_take_over(stack: str) -> bool:
@@ -35,14 +35,14 @@ def asked_to_take_over(stack: str) -> bool:
 
 
 def at_work(context: Context) -> str:
-    """Who is at work on the cloud, from these papers or others; "" where nobody is known to be.
+    """Who is at work on the cloud, from this directory or another; "" where nobody is known to be.
 
-    A record of our own papers whose lock is free is a dead run's. A host that does not answer says
-    nothing.
+    A record of our own directory whose lock is free is a dead run's. A host that does not answer
+    says nothing.
     """
     if ours := state_lock.holder(context.home):
         return ours
-    mine = state_lock.papers(context.home)
+    mine = state_lock.name(context.home)
     for host in context.source.controllers:
         try:
             found = call(host, "runs.holder", timeout=10)

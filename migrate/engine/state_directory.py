@@ -1,4 +1,4 @@
-"""Papers of a migration on the operator's machine: whole or not there, read by nobody else.
+"""Files of a migration on the operator's machine: whole or not there, read by nobody else.
 
 What this program reads again carries a format: that of another program is refused, never half read.
 """

@@ -40,7 +40,7 @@ def held_by(home: Path) -> dict[str, Any]:
     return {}
 
 
-def papers(home: Path) -> str:
+def name(home: Path) -> str:
     """The name by which a lock record on a machine is known to be of *home*; "" before any."""
     try:
         return str(_said(home, (home / "lock").read_bytes()).get("papers", ""))
@@ -55,7 +55,7 @@ def myself() -> str:
 
 @contextmanager
 def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
-    """Hold the papers' lock, or raise LockedError at once; the kernel drops it when we die.
+    """Hold the directory's lock, or raise LockedError at once; the kernel drops it when we die.
 
     Gives {"who", "since", "command", "place", "papers"}. "papers" names this very file, whose lock
     we hold: a copy of the folder, or a file made anew while somebody still holds the old one, has

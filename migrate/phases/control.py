@@ -1,6 +1,6 @@
 """Control of a run at work: pause, abort, and the limit of the window.
 
-Requests are files among the stack's papers, so that any terminal of the operator's machine will do,
+Requests are files in the state directory, so that any terminal of the operator's machine will do,
 also one that is not the run's. The run looks several times a second. What was asked, and what came
 of it, is in the journal.
 """

@@ -46,7 +46,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     found: dict[str, Any] = {
         "stack": session.context.stack,
         "held_by": state_lock.holder(session.home) if held is None else held,
-        "papers": state_lock.papers(session.home),
+        "papers": state_lock.name(session.home),
         "phases": phases,
         "unfinished": unfinished,
         "failed": failed,
@@ -110,10 +110,10 @@ def following(found: dict[str, Any]) -> str:
     return f"`migrate cutover {named}`" if phases.get("follow") == "done" else check
 
 
-def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str:
+def _of_the_source(source: list[dict[str, Any]], ours: str, named: str) -> str:
     """What the source's own state asks for before anything else; "" for nothing."""
     for lock_ in (one["lock"] for one in source):
-        if lock_ and lock_["papers"] != papers:
+        if lock_ and lock_["papers"] != ours:
             return (
                 f"{cloud_lock.told(lock_)} is at work, or died: wait for it; if it is dead, "
                 "the same command there goes on, and here with --take-over"
