@@ -22,13 +22,13 @@ CINDER = (
     "FROM {} WHERE deleted = 0"
 )
 
-Told = tuple[str, str]
+Problem = tuple[str, str]
 
 
 def run(context: Context) -> list[Finding]:
     """Records that are too old, of nova in every cell."""
     host = context.source.database
-    found: list[Told] = []
+    found: list[Problem] = []
     with session(host) as link:
         for database in service_databases(context.source.tools, context.recipes):
             table = quoted(database.name, "services")
@@ -39,7 +39,7 @@ def run(context: Context) -> list[Finding]:
     return [Finding(NAME, Severity.ERROR, *one, host.name) for one in dict.fromkeys(found)]
 
 
-def computes(rows: Iterable[Row], release: str) -> Iterator[Told]:
+def computes(rows: Iterable[Row], release: str) -> Iterator[Problem]:
     """Records of nova-compute below what nova of *release* starts with."""
     try:
         oldest = releases.release(release).oldest_compute
@@ -56,7 +56,7 @@ def computes(rows: Iterable[Row], release: str) -> Iterator[Told]:
             )
 
 
-def volumes(rows: Iterable[Row]) -> Iterator[Told]:
+def volumes(rows: Iterable[Row]) -> Iterator[Problem]:
     """Records of cinder that are older than its newest: it speaks as its oldest record does."""
     rows = list(rows)
     for kind in ("objects", "rpc"):

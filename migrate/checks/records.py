@@ -29,7 +29,7 @@ def run(context: Context) -> list[Finding]:
             for count in _count(link, question, database.name)
         ]
     return [
-        Finding(NAME, _severity(one), f"{count} {one.told} ({name})", one.remedy, host.name)
+        Finding(NAME, _severity(one), f"{count} {one.message} ({name})", one.remedy, host.name)
         for one, name, count in told
         if count >= one.least
     ]

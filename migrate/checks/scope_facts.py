@@ -117,7 +117,7 @@ class Facts:
         return Counter(one for one in found if one).most_common(1)[0][0] if any(found) else ""
 
 
-def consumers_told(printed: str) -> list[Consumer]:
+def parsed_consumers(printed: str) -> list[Consumer]:
     """What CONSUMERS answered: `<<"W1sic2No..."\\n  "Zy5jdGw...">>`, JSON in base64, in lines."""
     told = json.loads(base64.b64decode("".join(re.findall('"([^"]*)"', printed))))
     return [Consumer(queue, vhost, _ipv4(address), port) for queue, vhost, address, port in told]
@@ -138,7 +138,7 @@ def gather(context: Context) -> Facts:
     for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
         daemons[row["port"]] = PROGRAMS[row["program"]]
     databases, sessions = _databases(context)
-    consumers = consumers_told(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
+    consumers = parsed_consumers(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
     machines = hosts.gather(source.hosts, lambda host: _machine(host, sorted(daemons)))
     wanted = control(context.recipes)
     jobs = call_each(source.controllers, "fence.scheduled", wanted)

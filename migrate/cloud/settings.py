@@ -33,7 +33,7 @@ def _quoted(value: Any) -> Any:
     return value
 
 
-def _listed_words(value: Any) -> Any:
+def _no_text(value: Any) -> Any:
     if isinstance(value, str):
         words = ", ".join(word.strip() for word in value.split(",") if word.strip())
         raise ValueError(  # noqa: TRY004
@@ -43,7 +43,7 @@ def _listed_words(value: Any) -> Any:
 
 
 Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
-Named = Annotated[tuple[str, ...], BeforeValidator(_listed_words)]
+Named = Annotated[tuple[str, ...], BeforeValidator(_no_text)]
 Words = Annotated[Named, Field(min_length=1)]
 
 

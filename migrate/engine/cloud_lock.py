@@ -24,7 +24,7 @@ END_SECONDS = 60.0
 Note = Callable[[str, str], None]
 
 
-def told(record: dict[str, Any]) -> str:
+def describe(record: dict[str, Any]) -> str:
     """A record for people: "ann@desk pid 411 since 2026-… for cutover, state directory …"."""
     return "{who} since {since} for {command}, state directory {place}".format(**record)
 
@@ -49,7 +49,7 @@ def at_work(context: Context) -> str:
         except MigrateError:
             continue
         if found and found["papers"] != mine:
-            return told(found)
+            return describe(found)
     return ""
 
 
@@ -103,15 +103,15 @@ def _claim(
         before = found["before"]
         if not found["mine"]:
             raise LockedError(
-                f"another run is at work, says {host.name}: {told(before)}. Wait for it or end it "
-                f"there; if it is dead, the same command with --take-over "
+                f"another run is at work, says {host.name}: {describe(before)}. Wait for it or end "
+                f"it there; if it is dead, the same command with --take-over "
                 f"({TAKE_OVER}={context.stack} before `pulumi destroy`) shuts it out and goes on"
             )
         taken.append(host)
         if before and before["papers"] != mine["papers"]:
-            note("lock", f"taken over on {host.name} from {told(before)}")
+            note("lock", f"taken over on {host.name} from {describe(before)}")
         elif before:
-            note("lock", f"taken on from a run that died on {host.name}: {told(before)}")
+            note("lock", f"taken on from a run that died on {host.name}: {describe(before)}")
     if not taken and not take_over:
         raise UnreachableError(
             f"nobody can say whether another run is at work: {'; '.join(silent)}. Mend that "

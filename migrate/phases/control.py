@@ -154,13 +154,13 @@ def interrupt(session: Session) -> None:
 
 
 class Limit:
-    """When the run must go back by itself, by the source's clock; see `gate/timer.py`."""
+    """When the run must go back by itself, by the source's clock; see `gate/reopen_timer.py`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._context = apart(session.context)  # the run's own connections may all be busy
         self._asked = self._until = 0.0
-        self._told = ""
+        self._error = ""
 
     def reached(self) -> bool:
         """Whether the window has lasted as long as it may; no more asked once it is disarmed."""
@@ -175,7 +175,7 @@ class Limit:
             except StepError:
                 self._until = now  # the source has reopened itself
             except Exception as error:  # it cannot be asked; what it said last holds
-                if not isinstance(error, MigrateError) and repr(error) != self._told:
-                    self._told = repr(error)
-                    self._session.remark("control", f"the watch cannot be asked: {self._told}")
+                if not isinstance(error, MigrateError) and repr(error) != self._error:
+                    self._error = repr(error)
+                    self._session.remark("control", f"the watch cannot be asked: {self._error}")
         return bool(self._until) and now >= self._until

@@ -80,7 +80,7 @@ def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
             raise error.__cause__ from error  # another run has taken over: it decides
         if going_live.may_have_passed(session.context, session.journal):
             raise StepError(
-                f"{_told(error)}; the virtual IP has moved and the target serves: run the same "
+                f"{_describe(error)}; the virtual IP has moved and the target serves: run the same "
                 "command again to go on, or `migrate rollback` to go back"
             ) from error
         back(session, runner, error)
@@ -109,11 +109,11 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
         except Exception as second:  # a bug, too, must say how things are
             _keep_bug(session, second)
             raise StepError(
-                f"{_told(error)}; and going back failed too: {_told(second)}; repair that, then "
-                "`migrate rollback --execute`; the watch on the source reopens it otherwise"
+                f"{_describe(error)}; and going back failed too: {_describe(second)}; repair that, "
+                "then `migrate rollback --execute`; the watch on the source reopens it otherwise"
             ) from error
     raise StepError(
-        f"{_told(error)}; the window was undone, {serving.told(session.context)}"
+        f"{_describe(error)}; the window was undone, {serving.summary(session.context)}"
     ) from error
 
 
@@ -123,7 +123,7 @@ def _keep_bug(session: Session, error: Exception) -> None:
         session.remark("bug", "".join(traceback.format_exception(error))[-2000:])
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return str(error) if isinstance(error, MigrateError) else f"a bug: {error!r}"
 
 
@@ -134,5 +134,5 @@ def summary(session: Session) -> str:
         return "The journal does not hold the window: it was begun by another one."
     longest = sorted(seen.spans, key=lambda span: -span.seconds)[:4]
     told = ", ".join(f"{span.step} {span.seconds:.1f} s" for span in longest)
-    users = noticed.told(session.home, noticed.CUTOVER)
+    users = noticed.summary(session.home, noticed.CUTOVER)
     return f"Window {seen.seconds:.1f} s; longest: {told}" + (f"; {users}." if users else ".")

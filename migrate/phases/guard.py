@@ -76,4 +76,4 @@ def _would_be_lost(stack: str) -> str:
         return f"What would be lost cannot be told ({' '.join(str(error).split())[:200]})"
     if not found:
         return "Nothing was written on it since the cutover"
-    return f"Going back would lose {found.told()}, listed in {session.home / rollback.FILE}"
+    return f"Going back would lose {found.summary()}, listed in {session.home / rollback.FILE}"

@@ -39,7 +39,7 @@ class BlockedCall:
 
     policy: str
     what: str
-    told: bool = True
+    noticed: bool = True
 
 
 @cache
@@ -51,7 +51,7 @@ def table() -> tuple[BlockedCall, ...]:
 
 def refused(mode: str) -> list[BlockedCall]:
     """The calls that are refused in *mode*, "refuse" or "record"."""
-    return [one for one in table() if mode == "refuse" or not one.told]
+    return [one for one in table() if mode == "refuse" or not one.noticed]
 
 
 def rendered(mode: str) -> str:

@@ -12,7 +12,7 @@ from migrate.database.service_databases import service_databases
 from migrate.errors import StepError
 from migrate.takeover.gate import close
 
-TOLD = 20
+SHOWN = 20
 
 
 def drain(context: Context) -> None:
@@ -27,10 +27,10 @@ def drain(context: Context) -> None:
 
     seconds = context.settings.window.drain_seconds
     if found := wait.while_any(lambda: in_flight_now(context, api), seconds, sleep=sleep):
-        more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise StepError(
-            f"still in flight after {seconds} s: {'; '.join(found[:TOLD])}{more}. Wait for them or "
-            "raise sidestep:window.drainSeconds, then begin again"
+            f"still in flight after {seconds} s: {'; '.join(found[:SHOWN])}{more}. Wait for them "
+            "or raise sidestep:window.drainSeconds, then begin again"
         )
 
 
