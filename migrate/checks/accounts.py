@@ -11,7 +11,7 @@ from migrate.checks.account_facts import PUBLIC, Account, Role
 from migrate.checks.check import Check
 from migrate.checks.sql import session
 from migrate.cloud import Context, urls
-from migrate.database.service_databases import logins as service_logins
+from migrate.database import service_databases
 from migrate.engine.finding import Finding, Severity
 
 NAME = "accounts"
@@ -38,7 +38,7 @@ class Need:
 def run(context: Context) -> list[Finding]:
     """Accounts that the fence, the copy or the target's server would fail on in the window."""
     host = context.source.database
-    found = service_logins(context.source.tools, context.recipes)
+    found = service_databases.logins(context.source.tools, context.recipes)
     answers = logins.ask(context.source.tools, found, "SELECT CURRENT_USER()")
     urls_of = [urls.parse(login.url) for login in found]
     addresses = account_facts.clients(context, [url.host for url in urls_of])

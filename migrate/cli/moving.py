@@ -97,7 +97,7 @@ def run_rollback(
         os_cloud=os_cloud,
     ) as session:
         steps = session.plan.phase(*rollback.UNDONE)
-        losses = rollback.losses(session)
+        losses = rollback.find_losses(session)
         screen.losses(losses)
         if not execute:
             screen.say(f"would undo {len(steps)} steps, last first; add --execute")

@@ -18,7 +18,7 @@ from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
 from migrate.services.base import Recipe
-from migrate.storage.images import steps as images
+from migrate.storage.images import image_passes
 from migrate.storage.volumes import policy
 from migrate.takeover import (
     agents,
@@ -102,9 +102,13 @@ PROXY = _follow(
     seconds=1,
 )
 IMAGES = _follow(
-    images.FIRST,
+    image_passes.FIRST,
     "Copy the images while the cloud serves, and hash them on the target",
-    (images.followed, images.follow, partial(images.discard, step=images.FIRST)),
+    (
+        image_passes.followed,
+        image_passes.follow,
+        partial(image_passes.discard, step=image_passes.FIRST),
+    ),
     after=[KEY],
     seconds=30,
 )
@@ -267,23 +271,23 @@ COMPARE = _closed(
     seconds=1,
 )
 IMAGES_DELTA = _closed(
-    images.DELTA,
+    image_passes.DELTA,
     "Copy the images that were made since",
     (
-        partial(images.stamped, step=images.DELTA),
-        images.catch_up,
-        partial(images.discard, step=images.DELTA),
+        partial(image_passes.stamped, step=image_passes.DELTA),
+        image_passes.catch_up,
+        partial(image_passes.discard, step=image_passes.DELTA),
     ),
     after=[COMPARE, IMAGES],
     seconds=1,
 )
 IMAGES_PROOF = _closed(
-    images.PROOF,
+    image_passes.PROOF,
     "Prove every image by its hash",
     (
-        partial(images.stamped, step=images.PROOF),
-        images.prove,
-        partial(images.discard, step=images.PROOF),
+        partial(image_passes.stamped, step=image_passes.PROOF),
+        image_passes.prove,
+        partial(image_passes.discard, step=image_passes.PROOF),
     ),
     after=[IMAGES_DELTA],
     seconds=1,

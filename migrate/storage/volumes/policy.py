@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files as packaged
+from importlib import resources
 from pathlib import PurePosixPath
 
 import yaml
@@ -45,7 +45,7 @@ class BlockedCall:
 @cache
 def table() -> tuple[BlockedCall, ...]:
     """Every call of policy.yaml."""
-    document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
+    document = yaml.safe_load(resources.files(__package__).joinpath("policy.yaml").read_text())
     return tuple(BlockedCall(**row) for row in document["volumes"])
 
 
