@@ -102,7 +102,7 @@ class Context:
     extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
 
     @property
-    def gone(self) -> frozenset[str]:
+    def dead_targets(self) -> frozenset[str]:
         """Names of the target controllers that are dead: the way back is walked without them."""
         return frozenset(host.name for host in self.target.dead)
 

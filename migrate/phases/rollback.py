@@ -40,13 +40,13 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     context = session.context
     answering = hosts.living(context.target.controllers, _name_if_alive)
-    if gone := {host.name for host in context.target.controllers} - set(answering):
-        names = ", ".join(sorted(gone))
+    if dead := {host.name for host in context.target.controllers} - set(answering):
+        names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")
-    living = replace(session, context=replace(context, target=context.target.without(gone)))
+    living = replace(session, context=replace(context, target=context.target.without(dead)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if context.target.holder.name not in gone and going_live.written(living.context):
+    if context.target.holder.name not in dead and going_live.written(living.context):
         export(living, _last_losses(living))
     with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)
