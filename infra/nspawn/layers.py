@@ -8,6 +8,7 @@ renamed when it is whole.
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import inspect
 import os
@@ -15,7 +16,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache as once
 from pathlib import Path
 
 from infra.nspawn.command import attempt, run
@@ -146,7 +146,7 @@ def _certificates(bundle: str) -> list[str]:
     return re.findall(pattern, bundle, re.DOTALL)
 
 
-@once
+@functools.cache
 def mirror() -> str:
     """The Debian mirror that this host itself uses."""
     for line in run("apt-cache", "policy").splitlines():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pulumi
-import pulumi_openstack as openstack
+import pulumi_openstack
 from pydantic import Field, ValidationError
 
 from infra.cloud_init import user_data
@@ -39,22 +39,24 @@ class Openstack:
     def __init__(self, settings: Settings, parent: pulumi.Resource, gate: pulumi.Resource) -> None:
         self._settings, self._described = settings, _described(settings)
         described = self._described
-        self._cloud = openstack.Provider(
+        self._cloud = pulumi_openstack.Provider(
             "cloud",
             **login.arguments(described.cloud, _file(described.clouds_file)),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         asked = pulumi.InvokeOptions(provider=self._cloud)
-        self._network = openstack.networking.get_network_output(name=described.network, opts=asked)
-        self._subnet = openstack.networking.get_subnet_output(
+        self._network = pulumi_openstack.networking.get_network_output(
+            name=described.network, opts=asked
+        )
+        self._subnet = pulumi_openstack.networking.get_subnet_output(
             name=described.subnet, network_id=self._network.id, opts=asked
         )
-        self._image = openstack.images.get_image_output(
+        self._image = pulumi_openstack.images.get_image_output(
             name=described.image, most_recent=True, opts=asked
         )
         shared = pulumi.ResourceOptions(parent=parent, provider=self._cloud, depends_on=[gate])
         self._admission = self._admit(shared)
-        self._apart = openstack.compute.ServerGroup(
+        self._apart = pulumi_openstack.compute.ServerGroup(
             "apart", name="sidestep-apart", policies=described.affinity, opts=shared
         )
         if described.own_virtual_ips:
@@ -70,7 +72,7 @@ class Openstack:
         key = HostKey(f"{name}-host-key", address, _without_provider(opts))
         virtual_ips = tuple(str(ip.address) for ip in self._settings.source.virtual_ips)
         port = self._port(name, address, once, answers_for=virtual_ips)
-        volume = openstack.blockstorage.Volume(
+        volume = pulumi_openstack.blockstorage.Volume(
             f"{name}-database",
             name=f"{name}-database",
             size=self._described.volume_gigabytes,
@@ -79,7 +81,7 @@ class Openstack:
         )
         # Nova rebuilds a server in place when its image changes, which the preview calls an update
         # and which empties the root disk; other user data would replace the server.
-        server = openstack.compute.Instance(
+        server = pulumi_openstack.compute.Instance(
             name,
             name=name,
             flavor_name=self._described.flavor,
@@ -92,7 +94,7 @@ class Openstack:
                 once, pulumi.ResourceOptions(ignore_changes=["imageId", "userData"])
             ),
         )
-        attached = openstack.compute.VolumeAttach(
+        attached = pulumi_openstack.compute.VolumeAttach(
             f"{name}-database", instance_id=server.id, volume_id=volume.id, opts=once
         )
         return Made(new=True, gone_with=server, needs=(attached,))
@@ -104,8 +106,8 @@ class Openstack:
         opts: pulumi.ResourceOptions,
         *,
         answers_for: tuple[str, ...],
-    ) -> openstack.networking.Port:
-        return openstack.networking.Port(
+    ) -> pulumi_openstack.networking.Port:
+        return pulumi_openstack.networking.Port(
             name,
             name=name,
             network_id=self._network.id,
@@ -115,12 +117,12 @@ class Openstack:
             opts=opts,
         )
 
-    def _admit(self, opts: pulumi.ResourceOptions) -> openstack.networking.SecGroup:
-        group = openstack.networking.SecGroup(
+    def _admit(self, opts: pulumi.ResourceOptions) -> pulumi_openstack.networking.SecGroup:
+        group = pulumi_openstack.networking.SecGroup(
             "controllers", name="sidestep-controllers", description="sidestep", opts=opts
         )
         for number, network in enumerate(self._described.admitted):
-            openstack.networking.SecGroupRule(
+            pulumi_openstack.networking.SecGroupRule(
                 f"admitted-{number}",
                 direction="ingress",
                 ethertype="IPv4",
@@ -131,7 +133,7 @@ class Openstack:
         return group
 
     def _user_data(
-        self, name: str, key: HostKey, volume: openstack.blockstorage.Volume
+        self, name: str, key: HostKey, volume: pulumi_openstack.blockstorage.Volume
     ) -> pulumi.Output[str]:
         ssh = self._settings.ssh
         if ssh.key is None:

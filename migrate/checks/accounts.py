@@ -11,7 +11,7 @@ from migrate.checks.account_facts import PUBLIC, Account, Role
 from migrate.checks.check import Check
 from migrate.checks.sql import session
 from migrate.cloud import Context, urls
-from migrate.database.places import logins as service_logins
+from migrate.database import service_databases
 from migrate.engine.finding import Finding, Severity
 
 NAME = "accounts"
@@ -38,19 +38,19 @@ class Need:
 def run(context: Context) -> list[Finding]:
     """Accounts that the fence, the copy or the target's server would fail on in the window."""
     host = context.source.database
-    found = service_logins(context.source.tools, context.recipes)
+    found = service_databases.logins(context.source.tools, context.recipes)
     answers = logins.ask(context.source.tools, found, "SELECT CURRENT_USER()")
-    urls_of = [urls.parse(place.url) for place in found]
+    urls_of = [urls.parse(login.url) for login in found]
     addresses = account_facts.clients(context, [url.host for url in urls_of])
     needs = {
-        Need(project=place.project, user=place.user, now=now, then=addresses[url.host])
-        for place, url, (_, now) in zip(found, urls_of, answers, strict=True)
+        Need(project=login.project, user=login.user, now=now, then=addresses[url.host])
+        for login, url, (_, now) in zip(found, urls_of, answers, strict=True)
     }
     with session(host) as database:
-        held = account_facts.accounts(database, {place.user for place in found})
+        held = account_facts.accounts(database, {login.user for login in found})
         public = account_facts.role(database, PUBLIC)
     plugins = account_facts.plugins(context)
-    moved = frozenset(place.name for place in found)
+    moved = frozenset(login.name for login in found)
     return [
         *judge(needs, held, public, plugins, host.name),
         *(

@@ -16,7 +16,7 @@ from migrate.services.base import Recipe
 
 NAME = "backends"
 
-Told = tuple[Severity, str, str]
+Problem = tuple[Severity, str, str]
 
 
 def run(context: Context) -> list[Finding]:
@@ -32,13 +32,13 @@ def run(context: Context) -> list[Finding]:
     return found
 
 
-def judged(backends: Backends, given: Options) -> Iterator[Told]:
+def judged(backends: Backends, given: Options) -> Iterator[Problem]:
     """What its own recipe says of a service's back ends."""
     for one in backends.judge(given):
         yield Severity.WARNING if one.warning else Severity.ERROR, one.message, one.remedy
 
 
-def _absent(context: Context, recipe: Recipe, given: Options) -> Iterator[Told]:
+def _absent(context: Context, recipe: Recipe, given: Options) -> Iterator[Problem]:
     """Plugins that the target's release does not have: the service would not start with them."""
     plugins = recipe.backends.plugins if recipe.backends else ()
     wanted = [(one, name) for one in plugins for name in given.listed(one.section, one.option)]

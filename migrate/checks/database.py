@@ -7,7 +7,7 @@ import re
 from migrate.checks.check import Check
 from migrate.checks.sql import SYSTEM, Database, session
 from migrate.cloud import Context
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError
 
@@ -19,7 +19,7 @@ IDENTIFIER = re.compile(r"^[0-9A-Za-z$_]+$")
 def run(context: Context) -> list[Finding]:
     """All that stands in the way of copying, comparing and fencing the source's databases."""
     host = context.source.database
-    found = places(context.source.tools, context.recipes)
+    found = service_databases(context.source.tools, context.recipes)
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
         findings = _settings(database)
@@ -51,13 +51,13 @@ def series(here: tuple[int, ...], there: tuple[int, ...]) -> list[Finding]:
     if there == here:
         return []
     remedy = (
-        f"Upgrade the source's MariaDB to {_told(there)} in place first: a restart for its services"
+        f"Upgrade the source's MariaDB to {_text(there)} in place first: a restart for its services"
     )
     if there < here:
-        remedy = f"Install MariaDB {_told(here)} on the target"
+        remedy = f"Install MariaDB {_text(here)} on the target"
     return [
         _error(
-            f"MariaDB is of series {_told(here)} on the source and {_told(there)} on the target: "
+            f"MariaDB is of series {_text(here)} on the source and {_text(there)} on the target: "
             "the copy could not be proven equal",
             remedy,
         )
@@ -198,7 +198,7 @@ def _version(database: Database) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text.partition("-")[0])[:2])
 
 
-def _told(version: tuple[int, ...]) -> str:
+def _text(version: tuple[int, ...]) -> str:
     return ".".join(str(part) for part in version)
 
 

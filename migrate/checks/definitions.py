@@ -17,7 +17,7 @@ ELSEWHERE = re.compile(r"`?encrypted`?='?yes|encryption_key_id|(data|index) dire
 
 NO_WORD = re.compile(r"[^0-9A-Za-z_]")
 
-Told = tuple[Severity, str, str]
+Problem = tuple[Severity, str, str]
 
 
 def run(context: Context) -> list[Finding]:
@@ -82,7 +82,7 @@ OBJECTS = {
 }
 
 
-def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Told]:
+def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Problem]:
     """Kinds, names and formats of tables; *long_keys* have one that a narrow format cannot hold."""
     for row in rows:
         name, quoted = f"{row['s']}.{row['t']}", f"`{row['s']}`.`{row['t']}`"
@@ -119,7 +119,7 @@ def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Told]:
             )
 
 
-def temporals(rows: Iterable[Row]) -> Iterator[Told]:
+def temporals(rows: Iterable[Row]) -> Iterator[Problem]:
     """Columns of a format that no server of today makes: a copy has another one."""
     for row in rows:
         yield (
@@ -129,7 +129,7 @@ def temporals(rows: Iterable[Row]) -> Iterator[Told]:
         )
 
 
-def floats(database: Database, rows: Iterable[Row]) -> Iterator[Told]:
+def floats(database: Database, rows: Iterable[Row]) -> Iterator[Problem]:
     """A dump writes six digits of a FLOAT."""
     for row in rows:
         if not all(IDENTIFIER.fullmatch(row[key]) for key in "stc"):
@@ -145,7 +145,7 @@ def floats(database: Database, rows: Iterable[Row]) -> Iterator[Told]:
             )
 
 
-def foreign(rows: Iterable[Row]) -> Iterator[Told]:
+def foreign(rows: Iterable[Row]) -> Iterator[Problem]:
     """Foreign keys into another database."""
     for row in rows:
         yield (
@@ -155,7 +155,7 @@ def foreign(rows: Iterable[Row]) -> Iterator[Told]:
         )
 
 
-def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> Iterator[Told]:
+def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> Iterator[Problem]:
     """Views, triggers, routines and events that name another database, as (kind, s, name, text)."""
     for kind, schema, name, text in objects:
         others = [
@@ -173,7 +173,7 @@ def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> 
             )
 
 
-def collations(rows: Iterable[Row]) -> Iterator[Told]:
+def collations(rows: Iterable[Row]) -> Iterator[Problem]:
     """A database whose default is not what most of its tables have: new ones could not refer."""
     seen = set()
     for row in rows:

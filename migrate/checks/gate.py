@@ -39,16 +39,16 @@ def _host(context: Context, host: Host, own: list[str]) -> list[Finding]:
     texts = state["original"]
     left = haproxy.left_open(texts, held)
     findings = [
-        _error(f"HAProxy listens on {door}, which no section binds that can be closed", PLAIN, host)
-        for door in left
+        _error(f"HAProxy listens on {one}, which no section binds that can be closed", PLAIN, host)
+        for one in left
     ]
     findings += _passed_by(context, host, held, told["others"])
-    shut = [door for door in haproxy.doors(texts, held) if door not in left]
+    shut = [one for one in haproxy.user_sockets(texts, held) if one not in left]
     return findings + _tried(host, texts, shut, own)
 
 
 def _tried(
-    host: Host, texts: dict[str, str], shut: list[haproxy.Door], own: list[str]
+    host: Host, texts: dict[str, str], shut: list[haproxy.UserSocket], own: list[str]
 ) -> list[Finding]:
     try:
         told = proof.tried(host, haproxy.closed(texts, own), shut, own, passes=True)
@@ -56,8 +56,8 @@ def _tried(
         message = f"the closed haproxy.cfg could not be tried: {error}"
         return [_error(message, "Mend what HAProxy says, or write it more plainly", host)]
     return [
-        _error(f"closed as the cutover does it, {door} {said}", PLAIN, host)
-        for door, said in told.items()
+        _error(f"closed as the cutover does it, {one} {said}", PLAIN, host)
+        for one, said in told.items()
         if said
     ]
 

@@ -16,13 +16,13 @@ NAME = "keepalived"
 UNIT = "keepalived.service"
 # the files that the target's is made from; `proxy.py` reads the same
 TEXT = "cat /etc/keepalived/*.conf /etc/keepalived/*/*.conf 2>/dev/null || true"
-WORDS = re.compile(r'"[^"]*"|[{}]|[^\s{}]+')
+TOKENS = re.compile(r'"[^"]*"|[{}]|[^\s{}]+')
 LISTS = ("virtual_ipaddress", "virtual_ipaddress_excluded")
 READ = re.compile(r"/etc/keepalived/([^/]+/)?[^/]+\.conf")  # those of TEXT
 # a definition, a use of a predefined one, a condition, lines made of a sequence
 PREPARED = re.compile(r"^\s*(\$\w+\s*=|@|~SEQ)|\$\{?_[A-Z]")
 
-Told = tuple[Severity, str, str]
+Problem = tuple[Severity, str, str]
 
 
 def run(context: Context) -> list[Finding]:
@@ -39,7 +39,7 @@ def _host(host: Host, known: set[str], hosts: set[str]) -> list[Finding]:
     return [Finding(NAME, *told, host.name) for told in judge(host.shell(TEXT), known, hosts)]
 
 
-def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Told]:
+def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Problem]:
     """What is told of a configuration; *known* are the virtual IPs, *hosts* the controllers."""
     blocks = list(_blocks(text))
     instances = [name for kind, name, _ in blocks if kind == "vrrp_instance"]
@@ -114,24 +114,24 @@ def _blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
     """Every block, inner ones too: its kind, its name, and the lines of its own."""
     open_blocks: list[tuple[str, str, list[str]]] = [("", "", [])]
     for raw in text.splitlines():
-        said: list[str] = []
-        for word in WORDS.findall(_code(raw)):
+        words: list[str] = []
+        for word in TOKENS.findall(_code(raw)):
             if word == "{":
-                open_blocks.append((said[0] if said else "", " ".join(said[1:]), []))
-                said = []
+                open_blocks.append((words[0] if words else "", " ".join(words[1:]), []))
+                words = []
             elif word == "}":
-                _say(open_blocks[-1], said)
-                said = []
+                _add_line(open_blocks[-1], words)
+                words = []
                 if len(open_blocks) > 1:
                     yield open_blocks.pop()
             else:
-                said.append(word)
-        _say(open_blocks[-1], said)
+                words.append(word)
+        _add_line(open_blocks[-1], words)
 
 
-def _say(block: tuple[str, str, list[str]], said: list[str]) -> None:
-    if said:
-        block[2].append(" ".join(said))
+def _add_line(block: tuple[str, str, list[str]], words: list[str]) -> None:
+    if words:
+        block[2].append(" ".join(words))
 
 
 def _address(entry: str) -> str:

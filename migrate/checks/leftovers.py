@@ -11,7 +11,7 @@ from migrate.checks.check import Check
 from migrate.checks.sql import Row, session
 from migrate.cloud import Context, releases
 from migrate.database.connection import quoted
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 
@@ -22,24 +22,24 @@ CINDER = (
     "FROM {} WHERE deleted = 0"
 )
 
-Told = tuple[str, str]
+Problem = tuple[str, str]
 
 
 def run(context: Context) -> list[Finding]:
     """Records that are too old, of nova in every cell."""
     host = context.source.database
-    found: list[Told] = []
-    with session(host) as database:
-        for place in places(context.source.tools, context.recipes):
-            table = quoted(place.name, "services")
-            if place.usual == "nova":
-                found += computes(database.rows(NOVA.format(table)), context.target.release)
-            elif place.usual == "cinder":
-                found += volumes(database.rows(CINDER.format(table)))
+    found: list[Problem] = []
+    with session(host) as link:
+        for database in service_databases(context.source.tools, context.recipes):
+            table = quoted(database.name, "services")
+            if database.usual == "nova":
+                found += computes(link.rows(NOVA.format(table)), context.target.release)
+            elif database.usual == "cinder":
+                found += volumes(link.rows(CINDER.format(table)))
     return [Finding(NAME, Severity.ERROR, *one, host.name) for one in dict.fromkeys(found)]
 
 
-def computes(rows: Iterable[Row], release: str) -> Iterator[Told]:
+def computes(rows: Iterable[Row], release: str) -> Iterator[Problem]:
     """Records of nova-compute below what nova of *release* starts with."""
     try:
         oldest = releases.release(release).oldest_compute
@@ -56,7 +56,7 @@ def computes(rows: Iterable[Row], release: str) -> Iterator[Told]:
             )
 
 
-def volumes(rows: Iterable[Row]) -> Iterator[Told]:
+def volumes(rows: Iterable[Row]) -> Iterator[Problem]:
     """Records of cinder that are older than its newest: it speaks as its oldest record does."""
     rows = list(rows)
     for kind in ("objects", "rpc"):

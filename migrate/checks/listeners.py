@@ -87,9 +87,9 @@ def unserved(context: Context, served: list[listeners.Listener]) -> Losses:
     known = {(address, one.api.port) for one in _read(served) for address in one.addresses}
     every = [str(one.address) for one in context.source.virtual_ips]
     reached = {
-        (address, door.port)
-        for door in haproxy.doors(state, held)
-        for address in (every if sockets.everywhere(door.address) else [door.address])
+        (address, one.port)
+        for one in haproxy.user_sockets(state, held)
+        for address in (every if sockets.everywhere(one.address) else [one.address])
     }
     return {
         (address, port): (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrate.checks.check import Check
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
-from migrate.database.places import Place, logins
+from migrate.database.service_databases import ServiceDatabase, logins
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
 
@@ -20,17 +20,17 @@ def run(context: Context) -> list[Finding]:
         Finding(
             NAME,
             Severity.ERROR,
-            f"{place.project} cannot log in to database {place.name} as {place.user}: {answer}",
+            f"{one.project} cannot log in to database {one.name} as {one.user}: {answer}",
             "Correct the URL in the service's configuration, or the account",
             host.name,
         )
-        for place, (answer, _) in zip(found, ask(host, found, "SELECT 1"), strict=True)
+        for one, (answer, _) in zip(found, ask(host, found, "SELECT 1"), strict=True)
         if answer
     ]
 
 
-def ask(host: Host, found: list[Place], statement: str) -> list[tuple[str, str]]:
-    """What the server of each place says to its service: the error, and the answer."""
+def ask(host: Host, found: list[ServiceDatabase], statement: str) -> list[tuple[str, str]]:
+    """What the server of each database says to its service: the error, and the answer."""
     asked = [urls.parse(one.url).login() | {"database": one.name} for one in found]
     answers = call(host, "logins.ask", asked, statement, timeout=60 + 30 * len(asked))
     return [(error, answer) for error, answer in answers]

@@ -11,14 +11,14 @@ import re
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
 from migrate.database import rehearsal
-from migrate.database.places import Place, places
+from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine import state_directory
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import JournalError, PreconditionError
 from migrate.services.base import Recipe
 
 NAME = "migrations"
-RECORD = "rehearsed.json"  # among the papers: {"nova": digest of what went well}
+RECORD = "rehearsed.json"  # in the state directory: {"nova": digest of what went well}
 INSTALLED = 'stat -c "%n %Y" "$1"/lib/python*/site-packages "$1"/lib/python*/site-packages/"$2"'
 COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
@@ -28,7 +28,7 @@ def run(context: Context) -> list[Finding]:
     target = context.target.tools
     if not target.exists(context.installation.python):
         return []  # the check of the target tells it
-    found = places(context.source.tools, context.recipes)
+    found = service_databases(context.source.tools, context.recipes)
     recipes = [recipe for recipe in context.recipes if recipe.sync]
     known = _recorded(context)
     told = everywhere(lambda recipe: _one(context, recipe, found, known), recipes, workers=2)
@@ -54,10 +54,10 @@ def run(context: Context) -> list[Finding]:
 
 
 def _one(
-    context: Context, recipe: Recipe, found: list[Place], known: dict[str, str]
+    context: Context, recipe: Recipe, found: list[ServiceDatabase], known: dict[str, str]
 ) -> tuple[str, list[str]]:
-    mine = [place for place in found if place.project == recipe.project]
-    texts = {place: rehearsal.definitions(context, recipe, place) for place in mine}
+    mine = [database for database in found if database.project == recipe.project]
+    texts = {database: rehearsal.definitions(context, recipe, database) for database in mine}
     installed = context.target.tools.shell(INSTALLED, context.installation.folder, recipe.project)
     whole = [installed, *(COUNTER.sub("", text) for text in texts.values())]
     digest = hashlib.sha256("\0".join(whole).encode()).hexdigest()

@@ -11,7 +11,7 @@ from migrate.checks.check import Check
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 
 NAME = "online-migrations"
@@ -21,13 +21,15 @@ ABSENT = (1054, 1146)  # unknown column, unknown table: another release's
 def run(context: Context) -> list[Finding]:
     """One finding for each migration with rows left in a schema."""
     findings = []
-    found = places(context.source.tools, context.recipes)
-    with session(context.source.database) as database:
+    found = service_databases(context.source.tools, context.recipes)
+    with session(context.source.database) as link:
         for recipe, one in [(r, one) for r in context.recipes for one in r.online_left]:
-            mine = [place for place in found if place.project == recipe.project]
+            mine = [database for database in found if database.project == recipe.project]
             # every cell has nova's main schema
-            for schema in sorted({place.name for place in mine if place.usual == one.database}):
-                left = _left(database, schema, one.query)
+            for schema in sorted(
+                {database.name for database in mine if database.usual == one.database}
+            ):
+                left = _left(link, schema, one.query)
                 if left:
                     tool = " ".join(recipe.online[0].argv)
                     findings.append(

@@ -8,7 +8,7 @@ from migrate.checks.check import Check
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.services.records import Question
 
@@ -18,18 +18,18 @@ NAME = "records"
 def run(context: Context) -> list[Finding]:
     """One finding for each question that has enough rows; of nova, in every cell."""
     host = context.source.database
-    found = places(context.source.tools, context.recipes)
-    with session(host) as database:
+    found = service_databases(context.source.tools, context.recipes)
+    with session(host) as link:
         told = [
-            (question, place.name, count)
+            (question, database.name, count)
             for recipe in context.recipes
             for question in recipe.questions
-            for place in found
-            if (place.project, place.usual) == (recipe.project, question.database)
-            for count in _count(database, question, place.name)
+            for database in found
+            if (database.project, database.usual) == (recipe.project, question.database)
+            for count in _count(link, question, database.name)
         ]
     return [
-        Finding(NAME, _severity(one), f"{count} {one.told} ({name})", one.remedy, host.name)
+        Finding(NAME, _severity(one), f"{count} {one.message} ({name})", one.remedy, host.name)
         for one, name, count in told
         if count >= one.least
     ]

@@ -9,7 +9,7 @@ from migrate.cloud import Context, installation
 from migrate.cloud.host import Host
 from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
-from migrate.database.places import Place, places
+from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
 from migrate.services.base import Recipe
@@ -20,15 +20,15 @@ NAME = "revisions"
 def run(context: Context) -> list[Finding]:
     """Databases that an upgrade of before has left behind: the next release does not take them."""
     host = context.source.database
-    found = places(context.source.tools, context.recipes)
+    found = service_databases(context.source.tools, context.recipes)
     shipped = _shipped(context, context.source.tools)
     shown: dict[tuple[str, str], set[str]] = {}
     with connection.session(host) as link:
         for recipe in context.recipes:
             for wanted in recipe.heads:
-                for place in heads.concerned(wanted, recipe, found):
-                    revisions = heads.revisions(link, place.name, wanted.table)
-                    shown[wanted.scripts, place.name] = revisions
+                for database in heads.concerned(wanted, recipe, found):
+                    revisions = heads.revisions(link, database.name, wanted.table)
+                    shown[wanted.scripts, database.name] = revisions
     return [
         Finding(NAME, Severity.ERROR, message, remedy, host.name)
         for recipe in context.recipes
@@ -38,7 +38,7 @@ def run(context: Context) -> list[Finding]:
 
 def judge(
     recipe: Recipe,
-    found: list[Place],
+    found: list[ServiceDatabase],
     shipped: dict[str, Shipped],
     shown: dict[tuple[str, str], set[str]],
 ) -> Iterator[tuple[str, str]]:
@@ -46,18 +46,18 @@ def judge(
     tools = " && ".join(" ".join(tool.argv) for tool in recipe.sync)
     for wanted in recipe.heads:
         ends = shipped.get(wanted.scripts, NONE)
-        for place in heads.concerned(wanted, recipe, found):
-            revisions = shown[wanted.scripts, place.name]
+        for database in heads.concerned(wanted, recipe, found):
+            revisions = shown[wanted.scripts, database.name]
             told = ", ".join(sorted(revisions)) or "no revision"
             if not ends.heads:
                 yield (
-                    f"the last revision of {place.name} is not known: {wanted.scripts} is not "
+                    f"the last revision of {database.name} is not known: {wanted.scripts} is not "
                     "installed there",
                     f"Install {recipe.project} as the source's release has it",
                 )
             elif not ends.shown_by(revisions):
                 yield (
-                    f"database {place.name} shows {told}, its release ends in "
+                    f"database {database.name} shows {told}, its release ends in "
                     f"{', '.join(sorted(ends.heads))}",
                     f"Finish the upgrade to this release first, as {recipe.user}: {tools}",
                 )

@@ -17,7 +17,7 @@ from migrate.cloud.api import admin_at
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import progress
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
 from migrate.onhost import call
@@ -117,7 +117,7 @@ class Facts:
         return Counter(one for one in found if one).most_common(1)[0][0] if any(found) else ""
 
 
-def consumers_told(printed: str) -> list[Consumer]:
+def parsed_consumers(printed: str) -> list[Consumer]:
     """What CONSUMERS answered: `<<"W1sic2No..."\\n  "Zy5jdGw...">>`, JSON in base64, in lines."""
     told = json.loads(base64.b64decode("".join(re.findall('"([^"]*)"', printed))))
     return [Consumer(queue, vhost, _ipv4(address), port) for queue, vhost, address, port in told]
@@ -138,7 +138,7 @@ def gather(context: Context) -> Facts:
     for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
         daemons[row["port"]] = PROGRAMS[row["program"]]
     databases, sessions = _databases(context)
-    consumers = consumers_told(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
+    consumers = parsed_consumers(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
     machines = hosts.gather(source.hosts, lambda host: _machine(host, sorted(daemons)))
     wanted = control(context.recipes)
     jobs = call_each(source.controllers, "fence.scheduled", wanted)
@@ -165,7 +165,7 @@ def _machine(host: Host, ports: list[int]) -> Machine:
 
 def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
     host = context.source.database
-    ours = {one.name for one in places(context.source.tools, context.recipes)}
+    ours = {one.name for one in service_databases(context.source.tools, context.recipes)}
     known = ours | {*SYSTEM, progress.SCHEMA, SCHEMA}
     with session(host) as database:
         rows = database.rows(

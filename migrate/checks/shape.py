@@ -17,7 +17,7 @@ from migrate.takeover.gate.close import own_addresses
 NAME = "shape"
 MANAGERS = ("pacemaker", "corosync", "pacemakerd", "heartbeat", "ucarp")
 CLUSTERS = {4567: "Galera", 25672: "RabbitMQ"}  # where members of one speak to each other
-Told = tuple[str, str]
+Problem = tuple[str, str]
 
 
 def run(context: Context) -> list[Finding]:
@@ -30,7 +30,7 @@ def run(context: Context) -> list[Finding]:
     return found
 
 
-def sides(context: Context) -> Iterator[Told]:
+def sides(context: Context) -> Iterator[Problem]:
     """More than one controller on a side."""
     for name, cloud in (("source", context.source), ("target", context.target)):
         if (count := len(cloud.controllers)) > 1:
@@ -41,7 +41,7 @@ def sides(context: Context) -> Iterator[Told]:
             )
 
 
-def _host(host: Host, own: frozenset[str]) -> list[Told]:
+def _host(host: Host, own: frozenset[str]) -> list[Problem]:
     connected = call(host, "sockets.connected", [*CLUSTERS, *USUAL])
     return [
         *running(call(host, "sockets.running")),
@@ -50,7 +50,7 @@ def _host(host: Host, own: frozenset[str]) -> list[Told]:
     ]
 
 
-def running(units: Iterable[str]) -> Iterator[Told]:
+def running(units: Iterable[str]) -> Iterator[Problem]:
     """Units that show another shape."""
     names = sorted({traces.base(unit) for unit in units})
     if managers := [name for name in names if name in MANAGERS]:
@@ -72,7 +72,7 @@ def running(units: Iterable[str]) -> Iterator[Told]:
         )
 
 
-def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Told]:
+def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Problem]:
     """Other members of a database's or a broker's cluster, by their connections."""
     found: dict[str, set[str]] = {}
     for row in connected:
@@ -87,7 +87,7 @@ def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterato
         )
 
 
-def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Told]:
+def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Problem]:
     """Services whose database, broker or cache is on a host that is none of the cloud's."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in connected:

@@ -1,4 +1,4 @@
-"""Room for what is copied: on the target for databases and images, at the operator for papers."""
+"""Room for what is copied: on the target for databases and images, here for what is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "space"
 DATABASE_FACTOR = 2.5  # the data as it is written, its redo and binary log, a dump beside it
 IMAGE_FACTOR = 1.05
 LEFT_FREE = 1024**3  # a target's file system must not become full by what we bring
-PAPERS = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
+STATE = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
 DUMP_FACTOR = 0.25  # a compressed dump, of the data's size
 IMAGES, FOLDER = "/var/lib/glance/images", "filesystem_store_datadir"
 
@@ -94,13 +94,13 @@ def _judge(host: Host, needs: list[Need]) -> list[Finding]:
     for device, some in devices.items():
         wanted = sum(need.wanted for need in some) + LEFT_FREE
         if wanted > free[device]:
-            parts = ", ".join(f"{need.what} {told(need.wanted)} in {need.path}" for need in some)
+            parts = ", ".join(f"{need.what} {size(need.wanted)} in {need.path}" for need in some)
             findings.append(
                 Finding(
                     NAME,
                     Severity.ERROR,
-                    f"{told(free[device])} free, {told(wanted)} needed ({parts}, "
-                    f"{told(LEFT_FREE)} to stay free)",
+                    f"{size(free[device])} free, {size(wanted)} needed ({parts}, "
+                    f"{size(LEFT_FREE)} to stay free)",
                     "Give the target more disk, or delete images that nobody needs",
                     host.name,
                 )
@@ -109,7 +109,7 @@ def _judge(host: Host, needs: list[Need]) -> list[Finding]:
 
 
 def _operator(context: Context, data: int) -> list[Finding]:
-    wanted = PAPERS
+    wanted = STATE
     if context.settings.backup.startswith("file://"):
         wanted += int(data * DUMP_FACTOR)
     left = shutil.disk_usage(context.home).free
@@ -119,20 +119,20 @@ def _operator(context: Context, data: int) -> list[Finding]:
         Finding(
             NAME,
             Severity.ERROR,
-            f"{told(left)} free in {context.home}, {told(wanted)} needed for papers and backup",
+            f"{size(left)} free in {context.home}, {size(wanted)} needed for state and backup",
             "Make room there, or set MIGRATE_HOME to a roomier folder",
             "this machine",
         )
     ]
 
 
-def told(size: float) -> str:
-    """*size* for people: 1536 is "1.5 KiB"."""
+def size(count: float) -> str:
+    """*count* bytes for people: 1536 is "1.5 KiB"."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
 
 
-CHECK = Check(NAME, "room for databases, images and papers", run)
+CHECK = Check(NAME, "room for databases, images and state", run)

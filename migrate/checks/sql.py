@@ -9,7 +9,7 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 
@@ -46,4 +46,6 @@ def session(host: Host) -> Iterator[Database]:
 
 def service_schemata(context: Context) -> list[str]:
     """The databases of the source's services, cells included, as their configuration names them."""
-    return sorted({place.name for place in places(context.source.tools, context.recipes)})
+    return sorted(
+        {database.name for database in service_databases(context.source.tools, context.recipes)}
+    )

@@ -17,7 +17,7 @@ LOGIN = "keystone_authtoken"
 CALLS = "service_user"
 ROLE = "service"  # the role that vouches; each receiver has a list of its own
 
-Told = tuple[Severity, str, str]
+Problem = tuple[Severity, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def run(context: Context) -> list[Finding]:
     return found
 
 
-def judge(project: str, given: Options, *, must: bool) -> Iterator[Told]:
+def judge(project: str, given: Options, *, must: bool) -> Iterator[Problem]:
     """Whether *project* is told to send service tokens, which it *must*."""
     if given.get(CALLS, "send_service_user_token", "false").lower() not in (
         "true",
@@ -80,21 +80,23 @@ def login(given: Options, section: str) -> Login | None:
     """The login in *section*, or in the one that it points to; None where there is none."""
     section = given.get(section, "auth_section", section)
 
-    def said(*names: str) -> str:
-        return next((value for name in names if (value := given.get(section, name))), "")
+    def value(*names: str) -> str:
+        return next((one for name in names if (one := given.get(section, name))), "")
 
     found = Login(
-        user=said("username", "user_name", "user-name"),
-        user_id=said("user_id", "user-id"),
-        domain=said("user_domain_name", "user-domain-name", "default_domain_name"),
-        domain_id=said("user_domain_id", "user-domain-id", "default_domain_id"),
-        project=said("project_name", "tenant_name", "project-name", "tenant-name"),
-        project_id=said("project_id", "tenant_id", "project-id", "tenant-id"),
+        user=value("username", "user_name", "user-name"),
+        user_id=value("user_id", "user-id"),
+        domain=value("user_domain_name", "user-domain-name", "default_domain_name"),
+        domain_id=value("user_domain_id", "user-domain-id", "default_domain_id"),
+        project=value("project_name", "tenant_name", "project-name", "tenant-name"),
+        project_id=value("project_id", "tenant_id", "project-id", "tenant-id"),
     )
     return found if found.user or found.user_id else None
 
 
-def _roles(api: Api, project: str, given: Options, wanted: dict[str, list[str]]) -> Iterator[Told]:
+def _roles(
+    api: Api, project: str, given: Options, wanted: dict[str, list[str]]
+) -> Iterator[Problem]:
     """Whether the users that the service logs in as hold a role that each receiver asks for."""
     for section in (LOGIN, CALLS):
         one = login(given, section)
@@ -123,7 +125,7 @@ def _roles(api: Api, project: str, given: Options, wanted: dict[str, list[str]])
 
 def missing(
     project: str, user: str, scope: str, held: frozenset[str], wanted: dict[str, list[str]]
-) -> Iterator[Told]:
+) -> Iterator[Problem]:
     """Receivers whose list has no role that *user*, who logs in to project *scope*, holds there."""
     for receiver, roles in wanted.items():
         if not held.intersection(roles):

@@ -17,7 +17,7 @@ from migrate.checks.tokens import administrator
 from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.database.connection import quoted
-from migrate.database.places import Place, places
+from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost import call
 
@@ -64,7 +64,7 @@ class Trust:
 
 def run(context: Context) -> list[Finding]:
     """Stacks whose trust does not let heat act any more, by what is wrong with it."""
-    found = {one.usual: one for one in places(context.source.tools, context.recipes)}
+    found = {one.usual: one for one in service_databases(context.source.tools, context.recipes)}
     if not {"heat", "keystone"} <= found.keys():
         return []
     recipe = next(one for one in context.recipes if one.project == "heat")
@@ -113,12 +113,12 @@ def _finding(where: str, wrong: str, stacks: list[str]) -> Finding:
     )
 
 
-def _stacks(context: Context, place: Place, key: str) -> list[tuple[str, str]]:
+def _stacks(context: Context, database: ServiceDatabase, key: str) -> list[tuple[str, str]]:
     """Each stack as it is shown, and its trust's id: "" where heat could not open it by *key*."""
     host = context.source.tools
-    with session(context.source.database) as database:
-        tables = {one: quoted(place.name, one) for one in ("stack", "user_creds")}
-        rows = database.rows(STACKS.format(**tables))
+    with session(context.source.database) as link:
+        tables = {one: quoted(database.name, one) for one in ("stack", "user_creds")}
+        rows = link.rows(STACKS.format(**tables))
     if not rows:
         return []
     kept = [[row["method"], row["kept"]] for row in rows]
@@ -126,18 +126,20 @@ def _stacks(context: Context, place: Place, key: str) -> list[tuple[str, str]]:
     return [(f"{row['name']} ({row['id']})", one) for row, one in zip(rows, ids, strict=True)]
 
 
-def _known(context: Context, place: Place, trustee: str, ids: set[str]) -> dict[str, Trust]:
+def _known(
+    context: Context, database: ServiceDatabase, trustee: str, ids: set[str]
+) -> dict[str, Trust]:
     """Keystone's records of trusts *ids*, which are given to user *trustee*, "" for anybody."""
     if not ids:
         return {}
     known: dict[str, Trust] = {}
-    with session(context.source.database) as database:
+    with session(context.source.database) as link:
         every = sorted(ids)
         for some in (every[at : at + ASKED] for at in range(0, len(every), ASKED)):
             roles: dict[str, set[str]] = {}
-            for row in _asked(database, ROLES, place.name, [], some):
+            for row in _asked(link, ROLES, database.name, [], some):
                 roles.setdefault(row["trust_id"], set()).add(row["role_id"])
-            for row in _asked(database, TRUSTS, place.name, [trustee, trustee], some):
+            for row in _asked(link, TRUSTS, database.name, [trustee, trustee], some):
                 held = frozenset(roles.get(row["id"], ()))
                 known[row["id"]] = Trust(row["trustor"], row["project"] or "", row["wrong"], held)
     return known

@@ -39,7 +39,7 @@ def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> 
     with opened(stack, "status", changes=False, os_cloud=os_cloud) as session:
         if holder := state_lock.held_by(session.home):
             abort.request(session, holder, screen.remark)
-            screen.remark(f"Aborted: {serving.told(session.context)}.")
+            screen.remark(f"Aborted: {serving.summary(session.context)}.")
             screen.answer(status.status(session))
             return
     with at_work(
@@ -48,7 +48,7 @@ def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> 
         # the window's record of who did not answer goes on until somebody does
         with noticed.recording(session.context, noticed.CUTOVER, session.remark):
             abort.abort(session, Progress(screen, session.plan.phase(Phase.CUTOVER)))
-            screen.remark(f"The window was undone: {serving.told(session.context)}.")
+            screen.remark(f"The window was undone: {serving.summary(session.context)}.")
         screen.answer(status.status(session, held=""))
 
 

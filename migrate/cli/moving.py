@@ -97,7 +97,7 @@ def run_rollback(
         os_cloud=os_cloud,
     ) as session:
         steps = session.plan.phase(*rollback.UNDONE)
-        losses = rollback.losses(session)
+        losses = rollback.find_losses(session)
         screen.losses(losses)
         if not execute:
             screen.say(f"would undo {len(steps)} steps, last first; add --execute")
@@ -105,12 +105,12 @@ def run_rollback(
             return
         if losses and not accept_losses:
             raise PreconditionError(
-                f"going back would lose what was written on the target ({losses.told()}), all of "
-                f"it in {session.home / rollback.FILE}: add --accept-losses to give it up"
+                f"going back would lose what was written on the target ({losses.summary()}), all "
+                f"of it in {session.home / rollback.FILE}: add --accept-losses to give it up"
             )
         with rollback.noticing(session):
             rollback.rollback(session, Progress(screen, steps))
-            screen.remark(f"Back: {serving.told(session.context)}.")
+            screen.remark(f"Back: {serving.summary(session.context)}.")
         with suppress(OSError, JournalError):  # no report is no reason to call it failed
             report.write_report(session)
         screen.answer(_with_noticed(session))

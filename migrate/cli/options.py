@@ -31,7 +31,7 @@ execute = click.option(
     "--execute", is_flag=True, help="Do it. Without this, show what would be done."
 )
 take_over = click.option(
-    "--take-over", is_flag=True, help="Shut out a run of other papers, which is dead."
+    "--take-over", is_flag=True, help="Shut out a run of another state directory, which is dead."
 )
 os_cloud = click.option(
     "--os-cloud",

@@ -1,4 +1,4 @@
-"""The evidence: one self-contained HTML page and the same as JSON, among the stack's papers."""
+"""The evidence: one self-contained HTML page and the same as JSON, in the state directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from migrate.engine.window import Span
 from migrate.phases import verify
 from migrate.phases.session import Session
 from migrate.phases.status import status
-from migrate.storage.images.steps import PROVEN
+from migrate.storage.images.image_passes import PROVEN
 from migrate.takeover import going_live
 from migrate.verify import noticed
 

@@ -1,8 +1,8 @@
 """The operator's terminal, which may die or stand still, and the log that has what it did not show.
 
 Everything is printed by a thread of its own: a terminal whose ssh session is gone raises, one that
-was stopped with Ctrl-S blocks, and neither may stop the run. `run.log` among the papers (0600) has
-each line with its time.
+was stopped with Ctrl-S blocks, and neither may stop the run. `run.log` in the state directory has
+each line with its time (0600).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a step is given: the two clouds, the settings, a place for its papers."""
+"""What a step is given: the two clouds, the settings, the state directory."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Both clouds, what the operator decided, and `home`, the stack's folder for papers (0700)."""
+    """Both clouds, what the operator decided, and `home`, the stack's state directory (0700)."""
 
     stack: str
     settings: Settings
@@ -102,7 +102,7 @@ class Context:
     extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
 
     @property
-    def gone(self) -> frozenset[str]:
+    def dead_targets(self) -> frozenset[str]:
         """Names of the target controllers that are dead: the way back is walked without them."""
         return frozenset(host.name for host in self.target.dead)
 

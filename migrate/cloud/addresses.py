@@ -40,14 +40,14 @@ class Mapping:
         short = "|".join(re.escape(name) for name in self.names if "." not in name) or NOTHING
         full = "|".join(re.escape(name) for name in self.names if "." in name) or NOTHING
         return re.compile(
-            rf"{KEPT}|(?P<address>{_words(self.addresses)})"
+            rf"{KEPT}|(?P<address>{_pattern(self.addresses)})"
             rf"|(?P<host>(?<=@)(?:{short})(?=[:/,?\s]|$)|(?<=://)(?:{short})(?=[:/,?\s]|$)"
             rf"|(?<![\w./:-])(?:{short})(?=:\d)|(?<![\w.-])(?:{full})(?![\w-]|\.\w))"
         )
 
     @cached_property
     def _lost(self) -> re.Pattern[str]:
-        return re.compile(rf"{KEPT}|(?P<address>{_words(self.lost)})")
+        return re.compile(rf"{KEPT}|(?P<address>{_pattern(self.lost)})")
 
     def replaced(self, value: str) -> str:
         """*value* with the source's own addresses, and names of hosts, as they are on the target.
@@ -68,7 +68,7 @@ class Mapping:
         return sorted({one["address"] for one in found if one["address"]})
 
 
-def _words(addresses: Iterable[str]) -> str:
+def _pattern(addresses: Iterable[str]) -> str:
     listed = "|".join(re.escape(address) for address in addresses) or NOTHING
     return rf"(?<![\d.])(?:{listed})(?![\d]|\.\d)"
 

@@ -165,7 +165,7 @@ class SshHost:
         return self.channel("python3", "-c", onhost.source("bridge"), path)
 
     def channel(self, *argv: str) -> paramiko.Channel:
-        with self._told():
+        with self._explained():
             command = self._as_root(argv)
             opened = self._channel("streams")
             opened.exec_command(command)
@@ -185,7 +185,7 @@ class SshHost:
     def _execute(self, argv: tuple[str, ...], stdin: str, timeout: float) -> tuple[int, str, str]:
         # the far side ends the command too: a dropped operator must not leave it running for ever
         bounded = ("timeout", "--kill-after=5", f"{timeout:g}", *argv)
-        with self._sessions, self._told():
+        with self._sessions, self._explained():
             command = self._as_root(bounded)
             channel = self._channel("commands")
             try:
@@ -252,7 +252,7 @@ class SshHost:
         return status, out.decode(errors="replace"), err.decode(errors="replace")
 
     def _channel(self, use: str) -> paramiko.Channel:
-        with self._lock, self._told():
+        with self._lock, self._explained():
             connection = self._connections.get(use)
             if connection is None or not connection.is_connected:
                 connection = self._connections[use] = self._connect()
@@ -297,7 +297,7 @@ class SshHost:
             line.setsockopt(socket.IPPROTO_TCP, option, LINE_SECONDS * 1000)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Say what a failed connection means to the operator."""
         where = f"{self.name} ({self._user}@{self.address})"
         try:

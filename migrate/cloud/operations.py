@@ -58,5 +58,5 @@ def changing(api: Api, kind: Kind) -> list[InFlight]:
             kind.type, kind.project(row), row.get(kind.name) or "", kind.id.format(**row), state
         )
         for row in rows
-        if (state := kind.busy.told(row))
+        if (state := kind.busy.describe(row))
     ]

@@ -28,7 +28,7 @@ def _silent(context: Context) -> list[str]:
         return ["identity"]
 
 
-def told(context: Context) -> str:
+def summary(context: Context) -> str:
     """How the source stands after going back, once its users get answers or *SECONDS* are over."""
     silent = unanswered(context)
     if not silent:

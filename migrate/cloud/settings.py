@@ -33,7 +33,7 @@ def _quoted(value: Any) -> Any:
     return value
 
 
-def _listed_words(value: Any) -> Any:
+def _no_text(value: Any) -> Any:
     if isinstance(value, str):
         words = ", ".join(word.strip() for word in value.split(",") if word.strip())
         raise ValueError(  # noqa: TRY004
@@ -43,7 +43,7 @@ def _listed_words(value: Any) -> Any:
 
 
 Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
-Named = Annotated[tuple[str, ...], BeforeValidator(_listed_words)]
+Named = Annotated[tuple[str, ...], BeforeValidator(_no_text)]
 Words = Annotated[Named, Field(min_length=1)]
 
 
@@ -222,6 +222,6 @@ def home(stack: str, root: Path | None = None) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        wrong = f"{path} cannot be a folder for the stack's papers: {error.strerror}"
+        wrong = f"{path} cannot be the stack's state directory: {error.strerror}"
         raise SettingsError(f"{wrong}; set MIGRATE_HOME to another") from error
     return path

@@ -12,7 +12,7 @@ from migrate.cloud.values import Values
 from migrate.configuration import project
 from migrate.configuration.translate import CHECK
 from migrate.database import defaults
-from migrate.database.places import cell_urls
+from migrate.database.service_databases import cell_urls
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import CommandError, PreconditionError

@@ -24,7 +24,7 @@ def findings(context: Context) -> list[Finding]:
         for index in range(len(context.target.controllers))
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
-        told = list(pool.map(lambda one: _told(context, *one), asked))
+        told = list(pool.map(lambda one: _judged(context, *one), asked))
     texts = [files for _, files in told if volumes.HOSTS.file in files]
     return [
         *(finding for one, _ in told for finding in one),
@@ -33,10 +33,10 @@ def findings(context: Context) -> list[Finding]:
     ]
 
 
-def _told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
+def _judged(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
     """What *recipe* has to say; where it cannot be asked, that, and the others are told too."""
     try:
-        return project.told(context, recipe, index)
+        return project.judged(context, recipe, index)
     except PreconditionError as error:
         remedy = "Mend it and check again"
         return [Finding(CHECK, Severity.ERROR, str(error), remedy)], {}

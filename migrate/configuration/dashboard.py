@@ -64,7 +64,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DjangoSettings:
     """What Django on the source says.
 
     `wrong` are file, line and what cannot be followed there; `code` programs that values name,
@@ -78,7 +78,7 @@ class Told:
     policies: Mapping[str, list[str]] = field(default_factory=dict)
 
 
-def read(host: Host, python: str = PYTHON) -> Told:
+def read(host: Host, python: str = PYTHON) -> DjangoSettings:
     """What is set on *host*; PreconditionError where Django cannot tell."""
     try:
         told = call(host, "dashboard.read", interpreter=["nice", python], timeout=300)
@@ -88,7 +88,7 @@ def read(host: Host, python: str = PYTHON) -> Told:
             f"{host.name}: horizon's settings cannot be read by {python}: {why[0][:300]}; mend "
             "them, or take horizon out of sidestep:services"
         ) from error
-    return Told(
+    return DjangoSettings(
         tuple(Setting(*one) for one in told["set"]),
         tuple((path, line, what) for path, line, what in told["wrong"]),
         tuple(told["code"]),
@@ -104,16 +104,16 @@ def known(host: Host, installation: Installation) -> frozenset[str]:
 
 
 def translate(
-    told: Told, source: str, by: addresses.Mapping, names: frozenset[str]
+    settings: DjangoSettings, source: str, by: addresses.Mapping, names: frozenset[str]
 ) -> tuple[File, list[Finding]]:
     """The target's settings file, and what is not carried. *names*: what the target reads."""
     carried: list[list[Any]] = []
-    findings = [_wrong(source, *one) for one in told.wrong]
-    for one in sorted(told.settings, key=lambda setting: (setting.name, setting.key)):
+    findings = [_wrong(source, *one) for one in settings.wrong]
+    for one in sorted(settings.settings, key=lambda setting: (setting.name, setting.key)):
         if one.name in OURS:
             continue
         where = f"{source}:{one.path}:{one.line}"
-        if said := _said(one, names):
+        if said := _judged_setting(one, names):
             findings.append(Finding(CHECK, *said, where))
         if one.value is None or one.name in LEFT:
             continue
@@ -123,8 +123,8 @@ def translate(
     return File(PATH, text, 0o640, "root:horizon"), findings
 
 
-def _said(one: Setting, names: frozenset[str]) -> tuple[Severity, str, str] | None:
-    """What is to be told of one setting."""
+def _judged_setting(one: Setting, names: frozenset[str]) -> tuple[Severity, str, str] | None:
+    """The finding about one setting, if there is one."""
     read_there = not names or one.name in names
     if one.name in LEFT:
         message = f"{one.name} is not carried: {LEFT[one.name]}"
@@ -148,13 +148,13 @@ def _wrong(source: str, path: str, line: int, what: str) -> Finding:
 
 
 def judged(
-    host: Host, installation: Installation, told: Told, file: File, source: str
+    host: Host, installation: Installation, settings: DjangoSettings, file: File, source: str
 ) -> list[Finding]:
     """What Django there makes of *file*: each value, each program that one names."""
-    code = [one for one in told.code if repr(one) in file.text]
-    asked = (file.text, code, list(told.apps))
+    code = [one for one in settings.code if repr(one) in file.text]
+    asked = (file.text, code, list(settings.apps))
     said = call(host, "dashboard.trial", *asked, interpreter=[installation.python], timeout=300)
-    found = objections(file.text, said, told.policies)
+    found = objections(file.text, said, settings.policies)
     return [Finding(CHECK, *one, f"{source}:horizon") for one in found]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.cloud.ends import strings
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
+from migrate.cloud.named_servers import strings
 from migrate.configuration.files import File
 from migrate.configuration.translate import CHECK
 from migrate.engine.finding import Finding, Severity

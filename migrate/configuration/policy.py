@@ -23,7 +23,7 @@ OPTIONS = ("policy_file", "policy_dirs")
 PATTERNS = ("policy.yaml", "policy.json", "policy.d/*")
 # What the validator prints, what that means, and what to do. A name without a colon is a rule that
 # operators defined for their own rules to refer to: unknown to the release, and right.
-SAID = (
+VALIDATOR_MESSAGES = (
     (
         re.compile(r"Unknown rule found in policy file: (\S*:\S*)"),
         Severity.WARNING,
@@ -118,7 +118,7 @@ def judged(
 def objections(where: str, text: str, output: str) -> list[Finding]:
     """What the validator's *output* means for the file with *text*, each thing once."""
     findings = []
-    for pattern, severity, message, remedy in SAID:
+    for pattern, severity, message, remedy in VALIDATOR_MESSAGES:
         for named in dict.fromkeys(pattern.findall(output)):
             lines = enumerate(text.splitlines(), 1)
             number = next((number for number, line in lines if named in line), 0)

@@ -82,11 +82,11 @@ def aids(context: Context, recipe: Recipe, index: int) -> Aids:
     )
 
 
-def told(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
+def judged(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
     """What translating *recipe* and the target's validators have to say; and the texts."""
     made, translation = wanted(context, recipe, index)
     if recipe.dashboard:
-        return [*translation.findings, *_judged(context, index, made)], translation.files
+        return [*translation.findings, *_judged_settings(context, index, made)], translation.files
     target, by = context.target.controllers[index], aids(context, recipe, index)
     said = validate.ask(target, context.installation, by.options, by.rules, translation.files)
     objections = validate.objections(said, translation, by.options, by.rules, target.name)
@@ -109,23 +109,23 @@ def _dashboard(context: Context, index: int) -> tuple[list[File], Translation]:
     known = once(
         context, f"dashboard {target.name}", lambda: dashboard.known(target, context.installation)
     )
-    made, findings = dashboard.translate(_told(context, source), source.name, where, known)
+    made, findings = dashboard.translate(_settings(context, source), source.name, where, known)
     return [made], Translation({made.path: made.text}, findings=findings)
 
 
-def _told(context: Context, source: Host) -> dashboard.Told:
+def _settings(context: Context, source: Host) -> dashboard.DjangoSettings:
     return once(context, f"dashboard {source.name}", lambda: dashboard.read(source))
 
 
-def _judged(context: Context, index: int, made: list[File]) -> list[Finding]:
+def _judged_settings(context: Context, index: int, made: list[File]) -> list[Finding]:
     """What the target's Django says of the dashboard's settings, and what they name."""
     source, target = addresses.counterpart(context, index), context.target.controllers[index]
-    told = _told(context, source)
+    settings = _settings(context, source)
     return [
         *(
             f
             for one in made
-            for f in dashboard.judged(target, context.installation, told, one, source.name)
+            for f in dashboard.judged(target, context.installation, settings, one, source.name)
         ),
         *paths.of_settings(source, target, made),
         *servers.findings(context, index, {one.path: one.text for one in made}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from migrate.cloud import Context, ends
+from migrate.cloud import Context, named_servers
 from migrate.configuration.translate import CHECK
 from migrate.database import defaults
 from migrate.engine.finding import Finding, Severity
@@ -17,7 +17,7 @@ def findings(context: Context, index: int, texts: Mapping[str, str]) -> list[Fin
     host = context.target.controllers[index]
     given = call(host, "configured.read", [])["given"]
     known = defaults.by_folder(host, context.recipes, context.installation.tools)
-    named = [*ends.named(texts, given, known), *ends.others(texts, given)]
+    named = [*named_servers.read(texts, given, known), *named_servers.others(texts, given)]
     if not named:
         return []
     told = call(host, "configured.servers", sorted({one.address for one in named}))
@@ -30,12 +30,12 @@ def findings(context: Context, index: int, texts: Mapping[str, str]) -> list[Fin
     ]
 
 
-def _wrong(one: ends.Named, found: set[str], own: set[str], ports: list[int]) -> str:
+def _wrong(one: named_servers.NamedServer, found: set[str], own: set[str], ports: list[int]) -> str:
     """What is wrong with a server at *found* addresses, for a target with *own* ones."""
     if not found:
         return f"names {one.address}, which the target cannot resolve"
     here = {at for at in found if at in own or ip_address(at.partition("%")[0]).is_loopback}
-    if one.kind in ends.OTHERS:
+    if one.kind in named_servers.OTHERS:
         gone = here and one.port not in ports
         return f"names a {one.kind} server that the target does not have" if gone else ""
     if here != found:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping as Map
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from migrate.cloud.addresses import Mapping
+from migrate.cloud import addresses
 from migrate.cloud.ini import Ini, Line
 from migrate.cloud.installation import Installation
 from migrate.configuration.options import Options
@@ -28,7 +28,7 @@ class Aids:
     installation: Installation
     options: Options
     before: Options | None
-    mapping: Mapping
+    mapping: addresses.Mapping
     rules: Rules
 
 
@@ -41,7 +41,7 @@ class Translation:
     findings: list[Finding] = field(default_factory=list)
 
 
-def translate(files: Map[str, str], aids: Aids) -> Translation:
+def translate(files: Mapping[str, str], aids: Aids) -> Translation:
     """Translate the files of one project together: a group may be named in one, told in another."""
     inis = {path: Ini.parse(text) for path, text in files.items()}
     groups = aids.rules.groups(list(inis.values()))
@@ -62,7 +62,7 @@ class _File:
         ini: Ini,
         together: Ini,
         aids: Aids,
-        groups: Map[str, str],
+        groups: Mapping[str, str],
         findings: list[Finding],
     ) -> None:
         self.path, self.ini, self.aids, self.groups = path, ini, aids, groups
@@ -199,7 +199,7 @@ class _File:
         return [(section, rule.option, name) for section in unsaid]
 
 
-def together_with(path: str, files: Map[str, str]) -> Ini:
+def together_with(path: str, files: Mapping[str, str]) -> Ini:
     """What *path* and the files that are read with it say: `cinder.conf` and `cinder.conf.d/*`."""
     main = path.rpartition(".d/")[0] or path
     read = [one for one in sorted(files) if one == main or one.startswith(f"{main}.d/")]

@@ -16,15 +16,15 @@ from migrate.services.rules import Rules
 
 OBJECTION = re.compile(r"(?P<section>[^/]+)/(?P<name>\S+) is not part of the sample config")
 
-Said = dict[str, list[list[str]]]
+Output = dict[str, list[list[str]]]
 
 
 def ask(
     host: Host, installation: Installation, options: Options, rules: Rules, files: dict[str, str]
-) -> Said:
+) -> Output:
     """What oslo-config-validator of *installation* says of *files*, by path; nothing is written."""
     groups = rules.groups([Ini.parse(text) for text in files.values()])
-    told: Said = call(
+    told: Output = call(
         *(host, "validate.ask", options.path, files, _spellings(files, groups)),
         interpreter=[installation.python],
         timeout=300,
@@ -33,7 +33,7 @@ def ask(
 
 
 def objections(
-    said: Said, translation: Translation, options: Options, rules: Rules, host: str
+    said: Output, translation: Translation, options: Options, rules: Rules, host: str
 ) -> list[Finding]:
     """Errors of the validator that are neither known to be false nor found by the translation.
 

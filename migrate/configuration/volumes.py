@@ -8,7 +8,7 @@ from migrate.cloud import Context
 from migrate.cloud.ini import Ini
 from migrate.configuration.translate import CHECK, together_with
 from migrate.database import connection
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.services import cinder
 
@@ -23,7 +23,7 @@ def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Findi
     recipe = next((one for one in context.recipes if one.project == PROJECT), None)
     if recipe is None:
         return []
-    name = places(context.source.tools, [recipe])[0].name
+    name = service_databases(context.source.tools, [recipe])[0].name
     with connection.session(context.source.database) as link:
         statement = USED.format(volumes=connection.quoted(name, "volumes"))
         used = {str(host): int(count) for host, count in connection.rows(link, statement)}

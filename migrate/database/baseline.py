@@ -10,7 +10,7 @@ from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint
-from migrate.database.places import known, known_logins
+from migrate.database.service_databases import known, known_logins
 from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call

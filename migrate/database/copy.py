@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from migrate.cloud import Context, transfer
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
-from migrate.database.places import known
+from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
 from migrate.onhost import call
@@ -44,7 +44,7 @@ def first_pass(context: Context) -> None:
     """Copy everything while the source serves, so that the window only brings what changed."""
     markers.refuse_after(context, "copied")
     source, target = context.source.database, context.target.database
-    names = sorted({place.name for place in known(context)})
+    names = sorted({database.name for database in known(context)})
     with connection.session(source) as link:
         sizes: dict[str, int] = {}
         for name, _, size in listed(link, names):
@@ -94,7 +94,7 @@ def copy(context: Context) -> None:
     markers.mark(context, "copied")
     with connection.session(target) as link:
         accounts.grant(link, carried)
-        progress.forget_tools(link, {place.project for place in known(context)})
+        progress.forget_tools(link, {database.project for database in known(context)})
         progress.note(link, "copy", digest(fenced))
 
 
@@ -165,16 +165,16 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
     project's databases hold.
     """
     target = context.target.database
-    renewed = [place for place in known(context) if place.project in projects]
-    names = sorted({place.name for place in renewed})
+    renewed = [database for database in known(context) if database.project in projects]
+    names = sorted({database.name for database in renewed})
     with connection.session(context.source.database) as other:
         who = connection.identity(other)
     with connection.session(target) as link:
         ownership.prove_other(link, target, who)
         delta.make_room(link, names, [])
     pull(context, "databases", split(costs(fenced, names, []), STREAMS))
-    again = fingerprint(target, names, {place.user for place in renewed})
+    again = fingerprint(target, names, {database.user for database in renewed})
     compare.prove_equal(target, compare.only(fenced, again), again)
     with connection.session(target) as link:
-        progress.forget(link, "ends")  # the URLs of cells are the source's again
+        progress.forget(link, progress.COPIED_URLS)  # the URLs of cells are the source's again
         progress.forget_tools(link, projects)

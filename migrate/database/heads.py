@@ -14,7 +14,7 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection, warm
-from migrate.database.places import Place
+from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import CommandError, StepError
 from migrate.onhost import call
 from migrate.services.base import Heads, Recipe
@@ -84,25 +84,27 @@ def _by_folder(found: Iterable[dict[str, Any]]) -> dict[str, Shipped]:
     }
 
 
-def behind(context: Context, recipe: Recipe, places: Iterable[Place]) -> list[str]:
+def behind(context: Context, recipe: Recipe, databases: Iterable[ServiceDatabase]) -> list[str]:
     """One line for every database of *recipe* on the target that is not at the shipped heads."""
     known = shipped(context, [recipe])
     found = []
     with connection.session(context.target.database) as link:
         for wanted in recipe.heads:
-            for place in concerned(wanted, recipe, places):
-                shown = revisions(link, place.name, wanted.table)
+            for database in concerned(wanted, recipe, databases):
+                shown = revisions(link, database.name, wanted.table)
                 if not known[wanted.scripts].shown_by(shown):
                     found.append(
-                        f"{place.name} shows {', '.join(sorted(shown)) or 'no revision'}, the "
+                        f"{database.name} shows {', '.join(sorted(shown)) or 'no revision'}, the "
                         f"release ends in {', '.join(sorted(known[wanted.scripts].heads))}"
                     )
     return found
 
 
-def concerned(wanted: Heads, recipe: Recipe, places: Iterable[Place]) -> list[Place]:
+def concerned(
+    wanted: Heads, recipe: Recipe, databases: Iterable[ServiceDatabase]
+) -> list[ServiceDatabase]:
     """The databases that *wanted* speaks of: one, or one a cell."""
-    mine = [p for p in places if p.project == recipe.project and p.usual == wanted.database]
+    mine = [p for p in databases if p.project == recipe.project and p.usual == wanted.database]
     return mine if wanted.each_cell else mine[:1]
 
 

@@ -9,7 +9,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import accounts, connection, progress, settings
 from migrate.database.fingerprint import Fingerprint
-from migrate.database.places import known_logins
+from migrate.database.service_databases import known_logins
 from migrate.engine import markers
 from migrate.errors import PreconditionError
 
@@ -26,7 +26,7 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
     source, target = context.source.database, context.target.database
     with connection.session(source) as other:
         who = connection.identity(other)
-        carried = accounts.accounts(other, (place.user for place in known_logins(context)))
+        carried = accounts.accounts(other, (database.user for database in known_logins(context)))
         wanted = settings.read(other)
     prove_other(link, target, who)
     claim(link, target, who, names, [account.name for account in carried])

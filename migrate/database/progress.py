@@ -12,6 +12,7 @@ from migrate.database import connection
 
 SCHEMA = "migrate_progress"
 TABLE = f"`{SCHEMA}`.`progress`"
+COPIED_URLS = "ends"  # what `copied_urls` notes; the word is in databases of older runs
 
 MAKE = (
     f"CREATE DATABASE IF NOT EXISTS `{SCHEMA}` CHARACTER SET utf8mb4",

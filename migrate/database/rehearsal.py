@@ -15,7 +15,7 @@ from dataclasses import replace
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection, fingerprint, heads, tools
-from migrate.database.places import Place
+from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import MigrateError, StepError
 from migrate.onhost import serve
 from migrate.services.base import Recipe, Tool
@@ -33,38 +33,38 @@ for table in "$@"; do dump --no-create-info "$database" "$table" 2>/dev/null || 
 """
 
 
-def definitions(context: Context, recipe: Recipe, place: Place) -> str:
-    """The statements that make *place*'s tables, views and triggers, and show its revision."""
+def definitions(context: Context, recipe: Recipe, database: ServiceDatabase) -> str:
+    """The statements that make *database*'s tables, views and triggers, and show its revision."""
     tables = sorted({wanted.table for wanted in recipe.heads})
-    return context.source.database.shell(DUMP, place.name, *tables, timeout=LIMIT)
+    return context.source.database.shell(DUMP, database.name, *tables, timeout=LIMIT)
 
 
-def rehearse(context: Context, recipe: Recipe, texts: dict[Place, str]) -> list[str]:
-    """Bring databases of *recipe*'s `definitions`, by place, to the release; what went wrong.
+def rehearse(context: Context, recipe: Recipe, texts: dict[ServiceDatabase, str]) -> list[str]:
+    """Bring databases of *recipe*'s `definitions`, by database, to the release; what went wrong.
 
     Safe to repeat, not to run twice at once for a project.
     """
-    names = {f"{PREFIX}{recipe.project}_{n}": place.name for n, place in enumerate(texts)}
+    names = {f"{PREFIX}{recipe.project}_{n}": database.name for n, database in enumerate(texts)}
     with _account(context.target.database, recipe, list(names)) as password:
         copies = [
-            replace(place, name=name, url=_url(recipe, name, password))
-            for name, place in zip(names, texts, strict=True)
+            replace(database, name=name, url=_url(recipe, name, password))
+            for name, database in zip(names, texts, strict=True)
         ]
-        for copy, (place, text) in zip(copies, texts.items(), strict=True):
+        for copy, (database, text) in zip(copies, texts.items(), strict=True):
             try:
-                _copy(context, place, copy.name, text)
+                _copy(context, database, copy.name, text)
             except MigrateError as error:
-                return [f"the target does not take the definitions of {place.name}: {error}"]
+                return [f"the target does not take the definitions of {database.name}: {error}"]
         told = [one.replace(password, "***") for one in _upgrade(context, recipe, copies)]
     for name in reversed(names):  # the longer ones first: _10 before _1
         told = [one.replace(name, names[name]) for one in told]
     return told
 
 
-def _upgrade(context: Context, recipe: Recipe, copies: list[Place]) -> list[str]:
+def _upgrade(context: Context, recipe: Recipe, copies: list[ServiceDatabase]) -> list[str]:
     """Run the tools; exit codes are not believed, the copies must show the release's revisions."""
     target = context.target.tools
-    usual: dict[str, Place] = {}
+    usual: dict[str, ServiceDatabase] = {}
     for copy in copies:
         usual.setdefault(copy.usual, copy)
     own = {
@@ -97,10 +97,10 @@ def _unconfigured(tool: Tool) -> Tool:
     return replace(tool, argv=tuple(argv))
 
 
-def _copy(context: Context, place: Place, copy: str, text: str) -> None:
+def _copy(context: Context, database: ServiceDatabase, copy: str, text: str) -> None:
     source, target = context.source.database, context.target.database
     with connection.session(source) as link:
-        usual = fingerprint.defaults(link, [place.name])[place.name]
+        usual = fingerprint.defaults(link, [database.name])[database.name]
     with connection.session(target) as link:
         words = (connection.quoted(one) for one in (copy, *usual.split()))
         connection.rows(link, "CREATE DATABASE {} CHARACTER SET {} COLLATE {}".format(*words))

@@ -6,14 +6,14 @@ from migrate.cloud import Context
 from migrate.database import (
     baseline,
     connection,
-    ends,
+    copied_urls,
     heads,
     ownership,
     progress,
     tools,
     warm,
 )
-from migrate.database.places import known
+from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
 from migrate.services.base import Recipe
@@ -25,7 +25,7 @@ def upgraded(context: Context, recipe: Recipe) -> bool:
     with connection.session(context.target.database) as link:
         if not progress.noted(link, f"schema:{recipe.project}", fenced):
             return False
-    return not heads.behind(context, recipe, ends.seen(context))
+    return not heads.behind(context, recipe, copied_urls.seen(context))
 
 
 def upgrade(context: Context, recipe: Recipe) -> None:
@@ -38,7 +38,7 @@ def upgrade(context: Context, recipe: Recipe) -> None:
     fenced = baseline.current(context)
     begun = f"begun:{recipe.project}"
     with connection.session(target) as link:
-        if not progress.noted(link, "compare", fenced) or not progress.noted(link, "ends", fenced):
+        if not all(progress.noted(link, one, fenced) for one in ("compare", progress.COPIED_URLS)):
             raise PreconditionError(
                 f"{target.name}: it was not proven that the copy equals the source and leads to "
                 "this host only; no schema tool was started"
@@ -49,7 +49,9 @@ def upgrade(context: Context, recipe: Recipe) -> None:
                 "it must be brought anew first"
             )
         progress.note(link, begun, fenced)
-    found = [place for place in ends.seen(context) if place.project == recipe.project]
+    found = [
+        database for database in copied_urls.seen(context) if database.project == recipe.project
+    ]
     tools.run(context, recipe, tools.calls(recipe, recipe.sync, found))
     if wrong := heads.behind(context, recipe, found):
         raise StepError(f"{target.name}: {recipe.project} is not upgraded: {'; '.join(wrong)}")
@@ -100,8 +102,8 @@ def drop(context: Context, recipe: Recipe) -> None:
         if not progress.ever(link, f"begun:{recipe.project}"):
             return
         ownership.prove_other(link, target, source)
-        for place in known(context):
-            if place.project == recipe.project and place.name in record["databases"]:
-                connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(place.name)}")
+        for database in known(context):
+            if database.project == recipe.project and database.name in record["databases"]:
+                connection.rows(link, f"DROP DATABASE IF EXISTS {connection.quoted(database.name)}")
         progress.forget_tools(link, [recipe.project])
         progress.forget(link, "compare", "copy")

@@ -10,7 +10,7 @@ from migrate import onhost
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import warm
-from migrate.database.places import Place
+from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import StepError
 from migrate.services.base import Recipe, Tool
 
@@ -30,15 +30,17 @@ class Call:
         return f"Call({' '.join(self.tool.argv)} {self.about})"
 
 
-def calls(recipe: Recipe, tools: tuple[Tool, ...], places: list[Place]) -> Iterator[Call]:
+def calls(
+    recipe: Recipe, tools: tuple[Tool, ...], databases: list[ServiceDatabase]
+) -> Iterator[Call]:
     """Every command of *tools* in order; those for each cell once for each cell's database."""
     for tool in tools:
         if not tool.each_cell:
             yield Call(tool, {}, "")
             continue
-        for place in places:
-            if place.project == recipe.project and place.usual == recipe.project:
-                yield Call(tool, {"OS_DATABASE__CONNECTION": place.url}, place.name)
+        for database in databases:
+            if database.project == recipe.project and database.usual == recipe.project:
+                yield Call(tool, {"OS_DATABASE__CONNECTION": database.url}, database.name)
 
 
 def run(context: Context, recipe: Recipe, wanted: Iterable[Call]) -> None:

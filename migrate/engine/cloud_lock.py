@@ -1,9 +1,9 @@
 """One run at a time on a cloud, from wherever: a record on the source's controllers.
 
-`lock.py` keeps two commands over the same papers apart, and the kernel drops it with the process.
-Other papers (another directory, another operator's machine) meet here. A record that names our own
-papers is a dead predecessor's and taken on; another's is refused unless the operator takes it over,
-which shuts the other run out of every host, also when it is alive.
+`state_lock.py` keeps two commands over one state directory apart, and the kernel drops it with the
+process. Others (another directory, another operator's machine) meet here. A record that names our
+own directory is a dead predecessor's and taken on; another's is refused unless the operator takes
+it over, which shuts the other run out of every host, also when it is alive.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ END_SECONDS = 60.0
 Note = Callable[[str, str], None]
 
 
-def told(record: dict[str, Any]) -> str:
-    """A record for people: "ann@desk pid 411 since 2026-… for cutover, papers desk:/srv/…"."""
-    return "{who} since {since} for {command}, papers {place}".format(**record)
+def describe(record: dict[str, Any]) -> str:
+    """A record for people: "ann@desk pid 411 since 2026-… for cutover, state directory …"."""
+    return "{who} since {since} for {command}, state directory {place}".format(**record)
 
 
 def asked_to_take_over(stack: str) -> bool:
@@ -35,21 +35,21 @@ def asked_to_take_over(stack: str) -> bool:
 
 
 def at_work(context: Context) -> str:
-    """Who is at work on the cloud, from these papers or others; "" where nobody is known to be.
+    """Who is at work on the cloud, from this directory or another; "" where nobody is known to be.
 
-    A record of our own papers whose lock is free is a dead run's. A host that does not answer says
-    nothing.
+    A record of our own directory whose lock is free is a dead run's. A host that does not answer
+    says nothing.
     """
     if ours := state_lock.holder(context.home):
         return ours
-    mine = state_lock.papers(context.home)
+    mine = state_lock.name(context.home)
     for host in context.source.controllers:
         try:
             found = call(host, "runs.holder", timeout=10)
         except MigrateError:
             continue
         if found and found["papers"] != mine:
-            return told(found)
+            return describe(found)
     return ""
 
 
@@ -103,15 +103,15 @@ def _claim(
         before = found["before"]
         if not found["mine"]:
             raise LockedError(
-                f"another run is at work, says {host.name}: {told(before)}. Wait for it or end it "
-                f"there; if it is dead, the same command with --take-over "
+                f"another run is at work, says {host.name}: {describe(before)}. Wait for it or end "
+                f"it there; if it is dead, the same command with --take-over "
                 f"({TAKE_OVER}={context.stack} before `pulumi destroy`) shuts it out and goes on"
             )
         taken.append(host)
         if before and before["papers"] != mine["papers"]:
-            note("lock", f"taken over on {host.name} from {told(before)}")
+            note("lock", f"taken over on {host.name} from {describe(before)}")
         elif before:
-            note("lock", f"taken on from a run that died on {host.name}: {told(before)}")
+            note("lock", f"taken on from a run that died on {host.name}: {describe(before)}")
     if not taken and not take_over:
         raise UnreachableError(
             f"nobody can say whether another run is at work: {'; '.join(silent)}. Mend that "

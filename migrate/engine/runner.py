@@ -175,7 +175,7 @@ class Runner:
             if step.revert is not None:
                 step.revert(self.context)
         except UnreachableError as error:
-            if not error.hosts or not error.hosts <= self.context.gone:
+            if not error.hosts or not error.hosts <= self.context.dead_targets:
                 self._mark_if_possible(step, State.FAILED, str(error))
                 self._owe(step, error)
                 return

@@ -1,4 +1,4 @@
-"""Papers of a migration on the operator's machine: whole or not there, read by nobody else.
+"""Files of a migration on the operator's machine: whole or not there, read by nobody else.
 
 What this program reads again carries a format: that of another program is refused, never half read.
 """
@@ -47,11 +47,11 @@ def recorded(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def refuse_other(path: Path, told: object) -> None:
-    """JournalError where *told*, the format of *path*, is not this program's."""
-    if told != FORMAT:
-        age = "a newer" if isinstance(told, int) and told > FORMAT else "an older"
+def refuse_other(path: Path, found: object) -> None:
+    """JournalError where *found*, the format of *path*, is not this program's."""
+    if found != FORMAT:
+        age = "a newer" if isinstance(found, int) and found > FORMAT else "an older"
         raise JournalError(
-            f"{path} was written by {age} migrate (format {told}, this one knows {FORMAT}); use "
+            f"{path} was written by {age} migrate (format {found}, this one knows {FORMAT}); use "
             "that one, or move the file away where nothing of its migration stands any more"
         )

@@ -34,16 +34,16 @@ def held_by(home: Path) -> dict[str, Any]:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return _said(home, file.read())
+                return _parsed(home, file.read())
     except OSError:
         pass
     return {}
 
 
-def papers(home: Path) -> str:
+def name(home: Path) -> str:
     """The name by which a lock record on a machine is known to be of *home*; "" before any."""
     try:
-        return str(_said(home, (home / "lock").read_bytes()).get("papers", ""))
+        return str(_parsed(home, (home / "lock").read_bytes()).get("papers", ""))
     except OSError:
         return ""
 
@@ -55,7 +55,7 @@ def myself() -> str:
 
 @contextmanager
 def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
-    """Hold the papers' lock, or raise LockedError at once; the kernel drops it when we die.
+    """Hold the directory's lock, or raise LockedError at once; the kernel drops it when we die.
 
     Gives {"who", "since", "command", "place", "papers"}. "papers" names this very file, whose lock
     we hold: a copy of the folder, or a file made anew while somebody still holds the old one, has
@@ -77,7 +77,7 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
                 "wait for it, or look with `migrate status`"
             ) from error
         place = f"{socket.gethostname()}:{home.resolve()}"
-        before = _said(home, os.pread(descriptor, 65536, 0))
+        before = _parsed(home, os.pread(descriptor, 65536, 0))
         ours = before.get("place") == place and "papers" in before
         said = {
             "who": myself(),
@@ -95,7 +95,7 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
         os.close(descriptor)
 
 
-def _said(home: Path, text: bytes) -> dict[str, Any]:
+def _parsed(home: Path, text: bytes) -> dict[str, Any]:
     """The document at the head of *text*; the rest may be what a killed run did not cut."""
     try:
         found, _ = json.JSONDecoder().raw_decode(text.decode())

@@ -22,7 +22,7 @@ RELOAD_SECONDS = 15
 
 def files() -> list[str]:
     """The configuration files that the running HAProxy was given, in its order."""
-    words = _words("cmdline")
+    words = _strings("cmdline")
     given = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "-f"]
     if "--" in words:
         given += words[words.index("--") + 1 :]
@@ -44,14 +44,14 @@ def folder() -> str:
 
 def environment() -> dict[str, str]:
     """What its configuration may name as variables, without what makes it a master of workers."""
-    pairs = [one.partition("=") for one in _words("environ")]
+    pairs = [one.partition("=") for one in _strings("environ")]
     own = ("HAPROXY_MWORKER", "HAPROXY_PROCESSES", "HAPROXY_C", "NOTIFY_", "LISTEN_")
     return {name: value for name, _, value in pairs if name and not name.startswith(own)}
 
 
 def command() -> list[str]:
     """The running HAProxy's own program, to be started with other files."""
-    return [_words("cmdline")[0]]
+    return [_strings("cmdline")[0]]
 
 
 @contextmanager
@@ -187,7 +187,7 @@ def _replace(path: str, text: str, write: Callable[..., None] = record.write) ->
     write(real, text, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
 
 
-def _words(about: str) -> list[str]:
+def _strings(about: str) -> list[str]:
     with open(f"/proc/{_master()}/{about}", errors="surrogateescape") as stream:
         return stream.read().split("\0")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate.onhost import mariadb, record, reopen, virtual_ip
+from migrate.onhost import mariadb, record, reopen_timer, virtual_ip
 
 
 def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
-    """Lock, watch, doors, fence, marks and addresses of this host.
+    """Lock, reopen timer, HAProxy, fence, marks and addresses of this host.
 
     {"lock": {...} or None, "watch": {"state": "armed", "left": 594.2, "alive": True},
     "closed": "users", "fenced": ["fence", "database"], "stages": ["copied"], "addresses": [...]}
     """
     return {
         "lock": record.load("lock"),
-        "watch": reopen.state(),
+        "watch": reopen_timer.state(),
         "closed": (record.load("haproxy") or {}).get("depth", ""),
         "fenced": [name for name in ("fence", "database", "manager") if record.load(name)],
         "stages": sorted({*_file(), *_table(schema)}),

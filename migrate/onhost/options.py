@@ -48,7 +48,7 @@ def _answer(place: str, argv: list[str], namespaces: list[str]) -> dict[str, Any
         _generate(argv, namespaces, staged)
         os.rename(staged, path)
     with open(path) as stream:
-        told = {"path": path, **_told(json.load(stream))}
+        told = {"path": path, **_reduced(json.load(stream))}
     with open(staged, "w") as stream:
         json.dump(told, stream)
     os.rename(staged, names)
@@ -68,7 +68,7 @@ def _generate(argv: list[str], namespaces: list[str], path: str) -> None:
         raise SystemExit(done.stderr[-1500:])
 
 
-def _told(document: dict[str, Any]) -> dict[str, Any]:
+def _reduced(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "options": {
             group: {

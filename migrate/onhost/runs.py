@@ -24,9 +24,9 @@ GIVE_UP_SECONDS = 30.0
 
 
 def claim(mine: dict[str, Any], take_over: bool) -> dict[str, Any]:
-    """Hold the cloud as *mine*, unless other papers hold it: {"mine": True, "before": record}.
+    """Hold the cloud as *mine*, unless another directory does: {"mine": True, "before": record}.
 
-    A record of the same papers is a dead predecessor's: their flock is ours.
+    A record of the same directory is a dead predecessor's: their flock is ours.
     """
     with record.locked(CLAIM):
         before = record.load(RECORD)

@@ -7,7 +7,7 @@ import pwd
 import subprocess
 from typing import Any
 
-SAID = 3000  # characters of output that are told
+OUTPUT_LIMIT = 3000  # bytes of output that are kept, its end
 
 
 def run(user: str, path: str, argv: list[str], environment: dict[str, str]) -> dict[str, Any]:
@@ -29,4 +29,7 @@ def run(user: str, path: str, argv: list[str], environment: dict[str, str]) -> d
         env={"PATH": path, "HOME": person.pw_dir, "LANG": "C.UTF-8", **environment},
         check=False,
     )
-    return {"status": done.returncode, "output": done.stdout[-SAID:].decode(errors="replace")}
+    return {
+        "status": done.returncode,
+        "output": done.stdout[-OUTPUT_LIMIT:].decode(errors="replace"),
+    }

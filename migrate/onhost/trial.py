@@ -30,11 +30,11 @@ LOOSENED = re.compile(r"(?m)^(\s*bind\s.*?)\s+(?:interface\s+\S+|accept-proxy|ve
 
 
 def made(
-    texts: list[str], doors: list[tuple[str, int]], own: list[str], sign: str
+    texts: list[str], user_sockets: list[tuple[str, int]], own: list[str], sign: str
 ) -> dict[str, list[str]]:
-    """What a stranger and a host of the cloud hear at *doors*: {"stranger": [], "own": []}.
+    """What a stranger and a host of the cloud hear at *user_sockets*: {"stranger": [], "own": []}.
 
-    *own* are addresses of the cloud's hosts; where none can call a door, "" is heard there.
+    *own* are addresses of the cloud's hosts; where none can call one, "" is heard there.
     """
     inside = {version: _first(own, version) for version in STRANGER}
     started = partial(
@@ -47,15 +47,18 @@ def made(
     )
     command = haproxy.command()
     _leave(sorted({os.path.dirname(path) for path in _unix_sockets()}))
-    for address in {*STRANGER.values(), *inside.values(), *(one for one, _ in doors)}:
+    for address in {*STRANGER.values(), *inside.values(), *(one for one, _ in user_sockets)}:
         _carry(address)
     loose = [_loosened(text) for text in texts]
     with haproxy.in_memory(loose) as files, tempfile.TemporaryFile("w+") as said:
         # -dr: no name server is in here
         second = started([*command, *files, "-db", "-dr"], stderr=said)
         try:
-            _wait(second, said, doors)
-            return {"stranger": _heard(doors, sign, STRANGER), "own": _heard(doors, sign, inside)}
+            _wait(second, said, user_sockets)
+            return {
+                "stranger": _heard(user_sockets, sign, STRANGER),
+                "own": _heard(user_sockets, sign, inside),
+            }
         finally:
             second.kill()
             second.wait()
@@ -94,9 +97,11 @@ def _ends_with_us() -> None:
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
-def _wait(second: subprocess.Popen[str], said: IO[str], doors: list[tuple[str, int]]) -> None:
+def _wait(
+    second: subprocess.Popen[str], said: IO[str], user_sockets: list[tuple[str, int]]
+) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not {tuple(one) for one in doors} <= {one.here for one in sockets.every("-l")}:
+    while not {tuple(one) for one in user_sockets} <= {one.here for one in sockets.every("-l")}:
         if second.poll() is not None or time.monotonic() > deadline:
             said.seek(0)
             raise RuntimeError(
@@ -106,9 +111,9 @@ def _wait(second: subprocess.Popen[str], said: IO[str], doors: list[tuple[str, i
         time.sleep(0.02)
 
 
-def _heard(doors: list[tuple[str, int]], sign: str, sources: dict[int, str]) -> list[str]:
-    def ask(door: tuple[str, int]) -> str:
-        address, port = door
+def _heard(user_sockets: list[tuple[str, int]], sign: str, sources: dict[int, str]) -> list[str]:
+    def ask(user_socket: tuple[str, int]) -> str:
+        address, port = user_socket
         versions = (4, 6) if address == "::" else (_version(address),)
         heard = set()
         for version in versions:
@@ -121,7 +126,7 @@ def _heard(doors: list[tuple[str, int]], sign: str, sources: dict[int, str]) -> 
         return "/".join(sorted(heard)) or mute
 
     with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(ask, doors))
+        return list(pool.map(ask, user_sockets))
 
 
 def _first(addresses: list[str], version: int) -> str:

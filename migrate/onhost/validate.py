@@ -19,11 +19,11 @@ class Kept(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[list[str]] = []
+        self.messages: list[list[str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one line."""
-        self.told.append([record.levelname, record.getMessage()])
+        self.messages.append([record.levelname, record.getMessage()])
 
 
 def _ask(validator: Any, options: str, text: str, exclude: list[str]) -> list[list[str]]:
@@ -42,8 +42,8 @@ def _ask(validator: Any, options: str, text: str, exclude: list[str]) -> list[li
         try:
             validator.main()
         except Exception as error:
-            kept.told.append(["ERROR", f"{type(error).__name__} while reading the file"])
-    return kept.told
+            kept.messages.append(["ERROR", f"{type(error).__name__} while reading the file"])
+    return kept.messages
 
 
 def ask(options: str, files: dict[str, str], exclude: list[str]) -> dict[str, list[list[str]]]:

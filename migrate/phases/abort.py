@@ -66,7 +66,7 @@ def abort(session: Session, notify: Observer) -> None:
 
 
 def window_begun(session: Session) -> bool:
-    """Whether the doors are closed or about to be, as the journal has it."""
+    """Whether the source is closed or about to be, as the journal has it."""
     return going_live.ARM in session.journal.entered(Phase.CUTOVER)
 
 

@@ -1,6 +1,6 @@
 """Control of a run at work: pause, abort, and the limit of the window.
 
-Requests are files among the stack's papers, so that any terminal of the operator's machine will do,
+Requests are files in the state directory, so that any terminal of the operator's machine will do,
 also one that is not the run's. The run looks several times a second. What was asked, and what came
 of it, is in the journal.
 """
@@ -84,7 +84,7 @@ def wait_while_paused(session: Session) -> float:
 def watching(session: Session) -> Iterator[threading.Event]:
     """Heed `migrate abort` as long as the block runs, the window's limit once the event is set.
 
-    A request of before is another run's and forgotten. So is a watch of before: it may have
+    A request of before is another run's and forgotten. So is a timer of before: it may have
     reopened the source, which this run closes anew.
     """
     if withdraw(session.home, ABORT):
@@ -154,13 +154,13 @@ def interrupt(session: Session) -> None:
 
 
 class Limit:
-    """When the run must go back by itself, by the source's clock; see `gate/timer.py`."""
+    """When the run must go back by itself, by the source's clock; see `gate/reopen_timer.py`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._context = apart(session.context)  # the run's own connections may all be busy
         self._asked = self._until = 0.0
-        self._told = ""
+        self._error = ""
 
     def reached(self) -> bool:
         """Whether the window has lasted as long as it may; no more asked once it is disarmed."""
@@ -175,7 +175,7 @@ class Limit:
             except StepError:
                 self._until = now  # the source has reopened itself
             except Exception as error:  # it cannot be asked; what it said last holds
-                if not isinstance(error, MigrateError) and repr(error) != self._told:
-                    self._told = repr(error)
-                    self._session.remark("control", f"the watch cannot be asked: {self._told}")
+                if not isinstance(error, MigrateError) and repr(error) != self._error:
+                    self._error = repr(error)
+                    self._session.remark("control", f"the watch cannot be asked: {self._error}")
         return bool(self._until) and now >= self._until

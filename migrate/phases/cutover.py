@@ -27,7 +27,7 @@ AGAIN_SECONDS = 20.0  # the source stays closed while the way back is tried agai
 def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
     """Bring `follow` up to date, then go through the window, unless and until somebody pauses it.
 
-    A window that was begun and broken off goes on behind its closed doors: every second counts,
+    A window that was begun and broken off goes on with the source closed: every second counts,
     and `follow` would start the schema tools again. A failure before the virtual IP has moved
     reverts the window by itself: the source serves again and the same command may be run again.
     A failure after it leaves the target serving. After its end it does nothing: a run may have died
@@ -48,7 +48,7 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
 
 
 def _goes_on(session: Session) -> bool:
-    """Whether a window of this journal was broken off and its doors are closed still."""
+    """Whether a window of this journal was broken off and the source is closed still."""
     if _ended(session) or session.journal.state(going_live.CLOSE) not in BEGUN:
         return False
     return close.closed(session.context, "users")
@@ -68,7 +68,7 @@ def _over(session: Session) -> bool:
 
 def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
     if not close.closed(session.context, "users"):
-        # of a window that is over, undone by the watch or from other papers: this one lists anew
+        # of a window that is over, undone by the reopen timer or another run: this one lists anew
         views.forget_users(session.context)
         views.forget(session.context)
     runner = session.runner(Phase.CUTOVER, notify=notify, past=past)
@@ -80,14 +80,14 @@ def _through(session: Session, notify: Observer, past: Collection[str]) -> None:
             raise error.__cause__ from error  # another run has taken over: it decides
         if going_live.may_have_passed(session.context, session.journal):
             raise StepError(
-                f"{_told(error)}; the virtual IP has moved and the target serves: run the same "
+                f"{_describe(error)}; the virtual IP has moved and the target serves: run the same "
                 "command again to go on, or `migrate rollback` to go back"
             ) from error
         back(session, runner, error)
 
 
 def _noticing(opened: threading.Event, notify: Observer) -> Observer:
-    """*notify*, and *opened* set as soon as the watch over the window is armed."""
+    """*notify*, and *opened* set as soon as the reopen timer of the window is armed."""
 
     def observe(step: Step, state: State, note: str) -> None:
         if step.id == going_live.ARM and state is State.DONE:
@@ -109,11 +109,11 @@ def back(session: Session, runner: Runner, error: Exception) -> None:
         except Exception as second:  # a bug, too, must say how things are
             _keep_bug(session, second)
             raise StepError(
-                f"{_told(error)}; and going back failed too: {_told(second)}; repair that, then "
-                "`migrate rollback --execute`; the watch on the source reopens it otherwise"
+                f"{_describe(error)}; and going back failed too: {_describe(second)}; repair that, "
+                "then `migrate rollback --execute`; the watch on the source reopens it otherwise"
             ) from error
     raise StepError(
-        f"{_told(error)}; the window was undone, {serving.told(session.context)}"
+        f"{_describe(error)}; the window was undone, {serving.summary(session.context)}"
     ) from error
 
 
@@ -123,7 +123,7 @@ def _keep_bug(session: Session, error: Exception) -> None:
         session.remark("bug", "".join(traceback.format_exception(error))[-2000:])
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return str(error) if isinstance(error, MigrateError) else f"a bug: {error!r}"
 
 
@@ -134,5 +134,5 @@ def summary(session: Session) -> str:
         return "The journal does not hold the window: it was begun by another one."
     longest = sorted(seen.spans, key=lambda span: -span.seconds)[:4]
     told = ", ".join(f"{span.step} {span.seconds:.1f} s" for span in longest)
-    users = noticed.told(session.home, noticed.CUTOVER)
+    users = noticed.summary(session.home, noticed.CUTOVER)
     return f"Window {seen.seconds:.1f} s; longest: {told}" + (f"; {users}." if users else ".")

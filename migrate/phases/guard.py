@@ -71,9 +71,9 @@ def _would_be_lost(stack: str) -> str:
     """The counts, and where all of it is written; the cloud is not listed twice in a minute."""
     try:
         with opened(stack, "destroy refused", changes=False) as session:
-            found = rollback.kept(session.context, FRESH_SECONDS) or rollback.losses(session)
+            found = rollback.kept(session.context, FRESH_SECONDS) or rollback.find_losses(session)
     except Exception as error:  # the refusal must stand whatever cannot be asked
         return f"What would be lost cannot be told ({' '.join(str(error).split())[:200]})"
     if not found:
         return "Nothing was written on it since the cutover"
-    return f"Going back would lose {found.told()}, listed in {session.home / rollback.FILE}"
+    return f"Going back would lose {found.summary()}, listed in {session.home / rollback.FILE}"

@@ -33,25 +33,25 @@ def look(context: Context) -> dict[str, dict[str, Any]]:
 
 def lines(found: dict[str, dict[str, Any]]) -> list[str]:
     """*found* of `look`, a line a host."""
-    return [f"{one['side']} {name}: {', '.join(_words(one))}" for name, one in found.items()]
+    return [f"{one['side']} {name}: {', '.join(_describe(one))}" for name, one in found.items()]
 
 
-def _words(one: dict[str, Any]) -> list[str]:
+def _describe(one: dict[str, Any]) -> list[str]:
     if "silent" in one:
         return [f"cannot be asked: {one['silent']}"]
-    watch = one["watch"]
-    words = [f"holds {address}" for address in one["addresses"]]
+    timer = one["watch"]
+    parts = [f"holds {address}" for address in one["addresses"]]
     if one["side"] == "source":
-        words.append(f"closed to {one['closed']}" if one["closed"] else "open")
-        words += ["fenced"] if one["fenced"] else []
-    words += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
-    words += {
-        "armed": [f"the watch reopens it in {max(watch['left'], 0):.0f} s"],
+        parts.append(f"closed to {one['closed']}" if one["closed"] else "open")
+        parts += ["fenced"] if one["fenced"] else []
+    parts += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
+    parts += {
+        "armed": [f"the watch reopens it in {max(timer['left'], 0):.0f} s"],
         "reopening": ["the watch reopens it just now"],
         "reopened": ["the watch has reopened it"],
-    }.get(watch["state"], [])
-    if watch["state"] == "armed" and not watch["alive"]:
-        words.append("but the watch does not run")
+    }.get(timer["state"], [])
+    if timer["state"] == "armed" and not timer["alive"]:
+        parts.append("but the watch does not run")
     if one["lock"]:
-        words.append(f"held by {cloud_lock.told(one['lock'])}")
-    return words or ["nothing of ours"]
+        parts.append(f"held by {cloud_lock.describe(one['lock'])}")
+    return parts or ["nothing of ours"]

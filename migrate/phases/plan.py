@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from migrate.cloud import Context, transfer
 from migrate.configuration import broker, carry, keys
-from migrate.database import baseline, compare, copy, ends, ownership, schema, warm
+from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
 from migrate.services.base import Recipe
-from migrate.storage.images import steps as images
+from migrate.storage.images import image_passes
 from migrate.storage.volumes import policy
 from migrate.takeover import (
     agents,
@@ -102,9 +102,13 @@ PROXY = _follow(
     seconds=1,
 )
 IMAGES = _follow(
-    images.FIRST,
+    image_passes.FIRST,
     "Copy the images while the cloud serves, and hash them on the target",
-    (images.followed, images.follow, partial(images.discard, step=images.FIRST)),
+    (
+        image_passes.followed,
+        image_passes.follow,
+        partial(image_passes.discard, step=image_passes.FIRST),
+    ),
     after=[KEY],
     seconds=30,
 )
@@ -122,8 +126,8 @@ FIRST_PASS = _follow(
     seconds=10,
 )
 # a service that waits could reach the source, were it not for the filter
-EARLY = _follow(
-    "services.early",
+PRELOAD = _follow(
+    "services.preload",
     "Start the target's services, to wait for the window",
     (preload.wait_or_serve, preload.begin, preload.end),
     after=[FILTER],
@@ -168,7 +172,7 @@ ISOLATED = _serving(
     (isolation.proven, isolation.prove, isolation.forget_proof),
     seconds=0.5,
 )
-WATCH = _serving(
+REOPEN_TIMER = _serving(
     going_live.ARM,
     "Arm the watch that reopens the source",
     (reopen_timer.armed, reopen_timer.arm, reopen_timer.remove),
@@ -180,7 +184,7 @@ AGENTS_NOTED = _serving(
     "agents.record",
     "Note which agents and computes run",
     (agents.noted, agents.note, agents.forget),
-    after=[WATCH],
+    after=[REOPEN_TIMER],
     seconds=0.5,
 )
 # what users do from here to the second listing shows there, which is all that the window pays for
@@ -197,7 +201,7 @@ CLOSED_TO_USERS = _closed(
     going_live.CLOSE,
     "Close the source to users; its own hosts pass",
     (gate.closed_to_users, gate.close_to_users, close.reopen),
-    after=[WATCH, AGENTS_NOTED, USERS_LISTED],
+    after=[REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED],
     seconds=0.6,
 )
 DRAINED = _closed(
@@ -267,32 +271,32 @@ COMPARE = _closed(
     seconds=1,
 )
 IMAGES_DELTA = _closed(
-    images.DELTA,
+    image_passes.DELTA,
     "Copy the images that were made since",
     (
-        partial(images.stamped, step=images.DELTA),
-        images.catch_up,
-        partial(images.discard, step=images.DELTA),
+        partial(image_passes.stamped, step=image_passes.DELTA),
+        image_passes.catch_up,
+        partial(image_passes.discard, step=image_passes.DELTA),
     ),
     after=[COMPARE, IMAGES],
     seconds=1,
 )
 IMAGES_PROOF = _closed(
-    images.PROOF,
+    image_passes.PROOF,
     "Prove every image by its hash",
     (
-        partial(images.stamped, step=images.PROOF),
-        images.prove,
-        partial(images.discard, step=images.PROOF),
+        partial(image_passes.stamped, step=image_passes.PROOF),
+        image_passes.prove,
+        partial(image_passes.discard, step=image_passes.PROOF),
     ),
     after=[IMAGES_DELTA],
     seconds=1,
 )
 # the copied data names URLs too, and schema tools follow them
-ENDS = _closed(
-    "database.ends",
+COPIED_URLS = _closed(
+    "database.urls",
     "Prove that every URL in the copied data leads to the target",
-    (ends.proven, partial(ends.prove, isolated=isolation.prove), ends.forget),
+    (copied_urls.proven, partial(copied_urls.prove, isolated=isolation.prove), copied_urls.forget),
     after=[COMPARE, ISOLATED],
     seconds=1,
 )
@@ -303,7 +307,7 @@ def _schema(recipe: Recipe) -> Step:
         f"{recipe.project}.schema",
         f"Bring {recipe.project}'s databases to the target's release",
         (_of(schema.upgraded, recipe), _of(schema.upgrade, recipe), _of(schema.drop, recipe)),
-        after=[ENDS],
+        after=[COPIED_URLS],
         seconds=3,
     )
 
@@ -326,7 +330,7 @@ def _start(recipe: Recipe, schemas: dict[str, Step]) -> Step:
         f"{recipe.project}.start",
         f"Start {recipe.project} on the target",
         (_of(start.serves, recipe), _of(start.start, recipe), _of(start.stop, recipe)),
-        after=[EARLY, *data],
+        after=[PRELOAD, *data],
         seconds=6,
     )
 
@@ -412,15 +416,15 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
     yield from (IMAGES,) if "glance" in chosen else ()
-    yield from (TOOLS, FIRST_PASS, EARLY)
-    yield from (ISOLATED, WATCH, AGENTS_NOTED, USERS_LISTED)
+    yield from (TOOLS, FIRST_PASS, PRELOAD)
+    yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
     yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if "glance" in chosen else ()
     schemas = {one.project: _schema(one) for one in recipes if one.sync}
     starts = [_start(one, schemas) for one in recipes]
     live = _go_live(synced := _synced(schemas.values()), starts)
-    yield from (ENDS, *schemas.values(), synced, *starts, *live)
+    yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
     yield from (_accepted(one, live[-1]) for one in protected)
 
 

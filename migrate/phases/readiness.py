@@ -22,7 +22,7 @@ def begun(context: Context) -> bool:
     if cutover_begun(context):
         return True
     try:
-        watched = [call(host, "reopen.state") for host in context.source.controllers]
-        return bool(markers.fencing(context)) or any(one["state"] != "absent" for one in watched)
+        timers = [call(host, "reopen_timer.state") for host in context.source.controllers]
+        return bool(markers.fencing(context)) or any(one["state"] != "absent" for one in timers)
     except MigrateError:
         return False  # the check of the access says it better

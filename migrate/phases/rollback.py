@@ -19,8 +19,7 @@ from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
 from migrate.takeover.gate import close, reopen_timer
-from migrate.verify import losses as lost
-from migrate.verify import noticed, views
+from migrate.verify import losses, noticed, views
 from migrate.verify.losses import Losses
 
 UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
@@ -41,15 +40,15 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     context = session.context
     answering = hosts.living(context.target.controllers, _name_if_alive)
-    if gone := {host.name for host in context.target.controllers} - set(answering):
-        names = ", ".join(sorted(gone))
+    if dead := {host.name for host in context.target.controllers} - set(answering):
+        names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")
-    living = replace(session, context=replace(context, target=context.target.without(gone)))
+    living = replace(session, context=replace(context, target=context.target.without(dead)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if context.target.holder.name not in gone and going_live.written(living.context):
+    if context.target.holder.name not in dead and going_live.written(living.context):
         export(living, _last_losses(living))
-    with suppress(MigrateError):  # the watch must not open what is being opened
+    with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)
     runner.retreat()
 
@@ -58,9 +57,9 @@ def _last_losses(session: Session) -> Losses:
     """What is lost when nobody can write any more; one that cannot be closed is no obstacle."""
     try:
         close.close_target(session.context)
-        return losses(session, closed=True)
+        return find_losses(session, closed=True)
     except MigrateError as error:
-        found = losses(session)
+        found = find_losses(session)
         found.document["unknown"].append(
             f"what users wrote while the target went down: it could not be closed ({error})"
         )
@@ -72,7 +71,7 @@ def _name_if_alive(host: Host) -> str:
     return host.name
 
 
-def losses(session: Session, *, closed: bool = False) -> Losses:
+def find_losses(session: Session, *, closed: bool = False) -> Losses:
     """What was created, changed or deleted on the target since the cutover; kept in `losses.json`.
 
     Nothing before the release. A target that does not answer is a loss of its own kind: nobody can
@@ -81,14 +80,14 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
     context = session.context
     before = views.kept(context)
     if not going_live.written(context):
-        return lost.nothing(context.stack)
+        return losses.nothing(context.stack)
     try:
         released = markers.live_since(context)
     except MigrateError:
         released = 0.0
     if not before:
         why = "there is no listing from before the cutover to compare with"
-        return _kept(session, lost.unknown(context.stack, released, why))
+        return _kept(session, losses.unknown(context.stack, released, why))
     released = released or before[views.ADMIN].began
     at = context.target.api if closed else None
     try:
@@ -99,8 +98,8 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
     except Exception as error:  # whatever a dead target answers, the way back stays open
         said = " ".join(str(error).split())
         why = f"the target cannot be asked what was written on it: {said}"
-        return _kept(session, lost.unknown(context.stack, released, why))
-    found = lost.find(
+        return _kept(session, losses.unknown(context.stack, released, why))
+    found = losses.find(
         context.stack,
         before[views.ADMIN],
         now,
@@ -113,7 +112,7 @@ def losses(session: Session, *, closed: bool = False) -> Losses:
 
 
 def kept(context: Context, seconds: float) -> Losses | None:
-    """What `losses` found last, unless that is older than *seconds*; asks no machine."""
+    """What `find_losses` found last, unless that is older than *seconds*; asks no machine."""
     path = context.home / FILE
     if not path.exists() or time.time() - path.stat().st_mtime > seconds:
         return None

@@ -36,7 +36,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         if not steps:
             continue
         states = [journalled.get(step, State.PENDING) for step in steps]
-        phases[phase] = _word(states)
+        phases[phase] = _summary(states)
         unfinished += [s for s, state in zip(steps, states, strict=True) if state is State.STARTED]
     failed = {
         event.step: f"{_clock(event.at)} {event.note}"
@@ -46,7 +46,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     found: dict[str, Any] = {
         "stack": session.context.stack,
         "held_by": state_lock.holder(session.home) if held is None else held,
-        "papers": state_lock.papers(session.home),
+        "papers": state_lock.name(session.home),
         "phases": phases,
         "unfinished": unfinished,
         "failed": failed,
@@ -110,12 +110,12 @@ def following(found: dict[str, Any]) -> str:
     return f"`migrate cutover {named}`" if phases.get("follow") == "done" else check
 
 
-def _of_the_source(source: list[dict[str, Any]], papers: str, named: str) -> str:
+def _of_the_source(source: list[dict[str, Any]], ours: str, named: str) -> str:
     """What the source's own state asks for before anything else; "" for nothing."""
     for lock_ in (one["lock"] for one in source):
-        if lock_ and lock_["papers"] != papers:
+        if lock_ and lock_["papers"] != ours:
             return (
-                f"{cloud_lock.told(lock_)} is at work, or died: wait for it; if it is dead, "
+                f"{cloud_lock.describe(lock_)} is at work, or died: wait for it; if it is dead, "
                 "the same command there goes on, and here with --take-over"
             )
     if any(one["watch"]["state"] in ("reopening", "reopened") for one in source):
@@ -141,7 +141,7 @@ def _verified(session: Session) -> str:
     return _clock(at) if good and moved and at > moved[-1] else ""
 
 
-def _word(states: list[State]) -> str:
+def _summary(states: list[State]) -> str:
     if all(state is State.DONE for state in states):
         return "done"
     if all(state in (State.PENDING, State.REVERTED) for state in states):

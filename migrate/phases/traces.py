@@ -7,7 +7,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.database import connection
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.storage.volumes import policy
 
 # made and deleted again since: no listing shows them, the rows stay
@@ -43,7 +43,7 @@ def _rows(
     recipe = next((one for one in context.recipes if one.project == project), None)
     if recipe is None:
         return []
-    name = places(context.target.tools, [recipe], context.installation.tools)[0].name
+    name = service_databases(context.target.tools, [recipe], context.installation.tools)[0].name
     with connection.session(context.target.database) as link:
         return connection.rows(
             link, statement.format(table=connection.quoted(name, table)), *values

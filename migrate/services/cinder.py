@@ -240,7 +240,7 @@ RECIPE = Recipe(
             where="deleted = 0 AND status IN ('attaching', 'detaching', 'creating', 'deleting', "
             "'extending', 'uploading', 'downloading', 'retyping', 'backing-up') AND "
             f"updated_at < {HOUR}",
-            told="volume(s) are in the middle of something for more than an hour: the drain "
+            message="volume(s) are in the middle of something for more than an hour: the drain "
             "would wait in vain",
             remedy="openstack volume set --state available, --attached or --detached, each",
         ),
@@ -248,7 +248,7 @@ RECIPE = Recipe(
             database="cinder",
             table="volumes",
             where="deleted <> 0",
-            told="deleted volumes were never purged: they are copied and compared too",
+            message="deleted volumes were never purged: they are copied and compared too",
             remedy="cinder-manage db purge 30",
             warning=True,
             least=MANY,

@@ -189,7 +189,7 @@ RECIPE = Recipe(
             database="glance",
             table="images",
             where="deleted <> 0",
-            told="deleted images were never purged: they are copied and compared too",
+            message="deleted images were never purged: they are copied and compared too",
             remedy="glance-manage db purge --age_in_days 30, then glance-manage db "
             "purge_images_table",
             warning=True,

@@ -116,7 +116,7 @@ RECIPE = Recipe(
             "IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {d}.project p WHERE p.id = "
             "{t}.project_id)) OR NOT EXISTS (SELECT 1 FROM {d}.application_credential_role "
             "r WHERE r.application_credential_id = {t}.internal_id)",
-            told="application credential(s) are of a user or project that is not there, or have "
+            message="application credential(s) are of a user or project that is not there, or have "
             "no role: they work on neither side",
             remedy="Delete them (`openstack application credential delete`)",
             warning=True,
@@ -127,7 +127,7 @@ RECIPE = Recipe(
             where="deleted_at IS NULL AND ((project_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
             "{d}.project p WHERE p.id = {t}.project_id)) OR NOT EXISTS (SELECT 1 FROM "
             "{d}.trust_role r WHERE r.trust_id = {t}.id))",
-            told="trust(s) are of a project that is not there, or have no role: stacks that use "
+            message="trust(s) are of a project that is not there, or have no role: stacks that use "
             "them fail on either side",
             remedy="Update those stacks, so that they make another, or delete the trust",
             warning=True,

@@ -304,7 +304,7 @@ RECIPE = Recipe(
             database="nova",
             table="instances",
             where=f"deleted = 0 AND task_state IS NOT NULL AND updated_at < {HOUR}",
-            told="server(s) are in the middle of a task for more than an hour: the drain would "
+            message="server(s) are in the middle of a task for more than an hour: the drain would "
             "wait in vain",
             remedy="openstack server set --state error, or --state active, each",
         ),
@@ -312,7 +312,7 @@ RECIPE = Recipe(
             database="nova",
             table="instances",
             where="deleted <> 0",
-            told="deleted servers were never archived: they are copied and compared too",
+            message="deleted servers were never archived: they are copied and compared too",
             remedy="nova-manage db archive_deleted_rows --all-cells --until-complete --purge",
             warning=True,
             least=MANY,

@@ -10,7 +10,7 @@ HOUR = "UTC_TIMESTAMP() - INTERVAL 1 HOUR"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Rows of *table* that match *where*: told by *told* from `least` on.
+    """Rows of *table* that match *where*: named by *message* from `least` on.
 
     {d} is the database, {t} the table.
     """
@@ -18,7 +18,7 @@ class Question:
     database: str  # its usual name
     table: str
     where: str
-    told: str
+    message: str
     remedy: str
     warning: bool = False  # no error
     least: int = 1

@@ -61,7 +61,7 @@ class Busy:
     task: str = ""
     microversion: str = ""  # the least that lists them
 
-    def told(self, resource: Resource) -> str:
+    def describe(self, resource: Resource) -> str:
         """The state of one that is changing: "BUILD (spawning)"; "" for one at rest."""
         state, task = str(resource[self.state]), resource.get(self.task)
         patterns = self.moving or self.settled

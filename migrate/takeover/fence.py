@@ -12,7 +12,7 @@ from typing import Any
 from migrate.cloud import Context, hosts, urls
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
-from migrate.database.places import known_logins
+from migrate.database.service_databases import known_logins
 from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.services.base import Recipe

@@ -13,9 +13,9 @@ from migrate.errors import MigrateError
 from migrate.takeover import virtual_ip
 
 # steps of `phases/plan.py`, as the journal knows them
-ARM = "gate.timer"  # the watch that would reopen the source
+ARM = "gate.timer"  # the timer that would reopen the source
 CLOSE = "gate.users"  # the first write is refused: the window begins
-DISARM = "gate.disarm"  # no watch from here on
+DISARM = "gate.disarm"  # no timer from here on
 POINT = "vip.takeover"  # the target takes the address, and with it the first write: the window ends
 NOTE = "release"  # the machines are marked so
 

@@ -12,12 +12,11 @@ import json
 from dataclasses import asdict, dataclass
 from importlib import resources
 
-from migrate.cloud import Context, hosts
-from migrate.cloud import ends as named
+from migrate.cloud import Context, hosts, named_servers
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import defaults
-from migrate.database.places import cell_urls
+from migrate.database.service_databases import cell_urls
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 from migrate.takeover import arp
@@ -211,7 +210,7 @@ def source_addresses(context: Context) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Peer:
     """One URL of the target: where it is named, and who answered at its other end."""
 
     where: str
@@ -224,7 +223,7 @@ class End:
 
 def prove(context: Context) -> None:
     """Refuse unless the target itself is at the other end of every URL that it would follow."""
-    found = ends(context)
+    found = peers(context)
     if wrong := [one for one in found if not one.own]:
         told = "; ".join(f"{e.where} -> {e.address}:{e.port}: {e.answer} answered" for e in wrong)
         raise PreconditionError(
@@ -236,35 +235,35 @@ def prove(context: Context) -> None:
         )
 
 
-def ends(context: Context) -> list[End]:
+def peers(context: Context) -> list[Peer]:
     """Every database, broker and cache URL in the target's files and in the copied data."""
     copied = [
-        named.Named(where, *end)
+        named_servers.NamedServer(where, *server)
         for where, url in cell_urls(
             context.target.tools, context.recipes, context.installation.tools
         )
-        for end in named.ends("", url)
+        for server in named_servers.in_value("", url)
     ]
 
-    def ask(host: Host) -> list[End]:
-        told = call(host, "ends.read", _folders(context))
+    def ask(host: Host) -> list[Peer]:
+        told = call(host, "peers.read", _folders(context))
         known = defaults.by_folder(host, context.recipes, context.installation.tools)
-        written = named.named(told["texts"], told["given"], known)
+        written = named_servers.read(told["texts"], told["given"], known)
         asked = [asdict(one) for one in (*written, *copied)]
-        answered = call(host, "ends.prove", asked, told["digest"])
-        return [End(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
+        answered = call(host, "peers.prove", asked, told["digest"])
+        return [Peer(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
 
     return [one for found in hosts.gather(context.target.controllers, ask) for one in found]
 
 
 def forget_proof(context: Context) -> None:
     """No proof stands any more."""
-    call_each(context.target.controllers, "ends.forget")
+    call_each(context.target.controllers, "peers.forget")
 
 
 def proven(context: Context) -> bool:
     """Whether what was proven is what the files say still."""
-    return all(call_each(context.target.controllers, "ends.proven", _folders(context)))
+    return all(call_each(context.target.controllers, "peers.proven", _folders(context)))
 
 
 def _folders(context: Context) -> list[str]:

@@ -15,20 +15,20 @@ from migrate.errors import StepError
 from migrate.onhost import call, source
 from migrate.services import units
 
-PROGRAM = source("early")
+PROGRAM = source("start_barrier")
 MODULES = {one.name: list(one.preload) for one in units() if one.preload is not None}
 SECONDS = 300.0
 
 
-def waiting(context: Context, host: Host) -> set[str]:
+def at_barrier(context: Context, host: Host) -> set[str]:
     """The units that wait on *host*: they run, and have not begun."""
     named = list(_users(context, host))
-    return set(named) - set(call(host, "waiting.unready", named))
+    return set(named) - set(call(host, "preload.unready", named))
 
 
 def held(context: Context, host: Host) -> set[str]:
     """The units that wait on *host* or are on their way to it: none of them begins by itself."""
-    return set(call(host, "waiting.held", list(_users(context, host))))
+    return set(call(host, "preload.held", list(_users(context, host))))
 
 
 def _users(context: Context, host: Host) -> dict[str, str]:
@@ -47,7 +47,8 @@ def wait_or_serve(context: Context) -> bool:
     if markers.reached(context, "synced"):
         return True
     return all(
-        waiting(context, host) == set(_users(context, host)) for host in context.target.controllers
+        at_barrier(context, host) == set(_users(context, host))
+        for host in context.target.controllers
     )
 
 
@@ -56,7 +57,7 @@ def begin(context: Context) -> None:
 
     def act(host: Host) -> None:
         arguments = (PROGRAM, _users(context, host), MODULES, SECONDS)
-        if wrong := call(host, "waiting.begin", *arguments, timeout=2 * SECONDS + 60):
+        if wrong := call(host, "preload.begin", *arguments, timeout=2 * SECONDS + 60):
             raise StepError(
                 f"{host.name}: {'; '.join(wrong)}: see its log in /var/log and `journalctl -u`"
             )
@@ -67,4 +68,4 @@ def begin(context: Context) -> None:
 def end(context: Context) -> None:
     """None waits any more."""
     units = list(_users(context, context.target.once))
-    call_each(context.target.controllers, "waiting.end", units)
+    call_each(context.target.controllers, "preload.end", units)

@@ -23,7 +23,7 @@ def start(context: Context, recipe: Recipe) -> None:
     def act(host: Host) -> None:
         units = _units(context, recipe, host)
         host.run("systemctl", "enable", "--quiet", *units)
-        call(host, "waiting.go", units)
+        call(host, "preload.open_barrier", units)
         wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
         urls = _urls(recipe, host.address)
         unanswered = call(host, "start.unanswered", urls, START_SECONDS, timeout=START_SECONDS + 60)

@@ -62,7 +62,7 @@ def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
     call_each(context.source.controllers, "virtual_ip.start_brokers", timeout=150)
-    if context.target.holder.name in context.gone:
+    if context.target.holder.name in context.dead_targets:
         refuse_a_living_holder(context)
     else:
         call(context.target.holder, "virtual_ip.leave", STAGED_KEEPALIVED, addresses)

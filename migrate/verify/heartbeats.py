@@ -102,10 +102,10 @@ def expected(before: Listing) -> set[str]:
 def every(api: Api) -> list[Heartbeat]:
     """All daemons that any API tells of, with their last heartbeat."""
     rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
-    return [one for rest in rests if rest.workers for one in _told(api, rest, rest.workers)]
+    return [one for rest in rests if rest.workers for one in _of_api(api, rest, rest.workers)]
 
 
-def _told(api: Api, rest: Rest, workers: Workers) -> list[Heartbeat]:
+def _of_api(api: Api, rest: Rest, workers: Workers) -> list[Heartbeat]:
     try:
         rows = api.pages(rest.service, workers.path, workers.list)
     except ApiError as error:

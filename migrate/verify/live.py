@@ -94,7 +94,7 @@ def _listings(
         all_projects = before[views.ADMIN] if name != views.ADMIN else None
         judge = partial(compare, old, since=released, reference=all_projects)
         found = _settled(views.api(context, name), name, old, after[name], judge)
-        document[name] = _told(found)
+        document[name] = _document(found)
         who = "all projects" if name == views.ADMIN else f"as {name}"
         made = [one for one in found.differences if one.change == "added" and not one.field]
         lost = [one for one in found.differences if one not in made]
@@ -136,7 +136,7 @@ def _settled(
     return found
 
 
-def _told(found: Comparison) -> dict[str, Any]:
+def _document(found: Comparison) -> dict[str, Any]:
     return {
         "resources": found.resources,
         "fields": found.fields,

@@ -59,7 +59,7 @@ class Losses:
         found: dict[str, int] = self.document["counts"]
         return found
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """The counts in words: "2 created, 1 deleted; data of 1 lost for good"."""
         words = [f"{n} {change}" for change, n in self.counts.items() if n and change != "data"]
         told = ", ".join(words) or ("" if self.counts["data"] or self else "nothing")

@@ -100,7 +100,7 @@ def kept(home: Path) -> dict[str, Any]:
     return found
 
 
-def told(home: Path, command: str) -> str:
+def summary(home: Path, command: str) -> str:
     """What was noticed during *command*, in a sentence; "" without a record."""
     heard = [one for one in kept(home).get(command, {}).get("heard", []) if one["what"] != ADDRESS]
     if not heard:

@@ -144,7 +144,7 @@ def users_listed(context: Context) -> bool:
 
 
 def admin_path(context: Context) -> Path:
-    """Where the administrator's listing from before stands, among the stack's papers (0600)."""
+    """Where the administrator's listing from before stands, in the state directory (0600)."""
     return context.home / "listing-before.json"
 
 

@@ -19,7 +19,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 
-CONTEXT: Any = SimpleNamespace(gone=frozenset(), optional=frozenset())
+CONTEXT: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset())
 
 
 def steps(count: int, needs: Callable[[int], tuple[str, ...]]) -> list[Step]:

@@ -15,7 +15,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.configuration import broker, servers
 from migrate.database import defaults
-from migrate.database.places import known, places
+from migrate.database.service_databases import known, service_databases
 from migrate.engine.finding import Severity
 from migrate.errors import PreconditionError
 from migrate.services.base import Cells
@@ -42,7 +42,9 @@ DROP TABLE {keystone}.cell_mappings; DROP USER cell@'%'; DROP DATABASE fence_cel
 @pytest.fixture
 def url(context: Context, source: Host) -> str:
     """The URL of keystone's database, by the source's own address, as SQLAlchemy is to see it."""
-    found = next(one for one in places(source, context.recipes) if one.project == "keystone")
+    found = next(
+        one for one in service_databases(source, context.recipes) if one.project == "keystone"
+    )
     head, _, tail = found.url.rpartition("@")
     return f"{head}@{source.address}/{tail.partition('/')[2]}"
 
@@ -120,9 +122,13 @@ def test_an_option_that_only_its_release_sets(
     with written(source, f"[database]\n{line}", ""):
         if not seen:
             with pytest.raises(PreconditionError, match="refers to"):
-                places(source, context.recipes)
+                service_databases(source, context.recipes)
             return
-        found = [one.url for one in places(source, context.recipes) if one.project == "keystone"]
+        found = [
+            one.url
+            for one in service_databases(source, context.recipes)
+            if one.project == "keystone"
+        ]
         texts = {MAIN: source.read(MAIN)}
     assert found == [f"{url}?driver={seen}"]
     there = defaults.of(target, keystone, context.installation.tools)
@@ -204,8 +210,8 @@ def test_a_cells_broker_is_asked_whatever_its_database_is_called(
     try:
         target.run("mkdir", "-p", "/etc/keystone")
         target.write(MAIN, text)
-        ends = isolation.ends(replace(anew(context), recipes=(celled,)))
-        (asked,) = [one for one in ends if "renamed_api.cell_mappings of cell c1" in one.where]
+        peers = isolation.peers(replace(anew(context), recipes=(celled,)))
+        (asked,) = [one for one in peers if "renamed_api.cell_mappings of cell c1" in one.where]
         assert (asked.kind, asked.address, asked.own) == ("broker", source.address, False)
     finally:
         target.run("rm", "-f", MAIN)

@@ -9,7 +9,7 @@ import pytest
 from migrate.checks import tokens, trusts
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("bad-input")]
 
@@ -43,7 +43,7 @@ def made(source: Host) -> Iterator[None]:
 
 @pytest.mark.usefixtures("made")
 def test_each_is_judged_as_keystone_would(context: Context, source: Host) -> None:
-    found = {one.usual: one for one in places(source, context.recipes)}
+    found = {one.usual: one for one in service_databases(source, context.recipes)}
     names = ("good", "later", "deleted", "expired", "over", "used", "user", "project", "none")
     known = trusts._known(context, found["keystone"], "", {f"rig-{one}" for one in names})
     grants = trusts._grants(tokens.administrator(context), known.values())

@@ -141,7 +141,9 @@ def test_an_operator_who_does_not_come_back(bench: Bench, tally: Tally) -> None:
         bench.well("follow")
         bench.dies("cutover", "glance.schema unnoted")
         source = bench.source()
-        assert waits_for(lambda: call(source, "reopen.state")["state"] == "reopened", LIMIT + 120)
+        assert waits_for(
+            lambda: call(source, "reopen_timer.state")["state"] == "reopened", LIMIT + 120
+        )
         assert bench.serves() == []
         api = admin_at(bench.context, source)
         body = {"project": {"name": "written-after-the-reopening", "domain_id": "default"}}
@@ -150,7 +152,7 @@ def test_an_operator_who_does_not_come_back(bench: Bench, tally: Tally) -> None:
         found = bench.target().shell("mariadb -N keystone -e 'SELECT name FROM project'")
         assert "written-after-the-reopening" in found
         time.sleep(LIMIT + 5)
-        assert call(source, "reopen.state")["state"] == "disarmed"
+        assert call(source, "reopen_timer.state")["state"] == "disarmed"
 
 
 @pytest.mark.in_set("faults-operator")

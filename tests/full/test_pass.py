@@ -107,10 +107,10 @@ def test_there_is_something_to_lose(watched: Watch, user: Any) -> None:
     demo.stand_up(this_lab())
 
 
-def test_over_and_what_begins_as_the_doors_close_ends_complete_or_refused(papers: Path) -> None:
+def test_over_and_what_begins_as_the_source_closes_ends_complete_or_refused(papers: Path) -> None:
     with late.Late(this_lab(), papers) as last:
         over()
-    print("begun as the doors closed:", last.answers, "now", late.found(this_lab()))
+    print("begun as the source closed:", last.answers, "now", late.found(this_lab()))
     assert late.wrong(last, late.found(this_lab())) == []
     assert "accepted" in last.answers.values()
 
@@ -308,7 +308,7 @@ def test_back() -> None:
 
 
 def tidy() -> None:
-    """Remove what began as the doors closed: the source knows it too."""
+    """Remove what began as the source closed: the source knows it too."""
     # a server that is deleted before its compute is heard is deleted in nova's database alone
     assert cloud.is_healthy(this_lab(), cloud.HEARD_SECONDS)
     late.remove(this_lab())

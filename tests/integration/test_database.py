@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, transfer
-from migrate.database import baseline, connection, copy, ends, heads, ownership, schema, warm
+from migrate.database import baseline, connection, copied_urls, copy, heads, ownership, schema, warm
 from migrate.database.difference import differences
-from migrate.database.places import known
+from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.engine.plan import Step
 from migrate.errors import PreconditionError, StepError
@@ -38,8 +38,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pair has no broker and no fence of the cloud's own: those have their tests elsewhere."""
     for name in ("mark", "unmark", "refuse_after"):
         monkeypatch.setattr(markers, name, lambda *_: None)
-    ends_here = partial(ends.prove, isolated=lambda _: None)
-    monkeypatch.setattr(plan, "ENDS", replace(plan.ENDS, apply=ends_here))
+    proven_here = partial(copied_urls.prove, isolated=lambda _: None)
+    monkeypatch.setattr(plan, "COPIED_URLS", replace(plan.COPIED_URLS, apply=proven_here))
 
 
 def sql(context: Context, *statements: str, side: str = "source") -> list[Any]:
@@ -82,7 +82,7 @@ def behave(context: Context, how: str) -> None:
     context.target.controllers[0].write("/etc/alpha/behaviour", how, mode=0o644)
 
 
-# places
+# service databases
 
 
 def test_databases_are_those_that_the_services_see(context: Context) -> None:
@@ -262,7 +262,7 @@ def test_the_window_over_and_back(context: Context) -> None:
         sql(context, "SET GLOBAL read_only = 1")
         beats = sql(context, "SELECT beats FROM alpha.heartbeats")
         window = (
-            *("database.fingerprint", "database.copy", "database.compare", "database.ends"),
+            *("database.fingerprint", "database.copy", "database.compare", "database.urls"),
             "alpha.schema",
         )
         try:
@@ -295,7 +295,7 @@ def copied(context: Context) -> Iterator[Context]:
     """A proven copy of a fenced source."""
     ownership.discard(context)
     with fenced(context):
-        for id_ in ("database.copy", "database.compare", "database.ends"):
+        for id_ in ("database.copy", "database.compare", "database.urls"):
             step(id_).apply(context)
         yield context
         behave(context, "")
@@ -382,7 +382,7 @@ def test_urls_that_lead_back_to_the_source_stop_everything(copied: Context) -> N
     copied.extras.pop("database.seen", None)
     try:
         with pytest.raises(PreconditionError, match="beta-1 is served by another server"):
-            step("database.ends").apply(copied)
+            step("database.urls").apply(copied)
     finally:
         target.write("/etc/beta/beta.conf", text)
         copied.extras.pop("database.seen", None)
@@ -404,7 +404,7 @@ def test_warm_and_cold_tools_give_the_same(copied: Context) -> None:
     warm.start(copied)
     assert warm.started(copied)
     schema.drop(copied, pair.ALPHA)
-    for name in ("copy", "compare", "ends"):
+    for name in ("copy", "compare", "urls"):
         step(f"database.{name}").apply(copied)
     began = time.monotonic()
     schema.upgrade(copied, pair.ALPHA)
@@ -435,7 +435,7 @@ def test_a_tool_that_fails_half_way_starts_again_from_a_copy(
     behave(copied, "")
     with pytest.raises(PreconditionError, match="were begun over this copy before"):
         schema.upgrade(copied, pair.ALPHA)  # "Duplicate column name" if it went on where it broke
-    for name in ("copy", "ends"):
+    for name in ("copy", "urls"):
         assert not step(f"database.{name}").done(copied)
         step(f"database.{name}").apply(copied)
         assert step(f"database.{name}").done(copied)

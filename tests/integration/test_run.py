@@ -44,7 +44,7 @@ with opened("pair", "follow", changes=True, root=Path(sys.argv[1])) as session:
 
 
 class Pair:
-    """Two projects, each with papers of its own, that name the same machines."""
+    """Two projects, each with a state directory of its own, that name the same machines."""
 
     def __init__(self, folder: Path, servers: dict[str, real.Sshd]) -> None:
         self.folder, self.servers = folder, servers
@@ -171,7 +171,9 @@ def test_other_papers_are_refused_and_told_who_holds_it(pair: Pair) -> None:
     one, two = pair.project("one"), pair.project("two")
     with opened("pair", "cutover", changes=True, root=one):
         with (
-            pytest.raises(LockedError, match=r"old: \w+@.* for cutover, papers .*/one/.*take-over"),
+            pytest.raises(
+                LockedError, match=r"old: \w+@.* for cutover, state directory .*/one/.*take-over"
+            ),
             opened("pair", "pulumi destroy", changes=True, root=two),
         ):
             pass

@@ -43,7 +43,7 @@ def step(n):
 plan = Plan.of(step(n) for n in range(count))
 screen = Screen()
 TERMINAL.log_to(home)
-context = SimpleNamespace(home=home, run=None, gone=frozenset(), optional=frozenset())
+context = SimpleNamespace(home=home, run=None, dead_targets=frozenset(), optional=frozenset())
 session = Session(context, plan, Journal(home / "journal", "follow"), screen.remark)
 code = 0
 try:

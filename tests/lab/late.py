@@ -1,4 +1,4 @@
-"""Begun in the instant before the doors close: a boot, a volume from an image, a stack, an upload.
+"""Begun just before the source closes: a boot, a volume from an image, a stack, an upload.
 
 Each must end complete or have been refused; none may stay in ERROR or in the middle of something,
 on whichever side it ends.
@@ -22,7 +22,7 @@ from tests.lab.settings import Lab
 
 T = TypeVar("T")
 NAME = "late"
-CLOSING = "gate.users"  # the step that closes the doors
+CLOSING = "gate.users"  # the step that closes the source
 UPLOAD_SECONDS = 6.0
 GOOD = {"boot": "ACTIVE", "volume": "available", "stack": "CREATE_COMPLETE", "upload": "active"}
 

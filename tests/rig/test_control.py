@@ -127,7 +127,7 @@ def test_a_paused_cutover_waits_before_anything_is_closed(
     assert waits_for(lambda: "pause: paused by" in desk.run("status"))
     time.sleep(2)
     assert close.closed(context, "users") is False
-    assert call(context.source.controllers[0], "reopen.state")["state"] == "absent"
+    assert call(context.source.controllers[0], "reopen_timer.state")["state"] == "absent"
     desk.run("abort")
     said, _ = run.communicate(timeout=300)
     assert run.returncode == 4
@@ -242,14 +242,15 @@ def test_a_dead_run_leaves_the_limit_to_the_source(
     kept: Any = json.loads(context.source.controllers[0].read("/var/lib/migrate/reopen.json"))
     limit = 600 + reopen_timer.RESERVE_SECONDS
     assert kept["seconds"] == limit
-    assert call(context.source.controllers[0], "reopen.state")["left"] <= limit
+    assert call(context.source.controllers[0], "reopen_timer.state")["left"] <= limit
     # the night passes
     kept["deadline"] = time.time() + 2
     context.source.controllers[0].write(
         "/var/lib/migrate/reopen.json", json.dumps(kept), mode=0o600
     )
     assert waits_for(
-        lambda: call(context.source.controllers[0], "reopen.state")["state"] == "reopened", 120
+        lambda: call(context.source.controllers[0], "reopen_timer.state")["state"] == "reopened",
+        120,
     )
     assert "the source has reopened itself and serves" in desk.run("status")
     desk.run("rollback", "--execute")

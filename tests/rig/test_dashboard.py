@@ -48,7 +48,7 @@ def target(context: Context) -> Iterator[Host]:
     )
 
 
-def told(context: Context, host: Host, more: str) -> dashboard.Told:
+def told(context: Context, host: Host, more: str) -> dashboard.DjangoSettings:
     """What Django says where a site has *more* in a file of its own beside the package's."""
     folder = host.shell(
         'cd "$1"/$2; mkdir -p local_settings.d; pwd', context.installation.folder, LOCAL
@@ -155,7 +155,7 @@ def test_a_program_that_the_target_lacks(context: Context, target: Host) -> None
     """Django 5 has no PickleSerializer; here a name that nobody has stands for it."""
     found = told(context, target, "SESSION_SERIALIZER = 'django.contrib.gone.Serializer'")
     file, _ = dashboard.translate(found, "ctl", Mapping(), frozenset())
-    asked = dashboard.Told(found.settings, code=("django.contrib.gone.Serializer",))
+    asked = dashboard.DjangoSettings(found.settings, code=("django.contrib.gone.Serializer",))
     told_ = [
         one.message for one in dashboard.judged(target, context.installation, asked, file, "ctl")
     ]

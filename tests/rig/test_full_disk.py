@@ -56,7 +56,7 @@ def test_the_source_reopens_though_nothing_can_be_noted(context: Context) -> Non
         fill(source, NOTES)
         assert waits_for(lambda: stripped(source) == before, 300)
         source.run("rm", f"{NOTES}/filler", f"{NOTES}/more")
-        call(source, "reopen.remove")
+        call(source, "reopen_timer.remove")
     assert source.shell(STATE) == before
 
 

@@ -29,7 +29,7 @@ ip -br -4 address show host0 | grep -o '[0-9.]*/.*'
 def close_and_fence(context: Context, seconds: float) -> None:
     """As the window does, by an operator who then dies."""
     for host in context.source.controllers:
-        call(host, "reopen.arm", dict(sources("reopen")), seconds)
+        call(host, "reopen_timer.arm", dict(sources("reopen_timer")), seconds)
     close.close(context, "users")
     close.close(context, "all")
     fence.fence_control(context)
@@ -39,7 +39,7 @@ def close_and_fence(context: Context, seconds: float) -> None:
 
 
 def reopened(context: Context) -> bool:
-    found = [call(host, "reopen.state") for host in context.source.controllers]
+    found = [call(host, "reopen_timer.state") for host in context.source.controllers]
     return all(one["state"] == "reopened" for one in found)
 
 
@@ -66,11 +66,11 @@ def timer_says(context: Context) -> None:
 
 def test_only_going_back_moves_it_on(context: Context) -> None:
     source = context.source.controllers[0]
-    call(source, "reopen.arm", dict(sources("reopen")), 4)
+    call(source, "reopen_timer.arm", dict(sources("reopen_timer")), 4)
     assert reopen_timer.left(context) == pytest.approx(4 - reopen_timer.RESERVE_SECONDS, abs=2)
     reopen_timer.extend(context)
     time.sleep(5)
-    assert call(source, "reopen.state")["state"] == "armed"
+    assert call(source, "reopen_timer.state")["state"] == "armed"
     reopen_timer.disarm(context)
     assert reopen_timer.disarmed(context)
     assert reopen_timer.left(context) is None
@@ -78,7 +78,7 @@ def test_only_going_back_moves_it_on(context: Context) -> None:
     assert reopen_timer.armed(context)
     reopen_timer.extend(context)
     time.sleep(2)
-    assert call(source, "reopen.state")["state"] == "disarmed"
+    assert call(source, "reopen_timer.state")["state"] == "disarmed"
     reopen_timer.remove(context)
     assert not reopen_timer.armed(context)
 

@@ -210,7 +210,7 @@ def back(session: Session, over: Sampling, tmp_path_factory: pytest.TempPathFact
     )
     admin.identity.delete_user(admin.identity.find_user("Ünal O'Brien"))
     with sampling(WORDS, tmp_path_factory.mktemp("sampler") / "back.json") as seen:
-        assert rollback.losses(session)
+        assert rollback.find_losses(session)
         close.close_target(session.context)
         address = (str(session.context.source.virtual_ips[0].address), 5000)
         assert b"503" in asked(address)

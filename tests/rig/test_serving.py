@@ -20,7 +20,7 @@ def test_an_api_that_is_silent_is_named(rig: Any) -> None:
         assert serving.unanswered(context, 1) == ["image"]
     finally:
         source.run("systemctl", "start", "glance-api")
-    assert serving.told(context) == "the source serves as before"
+    assert serving.summary(context) == "the source serves as before"
 
 
 def test_nobody_can_log_in(rig: Any) -> None:

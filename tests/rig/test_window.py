@@ -159,7 +159,7 @@ def test_a_forwarder_on_the_target_does_not_pass_for_a_database(context: Context
     run = ("systemd-run", "-q", "--unit=forward", "--socket-property=ListenStream=13306")
     target.run(*run, "/usr/lib/systemd/systemd-socket-proxyd", f"{source}:3306")
     try:
-        own, answer = call(target, "ends.ask", "database", "127.0.0.1", 13306)
+        own, answer = call(target, "peers.ask", "database", "127.0.0.1", 13306)
         assert not own
         assert "no database server" in answer
     finally:

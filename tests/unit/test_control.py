@@ -53,7 +53,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     context: Any = SimpleNamespace(
         home=tmp_path,
         run=None,
-        gone=frozenset(),
+        dead_targets=frozenset(),
         optional=frozenset(),
         settings=SimpleNamespace(window=SimpleNamespace(limit_seconds=30)),
     )

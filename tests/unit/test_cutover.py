@@ -55,7 +55,9 @@ def make(
         virtual_ip, "carried", lambda _: True
     )  # it is asked after the takeover only
     journal = Journal(tmp_path / "journal", "cutover")
-    context: Any = SimpleNamespace(home=tmp_path, run=None, gone=frozenset(), optional=frozenset())
+    context: Any = SimpleNamespace(
+        home=tmp_path, run=None, dead_targets=frozenset(), optional=frozenset()
+    )
 
     def made(act: Callable[[], None], after: Callable[[], None] = lambda: None) -> Session:
         plan = [

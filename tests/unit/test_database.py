@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from migrate.database import accounts, connection, copy, delta, difference, heads, places, tools
+from migrate.database import (
+    accounts,
+    connection,
+    copy,
+    delta,
+    difference,
+    heads,
+    service_databases,
+    tools,
+)
 from migrate.database.fingerprint import BATCH_BYTES, BATCH_TABLES, OBJECTS, batches
 from migrate.errors import PreconditionError, StepError
 from migrate.services import RECIPES
@@ -116,7 +125,7 @@ def test_tables_are_read_in_batches() -> None:
     ],
 )
 def test_urls(url: str, name: str, user: str) -> None:
-    found = places.place("nova", "nova", url)
+    found = service_databases.of_url("nova", "nova", url)
     assert (found.name, found.user) == (name, user)
 
 
@@ -133,15 +142,15 @@ def test_urls(url: str, name: str, user: str) -> None:
 )
 def test_urls_that_cannot_be_moved(url: str) -> None:
     with pytest.raises(PreconditionError):
-        places.place("nova", "nova", url)
+        service_databases.of_url("nova", "nova", url)
 
 
 def test_cells_fill_their_templates_from_the_configured_url() -> None:
     base = "mysql+pymysql://nova:p%40w@10.0.0.1:3306/nova?charset=utf8"
     template = "{scheme}://{username}:{password}@{hostname}:{port}/nova_cell2?{query}"
-    assert places.filled(template, base) == base.replace("/nova?", "/nova_cell2?")
+    assert service_databases.filled(template, base) == base.replace("/nova?", "/nova_cell2?")
     with pytest.raises(PreconditionError, match="malformed"):
-        places.filled("{nobody}", base)
+        service_databases.filled("{nobody}", base)
 
 
 @pytest.mark.parametrize("name", ["", "a`b", "a b", "x" * 65, "a;b", "a.b", "\u00fc"])
@@ -177,9 +186,13 @@ def test_exit_codes() -> None:
 def test_nova_is_synchronised_cell_by_cell_and_no_secret_is_in_argv() -> None:
     nova = next(recipe for recipe in RECIPES if recipe.project == "nova")
     named = [
-        places.Place("nova", "nova_api", "nova_api", "nova", "mysql://nova:secret@h/nova_api"),
+        service_databases.ServiceDatabase(
+            "nova", "nova_api", "nova_api", "nova", "mysql://nova:secret@h/nova_api"
+        ),
         *(
-            places.Place("nova", "nova", name, "nova", f"mysql://nova:secret@h/{name}", name)
+            service_databases.ServiceDatabase(
+                "nova", "nova", name, "nova", f"mysql://nova:secret@h/{name}", name
+            )
             for name in ("nova_cell0", "nova", "nova_cell2")
         ),
     ]

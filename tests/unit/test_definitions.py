@@ -8,7 +8,7 @@ import pytest
 
 from migrate.checks import definitions, options, revisions, tokens
 from migrate.database.heads import Shipped
-from migrate.database.places import Place
+from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.finding import Severity
 from migrate.services import glance
 
@@ -84,16 +84,16 @@ def test_the_most_common_collation_is_the_database_s() -> None:
 def test_revisions(shown: set[str], words: tuple[str, ...]) -> None:
     folder = glance.RECIPE.heads[0].scripts
     shipped = {folder: Shipped(frozenset({"new"}), frozenset())}
-    place = Place("glance", "glance", "images", "glance", "mysql://")
-    told = [*revisions.judge(glance.RECIPE, [place], shipped, {(folder, "images"): shown})]
+    database = ServiceDatabase("glance", "glance", "images", "glance", "mysql://")
+    told = [*revisions.judge(glance.RECIPE, [database], shipped, {(folder, "images"): shown})]
     assert bool(told) is bool(words)
     assert all(word in " ".join(told[0]) for word in words)
 
 
 def test_scripts_that_are_not_installed_are_no_proof() -> None:
     folder = glance.RECIPE.heads[0].scripts
-    place = Place("glance", "glance", "images", "glance", "mysql://")
-    told = [*revisions.judge(glance.RECIPE, [place], {}, {(folder, "images"): {"new"}})]
+    database = ServiceDatabase("glance", "glance", "images", "glance", "mysql://")
+    told = [*revisions.judge(glance.RECIPE, [database], {}, {(folder, "images"): {"new"}})]
     assert "is not known" in told[0][0]
 
 

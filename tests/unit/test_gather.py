@@ -120,10 +120,10 @@ def test_a_dead_compute_host_does_not_hold_up_the_way_back(tmp_path: Path) -> No
         journal.record(step.phase, step.id, State.DONE)
     with pytest.raises(StepError, match=r"agents\.record: compute is away.*the same again"):
         Runner(Plan(tuple(steps)), journal, context).retreat()
-    undone = {"agents.disconnect", "agents.forget", "reopen.remove"}
+    undone = {"agents.disconnect", "agents.forget", "reopen_timer.remove"}
     assert set(machines["old"].asked) == undone
     assert sorted(journal.begun()) == ["agents.reconnect", "agents.record"]
     machines["compute"].dead = False
     Runner(Plan(tuple(steps)), journal, context).retreat()
-    assert set(machines["compute"].asked) == undone - {"reopen.remove"}
+    assert set(machines["compute"].asked) == undone - {"reopen_timer.remove"}
     assert journal.begun() == []

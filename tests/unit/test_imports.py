@@ -111,6 +111,18 @@ def test_only_the_command_line_and_pulumi_know_the_phases() -> None:
     assert wrong == []
 
 
+def test_what_is_imported_keeps_its_name() -> None:
+    wrong = [
+        f"{module} imports {alias.name} as {alias.asname}"
+        for module in FILES
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    ]
+    assert wrong == []
+
+
 def test_programs_in_strings_import_what_is_there() -> None:
     wanted = re.compile(r"^ *from (migrate[.\w]*) import (\w+)", re.MULTILINE)
     wrong = [

@@ -78,7 +78,7 @@ def test_servers(status: str, task: str | None, busy: bool) -> None:
 def test_volumes(status: str, busy: bool) -> None:
     asked = listed("volume").busy
     assert asked
-    assert bool(asked.told({"status": status})) is busy
+    assert bool(asked.describe({"status": status})) is busy
 
 
 def test_every_page_is_read_and_no_link_is_followed() -> None:

@@ -75,7 +75,7 @@ def test_each_change_is_whole_and_in_its_project() -> None:
         "port": {"deleted": [{"id": "n1", "name": "n1", "before": port}]},
     }
     assert types(result, "(the cloud's own)")["flavor"]["created"][0]["name"] == "big"
-    assert result.told() == "1 created, 1 changed, 1 deleted"
+    assert result.summary() == "1 created, 1 changed, 1 deleted"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_the_move_itself_or_another_change_does_is_no_loss() -> None:
         ),
     )
     assert not result
-    assert result.told() == "nothing"
+    assert result.summary() == "nothing"
     assert result.document["projects"] == []
 
 
@@ -153,7 +153,7 @@ def test_a_type_that_is_not_told_needs_a_word_too() -> None:
     result = found(listing(trunk={"t": {}}), listing({"trunk": "answered 404"}))
     assert result
     assert result.total == 0
-    assert "answered 404" in result.told()
+    assert "answered 404" in result.summary()
 
 
 SNAPSHOT = {"id": "z", "name": "night", "volume_id": "v1"}
@@ -175,7 +175,7 @@ def test_data_on_shared_storage_is_named_apart(now: Any, traces: Any, told: str)
     (one,) = result.document["data"]
     assert told in one["what"]
     assert (one["type"], one["id"], one["project"]) == ("volume", "v1", "demo")
-    assert "lost for good" in result.told()
+    assert "lost for good" in result.summary()
 
 
 def test_data_of_what_the_source_never_knew_is_not_lost() -> None:

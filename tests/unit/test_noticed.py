@@ -118,7 +118,7 @@ def test_an_api_that_is_away_is_silent_to_the_end_and_no_other(serve: Any, tmp_p
     assert away["silent_since"]
     assert set(away["wrong"]) == {"does not answer: Connection refused"}
     assert heard(tmp_path, "api0")["failed"] == 0
-    assert noticed.told(tmp_path, "cutover").endswith("no answer yet from api1")
+    assert noticed.summary(tmp_path, "cutover").endswith("no answer yet from api1")
 
 
 def test_an_api_is_asked_where_it_is_served(
@@ -184,7 +184,7 @@ def test_a_record_that_cannot_be_read_hinders_nothing(
     notes: list[str] = []
     context = cloud(tmp_path, serve("127.0.0.1"))
     with noticed.recording(context, "cutover", lambda *one: notes.append(str(one))):
-        assert waits_for(lambda: bool(noticed.told(tmp_path, "cutover")), 30)
+        assert waits_for(lambda: bool(noticed.summary(tmp_path, "cutover")), 30)
     assert notes == []
     assert calls(tmp_path) > 0
 

@@ -14,7 +14,7 @@ from migrate.engine.order import Order
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 
-CONTEXT: Any = SimpleNamespace(gone=frozenset(), optional=frozenset())
+CONTEXT: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset())
 
 
 def step(name: str, phase: Phase = Phase.FOLLOW, needs: tuple[str, ...] = ()) -> Step:

@@ -149,7 +149,10 @@ def test_nobody_at_work_is_no_obstacle(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("papers", "told"),
-    [("another", "ann@desk pid 7 since 2026-11-27 for cutover, papers desk:/x"), ("mine", "")],
+    [
+        ("another", "ann@desk pid 7 since 2026-11-27 for cutover, state directory desk:/x"),
+        ("mine", ""),
+    ],
 )
 def test_the_source_knows_a_run_from_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, papers: str, told: str

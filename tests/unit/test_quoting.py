@@ -12,12 +12,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from migrate.cloud import ends, urls
+from migrate.cloud import named_servers, urls
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values
 from migrate.configuration.broker import accounts
-from migrate.database import places
+from migrate.database import service_databases
 from migrate.engine import markers
 from migrate.onhost import logins
 
@@ -47,7 +47,7 @@ def test_a_database_url_gives_the_password_back(password: str) -> None:
     assert password not in repr(found) or password in "Url(mysql+pymysql://no/va:…@fd00::1:3307/)"
     there = found.login()
     assert (there["password"], there["host"], there["database"]) == (password, "fd00::1", "nova")
-    assert places.place("nova", "nova", url).name == "nova"
+    assert service_databases.of_url("nova", "nova", url).name == "nova"
 
 
 @given(passwords)
@@ -56,7 +56,7 @@ def test_and_so_it_does_where_sqlalchemy_takes_it_as_it_is(password: str) -> Non
     url = f"mysql://nova:{raw}@10.0.0.10/nova"
     assert urls.parse(url).password == raw
     assert urls.parse(url).host == "10.0.0.10"
-    assert ("database", "10.0.0.10", 3306) in list(ends.ends("connection", url))
+    assert ("database", "10.0.0.10", 3306) in list(named_servers.in_value("connection", url))
 
 
 @pytest.mark.parametrize("text", ["", "nova", "mysql//x", "mysql://h:port/x"])

@@ -21,7 +21,7 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import IrreversibleError, JournalError, StepError, UnreachableError
 
-NO_CONTEXT: Any = SimpleNamespace(gone=frozenset({"dead"}), optional=frozenset())
+NO_CONTEXT: Any = SimpleNamespace(dead_targets=frozenset({"dead"}), optional=frozenset())
 
 
 class DiedError(BaseException):

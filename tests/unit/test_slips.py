@@ -121,7 +121,7 @@ def test_a_home_that_is_a_file(
     (project / "papers").touch()
     monkeypatch.setenv("MIGRATE_HOME", str(project / "papers" / below))
     line = refused(monkeypatch, capsys, "plan")
-    assert "cannot be a folder for the stack's papers" in line
+    assert "cannot be the stack's state directory" in line
     assert "MIGRATE_HOME" in line
 
 

@@ -68,7 +68,7 @@ REOPENED = {"state": "reopened", "left": -3.0, "alive": False}
             found(phases={"cutover": "begun"}, machines={"a": source(watch=REOPENED)}),
             "the source has reopened itself",
         ),
-        # who died among other papers can still be alive
+        # who died over another state directory can still be alive
         (found(machines={"a": source(lock={**LOCK, "papers": "bb"})}), "--take-over"),
         (
             found(phases={"cutover": "begun"}, machines={"a": source(lock=LOCK)}),
@@ -93,8 +93,8 @@ def test_a_machine_in_one_line() -> None:
     )
     assert machines.lines({"ctl": one}) == [
         "source ctl: holds x, closed to users, fenced, marked 'copied', the watch reopens it in "
-        "412 s, held by ann@desk pid 411 since 2026-11-24T08:00:00+00:00 for cutover, papers "
-        "desk:/srv/.migrate/lab"
+        "412 s, held by ann@desk pid 411 since 2026-11-24T08:00:00+00:00 for cutover, "
+        "state directory desk:/srv/.migrate/lab"
     ]
     assert machines.lines({"ctl": source()}) == ["source ctl: open"]
 

@@ -44,7 +44,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         home=tmp_path,
         run=None,
         settings=SimpleNamespace(window=window),
-        gone=frozenset(),
+        dead_targets=frozenset(),
         optional=frozenset(),
     )
     yield Session(context, Plan(tuple(slow(number) for number in range(60))), journal)

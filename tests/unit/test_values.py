@@ -15,7 +15,7 @@ from oslo_config import cfg
 from migrate.cloud import urls
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
-from migrate.database import places
+from migrate.database import service_databases
 from migrate.errors import PreconditionError
 from migrate.onhost import configured
 from migrate.services import RECIPES
@@ -242,10 +242,12 @@ def recipe(project: str) -> Recipe:
 
 
 def url_of(project: str, files: dict[str, str]) -> str:
-    """The URL of the project's first database, by `places`."""
+    """The URL of the project's first database, by `service_databases`."""
     wanted = recipe(project).databases[0]
     texts = {f"/etc/{project}/{name}": text for name, text in files.items()}
-    return places.configured(texts, {"my_ip": "10.0.0.11", "host": "ctl"}, recipe(project), wanted)
+    return service_databases.configured(
+        texts, {"my_ip": "10.0.0.11", "host": "ctl"}, recipe(project), wanted
+    )
 
 
 def test_a_services_database_is_found_wherever_it_may_stand() -> None:

@@ -11,7 +11,7 @@ from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
-from migrate.database.places import Place
+from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import CommandError, StepError
 from migrate.onhost import serve, source
 from migrate.services.base import Recipe
@@ -71,13 +71,15 @@ def folders(recipes: tuple[Recipe, ...]) -> list[str]:
 
 
 @contextmanager
-def snapshot(host: Host, places: list[Place]) -> Iterator[tuple[Iterator[bytes], Lazy]]:
+def snapshot(
+    host: Host, databases: list[ServiceDatabase]
+) -> Iterator[tuple[Iterator[bytes], Lazy]]:
     """A dump and a fingerprint of the same instant of a server in use.
 
     Commits wait for the moment in which both are begun (BACKUP STAGE, as MariaDB's own backup
     does); nothing else waits, nothing is written.
     """
-    names = sorted({place.name for place in places})
+    names = sorted({database.name for database in databases})
     with ExitStack() as stack:
         gate = stack.enter_context(connection.session(host))
         links = [stack.enter_context(connection.session(host)) for _ in range(CONNECTIONS)]
@@ -98,7 +100,7 @@ def snapshot(host: Host, places: list[Place]) -> Iterator[tuple[Iterator[bytes],
             await_dump(host, channel)
         finally:
             connection.rows(gate, "BACKUP STAGE END")
-        yield received(host, channel), Lazy(links, places)
+        yield received(host, channel), Lazy(links, databases)
 
 
 def await_dump(host: Host, channel: Any) -> None:
@@ -122,8 +124,8 @@ def await_dump(host: Host, channel: Any) -> None:
 class Lazy:
     """The fingerprint of the snapshot, taken by its sessions when it is asked for."""
 
-    def __init__(self, links: list[connection.Session], places: list[Place]) -> None:
-        self._links, self._places = links, places
+    def __init__(self, links: list[connection.Session], databases: list[ServiceDatabase]) -> None:
+        self._links, self._databases = links, databases
 
     def fingerprint(self) -> Fingerprint:
         idle: SimpleQueue[connection.Session] = SimpleQueue()
@@ -138,5 +140,5 @@ class Lazy:
             finally:
                 idle.put(link)
 
-        users = (place.user for place in self._places)
-        return taken_by(one, (place.name for place in self._places), users)
+        users = (database.user for database in self._databases)
+        return taken_by(one, (database.name for database in self._databases), users)

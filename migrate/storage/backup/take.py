@@ -11,7 +11,7 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.database import accounts, connection
 from migrate.database.fingerprint import Fingerprint, summary
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
 from migrate.storage.backup import collect, seal, store
 
@@ -54,9 +54,9 @@ def back_up(context: Context, url: str) -> Manifest:
 def databases(context: Context, kept: Writer) -> Fingerprint:
     """The databases, their accounts and the fingerprint, all of one instant."""
     source = context.source.database
-    found = places(context.source.tools, context.recipes)
+    found = service_databases(context.source.tools, context.recipes)
     with connection.session(source) as link:
-        carried = accounts.accounts(link, (place.user for place in found))
+        carried = accounts.accounts(link, (database.user for database in found))
     with collect.snapshot(source, found) as (dump, lazy):
         kept.put("databases.sql.gz", dump)
         fingerprint = lazy.fingerprint()

@@ -11,6 +11,6 @@ the window only while the file's identity, ctime included, is unchanged (migrate
 """
 
 from migrate.storage.images.catalog import findings
-from migrate.storage.images.steps import wrong
+from migrate.storage.images.image_passes import wrong
 
 __all__ = ["findings", "wrong"]

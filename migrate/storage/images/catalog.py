@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import StepError
 
@@ -67,7 +67,7 @@ def _rows(context: Context, host: Host) -> list[connection.Row] | None:
     """The active locations of images in *host*'s database, None where it has none."""
     recipe = next(recipe for recipe in context.recipes if recipe.project == PROJECT)
     if DATABASE not in context.extras:
-        context.extras[DATABASE] = places(context.source.tools, [recipe])[0].name
+        context.extras[DATABASE] = service_databases(context.source.tools, [recipe])[0].name
     name = context.extras[DATABASE]
     tables = {part: connection.quoted(name, part) for part in ("images", "image_locations")}
     with connection.session(host) as link:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files as packaged
+from importlib import resources
 from pathlib import PurePosixPath
 
 import yaml
@@ -39,19 +39,19 @@ class BlockedCall:
 
     policy: str
     what: str
-    told: bool = True
+    noticed: bool = True
 
 
 @cache
 def table() -> tuple[BlockedCall, ...]:
     """Every call of policy.yaml."""
-    document = yaml.safe_load(packaged(__package__).joinpath("policy.yaml").read_text())
+    document = yaml.safe_load(resources.files(__package__).joinpath("policy.yaml").read_text())
     return tuple(BlockedCall(**row) for row in document["volumes"])
 
 
 def refused(mode: str) -> list[BlockedCall]:
     """The calls that are refused in *mode*, "refuse" or "record"."""
-    return [one for one in table() if mode == "refuse" or not one.told]
+    return [one for one in table() if mode == "refuse" or not one.noticed]
 
 
 def rendered(mode: str) -> str:

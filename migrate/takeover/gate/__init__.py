@@ -1,4 +1,4 @@
-"""The source's APIs, closed: the watch, to users, the drain, to all; then left to the target."""
+"""The source's APIs, closed: reopen timer, to users, drain, to all; then left to the target."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from migrate.cloud import Context, wait
 from migrate.cloud.api import Api, admin_at
 from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
-from migrate.database.places import places
+from migrate.database.service_databases import service_databases
 from migrate.errors import StepError
 from migrate.takeover.gate import close
 
-TOLD = 20
+SHOWN = 20
 
 
 def drain(context: Context) -> None:
@@ -27,10 +27,10 @@ def drain(context: Context) -> None:
 
     seconds = context.settings.window.drain_seconds
     if found := wait.while_any(lambda: in_flight_now(context, api), seconds, sleep=sleep):
-        more = f" and {len(found) - TOLD} more" if len(found) > TOLD else ""
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise StepError(
-            f"still in flight after {seconds} s: {'; '.join(found[:TOLD])}{more}. Wait for them or "
-            "raise sidestep:window.drainSeconds, then begin again"
+            f"still in flight after {seconds} s: {'; '.join(found[:SHOWN])}{more}. Wait for them "
+            "or raise sidestep:window.drainSeconds, then begin again"
         )
 
 
@@ -50,8 +50,8 @@ def _unlisted(context: Context) -> list[str]:
         if recipe.unlisted is None:
             continue
         with connection.session(context.source.database) as link:
-            for place in places(context.source.tools, [recipe]):
-                table = connection.quoted(place.name, recipe.unlisted.table)
+            for database in service_databases(context.source.tools, [recipe]):
+                table = connection.quoted(database.name, recipe.unlisted.table)
                 rows = connection.rows(link, recipe.unlisted.moving.format(table=table))
                 kind = recipe.unlisted.type
                 found += [str(InFlight(kind, "", name, id_, state)) for id_, name, state in rows]
@@ -59,7 +59,7 @@ def _unlisted(context: Context) -> list[str]:
 
 
 def drained(context: Context) -> bool:
-    """Whether the doors are closed and nothing is in flight behind them."""
+    """Whether the source is closed and nothing is in flight behind HAProxy."""
     if not close.closed(context, "users"):
         return False
     if close.closed(context, "all"):  # which only a drained cloud gets

@@ -24,7 +24,7 @@ LOOPBACK = re.compile(r"(ipv[46]@)?(127\.|localhost:|\[?::1\]?:)")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class UserSocket:
     """An address and port where users are heard; closed, an *http* one says so."""
 
     address: str
@@ -144,7 +144,7 @@ def closed(texts: dict[str, str], own: list[str] | None) -> dict[str, str]:
     return found
 
 
-def doors(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[Door]:
+def user_sockets(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[UserSocket]:
     """Those of HAProxy's *sockets* at which users are heard and must not be any more."""
     found = [section for section in sections(*texts.values()) if section.hears]
     shut = [section for section in found if section.closes]
@@ -152,18 +152,18 @@ def doors(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[Door]:
     http = {port for section in shut if section.http for port in section.ports()}
     both = set.union(set(), *(section.ports() for section in shut))
     return [
-        Door(address, port, port in http)
+        UserSocket(address, port, port in http)
         for address, port in sockets
         if not ip_address(address).is_loopback and port not in (spared | INNER) - both
     ]
 
 
-def left_open(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[Door]:
-    """Doors that no section of *texts* can be seen to bind, or one that is not closed too."""
+def left_open(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[UserSocket]:
+    """User sockets that no section can be seen to bind, or one that is not closed too."""
     found = [section for section in sections(*texts.values()) if section.hears]
     shut = {port for section in found if section.closes for port in section.ports()}
     spared = {port for section in found if not section.closes for port in section.ports()}
-    return [door for door in doors(texts, sockets) if door.port not in shut - spared]
+    return [one for one in user_sockets(texts, sockets) if one.port not in shut - spared]
 
 
 def _rules(http: bool, own: list[str] | None) -> list[str]:

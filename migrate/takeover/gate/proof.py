@@ -1,4 +1,4 @@
-"""Whether the doors are closed: by HAProxy's own sockets, and by calls that users could make.
+"""Whether the source is closed: by HAProxy's own sockets, and by calls that users could make.
 
 The machine that `migrate` runs on calls as a stranger, a host of the cloud as its own. What it
 cannot tell from there (no route, an address that is elsewhere, a certificate that is asked for) the
@@ -16,7 +16,7 @@ from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call, knock, sockets
 from migrate.takeover.gate import close, haproxy
-from migrate.takeover.gate.haproxy import MESSAGE, Door
+from migrate.takeover.gate.haproxy import MESSAGE, UserSocket
 
 TRIAL_SECONDS = 60.0
 
@@ -31,7 +31,7 @@ def holds(context: Context, depth: str) -> bool:
 
 
 def prove(context: Context, depth: str) -> None:
-    """StepError naming every door that is not closed to *depth*, or cannot be seen to be."""
+    """StepError naming every user socket that is not closed to *depth*, or cannot be seen to be."""
     if found := wrong(context, depth):
         raise StepError(
             f"the source is not closed: {'; '.join(found)}. Going back opens what is closed; "
@@ -53,37 +53,37 @@ def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[
     state = call(host, "haproxy.state")
     held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
     if left := haproxy.left_open(state["original"], held):
-        return [f"{door} is bound by no section that was closed" for door in left]
-    shut = haproxy.doors(state["original"], held)
+        return [f"{one} is bound by no section that was closed" for one in left]
+    shut = haproxy.user_sockets(state["original"], held)
     passes = depth == "users"
     told = _called(context, host, shut, own, passes)
-    if unsure := [door for door in shut if told[door] is None]:
+    if unsure := [one for one in shut if told[one] is None]:
         told |= tried(host, state["current"], unsure, own, passes=passes)
-    return [f"{door} {told[door]}" for door in shut if told[door]]
+    return [f"{one} {told[one]}" for one in shut if told[one]]
 
 
 def tried(
-    host: Host, texts: dict[str, str], shut: list[Door], own: list[str], *, passes: bool
-) -> dict[Door, str]:
-    """What is wrong at each door, "" where nothing is, by a second HAProxy on *host*."""
+    host: Host, texts: dict[str, str], shut: list[UserSocket], own: list[str], *, passes: bool
+) -> dict[UserSocket, str]:
+    """What is wrong at each user socket, "" where nothing is, by a second HAProxy on *host*."""
     inside = [one for one in own if "/" not in one]
-    asked = [(door.address, door.port) for door in shut]
+    asked = [(one.address, one.port) for one in shut]
     heard = call(
         host, "trial.made", list(texts.values()), asked, inside, MESSAGE, timeout=TRIAL_SECONDS
     )
     return {
-        door: f"cannot be tried (heard: {stranger}, {ours})" if said is None else said
-        for door, stranger, ours in zip(shut, heard["stranger"], heard["own"], strict=True)
-        for said in (judged(door, stranger, ours, passes=passes),)
+        one: f"cannot be tried (heard: {stranger}, {ours})" if said is None else said
+        for one, stranger, ours in zip(shut, heard["stranger"], heard["own"], strict=True)
+        for said in (judged(one, stranger, ours, passes=passes),)
     }
 
 
-def judged(door: Door, stranger: str, own: str, *, passes: bool) -> str | None:
+def judged(where: UserSocket, stranger: str, own: str, *, passes: bool) -> str | None:
     """What is wrong by what was heard there (see `onhost/knock.py`); None: it does not tell.
 
     *own* is "" where no host of the cloud has an address to call from.
     """
-    shut = "closed" if door.http else "reset"
+    shut = "closed" if where.http else "reset"
     if stranger == "open":
         return "answers users"
     if passes and own == "closed":
@@ -96,28 +96,28 @@ def judged(door: Door, stranger: str, own: str, *, passes: bool) -> str | None:
 
 
 def _called(
-    context: Context, host: Host, shut: list[Door], own: list[str], passes: bool
-) -> dict[Door, str | None]:
+    context: Context, host: Host, shut: list[UserSocket], own: list[str], passes: bool
+) -> dict[UserSocket, str | None]:
     """The same by calls at *host* itself, from here and from a host of the cloud."""
     here: list[str] = call(host, "addresses.own")
     virtual = [str(one.address) for one in context.source.virtual_ips]
-    targets: list[tuple[Door, str]] = []
-    for door in shut:
-        if sockets.everywhere(door.address):
-            targets += [(door, one) for one in (host.address, *virtual) if one in here]
-        elif door.address in here:
-            targets.append((door, door.address))
+    targets: list[tuple[UserSocket, str]] = []
+    for each in shut:
+        if sockets.everywhere(each.address):
+            targets += [(each, one) for one in (host.address, *virtual) if one in here]
+        elif each.address in here:
+            targets.append((each, each.address))
     targets = [one for one in targets if _stranger_to(one[1], own)]
-    asked = [(address, door.port) for door, address in targets]
+    asked = [(address, each.port) for each, address in targets]
     inside = next(iter(context.source.computes), host)
     with ThreadPoolExecutor(2) as pool:
         ours = pool.submit(call, inside, "knock.each", asked, MESSAGE)
         theirs = pool.submit(knock.each, asked, MESSAGE)
         pairs = zip(targets, theirs.result(), ours.result(), strict=True)
-    found: dict[Door, list[str | None]] = {door: [] for door in shut}
-    for (door, _), stranger, own_heard in pairs:
-        found[door].append(judged(door, stranger, own_heard, passes=passes))
-    return {door: _worst(said) for door, said in found.items()}
+    found: dict[UserSocket, list[str | None]] = {each: [] for each in shut}
+    for (each, _), stranger, own_heard in pairs:
+        found[each].append(judged(each, stranger, own_heard, passes=passes))
+    return {each: _worst(said) for each, said in found.items()}
 
 
 def _worst(said: list[str | None]) -> str | None:

@@ -92,7 +92,7 @@ def look() -> dict[str, Any]:
         "listing": listed(),
         "in flight": [str(one) for one in operations.changing(api(), found)],
         "agents": [one.message for one in agents.silent(RECIPE.rest, RECIPE.rest.workers, api())],
-        "heard": heartbeats._told(api(), RECIPE.rest, RECIPE.rest.workers)[0].binary,
+        "heard": heartbeats._of_api(api(), RECIPE.rest, RECIPE.rest.workers)[0].binary,
         "losses": loss(),
         "release": releases.of_version("barbican", "22.0.0"),
         "asked as": endpoints.ASKED["barbican"],

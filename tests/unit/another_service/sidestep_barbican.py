@@ -74,7 +74,7 @@ RECIPE = Recipe(
     ),
     questions=(
         Question(
-            database="barbican", table="secrets", where="deleted", told="dead", remedy="purge"
+            database="barbican", table="secrets", where="deleted", message="dead", remedy="purge"
         ),
     ),
     online_left=(OnlineMigration(name="kek", database="barbican", query="SELECT 0"),),

@@ -71,7 +71,7 @@ def test_an_account_does_not_show_its_password() -> None:
 
 
 def test_horizon_is_plain_values_and_our_folders() -> None:
-    told = dashboard.Told(
+    told = dashboard.DjangoSettings(
         settings=(
             dashboard.Setting(
                 "OPENSTACK_KEYSTONE_URL", "", "/l.py", 3, "'http://10.0.0.1:5000/v3'"

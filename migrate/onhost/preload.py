@@ -1,4 +1,4 @@
-"""The target's services, started early and waiting at a door: see `early.py`, which holds them."""
+"""The target's services, started before the window up to a barrier: see `start_barrier.py`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 
 from migrate.onhost import record, systemd
 
+# the names on hosts stay: an older run may have left services that wait by them
 FOLDER = "/run/migrate-early"
 UNITS = "/run/systemd/system"
 DROP_IN = "migrate-early.conf"
@@ -19,7 +20,7 @@ STOP_SECONDS = 1.0  # nothing of theirs is in flight
 def begin(
     program: str, users: dict[str, str], modules: dict[str, list[str]], seconds: float
 ) -> list[str]:
-    """Start every unit of *users* up to its door; those that do not get there are told.
+    """Start every unit of *users* up to its barrier; those that do not get there are told.
 
     One that runs but does not wait is started anew: it has begun its work in a window that was
     undone.
@@ -28,7 +29,7 @@ def begin(
     late = unready(list(users))
     systemd.stop(late, STOP_SECONDS)
     for unit in late:
-        _remove(_door(unit))
+        _remove(_go(unit))
         record.write(f"{FOLDER}/{unit}.ready", "", 0o644)
         os.chown(f"{FOLDER}/{unit}.ready", pwd.getpwnam(users[unit]).pw_uid, -1)
         os.makedirs(os.path.dirname(_drop_in(unit)), exist_ok=True)
@@ -47,25 +48,25 @@ def begin(
 
 
 def unready(units: list[str]) -> list[str]:
-    """Those of *units* that do not wait at their door."""
+    """Those of *units* that do not wait at their barrier."""
     alive = set(systemd.members(units).values())
     return [u for u in units if systemd.full(u) not in alive or not _waits(u)]
 
 
 def held(units: list[str]) -> list[str]:
-    """Those of *units* that can run only up to their door, which is closed.
+    """Those of *units* that can run only up to their barrier, which is closed.
 
     They need not have come to it: a run that dies while it starts them leaves them on their way.
     """
     ours = [unit for unit in units if os.path.exists(_drop_in(unit))]
-    return [unit for unit in ours if not os.path.exists(_door(unit))]
+    return [unit for unit in ours if not os.path.exists(_go(unit))]
 
 
-def go(units: list[str]) -> None:
-    """Open the door for *units*, whether they wait or are started later."""
+def open_barrier(units: list[str]) -> None:
+    """Open the barrier for *units*, whether they wait or are started later."""
     if os.path.isdir(FOLDER):
         for unit in units:
-            record.write(_door(unit), "", 0o644)
+            record.write(_go(unit), "", 0o644)
 
 
 def end(units: list[str]) -> None:
@@ -83,11 +84,11 @@ def end(units: list[str]) -> None:
 
 
 def _drop_in(unit: str) -> str:
-    """What makes *unit* stop at its door."""
+    """What makes *unit* stop at its barrier."""
     return f"{UNITS}/{unit}.service.d/{DROP_IN}"
 
 
-def _door(unit: str) -> str:
+def _go(unit: str) -> str:
     """The file that lets *unit* go."""
     return f"{FOLDER}/{unit}.go"
 
@@ -95,7 +96,7 @@ def _door(unit: str) -> str:
 def _waits(unit: str) -> bool:
     try:
         with open(f"{FOLDER}/{unit}.ready") as stream:
-            return bool(stream.read()) and not os.path.exists(_door(unit))
+            return bool(stream.read()) and not os.path.exists(_go(unit))
     except OSError:
         return False
 

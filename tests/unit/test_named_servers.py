@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from migrate.cloud import ends as named
-from migrate.onhost import ends
+from migrate.cloud import named_servers
+from migrate.onhost import peers
 
 CONF = """
 # transport_url = rabbit://nobody@10.9.9.9/
@@ -46,12 +46,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folders: list[Path]) -> list[named.Named]:
-    told = ends.read([str(folder) for folder in folders])
-    return named.named(told["texts"], {"my_ip": "10.0.0.12"})
+def read(folders: list[Path]) -> list[named_servers.NamedServer]:
+    told = peers.read([str(folder) for folder in folders])
+    return named_servers.read(told["texts"], {"my_ip": "10.0.0.12"})
 
 
-def test_every_end_is_named_with_file_line_and_option(folder: Path) -> None:
+def test_every_server_is_named_with_file_line_and_option(folder: Path) -> None:
     found = {(e.where.rpartition("/")[2], e.kind, e.address, e.port) for e in read([folder])}
     assert found == {
         ("nova.conf:4 transport_url", "broker", "10.0.0.10", 5672),
@@ -68,16 +68,16 @@ def test_every_end_is_named_with_file_line_and_option(folder: Path) -> None:
 
 
 def test_a_changed_file_needs_another_proof(folder: Path) -> None:
-    before = ends.read([str(folder)])["digest"]
+    before = peers.read([str(folder)])["digest"]
     (folder / "nova/nova.conf").write_text(CONF.replace("10.0.0.13", "10.0.0.19"))
-    assert ends.read([str(folder)])["digest"] != before
+    assert peers.read([str(folder)])["digest"] != before
 
 
 def test_a_server_of_this_host_that_is_no_database_does_not_pass() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"hello"), daemon=True)
         thread.start()
-        own, answer = ends.ask("database", *server.getsockname())
+        own, answer = peers.ask("database", *server.getsockname())
     with open(f"/proc/{os.getpid()}/comm") as stream:  # noqa: PTH123
         here = stream.read().strip()
     assert not own
@@ -87,11 +87,11 @@ def test_a_server_of_this_host_that_is_no_database_does_not_pass() -> None:
 def test_nobody_is_told_as_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
-    own, answer = ends.ask("broker", *address)
+    own, answer = peers.ask("broker", *address)
     assert (own, answer.split(":")[0]) == (False, "nobody")
 
 
-def test_an_end_is_what_the_service_sees(folder: Path) -> None:
+def test_a_server_is_what_the_service_sees(folder: Path) -> None:
     """References, sections in capitals, folders beside the file, and what hosts work out."""
     text = "[DATABASE]\nconnection = mysql://nova:pa$$w@$my_ip/nova?ssl_ca=/x\n"
     (folder / "nova/nova.conf").write_text("[DEFAULT]\nport = 3307\n" + text)
@@ -109,7 +109,7 @@ def test_an_end_is_what_the_service_sees(folder: Path) -> None:
 
 @pytest.mark.parametrize("password", ["a,b", "a,b,c", "x:1,y"])
 def test_a_password_with_a_comma_is_never_shown(password: str) -> None:
-    found = list(named.ends("transport_url", f"rabbit://nova:{password}@10.0.0.10/,z"))
+    found = list(named_servers.in_value("transport_url", f"rabbit://nova:{password}@10.0.0.10/,z"))
     assert [port for _, _, port in found].count(0) == password.count(",")
     assert {address for _, address, _ in found} == {"?", "10.0.0.10"}
 
@@ -126,7 +126,7 @@ backend_url = redis://:oslocks@mq1.testing.osuosl.org:26379?sentinel=oslocks&sen
 backend_url = etcd3+http://[fd00::1]?api_version=v3
 backend_url = file:///var/lib/cinder/coordination
 """
-    found = named.others({"/etc/cinder/cinder.conf": text}, {})
+    found = named_servers.others({"/etc/cinder/cinder.conf": text}, {})
     assert [(one.kind, one.address, one.port) for one in found] == [
         ("redis", "10.0.1.13", 26379),
         ("redis", "192.0.2.7", 6379),
@@ -153,7 +153,7 @@ transport_url = $transport
 backend_url = $coordination
 """
     texts = {"/etc/cinder/cinder.conf": text}
-    found = [*named.others(texts, {}), *named.named(texts, {})]
+    found = [*named_servers.others(texts, {}), *named_servers.read(texts, {})]
     assert [(one.kind, one.address, one.port) for one in found] == [
         *(("redis", "h1", 26379), ("redis", "h2", 26379), ("redis", "fd00::1", 1)),
         *(("redis", "h3", 26379), ("redis", "fd00::2", 26379), ("redis", "h4", 6379)),
@@ -169,7 +169,9 @@ def test_a_default_of_the_release_is_a_server_too() -> None:
     text = "[cache]\nmemcache_servers = $where:11211\n[x]\nconnection = mysql://n:x@${x.host}/n\n"
     texts = {"/etc/nova/nova.conf": text, "/etc/heat/heat.conf": text}
     known = {"/etc/nova": lambda: {"where": "h1", "x.host": "h2"}}
-    found = [(one.where.partition(":")[0], one.address) for one in named.named(texts, {}, known)]
+    found = [
+        (one.where.partition(":")[0], one.address) for one in named_servers.read(texts, {}, known)
+    ]
     assert found == [
         *(("/etc/heat/heat.conf", "$where"), ("/etc/heat/heat.conf", "${x.host}")),
         *(("/etc/nova/nova.conf", "h1"), ("/etc/nova/nova.conf", "h2")),
@@ -185,7 +187,7 @@ H['cache'] = 'redis://:pw@h4/1'
 DATABASES = {'default': {'LOCATION': 'h5:11211;h6:11211'}}
 """
     texts = {"/etc/horizon/local_settings.py": text}
-    found = [*named.others(texts, {}), *named.named(texts, {})]
+    found = [*named_servers.others(texts, {}), *named_servers.read(texts, {})]
     assert [one.address for one in found] == ["h4", "h1", "h2", "h5", "h6"]
 
 
@@ -199,7 +201,7 @@ memcached_servers = ${CONTROLLER_IP}:11211
 connection = mysql+pymysql://glance:x@$HOST_NAME:3306/glance
 """
     texts = {"/etc/glance/glance-api.conf": text}
-    found = [*named.others(texts, {}), *named.named(texts, {})]
+    found = [*named_servers.others(texts, {}), *named_servers.read(texts, {})]
     assert [one.address for one in found] == [
         *("172.29.236.11", "172.29.236.12"),
         *("${CONTROLLER_IP}", "$HOST_NAME"),

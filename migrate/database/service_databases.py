@@ -16,14 +16,14 @@ from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
 
-PLACES = "database.places"
+KNOWN = "database.service-databases"
 HAS_TABLE = (
     "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s LIMIT 1"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServiceDatabase:
     """A database as a URL names it. `usual` is the recipe's word for it ("nova"), `name` its own.
 
     `url` holds a password: never shown.
@@ -37,10 +37,12 @@ class Place:
     cell: str = ""  # of databases that a cell mapping names
 
     def __repr__(self) -> str:
-        return f"Place({self.project}: {self.name})"
+        return f"ServiceDatabase({self.project}: {self.name})"
 
 
-def places(host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED) -> list[Place]:
+def service_databases(
+    host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
+) -> list[ServiceDatabase]:
     """Every database of *recipes* as *host* is configured, cells included, each once.
 
     The release's programs stand in *folder*.
@@ -48,34 +50,36 @@ def places(host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGE
     return _each_once(logins(host, recipes, folder))
 
 
-def known(context: Context) -> list[Place]:
+def known(context: Context) -> list[ServiceDatabase]:
     """The source's databases; read once a run, since configuration is fixed by then."""
     return _each_once(known_logins(context))
 
 
-def known_logins(context: Context) -> list[Place]:
+def known_logins(context: Context) -> list[ServiceDatabase]:
     """Every account of theirs that a file or a cell mapping names, too; read with them."""
-    if PLACES not in context.extras:
-        context.extras[PLACES] = logins(context.source.tools, context.recipes)
-    found: list[Place] = context.extras[PLACES]
+    if KNOWN not in context.extras:
+        context.extras[KNOWN] = logins(context.source.tools, context.recipes)
+    found: list[ServiceDatabase] = context.extras[KNOWN]
     return found
 
 
-def logins(host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED) -> list[Place]:
-    """The same as `places` with each URL that names one: they may log in as different accounts.
+def logins(
+    host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
+) -> list[ServiceDatabase]:
+    """The same with each URL that names one: they may log in as different accounts.
 
     All that cannot be read is told together in one PreconditionError.
     """
     recipes = tuple(recipes)
     told = _read(host, recipes)
-    found: list[Place] = []
+    found: list[ServiceDatabase] = []
     wrong: list[str] = []
     for recipe in recipes:
         fallback = defaults.of(host, recipe, folder)
         for wanted in recipe.databases:
             try:
                 url = configured(told["texts"], told["given"], recipe, wanted, fallback)
-                found.append(place(recipe.project, wanted.name, url))
+                found.append(of_url(recipe.project, wanted.name, url))
             except PreconditionError as error:
                 wrong.append(f"{host.name}: {error}")
     if wrong:
@@ -86,11 +90,13 @@ def logins(host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGE
     return list({(one.name, one.user, one.url): one for one in found}.values())
 
 
-def _each_once(found: Iterable[Place]) -> list[Place]:
+def _each_once(found: Iterable[ServiceDatabase]) -> list[ServiceDatabase]:
     return list({one.name: one for one in found}.values())  # a cell knows more than the file
 
 
-def cells(link: connection.Session, recipe: Recipe, known: Iterable[Place]) -> list[Place]:
+def cells(
+    link: connection.Session, recipe: Recipe, known: Iterable[ServiceDatabase]
+) -> list[ServiceDatabase]:
     """The databases that *recipe*'s cell mappings name; its main one is among them."""
     named = {one.usual: one for one in known if one.project == recipe.project}
     if recipe.cells is None or recipe.cells.database not in named:
@@ -100,7 +106,7 @@ def cells(link: connection.Session, recipe: Recipe, known: Iterable[Place]) -> l
     table = connection.quoted(named[within.database].name, within.table)
     columns = f"{connection.quoted(within.name)}, {connection.quoted(within.database_url)}"
     return [
-        place(recipe.project, main.usual, filled(str(url), main.url), cell=str(name or ""))
+        of_url(recipe.project, main.usual, filled(str(url), main.url), cell=str(name or ""))
         for name, url in connection.rows(link, f"SELECT {columns} FROM {table}")  # noqa: S608
     ]
 
@@ -110,7 +116,7 @@ def cell_urls(
 ) -> list[tuple[str, str]]:
     """Where each URL of a cell mapping in *host*'s database stands, the broker's too, and the URL.
 
-    None where the database is not there yet. *folder* as for `places`.
+    None where the database is not there yet. *folder* as for `service_databases`.
     """
     celled = [(recipe, recipe.cells) for recipe in recipes if recipe.cells]
     told = _read(host, (recipe for recipe, _ in celled))
@@ -121,7 +127,7 @@ def cell_urls(
             wanted.name: configured(told["texts"], told["given"], recipe, wanted, fallback)
             for wanted in recipe.databases
         }
-        name = place(recipe.project, within.database, urls_of[within.database]).name
+        name = of_url(recipe.project, within.database, urls_of[within.database]).name
         base = urls_of.get(recipe.project) or next(iter(urls_of.values()))
         values = _values(told["texts"], told["given"], recipe, recipe.databases[0], "", fallback)
         broker = values.get("DEFAULT", "transport_url") or ""
@@ -192,7 +198,7 @@ def configured(
     return url
 
 
-def place(project: str, usual: str, url: str, cell: str = "") -> Place:
+def of_url(project: str, usual: str, url: str, cell: str = "") -> ServiceDatabase:
     """What a SQLAlchemy *url* says, with percent-encoding undone."""
     try:
         parts = urls.parse(url)
@@ -206,7 +212,7 @@ def place(project: str, usual: str, url: str, cell: str = "") -> Place:
     connection.quoted(name)
     if not user:
         raise PreconditionError(f"{project}: the URL of database {name} names no user")
-    return Place(project, usual, name, user, url, cell)
+    return ServiceDatabase(project, usual, name, user, url, cell)
 
 
 def filled(template: str, base: str) -> str:

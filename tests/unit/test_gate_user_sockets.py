@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from migrate.takeover.gate import haproxy, proof
-from migrate.takeover.gate.haproxy import Door
+from migrate.takeover.gate.haproxy import UserSocket
 
 VIP = "10.0.0.10"
 DEFAULTS = "defaults\n  mode http\n"
@@ -13,10 +13,10 @@ API = "listen api\n  bind {bind}\n  server a 10.0.0.11:8774\n"
 
 
 def read(bind: str, *sockets: tuple[str, int]) -> tuple[list[str], list[str]]:
-    """The doors, and those left open, of one API by *bind* when HAProxy holds *sockets*."""
+    """The user sockets, and those left open, of one API by *bind* when HAProxy holds *sockets*."""
     texts = {"a": DEFAULTS + API.replace("{bind}", bind)}
     held = list(sockets) or [(VIP, 8774)]
-    return [str(d) for d in haproxy.doors(texts, held)], [
+    return [str(d) for d in haproxy.user_sockets(texts, held)], [
         str(d) for d in haproxy.left_open(texts, held)
     ]
 
@@ -49,16 +49,16 @@ def test_a_socket_whose_bind_cannot_be_seen_is_left_open(bind: str) -> None:
     assert read(bind) == (["10.0.0.10:8774"], ["10.0.0.10:8774"])
 
 
-def test_sockets_of_this_host_alone_are_no_doors() -> None:
+def test_sockets_of_this_host_alone_are_no_user_sockets() -> None:
     assert read("127.0.0.1:8774", ("127.0.0.1", 8774), ("::1", 8774)) == ([], [])
 
 
-def test_database_broker_and_cache_are_no_doors() -> None:
+def test_database_broker_and_cache_are_no_user_sockets() -> None:
     assert read("*:8774", (VIP, 3306), (VIP, 5672), ("0.0.0.0", 8774))[0] == ["0.0.0.0:8774"]
 
 
 @pytest.mark.parametrize(
-    ("lines", "doors"),
+    ("lines", "wanted"),
     [
         ("  stats enable\n", []),
         ("  stats enable\n  server a 10.0.0.11:8774\n", ["10.0.0.10:8774"]),
@@ -66,9 +66,9 @@ def test_database_broker_and_cache_are_no_doors() -> None:
         ("  mode tcp\n  stats enable\n", ["10.0.0.10:8774"]),
     ],
 )
-def test_statistics_alone_are_spared(lines: str, doors: list[str]) -> None:
+def test_statistics_alone_are_spared(lines: str, wanted: list[str]) -> None:
     texts = {"a": f"{DEFAULTS}listen page\n  bind {VIP}:8774\n{lines}"}
-    assert [str(one) for one in haproxy.doors(texts, [(VIP, 8774)])] == doors
+    assert [str(one) for one in haproxy.user_sockets(texts, [(VIP, 8774)])] == wanted
 
 
 def test_a_port_that_one_open_section_shares_is_left_open() -> None:
@@ -81,7 +81,7 @@ def test_a_port_that_one_open_section_shares_is_left_open() -> None:
 
 def test_the_defaults_of_another_file_hold() -> None:
     texts = {"a": DEFAULTS, "b": API.replace("{bind}", f"{VIP}:8774")}
-    assert haproxy.doors(texts, [(VIP, 8774)]) == [Door(VIP, 8774, http=True)]
+    assert haproxy.user_sockets(texts, [(VIP, 8774)]) == [UserSocket(VIP, 8774, http=True)]
     shut = haproxy.closed(texts, None)
     assert shut["a"] == DEFAULTS
     assert "http-request return status 503" in shut["b"]
@@ -114,4 +114,4 @@ def test_every_byte_of_the_original_stays() -> None:
 def test_what_is_heard_and_what_it_tells(
     http: bool, passes: bool, stranger: str, own: str, said: str | None
 ) -> None:
-    assert proof.judged(Door(VIP, 8774, http), stranger, own, passes=passes) == said
+    assert proof.judged(UserSocket(VIP, 8774, http), stranger, own, passes=passes) == said

@@ -1,4 +1,4 @@
-"""Every database, broker and cache that this host's services are told to use: who is it really?
+"""Who is really at the other end: of every database, broker and cache that services here name.
 
 Each is connected to from here, as the service would, and the other end of that very connection is
 looked for among this host's own sockets. So no password is needed, and no forwarder passes for it.
@@ -33,7 +33,7 @@ def read(folders: list[str]) -> dict[str, Any]:
 
 
 def prove(named: list[dict[str, Any]], digest: str) -> list[dict[str, Any]]:
-    """Every end with who answered; kept for `proven` when all of them are this host's own.
+    """Every server with who answered; kept for `proven` when all of them are this host's own.
 
     *named* was read from files of *digest*:
     [{"where": "/etc/nova/nova.conf:12 connection", "kind": "database", "address": "10.0.0.10",

@@ -7,7 +7,7 @@ from migrate.engine import markers, state_directory
 from migrate.errors import StepError
 from migrate.storage.images import catalog, files
 
-PROVEN = "images.json"  # among the papers, for the report
+PROVEN = "images.json"  # in the state directory, for the report
 FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
 
 

@@ -1,7 +1,7 @@
 """Reopen this source controller when the operator does not come back.
 
-`python3 -m migrate.onhost.reopen` watches a deadline (see `gate/timer.py`). It starts with the
-host, so that a reboot inside the window does not leave the cloud closed either.
+`python3 -m migrate.onhost.reopen_timer` waits for a deadline, which takeover/gate/reopen_timer.py
+sets. It starts with the host, so that a reboot inside the window does not leave it closed either.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ After=network.target mariadb.service haproxy.service
 
 [Service]
 Environment=PYTHONPATH={FOLDER} PYTHONDONTWRITEBYTECODE=1
-ExecStart=/usr/bin/python3 -m migrate.onhost.reopen
+ExecStart=/usr/bin/python3 -m migrate.onhost.reopen_timer
 Restart=on-failure
 RestartSec=2
 
@@ -34,7 +34,7 @@ START_SECONDS = 180.0
 
 
 def arm(program: dict[str, str], seconds: float) -> None:
-    """Install the watch and start it; it reopens in *seconds* unless it is disarmed."""
+    """Install the timer and start it; it reopens in *seconds* unless it is disarmed."""
     with record.locked():
         if (record.load(RECORD) or {}).get("state") == "reopening":
             raise RuntimeError("the source is reopening itself just now; try again when it has")
@@ -76,7 +76,7 @@ def state() -> dict[str, Any]:
 
 
 def disarm() -> str:
-    """Take the watch away, if it has not acted; well are "armed" and "disarmed", as found."""
+    """Take the timer away, if it has not acted; well are "armed" and "disarmed", as found."""
     with record.locked():
         found = str((record.load(RECORD) or {"state": "absent"})["state"])
         if found == "armed":
@@ -87,7 +87,7 @@ def disarm() -> str:
 
 
 def remove() -> None:
-    """No trace of the watch, whatever its state."""
+    """No trace of the timer, whatever its state."""
     _remove()
     record.forget(RECORD)
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -102,8 +102,8 @@ def _remove() -> None:
         systemd.run("systemctl", "daemon-reload")
 
 
-def watch() -> None:
-    """Sleep until the deadline has passed, then reopen; ends when there is nothing to watch."""
+def wait_and_reopen() -> None:
+    """Sleep until the deadline has passed, then reopen; ends when there is nothing to wait for."""
     while True:
         with record.locked():
             kept = record.load(RECORD)
@@ -126,7 +126,7 @@ def _tell(state: dict[str, Any]) -> None:
 
 
 def reopen() -> None:
-    """Undo fence and gate by what was recorded: data first, then services, then the doors."""
+    """Undo fence and gate by what was recorded: data first, then services, then HAProxy."""
     mariadb.lift()
     wrong = fence.lift(START_SECONDS)
     virtual_ip.lift()
@@ -135,4 +135,4 @@ def reopen() -> None:
 
 
 if __name__ == "__main__" and os.environ.get("PYTHONPATH", "").startswith(FOLDER):
-    watch()
+    wait_and_reopen()

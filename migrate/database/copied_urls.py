@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from migrate.cloud import Context, addresses, urls
 from migrate.cloud.host import Host
 from migrate.database import baseline, connection, copy, progress
-from migrate.database.places import Place, known, places
+from migrate.database.service_databases import ServiceDatabase, known, service_databases
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import Recipe
@@ -36,7 +36,7 @@ def prove(context: Context, isolated: Isolated) -> None:
         )
     lead_here(context, context.recipes, isolated)
     with connection.session(target) as link:
-        progress.note(link, "ends", fenced)
+        progress.note(link, progress.COPIED_URLS, fenced)
 
 
 def lead_here(context: Context, recipes: Iterable[Recipe], isolated: Isolated) -> None:
@@ -66,25 +66,25 @@ def rewrite_all(context: Context, recipes: Iterable[Recipe]) -> int:
         return sum(rewrite(link, context, recipe, replaced) for recipe in recipes)
 
 
-def seen(context: Context) -> list[Place]:
+def seen(context: Context) -> list[ServiceDatabase]:
     """The databases as the target's own configuration and cell mappings name them."""
     if SEEN not in context.extras:
-        context.extras[SEEN] = places(
+        context.extras[SEEN] = service_databases(
             context.target.tools, context.recipes, context.installation.tools
         )
-    found: list[Place] = context.extras[SEEN]
+    found: list[ServiceDatabase] = context.extras[SEEN]
     return found
 
 
 def proven(context: Context) -> bool:
     """Whether that was proven for the copy of what is fenced now."""
-    return copy.noted(context, "ends")
+    return copy.noted(context, progress.COPIED_URLS)
 
 
 def forget(context: Context) -> None:
     """The proof no longer stands. Rewritten URLs stay: they go with the copy."""
     with connection.session(context.target.database) as link:
-        progress.forget(link, "ends")
+        progress.forget(link, progress.COPIED_URLS)
 
 
 def rewrite(
@@ -106,19 +106,19 @@ def rewrite(
     return changed
 
 
-def ask(host: Host, asked: Iterable[Place]) -> None:
+def ask(host: Host, asked: Iterable[ServiceDatabase]) -> None:
     """Ask every URL, from *host* and as the service, who answers: only *host*'s server may."""
     asked = list(asked)
     with connection.session(host) as link:
         own = connection.identity(link)
-    logins = [urls.parse(place.url).login() for place in asked]
+    logins = [urls.parse(database.url).login() for database in asked]
     answers = call(host, "logins.ask", logins, IDENTITY, timeout=60 + 30 * len(logins))
     wrong = []
-    for place, (said, told) in zip(asked, answers, strict=True):
+    for database, (said, told) in zip(asked, answers, strict=True):
         if said:
-            wrong.append(f"{place.name} cannot be reached as {place.user} ({said[-200:]})")
+            wrong.append(f"{database.name} cannot be reached as {database.user} ({said[-200:]})")
         elif told != own:
-            wrong.append(f"{place.name} is served by another server ({told})")
+            wrong.append(f"{database.name} is served by another server ({told})")
     if wrong:
         raise PreconditionError(
             f"{host.name}: no schema tool was started, its URLs do not end here: {'; '.join(wrong)}"

@@ -38,7 +38,7 @@ class Finder:
         self.unit = unit
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """None but for oslo.config, which is found as ever and gets a door."""
+        """None but for oslo.config, which is found as ever and gets a barrier."""
         if name != CONFIGURATION:
             return None
         sys.meta_path.remove(self)
@@ -47,13 +47,13 @@ class Finder:
 
         def executed(module: Any) -> None:
             execute(module)
-            door(module.ConfigOpts, self.unit)
+            barrier(module.ConfigOpts, self.unit)
 
         spec.loader.exec_module = executed
         return spec
 
 
-def door(kind: Any, unit: str) -> None:
+def barrier(kind: Any, unit: str) -> None:
     """The first configuration that is read in this process is waited before."""
     read = kind.__call__
 
@@ -76,7 +76,7 @@ def wait(unit: str) -> None:
         try:
             importlib.import_module(name)
         except Exception:  # names change between releases, and only cost time
-            sys.stderr.write(f"not imported early: {name}\n")
+            sys.stderr.write(f"not preloaded: {name}\n")
     with open(os.path.join(FOLDER, unit + ".ready"), "w") as stream:
         stream.write(str(os.getpid()))
     while not os.path.exists(go):

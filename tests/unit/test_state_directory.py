@@ -1,4 +1,4 @@
-"""A paper is whole or what it was before, and nobody else reads it."""
+"""A file is whole or what it was before, and nobody else reads it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "users-before.json": with_a_listing,
     "tokens-before.json": views.kept_tokens,
     rollback.FILE: lambda context: rollback.kept(context, 60),
-    "lock": lambda context: state_lock.papers(context.home),
+    "lock": lambda context: state_lock.name(context.home),
 }
 
 

@@ -1,4 +1,4 @@
-"""A program that waits before it reads its configuration: a real interpreter, a door, a go."""
+"""A program that waits before it reads its configuration: a real interpreter, a barrier, a go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate.onhost import waiting
+from migrate.onhost import preload
 from migrate.services import RECIPES
 from migrate.takeover.preload import MODULES, PROGRAM
 
@@ -81,7 +81,7 @@ def test_it_imports_and_waits_until_it_may_go(folder: Path, started: subprocess.
     assert started.poll() is None
     (folder / "api.go").touch()
     said = started.communicate(timeout=20)[0].splitlines()
-    assert said == ["imported", "late", "not imported early: nothing.of.this.name", *BEGUN]
+    assert said == ["imported", "late", "not preloaded: nothing.of.this.name", *BEGUN]
 
 
 def test_new_packages_end_it_so_that_it_is_started_with_them(folder: Path) -> None:
@@ -102,19 +102,19 @@ def test_where_nobody_holds_it_nothing_is_different(folder: Path, unit: str) -> 
     assert not (folder / "api.ready").exists()
 
 
-def test_one_on_its_way_to_the_door_is_held_until_it_is_let_go(
+def test_one_on_its_way_to_the_barrier_is_held_until_it_is_let_go(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that dies while it starts services leaves some that have not come there yet."""
-    monkeypatch.setattr(waiting, "FOLDER", str(folder))
-    monkeypatch.setattr(waiting, "UNITS", str(folder / "units"))
-    drop_in = folder / "units/api.service.d" / waiting.DROP_IN
-    assert waiting.held(["api"]) == []  # somebody else's
+    monkeypatch.setattr(preload, "FOLDER", str(folder))
+    monkeypatch.setattr(preload, "UNITS", str(folder / "units"))
+    drop_in = folder / "units/api.service.d" / preload.DROP_IN
+    assert preload.held(["api"]) == []  # somebody else's
     drop_in.parent.mkdir(parents=True)
     drop_in.touch()
-    assert waiting.held(["api", "other"]) == ["api"]
-    waiting.go(["api"])
-    assert waiting.held(["api"]) == []
+    assert preload.held(["api", "other"]) == ["api"]
+    preload.open_barrier(["api"])
+    assert preload.held(["api"]) == []
 
 
 def test_every_unit_that_can_wait_is_a_recipe_s() -> None:

@@ -38,7 +38,7 @@ ARGUMENT = re.compile(r"url:([\w.:\[\]-]+)$")  # backend_argument of oslo.cache
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedServer:
     """One address, by the option that names it: "/etc/nova/nova.conf:12 connection"."""
 
     where: str
@@ -47,32 +47,32 @@ class Named:
     port: int
 
 
-def named(
+def read(
     texts: Mapping[str, str],
     given: Mapping[str, str],
     known: Mapping[str, Defaults] = MappingProxyType({}),
-) -> list[Named]:
+) -> list[NamedServer]:
     """What *texts* name, by path; *given* is what a service works out where no file sets it.
 
     *known* are defaults of a service, by the folder of its files.
     """
     return [
-        Named(where, *end)
+        NamedServer(where, *server)
         for where, option, text in _lines(texts, given, known)
-        for end in ends(option, text)
+        for server in in_value(option, text)
     ]
 
 
-def others(texts: Mapping[str, str], given: Mapping[str, str]) -> list[Named]:
+def others(texts: Mapping[str, str], given: Mapping[str, str]) -> list[NamedServer]:
     """Servers of other kinds in *texts*, such as redis, by the option that names them."""
     return [
-        Named(where, *end)
+        NamedServer(where, *server)
         for where, option, text in _lines(texts, given, {})
-        for end in _others(option, text)
+        for server in _others_in_value(option, text)
     ]
 
 
-def _others(option: str, text: str) -> Iterator[tuple[str, str, int]]:
+def _others_in_value(option: str, text: str) -> Iterator[tuple[str, str, int]]:
     for scheme, hosts in OTHER.findall(text):
         for one in hosts.rpartition("@")[2].split(","):
             yield (scheme, *urls.server(one, OTHERS[scheme]))
@@ -108,7 +108,7 @@ def _lines(
                 yield f"{path}:{line.number + more} {line.name}", line.name, seen
 
 
-def ends(option: str, text: str) -> Iterator[tuple[str, str, int]]:
+def in_value(option: str, text: str) -> Iterator[tuple[str, str, int]]:
     """Kind, address and port of every server that *text*, a value of *option*, names."""
     for kind, pattern in URLS.items():
         if match := pattern.search(text):
