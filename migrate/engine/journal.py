@@ -39,6 +39,10 @@ CREATE TABLE remark (
 """
 
 
+# what sqlite calls a disk that takes nothing: the journal itself is sound
+UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE")
+
+
 class State(StrEnum):
     PENDING = "pending"
     STARTED = "started"  # written before the first effect; found on resume = interrupted
@@ -193,7 +197,11 @@ class Journal:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except OSError as error:
+            raise state_directory.unwritten(self.path, error.strerror or str(error)) from error
+        except (sqlite3.Error, ValueError) as error:
+            if getattr(error, "sqlite_errorname", "").startswith(UNWRITABLE):
+                raise state_directory.unwritten(self.path, str(error)) from error
             raise JournalError(
                 f"{self.path}: {error}; the machines know what is done, so after a look the file "
                 "may be moved aside and the command run again"
