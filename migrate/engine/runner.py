@@ -146,7 +146,7 @@ class Runner:
             if not isinstance(error, MigrateError):
                 raise error  # a bug: its traceback is worth more than our sentence
         if failures:
-            told = "; ".join(f"{step.id}: {error}" for step, error in failures)
+            told = "; ".join(f"{step.id}: {_told(error)}" for step, error in failures)
             if self.cancellation.requested:
                 told = f"{self.cancellation.reason}: {told}"
             # one that was taken over by another run says more than what failed beside it
@@ -164,7 +164,7 @@ class Runner:
             if not already:
                 step.apply(self.context)
         except BaseException as error:
-            self._mark(step, State.FAILED, str(error) or type(error).__name__)
+            self._mark_failed(step, error)
             raise
         self._mark(step, State.DONE, "was done" if already else "")
 
@@ -176,12 +176,12 @@ class Runner:
                 step.revert(self.context)
         except UnreachableError as error:
             if not error.hosts or not error.hosts <= self.context.gone:
-                self._mark_if_possible(step, State.FAILED, str(error))
+                self._mark_failed(step, error)
                 self._owe(step, error)
                 return
             note = f"{', '.join(sorted(error.hosts))} is dead, what stood there went with it"
         except BaseException as error:
-            self._mark_if_possible(step, State.FAILED, str(error) or type(error).__name__)
+            self._mark_failed(step, error)
             raise
         self._mark_if_possible(step, State.REVERTED, note)
 
@@ -189,7 +189,16 @@ class Runner:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""
         if not error.hosts or not error.hosts <= self.context.optional:
             raise error
-        self._owed.append(f"{step.id}: {error}")
+        self._owed.append(f"{step.id}: {_told(error)}")
+
+    def _mark_failed(self, step: Step, error: BaseException) -> None:
+        """Neither hides the other: *error*, and that it could not be recorded."""
+        why = str(error) or type(error).__name__
+        try:
+            self.journal.record(step.phase, step.id, State.FAILED, why)
+        except JournalError as unrecorded:
+            error.add_note(f"not recorded: {unrecorded}")
+        self.notify(step, State.FAILED, why)
 
     def _mark_if_possible(self, step: Step, state: State, note: str = "") -> None:
         """A full disk must not keep the cloud closed: what is not noted is only undone again."""
@@ -202,3 +211,8 @@ class Runner:
     def _mark(self, step: Step, state: State, note: str = "") -> None:
         self.journal.record(step.phase, step.id, state, note)
         self.notify(step, state, note)
+
+
+def _told(error: BaseException) -> str:
+    """*error*, and what was noted on it."""
+    return "; ".join([str(error), *getattr(error, "__notes__", [])])
