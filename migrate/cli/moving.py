@@ -39,6 +39,7 @@ def run_cutover(
     with at_work(
         screen, stack, "cutover", changes=execute, runs=True, take_over=take_over, os_cloud=os_cloud
     ) as session:
+        session.refuse_unknown(past)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
         if not execute:
             screen.would(steps)

@@ -41,11 +41,7 @@ class Session:
         self, *phases: Phase, notify: Observer = lambda *_: None, past: Collection[str] = ()
     ) -> Runner:
         """A runner over the steps of *phases* only; *past* names steps without a way back."""
-        if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
-            raise SettingsError(
-                f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
-                "`migrate plan` marks them"
-            )
+        self.refuse_unknown(past)
         steps = self.plan.phase(*phases)
         return Runner(
             steps,
@@ -55,6 +51,14 @@ class Session:
             allowed=past,
             cancellation=self.cancellation,
         )
+
+    def refuse_unknown(self, past: Collection[str]) -> None:
+        """SettingsError where *past* names what is no step without a way back."""
+        if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
+            raise SettingsError(
+                f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
+                "`migrate plan` marks them"
+            )
 
     def remark(self, kind: str, text: str) -> None:
         """Record in the journal, and show, what is no step's event; a full disk forbids nothing."""

@@ -59,6 +59,15 @@ def test_a_command_line(
     assert said in refused(monkeypatch, capsys, *argv)
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("command", ["follow", "cutover"])
+def test_a_step_that_there_is_not_is_refused_before_it_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    line = refused(monkeypatch, capsys, command, "--past", "nope")
+    assert "--past nope: no such step without a way back; `migrate plan` marks them" in line
+
+
 STACK_FILES = [
     (TEXT + TWICE, "'sidestep:provider' stands in line"),
     (TEXT + "  sidestep:services: keystone, glance\n", "write a list, [keystone, glance]"),
