@@ -97,12 +97,12 @@ def run_rollback(
         take_over=take_over,
         os_cloud=os_cloud,
     ) as session:
-        steps = session.plan.phase(*rollback.UNDONE)
         losses = rollback.losses(session)
         screen.losses(losses)
         if not execute:
-            screen.say(f"would undo {len(steps)} steps, last first; add --execute")
-            screen.answer({"losses": losses.document})
+            undone = session.runner(*rollback.UNDONE).begun()[::-1]
+            screen.would_undo(undone, lost=session.journal.is_empty())
+            screen.answer({"losses": losses.document, "would_undo": [step.id for step in undone]})
             return
         if losses and not accept_losses:
             raise PreconditionError(
@@ -110,7 +110,7 @@ def run_rollback(
                 f"it in {session.home / rollback.FILE}: add --accept-losses to give it up"
             )
         with rollback.noticing(session):
-            rollback.rollback(session, Progress(screen, steps))
+            rollback.rollback(session, Progress(screen, session.plan.phase(*rollback.UNDONE)))
             screen.remark(f"Back: {serving.told(session.context)}.")
         with suppress(OSError, JournalError):  # no report is no reason to call it failed
             report.write_report(session)

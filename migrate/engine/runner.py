@@ -71,7 +71,7 @@ class Runner:
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = self._begun(), []
+        begun, self._owed = self.begun(), []
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
@@ -96,10 +96,11 @@ class Runner:
 
     def refuse_one_way(self) -> None:
         """IrreversibleError if a step without a way back stands between here and there."""
-        if stuck := [s.id for s in self._begun() if s.revert is None and self._stands(s)]:
+        if stuck := [s.id for s in self.begun() if s.revert is None and self._stands(s)]:
             raise IrreversibleError(f"there is no way back past {', '.join(stuck)}")
 
-    def _begun(self) -> list[Step]:
+    def begun(self) -> list[Step]:
+        """What `retreat` undoes, in the plan's order: of a lost journal every step."""
         states = self.journal.states()
         return [s for s in self.plan if not states or states.get(s.id) in BEGUN]
 
