@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen
-from migrate.cloud import apart, serving
+from migrate.cloud import serving
 from migrate.engine import state_lock
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
-from migrate.phases import abort, control, machines, status
+from migrate.phases import abort, control, status
 from migrate.phases.session import context_of, opened
 from migrate.verify import noticed
 
@@ -56,11 +56,8 @@ def run_status(screen: Screen, stack: str) -> None:
     try:
         with opened(stack, "status", changes=False) as session:
             found = status.status(session, ask=True)
-            lines = status.lines(found)
-    except JournalError as error:  # the machines know, too
-        seen = machines.look(apart(context_of(stack), machines.PATIENCE_SECONDS))
-        found = {"stack": stack, "journal": str(error), "machines": seen}
-        lines = [f"journal: {error}", *machines.lines(seen)]
-    for line in lines:
+    except JournalError as error:
+        found = status.unread(context_of(stack), str(error))
+    for line in status.lines(found):
         screen.remark(line)
     screen.answer(found)

@@ -14,7 +14,7 @@ from migrate.cli import formats
 from migrate.cli.commands import migrate
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
-from migrate.phases import rollback
+from migrate.phases import machines, rollback
 from migrate.verify import losses
 from tests.unit import fakes
 
@@ -68,6 +68,22 @@ def test_a_way_back_shows_what_it_would_undo(
     assert "would undo 2 steps, last first; add --execute" in shown
     assert shown.index(undone[0]) < shown.index(undone[1])
     assert "vip.takeover" not in shown
+
+
+@pytest.mark.parametrize("paper", ["", "journal", "lock"])
+def test_the_last_line_of_a_status_is_what_to_do(
+    project: Path, monkeypatch: pytest.MonkeyPatch, paper: str
+) -> None:
+    """Also where one of the papers cannot be read."""
+    monkeypatch.setattr(machines, "look", lambda _: {})
+    home = project / ".migrate/prod"
+    home.mkdir(parents=True)
+    if paper:
+        (home / paper).write_text('{"format": 99, "papers": "of a newer program"}' * 20)
+    told = json.loads(answer("status", "-f", "json"))["next"]
+    assert ("`migrate status --stack prod` again" if paper else "`migrate check") in told
+    assert answer("status", "-f", "value").splitlines()[-1] == told
+    assert answer("status").splitlines()[-1] == f"next: {told}"
 
 
 def test_values_stand_bare_a_line_each() -> None:
