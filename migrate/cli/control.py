@@ -14,7 +14,7 @@ from migrate.verify import noticed
 
 
 def run_pause(screen: Screen, stack: str, *, reason: str) -> None:
-    with opened(stack, "pause", changes=False, tell=screen.remark) as session:
+    with opened(stack, "pause", changes=False, notes=True, tell=screen.remark) as session:
         if abort.window_begun(session):
             raise PreconditionError(
                 "the window is open already, there is nothing to pause: `migrate abort` undoes it"
@@ -27,7 +27,7 @@ def run_pause(screen: Screen, stack: str, *, reason: str) -> None:
 
 
 def run_resume(screen: Screen, stack: str) -> None:
-    with opened(stack, "resume", changes=False, tell=screen.remark) as session:
+    with opened(stack, "resume", changes=False, notes=True, tell=screen.remark) as session:
         if control.withdraw(session.home, control.PAUSE):
             session.remark("pause", f"resumed by {state_lock.myself()}")
         else:
@@ -36,7 +36,7 @@ def run_resume(screen: Screen, stack: str) -> None:
 
 
 def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> None:
-    with opened(stack, "status", changes=False, os_cloud=os_cloud) as session:
+    with opened(stack, "status", changes=False, notes=True, os_cloud=os_cloud) as session:
         if holder := state_lock.held_by(session.home):
             abort.request(session, holder, screen.remark)
             screen.remark(f"Aborted: {serving.told(session.context)}.")

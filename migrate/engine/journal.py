@@ -78,14 +78,21 @@ class Remark:
 
 
 class Journal:
-    """The record of one stack. Open it once a process; it may be used from several threads."""
+    """The record of one stack. Open it once a process; it may be used from several threads.
 
-    def __init__(self, path: Path, command: str = "") -> None:
+    With *reading* a folder that takes nothing will do: where there is no journal, none is made.
+    """
+
+    def __init__(self, path: Path, command: str = "", *, reading: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
         with self._readable():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            if not reading:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            nothing = reading and (not path.exists() or not path.stat().st_size)
+            self._db = sqlite3.connect(
+                ":memory:" if nothing else path, isolation_level=None, check_same_thread=False
+            )
             self._db.execute("PRAGMA synchronous = FULL")
             if self._format() == 0:
                 self._make()

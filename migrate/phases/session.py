@@ -86,6 +86,7 @@ def opened(
     command: str,
     *,
     changes: bool,
+    notes: bool = False,
     root: Path | None = None,
     take_over: bool = False,
     os_cloud: str = "",
@@ -93,11 +94,12 @@ def opened(
 ) -> Iterator[Session]:
     """A session for *command*; with *changes* the only one on the stack, noted in the journal.
 
-    Before it begins, what an earlier run left running on any host is gone.
+    Before that one begins, what an earlier run left running on any host is gone. One that *notes*
+    something is beside others; any other only reads, also in a folder that takes nothing.
     """
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
-        journal = Journal(context.home / "journal")
+        journal = Journal(context.home / "journal", reading=not notes)
         try:
             yield Session(context, compose(context), journal, tell)
         finally:

@@ -70,6 +70,15 @@ def test_a_way_back_shows_what_it_would_undo(
     assert "vip.takeover" not in shown
 
 
+@pytest.mark.parametrize("command", ["plan", "status", "follow"])
+def test_what_only_reads_leaves_no_paper(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(machines, "look", lambda _: {})
+    assert answer(command)
+    assert list((project / ".migrate/prod").iterdir()) == []
+
+
 @pytest.mark.parametrize("paper", ["", "journal", "lock"])
 def test_the_last_line_of_a_status_is_what_to_do(
     project: Path, monkeypatch: pytest.MonkeyPatch, paper: str

@@ -273,6 +273,18 @@ def test_a_journal_is_made_once_by_whoever_is_first(tmp_path: Path) -> None:
             assert max(pool.map(lambda _, opened=opened: opened(), range(6))) == 6
 
 
+def test_a_journal_that_is_read_is_not_made(tmp_path: Path) -> None:
+    for empty in (False, True):
+        if empty:
+            (tmp_path / "journal").touch()
+        read = Journal(tmp_path / "journal", reading=True)
+        assert read.is_empty()
+        read.close()
+        assert [path.stat().st_size for path in tmp_path.iterdir()] == [0] * empty
+    Journal(tmp_path / "journal", "test").record("cutover", "a", State.STARTED)
+    assert Journal(tmp_path / "journal", reading=True).begun() == ["a"]
+
+
 def test_the_journal_is_private(journal: Journal) -> None:
     assert journal.path.stat().st_mode & 0o777 == 0o600
 
