@@ -81,8 +81,8 @@ class Runner:
             self._carry_out(steps, needed_by, self._revert)
         if self._owed:
             raise StepError(
-                f"all else is undone, but not {'; '.join(self._owed)}. Start that host, or take it "
-                "out of sidestep:source.computes, then the same again"
+                f"all else is undone, but not {'; '.join(self._owed)}. Bring that host back, or "
+                "take it out of sidestep:source.computes, then the same again"
             )
 
     def _bound(self, phase: Phase) -> bool:
