@@ -79,7 +79,7 @@ def digests(paths: list[str]) -> dict[str, str]:
 def put(rows: list[list[Any]]) -> None:
     """Write the files of *rows* without a way back: `remove` is one."""
     for path, wanted, mode, owner in rows:
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        os.makedirs(os.path.realpath(os.path.dirname(path)), 0o755, exist_ok=True)
         record.write(path, wanted, mode, _numbers(owner))
 
 
