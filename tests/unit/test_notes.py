@@ -145,6 +145,19 @@ def test_configuration_is_as_it_was_after_a_full_disk(folder: Path) -> None:
     assert path.read_text() == "x" * 1000
 
 
+@pytest.mark.parametrize("content", [b"a\r\nb\r\n", b"a\rb\n", b"\r", b"caf\xe9\r\n", b"a\nb"])
+def test_the_ends_of_lines_are_carried(folder: Path, content: bytes) -> None:
+    there, here = folder / "there.conf", folder / "here.conf"
+    there.write_bytes(content)
+    owner = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
+    rows = [[str(here), files.read([str(there)], True)[str(there)], 0o640, owner]]
+    files.write("nova", rows)
+    assert here.read_bytes() == content
+    assert files.in_place(rows)
+    here.write_bytes(content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + b"\n")
+    assert not files.in_place(rows)
+
+
 def test_keys_are_as_they_were_after_a_full_disk(folder: Path) -> None:
     place = folder / "keys"
     place.mkdir()
