@@ -7,8 +7,9 @@ MigrateError                 something the operator can act on                ex
 ├── IrreversibleError        asked to go back past a one-way step             exit 5
 ├── JournalError             the journal belongs to another plan or is broken exit 6
 ├── LockedError              another run holds the stack                      exit 7
-├── UnreachableError         a host cannot be reached or does not let us in   exit 8
-│   └── HostKeyError         somebody else may answer in its place            exit 8
+├── UnreachableError         a host cannot be reached                         exit 8
+│   └── RefusedError         a host answers, but does not let us in           exit 8
+│       └── HostKeyError     somebody else may answer in its place            exit 8
 └── CommandError             a command on a host exited non-zero              exit 4
 """
 
@@ -67,7 +68,11 @@ class UnreachableError(MigrateError):
         super().__init__(message)
 
 
-class HostKeyError(UnreachableError):
+class RefusedError(UnreachableError):
+    """A host answers and does not let us in, or we do not know its key: it is not dead."""
+
+
+class HostKeyError(RefusedError):
     """A host shows another ssh key than it had: it lives, or somebody pretends to be it."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 
 from migrate.checks.check import Check, everywhere
 from migrate.cloud import Context
@@ -37,7 +38,8 @@ def run(context: Context) -> list[Finding]:
         for recipe, (digest, wrong) in zip(recipes, told, strict=True)
         if not wrong
     }
-    state_directory.record(context.home / RECORD, good)
+    with suppress(JournalError):  # what is not recorded is tried again
+        state_directory.record(context.home / RECORD, good)
     return [
         Finding(
             NAME,

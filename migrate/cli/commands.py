@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import click
 
 from migrate.cli.options import command, execute, os_cloud, past, take_over
-from migrate.cli.terminal import TERMINAL, failure
+from migrate.cli.terminal import TERMINAL, failure, stand_in, whole
 from migrate.errors import MigrateError, SettingsError
 
 EPILOG = (
@@ -188,9 +189,16 @@ def _usage(error: click.ClickException) -> str:
     return f"{wrong}; `{asked} --help` says what there is"
 
 
+def _of_click(error: OSError) -> bool:
+    """Whether click itself met *error*, which writes help and the version past our terminal."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).startswith("click.")
+
+
 def main() -> None:
     """Run the command line; one line per intended error, a traceback only for a bug."""
-    code = 0
+    stand_in()
+    code, watched = 0, sys.stdout.isatty()
     logging.getLogger().addHandler(logging.NullHandler())  # what libraries warn of, errors tell
     try:
         migrate.main(prog_name="migrate", standalone_mode=False)
@@ -206,7 +214,14 @@ def main() -> None:
     except MigrateError as error:
         failure(error)
         code = error.exit_code
+    except OSError as error:
+        if not _of_click(error):
+            raise
+        TERMINAL.lose(1, error)
     TERMINAL.flush()
+    if not watched:  # a terminal that died says nothing about the run
+        code = whole(code)
+        TERMINAL.flush()
     sys.exit(code)
 
 

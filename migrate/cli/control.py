@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen
-from migrate.cloud import apart, serving
+from migrate.cloud import serving
 from migrate.engine import state_lock
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
-from migrate.phases import abort, control, machines, status
+from migrate.phases import abort, control, status
 from migrate.phases.session import context_of, opened
 from migrate.verify import noticed
 
 
 def run_pause(screen: Screen, stack: str, *, reason: str) -> None:
-    with opened(stack, "pause", changes=False, tell=screen.remark) as session:
+    with opened(stack, "pause", changes=False, notes=True, tell=screen.remark) as session:
         if abort.window_begun(session):
             raise PreconditionError(
                 "the window is open already, there is nothing to pause: `migrate abort` undoes it"
@@ -27,7 +27,7 @@ def run_pause(screen: Screen, stack: str, *, reason: str) -> None:
 
 
 def run_resume(screen: Screen, stack: str) -> None:
-    with opened(stack, "resume", changes=False, tell=screen.remark) as session:
+    with opened(stack, "resume", changes=False, notes=True, tell=screen.remark) as session:
         if control.withdraw(session.home, control.PAUSE):
             session.remark("pause", f"resumed by {state_lock.myself()}")
         else:
@@ -36,7 +36,7 @@ def run_resume(screen: Screen, stack: str) -> None:
 
 
 def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> None:
-    with opened(stack, "status", changes=False, os_cloud=os_cloud) as session:
+    with opened(stack, "status", changes=False, notes=True, os_cloud=os_cloud) as session:
         if holder := state_lock.held_by(session.home):
             abort.request(session, holder, screen.remark)
             screen.remark(f"Aborted: {serving.summary(session.context)}.")
@@ -56,11 +56,8 @@ def run_status(screen: Screen, stack: str) -> None:
     try:
         with opened(stack, "status", changes=False) as session:
             found = status.status(session, ask=True)
-            lines = status.lines(found)
-    except JournalError as error:  # the machines know, too
-        seen = machines.look(apart(context_of(stack), machines.PATIENCE_SECONDS))
-        found = {"stack": stack, "journal": str(error), "machines": seen}
-        lines = [f"journal: {error}", *machines.lines(seen)]
-    for line in lines:
+    except JournalError as error:
+        found = status.unread(context_of(stack), str(error))
+    for line in status.lines(found):
         screen.remark(line)
     screen.answer(found)

@@ -39,6 +39,7 @@ def run_cutover(
     with at_work(
         screen, stack, "cutover", changes=execute, runs=True, take_over=take_over, os_cloud=os_cloud
     ) as session:
+        session.refuse_unknown(past)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
         if not execute:
             screen.would(steps)
@@ -96,12 +97,12 @@ def run_rollback(
         take_over=take_over,
         os_cloud=os_cloud,
     ) as session:
-        steps = session.plan.phase(*rollback.UNDONE)
         losses = rollback.find_losses(session)
         screen.losses(losses)
         if not execute:
-            screen.say(f"would undo {len(steps)} steps, last first; add --execute")
-            screen.answer({"losses": losses.document})
+            undone = session.runner(*rollback.UNDONE).begun()[::-1]
+            screen.would_undo(undone, lost=session.journal.is_empty())
+            screen.answer({"losses": losses.document, "would_undo": [step.id for step in undone]})
             return
         if losses and not accept_losses:
             raise PreconditionError(
@@ -109,7 +110,7 @@ def run_rollback(
                 f"of it in {session.home / rollback.FILE}: add --accept-losses to give it up"
             )
         with rollback.noticing(session):
-            rollback.rollback(session, Progress(screen, steps))
+            rollback.rollback(session, Progress(screen, session.plan.phase(*rollback.UNDONE)))
             screen.remark(f"Back: {serving.summary(session.context)}.")
         with suppress(OSError, JournalError):  # no report is no reason to call it failed
             report.write_report(session)

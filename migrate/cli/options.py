@@ -60,7 +60,10 @@ def command(group: click.Group, module: str, *options: Option) -> Declared:
             from migrate.cloud import pulumi  # noqa: PLC0415
 
             work = getattr(import_module(f"migrate.cli.{module}"), f"run_{about.__name__}")
-            work(Screen(form), stack or pulumi.selected(), **given)
+            try:
+                work(Screen(form), stack or pulumi.selected(), **given)
+            except BrokenPipeError as error:  # click would end without a word
+                raise RuntimeError("a bug: a pipe broke that is not the terminal") from error
 
         for option in reversed((*COMMON, *options)):
             option(run)

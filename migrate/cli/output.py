@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -71,6 +71,12 @@ class Screen:
         self.plan(steps, "would do, in this order")
         self.say("Nothing was changed; add --execute.")
         self.answer(plan_document(steps))
+
+    def would_undo(self, steps: Sequence[Step], *, lost: bool) -> None:
+        """What the way back would do; *lost* is a journal that names no step."""
+        self.plan(Plan(tuple(steps)), "would undo, in this order")
+        why = "; the journal names no step, so every one is tried" if lost else ""
+        self.say(f"would undo {len(steps)} steps, last first{why}; add --execute")
 
     def losses(self, losses: Losses) -> None:
         """What going back would lose, a line for each project, type and change."""

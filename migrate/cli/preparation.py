@@ -75,6 +75,7 @@ def run_follow(
     with at_work(
         screen, stack, "follow", changes=execute, runs=True, take_over=take_over
     ) as session:
+        session.refuse_unknown(past)
         steps = session.plan.phase(Phase.FOLLOW)
         if not execute:
             screen.would(steps)

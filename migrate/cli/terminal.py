@@ -25,14 +25,17 @@ LOG = "run.log"
 
 
 class Terminal:
-    """One for the process; what fails once, stdout or stderr, is shown nothing more."""
+    """One for the process; what fails once, stdout or stderr, is shown nothing more.
+
+    `lost` says why, by its number.
+    """
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[tuple[int, Callable[[], object]]] = queue.Queue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._log: TextIO | None = None
-        self.dead: set[int] = set()
+        self.lost: dict[int, BaseException] = {}
 
     def log_to(self, home: Path) -> None:
         """Append what is said to `run.log` in *home*; without room for it there is no log."""
@@ -64,17 +67,21 @@ class Terminal:
         """Return when all is shown; to be called where nothing waits for us any more."""
         self._waiting.join()
 
+    def lose(self, number: int, error: BaseException) -> None:
+        """Show nothing more on file *number*, for *error*."""
+        self.lost[number] = error
+        # Python itself flushes it when it ends, and would fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
     def _print(self) -> None:
         while True:
             number, write = self._waiting.get()
             try:
-                if number not in self.dead:
+                if number not in self.lost:
                     write()
                     (sys.stdout if number == 1 else sys.stderr).flush()
-            except (OSError, ValueError, SystemExit):  # rich exits on a broken pipe
-                self.dead.add(number)
-                # Python itself flushes it when it ends, and would fail
-                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            except (OSError, ValueError, SystemExit) as error:  # rich exits on a broken pipe
+                self.lose(number, error)
             except Exception as error:  # what cannot be shown must not silence what comes after it
                 self.log(f"not shown: {error!r}")
             finally:
@@ -82,6 +89,38 @@ class Terminal:
 
 
 TERMINAL = Terminal()
+BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE has ended
+
+
+def whole(code: int) -> int:
+    """*code*, or another where stdout has not taken all that it was given."""
+    error = TERMINAL.lost.get(1)
+    if error is None:
+        return code
+    if isinstance(error, (BrokenPipeError, SystemExit)):
+        return code or BROKEN_PIPE
+    failure(
+        MigrateError(
+            f"the answer is not whole, stdout cannot be written: "
+            f"{getattr(error, 'strerror', None) or error}; `migrate status` says how things stand"
+        )
+    )
+    return code or MigrateError.exit_code
+
+
+def stand_in() -> None:
+    """Give each standard stream that came closed a file, which is empty and takes nothing.
+
+    The next file that is opened, a journal perhaps, would have its number.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            empty = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(empty, number)
+            if empty != number:
+                os.close(empty)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def failure(error: MigrateError) -> None:

@@ -17,12 +17,20 @@ import paramiko
 
 from migrate import onhost
 from migrate.cloud.admission import Run
-from migrate.errors import CommandError, HostKeyError, SettingsError, UnreachableError
+from migrate.errors import (
+    CommandError,
+    HostKeyError,
+    RefusedError,
+    SettingsError,
+    UnreachableError,
+)
 
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, LINE_SECONDS = 5, 20  # something is sent so often; not acknowledged so long is dead
 SESSIONS = 8  # sshd's MaxSessions is 10 by default, and a stream or two may be open beside these
 MARK = "--- result of migrate ---"
+# what paramiko says of a host that answers, beside `AuthenticationException`
+NOT_LET_IN = ("No authentication methods available", "No existing session")
 
 
 def refuse_missing(key: Path | None, known_hosts: Path | None) -> None:
@@ -307,13 +315,15 @@ class SshHost:
                 f"{where}: its ssh host key has changed; find out why, then correct known_hosts",
                 self.name,
             ) from error
-        except paramiko.AuthenticationException as error:
-            raise UnreachableError(
-                f"{where}: ssh refused the key or the user", self.name
-            ) from error
         except (paramiko.SSHException, EOFError) as error:
+            if _not_let_in(error):
+                raise RefusedError(
+                    f"{where}: ssh refused the key or the user; put the key of sidestep:ssh into "
+                    "its authorized_keys",
+                    self.name,
+                ) from error
             if "not found in known_hosts" in str(error):
-                raise UnreachableError(
+                raise RefusedError(
                     f"{where}: its ssh host key is unknown; add it to known_hosts",
                     self.name,
                 ) from error
@@ -325,3 +335,10 @@ class SshHost:
 
     def _forget(self) -> None:
         self._connections.clear()
+
+
+def _not_let_in(error: Exception) -> bool:
+    """Whether the host has answered with its key, and not taken ours."""
+    if isinstance(error, paramiko.AuthenticationException):
+        return "timeout" not in str(error)  # it hangs: nothing can be done there
+    return str(error) in NOT_LET_IN

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from migrate.cloud.host import Host
 from migrate.errors import (
-    HostKeyError,
     LockedError,
     MigrateError,
     PreconditionError,
+    RefusedError,
     StepError,
     UnreachableError,
 )
@@ -41,13 +41,16 @@ def gather(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]
 
 
 def living(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]:
-    """`gather` of those that answer: one that is dead has nothing to say."""
+    """`gather` of those that answer: one that is dead has nothing to say.
+
+    One that does not let us in is not dead: RefusedError.
+    """
 
     def guarded(host: Host) -> list[Answer]:
         try:
             return [ask(host)]
-        except HostKeyError:
-            raise  # somebody answers there
+        except RefusedError:
+            raise
         except UnreachableError:
             return []
 
@@ -70,6 +73,8 @@ def _together(failed: dict[str, BaseException]) -> BaseException:
         str(error) if str(error).startswith(name) else f"{name}: {error}"
         for name, error in failed.items()
     )
+    if all(isinstance(error, RefusedError) for error in errors):
+        return RefusedError(told, *failed)
     if all(isinstance(error, UnreachableError) for error in errors):
         return UnreachableError(told, *failed)
     if all(isinstance(error, PreconditionError) for error in errors):

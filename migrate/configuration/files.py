@@ -24,9 +24,12 @@ class File:
         return [self.path, self.text, self.mode, self.owner]
 
 
-def read(host: Host, patterns: Iterable[str]) -> dict[str, str]:
-    """Texts of the files of *host* that *patterns* match, by path."""
-    found: dict[str, str] = call(host, "files.read", list(patterns))
+def read(host: Host, patterns: Iterable[str], *, exact: bool = False) -> dict[str, str]:
+    """Texts of the files of *host* that *patterns* match, by path.
+
+    The ends of lines are Python's, or *exact*, for what is carried as it is.
+    """
+    found: dict[str, str] = call(host, "files.read", list(patterns), exact)
     return found
 
 

@@ -60,7 +60,8 @@ def carried(
     """
     found: dict[str, str] = {}
     named, findings = patterns(source, recipe, configured)
-    texts = files.read(source, [*(f"{recipe.folder}/{one}" for one in PATTERNS), *named])
+    places = [*(f"{recipe.folder}/{one}" for one in PATTERNS), *named]
+    texts = files.read(source, places, exact=True)
     for path, text in texts.items() if recipe.policy else ():
         where = f"{source.name}:{path}"
         try:

@@ -45,7 +45,7 @@ def wanted(context: Context, recipe: Recipe, index: int) -> tuple[list[File], Tr
     ]
     policies, objections = policy.carried(source, recipe, texts)
     translation.findings += objections
-    carried = files.read(source, recipe.carried) | policies
+    carried = files.read(source, recipe.carried, exact=True) | policies
     made += [File(path, text, MODE, owner) for path, text in carried.items()]
     return made, translation
 

@@ -95,7 +95,7 @@ def lift(context: Context) -> None:
             )
     source.run("rm", "-f", "--", PATH, NAME)
     source.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
-    (context.home / "fingerprint.json").unlink(missing_ok=True)
+    state_directory.forget(context.home / "fingerprint.json")
 
 
 def source_equals_fence(context: Context) -> list[Difference]:

@@ -39,6 +39,10 @@ CREATE TABLE remark (
 """
 
 
+# what sqlite calls a disk that takes nothing: the journal itself is sound
+UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE")
+
+
 class State(StrEnum):
     PENDING = "pending"
     STARTED = "started"  # written before the first effect; found on resume = interrupted
@@ -74,14 +78,21 @@ class Remark:
 
 
 class Journal:
-    """The record of one stack. Open it once a process; it may be used from several threads."""
+    """The record of one stack. Open it once a process; it may be used from several threads.
 
-    def __init__(self, path: Path, command: str = "") -> None:
+    With *reading* a folder that takes nothing will do: where there is no journal, none is made.
+    """
+
+    def __init__(self, path: Path, command: str = "", *, reading: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
         with self._readable():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            if not reading:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            nothing = reading and (not path.exists() or not path.stat().st_size)
+            self._db = sqlite3.connect(
+                ":memory:" if nothing else path, isolation_level=None, check_same_thread=False
+            )
             self._db.execute("PRAGMA synchronous = FULL")
             if self._format() == 0:
                 self._make()
@@ -193,7 +204,11 @@ class Journal:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except OSError as error:
+            raise state_directory.unwritten(self.path, error.strerror or str(error)) from error
+        except (sqlite3.Error, ValueError) as error:
+            if getattr(error, "sqlite_errorname", "").startswith(UNWRITABLE):
+                raise state_directory.unwritten(self.path, str(error)) from error
             raise JournalError(
                 f"{self.path}: {error}; the machines know what is done, so after a look the file "
                 "may be moved aside and the command run again"

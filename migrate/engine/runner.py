@@ -71,7 +71,7 @@ class Runner:
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = self._begun(), []
+        begun, self._owed = self.begun(), []
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
@@ -81,8 +81,8 @@ class Runner:
             self._carry_out(steps, needed_by, self._revert)
         if self._owed:
             raise StepError(
-                f"all else is undone, but not {'; '.join(self._owed)}. Start that host, or take it "
-                "out of sidestep:source.computes, then the same again"
+                f"all else is undone, but not {'; '.join(self._owed)}. Bring that host back, or "
+                "take it out of sidestep:source.computes, then the same again"
             )
 
     def _bound(self, phase: Phase) -> bool:
@@ -96,10 +96,11 @@ class Runner:
 
     def refuse_one_way(self) -> None:
         """IrreversibleError if a step without a way back stands between here and there."""
-        if stuck := [s.id for s in self._begun() if s.revert is None and self._stands(s)]:
+        if stuck := [s.id for s in self.begun() if s.revert is None and self._stands(s)]:
             raise IrreversibleError(f"there is no way back past {', '.join(stuck)}")
 
-    def _begun(self) -> list[Step]:
+    def begun(self) -> list[Step]:
+        """What `retreat` undoes, in the plan's order: of a lost journal every step."""
         states = self.journal.states()
         return [s for s in self.plan if not states or states.get(s.id) in BEGUN]
 
@@ -146,7 +147,7 @@ class Runner:
             if not isinstance(error, MigrateError):
                 raise error  # a bug: its traceback is worth more than our sentence
         if failures:
-            told = "; ".join(f"{step.id}: {error}" for step, error in failures)
+            told = "; ".join(f"{step.id}: {_told(error)}" for step, error in failures)
             if self.cancellation.requested:
                 told = f"{self.cancellation.reason}: {told}"
             # one that was taken over by another run says more than what failed beside it
@@ -164,7 +165,7 @@ class Runner:
             if not already:
                 step.apply(self.context)
         except BaseException as error:
-            self._mark(step, State.FAILED, str(error) or type(error).__name__)
+            self._mark_failed(step, error)
             raise
         self._mark(step, State.DONE, "was done" if already else "")
 
@@ -176,12 +177,12 @@ class Runner:
                 step.revert(self.context)
         except UnreachableError as error:
             if not error.hosts or not error.hosts <= self.context.dead_targets:
-                self._mark_if_possible(step, State.FAILED, str(error))
+                self._mark_failed(step, error)
                 self._owe(step, error)
                 return
             note = f"{', '.join(sorted(error.hosts))} is dead, what stood there went with it"
         except BaseException as error:
-            self._mark_if_possible(step, State.FAILED, str(error) or type(error).__name__)
+            self._mark_failed(step, error)
             raise
         self._mark_if_possible(step, State.REVERTED, note)
 
@@ -189,7 +190,16 @@ class Runner:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""
         if not error.hosts or not error.hosts <= self.context.optional:
             raise error
-        self._owed.append(f"{step.id}: {error}")
+        self._owed.append(f"{step.id}: {_told(error)}")
+
+    def _mark_failed(self, step: Step, error: BaseException) -> None:
+        """Neither hides the other: *error*, and that it could not be recorded."""
+        why = str(error) or type(error).__name__
+        try:
+            self.journal.record(step.phase, step.id, State.FAILED, why)
+        except JournalError as unrecorded:
+            error.add_note(f"not recorded: {unrecorded}")
+        self.notify(step, State.FAILED, why)
 
     def _mark_if_possible(self, step: Step, state: State, note: str = "") -> None:
         """A full disk must not keep the cloud closed: what is not noted is only undone again."""
@@ -202,3 +212,8 @@ class Runner:
     def _mark(self, step: Step, state: State, note: str = "") -> None:
         self.journal.record(step.phase, step.id, state, note)
         self.notify(step, state, note)
+
+
+def _told(error: BaseException) -> str:
+    """*error*, and what was noted on it."""
+    return "; ".join([str(error), *getattr(error, "__notes__", [])])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,24 @@ FORMAT = 2  # raised when what an older program wrote would be misread
 def keep(path: Path, text: str) -> Path:
     """Write *text* to *path* (0600) in one step: a crash leaves what stood there before."""
     staged = path.with_name(f"{path.name}.part")
-    staged.unlink(missing_ok=True)
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    return staged.replace(path)
+    with _writable(path):
+        staged.unlink(missing_ok=True)
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        return staged.replace(path)
+
+
+def forget(path: Path) -> bool:
+    """Remove *path*; whether it was there."""
+    with _writable(path):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+    return True
 
 
 def record(path: Path, document: Mapping[str, Any]) -> Path:
@@ -45,6 +57,22 @@ def recorded(path: Path) -> dict[str, Any]:
         raise JournalError(f"{path} cannot be read ({error}); move it away") from error
     refuse_other(path, told)
     return dict(found)
+
+
+def unwritten(path: Path, why: str) -> JournalError:
+    """What to say where *path* cannot be written or removed, and *why*."""
+    return JournalError(
+        f"{path} cannot be written: {why}; see that {path.parent} has room and that we may write "
+        "there, then the same again"
+    )
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritten(path, error.strerror or str(error)) from error
 
 
 def refuse_other(path: Path, found: object) -> None:

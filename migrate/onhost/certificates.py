@@ -64,7 +64,7 @@ def put(files: dict[str, str]) -> None:
     with record.locked():
         undo.note(NOTE, [one for path in files for one in (*undo.folders(path), undo.file(path))])
         for path, text in files.items():
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            os.makedirs(os.path.realpath(os.path.dirname(path)), mode=0o755, exist_ok=True)
             content = base64.b64decode(text).decode(errors="surrogateescape")
             record.write(path, content, 0o600)
 

@@ -12,19 +12,22 @@ from typing import Any
 from migrate.onhost import record, undo
 
 
-def read(patterns: list[str]) -> dict[str, str]:
-    """Texts of the files that *patterns* match, by path."""
+def read(patterns: list[str], exact: bool = False) -> dict[str, str]:
+    """Texts of the files that *patterns* match, by path.
+
+    The ends of lines are Python's, as oslo.config reads them, or *exact*: as they stand there.
+    """
     found = {}
     for pattern in patterns:
         for path in sorted(glob.glob(pattern)):
             if os.path.isfile(path):
-                found[path] = text(path)
+                found[path] = text(path, "" if exact else None)
     return found
 
 
-def text(path: str) -> str:
+def text(path: str, newline: str | None = "") -> str:
     """What is in the file *path*; bytes that are no UTF-8 are escaped, see `record.write`."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline=newline) as stream:
         return stream.read()
 
 
@@ -79,7 +82,7 @@ def digests(paths: list[str]) -> dict[str, str]:
 def put(rows: list[list[Any]]) -> None:
     """Write the files of *rows* without a way back: `remove` is one."""
     for path, wanted, mode, owner in rows:
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        os.makedirs(os.path.realpath(os.path.dirname(path)), 0o755, exist_ok=True)
         record.write(path, wanted, mode, _numbers(owner))
 
 

@@ -52,7 +52,7 @@ def write(name: str, user: str, folders: list[str], keys: list[list[Any]]) -> No
             if os.path.dirname(path) == folder:
                 _put(os.path.join(staged, os.path.basename(path)), content, mode, person)
         os.chown(staged, person.pw_uid, person.pw_gid)
-        shutil.rmtree(folder, ignore_errors=True)
+        undo.remove_tree(folder)
         os.rename(staged, folder)
 
 

@@ -87,9 +87,9 @@ def file(path: str) -> Entry:
 
 
 def folders(path: str) -> list[Entry]:
-    """The folders above *path* that are missing, outermost first."""
+    """The folders above *path* that are missing, where links lead to, outermost first."""
     missing: list[Entry] = []
-    folder = os.path.dirname(path)
+    folder = os.path.realpath(os.path.dirname(path))
     while not os.path.isdir(folder):
         missing.append({"kind": "folder", "path": folder})
         folder = os.path.dirname(folder)
@@ -97,9 +97,11 @@ def folders(path: str) -> list[Entry]:
 
 
 def tree(path: str) -> Entry:
-    """The folder *path* with all that is in it, or nothing; meant for small ones."""
+    """The folder *path* with all that is in it, a link to one, or nothing; meant for small ones."""
     found: dict[str, Any] = {"kind": "tree", "path": path}
-    if os.path.isdir(path):
+    if os.path.islink(path):
+        found.update(to=os.readlink(path))
+    elif os.path.isdir(path):
         inner = [os.path.join(top, n) for top, _, names in os.walk(path) for n in names]
         below = [os.path.join(top, n) for top, names, _ in os.walk(path) for n in names]
         found.update(
@@ -107,6 +109,14 @@ def tree(path: str) -> Entry:
             files=[{**file(one), "path": one} for one in inner],
         )
     return found
+
+
+def remove_tree(path: str) -> None:
+    """Remove the folder *path*, of a link the link alone: others may read what it leads to."""
+    if os.path.islink(path):
+        os.unlink(path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def beside(path: str) -> str:
@@ -149,7 +159,9 @@ def _remove_folder(entry: Entry) -> None:
 
 def _replant(entry: Entry) -> None:
     shutil.rmtree(beside(entry["path"]), ignore_errors=True)
-    shutil.rmtree(entry["path"], ignore_errors=True)
+    remove_tree(entry["path"])
+    if "to" in entry:
+        os.symlink(entry["to"], entry["path"])
     for folder, mode, user, group in entry.get("folders", []):
         os.mkdir(folder, 0o700)
         os.chown(folder, user, group)

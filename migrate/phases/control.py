@@ -51,9 +51,7 @@ def asked(home: Path, what: str) -> str:
 
 def withdraw(home: Path, what: str) -> bool:
     """Take the request *what* back; whether there was one."""
-    found = (home / what).exists()
-    (home / what).unlink(missing_ok=True)
-    return found
+    return state_directory.forget(home / what)
 
 
 def wait_while_paused(session: Session) -> float:
@@ -122,7 +120,7 @@ def _heeded(session: Session, too_long: bool) -> bool:
     passed = going_live.passed(session.journal)
     if not passed and session.cancellation.request(why, unless=going_live.POINT):
         session.remark("abort", why)
-        with suppress(OSError):  # a disk that takes nothing any more must not hinder it
+        with suppress(JournalError):  # a disk that takes nothing any more must not hinder it
             withdraw(session.home, ABORT)
         interrupt(session)
         return True

@@ -27,7 +27,7 @@ def cutover_begun(context: Context) -> str:
             return f"the machines are marked {stage!r}"
     except MigrateError:
         pass
-    journal = Journal(context.home / "journal")
+    journal = Journal(context.home / "journal", reading=True)
     try:
         begun = sorted(journal.entered(Phase.CUTOVER))
     finally:

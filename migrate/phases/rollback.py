@@ -13,7 +13,7 @@ from migrate.cloud.host import Host
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, RefusedError
 from migrate.phases import traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -39,7 +39,7 @@ def rollback(session: Session, notify: Observer) -> None:
 def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     context = session.context
-    answering = hosts.living(context.target.controllers, _name_if_alive)
+    answering = _living(context)
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")
@@ -64,6 +64,17 @@ def _last_losses(session: Session) -> Losses:
             f"what users wrote while the target went down: it could not be closed ({error})"
         )
         return _kept(session, found)
+
+
+def _living(context: Context) -> list[str]:
+    try:
+        return hosts.living(context.target.controllers, _name_if_alive)
+    except RefusedError as error:
+        raise RefusedError(
+            f"{error}. It lives, so what stands on it must be undone: mend that, or switch the "
+            "machine off, then the same again",
+            *error.hosts,
+        ) from error
 
 
 def _name_if_alive(host: Host) -> str:

@@ -41,11 +41,7 @@ class Session:
         self, *phases: Phase, notify: Observer = lambda *_: None, past: Collection[str] = ()
     ) -> Runner:
         """A runner over the steps of *phases* only; *past* names steps without a way back."""
-        if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
-            raise SettingsError(
-                f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
-                "`migrate plan` marks them"
-            )
+        self.refuse_unknown(past)
         steps = self.plan.phase(*phases)
         return Runner(
             steps,
@@ -55,6 +51,14 @@ class Session:
             allowed=past,
             cancellation=self.cancellation,
         )
+
+    def refuse_unknown(self, past: Collection[str]) -> None:
+        """SettingsError where *past* names what is no step without a way back."""
+        if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
+            raise SettingsError(
+                f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
+                "`migrate plan` marks them"
+            )
 
     def remark(self, kind: str, text: str) -> None:
         """Record in the journal, and show, what is no step's event; a full disk forbids nothing."""
@@ -82,6 +86,7 @@ def opened(
     command: str,
     *,
     changes: bool,
+    notes: bool = False,
     root: Path | None = None,
     take_over: bool = False,
     os_cloud: str = "",
@@ -89,11 +94,12 @@ def opened(
 ) -> Iterator[Session]:
     """A session for *command*; with *changes* the only one on the stack, noted in the journal.
 
-    Before it begins, what an earlier run left running on any host is gone.
+    Before that one begins, what an earlier run left running on any host is gone. One that *notes*
+    something is beside others; any other only reads, also in a folder that takes nothing.
     """
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
-        journal = Journal(context.home / "journal")
+        journal = Journal(context.home / "journal", reading=not notes)
         try:
             yield Session(context, compose(context), journal, tell)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from migrate.cloud import apart
+from migrate.cloud import Context, apart
 from migrate.engine import cloud_lock, markers, state_directory, state_lock
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
@@ -68,8 +68,24 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     return {**found, "next": following(found)}
 
 
+def unread(context: Context, why: str) -> dict[str, Any]:
+    """What is left to tell where a paper cannot be read, and *why*: the machines know, too.
+
+    `{"stack": "lab", "journal": why, "machines": {...}, "next": "..."}`
+    """
+    return {
+        "stack": context.stack,
+        "journal": why,
+        "machines": machines.look(apart(context, machines.PATIENCE_SECONDS)),
+        "next": f"{why}; then `migrate status --stack {context.stack}` again",
+    }
+
+
 def lines(found: dict[str, Any]) -> list[str]:
-    """*found* of `status`, for people."""
+    """*found* of `status` or `unread`, for people."""
+    if "journal" in found:
+        told = [f"journal: {found['journal']}", *machines.lines(found["machines"])]
+        return [*told, f"next: {found['next']}"]
     told = [f"stack {found['stack']}: " + ", ".join(f"{p} {w}" for p, w in found["phases"].items())]
     if found["held_by"]:
         told.append(f"at work: {found['held_by']}")

@@ -119,17 +119,17 @@ def kept_tokens(context: Context) -> dict[str, str]:
 
 def forget_tokens(context: Context) -> None:
     """Remove the tokens, which are secrets: they were tried, or nobody will."""
-    tokens_path(context).unlink(missing_ok=True)
+    state_directory.forget(tokens_path(context))
 
 
 def forget(context: Context) -> None:
     """Remove the administrator's listing: the next window lists anew."""
-    admin_path(context).unlink(missing_ok=True)
+    state_directory.forget(admin_path(context))
 
 
 def forget_users(context: Context) -> None:
     """Remove the users' listings and the tokens, which are secrets."""
-    users_path(context).unlink(missing_ok=True)
+    state_directory.forget(users_path(context))
     forget_tokens(context)
 
 

@@ -12,6 +12,10 @@ from click.testing import CliRunner
 
 from migrate.cli import formats
 from migrate.cli.commands import migrate
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Phase
+from migrate.phases import machines, rollback
+from migrate.verify import losses
 from tests.unit import fakes
 
 
@@ -46,6 +50,49 @@ def test_people_are_told_on_stderr_then() -> None:
     said = CliRunner().invoke(migrate, ["plan", "--stack", "prod", "-f", "value"])
     assert "The window:" in said.stderr
     assert "The window:" not in said.stdout
+
+
+def test_a_way_back_shows_what_it_would_undo(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollback, "losses", lambda _: losses.nothing("prod"))
+    assert "the journal names no step, so every one is tried" in answer("rollback")
+    journal = Journal(project / ".migrate/prod/journal", "follow")
+    for step in ("transfer.key", "isolation.private-address", "isolation.filter"):
+        journal.record(Phase.FOLLOW, step, State.DONE)
+    journal.record(Phase.FOLLOW, "transfer.key", State.REVERTED)
+    journal.close()
+    undone = ["isolation.filter", "isolation.private-address"]
+    assert json.loads(answer("rollback", "-f", "json"))["would_undo"] == undone
+    shown = answer("rollback")
+    assert "would undo 2 steps, last first; add --execute" in shown
+    assert shown.index(undone[0]) < shown.index(undone[1])
+    assert "vip.takeover" not in shown
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "follow"])
+def test_what_only_reads_leaves_no_paper(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(machines, "look", lambda _: {})
+    assert answer(command)
+    assert list((project / ".migrate/prod").iterdir()) == []
+
+
+@pytest.mark.parametrize("paper", ["", "journal", "lock"])
+def test_the_last_line_of_a_status_is_what_to_do(
+    project: Path, monkeypatch: pytest.MonkeyPatch, paper: str
+) -> None:
+    """Also where one of the papers cannot be read."""
+    monkeypatch.setattr(machines, "look", lambda _: {})
+    home = project / ".migrate/prod"
+    home.mkdir(parents=True)
+    if paper:
+        (home / paper).write_text('{"format": 99, "papers": "of a newer program"}' * 20)
+    told = json.loads(answer("status", "-f", "json"))["next"]
+    assert ("`migrate status --stack prod` again" if paper else "`migrate check") in told
+    assert answer("status", "-f", "value").splitlines()[-1] == told
+    assert answer("status").splitlines()[-1] == f"next: {told}"
 
 
 def test_values_stand_bare_a_line_each() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from migrate.onhost import files, keys, record, transfer, undo
+from migrate.onhost import certificates, files, keys, record, transfer, undo
 
 # as on a disk that fills up: a write beyond so many bytes ends half-way, then fails
 FULL = """
@@ -145,6 +145,19 @@ def test_configuration_is_as_it_was_after_a_full_disk(folder: Path) -> None:
     assert path.read_text() == "x" * 1000
 
 
+@pytest.mark.parametrize("content", [b"a\r\nb\r\n", b"a\rb\n", b"\r", b"caf\xe9\r\n", b"a\nb"])
+def test_the_ends_of_lines_are_carried(folder: Path, content: bytes) -> None:
+    there, here = folder / "there.conf", folder / "here.conf"
+    there.write_bytes(content)
+    owner = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
+    rows = [[str(here), files.read([str(there)], True)[str(there)], 0o640, owner]]
+    files.write("nova", rows)
+    assert here.read_bytes() == content
+    assert files.in_place(rows)
+    here.write_bytes(content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + b"\n")
+    assert not files.in_place(rows)
+
+
 def test_keys_are_as_they_were_after_a_full_disk(folder: Path) -> None:
     place = folder / "keys"
     place.mkdir()
@@ -157,6 +170,40 @@ def test_keys_are_as_they_were_after_a_full_disk(folder: Path) -> None:
     assert list(place.iterdir()) == []
     assert undo.undo("keystone")
     assert (place / "0").read_text() == "x" * 1000
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_keys_in_a_folder_that_is_a_link(folder: Path, leads: bool) -> None:
+    """The link gives way; what it leads to, which others may read, is not touched."""
+    place, shared = folder / "keys", folder / "shared"
+    place.symlink_to("shared")
+    if leads:
+        shared.mkdir()
+        (shared / "0").write_text("theirs")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    carried = [[str(place / "1"), "b3Vycw==", 0o600]]
+    for _ in range(2):
+        keys.write("keystone", user, [str(place)], carried)
+        assert keys.in_place(user, [str(place)], carried)
+        assert shared.exists() == leads
+    assert undo.undo("keystone")
+    assert place.readlink() == Path("shared")
+    assert [path.read_text() for path in place.glob("*")] == ["theirs"] * leads
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_certificates_in_a_folder_that_is_a_link(folder: Path, leads: bool) -> None:
+    (folder / "certs").symlink_to("private/certs")
+    if leads:
+        (folder / "private/certs").mkdir(parents=True)
+    carried = {str(folder / "certs/a.pem"): "b3Vycw=="}
+    certificates.put(carried)
+    assert certificates.same(carried)
+    assert (folder / "private/certs/a.pem").read_text() == "ours"
+    certificates.give_back()
+    assert (folder / "certs").readlink() == Path("private/certs")
+    assert (folder / "private").exists() == leads
+    assert not (folder / "certs/a.pem").exists()
 
 
 @pytest.mark.parametrize("before", [None, "", "ssh-ed25519 AAAA admin\n", "ssh-rsa BBBB no-end"])

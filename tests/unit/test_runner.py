@@ -162,6 +162,24 @@ def test_nothing_new_begins_after_a_failure(journal: Journal) -> None:
     assert journal.state("b") is State.PENDING
 
 
+@pytest.mark.parametrize("way", ["advance", "retreat"])
+def test_what_cannot_be_recorded_hides_no_steps_own_error(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    def refuse(_: Any) -> None:
+        journal.close()  # as a disk that is full from here on
+        raise StepError("no room for guests")
+
+    step = Step(
+        id="a", title="", phase=Phase.FOLLOW, done=lambda _: False, apply=refuse, revert=refuse
+    )
+    told: list[str] = []
+    runner = Runner(Plan.of([step]), journal, NO_CONTEXT, lambda *one: told.append(one[2]))
+    with pytest.raises(StepError, match=r"a: no room for guests; not recorded: .*journal: "):
+        getattr(runner, way)()
+    assert told[-1] == "no room for guests"
+
+
 def test_refuses_to_go_back_past_a_one_way_step(journal: Journal) -> None:
     world = World()
     plan = Plan.of(
@@ -253,6 +271,18 @@ def test_a_journal_is_made_once_by_whoever_is_first(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(6) as pool:
             assert max(pool.map(lambda _, opened=opened: opened(), range(6))) == 6
+
+
+def test_a_journal_that_is_read_is_not_made(tmp_path: Path) -> None:
+    for empty in (False, True):
+        if empty:
+            (tmp_path / "journal").touch()
+        read = Journal(tmp_path / "journal", reading=True)
+        assert read.is_empty()
+        read.close()
+        assert [path.stat().st_size for path in tmp_path.iterdir()] == [0] * empty
+    Journal(tmp_path / "journal", "test").record("cutover", "a", State.STARTED)
+    assert Journal(tmp_path / "journal", reading=True).begun() == ["a"]
 
 
 def test_the_journal_is_private(journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""The operator's own slips: one line that says what to do, and exit code 2."""
+"""The operator's own slips: one line that says what to do, and the exit code of its kind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from migrate.cli import commands
+from migrate.engine import state_lock
 from tests.unit import fakes
 
 TEXT = yaml.safe_dump({"config": {f"sidestep:{key}": one for key, one in fakes.STACK.items()}})
@@ -29,13 +30,15 @@ def write(project: Path, text: str, encoding: str = "utf-8") -> None:
     (project / "stacks/Pulumi.prod.yaml").write_bytes(text.encode(encoding))
 
 
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The one line of *argv*, which must end with exit code 2."""
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *argv: str, code: int = 2
+) -> str:
+    """The one line of *argv*, which must end with exit code *code*."""
     monkeypatch.setattr(sys, "argv", ["migrate", *argv, "--stack", "prod"])
     with pytest.raises(SystemExit) as ended:
         commands.main()
     said = capsys.readouterr()
-    assert ended.value.code == 2, said
+    assert ended.value.code == code, said
     (line,) = (said.out + said.err).strip().splitlines()
     return line
 
@@ -54,6 +57,15 @@ def test_a_command_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str], said: str
 ) -> None:
     assert said in refused(monkeypatch, capsys, *argv)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("command", ["follow", "cutover"])
+def test_a_step_that_there_is_not_is_refused_before_it_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    line = refused(monkeypatch, capsys, command, "--past", "nope")
+    assert "--past nope: no such step without a way back; `migrate plan` marks them" in line
 
 
 STACK_FILES = [
@@ -123,6 +135,19 @@ def test_a_home_that_is_a_file(
     line = refused(monkeypatch, capsys, "plan")
     assert "cannot be the stack's state directory" in line
     assert "MIGRATE_HOME" in line
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "abort"])
+def test_a_home_that_takes_no_request(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    home = project / ".migrate/prod"
+    for name in ("pause", "pause.part", "abort.part"):
+        (home / name).mkdir(parents=True)
+    with state_lock.held(home, "cutover"):
+        line = refused(monkeypatch, capsys, command, code=6)
+    assert f"{home}/{'abort' if command == 'abort' else 'pause'} cannot be written: " in line
+    assert f"see that {home} has room and that we may write there" in line
 
 
 @pytest.mark.parametrize("what", ["knownHosts", "key"])

@@ -46,9 +46,18 @@ def test_what_cannot_be_written_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(
+        JournalError, match=rf"^{paper} cannot be written: No space left .*has room"
+    ):
         state_directory.keep(paper, "new")
     assert paper.read_text() == "old"
+
+
+def test_what_cannot_be_removed_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "pause").mkdir()
+    with pytest.raises(JournalError, match=r"pause cannot be written: .*; see that"):
+        control.withdraw(tmp_path, control.PAUSE)
+    assert not state_directory.forget(tmp_path / "abort")
 
 
 def test_what_is_recorded_is_read_again_without_its_format(tmp_path: Path) -> None:

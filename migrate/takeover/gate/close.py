@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
-from migrate.errors import PreconditionError
+from migrate.errors import PreconditionError, UnreachableError
 from migrate.onhost import call
 from migrate.takeover.gate import haproxy
 
@@ -74,8 +74,17 @@ def leaving(context: Context) -> list[str]:
 def own_addresses(context: Context, *, living: bool = False) -> list[str]:
     """Every address of the cloud's own hosts, from which its services call each other.
 
-    With *living* a host that does not answer is left out: it does not call either.
+    With *living* a host that cannot be asked is left out, dead or closed out with the users.
     """
-    gather = hosts.living if living else hosts.gather
-    found = gather(context.hosts, lambda host: call(host, "addresses.own"))
+
+    def ask(host: Host) -> list[str]:
+        try:
+            own: list[str] = call(host, "addresses.own")
+        except UnreachableError:
+            if not living:
+                raise
+            return []
+        return own
+
+    found = hosts.gather(context.hosts, ask)
     return sorted({"127.0.0.0/8", *(address for each in found for address in each)})
