@@ -260,7 +260,7 @@ def test_a_journal_of_another_migrate_is_refused(
 
 def test_a_journal_is_made_once_by_whoever_is_first(tmp_path: Path) -> None:
     """`migrate status` beside a cutover that begins."""
-    for number in range(30):
+    for number in range(10):
         ready = threading.Barrier(6)
 
         def opened(path: Path = tmp_path / str(number), ready: threading.Barrier = ready) -> int:
