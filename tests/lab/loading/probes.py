@@ -1,4 +1,4 @@
-"""Asks an API for its version page, five times a second while it answers."""
+"""Asks an API for its version page, five times in two seconds while it answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.lab.loading.beat import regularly
 from tests.lab.loading.http import CallError, request
 from tests.lab.loading.record import Record
 
-INTERVAL = 0.2
+INTERVAL = 0.4
 PATIENCE = 1.0
 
 
