@@ -33,8 +33,9 @@ for line in "${mounted[@]}"; do
   [[ $kind == cgroup2 || $kind,$options == cgroup,*name=systemd* ]] || continue
   mkdir -p "$where/sidestep-bare" "/run/groups/${where#/sys/fs/cgroup}"
   mount --bind "$where/sidestep-bare" "/run/groups/${where#/sys/fs/cgroup}"
+  echo $$ >"$where/sidestep-bare/cgroup.procs" # its name space begins where it stands
 done
-exec nsenter --net="/run/netns/$space" -- env -i HOME=/root TERM=dumb \
+exec unshare --cgroup nsenter --net="/run/netns/$space" -- env -i HOME=/root TERM=dumb \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   UV_CACHE_DIR="$cache/uv" UV_LINK_MODE=copy SIDESTEP_CACHE="$cache" "${given[@]}" \
   bash -euc "$inside" "$root" "$root" bash -euc "$command"
