@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from migrate.errors import PreconditionError
-from migrate.storage.backup.store import PIECE
+
+PIECE = 2**20
 
 
 class Bucket:
