@@ -34,14 +34,18 @@ def watch(words: list[bytes], over: threading.Event) -> dict[str, Any]:
     machines: set[str] = set()
     found: dict[tuple[str, str, str, str], None] = {}
     samples = 0
-    looked: dict[str, int] = {}  # how often, by process: one may still become another program
+    young: dict[str, int] = {}  # looks at each: one may still become another program
+    old: set[str] = set()
     while not over.wait(PAUSE):
         samples += 1
-        alive = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
-        looked = {name: looked.get(name, 0) + 1 for name in alive}
-        for process in (Path("/proc", name) for name in alive):
-            if looked[process.name] > OFTEN and samples % OFTEN:
+        names = set(os.listdir("/proc"))  # noqa: PTH208
+        old &= names
+        young = {name: young.get(name, 0) + 1 for name in names - old}
+        old |= {name for name, looks in young.items() if looks > OFTEN or not name.isdigit()}
+        for name in young if samples % OFTEN else names:
+            if not name.isdigit():
                 continue
+            process = Path("/proc", name)
             try:
                 arguments = (process / "cmdline").read_bytes()
                 if not arguments or (process.name, arguments) in seen:
