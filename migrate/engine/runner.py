@@ -147,7 +147,7 @@ class Runner:
             if not isinstance(error, MigrateError):
                 raise error  # a bug: its traceback is worth more than our sentence
         if failures:
-            told = "; ".join(f"{step.id}: {_told(error)}" for step, error in failures)
+            told = "; ".join(f"{step.id}: {_describe(error)}" for step, error in failures)
             if self.cancellation.requested:
                 told = f"{self.cancellation.reason}: {told}"
             # one that was taken over by another run says more than what failed beside it
@@ -190,7 +190,7 @@ class Runner:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""
         if not error.hosts or not error.hosts <= self.context.optional:
             raise error
-        self._owed.append(f"{step.id}: {_told(error)}")
+        self._owed.append(f"{step.id}: {_describe(error)}")
 
     def _mark_failed(self, step: Step, error: BaseException) -> None:
         """Neither hides the other: *error*, and that it could not be recorded."""
@@ -214,6 +214,6 @@ class Runner:
         self.notify(step, state, note)
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """*error*, and what was noted on it."""
     return "; ".join([str(error), *getattr(error, "__notes__", [])])

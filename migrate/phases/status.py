@@ -69,7 +69,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
 
 
 def unread(context: Context, why: str) -> dict[str, Any]:
-    """What is left to tell where a paper cannot be read, and *why*: the machines know, too.
+    """What is left to say where a file of the state cannot be read, and *why*: machines know, too.
 
     `{"stack": "lab", "journal": why, "machines": {...}, "next": "..."}`
     """
