@@ -14,7 +14,7 @@ from typing import Any
 
 from migrate.errors import JournalError
 
-FORMAT = 2  # raised when what an older program wrote would be misread
+FORMAT = 3  # raised when what an older program wrote would be misread, as by the ids of steps
 
 
 def keep(path: Path, text: str) -> Path:
