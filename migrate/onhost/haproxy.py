@@ -38,8 +38,13 @@ def files() -> list[str]:
 
 
 def folder() -> str:
-    """Where relative paths of its configuration begin."""
-    return os.readlink(f"/proc/{_master()}/cwd")
+    """Where relative paths of its configuration begin, by name."""
+    return os.readlink(working_folder())
+
+
+def working_folder() -> str:
+    """The same to be entered: its name leads nowhere, or elsewhere, where its root is another."""
+    return f"/proc/{_master()}/cwd"
 
 
 def environment() -> dict[str, str]:
@@ -173,7 +178,7 @@ def _check(texts: list[str]) -> None:
     with in_memory(texts) as given:
         argv = [*command(), *given, "-c", "-q"]
         done = subprocess.run(
-            argv, cwd=folder(), env=environment(), capture_output=True, check=False
+            argv, cwd=working_folder(), env=environment(), capture_output=True, check=False
         )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()[-500:]

@@ -39,7 +39,7 @@ def made(
     inside = {version: _first(own, version) for version in STRANGER}
     started = partial(
         subprocess.Popen,
-        cwd=haproxy.folder(),
+        cwd=haproxy.working_folder(),
         env=haproxy.environment(),
         preexec_fn=_ends_with_us,
         text=True,
