@@ -125,7 +125,9 @@ def _with_noticed(session: Session) -> dict[str, Any]:
 def _require_confirmed(stack: str, confirm: str) -> None:
     if not confirm and sys.stdin.isatty():
         TERMINAL.flush()
-        confirm = click.prompt(f"This closes the cloud's APIs. Type the stack's name ({stack})")
+        confirm = click.prompt(
+            f"This closes the cloud's APIs. Type the stack's name ({stack})", err=True
+        )
     if confirm != stack:
         raise SettingsError(f"not confirmed: give --confirm {stack}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -21,8 +22,16 @@ from migrate.engine.plan import Plan, Step
 from migrate.verify.losses import Losses
 
 WIDTH = 140
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 NAMES = 8  # of one kind that are shown; the file has them all
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+
+
+class _Console(Console):
+    """rich would lead stdout away when stderr breaks: `Terminal` does what is to be done."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class Screen:
@@ -35,7 +44,7 @@ class Screen:
         self._format = FORMATS.get(form)
         self._out = 2 if self._format else 1
         width = None if sys.stdout.isatty() else WIDTH  # a log must not be folded at 80
-        self.console = Console(stderr=self._out == 2, highlight=False, soft_wrap=True, width=width)
+        self.console = _Console(stderr=self._out == 2, highlight=False, soft_wrap=True, width=width)
 
     def answer(self, document: Any) -> None:
         """The answer for programs, in the format that was asked for."""
@@ -45,6 +54,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """One line for people; markup is rich's, so escape what comes from a machine."""
+        text = _harmless(text)
         TERMINAL.log(Text.from_markup(text).plain)
         self._show(text)
 
@@ -90,6 +100,7 @@ class Screen:
             shown = ", ".join(names[:NAMES]) + (
                 f" and {len(names) - NAMES} more" * (len(names) > NAMES)
             )
+            shown = _harmless(shown).replace("\n", "\\n")
             table.add_row(escape(project), type_, f"{len(names)} {change}", escape(shown))
         self._show(table)
         for one in losses.document["data"]:
@@ -110,6 +121,11 @@ class Screen:
             )
             if finding.remedy:
                 self.say(f"        → {escape(finding.remedy)}")
+
+
+def _harmless(text: str) -> str:
+    """*text* without what moves a terminal's cursor: users choose the names of what is shown."""
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class Progress:

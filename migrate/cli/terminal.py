@@ -8,6 +8,7 @@ each line with its time (0600).
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import queue
 import sys
@@ -121,6 +122,9 @@ def stand_in() -> None:
                 os.close(empty)
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    for stream in (sys.stdout, sys.stderr):  # what it cannot show must not silence what comes after
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def failure(error: MigrateError) -> None:

@@ -16,6 +16,7 @@ import fabric
 import paramiko
 
 from migrate import onhost
+from migrate.cloud import known_hosts
 from migrate.cloud.admission import Run
 from migrate.errors import (
     CommandError,
@@ -287,10 +288,9 @@ class SshHost:
             config=fabric.Config(lazy=True),
         )
         # fabric installs AutoAddPolicy and loads no known_hosts (fabric#2071): undo both
-        if self._known_hosts is not None:
-            connection.client.load_host_keys(str(self._known_hosts))
-        else:
-            connection.client.load_system_host_keys()
+        known_hosts.add(
+            connection.client.get_host_keys(), self._known_hosts or known_hosts.of_the_user()
+        )
         connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
         connection.open()
         self._watch(connection.transport)
@@ -314,6 +314,15 @@ class SshHost:
             raise HostKeyError(
                 f"{where}: its ssh host key has changed; find out why, then correct known_hosts",
                 self.name,
+            ) from error
+        except paramiko.PasswordRequiredException as error:
+            raise SettingsError(
+                f"{where}: the key of sidestep:ssh has a passphrase; give it to ssh-agent and "
+                "leave `key` out"
+            ) from error
+        except paramiko.ChannelException as error:
+            raise RefusedError(
+                f"{where}: it gives no session ({error}); see MaxSessions of its sshd", self.name
             ) from error
         except (paramiko.SSHException, EOFError) as error:
             if _not_let_in(error):
@@ -340,5 +349,6 @@ class SshHost:
 def _not_let_in(error: Exception) -> bool:
     """Whether the host has answered with its key, and not taken ours."""
     if isinstance(error, paramiko.AuthenticationException):
-        return "timeout" not in str(error)  # it hangs: nothing can be done there
+        # it hangs, or died at this instant
+        return not any(word in str(error) for word in ("timeout", "saw EOF"))
     return str(error) in NOT_LET_IN

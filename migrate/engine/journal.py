@@ -40,7 +40,8 @@ CREATE TABLE remark (
 
 
 # what sqlite calls a disk that takes nothing: the journal itself is sound
-UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE")
+UNWRITABLE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "SQLITE_CANTOPEN")
+BUSY = "SQLITE_BUSY"
 
 
 class State(StrEnum):
@@ -101,7 +102,11 @@ class Journal:
             if command:
                 who = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
                 row = "INSERT INTO run (at, command, who) VALUES (?, ?, ?)"
-                self._run = self._db.execute(row, (time.time(), command, who)).lastrowid or 0
+                try:
+                    self._run = self._db.execute(row, (time.time(), command, who)).lastrowid or 0
+                except sqlite3.Error as error:  # a full disk forbids no way back
+                    if not _named(error, *UNWRITABLE):
+                        raise
 
     def _format(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -207,9 +212,18 @@ class Journal:
         except OSError as error:
             raise state_directory.unwritten(self.path, error.strerror or str(error)) from error
         except (sqlite3.Error, ValueError) as error:
-            if getattr(error, "sqlite_errorname", "").startswith(UNWRITABLE):
+            if _named(error, *UNWRITABLE):
                 raise state_directory.unwritten(self.path, str(error)) from error
+            if _named(error, BUSY):
+                raise JournalError(
+                    f"{self.path} is held by another program; when it is done, the same again"
+                ) from error
             raise JournalError(
                 f"{self.path}: {error}; the machines know what is done, so after a look the file "
                 "may be moved aside and the command run again"
             ) from error
+
+
+def _named(error: Exception, *names: str) -> bool:
+    """Whether sqlite calls *error* by one of *names*."""
+    return getattr(error, "sqlite_errorname", "").startswith(names)

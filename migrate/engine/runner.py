@@ -15,6 +15,7 @@ from migrate.errors import (
     JournalError,
     LockedError,
     MigrateError,
+    RefusedError,
     StepError,
     UnreachableError,
 )
@@ -176,7 +177,8 @@ class Runner:
             if step.revert is not None:
                 step.revert(self.context)
         except UnreachableError as error:
-            if not error.hosts or not error.hosts <= self.context.dead_targets:
+            refused = isinstance(error, RefusedError)  # it answers: it is not dead
+            if refused or not error.hosts or not error.hosts <= self.context.dead_targets:
                 self._mark_failed(step, error)
                 self._owe(step, error)
                 return

@@ -23,7 +23,7 @@ def keep(path: Path, text: str) -> Path:
     with _writable(path):
         staged.unlink(missing_ok=True)
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)

@@ -73,7 +73,7 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise LockedError(
-                f"another run is at work on this stack: {holder(home)}; "
+                f"another run is at work on this stack: {_whoever(home)}; "
                 "wait for it, or look with `migrate status`"
             ) from error
         place = f"{socket.gethostname()}:{home.resolve()}"
@@ -93,6 +93,13 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
         yield said
     finally:
         os.close(descriptor)
+
+
+def _whoever(home: Path) -> str:
+    try:
+        return holder(home)
+    except JournalError:
+        return "by another version of this program"
 
 
 def _parsed(home: Path, text: bytes) -> dict[str, Any]:

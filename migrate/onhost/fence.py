@@ -144,9 +144,10 @@ def lift(seconds: float) -> list[str]:
     systemd.unmask(name for name, one in kept["units"].items() if not one["masked"])
     began = time.monotonic()
     wrong = systemd.start([n for n, one in kept["units"].items() if one["active"]], seconds)
-    missing = {tuple(one) for one in kept["listened"]}
+    wanted = {(sockets.plain(address), port) for address, port in kept["listened"]}
+    missing = wanted
     while missing and time.monotonic() < began + seconds:
-        missing -= {one.here for one in sockets.every("-l")}
+        missing = wanted - {one.here for one in sockets.every("-l")}
         time.sleep(0.1 if missing else 0)
     wrong += [f"nobody listens on {address}:{port}" for address, port in sorted(missing)]
     if not wrong:

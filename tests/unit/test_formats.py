@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from migrate.cli import formats
 from migrate.cli.commands import migrate
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
 from migrate.phases import machines, rollback
@@ -108,3 +110,9 @@ def test_the_formats_offered_are_those_there_are(name: str) -> None:
     (form,) = (one for one in migrate.commands[name].params if "-f" in one.opts)
     assert isinstance(form.type, click.Choice)
     assert set(form.type.choices) == {"table", *formats.FORMATS}
+
+
+def test_a_name_that_users_chose_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().say("DATA LOST volume v\x1b[2K\x9b1A and no more")
+    TERMINAL.flush()
+    assert "volume v\\x1b[2K\\x9b1A and no more" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -283,6 +284,17 @@ def test_a_journal_that_is_read_is_not_made(tmp_path: Path) -> None:
         assert [path.stat().st_size for path in tmp_path.iterdir()] == [0] * empty
     Journal(tmp_path / "journal", "test").record("cutover", "a", State.STARTED)
     assert Journal(tmp_path / "journal", reading=True).begun() == ["a"]
+
+
+def test_a_journal_that_another_holds_is_not_called_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path / "journal", "cutover")
+    journal._db.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(tmp_path / "journal", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(JournalError, match="is held by another program"):
+        journal.record("cutover", "a", State.STARTED)
 
 
 def test_the_journal_is_private(journal: Journal) -> None:
