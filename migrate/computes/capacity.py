@@ -66,7 +66,7 @@ class Room:
         self.open = host.enabled and host.up
         self.renewed = False
         self.groups: Counter[Group] = Counter()
-        self.left: list[Line] = []  # lines that it left for want of room
+        self.left: list[Line] = []  # lines that it left, closed or without room
         self.free: dict[str, float] = defaultdict(float)
         self.units: dict[str, int] = defaultdict(int)
         for provider in host.providers:
@@ -86,9 +86,9 @@ class Room:
                 return False
         return True
 
-    def suits(self, group: Group | None) -> bool:
+    def suits(self, group: Group) -> bool:
         """Whether a member of *group* may come, beside those that are here."""
-        return group is None or group.policy != "anti-affinity" or self.groups[group] < group.most
+        return group.policy != "anti-affinity" or self.groups[group] < group.most
 
     def put(self, amounts: Amounts, group: Group | None) -> None:
         for name, amount in amounts:
@@ -115,6 +115,8 @@ class Line:
         for room in rooms:
             if room.open:
                 self.join(room)
+            else:
+                room.left.append(self)
 
     def join(self, room: Room) -> None:
         if room.may_ever(self.amounts):
@@ -132,7 +134,7 @@ class Line:
                 room.left.append(self)
             else:
                 waiting.rotate(-1)
-                if room.suits(group):
+                if group is None or room.suits(group):
                     return room
         return None
 

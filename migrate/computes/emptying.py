@@ -86,6 +86,7 @@ class Emptying:
         """What becomes of each server of *host*; where one has no place, why, and all stay."""
         source = self._capacity.rooms[host.name]
         planned: list[Planned] = []
+        places: list[Room | None] = []
         homeless: dict[Reason, list[Server]] = defaultdict(list)
         for server, decision in self._on[host.name]:
             action, why, remedy, moves = decision
@@ -93,15 +94,17 @@ class Emptying:
                 homeless[why, remedy].append(server)
             elif not moves:
                 planned.append(Planned(server, action, "", why))
+                places.append(None)
             elif room := self._sent(server, source, live=action is Action.LIVE):
                 planned.append(Planned(server, action, room.host.name, why))
+                places.append(room)
             else:
                 homeless[self._reason(server, source, live=action is Action.LIVE)].append(server)
         if homeless:
-            self._take_back(planned, source)
+            self._take_back(planned, places, source)
             return (), [refusals.of_servers(host, *why, those) for why, those in homeless.items()]
         if self._way is Way.REINSTALL:
-            self._arrive(planned, host)
+            self._arrive(places, host)
         return tuple(planned), []
 
     def _sent(self, server: Server, source: Room, *, live: bool) -> Room | None:
@@ -115,20 +118,23 @@ class Emptying:
     def _need(self, server: Server) -> Needs:
         return self._needs[server.flavor, server.volume_booted]
 
-    def _take_back(self, planned: list[Planned], source: Room) -> None:
-        for server, _, to, _ in planned:
-            if to:
-                room, amounts = self._capacity.rooms[to], self._need(server).amounts
+    def _take_back(self, planned: list[Planned], places: list[Room | None], source: Room) -> None:
+        for (server, *_), room in zip(planned, places, strict=True):
+            if room:
+                amounts = self._need(server).amounts
                 room.take(amounts, server.group)
                 source.put(amounts, server.group)
                 self._capacity.widen(room)
 
-    def _arrive(self, planned: list[Planned], host: ComputeHost) -> None:
+    def _arrive(self, places: list[Room | None], host: ComputeHost) -> None:
         decided = self._on.pop(host.name, [])
-        for one, (server, decision) in zip(planned, decided, strict=True):
-            zone = self._capacity.rooms[one.to].host.zone if one.to else host.zone
-            there = decision if zone == host.zone else self._policy.of(server, zone)
-            self._on[one.to or host.name].append((server, there))
+        for room, known in zip(places, decided, strict=True):
+            to = room.host if room else host
+            if to.zone == host.zone:
+                self._on[to.name].append(known)
+            else:
+                server, _ = known
+                self._on[to.name].append((server, self._policy.of(server, to.zone)))
 
     def _reason(self, server: Server, source: Room, *, live: bool) -> Reason:
         need = self._need(server)

@@ -230,6 +230,16 @@ def test_without_room_a_host_stays_as_it_was_and_takes_nothing() -> None:
     assert moves(found)["b1"][0] == "live-migrate"
 
 
+def test_a_host_that_stays_takes_others_servers_again() -> None:
+    hosts = [host("a", used=2), host("b", used=3), host("c", ram=1024)]
+    big = Flavor("big", 1, 9000, 1)
+    servers = [server("a1", "a"), server("a2", "a", flavor=big)]
+    servers += [server(f"b{n}", "b") for n in range(3)]
+    found = planned(hosts, servers, "a", "b", batch=1)
+    assert {one.host.name: one.refused for one in found.hosts} == {"b": False, "a": True}
+    assert sorted(to for _, to in moves(found).values()) == ["a", "a", "c"]
+
+
 @pytest.mark.parametrize(
     ("inventory", "fits"),
     [
