@@ -38,7 +38,7 @@ def run_settle(
         hosts=hosts, zone=zone, way=Way(by), canary=canary, batch=batch, stop_after=stop_after
     )
     plan = settle.planned(context, asked)
-    screen.table(f"{stack}: {by}, in this order", COLUMNS, (_row(one, plan) for one in plan.hosts))
+    screen.table(f"{stack}: {by}, in this order", COLUMNS, map(_row, plan.hosts))
     for line in totals(plan, asked.over(context.settings.settle)):
         screen.remark(line)
     found = list(plan.findings)
@@ -49,10 +49,9 @@ def run_settle(
     screen.say("[green]Nothing forbids this plan.[/]")
 
 
-def _row(one: HostPlan, plan: SettlePlan) -> tuple[str, ...]:
+def _row(one: HostPlan) -> tuple[str, ...]:
     if one.refused:
         return ("refused", one.host.name, one.host.zone, _counts(one.kinds), "", "", "", "")
-    back = "none from here on" if one.last else estimates.WAYS_BACK[plan.way]
     return (
         "canary" if one.canary else f"batch {one.batch}",
         one.host.name,
@@ -61,7 +60,7 @@ def _row(one: HostPlan, plan: SettlePlan) -> tuple[str, ...]:
         _counts(one.actions),
         _places(one.servers),
         f"{one.seconds:.0f} s",
-        back,
+        "none" if one.last else "yes",
     )
 
 
@@ -92,6 +91,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
             for (way, action), noticed in estimates.NOTICED.items()
             if way is plan.way and actions[action]
         ),
+        f"The way back of a host: {estimates.WAYS_BACK[plan.way]}.",
         "This is a plan: nothing was changed.",
     ]
 

@@ -46,20 +46,21 @@ class Emptying:
         }
         self._policy = Policy(way, settle, facts.projects)
         self._capacity = Capacity(facts, self._needs.values())
-        self._on: dict[str, list[tuple[Server, Decision]]] = defaultdict(list)
+        self._on: dict[str, list[tuple[Server, Needs, Decision]]] = defaultdict(list)
         zones = {host.name: host.zone for host in facts.hosts}
         for server in facts.servers:
             if (zone := zones.get(server.host)) is not None:
-                self._on[server.host].append((server, self._policy.of(server, zone)))
+                need = self._needs[server.flavor, server.volume_booted]
+                self._on[server.host].append((server, need, self._policy.of(server, zone)))
 
     def kinds(self, host: ComputeHost) -> Mapping[Kind, int]:
         """How many servers of each kind are on *host* now."""
-        return Counter([server.kind for server, _ in self._on[host.name]])
+        return Counter([server.kind for server, _, _ in self._on[host.name]])
 
     def refused(self, host: ComputeHost) -> list[Finding]:
         """What of the servers on *host* forbids to begin with it, whatever room there is."""
         wrong: dict[Reason, list[Server]] = defaultdict(list)
-        for server, decision in self._on[host.name]:
+        for server, _, decision in self._on[host.name]:
             if decision.action is Action.REFUSED:
                 wrong[decision.why, decision.remedy].append(server)
             elif server.group and decision.moves and self._capacity.bound(server):
@@ -70,7 +71,7 @@ class Emptying:
         """Servers whose disks must outlast a reinstall of *host*."""
         if self._way is Way.IN_PLACE:
             return []
-        kept = [one for one, decision in self._on[host.name] if not decision.moves]
+        kept = [one for one, _, decision in self._on[host.name] if not decision.moves]
         kept = [one for one in kept if one.local_disk]
         return [refusals.of_disks(host, kept)] if kept else []
 
@@ -88,42 +89,39 @@ class Emptying:
         planned: list[Planned] = []
         places: list[Room | None] = []
         homeless: dict[Reason, list[Server]] = defaultdict(list)
-        for server, decision in self._on[host.name]:
-            action, why, remedy, moves = decision
+        for server, need, (action, why, remedy, moves) in self._on[host.name]:
+            room = None
             if action is Action.REFUSED:  # it has come here by this plan, where other rules hold
                 homeless[why, remedy].append(server)
             elif not moves:
                 planned.append(Planned(server, action, "", why))
-                places.append(None)
-            elif room := self._sent(server, source, live=action is Action.LIVE):
+            elif room := self._sent(server, need, source, live=action is Action.LIVE):
                 planned.append(Planned(server, action, room.host.name, why))
-                places.append(room)
             else:
-                homeless[self._reason(server, source, live=action is Action.LIVE)].append(server)
+                reason = self._reason(server, need, source, live=action is Action.LIVE)
+                homeless[reason].append(server)
+            places.append(room)
         if homeless:
-            self._take_back(planned, places, source)
+            self._take_back(places, host)
             return (), [refusals.of_servers(host, *why, those) for why, those in homeless.items()]
         if self._way is Way.REINSTALL:
             self._arrive(places, host)
         return tuple(planned), []
 
-    def _sent(self, server: Server, source: Room, *, live: bool) -> Room | None:
-        need, group = self._need(server), server.group
+    def _sent(self, server: Server, need: Needs, source: Room, *, live: bool) -> Room | None:
+        group = server.group
         room = self._capacity.find(server, need, source, live=live)
         if room:
             room.put(need.amounts, group)
             source.take(need.amounts, group)
         return room
 
-    def _need(self, server: Server) -> Needs:
-        return self._needs[server.flavor, server.volume_booted]
-
-    def _take_back(self, planned: list[Planned], places: list[Room | None], source: Room) -> None:
-        for (server, *_), room in zip(planned, places, strict=True):
+    def _take_back(self, places: list[Room | None], host: ComputeHost) -> None:
+        source = self._capacity.rooms[host.name]
+        for room, (server, need, _) in zip(places, self._on[host.name], strict=True):
             if room:
-                amounts = self._need(server).amounts
-                room.take(amounts, server.group)
-                source.put(amounts, server.group)
+                room.take(need.amounts, server.group)
+                source.put(need.amounts, server.group)
                 self._capacity.widen(room)
 
     def _arrive(self, places: list[Room | None], host: ComputeHost) -> None:
@@ -133,11 +131,10 @@ class Emptying:
             if to.zone == host.zone:
                 self._on[to.name].append(known)
             else:
-                server, _ = known
-                self._on[to.name].append((server, self._policy.of(server, to.zone)))
+                server, need, _ = known
+                self._on[to.name].append((server, need, self._policy.of(server, to.zone)))
 
-    def _reason(self, server: Server, source: Room, *, live: bool) -> Reason:
-        need = self._need(server)
+    def _reason(self, server: Server, need: Needs, source: Room, *, live: bool) -> Reason:
         if self._capacity.suitable(server, need, source, live=live):
             return NO_ROOM
         if live and self._capacity.suitable(server, need, source, live=False):
