@@ -3,7 +3,8 @@
     python -m tests.bench.settle [hosts [servers]]
 
 Facts are made up: four zones, four flavors, some servers stopped, pinned to a zone, in groups, or
-met by rules. Hosts are half full. Both ways are planned; MB are the most that the process held.
+met by rules. Hosts are half full. Both ways are planned. Seconds are of CPU, so that a busy machine
+matters less; MB are the most that the process held.
 """
 
 from __future__ import annotations
