@@ -121,6 +121,39 @@ def accept() -> None:
 
 @command(
     migrate,
+    "settling",
+    os_cloud,
+    click.option(
+        "--host", "hosts", multiple=True, metavar="HOST", help="Only this one; may be repeated."
+    ),
+    click.option("--zone", default="", help="Only hosts of this availability zone."),
+    click.option(
+        "--by",
+        type=click.Choice(["in-place", "reinstall"]),
+        default="in-place",
+        show_default=True,
+        help="In place servers stay; for a reinstall the host is emptied.",
+    ),
+    click.option(
+        "--canary", type=click.IntRange(0), help="Hosts that go first, alone; default: `settle`."
+    ),
+    click.option("--batch", type=click.IntRange(1), help="Hosts at once; default: `settle`."),
+    click.option(
+        "--stop-after", type=click.IntRange(1), help="Hosts that may fail; default: `settle`."
+    ),
+)
+def settle() -> None:
+    """Plan how compute hosts come over to the new release; it only plans.
+
+    Reads nova and placement through the virtual IP, before or after the cutover, and shows for each
+    host when its turn is, what happens to its servers and where they would go, about how long it
+    takes, and what forbids it (exit code 3). Policy and defaults are `settle` of the stack file.
+    Changes nothing. Next: mend what forbids it and plan again.
+    """
+
+
+@command(
+    migrate,
     "moving",
     execute,
     take_over,

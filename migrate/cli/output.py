@@ -76,6 +76,15 @@ class Screen:
             table.add_row(step.phase, step.id, escape(step.title), step.impact, back, about)
         self._show(table)
 
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """*rows* of plain text; a column whose name ends in a space stands to the right."""
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column.rstrip(), justify="right" if column[-1:] == " " else "left")
+        for row in rows:
+            table.add_row(*(escape(one) for one in row))
+        self._show(table)
+
     def would(self, steps: Plan) -> None:
         """What the command would do with --execute, which it was not given."""
         self.plan(steps, "would do, in this order")

@@ -70,23 +70,29 @@ class Api:
     def bases(self) -> dict[str, str]:
         """Service to its base URL; a service that the catalogue lacks is not in it."""
         if self._bases is None:
-            session = self.connection.session
-            catalogue = session.auth.get_access(session).service_catalog
-            region = self.connection.config.get_region_name()
-            self._bases = {}
-            for service, (types, version) in SERVICES.items():
-                interface = self.connection.config.get_interface(service) or "public"
-                for type_ in types:
-                    found = catalogue.get_urls(
-                        service_type=type_, interface=interface, region_name=region
-                    )
-                    if found:
-                        url = moved(found[0], self.address) if self.address else found[0]
-                        url = url.rstrip("/")
-                        plain = not re.search(r"/v\d", urlsplit(url).path)
-                        self._bases[service] = url + (version if plain else "")
-                        break
+            found = {one: self._base(one, *names) for one, names in SERVICES.items()}
+            self._bases = {service: url for service, url in found.items() if url}
         return self._bases
+
+    def find(self, service: str, types: tuple[str, ...]) -> bool:
+        """Whether the catalogue has a service that no recipe knows, which can be asked then."""
+        if url := self._base(service, types, ""):
+            self.bases[service] = url
+        return bool(url)
+
+    def _base(self, service: str, types: tuple[str, ...], version: str) -> str:
+        session = self.connection.session
+        catalogue = session.auth.get_access(session).service_catalog
+        region = self.connection.config.get_region_name()
+        interface = self.connection.config.get_interface(service) or "public"
+        for type_ in types:
+            found = catalogue.get_urls(service_type=type_, interface=interface, region_name=region)
+            if found:
+                url = moved(found[0], self.address) if self.address else found[0]
+                url = url.rstrip("/")
+                plain = not re.search(r"/v\d", urlsplit(url).path)
+                return url + (version if plain else "")
+        return ""
 
     def newest(self, service: str) -> str:
         """The newest microversion that *service* speaks."""

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from migrate.cloud import document
@@ -97,6 +97,48 @@ class Window(Model):
     drain_seconds: int = Field(default=60, ge=1, le=3600)
 
 
+Move = Literal["liveMigrate", "coldMigrate", "stopStart", "leave", "ask"]
+
+
+class SettleRule(Model):
+    """What becomes of a server that meets all that is given here, when its host must be emptied."""
+
+    tag: str = ""
+    metadata: str = Field(default="", pattern=r"^$|^[^=]+=")  # key=value
+    flavor: str = ""  # its name
+    project: str = ""  # its name or id
+    zone: str = ""  # its host's
+    do: Move
+
+    @model_validator(mode="after")
+    def _matches(self) -> SettleRule:
+        if not any((self.tag, self.metadata, self.flavor, self.project, self.zone)):
+            raise ValueError(
+                "name a tag, metadata, a flavor, a project or a zone; `otherwise` is for all others"
+            )
+        return self
+
+
+class Concurrency(Model):
+    """How many migrations run at once, off and onto one host, and in all."""
+
+    per_host: int = Field(default=2, ge=1, le=100)
+    in_all: int = Field(default=10, ge=1, le=10_000)
+
+
+class Settle(Model):
+    """How compute hosts come over: the first of `rules` that a server meets says what is done."""
+
+    rules: tuple[SettleRule, ...] = ()
+    otherwise: Move = "liveMigrate"
+    concurrency: Concurrency = Concurrency()
+    canary: int = Field(default=1, ge=0)  # hosts that go first, alone
+    batch: int = Field(default=4, ge=1)  # hosts at once after that
+    stop_after: int = Field(default=1, ge=1)  # hosts that failed
+    pause_seconds: int = Field(default=0, ge=0, le=86_400)  # between batches
+    timeout_seconds: int = Field(default=900, ge=10, le=86_400)  # of one migration
+
+
 class Settings(Model):
     """One stack's decisions."""
 
@@ -106,6 +148,7 @@ class Settings(Model):
     ssh: Ssh = Ssh()
     cloud: CloudsFile
     window: Window = Window()
+    settle: Settle = Settle()
     services: Words | None = None  # None: all we know
     leave: Named = ()  # what `migrate check` names and no recipe moves: may be lost
     # calls on the target that destroy what both sides share: refused, or let through and named

@@ -29,6 +29,7 @@ ORDER = (
     "configuration",
     "storage",
     "takeover",
+    "computes",
     "checks",
     "verify",
     "phases",

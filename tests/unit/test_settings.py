@@ -124,3 +124,29 @@ def test_papers_are_private(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert home("prod", project).stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("MIGRATE_HOME", str(project / "elsewhere"))
     assert home("prod", project) == project / "elsewhere" / "prod"
+
+
+def test_a_settle_policy_is_read_and_has_defaults(project: Path) -> None:
+    write(project, GOOD)
+    assert load("prod", project).settle.otherwise == "liveMigrate"
+    rules = [{"tag": "x", "do": "ask"}, {"metadata": "tier=db", "zone": "z", "do": "stopStart"}]
+    limits = {"concurrency": {"perHost": 3}, "stopAfter": 2, "pauseSeconds": 60}
+    write(project, {**GOOD, "sidestep:settle": {"rules": rules, **limits}})
+    settle = load("prod", project).settle
+    assert [rule.do for rule in settle.rules] == ["ask", "stopStart"]
+    assert (settle.concurrency.per_host, settle.concurrency.in_all) == (3, 10)
+    assert (settle.stop_after, settle.pause_seconds, settle.batch) == (2, 60, 4)
+
+
+def test_every_problem_of_a_settle_policy_is_told_at_once(project: Path) -> None:
+    rules = [{"do": "ask"}, {"tag": "x", "do": "move"}, {"metadata": "tier", "do": "leave"}]
+    wrong = {"rules": rules, "otherwise": "hope", "batch": 0, "concurency": {}}
+    write(project, {**GOOD, "sidestep:settle": wrong})
+    with pytest.raises(SettingsError) as caught:
+        load("prod", project)
+    told = str(caught.value)
+    assert "settle.rules.0: name a tag, metadata, a flavor, a project or a zone" in told
+    for part in ("rules.1.do", "rules.2.metadata", "otherwise", "batch", "concurency"):
+        assert f"sidestep:settle.{part}" in told
+    assert "6 problem(s)" in told
+    assert "\n" not in told

@@ -1,0 +1,154 @@
+"""The command for compute hosts: settle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from migrate.cli import findings
+from migrate.cli.output import Screen, finding_document
+from migrate.cloud.settings import Settle
+from migrate.computes import estimates
+from migrate.computes.emptying import Planned
+from migrate.computes.estimates import Action, Way
+from migrate.computes.plan import HostPlan, SettlePlan
+from migrate.engine.finding import Severity
+from migrate.phases import settle
+from migrate.phases.session import context_of
+
+COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
+NAMES = 3  # of destinations
+
+
+def run_settle(
+    screen: Screen,
+    stack: str,
+    *,
+    os_cloud: str,
+    hosts: tuple[str, ...],
+    zone: str,
+    by: str,
+    canary: int | None,
+    batch: int | None,
+    stop_after: int | None,
+) -> None:
+    context = context_of(stack, os_cloud=os_cloud)
+    asked = settle.Asked(
+        hosts=hosts, zone=zone, way=Way(by), canary=canary, batch=batch, stop_after=stop_after
+    )
+    plan = settle.planned(context, asked)
+    screen.table(f"{stack}: {by}, in this order", COLUMNS, map(_row, plan.hosts))
+    for line in totals(plan, asked.over(context.settings.settle)):
+        screen.remark(line)
+    found = list(plan.findings)
+    screen.findings(found)
+    screen.answer(document(plan))
+    if any(one.severity is Severity.ERROR for one in found):
+        findings.refuse_errors(screen, found)
+    screen.say("[green]Nothing forbids this plan.[/]")
+
+
+def _row(one: HostPlan) -> tuple[str, ...]:
+    if one.refused:
+        return ("refused", one.host.name, one.host.zone, _counts(one.kinds), "", "", "", "")
+    return (
+        "canary" if one.canary else f"batch {one.batch}",
+        one.host.name,
+        one.host.zone,
+        _counts(one.kinds),
+        _counts(one.actions),
+        _places(one.servers),
+        f"{one.seconds:.0f} s",
+        "none" if one.last else "yes",
+    )
+
+
+def _counts(counts: Any) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"
+
+
+def _places(servers: Iterable[Planned]) -> str:
+    counts = Counter(one.to for one in servers if one.to)
+    shown = [f"{name} ({count})" for name, count in counts.most_common(NAMES)]
+    more = f" and {len(counts) - NAMES} more" * (len(counts) > NAMES)
+    return ", ".join(shown) + more
+
+
+def totals(plan: SettlePlan, decided: Settle) -> list[str]:
+    """What the whole comes to, and what users notice of each kind of move."""
+    hosts = len([one for one in plan.hosts if not one.refused])
+    actions = plan.actions
+    limits = decided.concurrency
+    return [
+        f"Hosts: {hosts}, refused: {len(plan.hosts) - hosts}; batches: {len(plan.batches)}; "
+        f"servers: {_counts(actions)}; about {_long(plan.seconds)} by figures measured in the lab.",
+        f"At most {limits.per_host} migrations at once on a host and {limits.in_all} in all, "
+        f"{decided.timeout_seconds} s for each; {decided.pause_seconds} s between batches; no "
+        f"further host after {decided.stop_after} that failed.",
+        *(
+            f"Users notice, {action}: {noticed}."
+            for (way, action), noticed in estimates.NOTICED.items()
+            if way is plan.way and actions[action]
+        ),
+        f"The way back of a host: {estimates.WAYS_BACK[plan.way]}.",
+        "This is a plan: nothing was changed.",
+    ]
+
+
+def _long(seconds: float) -> str:
+    """`95 s`, `12 min` or `5.5 h`."""
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def document(plan: SettlePlan) -> dict[str, Any]:
+    """`{"by": "reinstall", "seconds": 310.0, "batches": [...], "hosts": [...], "findings": []}`."""
+    return {
+        "by": plan.way,
+        "seconds": round(plan.seconds, 1),
+        "batches": [round(one, 1) for one in plan.batches],
+        "servers": dict(sorted(plan.actions.items())),
+        "hosts": [_host(one, plan.way) for one in plan.hosts],
+        "findings": [finding_document(one) for one in plan.findings],
+    }
+
+
+def _host(one: HostPlan, way: Way) -> dict[str, Any]:
+    host = one.host
+    return {
+        "host": host.name,
+        "zone": host.zone,
+        "enabled": host.enabled,
+        "disabled_reason": host.reason,
+        "up": host.up,
+        "hypervisor": host.hypervisor,
+        "hypervisor_version": host.version,
+        "cpu": host.cpu,
+        "batch": one.batch or None,
+        "canary": one.canary,
+        "refused": one.refused,
+        "seconds": round(one.seconds, 1),
+        "way_back": "" if one.last or one.refused else estimates.WAYS_BACK[way],
+        "point_of_no_return": one.last,
+        "kinds": dict(sorted(one.kinds.items())),
+        "servers": [_server(server, way) for server in one.servers],
+    }
+
+
+def _server(one: Planned, way: Way) -> dict[str, Any]:
+    server = one.server
+    return {
+        "id": server.id,
+        "name": server.name,
+        "project": server.project,
+        "status": server.status,
+        "kind": server.kind,
+        "action": one.action,
+        "to": one.to,
+        "why": one.why,
+        "users_notice": estimates.NOTICED[way, Action(one.action)],
+        "local_disk": server.local_disk,
+        "volumes": list(server.volumes),
+    }

@@ -1,0 +1,129 @@
+"""Compute hosts and the servers on them, as nova and placement tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a server is to somebody who wants to move it."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    ERROR = "error"
+    BUSY = "busy"  # in the middle of an operation
+    HELD = (
+        "held"  # suspended, rescued, shelved, resized and not confirmed: at rest, but not movable
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flavor:
+    """One for each that differs: servers of one flavor share it. RAM in MiB, disks in GiB."""
+
+    name: str
+    vcpus: int
+    ram: int
+    root: int
+    ephemeral: int = 0
+    swap: int = 0  # MiB
+    extra_specs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """A server group; `most` is how many of an anti-affinity group may share a host."""
+
+    id: str
+    policy: str  # affinity, anti-affinity, soft-affinity, soft-anti-affinity
+    most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is on a host. `zone` is the one it was asked for, "" where any will do."""
+
+    id: str
+    name: str
+    project: str
+    status: str  # ACTIVE, SHUTOFF, ...
+    task: str
+    power: int  # nova's: 1 running, 3 paused, 4 shut down
+    host: str
+    flavor: Flavor
+    kind: Kind
+    volume_booted: bool = False
+    volumes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    group: Group | None = None
+    zone: str = ""
+
+    @property
+    def local_disk(self) -> bool:
+        """Whether data of it lies on the host's own disk, or wherever its instances' folder is."""
+        flavor = self.flavor
+        return not self.volume_booted or bool(flavor.ephemeral or flavor.swap)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Of one resource class, by placement; `unit` is the most that one server may take."""
+
+    total: int
+    reserved: int = 0
+    ratio: float = 1.0
+    unit: int = 2**31
+
+    @property
+    def room(self) -> float:
+        return (self.total - self.reserved) * self.ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A resource provider: a host's own, or one below it as a card's vGPUs."""
+
+    uuid: str
+    root: str
+    inventories: Mapping[str, Inventory]
+    usages: Mapping[str, int]
+    traits: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    name: str
+    hosts: frozenset[str]
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComputeHost:
+    """One nova-compute. No API tells the versions of its service and of libvirt, nor its cell."""
+
+    name: str
+    zone: str
+    enabled: bool = True
+    reason: str = ""  # why it is disabled
+    up: bool = True
+    hypervisor: str = "QEMU"
+    version: int = 0  # of QEMU, as 10000000 for 10.0.0
+    architecture: str = ""
+    vendor: str = ""
+    cpu: str = ""  # model
+    providers: tuple[Provider, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of it. `projects` are names by id; `recovery` are segments of instance-HA at work."""
+
+    hosts: tuple[ComputeHost, ...]
+    servers: tuple[Server, ...]
+    aggregates: tuple[Aggregate, ...] = ()
+    projects: Mapping[str, str] = field(default_factory=dict)
+    recovery: tuple[str, ...] = ()

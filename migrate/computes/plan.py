@@ -1,0 +1,162 @@
+"""The plan by which compute hosts come over: from facts and policy, asking nobody."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from migrate.cloud.settings import Settle
+from migrate.computes import batches, estimates, refusals
+from migrate.computes.emptying import Emptying, Planned
+from migrate.computes.estimates import Action, Way
+from migrate.computes.facts import ComputeHost, Facts, Kind
+from migrate.engine.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """One host. `batch` counts from 1; a refused host is in none, and its servers stay.
+
+    `servers` are those on it when its turn comes: others may have come before, by this plan.
+    """
+
+    host: ComputeHost
+    kinds: Mapping[Kind, int]  # now
+    batch: int = 0
+    canary: bool = False
+    servers: tuple[Planned, ...] = ()
+    actions: Mapping[Action, int] = field(default_factory=Counter)
+    seconds: float = 0.0
+    last: bool = False  # with it no compute is left on the old release: there is no way back
+
+    @property
+    def refused(self) -> bool:
+        return not self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePlan:
+    """All hosts that were asked for: in their order, refused ones at the end."""
+
+    way: Way
+    hosts: tuple[HostPlan, ...]
+    findings: tuple[Finding, ...]
+    batches: tuple[float, ...]  # seconds of each
+    seconds: float  # of all, with the pauses between
+
+    @property
+    def actions(self) -> Counter[Action]:
+        """How often each action is done: a server may be moved twice."""
+        total: Counter[Action] = Counter()
+        for one in self.hosts:
+            total.update(one.actions)
+        return total
+
+
+def make(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
+    """The plan for the hosts of *names*; all others only take servers."""
+    with _uncollected():
+        return _made(facts, settle, way, names)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for circles: there are none, and over so much it takes a third."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
+    hosts = [host for host in facts.hosts if host.name in names]
+    emptying = Emptying(facts, settle, way)
+    kinds = {host.name: emptying.kinds(host) for host in hosts}
+    opened = Counter(one.zone for one in facts.hosts if one.enabled and one.up)
+    findings = refusals.of_cloud(facts, hosts)
+    ready: list[ComputeHost] = []
+    for host in hosts:
+        wrong = refusals.of_host(host, opened, way) + emptying.refused(host)
+        findings += wrong
+        if not wrong:
+            ready.append(host)
+    order = batches.of(
+        ready,
+        {name: sum(counts.values()) for name, counts in kinds.items()},
+        opened,
+        canary=settle.canary,
+        size=settle.batch,
+        emptied=way is Way.REINSTALL,
+    )
+    planned: list[HostPlan] = []
+    seconds: list[float] = []
+    for together in order:
+        number = len(seconds) + 1
+        done, wrong = _together(together, emptying)
+        findings += wrong
+        if not done:
+            continue
+        batch = [
+            _host_plan(host, servers, kinds, number, settle, way) for host, servers in done.items()
+        ]
+        planned += batch
+        seconds.append(_seconds(batch, settle, way))
+    if len(planned) == len(facts.hosts) > 0:
+        planned[-1] = replace(planned[-1], last=True)
+    turns = {one.host.name for one in planned}
+    planned += [HostPlan(host, kinds[host.name]) for host in hosts if host.name not in turns]
+    pauses = settle.pause_seconds * max(0, len(seconds) - 1)
+    return SettlePlan(way, tuple(planned), tuple(findings), tuple(seconds), sum(seconds) + pauses)
+
+
+Done = dict[ComputeHost, tuple[Planned, ...]]
+
+
+def _together(hosts: list[ComputeHost], emptying: Emptying) -> tuple[Done, list[Finding]]:
+    """What is done on each of *hosts*, and why not on others; all are closed before one is emptied.
+
+    A host of which a server has no place is left as it was.
+    """
+    done: Done = {}
+    findings: list[Finding] = []
+    for host in hosts:
+        emptying.close(host)
+    for host in hosts:
+        on_disk = emptying.on_disk(host)
+        servers, wrong = emptying.empty(host)
+        findings += wrong or on_disk
+        if not wrong:
+            done[host] = servers
+    for host in hosts:
+        emptying.reopen(host, renewed=host in done)
+    return done, findings
+
+
+def _host_plan(
+    host: ComputeHost,
+    servers: tuple[Planned, ...],
+    kinds: Mapping[str, Mapping[Kind, int]],
+    number: int,
+    settle: Settle,
+    way: Way,
+) -> HostPlan:
+    one = HostPlan(
+        host,
+        kinds[host.name],
+        number,
+        canary=number == 1 and settle.canary > 0,
+        servers=servers,
+        actions=Counter([server.action for server in servers]),
+    )
+    return replace(one, seconds=_seconds([one], settle, way))
+
+
+def _seconds(hosts: list[HostPlan], settle: Settle, way: Way) -> float:
+    limits = settle.concurrency
+    return estimates.batch([one.actions for one in hosts], way, limits.per_host, limits.in_all)

@@ -1,0 +1,133 @@
+"""What the operator wants for a server, and what can be done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from migrate.cloud.settings import Move, Settle, SettleRule
+from migrate.computes import needs
+from migrate.computes.estimates import Action, Way
+from migrate.computes.facts import Flavor, Kind, Server
+
+ABOVE = "put a rule above it in sidestep:settle that says what to do"
+
+
+class Decision(NamedTuple):
+    """`why` is a reason to refuse, with its `remedy`, or what is to be known of the action."""
+
+    action: Action
+    why: str = ""
+    remedy: str = ""
+    moves: bool = False  # whether the server leaves its host
+
+
+class Policy:
+    """What becomes of each server by the rules of the stack file.
+
+    Servers that differ in nothing that a rule or an action asks share one answer.
+    """
+
+    def __init__(self, way: Way, settle: Settle, projects: Mapping[str, str]) -> None:
+        self._way, self._otherwise = way, settle.otherwise
+        self._rules = [(_matcher(rule, projects), rule.do) for rule in settle.rules]
+        self._tags = frozenset(rule.tag for rule in settle.rules if rule.tag)
+        self._keys = tuple({_pair(rule)[0] for rule in settle.rules if rule.metadata})
+        self._by_project = any(rule.project for rule in settle.rules)
+        self._known: dict[tuple[object, ...], Decision] = {}
+
+    def of(self, server: Server, zone: str) -> Decision:
+        """For *server* on a host of *zone*."""
+        metadata = server.metadata
+        key = (
+            server.flavor,
+            server.status,
+            server.kind,
+            zone,
+            server.project if self._by_project else "",
+            self._tags.intersection(server.tags) if server.tags else None,
+            tuple([metadata.get(one) for one in self._keys]) if metadata else None,
+        )
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = decide(self._way, self._wanted(server, zone), server)
+        return found
+
+    def _wanted(self, server: Server, zone: str) -> Move:
+        return next((move for meets, move in self._rules if meets(server, zone)), self._otherwise)
+
+
+def _pair(rule: SettleRule) -> tuple[str, str]:
+    key, _, value = rule.metadata.partition("=")
+    return key, value
+
+
+def _matcher(rule: SettleRule, projects: Mapping[str, str]) -> Callable[[Server, str], bool]:
+    key, value = _pair(rule)
+    ids = {rule.project, *(id_ for id_, name in projects.items() if name == rule.project)}
+
+    def meets(server: Server, zone: str) -> bool:
+        return (
+            (not rule.tag or rule.tag in server.tags)
+            and (not key or server.metadata.get(key) == value)
+            and rule.flavor in ("", server.flavor.name)
+            and (not rule.project or server.project in ids)
+            and rule.zone in ("", zone)
+        )
+
+    return meets
+
+
+def decide(way: Way, move: Move, server: Server) -> Decision:
+    """What becomes of *server*: the operator's *move*, or why it is refused.
+
+    It asks nothing of the server but its kind, status and flavor. Nothing that users notice
+    is done in place of what was wanted: only a stopped server is moved where a running one would be
+    live-migrated.
+    """
+    kind = server.kind
+    if kind is Kind.ERROR:
+        return Decision(Action.REFUSED, "in ERROR", "mend or delete them")
+    if kind is Kind.BUSY:
+        return Decision(Action.REFUSED, "in the middle of an operation", "wait until it has ended")
+    if move == "ask":
+        return Decision(Action.REFUSED, "not decided upon: the policy says ask", ABOVE)
+    if way is Way.IN_PLACE:
+        return Decision(Action.STAYS)
+    if kind is Kind.HELD:
+        wrong = f"{server.status}, which nova does not move"
+        return Decision(Action.REFUSED, wrong, "bring them to ACTIVE or SHUTOFF first")
+    return _WANTED[move](kind, server.flavor)
+
+
+def _live(kind: Kind, flavor: Flavor) -> Decision:
+    if kind is Kind.STOPPED:
+        return Decision(Action.COLD, "it is stopped", moves=True)
+    if wrong := needs.obstacle(flavor):
+        return Decision(Action.REFUSED, f"not to be live-migrated: {wrong}", ABOVE)
+    return Decision(Action.LIVE, needs.doubt(flavor), moves=True)
+
+
+def _cold(kind: Kind, flavor: Flavor) -> Decision:
+    if kind is Kind.PAUSED:
+        return Decision(Action.REFUSED, "paused, and so not to be cold-migrated", "unpause them")
+    return Decision(Action.COLD, needs.doubt(flavor), moves=True)
+
+
+def _stop(kind: Kind, _: Flavor) -> Decision:
+    if kind is Kind.PAUSED:
+        return Decision(Action.REFUSED, "paused, and so not to be stopped", "unpause them")
+    return Decision(Action.STAYS if kind is Kind.STOPPED else Action.STOP)
+
+
+def _leave(*_: object) -> Decision:
+    wrong = "to be left running by the policy, which no reinstall does"
+    return Decision(Action.REFUSED, wrong, f"settle this host in place, or {ABOVE}")
+
+
+_WANTED: dict[str, Callable[[Kind, Flavor], Decision]] = {
+    "liveMigrate": _live,
+    "coldMigrate": _cold,
+    "stopStart": _stop,
+    "leave": _leave,
+}

@@ -1,0 +1,113 @@
+"""What forbids to settle a host, or is to be known first; each with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from migrate.computes.estimates import Way
+from migrate.computes.facts import ComputeHost, Facts, Server
+from migrate.engine.finding import Finding, Severity
+
+NAMES = 5  # of servers that one finding names
+MAKE_ROOM = "make room, settle fewer hosts at once (--batch), or stop and start them by a rule"
+
+
+def of_cloud(facts: Facts, hosts: Collection[ComputeHost]) -> list[Finding]:
+    """Whatever stands against all of *hosts*."""
+    found = []
+    if facts.recovery:
+        found.append(
+            Finding(
+                "instance-ha",
+                Severity.ERROR,
+                f"instance-HA is at work for {', '.join(facts.recovery)}: it would take a "
+                "host that is renewed for dead, and start its servers elsewhere",
+                "disable these segments until the hosts are settled",
+            )
+        )
+    found.append(_of_the_last(len(facts.hosts) - len(hosts)))
+    return found
+
+
+def _of_the_last(others: int) -> Finding:
+    """The point of no return, which lies in the plan unless *others* stay on the old release."""
+    if others:
+        return Finding(
+            "no-return",
+            Severity.INFO,
+            f"{others} other compute hosts stay as they are: there is a way back while one of the "
+            "old release is left in each cell",
+            "where the cloud has several cells or hosts that are new already, see to it yourself: "
+            "no API tells them",
+        )
+    return Finding(
+        "no-return",
+        Severity.WARNING,
+        "the last compute host of the old release, in any cell, is the point of no return: from "
+        "then on the next restart of a conductor lets no old one in",
+        "leave one host out with --host until you want no way back; where the cloud has several "
+        "cells leave one in each, no API tells them",
+    )
+
+
+def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
+    """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
+    found = []
+    if not host.up:
+        found.append(
+            _about(
+                host,
+                "host",
+                "nova-compute is down there, so nobody can say what runs on it",
+                "bring it back, or leave it out with --host",
+            )
+        )
+    elif way is Way.REINSTALL and host.enabled and opened[host.zone] < 2:
+        found.append(
+            _about(
+                host,
+                "zone",
+                f"it is the last enabled host of zone {host.zone} and must be emptied",
+                "enable another one of this zone, or settle it in place",
+            )
+        )
+    return found
+
+
+def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:
+    """*servers* of *host* that forbid to renew it, for the reason *why*."""
+    return _about(host, "servers", f"{named(servers)} {_is(servers)} {why}", remedy)
+
+
+def of_disks(host: ComputeHost, servers: Collection[Server]) -> Finding:
+    """*servers* that stay on *host* while it is reinstalled."""
+    return _about(
+        host,
+        "disks",
+        f"{named(servers)} would stay while the host is reinstalled, with disks of their own",
+        "see that its instances' folder is a file system of its own, which the reinstall keeps: "
+        "this was not looked at",
+        Severity.WARNING,
+    )
+
+
+def named(servers: Collection[Server]) -> str:
+    """`3 servers (web, db, 6f1c…)`."""
+    shown = [one.name or one.id for one in list(servers)[:NAMES]]
+    more = ", ..." if len(servers) > NAMES else ""
+    count = "1 server" if len(servers) == 1 else f"{len(servers)} servers"
+    return f"{count} ({', '.join(shown)}{more})"
+
+
+def _is(servers: Collection[Server]) -> str:
+    return "is" if len(servers) == 1 else "are"
+
+
+def _about(
+    host: ComputeHost,
+    check: str,
+    message: str,
+    remedy: str,
+    severity: Severity = Severity.ERROR,
+) -> Finding:
+    return Finding(check, severity, message, remedy, where=host.name)

@@ -1,0 +1,74 @@
+"""`migrate settle`: the plan by which compute hosts come over; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.cloud.api import Api, admin_at
+from migrate.cloud.settings import Settle
+from migrate.computes import plan, reading
+from migrate.computes.estimates import Way
+from migrate.computes.facts import Facts
+from migrate.errors import MigrateError, PreconditionError, SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line says; None and nothing leave it to the stack file, or mean all."""
+
+    hosts: Collection[str] = ()
+    zone: str = ""
+    way: Way = Way.IN_PLACE
+    canary: int | None = None
+    batch: int | None = None
+    stop_after: int | None = None
+
+    def over(self, settle: Settle) -> Settle:
+        """*settle* with what is said here in its place."""
+        said = {"canary": self.canary, "batch": self.batch, "stop_after": self.stop_after}
+        update: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+        return settle.model_copy(update=update)
+
+
+def planned(context: Context, asked: Asked) -> plan.SettlePlan:
+    """The plan for the hosts that are *asked* for, from what the cloud says now."""
+    facts = reading.read(_administrator(context))
+    settle = asked.over(context.settings.settle)
+    return plan.make(facts, settle, asked.way, selected(facts, asked))
+
+
+def selected(facts: Facts, asked: Asked) -> set[str]:
+    """Names of the hosts that are *asked* for; SettingsError where there are none such."""
+    known = {host.name: host.zone for host in facts.hosts}
+    if unknown := sorted(set(asked.hosts) - known.keys()):
+        raise SettingsError(
+            f"--host {', '.join(unknown)}: nova knows no such compute host; "
+            "`openstack compute service list` names them"
+        )
+    zones = sorted(set(known.values()))
+    if asked.zone and asked.zone not in zones:
+        there = ", ".join(zones) or "none"
+        raise SettingsError(f"--zone {asked.zone}: no compute host is in it; there are: {there}")
+    found = {
+        name
+        for name, zone in known.items()
+        if (not asked.hosts or name in asked.hosts) and asked.zone in ("", zone)
+    }
+    if not found:
+        raise SettingsError("no compute host is left: --host and --zone exclude each other")
+    return found
+
+
+def _administrator(context: Context) -> Api:
+    try:
+        api = admin_at(context)
+        _ = api.bases
+    except MigrateError:
+        raise
+    except Exception as error:  # openstacksdk and keystoneauth raise many kinds
+        wrong = " ".join(str(error).split())[:300]
+        raise PreconditionError(f"the administrator cannot log in: {wrong}") from error
+    return api
