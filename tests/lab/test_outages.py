@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab.load import read
+from tests.lab.loading import probes
 from tests.lab.loading.beat import AT_ONCE
 from tests.lab.loading.pings import Pings
 from tests.lab.loading.probes import INTERVAL, probe
@@ -89,7 +90,10 @@ def test_planted_outage_of_an_api_is_reported(tmp_path: Path) -> None:
     assert [outage.seconds for outage in found.outages] == [pytest.approx(1.0, abs=INTERVAL + 0.1)]
 
 
-def test_a_cloud_that_does_not_answer_is_not_buried(tmp_path: Path) -> None:
+def test_a_cloud_that_does_not_answer_is_not_buried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PATIENCE", 60.0)
     asked = 0
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +104,7 @@ def test_a_cloud_that_does_not_answer_is_not_buried(tmp_path: Path) -> None:
 
     async def plant() -> None:
         async with probing(tmp_path, hang):
-            await asyncio.sleep(0.8)
+            await asyncio.sleep((AT_ONCE + 3) * INTERVAL)
 
     asyncio.run(plant())
     assert asked == AT_ONCE
