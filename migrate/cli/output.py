@@ -82,7 +82,7 @@ class Screen:
         for column in columns:
             table.add_column(column.rstrip(), justify="right" if column[-1:] == " " else "left")
         for row in rows:
-            table.add_row(*(escape(one) for one in row))
+            table.add_row(*(escape(_harmless(one).replace("\n", "\\n")) for one in row))
         self._show(table)
 
     def would(self, steps: Plan) -> None:
@@ -102,16 +102,13 @@ class Screen:
         if not losses:
             self.say("Going back would lose nothing.")
             return
-        table = Table(title="going back would lose", title_justify="left", box=None, pad_edge=False)
-        for column in ("project", "type", "", "names"):
-            table.add_column(column)
+        rows = []
         for project, type_, change, names in losses.rows():
             shown = ", ".join(names[:NAMES]) + (
                 f" and {len(names) - NAMES} more" * (len(names) > NAMES)
             )
-            shown = _harmless(shown).replace("\n", "\\n")
-            table.add_row(escape(project), type_, f"{len(names)} {change}", escape(shown))
-        self._show(table)
+            rows.append((project, type_, f"{len(names)} {change}", shown))
+        self.table("going back would lose", ("project", "type", "", "names"), rows)
         for one in losses.document["data"]:
             what = f"{one['type']} {one['name']} ({one['id']}) of {one['project']}: {one['what']}"
             self.say(f"[red]DATA LOST[/] {escape(what)}")

@@ -81,7 +81,7 @@ class Terminal:
                 if number not in self.lost:
                     write()
                     (sys.stdout if number == 1 else sys.stderr).flush()
-            except (OSError, ValueError, SystemExit) as error:  # rich exits on a broken pipe
+            except (OSError, ValueError) as error:
                 self.lose(number, error)
             except Exception as error:  # what cannot be shown must not silence what comes after it
                 self.log(f"not shown: {error!r}")
@@ -98,7 +98,7 @@ def whole(code: int) -> int:
     error = TERMINAL.lost.get(1)
     if error is None:
         return code
-    if isinstance(error, (BrokenPipeError, SystemExit)):
+    if isinstance(error, BrokenPipeError):
         return code or BROKEN_PIPE
     failure(
         MigrateError(
