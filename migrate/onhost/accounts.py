@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from migrate.onhost import undo
+from migrate.onhost.systemd import run
 
 Row = Any  # ["glance", 64062 or None, ["/etc/glance", ...]]: name, number, folders
 
@@ -48,10 +49,10 @@ def make(rows: list[Row]) -> None:
         _refuse_taken(name, number)
         fixed = [] if number is None else [str(number)]
         if not _known(grp.getgrnam, name):
-            _run("groupadd", "-r", *(["-g", *fixed] if fixed else []), name)
+            run("groupadd", "-r", *(["-g", *fixed] if fixed else []), name)
         if not _known(pwd.getpwnam, name):
             home = ("-M", "-d", f"/var/lib/{name}", "-s", "/usr/sbin/nologin")
-            _run("useradd", "-r", *(["-u", *fixed] if fixed else []), "-g", name, *home, name)
+            run("useradd", "-r", *(["-u", *fixed] if fixed else []), "-g", name, *home, name)
         user = pwd.getpwnam(name)
         if number not in (None, user.pw_uid):
             raise SystemExit(
@@ -96,9 +97,3 @@ def _known(look: Callable[[str], Any], name: str) -> bool:
         return bool(look(name))
     except KeyError:
         return False
-
-
-def _run(*argv: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(argv)}: {done.stderr.strip()}")
