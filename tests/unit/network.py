@@ -123,6 +123,7 @@ class Machine(fakes.FakeHost):
 
     def agent_units_stop(self, names: list[str], grace: float) -> None:
         self.active -= set(names)
+        self.frozen -= set(names)
 
     def agent_units_freeze(self, name: str) -> None:
         self.frozen.add(name)
@@ -184,10 +185,10 @@ QUESTIONS = (  # they change nothing
 
 class Answer:
     def __init__(self, status: int, document: Any) -> None:
-        self.status_code, self.text, self.document = status, json.dumps(document), document
+        self.status_code, self.text = status, json.dumps(document)
 
     def json(self) -> Any:
-        return self.document
+        return json.loads(self.text)
 
 
 class World:
@@ -268,6 +269,12 @@ class World:
         if L3 in host.active and one in self.held[f"{host.name} {L3}"]:
             self.build(host, "l3-routers", one)
 
+    def go_on(self) -> None:
+        """What all L3 agents do when some time has passed."""
+        for name, binary in self.agents.values():
+            for one in self.routers if binary == L3 else ():
+                self.build_router(self.hosts[name], one)
+
     def build(self, host: Machine, held: str, one: str) -> None:
         if held == "l3-routers":
             inner, outer = self.addresses(one)
@@ -295,6 +302,7 @@ class World:
         found: dict[str, Any] | None = None
         match parts:
             case ["agents"]:
+                self.go_on()
                 found = {"agents": [self.agent(one) for one in self.agents]}
             case ["agents", agent, held]:
                 found = {held.partition("-")[2]: [{"id": one} for one in self.held[agent]]}
@@ -350,10 +358,10 @@ class World:
                 self.schedules.remove((thing, to))
                 self.held[to].add(one)
             return Answer(204, "")
-        if binary not in host.active or any(one in kept for kept in self.held.values()):
-            return Answer(409, {"said": "not alive, or there already"})
+        if any(one in kept for kept in self.held.values()):
+            return Answer(409, {"said": "there already"})
         self.held[agent].add(one)
-        if binary == DHCP:
+        if binary == DHCP and DHCP in host.active:
             self.build(host, held, one)
         return Answer(201, {})
 

@@ -28,6 +28,11 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (handover, "OVERLAP_SECONDS"),
     ):
         monkeypatch.setattr(module, name, 0.0)
+    for module, name in (
+        *((assignment, "SECONDS"), (reading, "ALIVE_SECONDS"), (dhcp, "SERVED_SECONDS")),
+        (handover, "BUILD_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 5.0)
 
 
 def over(world: World, home: Path) -> Context:
@@ -117,15 +122,17 @@ def test_what_each_router_took_is_kept(tmp_path: Path) -> None:
     assert {(one["built"], one["cleared"]) for one in found} == {(0.5, 0.25)}
 
 
-def deaths(world: World) -> range:
-    return range(len(world.events))
+@pytest.fixture
+def _two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "AT_ONCE", 2)
 
 
+@pytest.mark.usefixtures("_two_at_once")
 def test_killed_anywhere_on_the_way_over_it_goes_on(tmp_path: Path) -> None:
-    whole = World(routers=5)
+    whole = World(routers=3)
     over(whole, tmp_path)
-    for number in deaths(whole):
-        world = World(routers=5)
+    for number in range(len(whole.events)):
+        world = World(routers=3)
         world.dies_at = number
         with pytest.raises(Killed):
             over(world, tmp_path)
@@ -136,12 +143,13 @@ def test_killed_anywhere_on_the_way_over_it_goes_on(tmp_path: Path) -> None:
         assert world.dark == [], number
 
 
+@pytest.mark.usefixtures("_two_at_once")
 def test_killed_anywhere_on_the_way_over_it_goes_back(tmp_path: Path) -> None:
-    whole = World(routers=5)
+    whole = World(routers=3)
     before = whole.state
     over(whole, tmp_path)
-    for number in deaths(whole):
-        world = World(routers=5)
+    for number in range(len(whole.events)):
+        world = World(routers=3)
         world.dies_at = number
         with pytest.raises(Killed):
             over(world, tmp_path)
@@ -151,14 +159,15 @@ def test_killed_anywhere_on_the_way_over_it_goes_back(tmp_path: Path) -> None:
         assert world.dark == [], number
 
 
+@pytest.mark.usefixtures("_two_at_once")
 def test_killed_anywhere_on_the_way_back_it_goes_on(tmp_path: Path) -> None:
-    whole = World(routers=5)
+    whole = World(routers=3)
     before = whole.state
     over(whole, tmp_path)
     there = len(whole.events)
     back(whole, tmp_path)
     for number in range(there, len(whole.events)):
-        world = World(routers=5)
+        world = World(routers=3)
         over(world, tmp_path)
         world.dies_at = number
         with pytest.raises(Killed):

@@ -11,7 +11,7 @@ from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.computes.network import handover, reading, refusals
-from migrate.computes.network.assignment import exists
+from migrate.computes.network.assignment import assign, exists
 from migrate.computes.network.facts import L3, ROUTERS, SWITCH, Agent, Facts, Noted, homes, spread
 from migrate.computes.network.handover import Router
 from migrate.errors import StepError
@@ -65,7 +65,10 @@ def _give_back(context: Context, api: Api) -> None:
     there = facts.held_at(reading.names(context.target.controllers), ROUTERS)
     if not kept and not there:
         return
+    _take_back(context, api, facts, noted)
     _revive(context, api)
+    facts = reading.read(api)
+    there = facts.held_at(reading.names(context.target.controllers), ROUTERS)
     home = facts.held_at(reading.names(context.source.controllers), ROUTERS)
     left = dict(homes({**kept, **there}, ROUTERS, facts, noted))
     for host in context.target.controllers:
@@ -78,6 +81,17 @@ def _give_back(context: Context, api: Api) -> None:
     lost = {one: agent for one, agent in left.items() if one not in home}  # nobody carries them
     routers = _routers(facts, lost, kept, context.source.controllers)
     handover.run(context, api, context.target.controllers[0], routers)
+
+
+def _take_back(context: Context, api: Api, facts: Facts, noted: Noted) -> None:
+    """What a run that died had given away, and still stands where it was, is given back as it is.
+
+    Before its agent starts: that one removes what is not its own.
+    """
+    for host in context.source.controllers:
+        kept = _of(noted, host.name)
+        for one in sorted(_standing(host, kept)):
+            assign(api, ROUTERS, one, homes([one], ROUTERS, facts, noted)[one])
 
 
 def _revive(context: Context, api: Api) -> None:
