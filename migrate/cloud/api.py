@@ -54,7 +54,7 @@ def moved(url: str, address: str) -> str:
 
 
 class Api:
-    """Calls with the token of one openstacksdk connection; reading is repeated, `send` is not.
+    """Calls with the token of one openstacksdk connection.
 
     The catalogue says where services are; with *address* the same ports and paths are asked at a
     controller's own address instead. Links in answers are never followed: they name the virtual IP.
@@ -111,20 +111,6 @@ class Api:
         """The answer's JSON; raises ApiError for a status other than 200."""
         return self._request(service, f"{self.bases[service]}{path}", query)
 
-    def send(
-        self, method: str, service: str, path: str, body: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """The answer's JSON to a call that changes something, {} where it says nothing.
-
-        It is made once: where it got no answer (ApiError), who calls must ask what became of it.
-        """
-        url = f"{self.bases[service]}{path}"
-        status, text, answer = self._once(url, {}, self._headers(service), method, body)
-        if not 200 <= status < 300:
-            raise ApiError(f"{method} {url}", status, text)
-        value: dict[str, Any] = answer.json() if text.strip() else {}
-        return value
-
     def short(self, rest: Rest) -> dict[str, Any]:
         """The short list that proves that the API of *rest* works."""
         path, _, query = rest.short.partition("?")
@@ -160,6 +146,26 @@ class Api:
             if len(page) < PAGE:
                 return entries
 
+    def send(
+        self, method: str, service: str, path: str, body: object = None, *, microversion: str = ""
+    ) -> dict[str, Any]:
+        """Change something: the answer's JSON, {} where it has none. Never tried twice.
+
+        Raises ApiError for a status of 400 and above, or for none.
+        """
+        url = f"{self.bases[service]}{path}"
+        headers = self._headers(service, microversion)
+        status, text, answer = self._once(url, {}, headers, method=method, body=body)
+        if answer is None or status >= 400:
+            raise ApiError(f"{method} {url}", status, text)
+        return dict(answer.json()) if text else {}
+
+    def _headers(self, service: str, version: str) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if version := version or self.microversions.get(service, ""):
+            headers["OpenStack-API-Version"] = f"{service} {version}"
+        return headers
+
     def _request(self, service: str, url: str, query: dict[str, str]) -> dict[str, Any]:
         query = dict(query)
         headers = self._headers(service, query.pop(VERSION, ""))
@@ -173,33 +179,28 @@ class Api:
         value: dict[str, Any] = answer.json()
         return value
 
-    def _headers(self, service: str, version: str = "") -> dict[str, str]:
-        headers = {"Accept": "application/json"}
-        if version := version or self.microversions.get(service, ""):
-            headers["OpenStack-API-Version"] = f"{service} {version}"
-        return headers
-
     def _once(
         self,
         url: str,
         query: dict[str, str],
         headers: dict[str, str],
+        *,
         method: str = "GET",
-        body: dict[str, Any] | None = None,
+        body: object = None,
     ) -> tuple[int, str, Any]:
         """Status, text and answer; status 0 where there was none."""
         from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
 
         try:
-            answer = self.connection.session.request(
+            ask = getattr(self.connection.session, method.lower())
+            answer = ask(
                 url,
-                method,
                 params=query,
                 headers=headers,
-                **({} if body is None else {"json": body}),
                 timeout=self.seconds,
                 raise_exc=False,
                 connect_retries=0,
+                **({} if body is None else {"json": body}),
             )
         except ClientException as error:
             return 0, str(error), None

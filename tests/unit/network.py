@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -377,7 +378,9 @@ class Connection:
 
     def __init__(self, world: World) -> None:
         self.session = self.auth = self.service_catalog = self.config = self
-        self.request = world.request
+        self.get = partial(world.request, method="GET")
+        self.post = partial(world.request, method="POST")
+        self.delete = partial(world.request, method="DELETE")
 
     def get_access(self, _: Any) -> Connection:
         return self
