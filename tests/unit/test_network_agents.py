@@ -255,7 +255,9 @@ def test_an_agent_that_nobody_hears_is_told(
         STEPS[0].apply(context(world, tmp_path))
 
 
-def test_another_address_stops_before_the_next_network(tmp_path: Path) -> None:
+def test_another_address_stops_before_the_next_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = World()
     cloud = context(world, tmp_path)
     STEPS[0].apply(cloud)
@@ -266,7 +268,7 @@ def test_another_address_stops_before_the_next_network(tmp_path: Path) -> None:
         if what[-1] == "n1":
             world.ports[0]["fixed_ips"] = [{"ip_address": "10.7.0.9"}]
 
-    world.build = another  # type: ignore[method-assign]
+    monkeypatch.setattr(world, "build", another)
     with pytest.raises(StepError, match=r"had \['10.7.0.2'\] and has \['10.7.0.9'\]"):
         STEPS[1].apply(cloud)
     assert "n2" in world.held[f"{OLD} {DHCP}"]
@@ -304,7 +306,7 @@ def test_agents_that_refuse_it(agents: list[Agent], told: str) -> None:
 
 @pytest.mark.parametrize("kind", ["ha", "distributed"])
 def test_routers_that_refuse_it(kind: str) -> None:
-    routers = tuple(Router(id=f"r{n}", name=f"r{n}", **{kind: True}) for n in range(7))  # type: ignore[arg-type]
+    routers = tuple(Router(id=f"r{n}", name=f"r{n}", **{kind: True}) for n in range(7))
     (one,) = found(routers=routers)
     assert "r0, r1, r2, r3, r4 and 2 more" in one
 
