@@ -17,9 +17,12 @@ ALIVE_SECONDS, ALIVE_PAUSE = 600.0, 2.0  # two busy cores answer after minutes
 
 
 def api(context: Context) -> Api:
-    """The administrator's API through the virtual IP, kept between steps."""
+    """The administrator's API, kept between steps: at a controller's own address.
+
+    The way back closes the virtual IP to users first.
+    """
     if API not in context.extras:
-        context.extras[API] = admin_at(context)
+        context.extras[API] = admin_at(context, context.target.api)
     found: Api = context.extras[API]
     return found
 
