@@ -118,7 +118,7 @@ def _rows(
 
 def _own(host: Host, unit: HostUnit, folder: str, running: Mapping[str, Any]) -> list[str]:
     """The arguments of the host's own, as the unit runs with them now."""
-    program, given = running["program"], running["arguments"]
+    program, given = str(running["program"]), list[str](running["arguments"])
     if not program.startswith(("/usr/bin/", f"{folder}/")):
         raise PreconditionError(
             f"{host.name}: {unit.name} runs as {program or given[:2]}, and only a program of the "
