@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.checks import options
+from migrate.checks import agents, options
 from migrate.checks.check import Check
 from migrate.checks.sql import Database, Row, session
-from migrate.checks.tokens import administrator
 from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.database.connection import quoted
@@ -74,7 +73,7 @@ def run(context: Context) -> list[Finding]:
     stacks = _stacks(context, found["heat"], key)
     trusts = {one for _, one in stacks} - {""}
     known = _known(context, found["keystone"], trustee, trusts)
-    grants = _grants(administrator(context), known.values()) if known else {}
+    grants = _grants(agents.administrator(context), known.values()) if known else {}
     told: dict[str, list[str]] = {}
     for shown, trust in stacks:
         if wrong := judge(trust, known, grants):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.login import ADMIN
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -99,10 +100,10 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     if not before:
         why = "there is no listing from before the cutover to compare with"
         return _kept(session, losses.unknown(context.stack, released, why))
-    released = released or before[views.ADMIN].began
+    released = released or before[ADMIN].began
     at = context.target.api if closed else None
     try:
-        now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
+        now = views.take_all(context, at, names=(ADMIN,), before=before)[ADMIN]
         accepted = policy.accepted_at(context)
         snapshots = traces.passing_snapshots(context, released)
         unlisted = traces.unlisted(context, released)
@@ -112,7 +113,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         return _kept(session, losses.unknown(context.stack, released, why))
     found = losses.find(
         context.stack,
-        before[views.ADMIN],
+        before[ADMIN],
         now,
         released=released,
         accepted=accepted,

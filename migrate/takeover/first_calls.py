@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from migrate.cloud import Context, hosts
-from migrate.cloud.api import ApiError, admin_at
+from migrate.cloud import Context, hosts, login
+from migrate.cloud.api import ApiError
 from migrate.cloud.host import Host
 from migrate.cloud.wait import while_any
 from migrate.engine import markers
@@ -43,13 +43,11 @@ def _refusals(context: Context) -> list[str]:
 
 
 def _refused_at(context: Context, host: Host) -> list[str]:
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
-
     try:
-        api = admin_at(context, host)
-        rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
-    except ClientException as error:
-        return [f"identity on {host.name}: {error}"]
+        api = login.api(context, host)
+    except login.LoginError as error:
+        return [f"identity on {host.name}: {error.message}"]
+    rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
 
     def ask(rest: Rest) -> str:
         try:
