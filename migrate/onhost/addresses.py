@@ -7,14 +7,15 @@ import socket
 import subprocess
 from typing import Any
 
+from migrate.onhost import disk
+
 
 def facts() -> dict[str, Any]:
     """What this host calls itself, its IPv4 addresses without loopback, and names it knows.
 
     {"name": "ctl", "aliases": [["ctl.example", "10.0.0.11"]], "addresses": ["10.0.0.11/24"]}
     """
-    with open("/etc/hosts") as stream:
-        known = [line.partition("#")[0].split() for line in stream]
+    known = [line.partition("#")[0].split() for line in disk.text("/etc/hosts").split("\n")]
     return {
         "name": socket.gethostname(),
         "aliases": [

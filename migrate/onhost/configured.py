@@ -11,7 +11,7 @@ import socket
 import subprocess
 from typing import Any
 
-from migrate.onhost import sockets
+from migrate.onhost import disk, sockets
 
 NOBODY = "127.0.0.1"
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
@@ -24,11 +24,8 @@ def read(patterns: list[str]) -> dict[str, Any]:
 
     {"texts": {"/etc/nova/nova.conf": "..."}, "given": {"my_ip": "10.0.0.11", "host": "ctl"}}
     """
-    texts = {}
-    for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):
-        if os.path.isfile(path):
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                texts[path] = stream.read()
+    paths = sorted({path for pattern in patterns for path in glob.glob(pattern)})
+    texts = {path: disk.text(path, None) for path in paths if os.path.isfile(path)}
     return {"texts": texts, "given": {"my_ip": my_ip(), "host": socket.gethostname()}}
 
 

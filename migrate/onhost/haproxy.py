@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from migrate.onhost import record, sockets
+from migrate.onhost import disk, record, sockets
 from migrate.onhost.systemd import run
 
 UNIT = "haproxy.service"
@@ -95,7 +95,7 @@ def state() -> dict[str, Any]:
     kept = record.load(RECORD) or {}
     if not _master():
         return {"original": {}, "current": {}, "closed": "", "leaving": {}, "running": False}
-    current = {path: _read(path) for path in files()}
+    current = {path: disk.text(path) for path in files()}
     original = {path: one["text"] for path, one in kept.get("original", {}).items()} or current
     whole = {path: _digest(text) for path, text in current.items()} == kept.get("ours")
     closed = kept.get("depth", "") if kept and whole else ""
@@ -116,7 +116,7 @@ def close(depth: str, texts: dict[str, str]) -> None:
         kept = record.load(RECORD) or {"original": {}}
         for path in texts:
             if path not in kept["original"]:
-                kept["original"][path] = {"text": _read(path)}
+                kept["original"][path] = {"text": disk.text(path)}
         _check(list(texts.values()))
         kept["depth"], kept["ours"] = depth, {path: _digest(text) for path, text in texts.items()}
         record.save(RECORD, kept)
@@ -131,11 +131,11 @@ def open_again() -> None:
     if kept is None:
         return
     for path, original in kept["original"].items():
-        now = _read(path)
+        now = disk.text(path)
         text = original["text"] if _digest(now) == kept["ours"].get(path) else without_ours(now)
         if text != now:
-            _replace(path, text, record.write_back)
-        record.clear(os.path.realpath(path))
+            _replace(path, text, disk.write_back)
+        disk.clear(os.path.realpath(path))
     if run("systemctl", "is-active", UNIT, check=False).strip() == "active":
         reload()
     record.forget(RECORD)
@@ -185,7 +185,7 @@ def _check(texts: list[str]) -> None:
         raise RuntimeError(f"haproxy does not take the closed files: {said}")
 
 
-def _replace(path: str, text: str, write: Callable[..., None] = record.write) -> None:
+def _replace(path: str, text: str, write: Callable[..., None] = disk.write) -> None:
     """Another text for *path*, where a link leads to; owner and mode stay."""
     real = os.path.realpath(path)
     about = os.stat(real)
@@ -220,11 +220,6 @@ def _workers() -> tuple[list[int], list[int]]:
 def _connections(pid: int) -> int:
     held = sockets.every("state", "established")
     return sum(pid in one.holders for one in held) // 2  # a client and a server
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        return stream.read()
 
 
 def _digest(text: str) -> str:

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import Any
 
-from migrate.onhost import logins, record
+from migrate.onhost import disk, logins, record
 from migrate.onhost.systemd import run, show
 
 RECORD = "database"
@@ -40,7 +40,7 @@ def fence() -> None:
         if record.load(RECORD) is None:
             before = sql("SELECT @@global.read_only")[0][0]
             record.save(RECORD, {"present": True, "before": before, "file": f"{folder}/{NAME}"})
-        record.write(f"{folder}/{NAME}", TEXT, 0o644)
+        disk.write(f"{folder}/{NAME}", TEXT, 0o644)
         sql("SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = 1")
     if wrong := unfenced():
         raise RuntimeError("; ".join(wrong))
@@ -69,9 +69,7 @@ def lift() -> None:
     if kept is None:
         return
     if kept["present"]:
-        if os.path.exists(kept["file"]):
-            os.unlink(kept["file"])
-        record.clear(kept["file"])
+        disk.remove(kept["file"])
         if present():
             before = kept["before"] if re.fullmatch(r"\w+", kept["before"]) else "0"
             sql(f"SET GLOBAL read_only = {before}")

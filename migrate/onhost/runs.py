@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from migrate.onhost import record, systemd
+from migrate.onhost import disk, record, systemd
 
 RECORD = "lock"
 CLAIM = "/var/lib"  # not the lock of the steps, which an orphan may hold
@@ -76,15 +76,11 @@ def readmit(run: str) -> None:
 
 
 def _read() -> str:
-    try:
-        with open(ADMITTED) as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
-        return ""
+    return disk.text_if_there(ADMITTED).strip()
 
 
 def _write(text: str) -> None:
-    record.write(ADMITTED, text + "\n", 0o644)
+    disk.write(ADMITTED, text + "\n", 0o644)
 
 
 def _end(ours: Callable[[str], bool]) -> list[str]:

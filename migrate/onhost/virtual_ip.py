@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from migrate.onhost import record, systemd
+from migrate.onhost import disk, record, systemd
 from migrate.onhost.systemd import run
 
 RECORD = "manager"
@@ -135,13 +135,12 @@ def take_back() -> None:
 
 def acquire(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
-    with open(staged) as stream:
-        text = stream.read()
+    text = disk.text(staged)
     if record.load(TAKEN) is None:
         found = systemd.show([KEEPALIVED])[KEEPALIVED]
         record.save(TAKEN, {"enabled": found["UnitFileState"] == "enabled"})
     os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
-    record.write(CONFIG, text, 0o640)
+    disk.write(CONFIG, text, 0o640)
     run("systemctl", "restart", KEEPALIVED)
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while len(addresses(wanted)) < len(wanted):
@@ -154,7 +153,8 @@ def acquire(staged: str, wanted: list[str]) -> None:
 
 def leave(staged: str, wanted: list[str]) -> None:
     """The target carries nothing of *wanted* any more, nor will it after a reboot."""
-    kept, ours = record.load(TAKEN), _text(CONFIG) != "" and _text(CONFIG) == _text(staged)
+    kept, here = record.load(TAKEN), disk.text_if_there(CONFIG)
+    ours = here != "" and here == disk.text_if_there(staged)
     if kept is not None or ours:  # else nothing was taken, or it was given back before
         run("systemctl", "stop", KEEPALIVED, check=False)
         if "enabled" in run("systemctl", "is-enabled", KEEPALIVED, check=False).split():
@@ -166,15 +166,7 @@ def leave(staged: str, wanted: list[str]) -> None:
         run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
     if left := addresses(wanted):
         raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
-    if (kept or {}).get("enabled") and not _text(CONFIG):
+    if (kept or {}).get("enabled") and not disk.text_if_there(CONFIG):
         # as found: without a file it never starts
         run("systemctl", "enable", "--quiet", KEEPALIVED)
     record.forget(TAKEN)
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path) as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
