@@ -11,7 +11,7 @@ import socket
 import subprocess
 from typing import Any
 
-from migrate.onhost import disk, sockets
+from migrate.onhost import disk, processes, sockets
 
 NOBODY = "127.0.0.1"
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
@@ -116,12 +116,8 @@ def _program(entry: str, users: list[str]) -> dict[str, Any]:
     user = pwd.getpwuid(os.stat(f"/proc/{entry}").st_uid).pw_name
     if user not in users:
         return {}
-    with open(f"/proc/{entry}/cmdline", "rb") as stream:
-        words = stream.read().decode(errors="replace").split("\0")
-    with open(f"/proc/{entry}/environ", "rb") as stream:
-        names = [
-            one.partition("=")[0] for one in stream.read().decode(errors="replace").split("\0")
-        ]
+    words = processes.strings(int(entry), "cmdline")
+    names = [one.partition("=")[0] for one in processes.strings(int(entry), "environ")]
     arguments = []
     for kind, path in ARGUMENT.findall(" ".join(words)):
         paths = sorted(glob.glob(f"{glob.escape(path)}/*.conf")) if kind == "dir" else [path]

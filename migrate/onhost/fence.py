@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import Any
 
-from migrate.onhost import record, sockets, systemd
+from migrate.onhost import processes, record, sockets, systemd
 from migrate.onhost.systemd import run
 
 RECORD = "fence"
@@ -109,7 +109,7 @@ def unfenced(wanted: dict[str, Any]) -> list[str]:
         except KeyError:
             continue
     wrong, suspects = [], set()
-    for pid, parts, owner in systemd.processes():
+    for pid, parts, owner in processes.every():
         if parts & allowed:
             continue
         if parts & control or owner in numbers:
@@ -127,8 +127,7 @@ def unfenced(wanted: dict[str, Any]) -> list[str]:
 
 def _command(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/cmdline") as stream:
-            return " ".join(stream.read().split("\0"))[:80].strip()
+        return processes.command(pid)
     except OSError:
         return "ended"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from migrate.onhost import disk, record, sockets
+from migrate.onhost import disk, processes, record, sockets
 from migrate.onhost.systemd import run
 
 UNIT = "haproxy.service"
@@ -72,10 +72,10 @@ def in_memory(texts: list[str]) -> Iterator[list[str]]:
         yield words
 
 
-def processes() -> list[int]:
+def running() -> list[int]:
     """The running HAProxy: master and workers."""
     master = _master()
-    return [master, *_children(master)] if master else []
+    return [master, *processes.children(master)] if master else []
 
 
 def listens() -> dict[str, Any]:
@@ -83,7 +83,7 @@ def listens() -> dict[str, Any]:
 
     {"own": [["10.0.0.10", 5000]], "others": [["0.0.0.0", 22, "sshd"]]}
     """
-    return {"own": sockets.held(processes()), "others": sockets.others(processes())}
+    return {"own": sockets.held(running()), "others": sockets.others(running())}
 
 
 def state() -> dict[str, Any]:
@@ -148,7 +148,7 @@ def without_ours(text: str) -> str:
 
 def reload() -> None:
     """Let HAProxy read its files; returns when no worker of before accepts connections."""
-    before = _children(_master())
+    before = processes.children(_master())
     run("systemctl", "reload", UNIT)
     deadline = time.monotonic() + RELOAD_SECONDS
     while time.monotonic() < deadline:
@@ -193,25 +193,16 @@ def _replace(path: str, text: str, write: Callable[..., None] = disk.write) -> N
 
 
 def _strings(about: str) -> list[str]:
-    with open(f"/proc/{_master()}/{about}", errors="surrogateescape") as stream:
-        return stream.read().split("\0")
+    return processes.strings(_master(), about)
 
 
 def _master() -> int:
     return int(run("systemctl", "show", "-P", "MainPID", UNIT).strip() or 0)
 
 
-def _children(parent: int) -> list[int]:
-    try:
-        with open(f"/proc/{parent}/task/{parent}/children") as stream:
-            return [int(pid) for pid in stream.read().split()]
-    except OSError:
-        return []
-
-
 def _workers() -> tuple[list[int], list[int]]:
     """Workers that accept connections, and those that only end what they have."""
-    everyone = _children(_master())
+    everyone = processes.children(_master())
     listening = {pid for one in sockets.every("-l") for pid in one.holders}
     accepting = [pid for pid in everyone if pid in listening]
     return accepting, [pid for pid in everyone if pid not in accepting]

@@ -65,7 +65,7 @@ def _generate(argv: list[str], namespaces: list[str], path: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{argv[0]} exited {done.returncode}: {done.stderr.strip()[-1500:]}")
+        raise RuntimeError(f"{argv[-1]} exited {done.returncode}: {done.stderr.strip()[-1500:]}")
 
 
 def _reduced(document: dict[str, Any]) -> dict[str, Any]:
