@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,15 @@ def save(name: str, value: dict[str, Any]) -> None:
     """Keep *value*; it is on the disk when this returns."""
     os.makedirs(FOLDER, mode=0o700, exist_ok=True)
     disk.write(_path(name), json.dumps({"version": VERSION, **value}, indent=1), 0o600)
+
+
+def once(name: str, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The record *name*; where there is none, what is *found* now, before it is changed."""
+    kept = load(name)
+    if kept is None:
+        kept = found()
+        save(name, kept)
+    return kept
 
 
 def forget(name: str) -> None:

@@ -46,6 +46,11 @@ def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def active(names: Iterable[str]) -> list[str]:
+    """Those of *names* that are active."""
+    return [name for name, one in show(names).items() if one["ActiveState"] == "active"]
+
+
 def mask(names: Iterable[str]) -> None:
     """Mask *names* for good; a file of the administrator in the way is put aside."""
     names = [full(name) for name in names]

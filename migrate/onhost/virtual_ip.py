@@ -22,15 +22,16 @@ SILENT = ("rabbitmq-server", "memcached")  # clients reach them by the virtual I
 
 def fence() -> None:
     """Mask keepalived, so that a reboot comes back silent; it goes on holding the address."""
-    for name, one in systemd.show(FOREIGN).items():
-        if one["ActiveState"] == "active":
-            raise RuntimeError(f"{name} manages addresses here; only keepalived is supported")
+    if foreign := systemd.active(FOREIGN):
+        raise RuntimeError(f"{foreign[0]} manages addresses here; only keepalived is supported")
     with record.locked():
-        if record.load(RECORD) is None:
-            found = systemd.show([KEEPALIVED]).get(KEEPALIVED)
-            record.save(RECORD, {"unit": found and {"active": found["ActiveState"] == "active"}})
-        if (record.load(RECORD) or {})["unit"]:
+        if record.once(RECORD, _found)["unit"]:
             systemd.mask([KEEPALIVED])
+
+
+def _found() -> dict[str, Any]:
+    found = systemd.show([KEEPALIVED]).get(KEEPALIVED)
+    return {"unit": found and {"active": found["ActiveState"] == "active"}}
 
 
 def fenced() -> bool:
@@ -73,10 +74,8 @@ def stop_brokers() -> None:
         kept = record.load(AWAY) or {}
         if "quiet" not in kept:
             found = systemd.show(SILENT)
-            running = [n for n, one in found.items() if one["ActiveState"] == "active"]
-            masked = [n for n, one in found.items() if one["LoadState"] == "masked"]
-            kept["quiet"] = [n for n in found if n not in masked]
-            kept["ran"] = running
+            kept["quiet"] = [n for n, one in found.items() if one["LoadState"] != "masked"]
+            kept["ran"] = [n for n, one in found.items() if one["ActiveState"] == "active"]
             record.save(AWAY, kept)
         systemd.stop(kept["quiet"], 8)
         systemd.mask(kept["quiet"])
@@ -136,9 +135,8 @@ def take_back() -> None:
 def acquire(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
     text = disk.text(staged)
-    if record.load(TAKEN) is None:
-        found = systemd.show([KEEPALIVED])[KEEPALIVED]
-        record.save(TAKEN, {"enabled": found["UnitFileState"] == "enabled"})
+    unit = systemd.show([KEEPALIVED])[KEEPALIVED]
+    record.once(TAKEN, lambda: {"enabled": unit["UnitFileState"] == "enabled"})
     os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
     disk.write(CONFIG, text, 0o640)
     run("systemctl", "restart", KEEPALIVED)
