@@ -105,7 +105,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     try:
         now = views.take_all(context, at, names=(ADMIN,), before=before)[ADMIN]
         accepted = policy.accepted_at(context)
-        snapshots = traces.passing_snapshots(context, released)
+        passing = traces.passing(context, released)
         unlisted = traces.unlisted(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
         said = " ".join(str(error).split())
@@ -117,7 +117,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         now,
         released=released,
         accepted=accepted,
-        traces=snapshots,
+        traces=passing,
         unlisted=unlisted,
     )
     return _kept(session, found)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import HOUR, MANY, OnlineMigration, Question
-from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
@@ -138,6 +138,15 @@ RECIPE = Recipe(
                 owner="os-extended-snapshot-attributes:project_id",
                 busy=Busy(settled=SNAPSHOTS, microversion=ATTACHMENTS_SHOWN),
                 data={"size": "extended"},
+                splits=Splits(
+                    of="volume",
+                    by="volume_id",
+                    told="where a snapshot is a file, the data goes on in one that the source does "
+                    "not know",
+                    table="snapshots",
+                    passing="SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
+                    "WHERE created_at >= %s AND deleted",
+                ),
             ),
             Kind(
                 type="attachment",

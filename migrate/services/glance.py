@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import MANY, Question
-from migrate.services.rest import Busy, Kind, Rest
+from migrate.services.rest import Busy, Kind, Resource, Rest
 from migrate.services.rules import UWSGI, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
@@ -38,6 +38,13 @@ def _stores(given: Options) -> Iterator[Refusal]:
                 "moves",
                 remedy=f"Move its images to a file store and take {name} out of glance-api.conf",
             )
+
+
+def _lost(before: Resource | None, now: Resource | None) -> str:
+    """The bytes of an image; one that is hidden is still that image."""
+    if now and now.get("checksum") and not (before or {}).get("checksum"):
+        return "its bytes are in the target's glance only"
+    return ""
 
 
 RECIPE = Recipe(
@@ -124,6 +131,7 @@ RECIPE = Recipe(
                 omitted=ADDRESSES,
                 owner="owner",
                 busy=Busy(moving=("saving", "uploading", "importing")),
+                lost=_lost,
                 open=True,
             ),
             Kind(
@@ -135,6 +143,7 @@ RECIPE = Recipe(
                 common=True,
                 omitted=ADDRESSES,
                 owner="owner",
+                lost=_lost,
                 open=True,
             ),
             Kind(

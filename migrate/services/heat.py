@@ -85,6 +85,7 @@ RECIPE = Recipe(
                 list="resources",
                 each="stack",
                 id="{parent}/{resource_name}",
+                name="resource_name",
             ),
         ),
         workers=Workers(

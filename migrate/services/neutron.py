@@ -177,6 +177,7 @@ RECIPE = Recipe(
                 list="floatingips",
                 optional=True,
                 reference="floatingip_id",
+                name="floating_ip_address",
                 states=("status",),
             ),
             Kind(

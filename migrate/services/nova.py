@@ -12,7 +12,7 @@ from migrate.services.base import (
     Vouches,
 )
 from migrate.services.records import HOUR, MANY, OnlineMigration, Question
-from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
 
@@ -23,6 +23,37 @@ SERVERS = (
     *("ACTIVE", "DELETED", "ERROR", "PAUSED", "RESCUE", "SHELVED", "SHELVED_OFFLOADED", "SHUTOFF"),
     *("SOFT_DELETED", "SUSPENDED", "VERIFY_RESIZE", "UNKNOWN"),
 )
+
+HOST = "OS-EXT-SRV-ATTR:host"
+
+
+def _lost(before: Resource | None, now: Resource | None) -> str:
+    """Of a server its own disk, which stands on its host."""
+    if not _has_disk(before or now or {}):
+        return ""
+    if before is None:
+        host = (now or {}).get(HOST) or "its host"
+        return f"made since: the source knows no server that its disk on {host} could be given to"
+    return "deleted: its disk is gone" if now is None else _changed(before, now)
+
+
+def _changed(before: Resource, now: Resource) -> str:
+    if before.get("image") != now.get("image"):
+        return "rebuilt: its disk was made anew"
+    if now.get("status") == "SHELVED_OFFLOADED" != before.get("status"):
+        return "shelved: its disk became an image of the target"
+    if before.get("flavor") != now.get("flavor"):
+        return "resized: the source knows its disk in another size"
+    was, became = before.get(HOST), now.get(HOST)
+    return (
+        f"moved: the source looks for its disk on {was}, it is on {became}" if was != became else ""
+    )
+
+
+def _has_disk(server: Resource) -> bool:
+    """One that boots from a volume may have none."""
+    return bool(server.get("image") or (server.get("flavor") or {}).get("ephemeral"))
+
 
 RECIPE = Recipe(
     project="nova",
@@ -103,6 +134,7 @@ RECIPE = Recipe(
                 everywhere={"all_tenants": "1"},
                 digest=("OS-EXT-SRV-ATTR:user_data",),
                 busy=Busy(task="OS-EXT-STS:task_state", settled=SERVERS),
+                lost=_lost,
                 allowed=(
                     Allowed(field="host_status", reason="follows the heartbeat of its compute"),
                     Allowed(

@@ -56,10 +56,13 @@ def loss() -> dict[str, Any]:
         found: dict[str, Any] = {
             "project": projects,
             "secret": {id_: {**secret, "id": id_} for id_ in ids},
+            "consumer": {},
         }
         return Listing(found, {}, {}, 0.0, 0.0)
 
-    document = losses.find("one", listing("old"), listing("new"), released=1.0).document
+    trace = {"type": "consumer", "id": "c1", "name": "web", "of": "old"}
+    before, now = listing("old"), listing("new")
+    document = losses.find("one", before, now, released=1.0, traces=[trace]).document
     return {
         "counts": document["counts"],
         "project": document["projects"][0]["name"],

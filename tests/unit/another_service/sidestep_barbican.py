@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import OnlineMigration, Question
-from migrate.services.rest import Allowed, Busy, Kind, Rest, Workers
+from migrate.services.rest import Allowed, Busy, Kind, Resource, Rest, Splits, Workers
 from migrate.services.rules import Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
 
@@ -16,6 +16,10 @@ def judge(given: Options) -> Iterator[Refusal]:
     for name in given.listed("secretstore", "enabled_secretstore_plugins", "store_crypto"):
         if name != "store_crypto":
             yield Refusal(message=f"store {name} is not moved", remedy="Move its secrets first")
+
+
+def lost(before: Resource | None, now: Resource | None) -> str:
+    return "kept in memory only" if now and not before else ""
 
 
 RECIPE = Recipe(
@@ -57,7 +61,20 @@ RECIPE = Recipe(
                 busy=Busy(moving=("PENDING",)),
                 states=("status",),
                 data={"algorithm": "made anew"},
+                lost=lost,
                 allowed=(Allowed(field="generation", reason="counts writes"),),
+            ),
+            Kind(
+                type="consumer",
+                path="/consumers",
+                list="consumers",
+                splits=Splits(
+                    of="secret",
+                    by="secret_id",
+                    told="it was re-encrypted",
+                    table="consumers",
+                    passing="SELECT id, name, secret_id FROM {table} WHERE created_at >= %s",
+                ),
             ),
         ),
         workers=Workers(path="/workers", list="workers", any_of="barbican-worker"),
