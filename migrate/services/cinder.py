@@ -1,10 +1,11 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
-from migrate.services.records import HOUR, MANY, OnlineMigration, Question
+from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
@@ -43,6 +44,27 @@ def _backends(given: Options) -> Iterator[Refusal]:
                 "carried",
                 remedy=f"Put them into {SHARES} and set nfs_shares_config to it",
             )
+
+
+def _too_old(rows: Sequence[Mapping[str, Any]], *_: object) -> Iterator[tuple[str, str]]:
+    """Records that are older than the newest: cinder speaks as its oldest record does."""
+    for kind in ("objects", "rpc"):
+        newest: dict[str, tuple[int, ...]] = {}
+        for row in rows:
+            newest[row["binary"]] = max(newest.get(row["binary"], ()), _version(row[kind]))
+        for row in rows:
+            if not row[kind] or _version(row[kind]) < newest[row["binary"]]:
+                who = f"{row['binary']} {row['host']}"
+                yield (
+                    f"cinder keeps a record of {who} of an older release, with which the next one "
+                    "would have to speak",
+                    f"Upgrade it, or, when it is gone: cinder-manage service remove {who}",
+                )
+
+
+def _version(text: str | None) -> tuple[int, ...]:
+    """`1.38`, to be compared."""
+    return tuple(int(part) for part in (text or "0").split(".") if part.isdigit())
 
 
 RECIPE = Recipe(
@@ -286,6 +308,12 @@ RECIPE = Recipe(
             database="cinder",
             query="SELECT count(*) FROM snapshots WHERE use_quota IS NULL AND deleted = 0",
         ),
+    ),
+    oldest=Oldest(
+        database="cinder",
+        query="SELECT host, `binary`, object_current_version AS objects, rpc_current_version AS "
+        "rpc FROM {d}.services WHERE deleted = 0",
+        judge=_too_old,
     ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),

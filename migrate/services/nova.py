@@ -1,5 +1,8 @@
 """Servers: an API database, and one database a cell (cell0 holds what was never scheduled)."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 from migrate.services.base import (
     ApiPort,
     Cells,
@@ -11,7 +14,7 @@ from migrate.services.base import (
     Tool,
     Vouches,
 )
-from migrate.services.records import HOUR, MANY, OnlineMigration, Question
+from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
@@ -53,6 +56,19 @@ def _changed(before: Resource, now: Resource) -> str:
 def _has_disk(server: Resource) -> bool:
     """One that boots from a volume may have none."""
     return bool(server.get("image") or (server.get("flavor") or {}).get("ephemeral"))
+
+
+def _too_old(
+    rows: Sequence[Mapping[str, Any]], release: str, least: int
+) -> Iterator[tuple[str, str]]:
+    """Records of nova-compute below what nova of *release* starts with."""
+    for row in rows:
+        if int(row["version"] or 0) < least:
+            yield (
+                f"nova keeps a nova-compute at {row['host']} of level {row['version']}; nova of "
+                f"{release} does not start with one below {least}",
+                "Upgrade it, or, when that host is gone: openstack compute service delete",
+            )
 
 
 RECIPE = Recipe(
@@ -383,6 +399,12 @@ RECIPE = Recipe(
             database="nova_api",
             query="SELECT count(*) FROM instance_mappings WHERE user_id IS NULL",
         ),
+    ),
+    oldest=Oldest(
+        database="nova",
+        query="SELECT host, version FROM {d}.services WHERE deleted = 0 AND "
+        "`binary` = 'nova-compute'",
+        judge=_too_old,
     ),
     vouches=Vouches(sends="nova-api", receives="nova-api", must=True),
     packages=("genisoimage", "novnc"),

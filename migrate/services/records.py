@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MANY = 10_000  # deleted rows that are worth to be removed before they are copied and compared
 HOUR = "UTC_TIMESTAMP() - INTERVAL 1 HOUR"
@@ -34,6 +36,19 @@ class OnlineMigration:
     name: str
     database: str  # its usual name
     query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oldest:
+    """Records by which services learn how old their oldest is, also when that died years ago.
+
+    `judge` is given the rows of `query`, where {d} is the database, the target's release, and the
+    least level that a compute service must have for it; it gives messages and remedies.
+    """
+
+    database: str  # its usual name
+    query: str
+    judge: Callable[[Sequence[Mapping[str, Any]], str, int], Iterator[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,7 @@ def look() -> dict[str, Any]:
     found = kind("secret")
     assert found
     assert RECIPE.backends
+    assert RECIPE.oldest
     assert RECIPE.rest
     assert RECIPE.rest.workers
     given = options.parsed({"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"})
@@ -101,6 +102,7 @@ def look() -> dict[str, Any]:
         "asked as": endpoints.ASKED["barbican"],
         "known": "key-manager" in scope.TYPES,
         "back ends": [one[1] for one in backends.judged(RECIPE.backends, given)],
+        "too old": [one[0] for one in RECIPE.oldest.judge([{"host": "a"}], "2026.1", 0)],
         "setting": told.settings[0].value,
         "gone": told.remedy("DEFAULT", "bind_port"),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
-from migrate.services.records import OnlineMigration, Question
+from migrate.services.records import Oldest, OnlineMigration, Question
 from migrate.services.rest import Allowed, Busy, Kind, Resource, Rest, Splits, Workers
 from migrate.services.rules import Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
@@ -95,6 +95,13 @@ RECIPE = Recipe(
         ),
     ),
     online_left=(OnlineMigration(name="kek", database="barbican", query="SELECT 0"),),
+    oldest=Oldest(
+        database="barbican",
+        query="SELECT host FROM {d}.workers",
+        judge=lambda rows, release, _: iter(
+            [(f"{row['host']} is below {release}", "x") for row in rows]
+        ),
+    ),
     vouches=Vouches(receives="barbican-api"),
     backends=Backends(program="barbican-api", judge=judge),
 )
