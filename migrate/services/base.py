@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from migrate.services.backends import Backends
-from migrate.services.records import Oldest, OnlineMigration, Question, Unlisted
+from migrate.services.records import Oldest, OnlineMigration, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
 from migrate.services.unit import Shipped, Unit
@@ -178,6 +178,7 @@ class Recipe:
     questions: tuple[Question, ...] = ()
     online_left: tuple[OnlineMigration, ...] = ()
     oldest: Oldest | None = None
+    trusts: Trusts | None = None
     unlisted: Unlisted | None = None
     vouches: Vouches = field(default_factory=Vouches)
     lookups: tuple[Lookup, ...] = ()

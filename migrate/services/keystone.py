@@ -5,6 +5,27 @@ from migrate.services.records import Question
 from migrate.services.rest import Kind, Rest
 from migrate.services.unit import Unit
 
+# what is wrong with each trust of {marks}, which is given to the user of both %s
+TRUSTS = """
+SELECT t.id, t.trustor_user_id AS trustor, t.project_id AS project, CASE
+  WHEN t.deleted_at IS NOT NULL THEN 'was deleted'
+  WHEN COALESCE(t.expires_at_int < UNIX_TIMESTAMP() * 1000000, t.expires_at < UTC_TIMESTAMP(), 0)
+    THEN 'has expired'
+  WHEN t.remaining_uses <= 0 THEN 'is used up'
+  WHEN u.id IS NULL THEN 'is of a user who is not there any more'
+  WHEN u.enabled = 0 THEN 'is of a user who is disabled'
+  WHEN p.id IS NULL THEN 'is for a project that is not there any more'
+  WHEN p.enabled = 0 THEN 'is for a project that is disabled'
+  WHEN %s <> '' AND l.name <> %s THEN 'is given to another user than its service logs in as'
+  ELSE '' END AS wrong
+FROM {d}.trust t
+LEFT JOIN {d}.user u ON u.id = t.trustor_user_id
+LEFT JOIN {d}.project p ON p.id = t.project_id
+LEFT JOIN {d}.local_user l ON l.user_id = t.trustee_user_id
+WHERE t.id IN ({marks})
+"""
+TRUST_ROLES = "SELECT trust_id, role_id FROM {d}.trust_role WHERE trust_id IN ({marks})"
+
 RECIPE = Recipe(
     project="keystone",
     versions={

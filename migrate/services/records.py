@@ -52,6 +52,26 @@ class Oldest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trusts:
+    """By which of keystone's trusts a service acts for its users; it keeps them encrypted.
+
+    `query` gives id, name, method and what is kept of each thing that has one; {d} is the database.
+    `decrypt` of module `crypt`, the service's own, opens it by option `key` of `program`, and the
+    first option of `trustee` that is set is the user whom it is given to.
+    """
+
+    things: str  # "stack(s)"
+    useless: str  # what the service cannot do by a trust that is no good
+    remedy: str
+    database: str  # its usual name
+    query: str
+    program: str
+    crypt: str
+    key: tuple[str, str]
+    trustee: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unlisted:
     """Resources that the API lists to their own users only, read in the database instead.
 

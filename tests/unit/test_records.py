@@ -110,7 +110,9 @@ def test_trusts_of_stacks(trust: str, told: str) -> None:
 
 
 def test_many_stacks_are_one_finding() -> None:
-    found = trusts._finding("ctl", "has expired", [f"s{one}" for one in range(12)])
+    (heat,) = services.chosen(("heat",))
+    assert heat.trusts
+    found = trusts._finding("ctl", heat.trusts, "has expired", [f"s{one}" for one in range(12)])
     assert found.message.startswith("12 stack(s) act by a trust that has expired: s0, s1, ")
     assert "s9 and 2 more" in found.message
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from infra.controller import Place, accounts, packages, services, units, venv
-from migrate.checks import agents, backends, endpoints, options, scope
+from migrate.checks import agents, backends, endpoints, options, scope, trusts
 from migrate.cloud import operations, releases
 from migrate.cloud.api import SERVICES, Api
 from migrate.configuration import rules
@@ -81,6 +81,7 @@ def look() -> dict[str, Any]:
     assert found
     assert RECIPE.backends
     assert RECIPE.oldest
+    assert RECIPE.trusts
     assert RECIPE.rest
     assert RECIPE.rest.workers
     given = options.parsed({"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"})
@@ -103,6 +104,7 @@ def look() -> dict[str, Any]:
         "known": "key-manager" in scope.TYPES,
         "back ends": [one[1] for one in backends.judged(RECIPE.backends, given)],
         "too old": [one[0] for one in RECIPE.oldest.judge([{"host": "a"}], "2026.1", 0)],
+        "trusts": trusts._finding("ctl", RECIPE.trusts, "has expired", ["web"]).message,
         "setting": told.settings[0].value,
         "gone": told.remedy("DEFAULT", "bind_port"),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
-from migrate.services.records import Oldest, OnlineMigration, Question
+from migrate.services.records import Oldest, OnlineMigration, Question, Trusts
 from migrate.services.rest import Allowed, Busy, Kind, Resource, Rest, Splits, Workers
 from migrate.services.rules import Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
@@ -101,6 +101,17 @@ RECIPE = Recipe(
         judge=lambda rows, release, _: iter(
             [(f"{row['host']} is below {release}", "x") for row in rows]
         ),
+    ),
+    trusts=Trusts(
+        things="order(s)",
+        useless="barbican cannot renew them",
+        remedy="Make them anew",
+        database="barbican",
+        query="SELECT id, name, 'aes' AS method, trust_id AS kept FROM {d}.orders",
+        program="barbican-worker",
+        crypt="barbican.common.crypt",
+        key=("DEFAULT", "key"),
+        trustee=(("keystone_authtoken", "username"),),
     ),
     vouches=Vouches(receives="barbican-api"),
     backends=Backends(program="barbican-api", judge=judge),
