@@ -25,10 +25,9 @@ def findings(context: Context) -> list[Finding]:
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
         told = list(pool.map(lambda one: _judged(context, *one), asked))
-    texts = [files for _, files in told if volumes.HOSTS.file in files]
     return [
         *(finding for one, _ in told for finding in one),
-        *volumes.findings(context, texts),
+        *volumes.findings(context, (files for _, files in told)),
         *broker.findings(context),
     ]
 

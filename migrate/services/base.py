@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from migrate.services.backends import Backends
+from migrate.services.backends import Backends, Images
 from migrate.services.records import Oldest, OnlineMigration, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
@@ -162,6 +162,7 @@ class Recipe:
     rootwrap: bool = False  # it does things as root, by the release's `<project>-rootwrap`
     rootwrap_daemon: bool = False  # and by the daemon of that
     configs: tuple[Config, ...] = ()
+    named: tuple[str, ...] = ()  # of those, what units name beside the files that it looks for
     namespaces: tuple[str, ...] = ()  # of the option generator, for all `configs`
     policy: str = ""  # namespace of its policies, where it has any
     carried: tuple[str, ...] = ()  # files copied as they are: shares, protections
@@ -183,6 +184,7 @@ class Recipe:
     vouches: Vouches = field(default_factory=Vouches)
     lookups: tuple[Lookup, ...] = ()
     backends: Backends | None = None
+    images: Images | None = None
     packages: tuple[str, ...] = ()  # Debian's, of what its programs call
 
     def units_of(self, *, first: bool) -> tuple[str, ...]:

@@ -262,6 +262,8 @@ RECIPE = Recipe(
             listed="enabled_backends",
             option="backend_host",
             fallback="host",
+            used="SELECT host, count(*) FROM {d}.volumes WHERE NOT deleted AND host IS NOT NULL "
+            "GROUP BY host",
         ),
     ),
     questions=(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from migrate.services.backends import Backends, Options, Refusal
+from migrate.services.backends import Backends, Images, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Resource, Rest
@@ -38,6 +38,14 @@ def _stores(given: Options) -> Iterator[Refusal]:
                 "moves",
                 remedy=f"Move its images to a file store and take {name} out of glance-api.conf",
             )
+
+
+def _folder(given: Options) -> str:
+    """That of the default store, named in the new way or in the old one."""
+    option, usual = "filesystem_store_datadir", "/var/lib/glance/images"
+    store = given.get("glance_store", "default_backend", "glance_store")
+    common = given.get("glance_store", option, usual)
+    return given.get(store, option, common).rstrip("/") or usual
 
 
 def _lost(before: Resource | None, now: Resource | None) -> str:
@@ -207,4 +215,12 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(receives="glance-api"),
     backends=Backends(program="glance-api", judge=_stores),
+    images=Images(
+        query="SELECT i.id, i.size, i.os_hash_algo, i.os_hash_value, i.checksum, l.value "
+        "FROM {d}.images i JOIN {d}.image_locations l ON l.image_id = i.id "
+        "WHERE NOT i.deleted AND NOT l.deleted AND l.status = 'active' "
+        "AND i.status IN ('active', 'deactivated') ORDER BY i.id, l.id",
+        program="glance-api",
+        folder=_folder,
+    ),
 )

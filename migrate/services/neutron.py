@@ -110,6 +110,7 @@ RECIPE = Recipe(
             command=f"neutron-metadata-agent {MAIN} /etc/neutron/metadata_agent.ini {{log}}",
         ),
     ),
+    named=(f"{ML2}/ml2_conf.ini",),
     configs=(
         Config(path=CONF),
         Config(path="/etc/neutron/server.conf.d/*.conf", to=CONF_D),

@@ -9,7 +9,7 @@ from infra.controller import Place, accounts, packages, services, units, venv
 from migrate.checks import agents, backends, endpoints, options, scope, trusts
 from migrate.cloud import operations, releases
 from migrate.cloud.api import SERVICES, Api
-from migrate.configuration import rules
+from migrate.configuration import rules, volumes
 from migrate.services import chosen, kind
 from migrate.takeover import preload
 from migrate.verify import heartbeats, losses
@@ -82,6 +82,8 @@ def look() -> dict[str, Any]:
     assert RECIPE.backends
     assert RECIPE.oldest
     assert RECIPE.trusts
+    stores = RECIPE.rules.backend_host
+    assert stores
     assert RECIPE.rest
     assert RECIPE.rest.workers
     given = options.parsed({"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"})
@@ -105,6 +107,7 @@ def look() -> dict[str, Any]:
         "back ends": [one[1] for one in backends.judged(RECIPE.backends, given)],
         "too old": [one[0] for one in RECIPE.oldest.judge([{"host": "a"}], "2026.1", 0)],
         "trusts": trusts._finding("ctl", RECIPE.trusts, "has expired", ["web"]).message,
+        "unserved": [one.message for one in volumes.unserved(RECIPE, stores, {"a@b": 1}, [{}])],
         "setting": told.settings[0].value,
         "gone": told.remedy("DEFAULT", "bind_port"),
     }

@@ -6,7 +6,7 @@ from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
 from migrate.services.records import Oldest, OnlineMigration, Question, Trusts
 from migrate.services.rest import Allowed, Busy, Kind, Resource, Rest, Splits, Workers
-from migrate.services.rules import Gone, Rules, Setting
+from migrate.services.rules import BackendHost, Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
 
 CONF = "/etc/barbican/barbican.conf"
@@ -86,6 +86,9 @@ RECIPE = Recipe(
     rules=Rules(
         settings=(
             Setting(file=CONF, section="a", option="b", value="{tools}", why="so", source="here"),
+        ),
+        backend_host=BackendHost(
+            file=CONF, listed="stores", option="store_host", fallback="host", used="SELECT 'a@b', 1"
         ),
         gone=(Gone(section="DEFAULT", options=("bind_port",), remedy="uwsgi listens"),),
     ),
