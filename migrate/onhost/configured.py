@@ -11,7 +11,7 @@ import socket
 import subprocess
 from typing import Any
 
-from migrate.onhost import disk, processes, sockets
+from migrate.onhost import addresses, disk, processes, sockets
 
 NOBODY = "127.0.0.1"
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
@@ -55,17 +55,12 @@ def defaults(program: str, namespaces: list[str]) -> dict[str, str]:
 
 def my_ip() -> str:
     """As oslo.utils has it: the first address of the interface that the default route leaves by."""
-    routes = _ip("-4", "route", "show", "default")
+    routes = addresses.ip("-4", "route", "show", "default")
     if not routes:
         return NOBODY
-    links = _ip("-4", "address", "show", "dev", routes[0]["dev"])
+    links = addresses.ip("-4", "address", "show", "dev", routes[0]["dev"])
     found = [one["local"] for link in links for one in link.get("addr_info", ())]
     return found[0] if found else NOBODY
-
-
-def _ip(*argv: str) -> Any:
-    done = subprocess.run(["ip", "-j", *argv], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout or "[]")
 
 
 def servers(names: list[str]) -> dict[str, Any]:
@@ -73,20 +68,13 @@ def servers(names: list[str]) -> dict[str, Any]:
 
     {"addresses": {"ctl": ["10.0.0.11"], "nowhere": []}, "own": ["127.0.0.1"], "ports": [5672]}
     """
-    links = _ip("address", "show")
+    links = addresses.ip("address", "show")
     own = [one["local"] for link in links for one in link.get("addr_info", ())]
     return {
-        "addresses": {name: _resolved(name) for name in names},
+        "addresses": addresses.resolved(names),
         "own": own,
         "ports": sockets.open_ports(),
     }
-
-
-def _resolved(name: str) -> list[str]:
-    try:
-        return sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None)})
-    except (OSError, UnicodeError):
-        return []
 
 
 def started(users: list[str]) -> list[dict[str, Any]]:

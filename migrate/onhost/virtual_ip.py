@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import Any
 
 from migrate.onhost import disk, record, systemd
+from migrate.onhost.addresses import ip
 from migrate.onhost.systemd import run
 
 RECORD = "manager"
@@ -58,7 +58,7 @@ def lift() -> None:
 def addresses(wanted: list[str]) -> list[dict[str, Any]]:
     """Those of *wanted* that an interface other than `lo` carries here."""
     found = []
-    for link in json.loads(run("ip", "-j", "-4", "address", "show")):
+    for link in ip("-4", "address", "show"):
         for one in link["addr_info"]:
             if one["local"] in wanted and link["ifname"] != "lo":
                 device = link["ifname"]
