@@ -43,7 +43,7 @@ from migrate.checks import (
 from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import MigrateError, UnreachableError
+from migrate.errors import MigrateError, UnreachableError, one_line
 
 CHECKS: tuple[Check, ...] = (
     access.CHECK,
@@ -146,12 +146,11 @@ def _guarded(check: Check, context: Context) -> tuple[list[Finding], bool]:
     except MigrateError as error:  # says itself what to do; several checks may meet the same
         return [Finding(check.name, Severity.ERROR, str(error), "Mend it and check again")], False
     except Exception as error:  # one broken check must not hide the others
-        message = " ".join(str(error).split())[:300]
         return [
             Finding(
                 check.name,
                 Severity.ERROR,
-                f"the check could not be made: {type(error).__name__}: {message}",
+                f"the check could not be made: {type(error).__name__}: {one_line(error)}",
                 "Mend what it names; if it names nothing of yours, it is a bug of sidestep",
             )
         ], False

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
-from migrate.errors import StepError
+from migrate.errors import StepError, one_line
 from migrate.services import RECIPES
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ApiError(StepError):
     def __init__(self, where: str, status: int, text: str) -> None:
         self.status = status
         said = f"answered {status}" if status else "got no answer"
-        super().__init__(f"{where} {said}: {' '.join(text.split())[:300]}")
+        super().__init__(f"{where} {said}: {one_line(text)}")
 
 
 def moved(url: str, address: str) -> str:

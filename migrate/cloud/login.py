@@ -8,7 +8,7 @@ from migrate.cloud import Context
 from migrate.cloud.api import Api, moved
 from migrate.cloud.host import Host
 from migrate.cloud.os_cloud import clouds
-from migrate.errors import PreconditionError
+from migrate.errors import PreconditionError, one_line
 
 ADMIN = "admin"  # stands for the entry that the stack file names, whatever that is called
 
@@ -49,8 +49,7 @@ def api(context: Context, host: Host | None = None, name: str = ADMIN) -> Api:
         _ = found.bases
     except Exception as error:  # openstacksdk and keystoneauth raise many kinds
         who = "the administrator" if name == ADMIN else f"user {name}"
-        why = " ".join(str(error).split())[:300]
-        raise LoginError(who, _entry(context, name), why) from error
+        raise LoginError(who, _entry(context, name), one_line(error)) from error
     return found
 
 

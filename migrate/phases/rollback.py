@@ -14,7 +14,7 @@ from migrate.cloud.login import ADMIN
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError, RefusedError
+from migrate.errors import MigrateError, RefusedError, one_line
 from migrate.phases import traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -108,8 +108,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         passing = traces.passing(context, released)
         unlisted = traces.unlisted(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
-        said = " ".join(str(error).split())
-        why = f"the target cannot be asked what was written on it: {said}"
+        why = f"the target cannot be asked what was written on it: {one_line(error, 1000)}"
         return _kept(session, losses.unknown(context.stack, released, why))
     found = losses.find(
         context.stack,

@@ -14,6 +14,7 @@ from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.login import ADMIN
 from migrate.engine.finding import Finding, Severity
+from migrate.errors import one_line
 from migrate.verify import addresses, boot, dashboard, heartbeats, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take
@@ -76,8 +77,8 @@ def _guarded(result: Verification, name: str, part: Callable[[], None]) -> None:
     try:
         part()
     except Exception as error:  # all that a broken cloud can raise
-        message = " ".join(str(error).split())[:400]
-        result.fails(f"{name}: {message}", "See the services' logs on the target, verify again")
+        remedy = "See the services' logs on the target, verify again"
+        result.fails(f"{name}: {one_line(error)}", remedy)
 
 
 def _listings(
