@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from migrate.checks import (
     access,
     accounts,
@@ -41,7 +39,7 @@ from migrate.checks import (
     virtual_ip,
 )
 from migrate.checks.check import Check
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError, UnreachableError, one_line
 
@@ -118,8 +116,7 @@ def run(context: Context, checks: tuple[Check, ...] = CHECKS) -> list[Finding]:
     shut = [finding.where for part, _ in first for finding in part]
     within = access.without(context, shut) if shut else context
     rest = [check for check in checks if check is not access.CHECK]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = first + list(pool.map(lambda check: _guarded(check, within), rest))
+    found = first + side_by_side.each(lambda check: _guarded(check, within), rest, WORKERS)
     checks = (*(check for check in checks if check is access.CHECK), *rest)
     findings = [finding for part, _ in found for finding in sorted(part, key=_rank)]
     findings = list({(f.message, f.where): f for f in reversed(findings)}.values())[::-1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context, login
+from migrate.checks.check import Check
+from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import SERVICES, Api, ApiError
 from migrate.cloud.login import LoginError
 from migrate.engine.finding import Finding, Severity
@@ -30,7 +30,7 @@ def run(context: Context) -> list[Finding]:
         for name in absent
     ]
     rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
-    for found in everywhere(lambda rest: _asked(rest, api), rests):
+    for found in side_by_side.each(lambda rest: _asked(rest, api), rests):
         findings += found
     return findings
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from migrate.cloud import side_by_side
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.services import kinds
 from migrate.services.rest import Kind
@@ -33,9 +33,8 @@ def in_flight(api: Api) -> list[InFlight]:
     A migration shows as its server's task.
     """
     asked = [kind for kind in kinds() if kind.busy and kind.service in api.bases]
-    with ThreadPoolExecutor(len(asked) or 1) as pool:
-        found = pool.map(lambda kind: changing(api, kind), asked)
-        return sorted(one for part in found for one in part)
+    found = side_by_side.each(lambda kind: changing(api, kind), asked, len(asked))
+    return sorted(one for part in found for one in part)
 
 
 def changing(api: Api, kind: Kind) -> list[InFlight]:

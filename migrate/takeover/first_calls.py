@@ -8,9 +8,7 @@ each controller's own address, and it proves that what was copied can be read.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from migrate.cloud import Context, hosts, login
+from migrate.cloud import Context, hosts, login, side_by_side
 from migrate.cloud.api import ApiError
 from migrate.cloud.host import Host
 from migrate.cloud.wait import while_any
@@ -56,5 +54,4 @@ def _refused_at(context: Context, host: Host) -> list[str]:
             return f"{rest.service} on {host.name}: {error}"
         return ""
 
-    with ThreadPoolExecutor(len(RECIPES)) as pool:
-        return [said for said in pool.map(ask, rests) if said]
+    return [said for said in side_by_side.each(ask, rests, len(rests)) if said]

@@ -7,12 +7,11 @@ same keystone is a user whose own view is listed before and after, with a token 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from migrate.cloud import Context, document, login
+from migrate.cloud import Context, document, login, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.engine import state_directory
@@ -49,8 +48,7 @@ def take_all(
         asked = login.api(context, host, name)
         return take(asked, everywhere=name == ADMIN, microversions=known)
 
-    with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    return dict(zip(names, side_by_side.each(one, names, len(names)), strict=True))
 
 
 def keep_users(context: Context) -> None:
@@ -138,5 +136,4 @@ def _tokens(context: Context, host: Host | None) -> dict[str, dict[str, Any]]:
         return {"token": str(access.auth_token), "until": access.expires.timestamp()}
 
     names = (ADMIN, *users(context))
-    with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    return dict(zip(names, side_by_side.each(one, names, len(names)), strict=True))
