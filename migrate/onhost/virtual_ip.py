@@ -34,6 +34,10 @@ def _found() -> dict[str, Any]:
     return {"unit": found and {"active": found["ActiveState"] == "active"}}
 
 
+def _unit() -> dict[str, str]:
+    return systemd.show([KEEPALIVED])[KEEPALIVED]
+
+
 def fenced() -> bool:
     """Whether keepalived could not come back here."""
     kept = record.load(RECORD)
@@ -119,7 +123,7 @@ def take_back() -> None:
     """Carry the addresses as before `release`; announcing them is the caller's."""
     kept = record.load(AWAY) or {}
     if kept.get("keepalived"):
-        masked = systemd.show([KEEPALIVED])[KEEPALIVED]["LoadState"] == "masked"
+        masked = _unit()["LoadState"] == "masked"
         if masked:
             systemd.unmask([KEEPALIVED])
         run("systemctl", "start", KEEPALIVED)
@@ -135,8 +139,7 @@ def take_back() -> None:
 def acquire(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
     text = disk.text(staged)
-    unit = systemd.show([KEEPALIVED])[KEEPALIVED]
-    record.once(TAKEN, lambda: {"enabled": unit["UnitFileState"] == "enabled"})
+    record.once(TAKEN, lambda: {"enabled": _unit()["UnitFileState"] == "enabled"})
     os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
     disk.write(CONFIG, text, 0o640)
     run("systemctl", "restart", KEEPALIVED)
