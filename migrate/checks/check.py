@@ -11,8 +11,13 @@ from migrate.engine.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`run` returns what it found; nothing found is a pass."""
+    """`run` returns what it found; nothing found is a pass.
+
+    One that is `quick` takes seconds, and is made again before the window: what it asks may have
+    changed since `migrate check`. The rest runs tools and reads all tables.
+    """
 
     name: str
     title: str
     run: Callable[[Context], list[Finding]]
+    quick: bool = False
