@@ -43,41 +43,16 @@ from migrate.cloud import Context, side_by_side
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import MigrateError, UnreachableError, one_line
 
-CHECKS: tuple[Check, ...] = (
-    access.CHECK,
-    path.CHECK,
-    chosen.CHECK,
-    clock.CHECK,
-    virtual_ip.CHECK,  # another holder is why APIs fail
-    gate.CHECK,
-    listeners.CHECK,
-    release.CHECK,
-    units.CHECK,
-    agents.CHECK,
-    shape.CHECK,
-    keepalived.CHECK,
-    scope.CHECK,
-    endpoints.CHECK,
-    backends.CHECK,
-    operations.CHECK,
-    records.CHECK,
-    leftovers.CHECK,
-    tokens.CHECK,
-    trusts.CHECK,
-    logins.CHECK,
-    accounts.CHECK,
-    started.CHECK,
-    database.CHECK,
-    charset.CHECK,
-    definitions.CHECK,
-    revisions.CHECK,
-    migrations.CHECK,
-    online.CHECK,
-    upgrade_status.CHECK,
-    space.CHECK,
-    target.CHECK,
-    translation.CHECK,
-    reach.CHECK,
+CHECKS: tuple[Check, ...] = tuple(
+    one.CHECK
+    for one in (
+        *(access, path, chosen, clock),
+        virtual_ip,  # another holder is why APIs fail
+        *(gate, listeners, release, units, agents, shape, keepalived, scope, endpoints, backends),
+        *(operations, records, leftovers, tokens, trusts, logins, accounts, started),
+        *(database, charset, definitions, revisions, migrations, online, upgrade_status),
+        *(space, target, translation, reach),
+    )
 )
 QUICK: tuple[Check, ...] = tuple(check for check in CHECKS if check.quick)
 # what `migrate follow` must find before it fills the target
