@@ -12,6 +12,16 @@ from migrate.services.rest import Rest
 from migrate.services.rules import Rules
 from migrate.services.unit import Shipped, Unit
 
+RELEASES = (
+    *("2022.2", "2023.1", "2023.2", "2024.1", "2024.2", "2025.1", "2025.2"),
+    *("2026.1", "2026.2"),
+)
+
+
+def majors(first: int) -> dict[str, str]:
+    """The versions of a project that counts one up with each release, from *first* on."""
+    return {release: str(first + n) for n, release in enumerate(RELEASES)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseUrl:

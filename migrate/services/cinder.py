@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from migrate.services.backends import Backends, Options, Refusal
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.base import (
+    ApiPort,
+    Config,
+    DatabaseUrl,
+    Heads,
+    Recipe,
+    Tool,
+    Vouches,
+    majors,
+)
 from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
@@ -69,17 +78,7 @@ def _version(text: str | None) -> tuple[int, ...]:
 
 RECIPE = Recipe(
     project="cinder",
-    versions={
-        "2022.2": "21",
-        "2023.1": "22",
-        "2023.2": "23",
-        "2024.1": "24",
-        "2024.2": "25",
-        "2025.1": "26",
-        "2025.2": "27",
-        "2026.1": "28",
-        "2026.2": "29",
-    },
+    versions=majors(21),
     user="cinder",
     user_id=64061,
     state_folders=("lock", "mnt"),

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Images, Options, Refusal
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.base import (
+    ApiPort,
+    Config,
+    DatabaseUrl,
+    Heads,
+    Recipe,
+    Tool,
+    Vouches,
+    majors,
+)
 from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Resource, Rest
 from migrate.services.rules import UWSGI, Gone, Groups, Rules
@@ -57,17 +66,7 @@ def _lost(before: Resource | None, now: Resource | None) -> str:
 
 RECIPE = Recipe(
     project="glance",
-    versions={
-        "2022.2": "25",
-        "2023.1": "26",
-        "2023.2": "27",
-        "2024.1": "28",
-        "2024.2": "29",
-        "2025.1": "30",
-        "2025.2": "31",
-        "2026.1": "32",
-        "2026.2": "33",
-    },
+    versions=majors(25),
     user="glance",
     user_id=64062,
     state_folders=("images",),

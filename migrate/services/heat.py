@@ -1,6 +1,6 @@
 """Orchestration: stacks."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
 from migrate.services.records import MANY, Question, Trusts, Unlisted
 from migrate.services.rest import Busy, Kind, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules
@@ -9,17 +9,7 @@ from migrate.services.unit import Shipped, Unit
 RECIPE = Recipe(
     project="heat",
     distribution="openstack-heat",
-    versions={
-        "2022.2": "19",
-        "2023.1": "20",
-        "2023.2": "21",
-        "2024.1": "22",
-        "2024.2": "23",
-        "2025.1": "24",
-        "2025.2": "25",
-        "2026.1": "26",
-        "2026.2": "27",
-    },
+    versions=majors(19),
     user="heat",
     databases=(DatabaseUrl(name="heat", path="/etc/heat/heat.conf", section="database"),),
     source_control_units=("heat-api", "heat-api-cfn", "heat-engine"),

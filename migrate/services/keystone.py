@@ -1,6 +1,6 @@
 """Identity: tokens are valid on either side because the fernet keys are carried."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
 from migrate.services.records import Question
 from migrate.services.rest import Kind, Rest
 from migrate.services.unit import Unit
@@ -28,17 +28,7 @@ TRUST_ROLES = "SELECT trust_id, role_id FROM {d}.trust_role WHERE trust_id IN ({
 
 RECIPE = Recipe(
     project="keystone",
-    versions={
-        "2022.2": "22",
-        "2023.1": "23",
-        "2023.2": "24",
-        "2024.1": "25",
-        "2024.2": "26",
-        "2025.1": "27",
-        "2025.2": "28",
-        "2026.1": "29",
-        "2026.2": "30",
-    },
+    versions=majors(22),
     user="keystone",
     databases=(
         DatabaseUrl(name="keystone", path="/etc/keystone/keystone.conf", section="database"),

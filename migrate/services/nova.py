@@ -13,6 +13,7 @@ from migrate.services.base import (
     Recipe,
     Tool,
     Vouches,
+    majors,
 )
 from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
@@ -73,17 +74,7 @@ def _too_old(
 
 RECIPE = Recipe(
     project="nova",
-    versions={
-        "2022.2": "26",
-        "2023.1": "27",
-        "2023.2": "28",
-        "2024.1": "29",
-        "2024.2": "30",
-        "2025.1": "31",
-        "2025.2": "32",
-        "2026.1": "33",
-        "2026.2": "34",
-    },
+    versions=majors(26),
     user="nova",
     user_id=64060,
     state_folders=("tmp", "instances"),
