@@ -48,7 +48,10 @@ SETS = {
     "faults-machines": Set("machines lose power or boot at the worst moments"),
     "faults-operator": Set("disk full, journal lost, two operators, none"),
     "existing": Set("a pass on racked machines, back by `pulumi destroy`, nothing left"),
-    "engine": Set("Pulumi's engine: drift, replacement, removed lines on a cloud that serves"),
+    "engine": Set(
+        "Pulumi's engine: drift, replacement, removed lines on a cloud that serves; what is "
+        "installed starts nothing"
+    ),
     "control": Set(
         "two operators, another desk, the limits of window and drain, an abort too late"
     ),
@@ -62,6 +65,10 @@ SETS = {
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),
+    "settle": Set(
+        "a compute host over in place and back, killed at each boundary; the cloud back with it",
+        True,
+    ),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }

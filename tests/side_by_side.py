@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 
 FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
+# who needs nothing that others of its folder need, but a part that is started for it
+FILES = {"test_database": "pair", "test_backup": "pair", "test_run": "sshd", "test_host": "sshd"}
 # the longest first; small ones last: they fill the time in which the cloud comes up
-ORDER = {"rig": 0, "faults": 1, "infra": 2, "integration": 3, "lab": 4, "bare": 4, "alone": 5}
+LONGEST = ("rig", "faults", "sshd", "pair", "infra", "lab", "bare", "alone")
+ORDER = {name: place for place, name in enumerate(LONGEST)}
 # held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
 HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
 
@@ -32,7 +35,7 @@ class SideBySide:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: ORDER.get(group(item.nodeid), 6))
+        items.sort(key=lambda item: ORDER.get(group(item.nodeid), len(ORDER)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -74,5 +77,9 @@ def group(nodeid: str) -> str:
     Unit tests share nothing: a file is a group.
     """
     file = Path(nodeid.partition("::")[0])
-    own = file.stem if file.parent.name == "unit" else file.parent.name
-    return FOLDERS.get(file.parent.name, own)
+    folder = file.parent.name
+    if folder == "unit":
+        return file.stem
+    return (
+        FILES.get(file.stem, file.stem) if folder == "integration" else FOLDERS.get(folder, folder)
+    )

@@ -122,6 +122,8 @@ def accept() -> None:
 @command(
     migrate,
     "settling",
+    execute,
+    take_over,
     os_cloud,
     click.option(
         "--host", "hosts", multiple=True, metavar="HOST", help="Only this one; may be repeated."
@@ -141,14 +143,24 @@ def accept() -> None:
     click.option(
         "--stop-after", type=click.IntRange(1), help="Hosts that may fail; default: `settle`."
     ),
+    click.option("--back", is_flag=True, help="These hosts run the old release again."),
+    click.option(
+        "--past",
+        multiple=True,
+        metavar="HOST",
+        help="Renew this host too, though it is the last of the old release.",
+    ),
 )
 def settle() -> None:
-    """Plan how compute hosts come over to the new release; it only plans.
+    """Compute hosts come over to the new release, a few at a time; the plan without --execute.
 
     Reads nova and placement through the virtual IP, before or after the cutover, and shows for each
     host when its turn is, what happens to its servers and where they would go, about how long it
     takes, and what forbids it (exit code 3). Policy and defaults are `settle` of the stack file.
-    Changes nothing. Next: mend what forbids it and plan again.
+    With --execute, after the cutover and in place only: nova-compute and Open vSwitch's agent start
+    the release's programs beside the packages, servers run on, and each host is proven before it
+    takes servers again. Changes the hosts, and nova's record of them. Next: the same again for more
+    hosts; --back --host NAME undoes one.
     """
 
 

@@ -28,13 +28,14 @@ def run_plan(screen: Screen, stack: str) -> None:
         readiness.require_path(context)
         screen.say(SCOPE)
         hop = f"{context.source.release} to {context.target.release}"
-        screen.plan(session.plan, f"{context.stack}: {hop}")
+        night = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
+        screen.plan(night, f"{context.stack}: {hop}")
         window = session.plan.phase(Phase.CUTOVER)
         screen.say(
             f"The window: {len(window)} steps, about {longest_path(window):.0f} s along the "
             "longest chain, by figures measured in the lab."
         )
-        screen.answer(plan_document(session.plan))
+        screen.answer(plan_document(night))
 
 
 def run_check(screen: Screen, stack: str, *, os_cloud: str) -> None:

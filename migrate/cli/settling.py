@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from migrate.cli import findings
-from migrate.cli.output import Screen, finding_document
+from migrate.cli.at_work import at_work
+from migrate.cli.output import Progress, Screen, finding_document
 from migrate.cloud.settings import Settle
 from migrate.computes import estimates
 from migrate.computes.emptying import Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.plan import HostPlan, SettlePlan
 from migrate.engine.finding import Severity
-from migrate.phases import settle
-from migrate.phases.session import context_of
+from migrate.engine.plan import Plan
+from migrate.errors import SettingsError
+from migrate.phases import renew, settle
+from migrate.phases.plan import settled
+from migrate.phases.session import Session
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
@@ -32,21 +37,71 @@ def run_settle(
     canary: int | None,
     batch: int | None,
     stop_after: int | None,
+    execute: bool,
+    back: bool,
+    past: tuple[str, ...],
+    take_over: bool,
 ) -> None:
-    context = context_of(stack, os_cloud=os_cloud)
     asked = settle.Asked(
         hosts=hosts, zone=zone, way=Way(by), canary=canary, batch=batch, stop_after=stop_after
     )
-    plan = settle.planned(context, asked)
-    screen.table(f"{stack}: {by}, in this order", COLUMNS, map(_row, plan.hosts))
-    for line in totals(plan, asked.over(context.settings.settle)):
+    if back and not hosts:
+        raise SettingsError("--back: name each host that is to go back with --host")
+    with at_work(
+        screen,
+        stack,
+        "settle",
+        changes=execute,
+        runs=True,
+        take_over=take_over,
+        os_cloud=os_cloud,
+    ) as session:
+        if back:
+            _back(screen, session, hosts, execute=execute)
+            return
+        plan = settle.planned(session.context, asked)
+        limits = asked.over(session.context.settings.settle)
+        _show(screen, session, plan, limits, execute=execute)
+        if not execute:
+            screen.answer(document(plan))
+            screen.say("[green]Nothing forbids this plan.[/]")
+            return
+        steps = Plan(tuple(s for one in plan.hosts for s in settled(one.host.name)))
+        outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
+        screen.answer(asdict(outcome))
+        screen.say(
+            f"[green]{len(outcome.done)} compute hosts came over[/], {len(outcome.already)} were "
+            f"of the release before; back by `migrate settle --back --host NAME`"
+        )
+
+
+def _back(screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool) -> None:
+    steps = Plan(tuple(step for name in hosts for step in settled(name)))
+    if not execute:
+        screen.would_undo(list(steps)[::-1], lost=session.journal.is_empty())
+        screen.answer({"would_undo": [step.id for step in list(steps)[::-1]]})
+        return
+    renew.put_back(session, hosts, Progress(screen, steps))
+    screen.say(f"[green]Back:[/] {', '.join(hosts)}")
+    screen.answer({"back": list(hosts)})
+
+
+def _show(
+    screen: Screen, session: Session, plan: SettlePlan, limits: Settle, *, execute: bool
+) -> None:
+    """The plan, and what forbids it: PreconditionError with exit code 3."""
+    screen.table(
+        f"{session.context.stack}: {plan.way}, in this order", COLUMNS, map(_row, plan.hosts)
+    )
+    for line in totals(plan, limits):
         screen.remark(line)
+    if not execute:
+        screen.remark("This is a plan: nothing was changed.")
     found = list(plan.findings)
     screen.findings(found)
-    screen.answer(document(plan))
     if any(one.severity is Severity.ERROR for one in found):
+        screen.answer(document(plan))
         findings.refuse_errors(screen, found)
-    screen.say("[green]Nothing forbids this plan.[/]")
 
 
 def _row(one: HostPlan) -> tuple[str, ...]:
@@ -92,7 +147,6 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
             if way is plan.way and actions[action]
         ),
         f"The way back of a host: {estimates.WAYS_BACK[plan.way]}.",
-        "This is a plan: nothing was changed.",
     ]
 
 

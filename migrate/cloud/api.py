@@ -1,4 +1,4 @@
-"""Reading one cloud's APIs as one user: plain JSON, every page, with a deadline."""
+"""One cloud's APIs as one user: plain JSON, every page, with a deadline."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def moved(url: str, address: str) -> str:
 
 
 class Api:
-    """GETs with the token of one openstacksdk connection.
+    """Calls with the token of one openstacksdk connection.
 
     The catalogue says where services are; with *address* the same ports and paths are asked at a
     controller's own address instead. Links in answers are never followed: they name the virtual IP.
@@ -132,11 +132,29 @@ class Api:
             if len(page) < PAGE:
                 return entries
 
+    def send(
+        self, method: str, service: str, path: str, body: object = None, *, microversion: str = ""
+    ) -> dict[str, Any]:
+        """Change something: the answer's JSON, {} where it has none. Never tried twice.
+
+        Raises ApiError for a status of 400 and above, or for none.
+        """
+        url = f"{self.bases[service]}{path}"
+        headers = self._headers(service, microversion)
+        status, text, answer = self._once(url, {}, headers, method=method, body=body)
+        if answer is None or status >= 400:
+            raise ApiError(f"{method} {url}", status, text)
+        return dict(answer.json()) if text else {}
+
+    def _headers(self, service: str, version: str) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if version := version or self.microversions.get(service, ""):
+            headers["OpenStack-API-Version"] = f"{service} {version}"
+        return headers
+
     def _request(self, service: str, url: str, query: dict[str, str]) -> dict[str, Any]:
         query = dict(query)
-        headers = {"Accept": "application/json"}
-        if version := query.pop(VERSION, "") or self.microversions.get(service, ""):
-            headers["OpenStack-API-Version"] = f"{service} {version}"
+        headers = self._headers(service, query.pop(VERSION, ""))
         for pause in (*PAUSES, None):
             status, text, answer = self._once(url, query, headers)
             if status not in PASSING or pause is None:
@@ -148,19 +166,27 @@ class Api:
         return value
 
     def _once(
-        self, url: str, query: dict[str, str], headers: dict[str, str]
+        self,
+        url: str,
+        query: dict[str, str],
+        headers: dict[str, str],
+        *,
+        method: str = "GET",
+        body: object = None,
     ) -> tuple[int, str, Any]:
         """Status, text and answer; status 0 where there was none."""
         from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
 
         try:
-            answer = self.connection.session.get(
+            ask = getattr(self.connection.session, method.lower())
+            answer = ask(
                 url,
                 params=query,
                 headers=headers,
                 timeout=self.seconds,
                 raise_exc=False,
                 connect_retries=0,
+                **({} if body is None else {"json": body}),
             )
         except ClientException as error:
             return 0, str(error), None

@@ -1,4 +1,4 @@
-"""The temporary key by which the target's controllers pull bulk data from the source's.
+"""The temporary key by which hosts pull bulk data: the target's controllers from the source's.
 
 The private key is made on the target and never leaves it. On the source it opens one program of
 fixed words (`serve`), from the target's address only, without terminal or forwarding. Everything
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shlex
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from migrate import onhost
@@ -26,6 +26,7 @@ KEY, KNOWN_HOSTS, SERVE = f"{FOLDER}/key", f"{FOLDER}/known_hosts", f"{FOLDER}/s
 ALLOWED = f"{FOLDER}/allowed.json"
 SERVE_PROGRAM = onhost.source("serve")
 NOTE = "transfer-key"
+NOTHING: dict[str, list[str]] = {"databases": [], "folders": [], "trees": []}
 DAY = 86400.0
 PERMITTING = threading.Lock()
 
@@ -46,40 +47,43 @@ true
 """
 
 
-def mark(context: Context, target: Host) -> str:
+def mark(context: Context, pulls: Host) -> str:
     """The comment by which our line in an authorized_keys file is known."""
-    return f"sidestep-{context.stack}-{target.name}"
+    return f"sidestep-{context.stack}-{pulls.name}"
 
 
 def allow(context: Context) -> None:
     """Make a key on every target controller and admit it on every source controller."""
-    keys = {}
-    for target in context.target.controllers:
-        keys[target.name] = target.shell(MAKE_KEY, FOLDER, mark(context, target)).strip()
+    let_in(context, context.target.controllers, context.source.controllers, NOTE)
+
+
+def let_in(context: Context, pulls: Iterable[Host], serves: Iterable[Host], note: str) -> None:
+    """Let the hosts *pulls* ask each of *serves*, where that is noted as *note* before."""
+    keys = {one: one.shell(MAKE_KEY, FOLDER, mark(context, one)).strip() for one in pulls}
     known = []
-    for source in context.source.controllers:
-        _admit(context, source, keys)
-        found = source.shell(HOST_KEYS).split("\n")
+    for host in serves:
+        _admit(context, host, keys, note)
+        found = host.shell(HOST_KEYS).split("\n")
         port = context.settings.ssh.port
-        named = source.address if port == 22 else f"[{source.address}]:{port}"
+        named = host.address if port == 22 else f"[{host.address}]:{port}"
         known += [f"{named} {key}\n" for key in found if key]
-    for target in context.target.controllers:
-        target.write(KNOWN_HOSTS, "".join(known), mode=0o600)
+    for one in keys:
+        one.write(KNOWN_HOSTS, "".join(known), mode=0o600)
 
 
-def _admit(context: Context, source: Host, keys: dict[str, str]) -> None:
+def _admit(context: Context, host: Host, keys: Mapping[Host, str], note: str) -> None:
     user = context.settings.ssh.user
     run = f"{'' if user == 'root' else 'sudo -n '}{SERVE}"
     lines = {
-        mark(context, target): f'restrict,from="{target.address}",command='
-        f'"{run} \\"$SSH_ORIGINAL_COMMAND\\"" {keys[target.name].rsplit(" ", 1)[0]}'
-        for target in context.target.controllers
+        mark(context, one): f'restrict,from="{one.address}",command='
+        f'"{run} \\"$SSH_ORIGINAL_COMMAND\\"" {key.rsplit(" ", 1)[0]}'
+        for one, key in keys.items()
     }
-    source.run("install", "-d", "-m", "0700", "/var/lib/migrate", FOLDER)
-    source.write(SERVE, SERVE_PROGRAM, mode=0o700)
-    if not source.exists(ALLOWED):
-        source.write(ALLOWED, '{"databases": [], "folders": []}', mode=0o600)
-    onhost.call(source, "transfer.admit", NOTE, user, lines)
+    host.run("install", "-d", "-m", "0700", "/var/lib/migrate", FOLDER)
+    host.write(SERVE, SERVE_PROGRAM, mode=0o700)
+    if not host.exists(ALLOWED):
+        host.write(ALLOWED, json.dumps(NOTHING), mode=0o600)
+    onhost.call(host, "transfer.admit", note, user, lines)
 
 
 def forbid(context: Context) -> None:
@@ -136,14 +140,14 @@ def command(context: Context, target: Host, source: Host, *words: str) -> list[s
     return [*argv, "-p", str(ssh.port), f"{ssh.user}@{source.address}", shlex.join(words)]
 
 
-def permit(source: Host, *, databases: Iterable[str] = (), folders: Iterable[str] = ()) -> None:
-    """Add to what the key may ask *source* for; recorded there, gone with the key."""
+def permit(source: Host, **more: Iterable[str]) -> None:
+    """Add to what the key may ask *source* for; recorded there, gone with the key.
+
+    *more* are `databases`, `folders` of which files are named, and `trees`, whole folders.
+    """
     with PERMITTING:  # steps that run side by side each add theirs
         allowed = json.loads(source.read(ALLOWED))
-        wanted = {
-            "databases": sorted({*allowed["databases"], *databases}),
-            "folders": sorted({*allowed["folders"], *folders}),
-        }
+        wanted = {n: sorted({*allowed.get(n, ()), *more.get(n, ())}) for n in NOTHING}
         if wanted != allowed:
             source.write(ALLOWED, json.dumps(wanted), mode=0o600)
 
@@ -178,3 +182,29 @@ def pull_files(
 
     if wrong := [text for text in side_by_side.each(pull, enumerate(shares), streams) if text]:
         raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")
+
+
+def pull_tree(context: Context, folder: str, *, pulls: Host, serves: Host) -> None:
+    """Copy all of *folder* from *serves* to the same place of *pulls*, whole or not at all.
+
+    A key of its own is made for it and taken away again. What came is compared byte by byte: raises
+    StepError where it is not the same. The bytes go from host to host.
+    """
+    note = f"{NOTE}-{pulls.name}"
+    try:
+        let_in(context, [pulls], [serves], note)
+        permit(serves, trees=[folder])
+        argv = command(context, pulls, serves, "tree", folder)
+        if wrong := onhost.call(pulls, "transfer.pull_tree", argv, folder, timeout=DAY):
+            raise StepError(f"{serves.name}:{folder} did not reach {pulls.name}: {wrong}")
+        sides = (serves, pulls)
+        if len({onhost.call(h, "transfer.tree_digest", folder, timeout=600) for h in sides}) > 1:
+            raise StepError(f"{folder} is not the same on {pulls.name} as on {serves.name}")
+    finally:
+        turn_away(pulls, serves)
+
+
+def turn_away(pulls: Host, serves: Host) -> None:
+    """Take the key of `pull_tree` away; nothing where there is none."""
+    _leave(pulls)  # first: who serves may be dead
+    onhost.call(serves, "undo.undo", f"{NOTE}-{pulls.name}")

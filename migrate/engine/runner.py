@@ -44,16 +44,18 @@ class Runner:
         self.cancellation = cancellation or Cancellation()
         self._owed: list[str] = []  # what a dead compute host keeps from being undone
 
-    def advance(self) -> None:
+    def advance(self, only: Collection[Step] | None = None) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
 
+        *only* are those that are meant, which need no other; all by default.
         Raises StepError naming every step that failed. Run again, it goes on where the machines
         stand: each step is asked first, whatever the journal says.
         """
         self.refuse_unnamed()
         for phase in {step.phase: None for step in self.plan}:
             self.journal.resume(phase, self.plan.fingerprint(phase), begun=self._bound(phase))
-        self._carry_out(self.plan, {step.id: step.needs for step in self.plan}, self._apply)
+        steps = self.plan if only is None else only
+        self._carry_out(steps, {step.id: step.needs for step in steps}, self._apply)
 
     def refuse_unnamed(self) -> None:
         """IrreversibleError if a step without a way back would run and was not named."""
@@ -64,15 +66,15 @@ class Runner:
                 f"there is no way back past {told}; nothing was begun: add {named} to go past"
             )
 
-    def retreat(self) -> None:
-        """Revert what was begun, each step after all that need it.
+    def retreat(self, only: Collection[Step] | None = None) -> None:
+        """Revert what was begun, or *only* these, each step after all that need it.
 
         Refuses before touching anything if a begun step has no way back (IrreversibleError). A
         compute host that is dead holds nothing up: StepError names it when all else is undone.
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = self.begun(), []
+        begun, self._owed = [s for s in self.begun() if only is None or s in only], []
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             needed_by: dict[str, list[str]] = {step.id: [] for step in steps}

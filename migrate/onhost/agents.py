@@ -33,7 +33,7 @@ def reconnect(seconds: float) -> list[str]:
         return ["nothing was noted here"]
     # from now on the way back has to restart them too, even if we die in the middle
     record.save(RECORD, {**kept, "state": "disconnected"})
-    wrong = _restart(kept["units"], seconds)
+    wrong = restart(kept["units"], seconds)
     if not wrong:
         record.save(RECORD, {**kept, "state": "reconnected"})
     return wrong
@@ -51,13 +51,13 @@ def forget(seconds: float) -> list[str]:
     kept = record.load(RECORD)
     wrong = []
     if kept and kept["state"] != "noted":
-        wrong = _restart(kept["units"], seconds)
+        wrong = restart(kept["units"], seconds)
     if not wrong:
         record.forget(RECORD)
     return wrong
 
 
-def _restart(names: list[str], seconds: float) -> list[str]:
+def restart(names: list[str], seconds: float) -> list[str]:
     """Restart *names*; a main process that waits for its lost broker is not waited for."""
     if not names:
         return []

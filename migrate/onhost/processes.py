@@ -13,17 +13,22 @@ from migrate.onhost import disk
 SHOWN = 80
 
 
+def ids() -> list[int]:
+    """Of every process."""
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
 def groups() -> dict[int, list[str]]:
     """Every process, and the parts of its control group's path from the outermost in."""
     found = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
+    for pid in ids():
         try:
-            lines = [line.split(":", 2) for line in disk.text(f"/proc/{entry}/cgroup").splitlines()]
+            lines = [line.split(":", 2) for line in disk.text(f"/proc/{pid}/cgroup").splitlines()]
         except OSError:
             continue
         # "0::/system.slice/x.service", or on old hosts "1:name=systemd:/system.slice/x.service"
         paths = [path for _, kind, path in lines if kind in ("", "name=systemd")]
-        found[int(entry)] = [part for path in paths for part in path.split("/") if part]
+        found[pid] = [part for path in paths for part in path.split("/") if part]
     return found
 
 
@@ -39,7 +44,7 @@ def every() -> Iterator[tuple[int, set[str], int]]:
 
 def strings(pid: int, about: str) -> list[str]:
     """The "cmdline" or "environ" of *pid*."""
-    return disk.text(f"/proc/{pid}/{about}").split("\0")
+    return disk.text(f"/proc/{pid}/{about}").rstrip("\0").split("\0")
 
 
 def command(pid: int) -> str:
@@ -50,8 +55,18 @@ def command(pid: int) -> str:
 
 def parent(pid: int) -> tuple[int, str]:
     """The id of the parent of *pid*, and the name that *pid* goes by."""
+    name, fields = _stat(pid)
+    return int(fields[1]), name
+
+
+def started(pid: int) -> str:
+    """When *pid* began, in the kernel's ticks since boot: another one of that id differs in it."""
+    return _stat(pid)[1][19]
+
+
+def _stat(pid: int) -> tuple[str, list[str]]:
     head, _, rest = disk.text(f"/proc/{pid}/stat").rpartition(")")
-    return int(rest.split()[1]), head.partition("(")[2]
+    return head.partition("(")[2], rest.split()
 
 
 def children(pid: int) -> list[int]:

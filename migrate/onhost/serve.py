@@ -8,6 +8,7 @@ other side asked for. `allowed.json` beside it says which databases and folders 
     databases NAME...         a dump whose last line is a mark of completeness
     tables DATABASE.NAME...   the same of some tables, with their triggers
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
+    tree FOLDER               a tar stream of all that is in it
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def main(asked: str) -> int:
         return tables(rest, allowed["databases"])
     if word == "files" and len(rest) == 1 and rest[0] in allowed["folders"]:
         return files(rest[0])
+    if word == "tree" and len(rest) == 1 and rest[0] in allowed["trees"]:
+        return subprocess.run(["tar", "-c", "-f", "-", "-C", rest[0], "."], check=False).returncode
     return refuse(f"not served: {asked[:200]!r}")
 
 

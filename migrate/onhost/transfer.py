@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 
-from migrate.onhost import disk, undo
+from migrate.onhost import disk, record, undo
 
 SSHD = "/usr/sbin/sshd"
 
 
 def admit(name: str, user: str, lines: dict[str, str]) -> None:
     """Let in whose keys are in *lines*, by their marks, as *user*; noted as *name* first."""
+    with record.locked():  # of several hosts at a time each adds its own
+        _admit(name, user, lines)
+
+
+def _admit(name: str, user: str, lines: dict[str, str]) -> None:
     path, person = authorized_keys(user), pwd.getpwnam(user)
     made = [] if os.path.exists(path) else [{"kind": "empty", "path": path}]
     marked = [{"kind": "line", "path": path, "mark": mark} for mark in lines]
@@ -79,3 +85,41 @@ def _receive(command: list[str], incoming: str, names: list[str]) -> str:
         f"ssh {sent.returncode}, tar {taken.returncode}, "
         f"{len(missing)} missing {missing[:3]}: {said}"
     )
+
+
+def pull_tree(command: list[str], folder: str) -> str:
+    """Put the tree that *command* sends to *folder*, whole or not at all; "" or what is wrong."""
+    incoming = undo.beside(folder)
+    shutil.rmtree(incoming, ignore_errors=True)
+    os.makedirs(incoming, 0o755)
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as sent:
+            argv = ["tar", "-x", "-p", "-f", "-", "-C", incoming]
+            taken = subprocess.run(argv, stdin=sent.stdout, stderr=errors, check=False)
+        if sent.returncode or taken.returncode:
+            shutil.rmtree(incoming, ignore_errors=True)
+            errors.seek(0)
+            said = errors.read()[-500:].decode(errors="replace").strip()
+            return f"ssh {sent.returncode}, tar {taken.returncode}: {said}"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(incoming, folder)
+    return ""
+
+
+def tree_digest(folder: str) -> str:
+    """The SHA-256 of what is in *folder*: names, modes, bytes, where links lead.
+
+    What Python has compiled is left out: it may do so at any time.
+    """
+    whole = hashlib.sha256()
+    for top, names, found in os.walk(folder):
+        names[:] = sorted(name for name in names if name != "__pycache__")
+        for name in sorted([*names, *found]):
+            path = os.path.join(top, name)
+            about = os.lstat(path)
+            whole.update(f"{os.path.relpath(path, folder)} {about.st_mode:o}".encode() + b"\0")
+            if os.path.islink(path):
+                whole.update(os.fsencode(os.readlink(path)))
+            elif os.path.isfile(path):
+                whole.update(disk.content(path))
+    return whole.hexdigest()

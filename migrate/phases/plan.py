@@ -14,6 +14,8 @@ from functools import partial
 from typing import TypeVar
 
 from migrate.cloud import Context, transfer
+from migrate.cloud.host import Host
+from migrate.computes import closing, environment, in_place, proof
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
@@ -34,7 +36,7 @@ from migrate.takeover import (
     virtual_ip,
 )
 from migrate.takeover.gate import close, drain, reopen_timer
-from migrate.verify import views
+from migrate.verify import renewed_host, views
 
 R = TypeVar("R")
 
@@ -65,6 +67,7 @@ def _step(
 _follow = partial(_step, Phase.FOLLOW, Impact.NONE)
 _serving = partial(_step, Phase.CUTOVER, Impact.NONE)
 _closed = partial(_step, Phase.CUTOVER, Impact.API_CLOSED)
+_settle = partial(_step, Phase.SETTLE, Impact.NONE)
 
 # follow: the source serves
 
@@ -403,6 +406,66 @@ def _accepted(protected: Step, live: Step) -> Step:
     )
 
 
+# settle: the target serves; a compute host comes over, waiting for no other
+
+
+def settled(name: str) -> tuple[Step, ...]:
+    """The steps of the compute host *name*."""
+    brought = _settle(
+        f"{name}.environment",
+        f"Bring the release's environment to {name}",
+        _on(name, environment.made, environment.make, environment.remove),
+        seconds=46,
+    )
+    closed = _settle(
+        f"{name}.close",
+        f"Note how {name} is, and close it to the scheduler",
+        _on(name, closing.closed, closing.close, closing.forget),
+        after=[brought],
+        seconds=2,
+    )
+    renewed = _settle(
+        f"{name}.renew",
+        f"Exchange what runs on {name}; its servers run on",
+        _on(name, in_place.renewed, in_place.renew, in_place.restore),
+        after=[closed],
+        seconds=20,
+    )
+    # whoever goes on asks again: it costs one heartbeat
+    proven = _settle(
+        f"{name}.proof",
+        f"Prove that {name} is what it was, and of the new release",
+        (lambda _: False, partial(_at, name, proof.prove), nothing),
+        after=[renewed],
+        seconds=28,
+    )
+    opened = _settle(
+        f"{name}.open",
+        f"Open {name} as it was, and boot a server there",
+        (
+            partial(_at, name, renewed_host.is_open),
+            partial(_at, name, renewed_host.open_again),
+            nothing,
+        ),
+        after=[proven],
+        seconds=17,
+    )
+    return brought, closed, renewed, proven, opened
+
+
+def _on(
+    name: str,
+    done: Callable[[Context, Host], bool],
+    apply: Callable[[Context, Host], None],
+    revert: Callable[[Context, Host], None],
+) -> tuple[Check, Action, Action]:
+    return partial(_at, name, done), partial(_at, name, apply), partial(_at, name, revert)
+
+
+def _at(name: str, act: Callable[[Context, Host], R], context: Context) -> R:
+    return act(context, next(one for one in context.source.computes if one.name == name))
+
+
 def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
     return partial(act, recipe=recipe)
 
@@ -429,5 +492,6 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 
 
 def compose(context: Context) -> Plan:
-    """The whole way over for *context*'s recipes; pure, asks no machine."""
-    return Plan.of(steps(context.recipes))
+    """The whole way over for *context*'s recipes and hosts; pure, asks no machine."""
+    hosts = (step for host in context.source.computes for step in settled(host.name))
+    return Plan.of((*steps(context.recipes), *hosts))

@@ -23,7 +23,7 @@ from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import losses, noticed, views
 from migrate.verify.losses import Losses
 
-UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
+UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT, Phase.SETTLE)
 FILE = "losses.json"
 
 

@@ -10,7 +10,7 @@ from migrate.services.backends import Backends, Images
 from migrate.services.records import Oldest, OnlineMigration, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
-from migrate.services.unit import Shipped, Unit
+from migrate.services.unit import HostUnit, Shipped, Unit
 
 RELEASES = (
     *("2022.2", "2023.1", "2023.2", "2024.1", "2024.2", "2025.1", "2025.2"),
@@ -162,6 +162,7 @@ class Recipe:
     succeeded_units: tuple[str, ...] = ()  # control units whose work others do on the target
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
+    host_units: tuple[HostUnit, ...] = ()  # of those, what is exchanged, in this order
     forwarding_units: tuple[
         str, ...
     ] = ()  # of those two, never restarted: see migrate/takeover/agents.py

@@ -15,11 +15,14 @@ from migrate.services.base import (
 )
 from migrate.services.rest import Allowed, Kind, Rest, Workers
 from migrate.services.rules import Rules, Setting
-from migrate.services.unit import Shipped, Unit
+from migrate.services.unit import HostUnit, Shipped, Unit
 
 CONF = "/etc/neutron/neutron.conf"
 CONF_D = "/etc/neutron/neutron.conf.d"  # every neutron process of the target looks there
 ML2 = "/etc/neutron/plugins/ml2"
+OVERLAY = "/etc/neutron/sidestep.conf"
+RIGHTS = Shipped(path="neutron/rootwrap.conf", to="neutron/sidestep-rootwrap.conf")
+ROOTWRAP = f"/etc/{RIGHTS.to}"
 FILES = ("--config-file", CONF, "--config-file", f"{ML2}/ml2_conf.ini")
 BOTH = " ".join(FILES)
 MAIN = f"--config-file {CONF} --config-file"
@@ -62,6 +65,44 @@ RECIPE = Recipe(
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent", "neutron-sriov-agent"),
     ),
     compute_units=("neutron-openvswitch-agent", "neutron-ovn-metadata-agent"),
+    host_units=(
+        HostUnit(
+            name="neutron-openvswitch-agent",
+            overlay=OVERLAY,
+            settings=(
+                Setting(
+                    file=OVERLAY,
+                    section="agent",
+                    option="root_helper",
+                    value=f"sudo {{tools}}/neutron-rootwrap {ROOTWRAP}",
+                    why="the packages' program is of the source's release",
+                    source="measured in the lab",
+                ),
+                Setting(
+                    file=OVERLAY,
+                    section="agent",
+                    option="root_helper_daemon",
+                    value=f"sudo {{tools}}/neutron-rootwrap-daemon {ROOTWRAP}",
+                    why="the packages' program is of the source's release",
+                    source="measured in the lab",
+                ),
+                Setting(
+                    file=OVERLAY,
+                    section="agent",
+                    option="minimize_polling",
+                    value="false",
+                    why="a start beside changes of ports removes the flows of before ahead of "
+                    "laying its own",
+                    source="measured in the lab, all servers of a host dark for 5 s",
+                ),
+            ),
+            rights=(
+                f"{{tools}}/neutron-rootwrap {ROOTWRAP} *",
+                f"{{tools}}/neutron-rootwrap-daemon {ROOTWRAP}",
+            ),
+            rootwrap=RIGHTS,
+        ),
+    ),
     forwarding_units=(
         *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-sriov-agent"),
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent"),

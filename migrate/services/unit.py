@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from migrate.services.rules import Setting
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
@@ -47,3 +49,24 @@ class Shipped:
     def place(self) -> str:
         """Where it is put, below /etc."""
         return self.to or self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostUnit:
+    """A unit of compute hosts that the target's release can take over beside the host's packages.
+
+    Its program has the unit's name. `settings` go to a file of ours, `overlay`, that it reads after
+    the host's own; in a value {files} are all files that it reads, as arguments. `rights` are
+    commands that its user may run as root.
+    """
+
+    name: str
+    overlay: str  # "/etc/nova/sidestep.conf"
+    settings: tuple[Setting, ...] = ()
+    rights: tuple[str, ...] = ()
+    rootwrap: Shipped | None = None  # the release's rights of rootwrap, under a name of ours
+
+    @property
+    def unit(self) -> str:
+        """The name that systemd knows it by."""
+        return f"{self.name}.service"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from migrate.engine.journal import State
-from migrate.engine.plan import Phase
-from migrate.phases.plan import compose
+from migrate.engine.plan import Phase, Plan
+from migrate.phases import plan
 from migrate.services import RECIPES
 from tests.faults.bench import Bench
 from tests.faults.conftest import Reference
@@ -21,12 +20,8 @@ from tests.lab import rig as rigs
 
 pytestmark = pytest.mark.rig
 
-RIG: Any = SimpleNamespace(
-    recipes=tuple(one for one in RECIPES if one.project in rigs.rig().services)
-)
-PLAN = compose(RIG)
+PLAN = Plan.of(plan.steps(tuple(r for r in RECIPES if r.project in rigs.rig().services)))
 WHOLE = pytest.mark.in_set("faults-back")
-FAST = "database.first-pass"
 FEW = "vip.takeover back begun|fence.control back begun"
 # nothing is in flight on a rig, its daemons and APIs answer: these are done before they are begun
 NOTHING_TO_DO = {"gate.drain", "daemons.answer", "apis.answer"}
@@ -72,10 +67,8 @@ def test_twice_changes_nothing(bench: Bench, reference: Reference) -> None:
     assert differences(reference.found, bench.picture(), "back") == []
 
 
-@pytest.mark.parametrize(
-    "step",
-    [pytest.param(step, id=step.id, marks=() if step.id == FAST else WHOLE) for step in PLAN],
-)
+@WHOLE
+@pytest.mark.parametrize("step", PLAN, ids=lambda step: step.id)
 def test_back_from_after(step: Any, bench: Bench, reference: Reference, tally: Tally) -> None:
     with tally.trial(
         bench, "rollback point", "found" if step.phase is Phase.FOLLOW else "followed", "found"

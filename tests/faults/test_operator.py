@@ -69,6 +69,7 @@ def test_the_operators_disk_fills_in_the_window(
         assert differences(reference.released, bench.picture(), "same") == []
 
 
+@pytest.mark.in_set("faults-operator")
 def test_a_journal_that_is_none(bench: Bench, tally: Tally) -> None:
     """Corrupted, foreign, of a newer program: refused with a remedy, and nothing is touched."""
     if not bench.standing:

@@ -284,6 +284,7 @@ def test_a_deleted_machine_is_seen_and_made_again(site: Site) -> None:
     assert site.project.changes() == {}
 
 
+@pytest.mark.in_set("engine")
 def test_a_dead_machine_does_not_make_destroy_hang(site: Site) -> None:
     nspawn.stop(site.new_machine, seconds=0)
     site.project.forget_takeover()  # the way back needs a whole source: tests/existing

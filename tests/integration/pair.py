@@ -69,22 +69,23 @@ def running(home: Path) -> Iterator[Context]:
         Machine(name=name, address=address, bridge=BRIDGE, home=home, layers=(layer, layers.bare()))
         for name, address in (("pair-old", SOURCE), ("pair-new", TARGET))
     ]
-    bridge.create(BRIDGE)
-    try:
-        for machine in machines:
-            delete(machine)
-            create(machine)
-            start(machine)
-        for machine in machines:
-            wait_for_ssh(machine)
-        context = _context(home)
-        _fill(context)
-        yield context
-    finally:
-        for machine in machines:
-            delete(machine)
-        bridge.delete(BRIDGE)
-        shutil.rmtree(home, ignore_errors=True)
+    with layers.locked(Path("/run", f"{BRIDGE.name}.lock")):  # there is one pair on this host
+        bridge.create(BRIDGE)
+        try:
+            for machine in machines:
+                delete(machine)
+                create(machine)
+                start(machine)
+            for machine in machines:
+                wait_for_ssh(machine)
+            context = _context(home)
+            _fill(context)
+            yield context
+        finally:
+            for machine in machines:
+                delete(machine)
+            bridge.delete(BRIDGE)
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _context(home: Path) -> Context:

@@ -24,6 +24,8 @@ from migrate.phases import plan
 from tests.integration import pair
 
 pytestmark = pytest.mark.integration
+COLD = pytest.param(warm.stop, id="cold", marks=pytest.mark.in_set("steps"))
+BOTH = pytest.mark.parametrize("start", [pytest.param(warm.start, id="warm"), COLD])
 
 
 @pytest.fixture(scope="module")
@@ -413,7 +415,7 @@ def test_warm_and_cold_tools_give_the_same(copied: Context) -> None:
     assert time.monotonic() - began < 60
 
 
-@pytest.mark.parametrize("start", [warm.start, warm.stop], ids=["warm", "cold"])
+@BOTH
 def test_a_tool_that_lies_is_found_by_the_heads(
     copied: Context, start: Callable[[Context], None]
 ) -> None:
@@ -424,7 +426,7 @@ def test_a_tool_that_lies_is_found_by_the_heads(
     assert not step("alpha.schema").done(copied)
 
 
-@pytest.mark.parametrize("start", [warm.start, warm.stop], ids=["warm", "cold"])
+@BOTH
 def test_a_tool_that_fails_half_way_starts_again_from_a_copy(
     copied: Context, start: Callable[[Context], None]
 ) -> None:

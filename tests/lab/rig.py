@@ -29,6 +29,7 @@ from infra.resources.container import layers_of
 from migrate.cloud import Context, connect
 from migrate.cloud.host import SshHost
 from migrate.cloud.settings import Settings
+from migrate.configuration import options
 from migrate.errors import MigrateError
 from migrate.services import chosen
 from tests.lab import cloud, configuration, identity, packages, prepared
@@ -221,7 +222,8 @@ def _target(this: Lab) -> Machine:
     place = _place(this)
     made = str({name: part.wanted(place) for name, part in PARTS.items()})
     key = layers.digest(
-        *(layer.name for layer in below), parts, made, str(this.addresses), this.vip
+        *(layer.name for layer in below),
+        *(parts, made, getsource(_install), str(this.addresses), this.vip),
     )
     machine = prepared.machine_on(this, this.target, *below[:-1])
     top = prepared.snapshot("rig-new", key, this, machine, lambda made: _install(this, made))
@@ -249,6 +251,9 @@ def _install(this: Lab, machine: Machine) -> None:
     for name, part in PARTS.items():
         with stage(f"rig-new: {name}"):
             part.apply(host, _place(this))
+    with stage("rig-new: options"):  # kept with the release: the first command would work them out
+        for one in chosen(this.services):
+            options.installed(host, _place(this).installation, one.namespaces)
     prepared.halt(this, machine.name)
 
 

@@ -84,6 +84,7 @@ def test_packages_can_be_installed_inside(machine: Machine) -> None:
     assert "Hello" in _as(machine, "root", "hello")
 
 
+@pytest.mark.in_set("engine")
 def test_nothing_starts_by_its_installation(machine: Machine) -> None:
     """Daemons and their timers among the packages are there, and none has been started."""
     inside = SshHost(

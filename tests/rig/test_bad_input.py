@@ -121,6 +121,7 @@ def shut(
             "Never ignore it",
             "host key has changed",
             id="changed key",
+            marks=MORE,
         ),
         pytest.param(
             "no sudo",
@@ -262,6 +263,7 @@ def test_other_services_than_the_clouds(
         operator.config["sidestep:services"] = own
 
 
+@MORE
 def test_a_rollback_of_nothing_changes_nothing(operator: Operator, machines: list[Host]) -> None:
     # as the resource of the packages does where it installs them; a warm layer has them already
     machines[1].run("systemctl", "disable", "-q", "keepalived")

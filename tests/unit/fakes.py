@@ -29,7 +29,7 @@ STACK: dict[str, Any] = {
     "cloud": {"name": "admin"},
 }
 ANSWERS: dict[str, Any] = {}  # by function, for a test to set
-LISTS = ("agents.forget", "fence.lift", "arp.ask", "arp.hardware")
+LISTS = ("agents.forget", "fence.lift", "arp.ask", "arp.hardware", "exchange.back")
 NO_SERVER = "no server in a unit test"
 STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import StepError
+from migrate.phases import plan
 from migrate.phases.plan import compose
 from migrate.services import RECIPES
 from tests.unit import fakes
@@ -34,8 +34,7 @@ def undone(tmp_path: Path, step_id: str, dead: str) -> dict[str, list[str]]:
 
 
 def steps() -> list[Step]:
-    context: Any = type("Recipes", (), {"recipes": RECIPES})
-    return list(compose(context))
+    return [*plan.steps(RECIPES), *plan.settled("compute")]
 
 
 @pytest.mark.parametrize("step_id", [step.id for step in steps() if step.revert])

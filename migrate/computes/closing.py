@@ -1,0 +1,36 @@
+"""A compute host is closed to the scheduler before it is renewed, and how it is then is kept."""
+
+from __future__ import annotations
+
+from migrate.cloud import Context, login
+from migrate.cloud.host import Host
+from migrate.computes import in_place, proof, service
+
+
+def closed(context: Context, host: Host) -> bool:
+    """Whether it is, or has been: what is renewed already is on its way to be opened."""
+    if in_place.renewed(context, host):
+        return True
+    return proof.noted(context, host) and service.is_closed(
+        service.of(login.api(context), host.name)
+    )
+
+
+def close(context: Context, host: Host) -> None:
+    """Keep how it is, then close it; whoever has closed it before us keeps it closed."""
+    api = login.api(context)
+    proof.note(context, api, host)
+    service.close(api, host.name)
+
+
+def forget(context: Context, host: Host) -> None:
+    """Forget how it was. It stays closed: the way back of the whole leaves the target's records.
+
+    `reopen` is for the way back of one host.
+    """
+    proof.forget(context, host)
+
+
+def reopen(context: Context, host: Host) -> None:
+    """Let servers come to it again, if we closed it."""
+    service.reopen(login.api(context), host.name)

@@ -1,0 +1,49 @@
+"""The release's environment stands on a compute host, as on the target's controllers.
+
+It is copied from a controller, byte by byte, so that a host without a way to a package index will
+do; libvirt and its binding stay the host's own.
+"""
+
+from __future__ import annotations
+
+from migrate.cloud import Context, transfer
+from migrate.cloud.host import Host
+from migrate.errors import PreconditionError, StepError
+from migrate.onhost import call
+
+
+def made(context: Context, host: Host) -> bool:
+    """Whether it is here, whole, and from the lock that the controllers have."""
+    folder = context.installation.folder
+    here = call(host, "environment.stamp", folder)
+    wanted = call(context.target.tools, "environment.stamp", folder, ".sidestep-lock")
+    return bool(here) and here == wanted
+
+
+def make(context: Context, host: Host) -> None:
+    """Bring it, and try its programs; what cannot be is refused before anything is copied."""
+    serves, folder = context.target.tools, context.installation.folder
+    bytes_ = call(serves, "environment.size", folder)
+    if wrong := _unlike(serves, host) or call(host, "environment.claim", folder, bytes_):
+        raise PreconditionError(f"{host.name}: {'; '.join(wrong)}")
+    transfer.pull_tree(context, folder, pulls=host, serves=serves)
+    programs = [unit.name for recipe in context.recipes for unit in recipe.host_units]
+    if failed := call(host, "environment.finish", folder, programs, timeout=300):
+        raise StepError(f"{host.name}: the environment does not work there: {'; '.join(failed)}")
+
+
+def remove(context: Context, host: Host) -> None:
+    """Take it away, and the key that it was brought with."""
+    call(host, "environment.remove", timeout=300)
+    transfer.turn_away(host, context.target.tools)
+
+
+def _unlike(serves: Host, host: Host) -> list[str]:
+    """Why programs built on *serves* would not run on *host*."""
+    there, here = (call(one, "environment.system") for one in (serves, host))
+    if there == here:
+        return []
+    return [
+        f"its Python, processor or C library ({here}) is not that of {serves.name} ({there}); "
+        "reinstall it, or give it the same system first"
+    ]

@@ -1,0 +1,154 @@
+"""What proves that a renewed compute host is the one that it was, and of the new release.
+
+Nova, placement, the database of services and the host itself are asked, before and after. Users
+work meanwhile: what is gone must be gone in nova too, and is no loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from migrate.cloud import Context, login, wait
+from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.host import Host
+from migrate.computes import service, versions
+from migrate.engine import state_directory
+from migrate.errors import StepError
+from migrate.onhost import call
+
+HEARD_SECONDS = 240.0
+HYPERVISORS = "2.87"  # later ones ask every compute for its uptime and wait
+PLACEMENT = "1.39"
+
+Seen = dict[str, Any]
+
+
+def note(context: Context, api: Api, host: Host) -> None:
+    """Keep how *host* is before anything of it is changed; what is kept already stays."""
+    path = context.home / f"settle-{host.name}.json"
+    if not path.exists():
+        state_directory.record(path, look(api, host))
+
+
+def noted(context: Context, host: Host) -> bool:
+    """Whether that is kept."""
+    return (context.home / f"settle-{host.name}.json").exists()
+
+
+def forget(context: Context, host: Host) -> None:
+    """Forget it: the host is as it was."""
+    state_directory.forget(context.home / f"settle-{host.name}.json")
+
+
+def look(api: Api, host: Host) -> Seen:
+    """`{"service": "<id>", "at": "2026-...", "nodes": ["<id>"], "providers": ["<id>"],
+    "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}}}`.
+    """
+    asked = {"hypervisor_hostname_pattern": host.name, VERSION: HYPERVISORS}
+    nodes = api.get("compute", "/os-hypervisors/detail", **asked)["hypervisors"]
+    mine = [one for one in nodes if one["service"]["host"] == host.name]
+    providers = [row for one in mine for row in _providers(api, one["hypervisor_hostname"])]
+    row = service.of(api, host.name)
+    return {
+        "service": row["id"],
+        "at": row["updated_at"],  # by nova's clock, as its records of what users did
+        "nodes": sorted(one["id"] for one in mine),
+        "providers": sorted(providers),
+        "allocations": {k: v for one in providers for k, v in _allocations(api, one).items()},
+        "guests": call(host, "guests.seen"),
+    }
+
+
+def _providers(api: Api, name: str) -> list[str]:
+    rows = api.get("placement", "/resource_providers", name=name, **{VERSION: PLACEMENT})
+    return [one["uuid"] for one in rows["resource_providers"]]
+
+
+def _allocations(api: Api, provider: str) -> dict[str, Any]:
+    where = f"/resource_providers/{provider}/allocations"
+    found = api.get("placement", where, **{VERSION: PLACEMENT})["allocations"]
+    return {server: one["resources"] for server, one in found.items()}
+
+
+def prove(context: Context, host: Host) -> None:
+    """StepError that names all that is not as it was, or is not new."""
+    api = login.api(context)
+    before = state_directory.recorded(context.home / f"settle-{host.name}.json")
+    if not before:
+        raise StepError(f"{host.name}: how it was before is not kept, so nothing can be compared")
+    _wait_until_heard(api, host)
+    wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, 2.0)
+    if wrong:
+        raise StepError(f"{host.name}: {'; '.join(wrong)}")
+
+
+def _wait_until_heard(api: Api, host: Host) -> None:
+    """A heartbeat from after this call: by then the record tells what runs now."""
+    since = service.of(api, host.name)["updated_at"]
+
+    def heard() -> bool:
+        row = service.of(api, host.name)
+        return bool(row["state"] == "up" and row["updated_at"] != since)
+
+    wait.until(heard, HEARD_SECONDS, f"{host.name}: nova does not hear its nova-compute", 1.0)
+
+
+def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:
+    now = look(api, host)
+    return [
+        *_version(context, host),
+        *_same(before, now),
+        *_guests(api, before, now),
+        *_agents(api, host),
+    ]
+
+
+def _version(context: Context, host: Host) -> Iterator[str]:
+    found = versions.read(context)
+    if (has := found.computes.get(host.name)) != found.newest:
+        yield f"its service has version {has}, the release's is {found.newest}"
+
+
+def _same(before: Seen, now: Seen) -> Iterator[str]:
+    for what, name in (
+        ("service", "record of nova-compute"),
+        ("nodes", "compute node"),
+        ("providers", "resource provider"),
+    ):
+        if now[what] != before[what]:
+            yield f"its {name} was {before[what]} and is {now[what]}"
+
+
+def _guests(api: Api, before: Seen, now: Seen) -> Iterator[str]:
+    """What is not as it was of servers that users have left alone."""
+    for server in sorted({*before["allocations"], *before["guests"]}):
+        changed = [
+            word
+            for what, word in (("allocations", "allocation"), ("guests", "process or ports"))
+            if before[what].get(server) != now[what].get(server)
+        ]
+        if changed and not _acted_upon(api, server, before["at"]):
+            yield f"server {server} has another {' and '.join(changed)}"
+
+
+def _acted_upon(api: Api, server: str, since: str) -> bool:
+    """Whether somebody has done something to *server* since, or deleted it; nova itself is nobody.
+
+    Times are nova's own, as text that can be compared.
+    """
+    try:
+        found = api.get("compute", f"/servers/{server}/os-instance-actions")["instanceActions"]
+    except ApiError as error:
+        if error.status == 404:
+            return True
+        raise
+    return any(one["user_id"] and one["start_time"] >= since for one in found)
+
+
+def _agents(api: Api, host: Host) -> Iterator[str]:
+    """Network agents of this host that neutron does not hear."""
+    if "network" in api.bases:
+        for one in api.get("network", "/agents", host=host.name)["agents"]:
+            if not one["alive"]:
+                yield f"neutron does not hear its {one['binary']}"

@@ -1,0 +1,93 @@
+"""A release's environment on a compute host: brought whole, with this host's own libvirt."""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+from typing import Any
+
+from migrate.onhost import disk, record, undo
+
+RECORD = "settle-environment"
+STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
+LOCK = ".sidestep-lock"
+SPARE = 2**30  # bytes that stay free beside it
+
+
+def system() -> str:
+    """What a program that was built elsewhere must find: "Python 3.13, x86_64, glibc 2.41"."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"Python {python}, {platform.machine()}, {' '.join(platform.libc_ver())}"
+
+
+def size(folder: str) -> int:
+    """Bytes that *folder* takes."""
+    done = subprocess.run(["du", "-sB1", folder], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[0])
+
+
+def claim(folder: str, bytes_: int) -> list[str]:
+    """Note that *folder* will be ours; why an environment of *bytes_* cannot stand there."""
+    above = folder
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    free = shutil.disk_usage(above).free
+    wrong = []
+    if os.path.lexists(folder) and record.load(RECORD) is None:
+        wrong.append(f"{folder} is there and not ours; move it away")
+    if free < bytes_ + SPARE:
+        wrong.append(f"{above} has {free >> 20} MiB free, it takes {(bytes_ + SPARE) >> 20}")
+    if _libvirt() is None:
+        wrong.append("python3 finds no libvirt here; install python3-libvirt")
+    if not wrong:
+        record.save(RECORD, {"folder": folder})
+    return wrong
+
+
+def finish(folder: str, programs: list[str]) -> list[str]:
+    """Link this host's libvirt in, start each of *programs* for its version; what does not work."""
+    packaged = _libvirt()
+    (packages,) = glob.glob(f"{folder}/lib/python3*/site-packages")
+    for path in glob.glob(f"{packaged}/libvirt*.py") + glob.glob(f"{packaged}/libvirtmod*.so"):
+        place = os.path.join(packages, os.path.basename(path))
+        if not os.path.lexists(place):
+            os.symlink(path, place)
+    tried = [[f"{folder}/bin/python", "-m", "libvirt"]]
+    wrong = []
+    for argv in [*tried, *([f"{folder}/bin/{one}", "--version"] for one in programs)]:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+            wrong.append(f"{' '.join(argv)} exited {done.returncode}: {said[0]}")
+    if not wrong:
+        shutil.copyfile(f"{folder}/{LOCK}", f"{folder}/{STAMP}")
+    return wrong
+
+
+def stamp(folder: str, name: str = STAMP) -> str:
+    """Which lock the environment in *folder* was made from; "" where there is none, or half."""
+    return disk.text_if_there(f"{folder}/{name}").strip()
+
+
+def remove() -> None:
+    """Remove what was brought, half of it too; nothing where nothing was claimed."""
+    noted = record.load(RECORD)
+    if noted is None:
+        return
+    shutil.rmtree(noted["folder"], ignore_errors=True)
+    shutil.rmtree(undo.beside(noted["folder"]), ignore_errors=True)
+    try:
+        os.rmdir(os.path.dirname(noted["folder"]))
+    except OSError:
+        pass  # another release is there
+    record.forget(RECORD)
+
+
+def _libvirt() -> Any:
+    """The folder of this host's own binding of libvirt; None where there is none."""
+    found = importlib.util.find_spec("libvirt")
+    return os.path.dirname(found.origin) if found and found.origin else None

@@ -1,0 +1,131 @@
+"""`migrate settle --execute`: compute hosts come over, batch by batch; or one goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from migrate.cloud import Context, side_by_side
+from migrate.cloud.host import Host
+from migrate.cloud.settings import Settle
+from migrate.computes import closing, versions
+from migrate.computes.estimates import Way
+from migrate.computes.plan import SettlePlan
+from migrate.engine import markers
+from migrate.engine.finding import Severity
+from migrate.engine.plan import Phase
+from migrate.engine.runner import Observer
+from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
+from migrate.phases import control
+from migrate.phases.plan import settled
+from migrate.phases.session import Session
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the hosts. `already` were of the release before."""
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    already: list[str] = field(default_factory=list)
+
+
+def renew(
+    session: Session, plan: SettlePlan, limits: Settle, past: Collection[str], notify: Observer
+) -> Outcome:
+    """Bring the hosts of *plan* over, batch by batch. Safe to repeat: it goes on where hosts stand.
+
+    A host that fails stays closed, and costs the others of its batch nothing; no further batch
+    begins once as many have failed as may: StepError names them. Raises IrreversibleError, and
+    nothing is begun, where *plan* has the last host of the old release and *past* does not name it.
+    """
+    _refuse(session.context, plan)
+    found = versions.read(session.context)
+    outcome = Outcome(already=[one for one in _names(plan) if one not in found.old])
+    batches = [
+        mine for batch in _batches(plan) if (mine := [one for one in batch if one in found.old])
+    ]
+    _refuse_last(found.old, batches, past)
+    for number, batch in enumerate(batches):
+        if number and session.cancellation.wait(limits.pause_seconds):
+            break
+        control.wait_while_paused(session)
+        _together(session, batch, notify, outcome)
+        if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
+            break
+    if outcome.failed:
+        told = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items()))
+        raise StepError(f"{len(outcome.done)} compute hosts came over, but not {told}")
+    return outcome
+
+
+def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
+    """Let the hosts of *names* run the old release again, and take servers as before.
+
+    Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
+    """
+    context, wrong = session.context, {}
+    for host in [_host(context, name) for name in names]:
+        steps = settled(host.name)
+        runner = session.runner(Phase.SETTLE, notify=notify)
+        try:
+            runner.retreat([one for one in runner.plan if one.id in {s.id for s in steps}])
+            closing.reopen(context, host)
+        except MigrateError as error:
+            wrong[host.name] = str(error)
+    if wrong:
+        raise StepError("; ".join(f"{name} is not back: {why}" for name, why in wrong.items()))
+
+
+def _refuse(context: Context, plan: SettlePlan) -> None:
+    if not markers.live(context):
+        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+    if plan.way is not Way.IN_PLACE:
+        raise PreconditionError("a reinstall is only planned by this program: add --by in-place")
+    if any(one.severity is Severity.ERROR for one in plan.findings):
+        raise PreconditionError("what forbids the plan comes first, see there")
+    for name in _names(plan):
+        _host(context, name)
+
+
+def _host(context: Context, name: str) -> Host:
+    for host in context.source.computes:
+        if host.name == name:
+            return host
+    raise PreconditionError(
+        f"{name} is not in sidestep:source.computes of the stack file, so it cannot be reached; "
+        "name it there as nova does, or leave it out with --host"
+    )
+
+
+def _names(plan: SettlePlan) -> list[str]:
+    return [one.host.name for one in plan.hosts]
+
+
+def _batches(plan: SettlePlan) -> list[list[str]]:
+    numbers = sorted({one.batch for one in plan.hosts})
+    return [[one.host.name for one in plan.hosts if one.batch == number] for number in numbers]
+
+
+def _refuse_last(old: set[str], batches: list[list[str]], past: Collection[str]) -> None:
+    """The last host of the old release, in any cell, is asked for by name."""
+    chosen = [name for batch in batches for name in batch]
+    if chosen and old <= set(chosen) and chosen[-1] not in past:
+        raise IrreversibleError(
+            f"{chosen[-1]} would be the last compute host of the old release: once it is renewed, "
+            "the next restart of a conductor lets no old one in. Nothing was begun: leave it out "
+            f"by naming the others with --host, or add --past {chosen[-1]}"
+        )
+
+
+def _together(session: Session, names: list[str], notify: Observer, outcome: Outcome) -> None:
+    def bring(name: str) -> None:
+        runner = session.runner(Phase.SETTLE, notify=notify)
+        ids = {one.id for one in settled(name)}
+        try:
+            runner.advance([one for one in runner.plan if one.id in ids])
+            outcome.done.append(name)
+        except MigrateError as error:
+            outcome.failed[name] = str(error)
+
+    side_by_side.each(bring, names, len(names))

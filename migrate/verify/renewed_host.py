@@ -1,0 +1,28 @@
+"""A renewed compute host takes servers again, which a new one proves: it boots there and answers.
+
+No new server can be put on a closed host, so it is opened for it, and closed again if that fails.
+"""
+
+from __future__ import annotations
+
+from migrate.cloud import Context, login
+from migrate.cloud.host import Host
+from migrate.computes import service
+from migrate.errors import MigrateError
+from migrate.verify import boot, views
+
+
+def is_open(context: Context, host: Host) -> bool:
+    """Whether it is not closed by us: open, or closed by somebody before us."""
+    return not service.is_ours(service.of(login.api(context), host.name))
+
+
+def open_again(context: Context, host: Host) -> None:
+    """Open it and boot a server there; StepError, and it stays closed, where that goes wrong."""
+    api = login.api(context)
+    service.reopen(api, host.name)
+    try:
+        boot.boot(context, api.connection, views.kept(context)[login.ADMIN], host.name)
+    except MigrateError:
+        service.close(api, host.name)
+        raise

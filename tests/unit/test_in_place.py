@@ -1,0 +1,162 @@
+"""What is written on a compute host whose units start another release, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cloud import Context
+from migrate.computes import in_place
+from migrate.errors import PreconditionError, StepError
+from tests.unit import fakes
+
+ROOTWRAP = "[DEFAULT]\nfilters_path=/etc/neutron/rootwrap.d\nexec_dirs=/sbin,/usr/sbin\n"
+VENV = "/opt/openstack/2026.1"
+NOVA = {
+    "program": "/usr/bin/nova-compute",
+    "user": "nova",
+    "arguments": ["--config-file=/etc/nova/nova.conf", "--log-file=/var/log/nova/c.log"],
+}
+AGENT = {
+    "program": "/usr/bin/neutron-openvswitch-agent",
+    "user": "neutron",
+    "arguments": ["--config-file", "/etc/neutron/neutron.conf", "--log-file=/var/log/a.log"],
+}
+
+
+class Compute(fakes.FakeHost):
+    """A compute host; what it is sent to write it runs with from then on."""
+
+    def __init__(self, running: dict[str, Any], *, comes_up: bool = True) -> None:
+        super().__init__("compute")
+        self.running, self.comes_up = running, comes_up
+        self.files: dict[str, list[Any]] = {}
+
+    def read(self, path: str) -> str:
+        assert path == f"{VENV}/etc/neutron/rootwrap.conf"
+        return ROOTWRAP
+
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = (),
+    ) -> Any:
+        function = source.strip().splitlines()[0].lstrip("# ")
+        assert isinstance(payload, dict)
+        given = payload["arguments"]
+        if function == "exchange.running":
+            return {name: one for name, one in self.running.items() if name in given[0]}
+        assert function == "exchange.forward"
+        _, rows, names, _ = given
+        self.files = {row[0]: row[1:] for row in rows}
+        if not self.comes_up:
+            return [f"{names[0]} is failed"]
+        for name in names:
+            program, *arguments = self.command(name).split()
+            self.running[name] = {**self.running[name], "program": program, "arguments": arguments}
+        return []
+
+    def command(self, name: str) -> str:
+        text = str(self.files[f"/etc/systemd/system/{name}.service.d/sidestep.conf"][0])
+        return next(
+            line.removeprefix("ExecStart=")
+            for line in text.splitlines()
+            if line.startswith("ExecStart=/")
+        )
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    found, _ = fakes.context(tmp_path)
+    return found
+
+
+def test_units_start_the_release_with_the_arguments_that_they_run_with(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT})
+    in_place.renew(context, host)
+    assert host.command("nova-compute") == (
+        f"{VENV}/bin/nova-compute --config-file=/etc/nova/nova.conf "
+        "--log-file=/var/log/nova/c.log --config-file /etc/nova/sidestep.conf"
+    )
+    assert host.command("neutron-openvswitch-agent").endswith(
+        "--config-file /etc/neutron/neutron.conf --log-file=/var/log/a.log "
+        "--config-file /etc/neutron/sidestep.conf"
+    )
+    assert in_place.renewed(context, host)
+
+
+def test_settings_are_in_files_of_ours_for_their_user_only(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT})
+    in_place.renew(context, host)
+    text, mode, owner = host.files["/etc/nova/sidestep.conf"]
+    assert (mode, owner) == (0o640, "root:nova")
+    assert "[upgrade_levels]\n" in text
+    assert "compute = auto\n" in text
+    assert (
+        f"helper_command = sudo {VENV}/bin/privsep-helper --config-file=/etc/nova/nova.conf "
+        "--config-file /etc/nova/sidestep.conf\n" in text
+    )
+    assert "minimize_polling = false\n" in host.files["/etc/neutron/sidestep.conf"][0]
+
+
+def test_rights_of_root_are_those_of_the_release_s_own_programs(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT})
+    in_place.renew(context, host)
+    rights, mode, owner = host.files["/etc/sudoers.d/sidestep"]
+    assert (mode, owner) == (0o440, "root:root")
+    own = "/etc/neutron/sidestep-rootwrap.conf"
+    assert rights.splitlines() == [
+        f"nova ALL = (root) NOPASSWD: {VENV}/bin/privsep-helper *",
+        f"neutron ALL = (root) NOPASSWD: {VENV}/bin/neutron-rootwrap {own} *",
+        f"neutron ALL = (root) NOPASSWD: {VENV}/bin/neutron-rootwrap-daemon {own}",
+    ]
+    assert host.files[own][0] == (
+        f"[DEFAULT]\nfilters_path={VENV}/etc/neutron/rootwrap.d\n"
+        f"exec_dirs={VENV}/bin,/sbin,/usr/sbin\n"
+    )
+
+
+def test_again_writes_the_same(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT})
+    in_place.renew(context, host)
+    first = host.files
+    in_place.renew(context, host)
+    assert host.files == first
+
+
+def test_only_what_runs_there_is_exchanged(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA})
+    in_place.renew(context, host)
+    assert not [path for path in host.files if "neutron" in path]
+
+
+@pytest.mark.parametrize(
+    ("running", "said"),
+    [
+        ({}, "nothing of OpenStack runs there"),
+        ({"nova-compute": {**NOVA, "program": ""}}, "only that of Debian's packages"),
+        (
+            {"nova-compute": {**NOVA, "arguments": ["--config-file=/etc/my nova.conf"]}},
+            "arguments that are not understood",
+        ),
+        ({"nova-compute": NOVA, "neutron-ovn-metadata-agent": AGENT}, "not renewed in place"),
+    ],
+)
+def test_what_is_not_understood_is_refused(
+    context: Context, running: dict[str, Any], said: str
+) -> None:
+    host = Compute(running)
+    with pytest.raises(PreconditionError, match=said):
+        in_place.renew(context, host)
+    assert not host.files
+
+
+def test_a_unit_that_does_not_come_up_is_told(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA}, comes_up=False)
+    with pytest.raises(StepError, match="compute: nova-compute is failed"):
+        in_place.renew(context, host)
