@@ -143,6 +143,9 @@ def accept() -> None:
     click.option(
         "--stop-after", type=click.IntRange(1), help="Hosts that may fail; default: `settle`."
     ),
+    click.option(
+        "--agents", is_flag=True, help="Network agents instead, to the target's controllers."
+    ),
     click.option("--back", is_flag=True, help="These hosts run the old release again."),
     click.option(
         "--past",
@@ -159,8 +162,9 @@ def settle() -> None:
     takes, and what forbids it (exit code 3). Policy and defaults are `settle` of the stack file.
     With --execute, after the cutover and in place only: nova-compute and Open vSwitch's agent start
     the release's programs beside the packages, servers run on, and each host is proven before it
-    takes servers again. Changes the hosts, and nova's record of them. Next: the same again for more
-    hosts; --back --host NAME undoes one.
+    takes servers again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
+    metadata agents go from the old controllers to the new ones, network by network and router by
+    router. Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
     """
 
 

@@ -11,14 +11,14 @@ from migrate.cli import findings
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen, finding_document
 from migrate.cloud.settings import Settle
-from migrate.computes import estimates
+from migrate.computes import estimates, network
 from migrate.computes.emptying import Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.plan import HostPlan, SettlePlan
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
-from migrate.phases import renew, settle
+from migrate.phases import move_agents, renew, settle
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
 
@@ -38,6 +38,7 @@ def run_settle(
     batch: int | None,
     stop_after: int | None,
     execute: bool,
+    agents: bool,
     back: bool,
     past: tuple[str, ...],
     take_over: bool,
@@ -45,8 +46,12 @@ def run_settle(
     asked = settle.Asked(
         hosts=hosts, zone=zone, way=Way(by), canary=canary, batch=batch, stop_after=stop_after
     )
-    if back and not hosts:
-        raise SettingsError("--back: name each host that is to go back with --host")
+    if agents and (hosts or zone or past):
+        raise SettingsError(
+            "--agents: all of them move together, without --host, --zone and --past"
+        )
+    if back and not (hosts or agents):
+        raise SettingsError("--back: name each host that is to go back with --host, or --agents")
     with at_work(
         screen,
         stack,
@@ -56,6 +61,9 @@ def run_settle(
         take_over=take_over,
         os_cloud=os_cloud,
     ) as session:
+        if agents:
+            _agents(screen, session, execute=execute, back=back)
+            return
         if back:
             _back(screen, session, hosts, execute=execute)
             return
@@ -73,6 +81,30 @@ def run_settle(
             f"[green]{len(outcome.done)} compute hosts came over[/], {len(outcome.already)} were "
             f"of the release before; back by `migrate settle --back --host NAME`"
         )
+
+
+def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> None:
+    """What is done about network agents, and done with *execute*."""
+    steps = move_agents.steps(session)
+    if back and not execute:
+        screen.would_undo(list(steps)[::-1], lost=session.journal.is_empty())
+        screen.answer({"would_undo": [step.id for step in steps][::-1]})
+        return
+    if back:
+        move_agents.move_back(session, Progress(screen, steps))
+        screen.say("[green]Back:[/] the source's agents carry networks and routers again")
+        screen.answer({"back": [step.id for step in steps]})
+        return
+    found = network.refusals.findings(session.context)
+    screen.findings(found)
+    findings.refuse_errors(screen, found)
+    if not execute:
+        screen.would(steps)
+        return
+    move_agents.move(session, Progress(screen, steps))
+    kept = network.timings.kept(session.context)
+    screen.say("[green]The target's agents carry networks and routers[/], the source's are stopped")
+    screen.answer({"done": [step.id for step in steps], "routers": kept})
 
 
 def _back(screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool) -> None:

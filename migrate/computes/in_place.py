@@ -8,7 +8,7 @@ these away and start the unit again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from migrate.cloud import Context, wait
@@ -99,8 +99,8 @@ def _rows(
 ) -> Iterator[Row]:
     rights = []
     for one in units:
-        user, given = running[one.name]["user"], running[one.name]["arguments"]
-        arguments = [*_own(host, one, running[one.name]["program"], given), *_read(one.overlay)]
+        user, folder = running[one.name]["user"], context.installation.folder
+        arguments = [*_own(host, one, folder, running[one.name]), *_read(one.overlay)]
         yield [one.overlay, _overlay(context, one, arguments), 0o640, f"root:{user}"]
         if one.rootwrap:
             yield [
@@ -116,12 +116,13 @@ def _rows(
     yield [SUDOERS, "".join(rights), 0o440, "root:root"]
 
 
-def _own(host: Host, unit: HostUnit, program: str, given: list[str]) -> list[str]:
+def _own(host: Host, unit: HostUnit, folder: str, running: Mapping[str, Any]) -> list[str]:
     """The arguments of the host's own, as the unit runs with them now."""
-    if not program:
+    program, given = str(running["program"]), list[str](running["arguments"])
+    if not program.startswith(("/usr/bin/", f"{folder}/")):
         raise PreconditionError(
-            f"{host.name}: {unit.name} does not run as a program of that name ({given[:2]}); only "
-            "that of Debian's packages is renewed in place"
+            f"{host.name}: {unit.name} runs as {program or given[:2]}, and only a program of the "
+            "system's packages, in /usr/bin, is renewed in place; leave the host out"
         )
     if strange := [one for one in given if not PLAIN.fullmatch(one)]:
         raise PreconditionError(

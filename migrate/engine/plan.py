@@ -37,6 +37,8 @@ class Impact(StrEnum):
     API_CLOSED = "API closed"
     ADDRESS_MOVES = "virtual IP moves"
     AGENTS_RECONNECT = "agents reconnect"
+    DHCP_MOVES = "DHCP rests, 5 s each"
+    ROUTERS_MOVE = "routers dark, 1 s each"
 
 
 def nothing(_: Context) -> None:

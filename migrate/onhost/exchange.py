@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from typing import Any
 
 from migrate.onhost import agents, files, processes, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
+TITLED = re.compile(r"\S+ \((.+)\)\s*")
 
 
 def running(names: list[str]) -> dict[str, dict[str, Any]]:
@@ -32,11 +34,20 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
 
 def _process(pid: int, name: str) -> dict[str, Any]:
     words = processes.strings(pid, "cmdline")
-    user = pwd.getpwuid(os.stat(f"/proc/{pid}").st_uid).pw_name
+    return {"user": pwd.getpwuid(os.stat(f"/proc/{pid}").st_uid).pw_name, **command(words, name)}
+
+
+def command(words: list[str], name: str) -> dict[str, Any]:
+    """{"program": ..., "arguments": [...]} of a command line *words* that runs *name*.
+
+    Neutron's agents put a title before it: "neutron-l3-agent (/usr/bin/python3 /usr/bin/...)".
+    """
+    if titled := TITLED.fullmatch(words[0]):
+        words = titled[1].split()
     at = next((n for n, word in enumerate(words[:3]) if os.path.basename(word) == name), None)
     if at is None:
-        return {"program": "", "user": user, "arguments": words}
-    return {"program": words[at], "user": user, "arguments": words[at + 1 :]}
+        return {"program": "", "arguments": words}
+    return {"program": words[at], "arguments": words[at + 1 :]}
 
 
 def forward(note: str, rows: list[list[Any]], names: list[str], seconds: float) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
-from migrate.computes import closing, environment, in_place, proof
+from migrate.computes import closing, environment, in_place, network, proof
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
@@ -494,4 +494,4 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; pure, asks no machine."""
     hosts = (step for host in context.source.computes for step in settled(host.name))
-    return Plan.of((*steps(context.recipes), *hosts))
+    return Plan.of((*steps(context.recipes), *hosts, *network.steps(context.recipes)))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, versions
+from migrate.computes import closing, proof, service, versions
 from migrate.computes.estimates import Way
+from migrate.computes.facts import ComputeHost
 from migrate.computes.plan import SettlePlan
 from migrate.engine import markers
 from migrate.engine.finding import Severity
@@ -41,10 +42,9 @@ def renew(
     """
     _refuse(session.context, plan)
     found = versions.read(session.context)
-    outcome = Outcome(already=[one for one in _names(plan) if one not in found.old])
-    batches = [
-        mine for batch in _batches(plan) if (mine := [one for one in batch if one in found.old])
-    ]
+    todo = found.old | {one.host.name for one in plan.hosts if _begun(session.context, one.host)}
+    outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
+    batches = [mine for batch in _batches(plan) if (mine := [one for one in batch if one in todo])]
     _refuse_last(found.old, batches, past)
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
@@ -96,6 +96,11 @@ def _host(context: Context, name: str) -> Host:
         f"{name} is not in sidestep:source.computes of the stack file, so it cannot be reached; "
         "name it there as nova does, or leave it out with --host"
     )
+
+
+def _begun(context: Context, host: ComputeHost) -> bool:
+    """Whether a run before this one has left *host* in the middle."""
+    return host.reason == service.REASON or proof.noted(context, _host(context, host.name))
 
 
 def _names(plan: SettlePlan) -> list[str]:

@@ -213,6 +213,11 @@ class Recipe:
         return tuple(one.name for one in self.units if not one.data_plane)
 
     @property
+    def target_data_plane_units(self) -> tuple[str, ...]:
+        """What is there, but started after the window."""
+        return tuple(one.name for one in self.units if one.data_plane)
+
+    @property
     def types(self) -> tuple[str, ...]:
         """What the catalogue may call its API."""
         return self.apis[0].types if self.apis else ()

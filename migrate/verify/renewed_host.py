@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
-from migrate.computes import service
+from migrate.computes import proof, service
 from migrate.errors import MigrateError
 from migrate.verify import boot, views
 
 
 def is_open(context: Context, host: Host) -> bool:
-    """Whether it is not closed by us: open, or closed by somebody before us."""
-    return not service.is_ours(service.of(login.api(context), host.name))
+    """Whether it is proven, and not closed by us: open, or closed by somebody before us."""
+    return not (
+        proof.noted(context, host) or service.is_ours(service.of(login.api(context), host.name))
+    )
 
 
 def open_again(context: Context, host: Host) -> None:
@@ -26,3 +28,4 @@ def open_again(context: Context, host: Host) -> None:
     except MigrateError:
         service.close(api, host.name)
         raise
+    proof.forget(context, host)  # the last: while it is kept the host is not done

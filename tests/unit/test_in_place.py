@@ -11,6 +11,7 @@ import pytest
 from migrate.cloud import Context
 from migrate.computes import in_place
 from migrate.errors import PreconditionError, StepError
+from migrate.onhost import exchange
 from tests.unit import fakes
 
 ROOTWRAP = "[DEFAULT]\nfilters_path=/etc/neutron/rootwrap.d\nexec_dirs=/sbin,/usr/sbin\n"
@@ -139,7 +140,8 @@ def test_only_what_runs_there_is_exchanged(context: Context) -> None:
     ("running", "said"),
     [
         ({}, "nothing of OpenStack runs there"),
-        ({"nova-compute": {**NOVA, "program": ""}}, "only that of Debian's packages"),
+        ({"nova-compute": {**NOVA, "program": ""}}, "only a program of the system's packages"),
+        ({"nova-compute": {**NOVA, "program": "/opt/kolla/bin/nova-compute"}}, "only a program of"),
         (
             {"nova-compute": {**NOVA, "arguments": ["--config-file=/etc/my nova.conf"]}},
             "arguments that are not understood",
@@ -160,3 +162,17 @@ def test_a_unit_that_does_not_come_up_is_told(context: Context) -> None:
     host = Compute({"nova-compute": NOVA}, comes_up=False)
     with pytest.raises(StepError, match="compute: nova-compute is failed"):
         in_place.renew(context, host)
+
+
+@pytest.mark.parametrize(
+    ("words", "program", "arguments"),
+    [
+        (["/usr/bin/python3", "/usr/bin/a-b", "--x"], "/usr/bin/a-b", ["--x"]),
+        (["/opt/o/bin/python", "/opt/o/bin/a-b"], "/opt/o/bin/a-b", []),
+        (["a-b (/usr/bin/python3 /usr/bin/a-b --x --y=z)"], "/usr/bin/a-b", ["--x", "--y=z"]),
+        (["/usr/bin/python3", "/opt/kolla/start", "a-b"], "a-b", []),
+        (["/bin/sh", "-c", "exec a-b"], "", ["/bin/sh", "-c", "exec a-b"]),
+    ],
+)
+def test_a_command_line_is_read(words: list[str], program: str, arguments: list[str]) -> None:
+    assert exchange.command(words, "a-b") == {"program": program, "arguments": arguments}

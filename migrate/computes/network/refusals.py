@@ -1,0 +1,156 @@
+"""What forbids to move the network agents, each with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from migrate.cloud import Context, hosts
+from migrate.cloud.host import Host
+from migrate.cloud.ini import Ini
+from migrate.computes.network import reading
+from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, Noted, short
+from migrate.configuration import files
+from migrate.engine.finding import Finding, Severity
+from migrate.errors import PreconditionError
+from migrate.onhost import call
+
+NAME = "network-agents"
+SHOWN = 5  # routers that one finding names
+FILES = "/etc/neutron/plugins/ml2/openvswitch_agent.ini", "/etc/neutron/l3_agent.ini"
+
+
+def findings(context: Context) -> list[Finding]:
+    """All that stands against it, of the cloud and of the target's controllers."""
+    facts = reading.read(reading.api(context))
+    source, target = (reading.names(one.controllers) for one in (context.source, context.target))
+    found = of_cloud(facts, reading.noted(context), source, target)
+    for lines in hosts.gather(context.target.controllers, lambda host: on_host(context, host)):
+        found += lines
+    return found
+
+
+def refuse(context: Context) -> None:
+    """PreconditionError that tells every error among the findings."""
+    wrong = [one for one in findings(context) if one.severity is Severity.ERROR]
+    if wrong:
+        raise PreconditionError("; ".join(f"{one.message}. {one.remedy}" for one in wrong))
+
+
+def of_cloud(
+    facts: Facts, noted: Noted, source: Collection[str], target: Collection[str]
+) -> list[Finding]:
+    """What neutron tells that no code here moves, or that must be in order first."""
+    found = list(_routers(facts))
+    found += _several(facts, noted)
+    for agent in facts.agents:
+        if not agent.at(target):
+            found += _agent(agent, noted, source)
+    return found
+
+
+def _routers(facts: Facts) -> Iterator[Finding]:
+    for word, some in (
+        ("highly available", [one for one in facts.routers.values() if one.ha]),
+        ("distributed", [one for one in facts.routers.values() if one.distributed]),
+    ):
+        if some:
+            shown = ", ".join([one.name or one.id for one in some[:SHOWN]])
+            more = f" and {len(some) - SHOWN} more" if some[SHOWN:] else ""
+            yield _error(
+                f"routers are {word}: {shown}{more}",
+                "Only legacy routers on one agent are moved: convert them, which costs each an "
+                "outage of its own, or leave the network agents where they are",
+            )
+
+
+def _several(facts: Facts, noted: Noted) -> Iterator[Finding]:
+    """What several agents carry; what was noted may be on its way."""
+    for cargo in CARGO:
+        moving = {one for kept in noted.values() for one in kept.get(cargo.name, {})}
+        for one, agents in facts.holders(cargo).items():
+            if len(agents) > 1 and one not in moving:
+                names = ", ".join(sorted(agent.host for agent in agents))
+                yield _error(
+                    f"{cargo.name[:-1]} {one} is carried by {cargo.agent} on {names}",
+                    "Leave it one of them (`openstack network agent remove`), and set "
+                    "dhcp_agents_per_network to 1",
+                )
+
+
+def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Finding]:
+    if agent.binary not in KNOWN:
+        yield _error(
+            f"{agent.binary} is an agent that no code here moves",
+            f"Only {', '.join(KNOWN)} are moved",
+            agent.host,
+        )
+    elif not agent.at(source):
+        if agent.binary != SWITCH:  # that one is settled with its compute host
+            yield _error(
+                f"{agent.binary} is on no controller of the source or the target",
+                "Move what it carries to a controller and delete its record, or name that host "
+                "as the stack's file has its controllers",
+                agent.host,
+            )
+    elif not (agent.alive and agent.enabled):
+        stopped_by_us = {short(host) for host, kept in noted.items() if kept}
+        if short(agent.host) not in stopped_by_us:
+            yield _error(
+                f"{agent.binary} is down or disabled, so it does not let go what it carries",
+                "Bring it back, or delete its record if it carries nothing",
+                agent.host,
+            )
+
+
+def on_host(context: Context, host: Host) -> list[Finding]:
+    """What a controller of the target lacks to carry networks."""
+    units = [one for recipe in context.recipes for one in recipe.target_data_plane_units]
+    known = {one.removesuffix(".service") for one in call(host, "systemd.show", units)}
+    found = [
+        _error(f"{unit} is not installed", "Run `pulumi up` again", host.name)
+        for unit in units
+        if unit not in known
+    ]
+    texts = files.read(host, FILES)
+    switch, routing = (Ini.parse(texts.get(path, "")) for path in FILES)
+    mode = routing.get("DEFAULT", "agent_mode") or "legacy"
+    if mode != "legacy":
+        found.append(
+            _error(
+                f"{FILES[1]} has agent_mode = {mode}, which no code here moves",
+                "Only legacy routers are moved",
+                host.name,
+            )
+        )
+    return [*found, *_bridges(host, switch), *_tunnels(host, switch)]
+
+
+def _bridges(host: Host, switch: Ini) -> Iterator[Finding]:
+    there = call(host, "switch.bridges")
+    for mapping in (switch.get("ovs", "bridge_mappings") or "").split(","):
+        network, _, bridge = mapping.strip().partition(":")
+        if bridge and bridge not in there:
+            yield _error(
+                f"bridge {bridge} of {network} is missing, which bridge_mappings in {FILES[0]} "
+                "names",
+                f"Make it there, with the interface to {network} as a port, so that a reboot "
+                "keeps it",
+                host.name,
+            )
+
+
+def _tunnels(host: Host, switch: Ini) -> Iterator[Finding]:
+    if not (switch.get("agent", "tunnel_types") or "").strip():
+        return
+    own = call(host, "addresses.own")
+    address = (switch.get("ovs", "local_ip") or "").strip()
+    if address not in own:
+        yield _error(
+            f"local_ip = {address} in {FILES[0]} is no address of this host",
+            "Give it an address in the network of the tunnels, and name it there",
+            host.name,
+        )
+
+
+def _error(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding(NAME, Severity.ERROR, message, remedy, where)

@@ -1,0 +1,32 @@
+"""`migrate settle --agents`: network agents come over to the target's controllers, or back."""
+
+from __future__ import annotations
+
+from migrate.computes import network
+from migrate.engine import markers
+from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.runner import Observer
+from migrate.errors import PreconditionError
+from migrate.phases.session import Session
+
+
+def steps(session: Session) -> Plan:
+    """Those of network agents, of the session's plan."""
+    ids = {one.id for one in network.steps(session.context.recipes)}
+    return Plan(tuple(one for one in session.plan if one.id in ids))
+
+
+def move(session: Session, notify: Observer) -> None:
+    """Bring them over. Safe to repeat: it goes on where they stand."""
+    if not markers.live(session.context):
+        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+    session.runner(Phase.SETTLE, notify=notify).advance(_of(session))
+
+
+def move_back(session: Session, notify: Observer) -> None:
+    """Let the source's agents carry everything again. Safe to repeat."""
+    session.runner(Phase.SETTLE, notify=notify).retreat(_of(session))
+
+
+def _of(session: Session) -> list[Step]:
+    return list(steps(session))
