@@ -20,12 +20,16 @@ def is_open(context: Context, host: Host) -> bool:
 
 
 def open_again(context: Context, host: Host) -> None:
-    """Open it and boot a server there; StepError, and it stays closed, where that goes wrong."""
+    """Open it and boot a server there; StepError, and it stays closed, where that goes wrong.
+
+    One that somebody else has closed stays so: no server can be put there to prove it.
+    """
     api = login.api(context)
     service.reopen(api, host.name)
-    try:
-        boot.boot(context, api.connection, views.kept(context)[login.ADMIN], host.name)
-    except MigrateError:
-        service.close(api, host.name)
-        raise
+    if not service.is_closed(service.of(api, host.name)):
+        try:
+            boot.boot(context, api.connection, views.kept(context)[login.ADMIN], host.name)
+        except MigrateError:
+            service.close(api, host.name)
+            raise
     proof.forget(context, host)  # the last: while it is kept the host is not done
