@@ -143,6 +143,7 @@ def test_killed_anywhere_on_the_way_over_it_goes_on(tmp_path: Path) -> None:
         assert world.dark == [], number
 
 
+@pytest.mark.in_set("settle-agents")
 @pytest.mark.usefixtures("_two_at_once")
 def test_killed_anywhere_on_the_way_over_it_goes_back(tmp_path: Path) -> None:
     whole = World(routers=3)
@@ -159,6 +160,7 @@ def test_killed_anywhere_on_the_way_over_it_goes_back(tmp_path: Path) -> None:
         assert world.dark == [], number
 
 
+@pytest.mark.in_set("settle-agents")
 @pytest.mark.usefixtures("_two_at_once")
 def test_killed_anywhere_on_the_way_back_it_goes_on(tmp_path: Path) -> None:
     whole = World(routers=3)
