@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from typing import Any
 
 from migrate.onhost import systemd
@@ -18,8 +19,16 @@ def seen() -> dict[str, dict[str, Any]]:
 
     "started" is in the kernel's ticks since boot: two processes of one number differ in it.
     """
-    ports = _ports()
-    found = {}
+    ports = plugged()
+    found = processes()
+    for server, one in found.items():
+        one["ports"] = sorted(ports.get(server, ()))
+    return found
+
+
+def processes() -> dict[str, dict[str, Any]]:
+    """The same without the ports."""
+    found: dict[str, dict[str, Any]] = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/cmdline", "rb") as stream:
@@ -30,15 +39,17 @@ def seen() -> dict[str, dict[str, Any]]:
             continue  # it has ended
         if EMULATOR.search(words[0]) and "-uuid" in words:
             server = words[words.index("-uuid") + 1]
-            mine = sorted(ports.get(server, []))
-            found[server] = {"process": int(entry), "started": started, "ports": mine}
+            found[server] = {"process": int(entry), "started": started}
     return found
 
 
-def _ports() -> dict[str, list[str]]:
-    """Ports of Open vSwitch by the server that os-vif plugged them for."""
-    found: dict[str, list[str]] = {}
+def plugged() -> dict[str, dict[str, str]]:
+    """Open vSwitch's ports by the server that os-vif plugged them for, each with neutron's id."""
+    found: dict[str, dict[str, str]] = {}
+    if not shutil.which(SWITCH[0]):
+        return found
     for name, (_, about) in json.loads(systemd.run(*SWITCH))["data"]:
-        if server := dict(about).get("vm-uuid"):
-            found.setdefault(server, []).append(name)
+        told = dict(about)
+        if server := told.get("vm-uuid"):
+            found.setdefault(server, {})[name] = told.get("iface-id", "")
     return found
