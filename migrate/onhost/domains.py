@@ -22,7 +22,7 @@ END_SECONDS = 20.0  # after which a QEMU that was ended is stuck in the kernel
 def running() -> dict[str, Any]:
     """What of nova's runs, by server; another's domains are left out:
 
-        {"names": ["cmp1", "cmp1.example.org"], "idle": {"<server>": ["tap1a2b3c4d-5e"]},
+        {"name": "cmp1", "idle": {"<server>": ["tap1a2b3c4d-5e"]},
          "domains": {"<server>": {"name": "web", "volumes": ["<id>"], "ports": ["<id>"]}}}
 
     "idle" are ports of servers that do not run. "volumes" is None where libvirt does not tell.
@@ -37,7 +37,7 @@ def running() -> dict[str, Any]:
         if told:
             found[server] = {**told, "ports": sorted(filter(None, ports.get(server, {}).values()))}
     idle = {server: sorted(names) for server, names in ports.items() if server not in processes}
-    return {"names": [socket.gethostname(), socket.getfqdn()], "domains": found, "idle": idle}
+    return {"name": socket.gethostname(), "domains": found, "idle": idle}
 
 
 def _told(text: str) -> dict[str, Any] | None:

@@ -12,14 +12,29 @@ from typing import Any
 
 import pytest
 
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context
 from migrate.cloud.api import ApiError
 from migrate.computes.homecoming import bring, reading
-from migrate.computes.homecoming.decision import Act, Why, busy, decide, leftovers, unproven
+from migrate.computes.homecoming.decision import Why, busy, decide, leftovers, unproven
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
 from migrate.database.service_databases import ServiceDatabase
-from migrate.errors import PreconditionError, RefusedError, StepError, UnreachableError
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Plan
+from migrate.errors import (
+    CommandError,
+    PreconditionError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
 from migrate.onhost import domains, guests
+from migrate.phases import rollback
+from migrate.phases.plan import compose
+from migrate.phases.session import Session
+from migrate.takeover import going_live
+from migrate.verify import losses
 from tests.unit import fakes
 
 # decisions
@@ -64,11 +79,14 @@ def test_an_operation_of_before_the_move_is_waited_for_by_nobody() -> None:
     now = {
         "web": Row("web", "c2", "migrating"),
         "stuck": Row("stuck", "c1", "powering-off"),
-        "lost": Row("lost", "dead", "deleting"),
+        "lost": Row("lost", "dead", "rebuilding"),
+        "going": Row("going", "c1", "deleting"),
+        "coming": Row("coming", "", "scheduling"),
     }
     homes = {**HOMES, "stuck": Home("c1", task="powering-off")}
     assert busy(Facts(homes=homes, now=now, silent=("dead",))) == [
-        "server web (web) on c2: migrating"
+        "server coming (coming) on no host yet: scheduling",
+        "server web (web) on c2: migrating",
     ]
     assert busy(Facts(homes=homes)) == []
 
@@ -105,6 +123,7 @@ class World:
     stubborn: bool = False  # libvirt
     events: list[str] = field(default_factory=list)
     dies_at: int = -1
+    bases = {"compute": "http://new"}  # noqa: RUF012
 
     def happens(self, what: str) -> None:
         self.events.append(what)
@@ -117,6 +136,7 @@ class World:
 
     def send(self, method: str, service: str, path: str, body: object = None) -> dict[str, Any]:
         self.happens(f"{method} {path}")
+        assert service in self.bases
         if self.refuses:
             raise ApiError(path, 409, "not now")
         server = path.split("/")[2]
@@ -156,8 +176,8 @@ class Compute(fakes.FakeHost):
                 server: {"name": server, "volumes": sorted(volumes), "ports": []}
                 for server, volumes in world.runs.get(self.name, {}).items()
             }
-            names = [self.name, f"{self.name}.example.org"]
-            return {"names": names, "domains": runs, "idle": world.idle.get(self.name, {})}
+            idle = world.idle.get(self.name, {})
+            return {"name": self.name, "domains": runs, "idle": idle}
         servers = payload["arguments"][0]
         world.happens(f"{self.name}: {function} {' '.join(servers)}")
         for server in servers:
@@ -281,7 +301,7 @@ def test_killed_anywhere_it_goes_on(make: Make) -> None:
 def test_what_runs_on_is_named_and_the_source_stays_away(make: Make) -> None:
     world = busy_world()
     world.refuses = world.stubborn = True
-    with pytest.raises(PreconditionError, match=r"web \(web\) on c2: moved.*virsh destroy"):
+    with pytest.raises(PreconditionError, match=r"web \(web\) on c2: moved.*virsh .*destroy"):
         brought(make(world)[0])
 
 
@@ -328,9 +348,71 @@ def test_a_host_that_nova_calls_otherwise_is_refused_not_emptied(make: Make) -> 
     assert world.events == []
 
 
-def test_an_act_stands_in_the_losses() -> None:
-    act = Act("s1", "web", "c2", Why.MOVED, "moved")
-    assert json.loads(json.dumps(act.document))["why"] == "moved"
+# where it is called
+
+
+@pytest.fixture
+def session(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Session]:
+    """After going live, with one step to undo; the target cannot be listed."""
+    context, _ = make(world := busy_world())
+    monkeypatch.setattr(going_live, "written", lambda _: True)
+    monkeypatch.setattr(rollback, "_found", lambda *_, **__: losses.unknown("test", 0.0, "away"))
+    monkeypatch.setattr(rollback.close, "close_target", lambda _: None)  # type: ignore[attr-defined]
+    note = lambda _: world.happens("undone")  # noqa: E731
+    (step,) = [one for one in compose(context) if one.id == going_live.POINT]
+    journal = Journal(tmp_path / "journal", "test")
+    yield Session(context, Plan.of([replace(step, needs=(), revert=note)]), journal)
+    journal.close()
+
+
+def events(session: Session) -> list[str]:
+    return next(h.world.events for h in session.context.source.computes if isinstance(h, Compute))
+
+
+def test_nothing_is_undone_before_every_server_is_as_the_source_has_it(session: Session) -> None:
+    rollback.rollback(session, lambda *_: None)
+    assert events(session)[-2:] == ["c2: domains.unplug made web", "undone"]
+    (kept,) = session.home.glob("losses-*.json")
+    assert [one["id"] for one in json.loads(kept.read_text())["servers"]] == ["db", "made", "web"]
+
+
+def test_what_cannot_be_stopped_forbids_the_way_back(session: Session) -> None:
+    for host in session.context.source.computes:
+        assert isinstance(host, Compute)
+        host.world.refuses = host.world.stubborn = True
+    with pytest.raises(PreconditionError, match="may not come back yet"):
+        rollback.rollback(session, lambda *_: None)
+    assert "undone" not in events(session)
+
+
+def test_what_would_be_stopped_is_told_before(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = rollback.find_losses(session)
+    assert events(session) == []
+    assert found
+    assert "servers stopped or rid of what was attached: 3" in found.summary()
+    Screen().losses(found)
+    TERMINAL.flush()
+    told = "".join(capsys.readouterr())
+    assert "servers that going back stops" in told
+    assert "moved, the source has it on c1; it is stopped" in told
+
+
+def test_that_nobody_can_tell_is_a_loss_of_its_own(session: Session) -> None:
+    for host in session.context.source.computes:
+        host.__class__ = Mute
+    assert rollback.find_losses(session).unknown == [
+        "away",
+        "which servers would be stopped: c1: nobody can tell what runs there (c1: virsh exited 1): "
+        "mend that, or switch the host off, then the same again; c2: nobody can tell what runs "
+        "there (c2: virsh exited 1): mend that, or switch the host off, then the same again",
+    ]
+
+
+class Mute(Compute):
+    def python(self, *_: Any, **__: Any) -> Any:
+        raise CommandError(self.name, "virsh", 1, "")
 
 
 # on a host

@@ -23,7 +23,7 @@ from migrate.errors import PreconditionError
 from migrate.onhost import call
 
 REST_SECONDS = 180.0  # for what users began before the target was closed
-TARGET_SECONDS = 150.0  # nova gives a guest 60 s to shut down, and they are stopped side by side
+TARGET_SECONDS = 200.0  # nova asks a guest for 160 s to give up a volume, and 60 s to shut down
 GUEST_SECONDS = 60.0  # what we give it on its host
 PAUSE = 2.0
 
@@ -36,7 +36,9 @@ def bring_home(context: Context, remark: Remark) -> None:
     Each is named before it is stopped. Killed anywhere and called again it asks what still runs.
     """
     read = partial(reading.read, context)
-    if (facts := read()).now is not None:
+    if (facts := read()).now is None:
+        remark("servers", "the target's database cannot be asked: only what runs is compared")
+    else:
         wait.while_any(lambda: busy(read()), REST_SECONDS, PAUSE)
         facts = read()
     for text in (*_dead(facts), *unproven(facts)):
@@ -44,8 +46,10 @@ def bring_home(context: Context, remark: Remark) -> None:
     if acts := decide(facts):
         for act in acts:
             remark("servers", str(act))
-        if facts.now is not None and _ask_target(context, acts, remark):
-            wait.while_any(lambda: decide(read()), TARGET_SECONDS, PAUSE)
+        if asked := _ask_target(context, acts, remark) if facts.now is not None else set():
+            wait.while_any(
+                lambda: asked & {act.server for act in decide(read())}, TARGET_SECONDS, PAUSE
+            )
         _stop_on_hosts(context, remark)
     _unplug(context, read())
     prove(context)
@@ -55,9 +59,9 @@ def prove(context: Context) -> None:
     """PreconditionError where a server runs, or holds something, that the source has otherwise."""
     if told := list(wrong(reading.read(context))):
         raise PreconditionError(
-            "the source may not come back yet, a disk could be opened twice: "
-            f"{'; '.join(told)}. Stop these by hand (`openstack server stop`, or `virsh destroy` "
-            "on that host), then the same again"
+            f"the source may not come back yet: {'; '.join(told)}. Stop what runs on its host "
+            "(`virsh -c qemu:///system destroy <id>`), wait for what is in the middle of something "
+            "or restart nova-compute there, which gives it up; then the same again"
         )
 
 
@@ -65,15 +69,15 @@ def _dead(facts: Facts) -> list[str]:
     return [f"{one}: passed over, nobody knows what runs there" for one in facts.silent]
 
 
-def _ask_target(context: Context, acts: Iterable[Act], remark: Remark) -> bool:
-    """Whether the target took at least one request; what it refuses is done on the host."""
+def _ask_target(context: Context, acts: Iterable[Act], remark: Remark) -> set[str]:
+    """Servers for which the target took the request; what it refuses is done on the host."""
     try:
         api = admin_at(context, context.target.api)
+        api.bases["compute"]
     except Exception as error:  # openstacksdk's own, too: the hosts are asked instead
         remark("servers", f"the target's API cannot be asked: {' '.join(str(error).split())}")
-        return False
-    taken = [_asked(api, act) for act in acts]
-    return any(taken)
+        return set()
+    return {act.server for act in acts if _asked(api, act)}
 
 
 def _asked(api: Api, act: Act) -> bool:

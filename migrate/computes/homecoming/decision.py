@@ -8,6 +8,12 @@ from enum import StrEnum
 
 from migrate.computes.homecoming.facts import Domain, Facts, Home
 
+# nova's tasks after which a server runs where it ran, or not at all
+STARTS_NOTHING = (
+    *("deleting", "soft-deleting", "powering-off", "pausing", "suspending", "shelving", "image_"),
+    *("updating_password",),
+)
+
 
 class Why(StrEnum):
     MOVED = "moved"
@@ -73,14 +79,17 @@ def leftovers(facts: Facts) -> dict[str, list[str]]:
 
 
 def busy(facts: Facts) -> list[str]:
-    """Servers in the middle of an operation that began since: where they end, nobody knows yet.
+    """Servers in the middle of what may yet start them somewhere, and began since.
 
     One on a dead host will not end.
     """
     return [
-        f"server {row.name} ({server}) on {row.host}: {row.task}"
+        f"server {row.name} ({server}) on {row.host or 'no host yet'}: {row.task}"
         for server, row in sorted((facts.now or {}).items())
-        if row.task and row.host not in ("", *facts.silent) and row.task != _task(facts, server)
+        if row.task
+        and not row.task.startswith(STARTS_NOTHING)
+        and row.host not in facts.silent
+        and row.task != _task(facts, server)
     ]
 
 

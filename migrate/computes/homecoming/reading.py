@@ -12,7 +12,7 @@ from migrate.cloud.host import Host
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
 from migrate.database import connection
 from migrate.database.service_databases import ServiceDatabase, known, service_databases
-from migrate.errors import MigrateError, PreconditionError
+from migrate.errors import CommandError, MigrateError, PreconditionError
 from migrate.onhost import call
 
 INSTANCES = (
@@ -49,16 +49,20 @@ def read(context: Context) -> Facts:
 
 
 def _running(host: Host) -> tuple[str, Seen]:
-    return host.name, call(host, "domains.running", timeout=SECONDS)
+    try:
+        return host.name, call(host, "domains.running", timeout=SECONDS)
+    except CommandError as error:
+        raise PreconditionError(
+            f"{host.name}: nobody can tell what runs there ({error}): mend that, or switch the "
+            "host off, then the same again"
+        ) from error
 
 
 def _of_nova(name: str, told: Seen | None, computes: Collection[str]) -> str:
     """How nova names the host *name*: it may be with its domain, the stack file without."""
-    if told is None:  # dead, it does not tell how it calls itself
-        short = name.partition(".")[0]
-        found = {one for one in computes if one == name or one.partition(".")[0] == short}
-    else:
-        found = {one for one in (name, *told["names"]) if one in computes}
+    names = {name, *([told["name"]] if told else [])}
+    short = {one.partition(".")[0] for one in names}
+    found = names & set(computes) or {one for one in computes if one.partition(".")[0] in short}
     if len(found) == 1:
         return found.pop()
     if told is None or not (told["domains"] or told["idle"]):
