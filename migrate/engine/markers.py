@@ -21,7 +21,6 @@ from migrate.onhost import call
 
 COPIED, SYNCED, LIVE = STAGES = ("copied", "synced", "released")
 PATH = "/var/lib/migrate/marker.json"
-FENCE = "/var/lib/migrate/fence.json"  # what `onhost/fence.py` notes as it fences
 SCHEMA = "migrate_marker"
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};

@@ -28,10 +28,10 @@ def running() -> dict[str, Any]:
     "idle" are ports of servers that do not run. "volumes" is None where libvirt does not tell.
     """
     ports, found = guests.plugged(), {}
-    processes = guests.processes()
+    processes = guests.running()
     for server in processes:
         text = run(*VIRSH, "dumpxml", server, check=False)
-        if not text and server not in guests.processes():
+        if not text and server not in guests.running():
             continue  # it has ended
         told = _told(text) if text else {"name": server, "volumes": None}
         if told:
@@ -56,17 +56,17 @@ def stop(servers: Iterable[str], seconds: float) -> list[str]:
     """Shut *servers* down; what still runs after *seconds* is ended. Those that run even then."""
     wanted = set(servers)
     for verb, patience in (("shutdown", seconds), ("destroy", END_SECONDS)):
-        for server in sorted(wanted & guests.processes().keys()):
+        for server in sorted(wanted & guests.running().keys()):
             run(*VIRSH, verb, server, check=False)
         deadline = time.monotonic() + patience
-        while wanted & guests.processes().keys() and time.monotonic() < deadline:
+        while wanted & guests.running().keys() and time.monotonic() < deadline:
             time.sleep(0.5)
-    return sorted(wanted & guests.processes().keys())
+    return sorted(wanted & guests.running().keys())
 
 
 def unplug(servers: Iterable[str]) -> None:
     """Take the ports of *servers* off Open vSwitch; of one that runs none is touched."""
-    processes = guests.processes()
+    processes = guests.running()
     for server, names in guests.plugged().items():
         if server in set(servers) and server not in processes:
             for name in sorted(names):

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from typing import Any
 
-from migrate.onhost import record, undo
+from migrate.onhost import disk, record, undo
 
 RECORD = "settle-environment"
 STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
@@ -70,11 +70,7 @@ def finish(folder: str, programs: list[str]) -> list[str]:
 
 def stamp(folder: str, name: str = STAMP) -> str:
     """Which lock the environment in *folder* was made from; "" where there is none, or half."""
-    try:
-        with open(f"{folder}/{name}") as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
-        return ""
+    return disk.text_if_there(f"{folder}/{name}").strip()
 
 
 def remove() -> None:

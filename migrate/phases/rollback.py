@@ -10,11 +10,12 @@ from pathlib import Path
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.login import ADMIN
 from migrate.computes.homecoming import bring, decision, reading
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError, RefusedError
+from migrate.errors import MigrateError, RefusedError, one_line
 from migrate.phases import traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -116,24 +117,23 @@ def _found(context: Context, *, closed: bool) -> Losses:
     if not before:
         why = "there is no listing from before the cutover to compare with"
         return losses.unknown(context.stack, released, why)
-    released = released or before[views.ADMIN].began
+    released = released or before[ADMIN].began
     at = context.target.api if closed else None
     try:
-        now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
+        now = views.take_all(context, at, names=(ADMIN,), before=before)[ADMIN]
         accepted = policy.accepted_at(context)
-        snapshots = traces.passing_snapshots(context, released)
+        passing = traces.passing(context, released)
         unlisted = traces.unlisted(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
-        said = " ".join(str(error).split())
-        why = f"the target cannot be asked what was written on it: {said}"
+        why = f"the target cannot be asked what was written on it: {one_line(error, 1000)}"
         return losses.unknown(context.stack, released, why)
     return losses.find(
         context.stack,
-        before[views.ADMIN],
+        before[ADMIN],
         now,
         released=released,
         accepted=accepted,
-        traces=snapshots,
+        traces=passing,
         unlisted=unlisted,
     )
 

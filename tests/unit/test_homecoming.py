@@ -14,7 +14,7 @@ import pytest
 
 from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
-from migrate.cloud import Context
+from migrate.cloud import Context, login
 from migrate.cloud.api import ApiError
 from migrate.computes.homecoming import bring, reading
 from migrate.computes.homecoming.decision import Why, busy, decide, leftovers, unproven
@@ -123,7 +123,6 @@ class World:
     stubborn: bool = False  # libvirt
     events: list[str] = field(default_factory=list)
     dies_at: int = -1
-    bases = {"compute": "http://new"}  # noqa: RUF012
 
     def happens(self, what: str) -> None:
         self.events.append(what)
@@ -136,7 +135,7 @@ class World:
 
     def send(self, method: str, service: str, path: str, body: object = None) -> dict[str, Any]:
         self.happens(f"{method} {path}")
-        assert service in self.bases
+        assert service == "compute"
         if self.refuses:
             raise ApiError(path, 409, "not now")
         server = path.split("/")[2]
@@ -211,7 +210,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         monkeypatch.setattr(reading.connection, "rows", world.rows)  # type: ignore[attr-defined]
         monkeypatch.setattr(reading, "known", lambda _: named)
         monkeypatch.setattr(reading, "service_databases", lambda *_: named)
-        monkeypatch.setattr(bring, "admin_at", lambda *_: world)
+        monkeypatch.setattr(login, "api", lambda *_: world)
         context, _ = fakes.context(tmp_path)
         computes = {name: Compute(name, world) for name in ("c1", "c2")}
         source = replace(context.source, computes=tuple(computes.values()))
@@ -431,7 +430,7 @@ class Libvirt:
         self.asked: list[str] = []
         self.ends_at = ends_at
         ports = {"s1": {"tap1": "p1"}, "gone": {"tap9": "p9"}}
-        monkeypatch.setattr(guests, "processes", lambda: dict.fromkeys(self.there))
+        monkeypatch.setattr(guests, "running", lambda: dict.fromkeys(self.there))
         monkeypatch.setattr(guests, "plugged", lambda: ports)
         monkeypatch.setattr(domains, "run", self.run)
         monkeypatch.setattr(domains, "END_SECONDS", 0.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from migrate.cloud import Context, hosts, wait
-from migrate.cloud.api import Api, ApiError, admin_at
+from migrate.cloud import Context, hosts, login, wait
+from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes.homecoming import reading
 from migrate.computes.homecoming.decision import (
@@ -72,10 +72,9 @@ def _dead(facts: Facts) -> list[str]:
 def _ask_target(context: Context, acts: Iterable[Act], remark: Remark) -> set[str]:
     """Servers for which the target took the request; what it refuses is done on the host."""
     try:
-        api = admin_at(context, context.target.api)
-        api.bases["compute"]
-    except Exception as error:  # openstacksdk's own, too: the hosts are asked instead
-        remark("servers", f"the target's API cannot be asked: {' '.join(str(error).split())}")
+        api = login.api(context, context.target.api)
+    except login.LoginError as error:
+        remark("servers", f"the target's API cannot be asked: {error}")
         return set()
     return {act.server for act in acts if _asked(api, act)}
 
