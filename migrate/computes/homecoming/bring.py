@@ -38,7 +38,7 @@ def bring_home(context: Context, remark: Remark) -> None:
     read = partial(reading.read, context)
     if (facts := read()).now is None:
         remark("servers", "the target's database cannot be asked: only what runs is compared")
-    else:
+    elif busy(facts):
         wait.while_any(lambda: busy(read()), REST_SECONDS, PAUSE)
         facts = read()
     for text in (*_dead(facts), *unproven(facts)):
@@ -51,7 +51,8 @@ def bring_home(context: Context, remark: Remark) -> None:
                 lambda: asked & {act.server for act in decide(read())}, TARGET_SECONDS, PAUSE
             )
         _stop_on_hosts(context, remark)
-    _unplug(context, read())
+        facts = read()
+    _unplug(context, facts)
     prove(context)
 
 
