@@ -102,7 +102,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         facts = reading.read(context)
         acts = decision.decide(facts)
         found.document["servers"] += [one.document for one in acts]
-        found.document["unknown"] += decision.unproven(facts)
+        found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
     except MigrateError as error:
         found.document["unknown"].append(f"which servers would be stopped: {error}")
     return _kept(session, found)

@@ -17,7 +17,15 @@ from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.cloud.api import ApiError
 from migrate.computes.homecoming import bring, reading
-from migrate.computes.homecoming.decision import Why, busy, decide, leftovers, unproven
+from migrate.computes.homecoming.decision import (
+    Why,
+    busy,
+    decide,
+    leftovers,
+    unlisted,
+    unproven,
+    wrong,
+)
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
 from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.journal import Journal
@@ -96,6 +104,14 @@ def test_what_may_run_on_a_dead_host_is_named() -> None:
     assert unproven(Facts(homes=HOMES, now=now, silent=("c2",), hosts=("c1", "c2"))) == [
         "server web (web) may run on c2, which is dead"
     ]
+
+
+def test_what_came_to_a_host_that_nobody_can_ask_is_named() -> None:
+    now = {"web": Row("web", "c9"), "far": Row("far", "c8"), "shelved": Row("shelved", "")}
+    homes = {**HOMES, "far": Home("c8")}
+    facts = Facts(homes=homes, now=now, hosts=("c1", "c2"))
+    told = "server web (web) is on c9, which is not in sidestep:source.computes"
+    assert unlisted(facts) == list(wrong(facts)) == [f"{told}: name that host there"]
 
 
 def test_ports_are_left_over_where_the_source_has_no_such_server() -> None:

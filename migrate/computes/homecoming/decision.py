@@ -102,16 +102,21 @@ def unproven(facts: Facts) -> list[str]:
     ]
 
 
+def unlisted(facts: Facts) -> list[str]:
+    """Servers that came to a host which nobody can ask."""
+    return [
+        f"server {row.name} ({server}) is on {row.host}, which is not in sidestep:source.computes: "
+        "name that host there"
+        for server, row in sorted((facts.now or {}).items())
+        if row.host not in ("", *facts.hosts) and _home(facts, server) != row.host
+    ]
+
+
 def wrong(facts: Facts) -> Iterator[str]:
     """All that forbids to let the source's agents start."""
     yield from map(str, decide(facts))
     yield from busy(facts)
-    for server, row in sorted((facts.now or {}).items()):
-        if row.host not in ("", *facts.hosts) and _home(facts, server) != row.host:
-            yield (
-                f"server {row.name} ({server}) on {row.host}, which is not in "
-                "sidestep:source.computes and cannot be asked"
-            )
+    yield from unlisted(facts)
     for one in facts.domains:
         if one.volumes is None:
             yield f"server {one.server} on {one.host}: libvirt does not know what is open in it"

@@ -18,7 +18,7 @@ from migrate.services.base import Recipe
 
 INSTANCES = (
     "SELECT uuid, COALESCE(display_name, ''), COALESCE(host, ''), COALESCE(task_state, '') "
-    "FROM {} WHERE deleted = 0"
+    "FROM {} WHERE deleted = 0 AND COALESCE(hidden, 0) = 0"  # of two cells' one while it moves
 )
 VOLUMES = "SELECT instance_uuid, volume_id FROM {} WHERE deleted = 0 AND volume_id IS NOT NULL"
 COMPUTES = "SELECT host FROM {} WHERE deleted = 0 AND `binary` = 'nova-compute'"
@@ -62,7 +62,7 @@ def _running(host: Host) -> tuple[str, Seen]:
 
 def _of_nova(name: str, told: Seen | None, computes: Collection[str]) -> str:
     """How nova names the host *name*: it may be with its domain, the stack file without."""
-    names = {name, *([told["name"]] if told else [])}
+    names = {name, str(told["name"])} if told else {name}
     short = {one.partition(".")[0] for one in names}
     found = names & set(computes) or {one for one in computes if one.partition(".")[0] in short}
     if len(found) == 1:
