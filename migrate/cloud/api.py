@@ -144,7 +144,7 @@ class Api:
         status, text, answer = self._once(url, {}, headers, method=method, body=body)
         if answer is None or status >= 400:
             raise ApiError(f"{method} {url}", status, text)
-        return dict(answer.json()) if text else {}
+        return dict(answer.json() or {}) if text else {}  # neutron says "null"
 
     def _headers(self, service: str, version: str) -> dict[str, str]:
         headers = {"Accept": "application/json"}
