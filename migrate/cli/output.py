@@ -112,6 +112,11 @@ class Screen:
         for one in losses.document["data"]:
             what = f"{one['type']} {one['name']} ({one['id']}) of {one['project']}: {one['what']}"
             self.say(f"[red]DATA LOST[/] {escape(what)}")
+        if losses.servers:
+            columns = ("host", "server", "name", "why")
+            keys = ("host", "id", "name", "what")
+            servers = [[one[key] for key in keys] for one in losses.servers]
+            self.table("servers that going back stops", columns, servers)
         for text in losses.unknown:
             self.say(f"[red]unknown[/] {escape(text)}")
         for text in losses.document["remarks"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import Any
 
 from migrate.onhost import processes, systemd
@@ -14,8 +15,16 @@ SWITCH = ("ovs-vsctl", "--format=json", "--columns=name,external_ids", "list", "
 
 def seen() -> dict[str, dict[str, Any]]:
     """By a server's id {"process": <its id>, "started": "8812345", "ports": ["tap1a2b3c4d-5e"]}."""
-    ports = _ports()
-    found = {}
+    ports = plugged()
+    found = running()
+    for server, one in found.items():
+        one["ports"] = sorted(ports.get(server, ()))
+    return found
+
+
+def running() -> dict[str, dict[str, Any]]:
+    """The same without the ports."""
+    found: dict[str, dict[str, Any]] = {}
     for pid in processes.ids():
         try:
             words, started = processes.strings(pid, "cmdline"), processes.started(pid)
@@ -23,15 +32,17 @@ def seen() -> dict[str, dict[str, Any]]:
             continue  # it has ended
         if EMULATOR.search(words[0]) and "-uuid" in words:
             server = words[words.index("-uuid") + 1]
-            mine = sorted(ports.get(server, []))
-            found[server] = {"process": pid, "started": started, "ports": mine}
+            found[server] = {"process": pid, "started": started}
     return found
 
 
-def _ports() -> dict[str, list[str]]:
-    """Ports of Open vSwitch by the server that os-vif plugged them for."""
-    found: dict[str, list[str]] = {}
+def plugged() -> dict[str, dict[str, str]]:
+    """Open vSwitch's ports by the server that os-vif plugged them for, each with neutron's id."""
+    found: dict[str, dict[str, str]] = {}
+    if not shutil.which(SWITCH[0]):
+        return found
     for name, (_, about) in json.loads(systemd.run(*SWITCH))["data"]:
-        if server := dict(about).get("vm-uuid"):
-            found.setdefault(server, []).append(name)
+        told = dict(about)
+        if server := told.get("vm-uuid"):
+            found.setdefault(server, {})[name] = told.get("iface-id", "")
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
+from migrate.computes.homecoming import bring, decision, reading
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -32,7 +33,8 @@ def rollback(session: Session, notify: Observer) -> None:
 
     A target machine that is dead is the best reason to go back: what stood on it counts as undone,
     once nobody answers for the virtual IP any more. One that lives is closed to users first, so
-    that nothing is written after what would be lost was exported.
+    that nothing is written after what would be lost was exported. Then servers that the source
+    would run a second time are stopped (`computes/homecoming/`), before its agents can start.
     """
     rollback_of(session, notify, *UNDONE)
 
@@ -47,8 +49,10 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     living = replace(session, context=replace(context, target=context.target.without(dead)))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if context.target.holder.name not in dead and going_live.written(living.context):
-        export(living, _last_losses(living))
+    if going_live.written(living.context):
+        if context.target.holder.name not in dead:
+            export(living, _last_losses(living))
+        bring.bring_home(living.context, living.remark)
     with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)
     runner.retreat()
@@ -88,18 +92,31 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
 
     Nothing before the release. A target that does not answer is a loss of its own kind: nobody can
     say. With *closed*, when users cannot come in any more, a controller's own address is asked.
+    Servers that would be stopped are among it, dead target or not.
     """
     context = session.context
-    before = views.kept(context)
     if not going_live.written(context):
         return losses.nothing(context.stack)
+    found = _found(context, closed=closed)
+    try:
+        facts = reading.read(context)
+        acts = decision.decide(facts)
+        found.document["servers"] += [one.document for one in acts]
+        found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
+    except MigrateError as error:
+        found.document["unknown"].append(f"which servers would be stopped: {error}")
+    return _kept(session, found)
+
+
+def _found(context: Context, *, closed: bool) -> Losses:
+    before = views.kept(context)
     try:
         released = markers.live_since(context)
     except MigrateError:
         released = 0.0
     if not before:
         why = "there is no listing from before the cutover to compare with"
-        return _kept(session, losses.unknown(context.stack, released, why))
+        return losses.unknown(context.stack, released, why)
     released = released or before[ADMIN].began
     at = context.target.api if closed else None
     try:
@@ -109,8 +126,8 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         unlisted = traces.unlisted(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
         why = f"the target cannot be asked what was written on it: {one_line(error, 1000)}"
-        return _kept(session, losses.unknown(context.stack, released, why))
-    found = losses.find(
+        return losses.unknown(context.stack, released, why)
+    return losses.find(
         context.stack,
         before[ADMIN],
         now,
@@ -119,7 +136,6 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         traces=passing,
         unlisted=unlisted,
     )
-    return _kept(session, found)
 
 
 def kept(context: Context, seconds: float) -> Losses | None:

@@ -12,12 +12,14 @@ The document, kept as `losses.json`:
                       "before": {the whole resource}, "now": {the whole resource}}],
          "deleted": [{"id": "77…", "name": "old", "before": {the whole resource}}]}}}],
      "data": [{"type": "volume", "id": "…", "name": "…", "project": "demo", "what": "deleted: …"}],
+     "servers": [{"id": "6f…", "name": "web", "host": "cmp2", "why": "moved", "what": "moved, …"}],
      "unknown": ["trunk: 3 of them, not told: answered 404"],
      "remarks": ["since … nothing tells which volumes were reverted, …"]}
 
 "created", "changed" and "deleted" can be made again on the source by hand, from what is written
 here, but for "data": what storage of both sides, a server's own disk or an image held is lost. A
-project "" is the cloud's own.
+project "" is the cloud's own. "servers" run as the source may not have it: they are stopped, or rid
+of what was attached, before anything else is undone; see `computes/homecoming/`.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Losses:
     document: dict[str, Any]
 
     def __bool__(self) -> bool:
-        return self.total > 0 or bool(self.document["unknown"])
+        return self.total > 0 or bool(self.servers or self.unknown)
 
     @property
     def total(self) -> int:
@@ -66,8 +68,15 @@ class Losses:
         parts = [told] if told else []
         if self.counts["data"]:
             parts.append(f"data of {self.counts['data']} lost for good")
+        if self.servers:
+            parts.append(f"servers stopped or rid of what was attached: {len(self.servers)}")
         parts += [f"unknown: {'; '.join(self.document['unknown'])}"] if self.unknown else []
         return "; ".join(parts)
+
+    @property
+    def servers(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = self.document["servers"]
+        return found
 
     @property
     def unknown(self) -> list[str]:
@@ -208,6 +217,7 @@ def _document(stack: str, released: float, accepted: float) -> dict[str, Any]:
         "counts": dict.fromkeys((*CHANGES.values(), "data"), 0),
         "projects": [],
         "data": [],
+        "servers": [],
         "unknown": [],
         "remarks": [],
     }

@@ -1,0 +1,116 @@
+"""Stop what may not run on, through the target where it answers, and prove that nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from migrate.cloud import Context, hosts, login, wait
+from migrate.cloud.api import Api, ApiError
+from migrate.cloud.host import Host
+from migrate.computes.homecoming import reading
+from migrate.computes.homecoming.decision import (
+    Act,
+    Why,
+    busy,
+    decide,
+    leftovers,
+    unproven,
+    wrong,
+)
+from migrate.computes.homecoming.facts import Facts
+from migrate.errors import PreconditionError
+from migrate.onhost import call
+
+REST_SECONDS = 180.0  # for what users began before the target was closed
+TARGET_SECONDS = 200.0  # nova asks a guest for 160 s to give up a volume, and 60 s to shut down
+GUEST_SECONDS = 60.0  # what we give it on its host
+PAUSE = 2.0
+
+Remark = Callable[[str, str], None]
+
+
+def bring_home(context: Context, remark: Remark) -> None:
+    """No server runs where the source would not find it; PreconditionError names what cannot be.
+
+    Each is named before it is stopped. Killed anywhere and called again it asks what still runs.
+    """
+    read = partial(reading.read, context)
+    if (facts := read()).now is None:
+        remark("servers", "the target's database cannot be asked: only what runs is compared")
+    elif busy(facts):
+        wait.while_any(lambda: busy(read()), REST_SECONDS, PAUSE)
+        facts = read()
+    for text in (*_dead(facts), *unproven(facts)):
+        remark("dead", text)
+    if acts := decide(facts):
+        for act in acts:
+            remark("servers", str(act))
+        if asked := _ask_target(context, acts, remark) if facts.now is not None else set():
+            wait.while_any(
+                lambda: asked & {act.server for act in decide(read())}, TARGET_SECONDS, PAUSE
+            )
+        _stop_on_hosts(context, remark)
+        facts = read()
+    _unplug(context, facts)
+    prove(context)
+
+
+def prove(context: Context) -> None:
+    """PreconditionError where a server runs, or holds something, that the source has otherwise."""
+    if told := list(wrong(reading.read(context))):
+        raise PreconditionError(
+            f"the source may not come back yet: {'; '.join(told)}. Stop what runs on its host "
+            "(`virsh -c qemu:///system destroy <id>`), wait for what is in the middle of something "
+            "or restart nova-compute there, which gives it up; then the same again"
+        )
+
+
+def _dead(facts: Facts) -> list[str]:
+    return [f"{one}: passed over, nobody knows what runs there" for one in facts.silent]
+
+
+def _ask_target(context: Context, acts: Iterable[Act], remark: Remark) -> set[str]:
+    """Servers for which the target took the request; what it refuses is done on the host."""
+    try:
+        api = login.api(context, context.target.api)
+    except login.LoginError as error:
+        remark("servers", f"the target's API cannot be asked: {error}")
+        return set()
+    return {act.server for act in acts if _asked(api, act)}
+
+
+def _asked(api: Api, act: Act) -> bool:
+    where = f"/servers/{act.server}"
+    try:
+        if act.why is not Why.ATTACHED:
+            api.send("POST", "compute", f"{where}/action", {"os-stop": None})
+        for volume in act.volumes:
+            api.send("DELETE", "compute", f"{where}/os-volume_attachments/{volume}")
+        for port in act.ports:
+            api.send("DELETE", "compute", f"{where}/os-interface/{port}")
+    except ApiError:
+        return False
+    return True
+
+
+def _stop_on_hosts(context: Context, remark: Remark) -> None:
+    """By libvirt, what still runs; nova, if it lives, finds it off."""
+    wanted: dict[str, list[str]] = {}
+    for act in decide(reading.read(context)):
+        wanted.setdefault(act.host, []).append(act.server)
+        remark("servers", f"{act.name} ({act.server}) is stopped on {act.host} itself")
+
+    def stop(host: Host) -> None:
+        timeout = GUEST_SECONDS + 120
+        call(host, "domains.stop", wanted[host.name], GUEST_SECONDS, timeout=timeout)
+
+    hosts.living([one for one in context.source.computes if one.name in wanted], stop)
+
+
+def _unplug(context: Context, facts: Facts) -> None:
+    left = leftovers(facts)
+    hosts.living(
+        [one for one in context.source.computes if one.name in left],
+        lambda host: call(host, "domains.unplug", left[host.name]),
+    )

@@ -1,0 +1,494 @@
+"""Before the source comes back no server runs that it would run, or give away, a second time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
+from migrate.cloud import Context, login
+from migrate.cloud.api import ApiError
+from migrate.computes.homecoming import bring, reading
+from migrate.computes.homecoming.decision import (
+    Why,
+    busy,
+    decide,
+    leftovers,
+    unlisted,
+    unproven,
+    wrong,
+)
+from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
+from migrate.database.service_databases import ServiceDatabase
+from migrate.engine.journal import Journal
+from migrate.engine.plan import Plan
+from migrate.errors import (
+    CommandError,
+    PreconditionError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
+from migrate.onhost import domains, guests
+from migrate.phases import rollback
+from migrate.phases.plan import compose
+from migrate.phases.session import Session
+from migrate.takeover import going_live
+from migrate.verify import losses
+from tests.unit import fakes
+
+# decisions
+
+
+def domain(server: str, host: str, *volumes: str, ports: Sequence[str] = ()) -> Domain:
+    return Domain(server, f"name-{server}", host, frozenset(volumes), frozenset(ports))
+
+
+HOMES = {
+    "web": Home("c1", frozenset({"v1"}), frozenset({"p1"})),
+    "off": Home("c1"),
+    "shelved": Home(""),
+}
+TABLE = {
+    "as it was": (domain("web", "c1", "v1", ports=["p1"]), None),
+    "detached since": (domain("web", "c1"), None),
+    "started since": (domain("off", "c1"), None),
+    "moved": (domain("web", "c2", "v1", ports=["p1"]), (Why.MOVED, (), ())),
+    "moved and attached": (domain("web", "c2", "v1", "v2"), (Why.MOVED, (), ())),
+    "unshelved": (domain("shelved", "c1"), (Why.MOVED, (), ())),
+    "new": (domain("made", "c1", "v1"), (Why.NEW, (), ())),
+    "volume attached": (domain("web", "c1", "v1", "v2"), (Why.ATTACHED, ("v2",), ())),
+    "port attached": (domain("web", "c1", "v1", ports=["p1", "p2"]), (Why.ATTACHED, (), ("p2",))),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_what_becomes_of_a_server(case: str) -> None:
+    runs, wanted = TABLE[case]
+    acts = decide(Facts(homes=HOMES, domains=(runs,)))
+    found = [(act.why, act.volumes, act.ports) for act in acts]
+    assert found == ([] if wanted is None else [wanted])
+
+
+def test_of_two_that_run_the_one_away_from_home_is_stopped() -> None:
+    both = (domain("web", "c1", "v1"), domain("web", "c2", "v1"))
+    assert [act.host for act in decide(Facts(homes=HOMES, domains=both))] == ["c2"]
+
+
+def test_an_operation_of_before_the_move_is_waited_for_by_nobody() -> None:
+    now = {
+        "web": Row("web", "c2", "migrating"),
+        "stuck": Row("stuck", "c1", "powering-off"),
+        "lost": Row("lost", "dead", "rebuilding"),
+        "going": Row("going", "c1", "deleting"),
+        "coming": Row("coming", "", "scheduling"),
+    }
+    homes = {**HOMES, "stuck": Home("c1", task="powering-off")}
+    assert busy(Facts(homes=homes, now=now, silent=("dead",))) == [
+        "server coming (coming) on no host yet: scheduling",
+        "server web (web) on c2: migrating",
+    ]
+    assert busy(Facts(homes=homes)) == []
+
+
+def test_what_may_run_on_a_dead_host_is_named() -> None:
+    now = {"web": Row("web", "c2"), "off": Row("off", "c1")}
+    assert unproven(Facts(homes=HOMES, now=now, silent=("c2",), hosts=("c1", "c2"))) == [
+        "server web (web) may run on c2, which is dead"
+    ]
+
+
+def test_what_came_to_a_host_that_nobody_can_ask_is_named() -> None:
+    now = {"web": Row("web", "c9"), "far": Row("far", "c8"), "shelved": Row("shelved", "")}
+    homes = {**HOMES, "far": Home("c8")}
+    facts = Facts(homes=homes, now=now, hosts=("c1", "c2"))
+    told = "server web (web) is on c9, which is not in sidestep:source.computes"
+    assert unlisted(facts) == list(wrong(facts)) == [f"{told}: name that host there"]
+
+
+def test_ports_are_left_over_where_the_source_has_no_such_server() -> None:
+    idle = {"c1": {"web": ("tap1",), "made": ("tap2",)}, "c2": {"web": ("tap1",)}}
+    assert leftovers(Facts(homes=HOMES, idle=idle)) == {"c1": ["made"], "c2": ["web"]}
+
+
+# carried out
+
+
+class Killed(BaseException):
+    pass
+
+
+@dataclass
+class World:
+    """Two computes; what users did on the target stands in `now` and in what runs."""
+
+    source: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)
+    now: dict[str, tuple[str, str, str, str]] | None = field(default_factory=dict)
+    volumes: list[tuple[str, str]] = field(default_factory=list)
+    runs: dict[str, dict[str, set[str]]] = field(default_factory=dict)  # volumes, by host, server
+    idle: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    refuses: bool = False  # the target's API
+    stubborn: bool = False  # libvirt
+    events: list[str] = field(default_factory=list)
+    dies_at: int = -1
+
+    def happens(self, what: str) -> None:
+        self.events.append(what)
+        if len(self.events) == self.dies_at:
+            raise Killed(what)
+
+    def stop(self, host: str, server: str) -> None:
+        if self.runs[host].pop(server, None) is not None:
+            self.idle.setdefault(host, {})[server] = [f"tap-{server}"]
+
+    def send(self, method: str, service: str, path: str, body: object = None) -> dict[str, Any]:
+        self.happens(f"{method} {path}")
+        assert service == "compute"
+        if self.refuses:
+            raise ApiError(path, 409, "not now")
+        server = path.split("/")[2]
+        for host in list(self.runs):
+            if method == "POST":
+                self.stop(host, server)
+            elif server in self.runs[host]:
+                self.runs[host][server].discard(path.rsplit("/", maxsplit=1)[-1])
+        return {}
+
+    def rows(self, link: Any, statement: str, *_: Any) -> Any:
+        table = re.findall(r"`(\w+)`\.`(\w+)`", statement)[0][1]
+        if table == "services":
+            return [("c1.example.org",), ("c2",)]
+        if table == "block_device_mapping":
+            return self.volumes
+        if table == "ports":
+            return []
+        if link.name == "new" and self.now is None:
+            raise StepError("new: MariaDB is away")
+        return (self.source if link.name == "old" else self.now or {}).values()
+
+
+class Compute(fakes.FakeHost):
+    def __init__(self, name: str, world: World) -> None:
+        super().__init__(name)
+        self.world = world
+
+    def python(
+        self, source: str, payload: Any = None, timeout: float = 60, interpreter: Any = ()
+    ) -> Any:
+        function = source.splitlines()[0].lstrip("# ")
+        self._note(function)
+        world = self.world
+        if function == "domains.running":
+            runs = {
+                server: {"name": server, "volumes": sorted(volumes), "ports": []}
+                for server, volumes in world.runs.get(self.name, {}).items()
+            }
+            idle = world.idle.get(self.name, {})
+            return {"name": self.name, "domains": runs, "idle": idle}
+        servers = payload["arguments"][0]
+        world.happens(f"{self.name}: {function} {' '.join(servers)}")
+        for server in servers:
+            if function == "domains.unplug":
+                world.idle[self.name].pop(server)
+            elif not world.stubborn:
+                world.stop(self.name, server)
+        return []
+
+
+Make = Callable[[World], tuple[Context, dict[str, Compute]]]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setattr(bring, "TARGET_SECONDS", 0.02)
+    monkeypatch.setattr(bring, "REST_SECONDS", 0.02)
+    monkeypatch.setattr(bring, "PAUSE", 0.01)
+
+    def build(world: World) -> tuple[Context, dict[str, Compute]]:
+        @contextmanager
+        def session(host: Any) -> Iterator[Any]:
+            yield host
+
+        named = [
+            ServiceDatabase("nova", "nova", "nova", "nova", ""),
+            ServiceDatabase("nova", "nova_api", "nova_api", "nova", ""),
+            ServiceDatabase("neutron", "neutron", "neutron", "neutron", ""),
+        ]
+        monkeypatch.setattr(reading.connection, "session", session)  # type: ignore[attr-defined]
+        monkeypatch.setattr(reading.connection, "rows", world.rows)  # type: ignore[attr-defined]
+        monkeypatch.setattr(reading, "known", lambda _: named)
+        monkeypatch.setattr(reading, "service_databases", lambda *_: named)
+        monkeypatch.setattr(login, "api", lambda *_: world)
+        context, _ = fakes.context(tmp_path)
+        computes = {name: Compute(name, world) for name in ("c1", "c2")}
+        source = replace(context.source, computes=tuple(computes.values()))
+        return replace(context, source=source), computes
+
+    return build
+
+
+def row(server: str, host: str, task: str = "") -> tuple[str, str, str, str]:
+    return server, server, host, task
+
+
+def busy_world() -> World:
+    """One at home, one moved, one new, one with a volume attached since."""
+    return World(
+        source={
+            "home": row("home", "c1.example.org"),
+            "web": row("web", "c1.example.org"),
+            "db": row("db", "c2"),
+        },
+        now={
+            "home": row("home", "c1.example.org"),
+            "web": row("web", "c2"),
+            "db": row("db", "c2"),
+            "made": row("made", "c2"),
+        },
+        volumes=[("db", "v1")],
+        runs={"c1": {"home": set()}, "c2": {"web": set(), "db": {"v1", "v2"}, "made": set()}},
+    )
+
+
+def home(world: World) -> None:
+    assert world.runs == {"c1": {"home": set()}, "c2": {"db": {"v1"}}}
+    assert not any(world.idle.values())
+
+
+def brought(context: Context) -> list[str]:
+    said: list[str] = []
+    bring.bring_home(context, lambda _, text: said.append(text))
+    return said
+
+
+def test_through_the_target_and_nothing_else_is_touched(make: Make) -> None:
+    world = busy_world()
+    context, _ = make(world)
+    said = brought(context)
+    home(world)
+    assert world.events == [
+        "DELETE /servers/db/os-volume_attachments/v2",
+        "POST /servers/made/action",
+        "POST /servers/web/action",
+        "c2: domains.unplug made web",
+    ]
+    assert [one.partition(":")[0] for one in said] == [
+        *("server db (db) on c2", "server made (made) on c2", "server web (web) on c2")
+    ]
+    world.events.clear()
+    assert brought(context) == []
+    assert world.events == []
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_on_the_host_where_the_target_refuses_or_is_dead(make: Make, refuses: bool) -> None:
+    world = busy_world()
+    world.refuses = refuses
+    world.now = world.now if refuses else None
+    context, _ = make(world)
+    brought(context)
+    assert world.runs == {"c1": {"home": set()}, "c2": {}}
+    assert any(one.startswith("POST") for one in world.events) is refuses
+    assert "c2: domains.stop db made web" in world.events
+
+
+def test_killed_anywhere_it_goes_on(make: Make) -> None:
+    whole = busy_world()
+    brought(make(whole)[0])
+    for at in range(1, len(whole.events) + 1):
+        world = busy_world()
+        world.dies_at = at
+        context, _ = make(world)
+        with pytest.raises(Killed):
+            brought(context)
+        brought(context)
+        home(world)
+
+
+def test_what_runs_on_is_named_and_the_source_stays_away(make: Make) -> None:
+    world = busy_world()
+    world.refuses = world.stubborn = True
+    with pytest.raises(PreconditionError, match=r"web \(web\) on c2: moved.*virsh .*destroy"):
+        brought(make(world)[0])
+
+
+def test_what_is_in_the_middle_of_something_forbids_it(make: Make) -> None:
+    world = World(
+        source={"web": row("web", "c2")},
+        now={"web": row("web", "c2", "migrating")},
+        runs={"c2": {"web": set()}},
+    )
+    with pytest.raises(PreconditionError, match=r"web \(web\) on c2: migrating"):
+        brought(make(world)[0])
+
+
+def test_a_dead_host_holds_nothing_up_and_is_named(make: Make) -> None:
+    world = busy_world()
+    context, computes = make(world)
+    computes["c2"].dead = True
+    said = brought(context)
+    assert said[0] == "c2: passed over, nobody knows what runs there"
+    assert "server web (web) may run on c2, which is dead" in said
+    assert world.events == []
+
+
+def test_a_host_that_does_not_let_us_in_is_not_dead(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(host: Any, _: str) -> None:
+        if host.name == "c2":
+            raise RefusedError("c2: ssh refused the key", "c2")
+
+    context, _ = make(busy_world())
+    monkeypatch.setattr(Compute, "_note", refused)
+    with pytest.raises(UnreachableError, match="c2: ssh refused"):
+        brought(context)
+
+
+def test_a_host_that_nova_calls_otherwise_is_refused_not_emptied(make: Make) -> None:
+    world = World(source={"web": row("web", "other")}, runs={"c1": {"web": set()}})
+    context, computes = make(world)
+    computes["c1"].name = "renamed"
+    world.runs = {"renamed": {"web": set()}}
+    with pytest.raises(PreconditionError, match=r"renamed: servers run there.*no nova-compute"):
+        brought(context)
+    assert world.events == []
+
+
+# where it is called
+
+
+@pytest.fixture
+def session(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Session]:
+    """After going live, with one step to undo; the target cannot be listed."""
+    context, _ = make(world := busy_world())
+    monkeypatch.setattr(going_live, "written", lambda _: True)
+    monkeypatch.setattr(rollback, "_found", lambda *_, **__: losses.unknown("test", 0.0, "away"))
+    monkeypatch.setattr(rollback.close, "close_target", lambda _: None)  # type: ignore[attr-defined]
+    note = lambda _: world.happens("undone")  # noqa: E731
+    (step,) = [one for one in compose(context) if one.id == going_live.POINT]
+    journal = Journal(tmp_path / "journal", "test")
+    yield Session(context, Plan.of([replace(step, needs=(), revert=note)]), journal)
+    journal.close()
+
+
+def events(session: Session) -> list[str]:
+    return next(h.world.events for h in session.context.source.computes if isinstance(h, Compute))
+
+
+def test_nothing_is_undone_before_every_server_is_as_the_source_has_it(session: Session) -> None:
+    rollback.rollback(session, lambda *_: None)
+    assert events(session)[-2:] == ["c2: domains.unplug made web", "undone"]
+    (kept,) = session.home.glob("losses-*.json")
+    assert [one["id"] for one in json.loads(kept.read_text())["servers"]] == ["db", "made", "web"]
+
+
+def test_what_cannot_be_stopped_forbids_the_way_back(session: Session) -> None:
+    for host in session.context.source.computes:
+        assert isinstance(host, Compute)
+        host.world.refuses = host.world.stubborn = True
+    with pytest.raises(PreconditionError, match="may not come back yet"):
+        rollback.rollback(session, lambda *_: None)
+    assert "undone" not in events(session)
+
+
+def test_what_would_be_stopped_is_told_before(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = rollback.find_losses(session)
+    assert events(session) == []
+    assert found
+    assert "servers stopped or rid of what was attached: 3" in found.summary()
+    Screen().losses(found)
+    TERMINAL.flush()
+    told = "".join(capsys.readouterr())
+    assert "servers that going back stops" in told
+    assert "moved, the source has it on c1; it is stopped" in told
+
+
+def test_that_nobody_can_tell_is_a_loss_of_its_own(session: Session) -> None:
+    for host in session.context.source.computes:
+        host.__class__ = Mute
+    assert rollback.find_losses(session).unknown == [
+        "away",
+        "which servers would be stopped: c1: nobody can tell what runs there (c1: virsh exited 1): "
+        "mend that, or switch the host off, then the same again; c2: nobody can tell what runs "
+        "there (c2: virsh exited 1): mend that, or switch the host off, then the same again",
+    ]
+
+
+class Mute(Compute):
+    def python(self, *_: Any, **__: Any) -> Any:
+        raise CommandError(self.name, "virsh", 1, "")
+
+
+# on a host
+
+DOMAIN = """<domain><name>instance-1</name><metadata>
+<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+<nova:name>web</nova:name></nova:instance></metadata>
+<devices><disk><target dev="vda"/></disk><disk><serial>v1</serial></disk></devices></domain>"""
+
+
+class Libvirt:
+    """A host with domains by id; QEMU ends at the word that `ends_at` names."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, ends_at: str = "shutdown") -> None:
+        self.there = {"s1": DOMAIN, "s2": "<domain/>", "s3": ""}
+        self.asked: list[str] = []
+        self.ends_at = ends_at
+        ports = {"s1": {"tap1": "p1"}, "gone": {"tap9": "p9"}}
+        monkeypatch.setattr(guests, "running", lambda: dict.fromkeys(self.there))
+        monkeypatch.setattr(guests, "plugged", lambda: ports)
+        monkeypatch.setattr(domains, "run", self.run)
+        monkeypatch.setattr(domains, "END_SECONDS", 0.0)
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        self.asked.append(" ".join(argv).removeprefix("virsh -c qemu:///system "))
+        if argv[3] == "dumpxml":
+            return self.there[argv[4]]
+        if argv[3] == self.ends_at:
+            self.there.pop(argv[4])
+        return ""
+
+
+def test_what_runs_is_told_by_processes_and_what_is_open_by_libvirt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Libvirt(monkeypatch)
+    told = domains.running()
+    assert told["domains"] == {
+        "s1": {"name": "web", "volumes": ["v1"], "ports": ["p1"]},
+        "s3": {"name": "s3", "volumes": None, "ports": []},  # unknown to libvirt
+    }
+    assert told["idle"] == {"gone": ["tap9"]}
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "verbs", "left"),
+    [
+        ("shutdown", ["shutdown s1"], []),
+        ("destroy", ["shutdown s1", "destroy s1"], []),
+        ("never", ["shutdown s1", "destroy s1"], ["s1"]),
+    ],
+)
+def test_a_guest_that_does_not_listen_is_ended(
+    monkeypatch: pytest.MonkeyPatch, ends_at: str, verbs: list[str], left: list[str]
+) -> None:
+    libvirt = Libvirt(monkeypatch, ends_at)
+    assert domains.stop(["s1", "gone"], 0.0) == left
+    assert libvirt.asked == verbs
+
+
+def test_ports_of_what_runs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    libvirt = Libvirt(monkeypatch)
+    domains.unplug(["s1", "gone", "none"])
+    assert libvirt.asked == ["ovs-vsctl --if-exists del-port tap9"]
