@@ -168,6 +168,19 @@ def settle() -> None:
     """
 
 
+@command(migrate, "finishing", execute, take_over, os_cloud, past)
+def finish() -> None:
+    """Give up the way back: purge what only the old release needs; the plan without --execute.
+
+    Asks the cloud whether all of it is new, and refuses with what to do where it is not (exit code
+    3). Then records of old agents and control units are deleted, nova speaks the new release,
+    online data migrations run until nothing is left, and keys, filter, private address and notes of
+    ours go from every host. Changes the target, and a mark on both sides. From its first step on
+    `migrate rollback` and `pulumi destroy` refuse, and nothing overrides that: name it by --past
+    finish.mark. Next: `migrate status`, and power the old controllers off.
+    """
+
+
 @command(
     migrate,
     "moving",

@@ -14,7 +14,7 @@ from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import MigrateError, RefusedError
-from migrate.phases import traces
+from migrate.phases import no_return, traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -39,6 +39,7 @@ def rollback(session: Session, notify: Observer) -> None:
 def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     context = session.context
+    no_return.refuse(context, session.journal)
     answering = _living(context)
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))

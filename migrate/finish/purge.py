@@ -1,0 +1,93 @@
+"""What would go and what stays, each with its reason: what `migrate finish` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from migrate.cloud import Context, hosts
+from migrate.computes.network import reading
+from migrate.finish import address, agents, caps, services, traces
+from migrate.finish.facts import COMPUTE, Names, strange
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One thing: what, where, and why it goes or stays."""
+
+    what: str
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    goes: tuple[Thing, ...]
+    stays: tuple[Thing, ...]
+
+
+def planned(context: Context) -> Purge:
+    """By what the cloud says now; changes nothing."""
+    return Purge(tuple(_goes(context)), tuple(_stays(context)))
+
+
+def _goes(context: Context) -> Iterator[Thing]:
+    names = Names.of(context)
+    if "neutron" in _projects(context):
+        for one in agents.old(reading.read(reading.api(context)).agents, names):
+            yield Thing(one.binary, one.host, "neutron's record of an agent that is stopped")
+    for record in services.going(context):
+        yield Thing(record.binary, record.host, "nova's record of a unit that runs no more")
+    for host, path, value in caps.capped(context):
+        yield Thing(f"cap {value}", f"{host.name}:{path}", "every compute host is new: auto")
+    for recipe in context.recipes:
+        for tool in recipe.online:
+            what = " ".join(tool.argv)
+            yield Thing(
+                what, context.target.tools.name, "rows of the old form, by the release's tool"
+            )
+    for host, left in zip(
+        context.target.controllers,
+        hosts.gather(context.target.controllers, address.left),
+        strict=True,
+    ):
+        for path in left:
+            yield Thing(path, host.name, "it kept the two clouds apart")
+    for line in (*traces.on_controllers(context), *traces.on_computes(context)):
+        where, _, what = line.partition(": ")
+        yield Thing(what, where, "it was for the way over, or the way back")
+
+
+def _stays(context: Context) -> Iterator[Thing]:
+    source = ", ".join(host.name for host in context.source.controllers)
+    records = services.read(context)
+    computes = [one for one in records if one.binary == COMPUTE]
+    yield Thing(
+        f"{len(computes)} records of nova-compute",
+        "nova",
+        "in use; deleting one takes the host's mapping and resource provider along",
+    )
+    for record in strange(records, Names.of(context)):
+        yield Thing(record.binary, record.host, "nothing here knows what it is: judge yourself")
+    if "cinder" in _projects(context):
+        yield Thing(
+            "cinder's records",
+            source,
+            "in use: the old name is part of every volume's identity",
+        )
+    if "heat" in _projects(context):
+        yield Thing("heat's records of old engines", source, "`heat-manage service clean`")
+    yield Thing("queues of the old names", "broker", "without consumers; cinder's are in use")
+    yield Thing(
+        "nova-compute's own cap",
+        "compute hosts",
+        "auto, as it was at its start: all of the release from its next restart on, which is yours",
+    )
+    yield Thing("contract migrations", "databases", "ran in the window; the heads are asked")
+    yield Thing(
+        "fence, masks, read-only", source, "nothing comes up there by accident: power it off"
+    )
+
+
+def _projects(context: Context) -> set[str]:
+    return {recipe.project for recipe in context.recipes}
