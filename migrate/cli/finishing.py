@@ -8,6 +8,7 @@ from typing import Any
 from migrate.cli import findings
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen, finding_document, plan_document
+from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.finish import MARK, purge, refusals
@@ -31,10 +32,11 @@ def run_finish(
         found = refusals.findings(session.context)
         screen.findings(found)
         answer: dict[str, Any] = {"findings": [finding_document(one) for one in found]}
+        if markers.live(session.context):
+            answer |= _purge(screen, session)
         if any(one.severity is Severity.ERROR for one in found):
             screen.answer(answer)
             findings.refuse_errors(screen, found)
-        answer |= _purge(screen, session)
         steps = session.plan.phase(Phase.FINISH)
         if not execute:
             screen.plan(steps, "would do, in this order")

@@ -6,7 +6,7 @@ what would go, what stays, and why. The cloud is asked for all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from migrate.cloud import Context
@@ -27,7 +27,7 @@ def _step(
     apply: Action,
     *,
     seconds: float,
-    needs: tuple[Step, ...] = (),
+    needs: Iterable[Step] = (),
     impact: Impact = Impact.NONE,
 ) -> Step:
     return Step(
@@ -50,71 +50,103 @@ MARK = _step(
     mark.mark,
     seconds=5,
 )
-AGENTS = _step(
-    "agents",
-    "Delete neutron's records of the source's agents, which are stopped",
-    agents.purged,
-    agents.purge,
-    needs=(MARK,),
-    seconds=3,
-)
-SERVICES = _step(
-    "services",
-    "Delete nova's records of the source's control units, the hidden ones too",
-    services.purged,
-    services.purge,
-    needs=(MARK, AGENTS),
-    seconds=3,
-)
-# the records of old control units count in the minimum that a service asks for as it starts
-CAPS = _step(
-    "caps",
-    "Let nova's services speak the target's release, and restart them",
-    caps.lifted,
-    caps.lift,
-    needs=(SERVICES,),
-    impact=Impact.COMPUTE_RESTARTS,
-    seconds=20,
-)
 
 
-def _online(recipe: Recipe) -> Step:
-    return _step(
-        f"{recipe.project}-online",
-        f"Run {recipe.project}'s online data migrations until nothing is completed any more",
-        never,
-        partial(online.migrate, recipe=recipe),
-        needs=(CAPS,),
-        seconds=15,
-    )
+def _records(recipes: tuple[Recipe, ...]) -> list[Step]:
+    """Each after the one before it: old records count in the minimum that nova asks for as it
+    starts, so they go before what reads it is restarted.
+    """
+    found = [MARK]
+    if any(recipe.target_data_plane_units for recipe in recipes):
+        found.append(
+            _step(
+                "agents",
+                "Delete neutron's records of the source's agents, which are stopped",
+                agents.purged,
+                agents.purge,
+                needs=found,
+                seconds=3,
+            )
+        )
+    if any(recipe.cells for recipe in recipes):
+        found.append(
+            _step(
+                "services",
+                "Delete nova's records of the source's control units, the hidden ones too",
+                services.purged,
+                services.purge,
+                needs=found,
+                seconds=3,
+            )
+        )
+        found.append(
+            _step(
+                "caps",
+                "Let nova's services speak the target's release, and restart them",
+                caps.lifted,
+                caps.lift,
+                needs=found,
+                impact=Impact.COMPUTE_RESTARTS,
+                seconds=20,
+            )
+        )
+    return found
 
 
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """In the order that worked (facts of the lab): records, caps, data, and then what is ours."""
-    yield from (MARK, AGENTS, SERVICES, CAPS)
-    data = [_online(recipe) for recipe in recipes if recipe.online]
-    yield from data
-    schemas_whole = _step(
+def _data(recipes: tuple[Recipe, ...], after: list[Step]) -> list[Step]:
+    found = [
+        _step(
+            f"{recipe.project}-online",
+            f"Run {recipe.project}'s online data migrations until nothing is completed any more",
+            never,
+            partial(online.migrate, recipe=recipe),
+            needs=after,
+            seconds=15,
+        )
+        for recipe in recipes
+        if recipe.online
+    ]
+    whole = _step(
         "schemas",
         "See that no schema waits for a contract migration: those ran in the window",
         schemas.whole,
         schemas.refuse,
-        needs=(CAPS, *data),
+        needs=[*after, *found],
         seconds=10,
     )
-    yield schemas_whole
+    return [*found, whole]
+
+
+def _traces(after: list[Step]) -> Iterator[Step]:
     released = _step(
         "address",
         "Let go of the private address and of the filter against the source's controllers",
         address.released,
         address.release,
-        needs=(schemas_whole,),
+        needs=after,
         seconds=5,
     )
     yield released
-    ended: tuple[tuple[str, str, Callable[[Context], bool], Callable[[Context], None]], ...] = (
-        ("traces", "Take away key, timer and notes on the controllers", *traces.OF_CONTROLLERS),
-        ("hosts", "Take away the notes on compute hosts", *traces.OF_COMPUTES),
+    yield _step(
+        "traces",
+        "Take away key, timer and notes on the controllers",
+        traces.gone_from_controllers,
+        traces.clear_controllers,
+        needs=[released],
+        seconds=3,
     )
-    for name, title, done, apply in ended:
-        yield _step(name, title, done, apply, needs=(released,), seconds=3)
+    yield _step(
+        "hosts",
+        "Take away the notes on compute hosts",
+        traces.gone_from_computes,
+        traces.clear_computes,
+        needs=[released],
+        seconds=3,
+    )
+
+
+def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
+    """In the order that worked (facts of the lab): records, caps, data, and then what is ours."""
+    yield from (records := _records(recipes))
+    yield from (data := _data(recipes, records))
+    yield from _traces(data)

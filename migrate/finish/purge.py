@@ -9,6 +9,7 @@ from migrate.cloud import Context, hosts
 from migrate.computes.network import reading
 from migrate.finish import address, agents, caps, services, traces
 from migrate.finish.facts import COMPUTE, Names, strange
+from migrate.storage.volumes import policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def planned(context: Context) -> Purge:
 
 def _goes(context: Context) -> Iterator[Thing]:
     names = Names.of(context)
-    if "neutron" in _projects(context):
+    if any(recipe.target_data_plane_units for recipe in context.recipes):
         for one in agents.old(reading.read(reading.api(context)).agents, names):
             yield Thing(one.binary, one.host, "neutron's record of an agent that is stopped")
     for record in services.going(context):
@@ -53,7 +54,8 @@ def _goes(context: Context) -> Iterator[Thing]:
     ):
         for path in left:
             yield Thing(path, host.name, "it kept the two clouds apart")
-    for line in (*traces.on_controllers(context), *traces.on_computes(context)):
+    noted = hosts.living(context.source.computes, traces.on_compute)
+    for line in (*traces.on_controllers(context), *(line for lines in noted for line in lines)):
         where, _, what = line.partition(": ")
         yield Thing(what, where, "it was for the way over, or the way back")
 
@@ -69,7 +71,8 @@ def _stays(context: Context) -> Iterator[Thing]:
     )
     for record in strange(records, Names.of(context)):
         yield Thing(record.binary, record.host, "nothing here knows what it is: judge yourself")
-    if "cinder" in _projects(context):
+    if policy.PROJECT in _projects(context):
+        yield Thing(policy.NAME, "cinder", "it holds nothing since `migrate accept`")
         yield Thing(
             "cinder's records",
             source,

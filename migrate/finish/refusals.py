@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context
+from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
-from migrate.computes import versions
+from migrate.computes import service, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.engine import markers
@@ -26,8 +27,11 @@ def findings(context: Context) -> list[Finding]:
     """All that stands against it; nothing but the first while the target does not serve."""
     if not markers.live(context):
         return [_error("the target does not serve", "`migrate cutover` comes first")]
-    found = [*_accepted(context), *of_computes(versions.read(context).old)]
-    if any(recipe.project == "neutron" for recipe in context.recipes):
+    found = list(_accepted(context))
+    if any(recipe.cells for recipe in context.recipes):
+        found += of_computes(versions.read(context).old)
+        found += _unsettled(reading.api(context))
+    if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
     return [*found, *of_source(context)]
 
@@ -58,6 +62,18 @@ def of_computes(old: Collection[str]) -> Iterator[Finding]:
             "`migrate settle --execute` renews them; `openstack compute service delete` for a host "
             "that is gone for good",
         )
+
+
+def _unsettled(api: Api) -> Iterator[Finding]:
+    """Compute hosts that a run of `settle` has left closed, in the middle."""
+    asked = {"binary": "nova-compute", VERSION: service.MICROVERSION}
+    for row in api.get("compute", "/os-services", **asked)["services"]:
+        if service.is_ours(row):
+            yield _error(
+                "this host was closed to be renewed, and is not proven and open again",
+                f"`migrate settle --execute --host {row['host']}` goes on",
+                row["host"],
+            )
 
 
 def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:

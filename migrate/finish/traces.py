@@ -39,6 +39,11 @@ def on_controllers(context: Context) -> list[str]:
     return [line for lines in found for line in lines]
 
 
+def gone_from_controllers(context: Context) -> bool:
+    """Whether nothing of it is left."""
+    return not on_controllers(context)
+
+
 def clear_controllers(context: Context) -> None:
     """Key, timer, fingerprints, notes and the record of what was copied."""
     context = living(context)
@@ -51,14 +56,15 @@ def clear_controllers(context: Context) -> None:
         progress.clear(link)
 
 
-def on_computes(context: Context) -> list[str]:
-    """A line for each note on a compute host."""
+def on_compute(host: Host) -> list[str]:
+    """The same of the compute host *host*."""
+    found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", OF_COMPUTE)]
+    return [f"{host.name}: {one}" for one in found + _key(host)]
 
-    def ask(host: Host) -> list[str]:
-        found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", OF_COMPUTE)]
-        return [f"{host.name}: {one}" for one in found + _key(host)]
 
-    return [line for lines in hosts.gather(context.source.computes, ask) for line in lines]
+def gone_from_computes(context: Context) -> bool:
+    """Whether nothing of it is left."""
+    return not any(hosts.gather(context.source.computes, on_compute))
 
 
 def clear_computes(context: Context) -> None:
@@ -73,7 +79,3 @@ def clear_computes(context: Context) -> None:
 
 def _key(host: Host) -> list[str]:
     return [transfer.FOLDER] if host.exists(transfer.FOLDER) else []
-
-
-OF_CONTROLLERS = (lambda context: not on_controllers(context), clear_controllers)
-OF_COMPUTES = (lambda context: not on_computes(context), clear_computes)

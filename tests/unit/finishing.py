@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from migrate.cloud import Context, serving, transfer
+from migrate.cloud.api import Api
 from migrate.computes import versions
-from migrate.computes.network import facts
+from migrate.computes.network import facts, reading
 from migrate.database import connection, heads, progress
 from migrate.engine import markers
 from migrate.finish import address, online, schemas, services, traces
@@ -183,6 +184,7 @@ class World(network.World):
             "7": (OLD, "nova-strange", 72),
         }
         self.up = {"5", "6"}
+        self.more: dict[str, dict[str, str]] = {}  # of a record, what is beside the usual
 
     def settled(self, home: Path) -> Context:
         """Both clouds after the agents came over, with all that is left on their hosts."""
@@ -199,10 +201,13 @@ class World(network.World):
             source=replace(cloud.source, computes=(compute,)),
             target=replace(cloud.target, computes=(compute,)),
         )
-        cloud.extras[network.reading.API] = network.Api(Connection(self))
+        cloud.extras[reading.API] = Api(Connection(self))
         self.move_agents()
         self.leave_traces()
         return cloud
+
+    def at(self, name: str) -> Machine:
+        return cast("Machine", self.hosts[name])
 
     def move_agents(self) -> None:
         """As `settle --agents` leaves them."""
@@ -216,7 +221,7 @@ class World(network.World):
         old.active, old.masked, old.spaces = set(), set(facts.KNOWN), {}
 
     def leave_traces(self) -> None:
-        old, new, new2 = (self.hosts[one] for one in (OLD, NEW, NEW2))
+        old, new, new2 = map(self.at, (OLD, NEW, NEW2))
         for host in (new, new2):
             host.paths |= {*address.PLACES, policy.ACCEPTED}
             host.ours = ["accepted.json", "kernel.json", "keepalived.conf"]
@@ -230,7 +235,10 @@ class World(network.World):
             return super().request(url, method, **more)
         if method == "GET":
             rows = [
-                {"id": one, "state": "up" if one in self.up else "down"} for one in self.records
+                {"id": one, "host": host, "status": "enabled", **self.more.get(one, {})}
+                | {"state": "up" if one in self.up else "down"}
+                for one, (host, binary, _) in self.records.items()
+                if binary == more["params"].get("binary", binary)
             ]
             return network.Answer(200, {"services": rows})
         id_ = url.rpartition("/")[2]
