@@ -1,8 +1,10 @@
-"""The Pulumi program: read the stack's decisions, declare the controllers, export the contract."""
+"""The Pulumi program: read the stack's decisions, declare the controllers, export the contract.
+
+The outputs are for people and other programs; `migrate` asks the machines instead.
+"""
 
 import pulumi
 
-from infra import outputs
 from infra.controllers import Controllers
 from migrate.cloud.installation import environment
 from migrate.cloud.settings import load
@@ -10,8 +12,8 @@ from migrate.cloud.settings import load
 settings = load(pulumi.get_stack())
 controllers = Controllers("target", settings)
 
-pulumi.export(outputs.PROVIDER, settings.provider)
-pulumi.export(outputs.RELEASE, settings.target.release)
-pulumi.export(outputs.ENVIRONMENT, environment(settings.target.release).folder)
-pulumi.export(outputs.TARGET_CONTROLLERS, controllers.ready)
-pulumi.export(outputs.VIRTUAL_IPS, [str(ip.address) for ip in settings.source.virtual_ips])
+pulumi.export("provider", settings.provider)
+pulumi.export("release", settings.target.release)
+pulumi.export("environment", environment(settings.target.release).folder)
+pulumi.export("targetControllers", controllers.ready)  # name, address and machine-id of each
+pulumi.export("virtualIps", [str(ip.address) for ip in settings.source.virtual_ips])

@@ -16,6 +16,11 @@ MigrateError                 something the operator can act on                ex
 from __future__ import annotations
 
 
+def one_line(said: object, limit: int = 300) -> str:
+    """What somebody else's error or program has *said*, as it may stand in a sentence of ours."""
+    return " ".join(str(said).split())[:limit]
+
+
 class MigrateError(Exception):
     """Base of all errors meant for the operator: one line, what, where, and what to do."""
 

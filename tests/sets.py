@@ -69,6 +69,7 @@ SETS = {
         "a compute host over in place and back, killed at each boundary; the cloud back with it",
         True,
     ),
+    "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from migrate.checks import (
     access,
     accounts,
@@ -41,68 +39,22 @@ from migrate.checks import (
     virtual_ip,
 )
 from migrate.checks.check import Check
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import MigrateError, UnreachableError
+from migrate.errors import MigrateError, UnreachableError, one_line
 
-CHECKS: tuple[Check, ...] = (
-    access.CHECK,
-    path.CHECK,
-    chosen.CHECK,
-    clock.CHECK,
-    virtual_ip.CHECK,  # another holder is why APIs fail
-    gate.CHECK,
-    listeners.CHECK,
-    release.CHECK,
-    units.CHECK,
-    agents.CHECK,
-    shape.CHECK,
-    keepalived.CHECK,
-    scope.CHECK,
-    endpoints.CHECK,
-    backends.CHECK,
-    operations.CHECK,
-    records.CHECK,
-    leftovers.CHECK,
-    tokens.CHECK,
-    trusts.CHECK,
-    logins.CHECK,
-    accounts.CHECK,
-    started.CHECK,
-    database.CHECK,
-    charset.CHECK,
-    definitions.CHECK,
-    revisions.CHECK,
-    migrations.CHECK,
-    online.CHECK,
-    upgrade_status.CHECK,
-    space.CHECK,
-    target.CHECK,
-    translation.CHECK,
-    reach.CHECK,
+CHECKS: tuple[Check, ...] = tuple(
+    one.CHECK
+    for one in (
+        *(access, path, chosen, clock),
+        virtual_ip,  # another holder is why APIs fail
+        *(gate, listeners, release, units, agents, shape, keepalived, scope, endpoints, backends),
+        *(operations, records, leftovers, tokens, trusts, logins, accounts, started),
+        *(database, charset, definitions, revisions, migrations, online, upgrade_status),
+        *(space, target, translation, reach),
+    )
 )
-# what may have changed since `migrate check`, in seconds: the rest runs tools and reads all tables
-QUICK: tuple[Check, ...] = (
-    access.CHECK,
-    path.CHECK,
-    chosen.CHECK,
-    clock.CHECK,
-    virtual_ip.CHECK,
-    gate.CHECK,
-    listeners.CHECK,
-    units.CHECK,
-    agents.CHECK,
-    shape.CHECK,
-    keepalived.CHECK,
-    scope.CHECK,
-    endpoints.CHECK,
-    backends.CHECK,
-    logins.CHECK,
-    accounts.CHECK,
-    space.CHECK,
-    target.CHECK,
-    reach.CHECK,
-)
+QUICK: tuple[Check, ...] = tuple(check for check in CHECKS if check.quick)
 # what `migrate follow` must find before it fills the target
 TARGET: tuple[Check, ...] = (access.CHECK, path.CHECK, chosen.CHECK, space.CHECK, target.CHECK)
 WORKERS = 6
@@ -118,8 +70,7 @@ def run(context: Context, checks: tuple[Check, ...] = CHECKS) -> list[Finding]:
     shut = [finding.where for part, _ in first for finding in part]
     within = access.without(context, shut) if shut else context
     rest = [check for check in checks if check is not access.CHECK]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = first + list(pool.map(lambda check: _guarded(check, within), rest))
+    found = first + side_by_side.each(lambda check: _guarded(check, within), rest, WORKERS)
     checks = (*(check for check in checks if check is access.CHECK), *rest)
     findings = [finding for part, _ in found for finding in sorted(part, key=_rank)]
     findings = list({(f.message, f.where): f for f in reversed(findings)}.values())[::-1]
@@ -146,12 +97,11 @@ def _guarded(check: Check, context: Context) -> tuple[list[Finding], bool]:
     except MigrateError as error:  # says itself what to do; several checks may meet the same
         return [Finding(check.name, Severity.ERROR, str(error), "Mend it and check again")], False
     except Exception as error:  # one broken check must not hide the others
-        message = " ".join(str(error).split())[:300]
         return [
             Finding(
                 check.name,
                 Severity.ERROR,
-                f"the check could not be made: {type(error).__name__}: {message}",
+                f"the check could not be made: {type(error).__name__}: {one_line(error)}",
                 "Mend what it names; if it names nothing of yours, it is a bug of sidestep",
             )
         ], False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
-from migrate.cloud.api import SERVICES, Api, ApiError, admin_at
+from migrate.checks.check import Check
+from migrate.cloud import Context, login, side_by_side
+from migrate.cloud.api import SERVICES, Api, ApiError
+from migrate.cloud.login import LoginError
 from migrate.engine.finding import Finding, Severity
 from migrate.services import RECIPES
 from migrate.services.rest import Rest, Workers
@@ -15,19 +16,10 @@ NAME = "agents"
 def run(context: Context) -> list[Finding]:
     """APIs that fail, and agents and services that the cloud itself counts as dead."""
     try:
-        api = admin_at(context)
-        bases = api.bases
-    except Exception as error:  # openstacksdk and keystoneauth raise many kinds
-        return [
-            Finding(
-                NAME,
-                Severity.ERROR,
-                f"the administrator cannot log in: {' '.join(str(error).split())[:300]}",
-                f"See that keystone answers and that entry {context.settings.cloud.name!r} of "
-                "clouds.yaml is right",
-            )
-        ]
-    absent = [name for name in SERVICES if name not in bases]
+        api = login.api(context)
+    except LoginError as error:
+        return [_error(error.message, error.remedy)]
+    absent = [name for name in SERVICES if name not in api.bases]
     findings = [
         Finding(
             NAME,
@@ -37,10 +29,19 @@ def run(context: Context) -> list[Finding]:
         )
         for name in absent
     ]
-    rests = [one.rest for one in RECIPES if one.rest and one.rest.service in bases]
-    for found in everywhere(lambda rest: _asked(rest, api), rests):
+    rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
+    for found in side_by_side.each(lambda rest: _asked(rest, api), rests):
         findings += found
     return findings
+
+
+def administrator(context: Context) -> Api | None:
+    """As whom other checks ask; None where he cannot log in, which this one tells."""
+    try:
+        found = login.api(context)
+    except LoginError:
+        return None
+    return found if found.bases else None
 
 
 def _asked(rest: Rest, api: Api) -> list[Finding]:
@@ -92,4 +93,4 @@ def _error(message: str, remedy: str) -> Finding:
     return Finding(NAME, Severity.ERROR, message, remedy)
 
 
-CHECK = Check(NAME, "APIs, agents and services of the source", run)
+CHECK = Check(NAME, "APIs, agents and services of the source", run, quick=True)

@@ -95,4 +95,4 @@ def _error(message: str, remedy: str, host: Host) -> Finding:
     return Finding(NAME, Severity.ERROR, message, remedy, host.name)
 
 
-CHECK = Check(NAME, "the source can be closed", run)
+CHECK = Check(NAME, "the source can be closed", run, quick=True)

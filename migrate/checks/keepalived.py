@@ -141,4 +141,4 @@ def _address(entry: str) -> str:
         return ""
 
 
-CHECK = Check(NAME, "keepalived of the source", run)
+CHECK = Check(NAME, "keepalived of the source", run, quick=True)

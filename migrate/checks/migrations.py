@@ -9,8 +9,8 @@ import hashlib
 import re
 from contextlib import suppress
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, side_by_side
 from migrate.database import rehearsal
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine import state_directory
@@ -32,7 +32,7 @@ def run(context: Context) -> list[Finding]:
     found = service_databases(context.source.tools, context.recipes)
     recipes = [recipe for recipe in context.recipes if recipe.sync]
     known = _recorded(context)
-    told = everywhere(lambda recipe: _one(context, recipe, found, known), recipes, workers=2)
+    told = side_by_side.each(lambda recipe: _one(context, recipe, found, known), recipes, workers=2)
     good = {
         recipe.project: digest
         for recipe, (digest, wrong) in zip(recipes, told, strict=True)

@@ -12,8 +12,6 @@ from migrate.database import defaults
 from migrate.onhost import call
 from migrate.services.base import Recipe
 
-LATER = "plugins/ml2/ml2_conf.ini"  # what neutron's units name beside the files that it looks for
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -34,11 +32,11 @@ class Options:
 
 def read(host: Host, recipe: Recipe, program: str) -> Options:
     """What *program* of *recipe* is told on *host*."""
-    patterns = [f"{recipe.folder}/{one}" for one in ("*.conf", "*.conf.d/*.conf", LATER)]
+    patterns = [f"{recipe.folder}/*.conf", f"{recipe.folder}/*.conf.d/*.conf", *recipe.named]
     told: dict[str, Any] = call(host, "configured.read", patterns)
     texts: dict[str, str] = told["texts"]
     paths = read_by(program, recipe.project, recipe.configs[0].path, texts)
-    paths += [path for path in texts if path.endswith(LATER)]
+    paths += [path for path in texts if path in recipe.named]
     read = {path: texts[path] for path in paths}
     return parsed(read, told["given"], defaults.of(host, recipe))
 

@@ -20,4 +20,4 @@ def run(context: Context) -> list[Finding]:
     return []
 
 
-CHECK = Check(NAME, "a legal release path", run)
+CHECK = Check(NAME, "a legal release path", run, quick=True)

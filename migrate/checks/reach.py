@@ -69,4 +69,4 @@ def _host(context: Context, host: Host, ports: list[int]) -> list[Finding]:
     return findings
 
 
-CHECK = Check(NAME, "the target can be reached by computes and controllers", run)
+CHECK = Check(NAME, "the target can be reached by computes and controllers", run, quick=True)

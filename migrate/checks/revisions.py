@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context, installation
+from migrate.checks.check import Check
+from migrate.cloud import Context, installation, side_by_side
 from migrate.cloud.host import Host
 from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
@@ -71,7 +71,7 @@ def _shipped(context: Context, host: Host) -> dict[str, Shipped]:
     at: dict[str, str] = call(host, "packages.folders", names, interpreter=[python])
     there = {f"{at[f.partition('/')[0]]}/{f}": f for f in folders if f.partition("/")[0] in at}
     there = {path: folder for path, folder in there.items() if host.exists(path)}
-    found = everywhere(lambda path: heads.cold(python, host, [path]), there, workers=2)
+    found = side_by_side.each(lambda path: heads.cold(python, host, [path]), there, workers=2)
     return {there[path]: ends for some in found for path, ends in some.items()}
 
 

@@ -10,16 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrate.checks import traces
+from migrate.checks import agents, traces
 from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context, hosts
-from migrate.cloud.api import admin_at
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import progress
 from migrate.database.service_databases import service_databases
 from migrate.engine.markers import SCHEMA
-from migrate.errors import MigrateError
 from migrate.onhost import call
 from migrate.takeover.fence import control
 from migrate.takeover.gate.close import own_addresses
@@ -183,20 +181,13 @@ def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, s
 
 def endpoints(context: Context) -> list[Endpoint]:
     """What the catalogue tells; [] where the administrator cannot log in, which others say."""
-    try:
-        api = admin_at(context)
-        services = {
-            one["id"]: one
-            for one in api.pages("identity", "/services", "services")
-            if one["enabled"]
-        }
-        listed = api.pages("identity", "/endpoints", "endpoints")
-    except MigrateError:
-        raise
-    except Exception:  # keystoneauth raises many kinds
+    api = agents.administrator(context)
+    if api is None:
         return []
+    listed = api.pages("identity", "/services", "services")
+    services = {one["id"]: one for one in listed if one["enabled"]}
     return [
         Endpoint(service["type"], service.get("name", ""), one["interface"], one["url"])
-        for one in listed
+        for one in api.pages("identity", "/endpoints", "endpoints")
         if one["enabled"] and (service := services.get(one["service_id"]))
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.checks import options
 from migrate.checks.check import Check
-from migrate.checks.options import Options
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -20,7 +20,6 @@ IMAGE_FACTOR = 1.05
 LEFT_FREE = 1024**3  # a target's file system must not become full by what we bring
 STATE = 200 * 1024**2  # journal, listings, fingerprints and reports of a run
 DUMP_FACTOR = 0.25  # a compressed dump, of the data's size
-IMAGES, FOLDER = "/var/lib/glance/images", "filesystem_store_datadir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +50,22 @@ def run(context: Context) -> list[Finding]:
                 schemata,
             )
         )
-    images = _images(context)
-    stored = call(context.source.tools, "space.below", [images], timeout=600)[0]
+    folders = list(_images(context))
+    stored = call(context.source.tools, "space.below", folders, timeout=600)
+    images = [Need("images", *one, IMAGE_FACTOR) for one in zip(folders, stored, strict=True)]
     findings = []
     for host in context.target.controllers:
         with session(host) as database:
             folder = str(database.value("SELECT @@datadir"))
-        needs = [
-            Need("databases", folder, data, DATABASE_FACTOR),
-            Need("images", images, stored, IMAGE_FACTOR),
-        ]
-        findings += _judge(host, needs)
+        findings += _judge(host, [Need("databases", folder, data, DATABASE_FACTOR), *images])
     return findings + _operator(context, data)
 
 
-def _images(context: Context) -> str:
-    """Where images are on the source."""
+def _images(context: Context) -> Iterator[str]:
+    """Where the source's images are, where it has any."""
     for recipe in context.recipes:
-        if recipe.project == "glance":
-            return image_folder(options.read(context.source.tools, recipe, "glance-api"))
-    return IMAGES
-
-
-def image_folder(given: Options) -> str:
-    """Where glance's file store keeps images, as its options say."""
-    store = given.get("glance_store", "default_backend", "glance_store")
-    usual = given.get("glance_store", FOLDER, IMAGES)
-    return given.get(store, FOLDER, usual).rstrip("/") or IMAGES
+        if one := recipe.images:
+            yield one.folder(options.read(context.source.tools, recipe, one.program))
 
 
 def _judge(host: Host, needs: list[Need]) -> list[Finding]:
@@ -135,4 +123,4 @@ def size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-CHECK = Check(NAME, "room for databases, images and state", run)
+CHECK = Check(NAME, "room for databases, images and state", run, quick=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks import options
+from migrate.checks import agents, options
 from migrate.checks.check import Check
 from migrate.checks.options import Options
 from migrate.cloud import Context
-from migrate.cloud.api import Api, admin_at
+from migrate.cloud.api import Api
 from migrate.engine.finding import Finding, Severity
 
 NAME = "tokens"
@@ -49,7 +49,7 @@ def run(context: Context) -> list[Finding]:
         project: said[project, program].listed(LOGIN, "service_token_roles", ROLE)
         for project, program in receivers.items()
     }
-    api = administrator(context)
+    api = agents.administrator(context)
     found = []
     for project, program in senders.items():
         given = said[project, program]
@@ -166,16 +166,6 @@ def _held(api: Api, user: str, one: Login) -> frozenset[str]:
         for name, scope in scopes
         if scope and one.project_id in ("", scope["id"]) and one.project in ("", scope["name"])
     )
-
-
-def administrator(context: Context) -> Api | None:
-    """As the administrator; None where he cannot log in, which the check of the APIs tells."""
-    try:
-        api = admin_at(context)
-        known = api.bases
-    except Exception:  # keystoneauth raises many kinds
-        return None
-    return api if known else None
 
 
 CHECK = Check(NAME, "service tokens", run)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from migrate import configuration
 from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding
+from migrate.storage import images
 
 NAME = "translation"
 
 
 def run(context: Context) -> list[Finding]:
     """Options, settings, policies and images that do not simply go over."""
-    from migrate import configuration  # noqa: PLC0415  they need this package's Finding
-    from migrate.storage import images  # noqa: PLC0415  they need this package's Finding
-
     return [*configuration.findings(context), *images.findings(context)]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context
+from migrate.checks.check import Check
+from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.onhost.daemons import DAEMONS
@@ -22,7 +22,7 @@ def run(context: Context) -> list[Finding]:
     on_computes = [unit for recipe in recipes for unit in recipe.compute_units]
     asked = [(host, on_controllers) for host in context.source.controllers]
     asked += [(host, on_computes) for host in context.source.computes]
-    return [f for found in everywhere(lambda one: _host(*one), asked) for f in found]
+    return [f for found in side_by_side.each(lambda one: _host(*one), asked) for f in found]
 
 
 def states(host: Host, units: list[str]) -> list[dict[str, str]]:
@@ -63,4 +63,4 @@ def _error(host: Host, unit: str, message: str) -> Finding:
     )
 
 
-CHECK = Check(NAME, "units of the source's services", run)
+CHECK = Check(NAME, "units of the source's services", run, quick=True)

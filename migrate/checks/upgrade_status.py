@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from migrate.checks.check import Check, everywhere
-from migrate.cloud import Context, installation
+from migrate.checks.check import Check
+from migrate.cloud import Context, installation, side_by_side
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from migrate.services.base import Recipe
@@ -29,7 +29,7 @@ def run(context: Context) -> list[Finding]:
     """Warnings and failures of every project's tool, on the first controller of the source."""
     host = context.source.tools
     recipes = [recipe for recipe in context.recipes if recipe.status_check]
-    found = everywhere(lambda r: _ask(host, context.source.release, r), recipes, workers=2)
+    found = side_by_side.each(lambda r: _ask(host, context.source.release, r), recipes, workers=2)
     return [finding for part in found for finding in part]
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from migrate.cloud.admission import Run
 from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
 from migrate.cloud.installation import Installation, environment
-from migrate.cloud.os_cloud import clouds
 from migrate.cloud.settings import Machine, Settings, VirtualIp
 
 if TYPE_CHECKING:
@@ -180,15 +179,3 @@ def apart(context: Context, patience: float = CONNECT_SECONDS) -> Context:
     return connect(
         context.stack, context.settings, context.home, context.recipes, patience=patience
     )
-
-
-def admin(context: Context, **overrides: Any) -> Any:
-    """An openstacksdk connection as the cloud's administrator, by the stack's clouds.yaml entry.
-
-    *overrides* go to `openstack.connect`: `compute_endpoint_override="http://10.0.0.11:8774/v2.1"`
-    speaks to a controller's own address. Without `[cloud] file` openstacksdk finds the entry.
-    """
-    import openstack  # noqa: PLC0415  it costs half a second, which `status` need not pay
-
-    region = clouds(context.settings).get_one(cloud=context.settings.cloud.name, **overrides)
-    return openstack.connection.Connection(config=region, app_name="sidestep")

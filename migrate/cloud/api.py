@@ -7,12 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
-from migrate.errors import StepError
+from migrate.errors import StepError, one_line
 from migrate.services import RECIPES
 
 if TYPE_CHECKING:
-    from migrate.cloud import Context
-    from migrate.cloud.host import Host
     from migrate.services.rest import Rest
 
 SECONDS = 30.0
@@ -31,19 +29,7 @@ class ApiError(StepError):
     def __init__(self, where: str, status: int, text: str) -> None:
         self.status = status
         said = f"answered {status}" if status else "got no answer"
-        super().__init__(f"{where} {said}: {' '.join(text.split())[:300]}")
-
-
-def admin_at(context: Context, host: Host | None = None) -> Api:
-    """The administrator's API: through the virtual IP, or at *host*'s own address."""
-    from migrate.cloud import admin  # noqa: PLC0415  openstacksdk costs half a second
-
-    connection = admin(context)
-    if host is None:
-        return Api(connection)
-    address = host.address
-    public = connection.config.config["auth"]["auth_url"]
-    return Api(admin(context, auth={"auth_url": moved(public, address)}), address=address)
+        super().__init__(f"{where} {said}: {one_line(text)}")
 
 
 def moved(url: str, address: str) -> str:
@@ -158,7 +144,7 @@ class Api:
         status, text, answer = self._once(url, {}, headers, method=method, body=body)
         if answer is None or status >= 400:
             raise ApiError(f"{method} {url}", status, text)
-        return dict(answer.json()) if text else {}
+        return dict(answer.json() or {}) if text else {}  # neutron says "null"
 
     def _headers(self, service: str, version: str) -> dict[str, str]:
         headers = {"Accept": "application/json"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from migrate.errors import SettingsError
+from migrate.errors import SettingsError, one_line
 
 
 class Loader(yaml.SafeLoader):
@@ -42,4 +42,4 @@ def read(path: Path) -> Any:
             "save it as UTF-8"
         ) from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
+        raise SettingsError(f"{path.name} is not YAML: {one_line(error, 1000)}") from error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
+from migrate.cloud import side_by_side
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.services import kinds
 from migrate.services.rest import Kind
@@ -28,17 +27,14 @@ class InFlight:
         return f"{self.kind}{named} {self.id} is {self.state}"
 
 
-def in_flight(connection: Any, *, address: str = "") -> list[InFlight]:
-    """All operations in flight, by the administrator's *connection*; empty when all is quiet.
+def in_flight(api: Api) -> list[InFlight]:
+    """All operations in flight, as the administrator sees them; empty when all is quiet.
 
-    A migration shows as its server's task. With *address* a controller's own address is asked
-    instead of the virtual IP.
+    A migration shows as its server's task.
     """
-    api = Api(connection, address=address)
     asked = [kind for kind in kinds() if kind.busy and kind.service in api.bases]
-    with ThreadPoolExecutor(len(asked) or 1) as pool:
-        found = pool.map(lambda kind: changing(api, kind), asked)
-        return sorted(one for part in found for one in part)
+    found = side_by_side.each(lambda kind: changing(api, kind), asked, len(asked))
+    return sorted(one for part in found for one in part)
 
 
 def changing(api: Api, kind: Kind) -> list[InFlight]:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from migrate.cloud.settings import Settings
-from migrate.errors import SettingsError
+from migrate.errors import SettingsError, one_line
 
 
 def clouds(settings: Settings) -> Any:
@@ -41,8 +41,8 @@ def _auth_url(settings: Settings, name: str) -> str:
         if name in known:
             return str(entries.get_one(cloud=name).config["auth"]["auth_url"])
     except Exception as error:  # openstacksdk and keystoneauth raise many kinds
-        wrong = " ".join(str(error).split())[:300]
-        raise SettingsError(f"--os-cloud {name}: {where} cannot be used: {wrong}") from error
+        wrong = f"--os-cloud {name}: {where} cannot be used: {one_line(error)}"
+        raise SettingsError(wrong) from error
     there = ", ".join(known) or "none"
     raise SettingsError(f"--os-cloud {name}: {where} has no such entry; there are: {there}")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from migrate.cloud import Context, wait
-from migrate.cloud.api import admin_at
+from migrate.cloud import Context, login, wait
 
 SECONDS = 90.0  # two busy cores take 40 s from "active" to the last answer
 
@@ -18,13 +17,10 @@ def unanswered(context: Context, seconds: float = SECONDS) -> list[str]:
 
 
 def _silent(context: Context) -> list[str]:
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
-    from openstack.exceptions import SDKException  # noqa: PLC0415  slow to import
-
     try:
-        api = admin_at(context)
+        api = login.api(context)
         return [service for service in api.bases if not api.answers(service)]
-    except (ClientException, SDKException):
+    except login.LoginError:
         return ["identity"]
 
 

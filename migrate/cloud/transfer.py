@@ -14,11 +14,10 @@ import json
 import shlex
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 from migrate import onhost
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context, hosts, side_by_side
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, StepError
 
@@ -181,9 +180,7 @@ def pull_files(
         pulled = onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY)
         return str(pulled)
 
-    with ThreadPoolExecutor(max(len(shares), 1)) as pool:
-        wrong = [text for text in pool.map(pull, enumerate(shares)) if text]
-    if wrong:
+    if wrong := [text for text in side_by_side.each(pull, enumerate(shares), streams) if text]:
         raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")
 
 

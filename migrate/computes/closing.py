@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from migrate.cloud import Context
-from migrate.cloud.api import admin_at
+from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.computes import in_place, proof, service
 
@@ -13,13 +12,13 @@ def closed(context: Context, host: Host) -> bool:
     if in_place.renewed(context, host):
         return True
     return proof.noted(context, host) and service.is_closed(
-        service.of(admin_at(context), host.name)
+        service.of(login.api(context), host.name)
     )
 
 
 def close(context: Context, host: Host) -> None:
     """Keep how it is, then close it; whoever has closed it before us keeps it closed."""
-    api = admin_at(context)
+    api = login.api(context)
     proof.note(context, api, host)
     service.close(api, host.name)
 
@@ -34,4 +33,4 @@ def forget(context: Context, host: Host) -> None:
 
 def reopen(context: Context, host: Host) -> None:
     """Let servers come to it again, if we closed it."""
-    service.reopen(admin_at(context), host.name)
+    service.reopen(login.api(context), host.name)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from migrate.cloud import Context, wait
-from migrate.cloud.api import VERSION, Api, ApiError, admin_at
+from migrate.cloud import Context, login, wait
+from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes import service, versions
 from migrate.engine import state_directory
@@ -73,7 +73,7 @@ def _allocations(api: Api, provider: str) -> dict[str, Any]:
 
 def prove(context: Context, host: Host) -> None:
     """StepError that names all that is not as it was, or is not new."""
-    api = admin_at(context)
+    api = login.api(context)
     before = state_directory.recorded(context.home / f"settle-{host.name}.json")
     if not before:
         raise StepError(f"{host.name}: how it was before is not kept, so nothing can be compared")

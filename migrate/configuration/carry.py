@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context, hosts, side_by_side
 from migrate.configuration import broker, files, project, volumes
 from migrate.configuration.translate import CHECK
 from migrate.engine import markers
@@ -23,12 +21,10 @@ def findings(context: Context) -> list[Finding]:
         if recipe.configs
         for index in range(len(context.target.controllers))
     ]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        told = list(pool.map(lambda one: _judged(context, *one), asked))
-    texts = [files for _, files in told if volumes.HOSTS.file in files]
+    told = side_by_side.each(lambda one: _judged(context, *one), asked, WORKERS)
     return [
         *(finding for one, _ in told for finding in one),
-        *volumes.findings(context, texts),
+        *volumes.findings(context, (files for _, files in told)),
         *broker.findings(context),
     ]
 

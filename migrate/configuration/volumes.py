@@ -1,4 +1,4 @@
-"""Whether some cinder-volume of the target serves each backend that the source's volumes name."""
+"""Whether some controller of the target serves each back end that the source's volumes name."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from migrate.configuration.translate import CHECK, together_with
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
-from migrate.services import cinder
-
-PROJECT = "cinder"
-assert cinder.RECIPE.rules.backend_host
-HOSTS = cinder.RECIPE.rules.backend_host
-USED = "SELECT host, count(*) FROM {volumes} WHERE NOT deleted AND host IS NOT NULL GROUP BY host"
+from migrate.services.base import Recipe
+from migrate.services.rules import BackendHost
 
 
 def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Finding]:
-    """Backends of volumes that none of *files*, each a target's cinder's by path, would serve."""
-    recipe = next((one for one in context.recipes if one.project == PROJECT), None)
-    if recipe is None:
-        return []
-    name = service_databases(context.source.tools, [recipe])[0].name
-    with connection.session(context.source.database) as link:
-        statement = USED.format(volumes=connection.quoted(name, "volumes"))
-        used = {str(host): int(count) for host, count in connection.rows(link, statement)}
-    return unserved(used, files)
+    """Back ends that none of *files* would serve, each those of a service of a target by path."""
+    told = list(files)
+    found = []
+    for recipe in context.recipes:
+        if rule := recipe.rules.backend_host:
+            name = service_databases(context.source.tools, [recipe])[0].name
+            with connection.session(context.source.database) as link:
+                rows = connection.rows(link, rule.used.format(d=connection.quoted(name)))
+            used = {str(host): int(count) for host, count in rows}
+            found += unserved(recipe, rule, used, (one for one in told if rule.file in one))
+    return found
 
 
-def unserved(used: dict[str, int], files: Iterable[Mapping[str, str]]) -> list[Finding]:
+def unserved(
+    recipe: Recipe, rule: BackendHost, used: dict[str, int], files: Iterable[Mapping[str, str]]
+) -> list[Finding]:
     """*used* counts volumes by their `host`: `ctl-old@nfs1#pool`."""
-    served = {host for texts in files for host in _hosts(together_with(HOSTS.file, texts))}
+    served = {host for texts in files for host in _hosts(rule, together_with(rule.file, texts))}
     counted: dict[str, int] = {}
     for host, count in used.items():
         backend = host.partition("#")[0]
@@ -41,17 +41,17 @@ def unserved(used: dict[str, int], files: Iterable[Mapping[str, str]]) -> list[F
         Finding(
             CHECK,
             Severity.ERROR,
-            f"{count} volume(s) are of {backend}, which no cinder-volume of the target would serve",
+            f"{count} volume(s) are of {backend}, which no controller of the target would serve",
             "Give the stack a target controller for each source controller that has backends, or "
-            "set backend_host in the source's cinder.conf",
-            "cinder",
+            f"set {rule.option} in the source's {rule.file}",
+            recipe.project,
         )
         for backend, count in sorted(counted.items())
         if backend not in served
     ]
 
 
-def _hosts(ini: Ini) -> list[str]:
-    listed = (ini.get("DEFAULT", HOSTS.listed) or "").split(",")
+def _hosts(rule: BackendHost, ini: Ini) -> list[str]:
+    listed = (ini.get("DEFAULT", rule.listed) or "").split(",")
     names = [part.strip() for part in listed if part.strip()]
-    return [f"{ini.get(name.lower(), HOSTS.option)}@{name}" for name in names]
+    return [f"{ini.get(name.lower(), rule.option)}@{name}" for name in names]

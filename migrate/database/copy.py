@@ -7,9 +7,7 @@ well, was answered by the target's server.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from migrate.cloud import Context, transfer
+from migrate.cloud import Context, side_by_side, transfer
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
 from migrate.database.service_databases import known
@@ -149,9 +147,7 @@ def pull(context: Context, word: str, shares: list[list[str]]) -> None:
     if not shares:
         return
     transfer.permit(source, databases={delta.owner(name) for share in shares for name in share})
-    with ThreadPoolExecutor(len(shares)) as pool:
-        wrong = [text for text in pool.map(one, shares) if text]
-    if wrong:
+    if wrong := [text for text in side_by_side.each(one, shares, len(shares)) if text]:
         raise StepError(
             f"the copy from {source.name} to {target.name} is not whole, nothing of it counts: "
             + "; ".join(wrong)

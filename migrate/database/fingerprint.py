@@ -18,12 +18,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from migrate.cloud import side_by_side
 from migrate.cloud.host import Host
 from migrate.database import accounts, connection, settings
 from migrate.errors import StepError
@@ -150,9 +150,8 @@ def measured(opened: Opener, tables: list[tuple[str, str, int]]) -> dict[str, di
                     return done
                 done |= measure(link, batch)
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        found = [one for part in pool.map(work, range(CONNECTIONS)) for one in part.items()]
-    return dict(sorted(found))
+    parts = side_by_side.each(work, range(CONNECTIONS), CONNECTIONS)
+    return dict(sorted(one for part in parts for one in part.items()))
 
 
 def batches(tables: list[tuple[str, str, int]]) -> Iterator[list[tuple[str, str]]]:

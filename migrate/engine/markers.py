@@ -22,7 +22,6 @@ from migrate.onhost import call
 COPIED, SYNCED, LIVE, FINISHED = STAGES = ("copied", "synced", "released", "finished")
 ENDS = (FINISHED, LIVE)  # of these any machine's word holds, whatever the source says by now
 PATH = "/var/lib/migrate/marker.json"
-FENCE = "/var/lib/migrate/fence.json"  # what `onhost/fence.py` notes as it fences
 SCHEMA = "migrate_marker"
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};

@@ -44,7 +44,7 @@ def absent(names: list[str], folders: list[str], settings: list[str]) -> dict[st
 
 
 def make(rows: list[Row]) -> None:
-    """Make each account of *rows* with its group and folders; SystemExit where it cannot be."""
+    """Make each account of *rows* with its group and folders; RuntimeError where it cannot be."""
     for name, number, folders in rows:
         _refuse_taken(name, number)
         fixed = [] if number is None else [str(number)]
@@ -55,7 +55,7 @@ def make(rows: list[Row]) -> None:
             run("useradd", "-r", *(["-u", *fixed] if fixed else []), "-g", name, *home, name)
         user = pwd.getpwnam(name)
         if number not in (None, user.pw_uid):
-            raise SystemExit(
+            raise RuntimeError(
                 f"user {name} has id {user.pw_uid} here and must have {number}, as on the "
                 "hosts that it shares files with: change it, with the files it owns"
             )
@@ -75,7 +75,7 @@ def _refuse_taken(name: str, number: int | None) -> None:
         except KeyError:
             continue
         if holder != name:
-            raise SystemExit(
+            raise RuntimeError(
                 f"{what} id {number}, which {name} needs, belongs to {holder}: "
                 "give that another number"
             )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from typing import Any
+
+from migrate.onhost import disk
+from migrate.onhost.systemd import run
 
 
 def facts() -> dict[str, Any]:
@@ -13,8 +15,7 @@ def facts() -> dict[str, Any]:
 
     {"name": "ctl", "aliases": [["ctl.example", "10.0.0.11"]], "addresses": ["10.0.0.11/24"]}
     """
-    with open("/etc/hosts") as stream:
-        known = [line.partition("#")[0].split() for line in stream]
+    known = [line.partition("#")[0].split() for line in disk.text("/etc/hosts").split("\n")]
     return {
         "name": socket.gethostname(),
         "aliases": [
@@ -44,7 +45,7 @@ def resolved(names: list[str]) -> dict[str, list[str]]:
     for name in names:
         try:
             told = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-        except OSError:
+        except (OSError, UnicodeError):  # of a name that cannot be one
             told = []
         found[name] = sorted({str(one[4][0]) for one in told}, key=lambda one: (":" in one, one))
     return found
@@ -52,5 +53,4 @@ def resolved(names: list[str]) -> dict[str, list[str]]:
 
 def ip(*argv: str) -> Any:
     """What `ip` answers, as JSON."""
-    done = subprocess.run(["ip", "-j", *argv], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout or "[]")
+    return json.loads(run("ip", "-j", *argv) or "[]")

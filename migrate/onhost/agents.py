@@ -13,10 +13,7 @@ GRACE_SECONDS = 4.0
 
 def note(names: list[str]) -> None:
     """Keep which of *names* run here."""
-    if record.load(RECORD) is None:
-        units = systemd.show(names)
-        running = [n for n, one in units.items() if one["ActiveState"] == "active"]
-        record.save(RECORD, {"units": running, "state": "noted"})
+    record.once(RECORD, lambda: {"units": systemd.active(names), "state": "noted"})
 
 
 def state() -> str:

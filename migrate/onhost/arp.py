@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import struct
 import time
 
-from migrate.onhost.systemd import run
+from migrate.onhost.addresses import ip
 
 EVERYBODY = b"\xff" * 6
 ASK, ANSWER = 1, 2
@@ -53,7 +52,7 @@ def announce(interface: str, address: str) -> None:
 
 def interface_of(preferred: str, own_address: str) -> str:
     """*preferred* if this host has it, else the interface that carries *own_address*."""
-    links = json.loads(run("ip", "-j", "-4", "address", "show"))
+    links = ip("-4", "address", "show")
     if any(link["ifname"] == preferred for link in links):
         return preferred
     for link in links:
@@ -64,7 +63,7 @@ def interface_of(preferred: str, own_address: str) -> str:
 
 def hardware() -> dict[str, str]:
     """Every hardware address of this host, and the interface that has it."""
-    links = json.loads(run("ip", "-j", "link", "show"))
+    links = ip("link", "show")
     return {link["address"]: link["ifname"] for link in links if link.get("link_type") == "ether"}
 
 

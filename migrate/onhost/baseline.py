@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from migrate.onhost import fence, files
+from migrate.onhost import disk, fence
 
 
 def name(path: str) -> str:
@@ -12,5 +10,5 @@ def name(path: str) -> str:
 
     A source that reopened itself has been written since: its old fingerprint names nothing.
     """
-    digest, _, under = (files.text(path) if os.path.exists(path) else "").strip().partition(" ")
+    digest, _, under = disk.text_if_there(path).strip().partition(" ")
     return digest if under == fence.token() else ""

@@ -54,7 +54,7 @@ def make(accounts: list[list[str]]) -> None:
     record.save(RECORD, known)
     said = _evaluate(MAKE, accounts)
     if said != "ok":
-        raise SystemExit(f"the broker did not take the accounts: {said[-500:]}")
+        raise RuntimeError(f"the broker did not take the accounts: {said[-500:]}")
 
 
 def remove() -> None:
@@ -88,5 +88,5 @@ def _control(*argv: str, text: str = "") -> str:
         ["rabbitmqctl", *argv], input=text, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise SystemExit(f"rabbitmqctl {argv[0]}: {done.stderr.strip()[-500:]}")
+        raise RuntimeError(f"rabbitmqctl {argv[0]}: {done.stderr.strip()[-500:]}")
     return done.stdout

@@ -6,14 +6,14 @@ import base64
 import glob
 import os
 
-from migrate.onhost import record, undo
+from migrate.onhost import disk, record, undo
 
 NOTE = "certificates"
 
 
 def read(paths: list[str], bases: dict[str, str]) -> dict[str, str]:
     """The files of `listed`, in base64."""
-    return _contents(listed(paths, bases))
+    return {path: disk.encoded(path) for path in listed(paths, bases)}
 
 
 def listed(paths: list[str], bases: dict[str, str]) -> list[str]:
@@ -38,8 +38,7 @@ def _around(path: str, bases: dict[str, str]) -> set[str]:
     if found and not os.path.exists(path):
         return found
     found.add(path)
-    with open(path, errors="replace") as stream:
-        text = stream.read()
+    text = disk.text(path)
     if "-----BEGIN" not in text:
         for entry in _entries(text, bases):
             if not os.path.isabs(entry):
@@ -66,23 +65,15 @@ def put(files: dict[str, str]) -> None:
         for path, text in files.items():
             os.makedirs(os.path.realpath(os.path.dirname(path)), mode=0o755, exist_ok=True)
             content = base64.b64decode(text).decode(errors="surrogateescape")
-            record.write(path, content, 0o600)
+            disk.write(path, content, 0o600)
 
 
 def same(files: dict[str, str]) -> bool:
     """Whether *files* are here, byte for byte."""
     try:
-        return _contents(list(files)) == files
+        return all(disk.encoded(path) == text for path, text in files.items())
     except OSError:
         return False
-
-
-def _contents(paths: list[str]) -> dict[str, str]:
-    result = {}
-    for path in paths:
-        with open(path, "rb") as stream:
-            result[path] = base64.b64encode(stream.read()).decode()
-    return result
 
 
 def give_back() -> None:

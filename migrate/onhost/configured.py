@@ -11,7 +11,7 @@ import socket
 import subprocess
 from typing import Any
 
-from migrate.onhost import sockets
+from migrate.onhost import addresses, disk, processes, sockets
 
 NOBODY = "127.0.0.1"
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
@@ -24,11 +24,8 @@ def read(patterns: list[str]) -> dict[str, Any]:
 
     {"texts": {"/etc/nova/nova.conf": "..."}, "given": {"my_ip": "10.0.0.11", "host": "ctl"}}
     """
-    texts = {}
-    for path in sorted({path for pattern in patterns for path in glob.glob(pattern)}):
-        if os.path.isfile(path):
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                texts[path] = stream.read()
+    paths = sorted({path for pattern in patterns for path in glob.glob(pattern)})
+    texts = {path: disk.text(path, None) for path in paths if os.path.isfile(path)}
     return {"texts": texts, "given": {"my_ip": my_ip(), "host": socket.gethostname()}}
 
 
@@ -58,17 +55,12 @@ def defaults(program: str, namespaces: list[str]) -> dict[str, str]:
 
 def my_ip() -> str:
     """As oslo.utils has it: the first address of the interface that the default route leaves by."""
-    routes = _ip("-4", "route", "show", "default")
+    routes = addresses.ip("-4", "route", "show", "default")
     if not routes:
         return NOBODY
-    links = _ip("-4", "address", "show", "dev", routes[0]["dev"])
+    links = addresses.ip("-4", "address", "show", "dev", routes[0]["dev"])
     found = [one["local"] for link in links for one in link.get("addr_info", ())]
     return found[0] if found else NOBODY
-
-
-def _ip(*argv: str) -> Any:
-    done = subprocess.run(["ip", "-j", *argv], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout or "[]")
 
 
 def servers(names: list[str]) -> dict[str, Any]:
@@ -76,20 +68,13 @@ def servers(names: list[str]) -> dict[str, Any]:
 
     {"addresses": {"ctl": ["10.0.0.11"], "nowhere": []}, "own": ["127.0.0.1"], "ports": [5672]}
     """
-    links = _ip("address", "show")
+    links = addresses.ip("address", "show")
     own = [one["local"] for link in links for one in link.get("addr_info", ())]
     return {
-        "addresses": {name: _resolved(name) for name in names},
+        "addresses": addresses.resolved(names),
         "own": own,
         "ports": sockets.open_ports(),
     }
-
-
-def _resolved(name: str) -> list[str]:
-    try:
-        return sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None)})
-    except (OSError, UnicodeError):
-        return []
 
 
 def started(users: list[str]) -> list[dict[str, Any]]:
@@ -119,12 +104,8 @@ def _program(entry: str, users: list[str]) -> dict[str, Any]:
     user = pwd.getpwuid(os.stat(f"/proc/{entry}").st_uid).pw_name
     if user not in users:
         return {}
-    with open(f"/proc/{entry}/cmdline", "rb") as stream:
-        words = stream.read().decode(errors="replace").split("\0")
-    with open(f"/proc/{entry}/environ", "rb") as stream:
-        names = [
-            one.partition("=")[0] for one in stream.read().decode(errors="replace").split("\0")
-        ]
+    words = processes.strings(int(entry), "cmdline")
+    names = [one.partition("=")[0] for one in processes.strings(int(entry), "environ")]
     arguments = []
     for kind, path in ARGUMENT.findall(" ".join(words)):
         paths = sorted(glob.glob(f"{glob.escape(path)}/*.conf")) if kind == "dir" else [path]

@@ -18,6 +18,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from migrate.onhost import disk
 from migrate.onhost.apart import apart
 
 LOCAL = "local.local_settings"  # as openstack_dashboard.settings imports it
@@ -86,8 +87,7 @@ def known() -> list[str]:
         names.update(name for name in vars(importlib.import_module(module)) if name.isupper())
     folder = os.path.dirname(str(importlib.import_module("openstack_dashboard").__file__))
     for path in ("settings.py", "local/local_settings.py.example"):
-        with open(os.path.join(folder, path), encoding="utf-8") as stream:
-            tree = ast.parse(stream.read())
+        tree = ast.parse(disk.content(os.path.join(folder, path)))
         named = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
         names.update(name for name in named if name.isupper())
     return sorted(names)
@@ -175,14 +175,12 @@ def _real() -> dict[str, Any]:
     wrong: list[list[Any]] = []
     for path in paths:
         real = os.path.realpath(path)
-        with open(path, encoding="utf-8") as stream:
-            try:
-                tree = ast.parse(stream.read())
-            except SyntaxError as error:  # the dashboard passes over it with a line in its log
-                wrong.append(
-                    [real, error.lineno or 0, "is no Python, and the dashboard passes over it"]
-                )
-                continue
+        try:
+            tree = ast.parse(disk.content(path))
+        except SyntaxError as error:  # the dashboard passes over it with a line in its log
+            told = "is no Python, and the dashboard passes over it"
+            wrong.append([real, error.lineno or 0, told])
+            continue
         for name, line in _imported(path, main, tree).items():
             names[name] = (real, line)
         for name, line in touched(tree).items():
@@ -252,8 +250,8 @@ def _policies() -> dict[str, list[str]]:
     paths += [path for one in folders for path in sorted(glob.glob(f"{one}/*"))]
     found = {}
     for path in filter(os.path.isfile, paths):
-        with open(path, encoding="utf-8") as stream:
-            rules = [line.strip() for line in stream if line.strip() and line.strip()[0] != "#"]
+        lines = [line.strip() for line in disk.text(path).split("\n")]
+        rules = [line for line in lines if line and line[0] != "#"]
         if rules:
             found[os.path.relpath(path, folder)] = rules
     return found

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 from typing import Any
 
-from migrate.onhost import record, undo
+from migrate.onhost import disk, record, undo
 
 RECORD = "settle-environment"
 STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
 LOCK = ".sidestep-lock"
 SPARE = 2**30  # bytes that stay free beside it
+NO_CACHE = {**os.environ, "XDG_CACHE_HOME": "/dev/null"}  # or one is left in root's home
 
 
 def system() -> str:
@@ -59,7 +60,9 @@ def finish(folder: str, programs: list[str]) -> list[str]:
     tried = [[f"{folder}/bin/python", "-m", "libvirt"]]
     wrong = []
     for argv in [*tried, *([f"{folder}/bin/{one}", "--version"] for one in programs)]:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, cwd="/", env=NO_CACHE
+        )
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
             wrong.append(f"{' '.join(argv)} exited {done.returncode}: {said[0]}")
@@ -70,11 +73,7 @@ def finish(folder: str, programs: list[str]) -> list[str]:
 
 def stamp(folder: str, name: str = STAMP) -> str:
     """Which lock the environment in *folder* was made from; "" where there is none, or half."""
-    try:
-        with open(f"{folder}/{name}") as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
-        return ""
+    return disk.text_if_there(f"{folder}/{name}").strip()
 
 
 def remove() -> None:

@@ -10,7 +10,7 @@ import pwd
 import re
 from typing import Any
 
-from migrate.onhost import agents, files, systemd, undo
+from migrate.onhost import agents, files, processes, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
 TITLED = re.compile(r"\S+ \((.+)\)\s*")
@@ -28,13 +28,12 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
     for name in names:
         unit = systemd.show([name]).get(systemd.full(name), {})
         if unit.get("ActiveState") == "active" and unit["MainPID"] != "0":
-            found[name] = _process(unit["MainPID"], name)
+            found[name] = _process(int(unit["MainPID"]), name)
     return found
 
 
-def _process(pid: str, name: str) -> dict[str, Any]:
-    with open(f"/proc/{pid}/cmdline", "rb") as stream:
-        words = stream.read().decode(errors="replace").rstrip("\0").split("\0")
+def _process(pid: int, name: str) -> dict[str, Any]:
+    words = processes.strings(pid, "cmdline")
     return {"user": pwd.getpwuid(os.stat(f"/proc/{pid}").st_uid).pw_name, **command(words, name)}
 
 

@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import Any
 
-from migrate.onhost import record, sockets, systemd
+from migrate.onhost import processes, record, sockets, systemd
 from migrate.onhost.systemd import run
 
 RECORD = "fence"
@@ -27,9 +27,8 @@ def fence(wanted: dict[str, Any], grace: float) -> None:
     "ports": [3306, 5672]}. "kept" are data-plane units, which go on.
     """
     with record.locked():
-        kept = record.load(RECORD) or _record(wanted)
+        kept = record.once(RECORD, lambda: _found(wanted))
         names = list(kept["units"])
-        record.save(RECORD, kept)
         for path in kept["crons"]:
             if os.path.exists(path):
                 os.rename(path, path + ASIDE)
@@ -43,7 +42,7 @@ def fence(wanted: dict[str, Any], grace: float) -> None:
         raise RuntimeError("not fenced: " + "; ".join(wrong))
 
 
-def _record(wanted: dict[str, Any]) -> dict[str, Any]:
+def _found(wanted: dict[str, Any]) -> dict[str, Any]:
     units = systemd.show([*wanted["control"], *_timers(wanted["projects"])])
     crons = _crons(wanted)
     alive = systemd.members(units)
@@ -72,9 +71,7 @@ def token() -> str:
 
 def scheduled(wanted: dict[str, Any]) -> list[str]:
     """Timers that are on and cron jobs of the services of *wanted*, as `fence` is told them."""
-    timers = systemd.show(_timers(wanted["projects"]))
-    on = [name for name, one in timers.items() if one["ActiveState"] == "active"]
-    return [*on, *_crons(wanted)]
+    return [*systemd.active(_timers(wanted["projects"])), *_crons(wanted)]
 
 
 def _timers(projects: list[str]) -> list[str]:
@@ -109,7 +106,7 @@ def unfenced(wanted: dict[str, Any]) -> list[str]:
         except KeyError:
             continue
     wrong, suspects = [], set()
-    for pid, parts, owner in systemd.processes():
+    for pid, parts, owner in processes.every():
         if parts & allowed:
             continue
         if parts & control or owner in numbers:
@@ -127,8 +124,7 @@ def unfenced(wanted: dict[str, Any]) -> list[str]:
 
 def _command(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/cmdline") as stream:
-            return " ".join(stream.read().split("\0"))[:80].strip()
+        return processes.command(pid)
     except OSError:
         return "ended"
 

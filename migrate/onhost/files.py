@@ -9,7 +9,7 @@ import os
 import pwd
 from typing import Any
 
-from migrate.onhost import record, undo
+from migrate.onhost import disk, undo
 
 
 def read(patterns: list[str], exact: bool = False) -> dict[str, str]:
@@ -21,14 +21,8 @@ def read(patterns: list[str], exact: bool = False) -> dict[str, str]:
     for pattern in patterns:
         for path in sorted(glob.glob(pattern)):
             if os.path.isfile(path):
-                found[path] = text(path, "" if exact else None)
+                found[path] = disk.text(path, "" if exact else None)
     return found
-
-
-def text(path: str, newline: str | None = "") -> str:
-    """What is in the file *path*; bytes that are no UTF-8 are escaped, see `record.write`."""
-    with open(path, encoding="utf-8", errors="surrogateescape", newline=newline) as stream:
-        return stream.read()
 
 
 def existing(paths: list[str]) -> list[str]:
@@ -45,7 +39,7 @@ def _is(path: str, wanted: str, mode: int, owner: str) -> bool:
     try:
         about = os.stat(path)
         names = pwd.getpwuid(about.st_uid).pw_name, grp.getgrgid(about.st_gid).gr_name
-        same = text(path) == wanted
+        same = disk.text(path) == wanted
     except (OSError, KeyError):
         return False
     return same and about.st_mode & 0o7777 == mode and ":".join(names) == owner
@@ -63,7 +57,7 @@ def write(name: str, rows: list[list[Any]]) -> None:
             os.mkdir(folder["path"])
             os.chmod(folder["path"], 0o750)  # noqa: S103  its group is the service's
             os.chown(folder["path"], *numbers)
-        record.write(path, wanted, mode, numbers)
+        disk.write(path, wanted, mode, numbers)
     undo.keep_only(name, [row[0] for row in rows])
 
 
@@ -72,8 +66,7 @@ def digests(paths: list[str]) -> dict[str, str]:
     found = {}
     for path in paths:
         try:
-            with open(path, "rb") as stream:
-                found[path] = hashlib.sha256(stream.read()).hexdigest()[:12]
+            found[path] = hashlib.sha256(disk.content(path)).hexdigest()[:12]
         except FileNotFoundError:
             pass
     return found
@@ -83,7 +76,7 @@ def put(rows: list[list[Any]]) -> None:
     """Write the files of *rows* without a way back: `remove` is one."""
     for path, wanted, mode, owner in rows:
         os.makedirs(os.path.realpath(os.path.dirname(path)), 0o755, exist_ok=True)
-        record.write(path, wanted, mode, _numbers(owner))
+        disk.write(path, wanted, mode, _numbers(owner))
 
 
 def _numbers(owner: str) -> tuple[int, int]:
@@ -94,9 +87,7 @@ def _numbers(owner: str) -> tuple[int, int]:
 def remove(paths: list[str]) -> None:
     """Remove *paths*, and folders of ours that this leaves empty."""
     for path in paths:
-        record.clear(path)
-        if os.path.lexists(path):
-            os.unlink(path)
+        disk.remove(path)
         folder = os.path.dirname(path)
         while "sidestep" in folder and os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import Any
 
-from migrate.onhost import systemd
+from migrate.onhost import processes, systemd
 
 EMULATOR = re.compile(r"(^|/)(qemu-system-[\w-]+|qemu-kvm)$")
 SWITCH = ("ovs-vsctl", "--format=json", "--columns=name,external_ids", "list", "Interface")
 
 
 def seen() -> dict[str, dict[str, Any]]:
-    """By a server's id {"process": <its id>, "started": "8812345", "ports": ["tap1a2b3c4d-5e"]}.
-
-    "started" is in the kernel's ticks since boot: two processes of one number differ in it.
-    """
+    """By a server's id {"process": <its id>, "started": "8812345", "ports": ["tap1a2b3c4d-5e"]}."""
     ports = _ports()
     found = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
+    for pid in processes.ids():
         try:
-            with open(f"/proc/{entry}/cmdline", "rb") as stream:
-                words = stream.read().decode(errors="replace").split("\0")
-            with open(f"/proc/{entry}/stat") as stat:
-                started = stat.read().rpartition(")")[2].split()[19]
+            words, started = processes.strings(pid, "cmdline"), processes.started(pid)
         except (OSError, IndexError):
             continue  # it has ended
         if EMULATOR.search(words[0]) and "-uuid" in words:
             server = words[words.index("-uuid") + 1]
             mine = sorted(ports.get(server, []))
-            found[server] = {"process": int(entry), "started": started, "ports": mine}
+            found[server] = {"process": pid, "started": started, "ports": mine}
     return found
 
 

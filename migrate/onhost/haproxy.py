@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from migrate.onhost import record, sockets
+from migrate.onhost import disk, processes, record, sockets
 from migrate.onhost.systemd import run
 
 UNIT = "haproxy.service"
@@ -72,10 +72,10 @@ def in_memory(texts: list[str]) -> Iterator[list[str]]:
         yield words
 
 
-def processes() -> list[int]:
+def running() -> list[int]:
     """The running HAProxy: master and workers."""
     master = _master()
-    return [master, *_children(master)] if master else []
+    return [master, *processes.children(master)] if master else []
 
 
 def listens() -> dict[str, Any]:
@@ -83,7 +83,7 @@ def listens() -> dict[str, Any]:
 
     {"own": [["10.0.0.10", 5000]], "others": [["0.0.0.0", 22, "sshd"]]}
     """
-    return {"own": sockets.held(processes()), "others": sockets.others(processes())}
+    return {"own": sockets.held(running()), "others": sockets.others(running())}
 
 
 def state() -> dict[str, Any]:
@@ -95,7 +95,7 @@ def state() -> dict[str, Any]:
     kept = record.load(RECORD) or {}
     if not _master():
         return {"original": {}, "current": {}, "closed": "", "leaving": {}, "running": False}
-    current = {path: _read(path) for path in files()}
+    current = {path: disk.text(path) for path in files()}
     original = {path: one["text"] for path, one in kept.get("original", {}).items()} or current
     whole = {path: _digest(text) for path, text in current.items()} == kept.get("ours")
     closed = kept.get("depth", "") if kept and whole else ""
@@ -116,7 +116,7 @@ def close(depth: str, texts: dict[str, str]) -> None:
         kept = record.load(RECORD) or {"original": {}}
         for path in texts:
             if path not in kept["original"]:
-                kept["original"][path] = {"text": _read(path)}
+                kept["original"][path] = {"text": disk.text(path)}
         _check(list(texts.values()))
         kept["depth"], kept["ours"] = depth, {path: _digest(text) for path, text in texts.items()}
         record.save(RECORD, kept)
@@ -131,11 +131,11 @@ def open_again() -> None:
     if kept is None:
         return
     for path, original in kept["original"].items():
-        now = _read(path)
+        now = disk.text(path)
         text = original["text"] if _digest(now) == kept["ours"].get(path) else without_ours(now)
         if text != now:
-            _replace(path, text, record.write_back)
-        record.clear(os.path.realpath(path))
+            _replace(path, text, disk.write_back)
+        disk.clear(os.path.realpath(path))
     if run("systemctl", "is-active", UNIT, check=False).strip() == "active":
         reload()
     record.forget(RECORD)
@@ -148,7 +148,7 @@ def without_ours(text: str) -> str:
 
 def reload() -> None:
     """Let HAProxy read its files; returns when no worker of before accepts connections."""
-    before = _children(_master())
+    before = processes.children(_master())
     run("systemctl", "reload", UNIT)
     deadline = time.monotonic() + RELOAD_SECONDS
     while time.monotonic() < deadline:
@@ -185,7 +185,7 @@ def _check(texts: list[str]) -> None:
         raise RuntimeError(f"haproxy does not take the closed files: {said}")
 
 
-def _replace(path: str, text: str, write: Callable[..., None] = record.write) -> None:
+def _replace(path: str, text: str, write: Callable[..., None] = disk.write) -> None:
     """Another text for *path*, where a link leads to; owner and mode stay."""
     real = os.path.realpath(path)
     about = os.stat(real)
@@ -193,25 +193,16 @@ def _replace(path: str, text: str, write: Callable[..., None] = record.write) ->
 
 
 def _strings(about: str) -> list[str]:
-    with open(f"/proc/{_master()}/{about}", errors="surrogateescape") as stream:
-        return stream.read().split("\0")
+    return processes.strings(_master(), about)
 
 
 def _master() -> int:
     return int(run("systemctl", "show", "-P", "MainPID", UNIT).strip() or 0)
 
 
-def _children(parent: int) -> list[int]:
-    try:
-        with open(f"/proc/{parent}/task/{parent}/children") as stream:
-            return [int(pid) for pid in stream.read().split()]
-    except OSError:
-        return []
-
-
 def _workers() -> tuple[list[int], list[int]]:
     """Workers that accept connections, and those that only end what they have."""
-    everyone = _children(_master())
+    everyone = processes.children(_master())
     listening = {pid for one in sockets.every("-l") for pid in one.holders}
     accepting = [pid for pid in everyone if pid in listening]
     return accepting, [pid for pid in everyone if pid not in accepting]
@@ -220,11 +211,6 @@ def _workers() -> tuple[list[int], list[int]]:
 def _connections(pid: int) -> int:
     held = sockets.every("state", "established")
     return sum(pid in one.holders for one in held) // 2  # a client and a server
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        return stream.read()
 
 
 def _digest(text: str) -> str:

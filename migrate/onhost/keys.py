@@ -8,7 +8,7 @@ import pwd
 import shutil
 from typing import Any
 
-from migrate.onhost import undo
+from migrate.onhost import disk, undo
 
 
 def read(folders: list[str]) -> list[list[Any]]:
@@ -18,7 +18,7 @@ def read(folders: list[str]) -> list[list[Any]]:
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
             path = os.path.join(folder, name)
             if os.path.isfile(path) and not os.path.islink(path):
-                found.append([path, _content(path), os.stat(path).st_mode & 0o777])
+                found.append([path, disk.encoded(path), os.stat(path).st_mode & 0o777])
     return found
 
 
@@ -34,7 +34,7 @@ def in_place(user: str, folders: list[str], keys: list[list[Any]]) -> bool:
 
 def _is(owner: int, path: str, content: str, mode: int) -> bool:
     about = os.stat(path)
-    return _content(path) == content and about.st_mode & 0o777 == mode and about.st_uid == owner
+    return disk.encoded(path) == content and about.st_mode & 0o777 == mode and about.st_uid == owner
 
 
 def write(name: str, user: str, folders: list[str], keys: list[list[Any]]) -> None:
@@ -61,8 +61,3 @@ def _put(path: str, content: str, mode: int, person: pwd.struct_passwd) -> None:
         stream.write(base64.b64decode(content))
     os.chmod(path, mode)
     os.chown(path, person.pw_uid, person.pw_gid)
-
-
-def _content(path: str) -> str:
-    with open(path, "rb") as stream:
-        return base64.b64encode(stream.read()).decode()

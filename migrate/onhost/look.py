@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migrate.onhost import mariadb, record, reopen_timer, virtual_ip
+from migrate.onhost import disk, mariadb, record, reopen_timer, virtual_ip
 
 
 def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
@@ -26,8 +26,7 @@ def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
 
 def _file() -> list[str]:
     try:
-        with open(f"{record.FOLDER}/marker.json") as stream:
-            return [one["stage"] for one in json.load(stream)]
+        return [one["stage"] for one in json.loads(disk.text(f"{record.FOLDER}/marker.json"))]
     except (OSError, ValueError):
         return []
 

@@ -8,15 +8,19 @@ import pwd
 import subprocess
 from typing import Any
 
+from migrate.onhost import disk
+
 
 def identity() -> dict[str, Any]:
     """{"identity": its machine-id, "system": "debian 13", "root": True}"""
-    with open("/etc/os-release") as stream:
-        release = dict(line.strip().split("=", 1) for line in stream if "=" in line)
-    with open("/etc/machine-id") as stream:
-        found = stream.read().strip()
+    lines = disk.text("/etc/os-release").split("\n")
+    release = dict(line.strip().split("=", 1) for line in lines if "=" in line)
     system = " ".join(release.get(name, "").strip('"') for name in ("ID", "VERSION_ID"))
-    return {"identity": found, "system": system, "root": os.geteuid() == 0}
+    return {
+        "identity": disk.text("/etc/machine-id").strip(),
+        "system": system,
+        "root": os.geteuid() == 0,
+    }
 
 
 def installed() -> dict[str, list[str]]:

@@ -7,8 +7,8 @@ import re
 import socket
 from typing import Any
 
-from migrate.onhost import logins, record
-from migrate.onhost.systemd import run, show
+from migrate.onhost import disk, logins, record, systemd
+from migrate.onhost.systemd import run
 
 RECORD = "database"
 UNITS = ("mariadb", "mysql", "mysqld")
@@ -21,7 +21,7 @@ NOBODY = re.compile(r"ERROR 200[23] ")
 
 def present() -> bool:
     """Whether a MariaDB of systemd runs here."""
-    return any(one["ActiveState"] == "active" for one in show(UNITS).values())
+    return bool(systemd.active(UNITS))
 
 
 def sql(statement: str) -> list[list[str]]:
@@ -32,18 +32,24 @@ def sql(statement: str) -> list[list[str]]:
 
 def fence() -> None:
     """read_only now and after a restart; what it was is recorded first."""
-    if not present():
-        record.save(RECORD, {"present": False})
-        return
     with record.locked():
-        folder = next(one for one in INCLUDES if os.path.isdir(one))
-        if record.load(RECORD) is None:
-            before = sql("SELECT @@global.read_only")[0][0]
-            record.save(RECORD, {"present": True, "before": before, "file": f"{folder}/{NAME}"})
-        record.write(f"{folder}/{NAME}", TEXT, 0o644)
-        sql("SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = 1")
+        kept = record.load(RECORD)
+        if kept is None or not kept["present"]:  # it may have been started since
+            kept = _found()
+            record.save(RECORD, kept)
+        if kept["present"]:
+            disk.write(kept["file"], TEXT, 0o644)
+            sql("SET SESSION lock_wait_timeout = 10; SET GLOBAL read_only = 1")
     if wrong := unfenced():
         raise RuntimeError("; ".join(wrong))
+
+
+def _found() -> dict[str, Any]:
+    if not present():
+        return {"present": False}
+    folder = next(one for one in INCLUDES if os.path.isdir(one))
+    before = sql("SELECT @@global.read_only")[0][0]
+    return {"present": True, "before": before, "file": f"{folder}/{NAME}"}
 
 
 def unfenced() -> list[str]:
@@ -52,7 +58,7 @@ def unfenced() -> list[str]:
     if kept is None:
         return ["the database is not fenced"]
     if not kept["present"]:
-        return []
+        return ["it was started after the fence was put up"] if present() else []
     wrong = []
     if sql("SELECT @@global.read_only")[0][0] in ("0", "OFF"):
         wrong.append("read_only is off")
@@ -69,9 +75,7 @@ def lift() -> None:
     if kept is None:
         return
     if kept["present"]:
-        if os.path.exists(kept["file"]):
-            os.unlink(kept["file"])
-        record.clear(kept["file"])
+        disk.remove(kept["file"])
         if present():
             before = kept["before"] if re.fullmatch(r"\w+", kept["before"]) else "0"
             sql(f"SET GLOBAL read_only = {before}")

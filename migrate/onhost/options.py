@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 from typing import Any
 
+from migrate.onhost import disk
+
 
 def known(folder: str, program: str, namespaces: list[str]) -> dict[str, Any] | None:
     """What the generator *program* says of *namespaces*; None where there is none.
@@ -40,15 +42,13 @@ def _answer(place: str, argv: list[str], namespaces: list[str]) -> dict[str, Any
     path = os.path.join(place, hashlib.sha256(key.encode()).hexdigest()[:16] + ".json")
     names = path + ".known"
     if os.path.exists(names) and os.path.exists(path):
-        with open(names) as stream:
-            kept: dict[str, Any] = json.load(stream)
-            return kept
+        kept: dict[str, Any] = json.loads(disk.text(names))
+        return kept
     staged = f"{path}.{os.getpid()}"
     if not os.path.exists(path):
         _generate(argv, namespaces, staged)
         os.rename(staged, path)
-    with open(path) as stream:
-        told = {"path": path, **_reduced(json.load(stream))}
+    told = {"path": path, **_reduced(json.loads(disk.text(path)))}
     with open(staged, "w") as stream:
         json.dump(told, stream)
     os.rename(staged, names)
@@ -65,7 +65,7 @@ def _generate(argv: list[str], namespaces: list[str], path: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise SystemExit(done.stderr[-1500:])
+        raise RuntimeError(f"{argv[-1]} exited {done.returncode}: {done.stderr.strip()[-1500:]}")
 
 
 def _reduced(document: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import glob
 import hashlib
 import os
 
+from migrate.onhost import disk
+
 STATUS = "/var/lib/dpkg/status"
 
 
@@ -16,25 +18,18 @@ def pristine(paths: list[str]) -> list[str]:
 
 
 def _pristine(path: str, brought: str) -> bool:
-    own = _bytes(path)
+    own = disk.content(path)
     if hashlib.md5(own).hexdigest() == brought:  # noqa: S324  dpkg's own sum
         return True
     samples = glob.glob(f"/usr/share/*/{glob.escape(os.path.basename(path))}")
-    return any(_bytes(sample) == own for sample in samples)
+    return any(disk.content(sample) == own for sample in samples)
 
 
 def _brought() -> dict[str, str]:
     """The sums of configuration files that dpkg knows."""
     found = {}
-    if os.path.exists(STATUS):
-        with open(STATUS, errors="replace") as stream:
-            for line in stream:
-                words = line.split()
-                if line.startswith(" /etc/") and len(words) > 1:
-                    found[words[0]] = words[1]
+    for line in disk.text_if_there(STATUS).split("\n"):
+        words = line.split()
+        if line.startswith(" /etc/") and len(words) > 1:
+            found[words[0]] = words[1]
     return found
-
-
-def _bytes(path: str) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read()

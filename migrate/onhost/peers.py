@@ -14,7 +14,7 @@ import struct
 import time
 from typing import Any
 
-from migrate.onhost import configured, record, sockets
+from migrate.onhost import configured, disk, record, sockets
 
 RECORD = "isolation-proof"
 SERVERS = {
@@ -65,8 +65,7 @@ def forget() -> None:
 def _digest(folders: list[str]) -> str:
     whole = hashlib.sha256()
     for path in _files(folders):
-        with open(path, "rb") as stream:
-            whole.update(path.encode() + b"\0" + stream.read())
+        whole.update(path.encode() + b"\0" + disk.content(path))
     return whole.hexdigest()
 
 

@@ -8,7 +8,7 @@ import pwd
 import shutil
 import time
 
-from migrate.onhost import record, systemd
+from migrate.onhost import disk, systemd
 
 # the names on hosts stay: an older run may have left services that wait by them
 FOLDER = "/run/migrate-early"
@@ -29,14 +29,14 @@ def begin(
     late = unready(list(users))
     systemd.stop(late, STOP_SECONDS)
     for unit in late:
-        _remove(_go(unit))
-        record.write(f"{FOLDER}/{unit}.ready", "", 0o644)
+        disk.remove(_go(unit))
+        disk.write(f"{FOLDER}/{unit}.ready", "", 0o644)
         os.chown(f"{FOLDER}/{unit}.ready", pwd.getpwnam(users[unit]).pw_uid, -1)
         os.makedirs(os.path.dirname(_drop_in(unit)), exist_ok=True)
         text = f"[Service]\nEnvironment=PYTHONPATH={FOLDER} MIGRATE_EARLY={unit}\n"
-        record.write(_drop_in(unit), text, 0o644)
-    record.write(f"{FOLDER}/sitecustomize.py", program, 0o644)
-    record.write(f"{FOLDER}/modules.json", json.dumps(modules), 0o644)
+        disk.write(_drop_in(unit), text, 0o644)
+    disk.write(f"{FOLDER}/sitecustomize.py", program, 0o644)
+    disk.write(f"{FOLDER}/modules.json", json.dumps(modules), 0o644)
     systemd.run("systemctl", "daemon-reload")
     wrong = systemd.start(late, seconds)
     deadline = time.monotonic() + seconds
@@ -66,7 +66,7 @@ def open_barrier(units: list[str]) -> None:
     """Open the barrier for *units*, whether they wait or are started later."""
     if os.path.isdir(FOLDER):
         for unit in units:
-            record.write(_go(unit), "", 0o644)
+            disk.write(_go(unit), "", 0o644)
 
 
 def end(units: list[str]) -> None:
@@ -74,7 +74,7 @@ def end(units: list[str]) -> None:
     known = list(systemd.show(units))
     systemd.stop(known, STOP_SECONDS)
     for unit in units:
-        _remove(_drop_in(unit))
+        disk.remove(_drop_in(unit))
         try:
             os.rmdir(os.path.dirname(_drop_in(unit)))
         except OSError:
@@ -94,15 +94,4 @@ def _go(unit: str) -> str:
 
 
 def _waits(unit: str) -> bool:
-    try:
-        with open(f"{FOLDER}/{unit}.ready") as stream:
-            return bool(stream.read()) and not os.path.exists(_go(unit))
-    except OSError:
-        return False
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
+    return bool(disk.text_if_there(f"{FOLDER}/{unit}.ready")) and not os.path.exists(_go(unit))

@@ -5,16 +5,16 @@ A record is whole and on the disk when `save` returns, and the act that it is fo
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from migrate.onhost import disk
+
 FOLDER = "/var/lib/migrate"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 VERSION = 1  # of what the records say; another program's are not read
 
 
@@ -25,11 +25,8 @@ def load(name: str) -> dict[str, Any] | None:
     """
     path = _path(name)
     try:
-        with open(path) as stream:
-            found: dict[str, Any] = json.load(stream)
-    except FileNotFoundError:
-        return None
-    except ValueError:
+        found: dict[str, Any] = json.loads(disk.text(path))
+    except (FileNotFoundError, ValueError):
         return None
     version = found.pop("version", 0)
     if version != VERSION:
@@ -43,16 +40,21 @@ def load(name: str) -> dict[str, Any] | None:
 def save(name: str, value: dict[str, Any]) -> None:
     """Keep *value*; it is on the disk when this returns."""
     os.makedirs(FOLDER, mode=0o700, exist_ok=True)
-    write(_path(name), json.dumps({"version": VERSION, **value}, indent=1), 0o600)
+    disk.write(_path(name), json.dumps({"version": VERSION, **value}, indent=1), 0o600)
+
+
+def once(name: str, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The record *name*; where there is none, what is *found* now, before it is changed."""
+    kept = load(name)
+    if kept is None:
+        kept = found()
+        save(name, kept)
+    return kept
 
 
 def forget(name: str) -> None:
     """Remove the record *name*, and the folder when it was the last."""
-    try:
-        os.unlink(_path(name))
-    except FileNotFoundError:
-        pass
-    clear(_path(name))
+    disk.remove(_path(name))
     tidy()
 
 
@@ -65,66 +67,6 @@ def tidy() -> None:
     try:
         os.rmdir(FOLDER)
     except OSError:
-        pass
-
-
-def write(path: str, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Replace *path* atomically and durably; whoever is killed in between leaves it as it was.
-
-    Bytes that are no UTF-8 are escaped in *text* as Python's `surrogateescape` does.
-    """
-    descriptor = os.open(staged(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            if owner:
-                os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(descriptor)
-        os.rename(staged(path), path)
-    except BaseException:
-        clear(path)
-        raise
-    # a note made before the act must outlive a power cut that the act outlives
-    durable(os.path.dirname(path))
-
-
-def write_back(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
-    """`write`; on a full disk in the room that what is there takes: no other would come free."""
-    try:
-        write(path, text, mode, owner)
-    except OSError as error:
-        if error.errno not in FULL or os.path.islink(path):
-            raise
-        with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            os.fchmod(stream.fileno(), mode)
-            os.fchown(stream.fileno(), *owner)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-
-def durable(path: str) -> None:
-    """Return when the file or folder *path* is on the disk as it is now."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def staged(path: str) -> str:
-    """Where the next *path* is written; hidden, or a service that reads whole folders reads it."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.migrate-new")
-
-
-def clear(path: str) -> None:
-    """Remove what a killed writer of *path* left beside it."""
-    try:
-        os.unlink(staged(path))
-    except FileNotFoundError:
         pass
 
 

@@ -8,6 +8,8 @@ import re
 import shutil
 from typing import Any
 
+from migrate.onhost import disk
+
 LOCK = ".sidestep-lock"
 LOCAL = "lib/python3*/site-packages/openstack_dashboard/local/local_settings.py"
 
@@ -20,7 +22,7 @@ def locked(venv: str, lock: dict[str, str]) -> dict[str, Any]:
         name, version = os.path.basename(folder)[: -len(".dist-info")].rsplit("-", 1)
         names[re.sub(r"[-_.]+", "-", name).lower()] = version
     return {
-        "lock": _line(f"{venv}/{LOCK}"),
+        "lock": disk.text_if_there(f"{venv}/{LOCK}").strip(),
         "missing": sorted(f"{n}=={v}" for n, v in lock.items() if names.get(n) != v),
         "strange": sorted(f"{n}=={v}" for n, v in names.items() if n not in lock),
     }
@@ -48,10 +50,8 @@ def ship(folder: str, tools: str, table: dict[str, str]) -> None:
 
 def _lead_to(path: str, tools: str) -> None:
     """Our programs first, also where Debian's are installed."""
-    with open(path) as stream:
-        text = stream.read()
-    with open(path, "w") as stream:
-        stream.write(re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={tools},", text))
+    text = re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={tools},", disk.text(path))
+    disk.write(path, text, 0o644)
 
 
 def shipped(folder: str, tools: str, table: dict[str, str]) -> dict[str, str]:
@@ -61,10 +61,11 @@ def shipped(folder: str, tools: str, table: dict[str, str]) -> dict[str, str]:
         for source, name in table.items()
         if os.path.exists(f"/etc/{name}") or not os.path.exists(f"{folder}/{source}")
     }
-    for name in [name for name in found if name.endswith("rootwrap.conf")]:
-        with open(f"/etc/{name}") as stream:
-            if f"exec_dirs={tools}," not in stream.read():
-                found[name] = "of another release"
+    for name in [name for name in found if os.path.exists(f"/etc/{name}")]:
+        if name.endswith("rootwrap.conf") and f"exec_dirs={tools}," not in disk.text(
+            f"/etc/{name}"
+        ):
+            found[name] = "of another release"
     return found
 
 
@@ -72,12 +73,4 @@ def static(venv: str, stamp: str, settings: str, manifest: str) -> str:
     """What *stamp* says of the dashboard's static files; "" where they cannot be served."""
     links = glob.glob(f"{venv}/{LOCAL}")
     linked = any(os.path.islink(link) and os.readlink(link) == settings for link in links)
-    return _line(stamp) if linked and os.path.exists(manifest) else ""
-
-
-def _line(path: str) -> str:
-    try:
-        with open(path) as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
-        return ""
+    return disk.text_if_there(stamp).strip() if linked and os.path.exists(manifest) else ""

@@ -11,7 +11,7 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import fence, haproxy, mariadb, record, systemd, virtual_ip
+from migrate.onhost import disk, fence, haproxy, mariadb, record, systemd, virtual_ip
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
@@ -44,10 +44,10 @@ def arm(program: dict[str, str], seconds: float) -> None:
     folder = f"{FOLDER}/migrate/onhost"
     os.makedirs(folder, mode=0o700, exist_ok=True)
     for path in (f"{FOLDER}/migrate/__init__.py", f"{folder}/__init__.py"):
-        record.write(path, "", 0o600)
+        disk.write(path, "", 0o600)
     for name, text in program.items():
-        record.write(f"{folder}/{name}.py", text, 0o600)
-    record.write(f"{systemd.UNITS}/{UNIT}", TEXT, 0o644)
+        disk.write(f"{folder}/{name}.py", text, 0o600)
+    disk.write(f"{systemd.UNITS}/{UNIT}", TEXT, 0o644)
     systemd.run("systemctl", "daemon-reload")
     systemd.run("systemctl", "enable", "--quiet", UNIT)
     systemd.run("systemctl", "restart", UNIT)
@@ -96,9 +96,7 @@ def remove() -> None:
 
 def _remove() -> None:
     systemd.run("systemctl", "disable", "--quiet", "--now", UNIT, check=False)
-    record.clear(f"{systemd.UNITS}/{UNIT}")
-    if os.path.exists(f"{systemd.UNITS}/{UNIT}"):
-        os.unlink(f"{systemd.UNITS}/{UNIT}")
+    if disk.remove(f"{systemd.UNITS}/{UNIT}"):
         systemd.run("systemctl", "daemon-reload")
 
 

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from migrate.onhost import record, systemd
+from migrate.onhost import disk, processes, record
 
 RECORD = "lock"
 CLAIM = "/var/lib"  # not the lock of the steps, which an orphan may hold
 ADMITTED = "/run/migrate.run"
-MARK = b"MIGRATE_RUN="
+MARK = "MIGRATE_RUN="
 WARM = "migrate-warm-"  # units that live on across runs; what they were asked to do does not
 GRACE_SECONDS = 3.0
 GIVE_UP_SECONDS = 30.0
@@ -76,15 +76,11 @@ def readmit(run: str) -> None:
 
 
 def _read() -> str:
-    try:
-        with open(ADMITTED) as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
-        return ""
+    return disk.text_if_there(ADMITTED).strip()
 
 
 def _write(text: str) -> None:
-    record.write(ADMITTED, text + "\n", 0o644)
+    disk.write(ADMITTED, text + "\n", 0o644)
 
 
 def _end(ours: Callable[[str], bool]) -> list[str]:
@@ -112,19 +108,17 @@ def _marked(ours: Callable[[str], bool]) -> dict[int, str]:
     """Living processes that carry such a mark, and what a warm tool does for one: pid to words."""
     found = {}
     here = os.readlink("/proc/self/ns/pid")  # containers on this host are hosts of their own
-    for pid, parts, _ in systemd.processes():
+    for pid, parts, _ in processes.every():
         try:
             if os.readlink(f"/proc/{pid}/ns/pid") != here:
                 continue
-            with open(f"/proc/{pid}/environ", "rb") as stream:
-                environment = stream.read().split(b"\0")
-            with open(f"/proc/{pid}/cmdline", "rb") as stream:
-                words = stream.read().replace(b"\0", b" ").decode(errors="replace").strip()
+            environment = processes.strings(pid, "environ")
+            words = processes.command(pid)
         except OSError:
             continue
-        marks = [one[len(MARK) :].decode() for one in environment if one.startswith(MARK)]
+        marks = [one[len(MARK) :] for one in environment if one.startswith(MARK)]
         if (marks and ours(marks[0])) or _works_warm(pid, parts):
-            found[pid] = words[:80]
+            found[pid] = words
     return found
 
 
@@ -133,8 +127,6 @@ def _works_warm(pid: int, parts: set[str]) -> bool:
     if not any(part.startswith(WARM) for part in parts):
         return False
     try:
-        with open(f"/proc/{pid}/stat") as stream:
-            parent = int(stream.read().rpartition(")")[2].split()[1])
+        return processes.parent(pid)[0] != 1
     except OSError:
         return False
-    return parent != 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from migrate.onhost import processes
 from migrate.onhost.systemd import run
 
 PROCESS = re.compile(r'\("([^"]*)",pid=(\d+)')
@@ -111,12 +111,12 @@ def _connected(ports: list[int]) -> list[dict[str, Any]]:
 
 def running() -> list[str]:
     """The units that have processes; a state alone is not believed."""
-    return sorted({_unit(parts) for parts in _groups().values()} - {""})
+    return sorted({_unit(parts) for parts in processes.groups().values()} - {""})
 
 
 def _lasting(*asked: str) -> list[tuple[tuple[str, int], tuple[str, int], dict[str, str]]]:
     rows = every(*asked)
-    groups, found = _groups(), []
+    groups, found = processes.groups(), []
     for here, there, holders in rows:
         alive = [pid for pid in holders if pid in groups]
         if any(_by_login(pid) for pid in alive):
@@ -126,20 +126,6 @@ def _lasting(*asked: str) -> list[tuple[tuple[str, int], tuple[str, int], dict[s
         pid = alive[0] if alive else 0
         holder = {"program": holders.get(pid, ""), "unit": _unit(groups.get(pid, []))}
         found.append((here, there, holder))
-    return found
-
-
-def _groups() -> dict[int, list[str]]:
-    """The control group's path of every process."""
-    found = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/cgroup") as stream:
-                lines = [line.split(":", 2) for line in stream.read().splitlines()]
-        except OSError:
-            continue
-        paths = [path for _, kind, path in lines if kind in ("", "name=systemd")]
-        found[int(entry)] = [part for path in paths for part in path.split("/") if part]
     return found
 
 
@@ -154,17 +140,15 @@ def _by_login(pid: int) -> bool:
     first = pid
     for _ in range(64):
         try:
-            with open(f"/proc/{pid}/stat") as stream:
-                text = stream.read()
+            parent, name = processes.parent(pid)
         except OSError:
             if pid == first:
                 return True  # it has ended, and its connection with it
             pid = first  # whoever stood between has ended: others are its parents now
             continue
-        parent = int(text.rpartition(")")[2].split()[1])
         if parent <= 1:
             return False  # a daemon, sshd's own too
-        if text.partition("(")[2].startswith(LOGIN):
+        if name.startswith(LOGIN):
             return True
         pid = parent
     return False

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from migrate.onhost import processes
+
 UNITS = "/etc/systemd/system"
 ASIDE = ".migrate-fenced"  # what a real file of the administrator is called while it is masked
 
@@ -44,6 +46,11 @@ def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def active(names: Iterable[str]) -> list[str]:
+    """Those of *names* that are active."""
+    return [name for name, one in show(names).items() if one["ActiveState"] == "active"]
+
+
 def mask(names: Iterable[str]) -> None:
     """Mask *names* for good; a file of the administrator in the way is put aside."""
     names = [full(name) for name in names]
@@ -67,26 +74,10 @@ def unmask(names: Iterable[str]) -> None:
         run("systemctl", "daemon-reload")
 
 
-def processes() -> Iterable[tuple[int, set[str], int]]:
-    """Every process: its id, the parts of its control group's path, its owner's number."""
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/cgroup") as stream:
-                    lines = stream.read().splitlines()
-                owner = os.stat(f"/proc/{entry}").st_uid
-            except OSError:
-                continue
-            # "0::/system.slice/x.service", or on old hosts "1:name=systemd:/system.slice/x.service"
-            paths = [one.split(":", 2) for one in lines]
-            groups = [path for _, kind, path in paths if kind in ("", "name=systemd")]
-            yield int(entry), {part for path in groups for part in path.split("/")}, owner
-
-
 def members(names: Iterable[str]) -> dict[int, str]:
     """The processes inside the control groups of *names*: pid to unit."""
     wanted = {full(name) for name in names}
-    return {pid: min(parts & wanted) for pid, parts, _ in processes() if parts & wanted}
+    return {pid: min(parts & wanted) for pid, parts, _ in processes.every() if parts & wanted}
 
 
 def stop(names: Iterable[str], grace: float) -> None:

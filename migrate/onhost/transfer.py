@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from migrate.onhost import files, record, undo
+from migrate.onhost import disk, record, undo
 
 SSHD = "/usr/sbin/sshd"
 
@@ -28,13 +28,13 @@ def _admit(name: str, user: str, lines: dict[str, str]) -> None:
     for folder in undo.folders(path):
         os.mkdir(folder["path"], 0o700)
         os.chown(folder["path"], person.pw_uid, person.pw_gid)
-    here = files.text(path).rstrip("\n").split("\n") if os.path.exists(path) else []
+    here = disk.text_if_there(path).split("\n")
     here = [line for line in here if line and line.rpartition(" ")[2] not in lines]
     here += [f"{line} {mark}" for mark, line in lines.items()]
     about = os.stat(path) if os.path.exists(path) else None
     owner = (about.st_uid, about.st_gid) if about else (person.pw_uid, person.pw_gid)
     mode = about.st_mode & 0o7777 if about else 0o600
-    record.write(os.path.realpath(path), "\n".join([*here, ""]), mode, owner)
+    disk.write(os.path.realpath(path), "\n".join([*here, ""]), mode, owner)
 
 
 def authorized_keys(user: str) -> str:
@@ -121,6 +121,5 @@ def tree_digest(folder: str) -> str:
             if os.path.islink(path):
                 whole.update(os.fsencode(os.readlink(path)))
             elif os.path.isfile(path):
-                with open(path, "rb") as stream:
-                    whole.update(stream.read())
+                whole.update(disk.content(path))
     return whole.hexdigest()

@@ -140,6 +140,6 @@ def _version(address: str) -> int:
 def _unix_sockets() -> list[str]:
     """Where the running HAProxy listens by a path; it binds another name and renames it."""
     lines = [line.split() for line in run("ss", "-Hxlp").splitlines()]
-    ours = {f"pid={pid}" for pid in haproxy.processes()}
+    ours = {f"pid={pid}" for pid in haproxy.running()}
     paths = [words[4] for words in lines if ours & set(re.split(r"[(),]", words[-1]))]
     return [path for path in paths if path.startswith("/")]

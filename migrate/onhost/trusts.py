@@ -1,4 +1,4 @@
-"""Heat's secrets, opened by heat's own code: run by the Python that has it."""
+"""A service's secrets, opened by its own code: run by the Python that has it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import importlib
 from typing import Any
 
 
-def opened(key: str, kept: list[list[str]]) -> list[str]:
-    """Each of *kept*, a method and a text, by *key*, "" for heat's own; "" where it cannot be."""
-    crypt: Any = importlib.import_module("heat.common.crypt")
+def opened(module: str, key: str, kept: list[list[str]]) -> list[str]:
+    """Each of *kept*, a method and a text, by *key*, "" for its own; "" where it cannot be."""
+    crypt: Any = importlib.import_module(module)
     return [_opened(crypt, key, *one) for one in kept]
 
 
 def _opened(crypt: Any, key: str, method: str, text: str) -> str:
     try:
         return str(crypt.decrypt(method, text, key or None) or "")
-    except Exception:  # of heat's own kinds, and of the library's below it
+    except Exception:  # of the service's own kinds, and of the library's below it
         return ""

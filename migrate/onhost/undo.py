@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
-from migrate.onhost import record
+from migrate.onhost import disk, record
 
 SETTINGS = "/proc/sys"
 
@@ -125,9 +125,7 @@ def beside(path: str) -> str:
 
 
 def _file(path: str) -> Entry:
-    with open(path, "rb") as stream:
-        text = base64.b64encode(stream.read()).decode()
-    return {"text": text, "owned": _owned(path)}
+    return {"text": disk.encoded(path), "owned": _owned(path)}
 
 
 def _owned(path: str) -> list[int]:
@@ -137,17 +135,16 @@ def _owned(path: str) -> list[int]:
 
 def _put_back(entry: Entry) -> None:
     path = entry["path"]
-    record.clear(path)
+    disk.clear(path)
     if "to" in entry:
-        os.symlink(entry["to"], record.staged(path))
-        os.rename(record.staged(path), path)
+        os.symlink(entry["to"], disk.staged(path))
+        os.rename(disk.staged(path), path)
     elif "text" in entry:
         mode, user, group = entry["owned"]
         text = base64.b64decode(entry["text"]).decode("utf-8", "surrogateescape")
-        record.write_back(path, text, mode, (user, group))
-    elif os.path.lexists(path):
-        os.unlink(path)
-        record.durable(os.path.dirname(path))
+        disk.write_back(path, text, mode, (user, group))
+    elif disk.remove(path):
+        disk.durable(os.path.dirname(path))
 
 
 def _remove_folder(entry: Entry) -> None:
@@ -176,25 +173,23 @@ def _take_out(entry: Entry) -> None:
     if not os.path.exists(path):
         return
     mode, user, group = _owned(path)
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        text = stream.read()
+    text = disk.text(path)
     lines = text.split("\n")
     left = "\n".join(one for one in lines if one.rpartition(" ")[2] != entry["mark"])
     if left != text:
-        record.write_back(path, left, mode, (user, group))
+        disk.write_back(path, left, mode, (user, group))
 
 
 def _remove_empty(entry: Entry) -> None:
     path = entry["path"]
-    record.clear(path)
+    disk.clear(path)
     if os.path.isfile(path) and not os.path.getsize(path):
         os.unlink(path)
 
 
 def setting(name: str) -> str:
     """The kernel's setting *name*, e.g. "net.ipv4.ip_nonlocal_bind", as it is."""
-    with open(_settings_path(name)) as stream:
-        return stream.read().strip()
+    return disk.text(_settings_path(name)).strip()
 
 
 def put_setting(name: str, text: str) -> None:

@@ -13,6 +13,8 @@ import os
 import sys
 from typing import Any
 
+from migrate.onhost import disk
+
 
 class Kept(logging.Handler):
     """Keeps what the validator says."""
@@ -54,7 +56,6 @@ def ask(options: str, files: dict[str, str], exclude: list[str]) -> dict[str, li
     os.environ["XDG_CACHE_HOME"] = "/dev/null"  # or stevedore leaves a cache in root's home
     validator: Any = importlib.import_module("oslo_config.validator")
     logging.getLogger().setLevel(logging.INFO)
-    with open(options) as stream:
-        data = json.load(stream)
+    data = json.loads(disk.text(options))
     validator.load_opt_data = lambda conf: data
     return {path: _ask(validator, options, text, exclude) for path, text in files.items()}

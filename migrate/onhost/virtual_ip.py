@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import Any
 
-from migrate.onhost import record, systemd
+from migrate.onhost import disk, record, systemd
+from migrate.onhost.addresses import ip
 from migrate.onhost.systemd import run
 
 RECORD = "manager"
@@ -22,15 +22,20 @@ SILENT = ("rabbitmq-server", "memcached")  # clients reach them by the virtual I
 
 def fence() -> None:
     """Mask keepalived, so that a reboot comes back silent; it goes on holding the address."""
-    for name, one in systemd.show(FOREIGN).items():
-        if one["ActiveState"] == "active":
-            raise RuntimeError(f"{name} manages addresses here; only keepalived is supported")
+    if foreign := systemd.active(FOREIGN):
+        raise RuntimeError(f"{foreign[0]} manages addresses here; only keepalived is supported")
     with record.locked():
-        if record.load(RECORD) is None:
-            found = systemd.show([KEEPALIVED]).get(KEEPALIVED)
-            record.save(RECORD, {"unit": found and {"active": found["ActiveState"] == "active"}})
-        if (record.load(RECORD) or {})["unit"]:
+        if record.once(RECORD, _found)["unit"]:
             systemd.mask([KEEPALIVED])
+
+
+def _found() -> dict[str, Any]:
+    found = systemd.show([KEEPALIVED]).get(KEEPALIVED)
+    return {"unit": found and {"active": found["ActiveState"] == "active"}}
+
+
+def _unit() -> dict[str, str]:
+    return systemd.show([KEEPALIVED])[KEEPALIVED]
 
 
 def fenced() -> bool:
@@ -57,7 +62,7 @@ def lift() -> None:
 def addresses(wanted: list[str]) -> list[dict[str, Any]]:
     """Those of *wanted* that an interface other than `lo` carries here."""
     found = []
-    for link in json.loads(run("ip", "-j", "-4", "address", "show")):
+    for link in ip("-4", "address", "show"):
         for one in link["addr_info"]:
             if one["local"] in wanted and link["ifname"] != "lo":
                 device = link["ifname"]
@@ -73,10 +78,8 @@ def stop_brokers() -> None:
         kept = record.load(AWAY) or {}
         if "quiet" not in kept:
             found = systemd.show(SILENT)
-            running = [n for n, one in found.items() if one["ActiveState"] == "active"]
-            masked = [n for n, one in found.items() if one["LoadState"] == "masked"]
-            kept["quiet"] = [n for n in found if n not in masked]
-            kept["ran"] = running
+            kept["quiet"] = [n for n, one in found.items() if one["LoadState"] != "masked"]
+            kept["ran"] = [n for n, one in found.items() if one["ActiveState"] == "active"]
             record.save(AWAY, kept)
         systemd.stop(kept["quiet"], 8)
         systemd.mask(kept["quiet"])
@@ -120,7 +123,7 @@ def take_back() -> None:
     """Carry the addresses as before `release`; announcing them is the caller's."""
     kept = record.load(AWAY) or {}
     if kept.get("keepalived"):
-        masked = systemd.show([KEEPALIVED])[KEEPALIVED]["LoadState"] == "masked"
+        masked = _unit()["LoadState"] == "masked"
         if masked:
             systemd.unmask([KEEPALIVED])
         run("systemctl", "start", KEEPALIVED)
@@ -135,13 +138,10 @@ def take_back() -> None:
 
 def acquire(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
-    with open(staged) as stream:
-        text = stream.read()
-    if record.load(TAKEN) is None:
-        found = systemd.show([KEEPALIVED])[KEEPALIVED]
-        record.save(TAKEN, {"enabled": found["UnitFileState"] == "enabled"})
+    text = disk.text(staged)
+    record.once(TAKEN, lambda: {"enabled": _unit()["UnitFileState"] == "enabled"})
     os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
-    record.write(CONFIG, text, 0o640)
+    disk.write(CONFIG, text, 0o640)
     run("systemctl", "restart", KEEPALIVED)
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while len(addresses(wanted)) < len(wanted):
@@ -154,7 +154,8 @@ def acquire(staged: str, wanted: list[str]) -> None:
 
 def leave(staged: str, wanted: list[str]) -> None:
     """The target carries nothing of *wanted* any more, nor will it after a reboot."""
-    kept, ours = record.load(TAKEN), _text(CONFIG) != "" and _text(CONFIG) == _text(staged)
+    kept, here = record.load(TAKEN), disk.text_if_there(CONFIG)
+    ours = here != "" and here == disk.text_if_there(staged)
     if kept is not None or ours:  # else nothing was taken, or it was given back before
         run("systemctl", "stop", KEEPALIVED, check=False)
         if "enabled" in run("systemctl", "is-enabled", KEEPALIVED, check=False).split():
@@ -166,15 +167,7 @@ def leave(staged: str, wanted: list[str]) -> None:
         run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
     if left := addresses(wanted):
         raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
-    if (kept or {}).get("enabled") and not _text(CONFIG):
+    if (kept or {}).get("enabled") and not disk.text_if_there(CONFIG):
         # as found: without a file it never starts
         run("systemctl", "enable", "--quiet", KEEPALIVED)
     record.forget(TAKEN)
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path) as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""

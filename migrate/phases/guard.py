@@ -8,7 +8,7 @@ from migrate.cloud import Context
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, one_line
 from migrate.phases import no_return, rollback
 from migrate.phases.session import context_of, opened
 
@@ -88,7 +88,7 @@ def _would_be_lost(stack: str) -> str:
         with opened(stack, "destroy refused", changes=False) as session:
             found = rollback.kept(session.context, FRESH_SECONDS) or rollback.find_losses(session)
     except Exception as error:  # the refusal must stand whatever cannot be asked
-        return f"What would be lost cannot be told ({' '.join(str(error).split())[:200]})"
+        return f"What would be lost cannot be told ({one_line(error)})"
     if not found:
         return "Nothing was written on it since the cutover"
     return f"Going back would lose {found.summary()}, listed in {session.home / rollback.FILE}"

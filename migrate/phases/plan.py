@@ -158,9 +158,9 @@ def _keys(recipe: Recipe) -> Step:
 
 
 def _protected(config: Step) -> Step:
-    """Before cinder has ever started."""
+    """Before the service that has them has ever started."""
     return _follow(
-        "cinder.hold",
+        policy.STEP,
         "Hold calls that would destroy what both sides share",
         (policy.protected, policy.protect, policy.unprotect),
         after=[config],
@@ -329,7 +329,7 @@ def _synced(schemas: Iterable[Step]) -> Step:
 def _start(recipe: Recipe, schemas: dict[str, Step]) -> Step:
     """A service without databases waits for the source to be silent."""
     data = [schemas.get(recipe.project, CONTROL_FENCED)]
-    data += [IMAGES_PROOF] if recipe.project == "glance" else []
+    data += [IMAGES_PROOF] if recipe.images else []
     return _closed(
         f"{recipe.project}.start",
         f"Start {recipe.project} on the target",
@@ -473,18 +473,18 @@ def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
 
 def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
     """Every step for a cloud with the services *recipes*, in the order of the night."""
-    chosen = {recipe.project for recipe in recipes}
+    images = any(recipe.images for recipe in recipes)
     configs = {one.project: _config(one) for one in recipes if one.configs}
-    protected = [_protected(configs["cinder"])] if "cinder" in chosen else []
+    protected = [_protected(configs[policy.PROJECT])] if policy.PROJECT in configs else []
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
-    yield from (IMAGES,) if "glance" in chosen else ()
+    yield from (IMAGES,) if images else ()
     yield from (TOOLS, FIRST_PASS, PRELOAD)
     yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
     yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
-    yield from (IMAGES_DELTA, IMAGES_PROOF) if "glance" in chosen else ()
+    yield from (IMAGES_DELTA, IMAGES_PROOF) if images else ()
     schemas = {one.project: _schema(one) for one in recipes if one.sync}
     starts = [_start(one, schemas) for one in recipes]
     live = _go_live(synced := _synced(schemas.values()), starts)

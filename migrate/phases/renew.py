@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
 from migrate.computes import closing, proof, service, versions
@@ -135,5 +134,4 @@ def _together(session: Session, names: list[str], notify: Observer, outcome: Out
         except MigrateError as error:
             outcome.failed[name] = str(error)
 
-    with ThreadPoolExecutor(len(names), thread_name_prefix="host") as pool:
-        list(pool.map(bring, names))
+    side_by_side.each(bring, names, len(names))

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
+from migrate.cloud.login import ADMIN
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError, RefusedError
+from migrate.errors import MigrateError, RefusedError, one_line
 from migrate.phases import no_return, traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -100,24 +101,23 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     if not before:
         why = "there is no listing from before the cutover to compare with"
         return _kept(session, losses.unknown(context.stack, released, why))
-    released = released or before[views.ADMIN].began
+    released = released or before[ADMIN].began
     at = context.target.api if closed else None
     try:
-        now = views.take_all(context, at, names=(views.ADMIN,), before=before)[views.ADMIN]
+        now = views.take_all(context, at, names=(ADMIN,), before=before)[ADMIN]
         accepted = policy.accepted_at(context)
-        snapshots = traces.passing_snapshots(context, released)
+        passing = traces.passing(context, released)
         unlisted = traces.unlisted(context, released)
     except Exception as error:  # whatever a dead target answers, the way back stays open
-        said = " ".join(str(error).split())
-        why = f"the target cannot be asked what was written on it: {said}"
+        why = f"the target cannot be asked what was written on it: {one_line(error, 1000)}"
         return _kept(session, losses.unknown(context.stack, released, why))
     found = losses.find(
         context.stack,
-        before[views.ADMIN],
+        before[ADMIN],
         now,
         released=released,
         accepted=accepted,
-        traces=snapshots,
+        traces=passing,
         unlisted=unlisted,
     )
     return _kept(session, found)

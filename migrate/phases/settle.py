@@ -6,13 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.cloud import Context
-from migrate.cloud.api import Api, admin_at
+from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
 from migrate.computes import plan, reading
 from migrate.computes.estimates import Way
 from migrate.computes.facts import Facts
-from migrate.errors import MigrateError, PreconditionError, SettingsError
+from migrate.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class Asked:
 
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
-    facts = reading.read(_administrator(context))
+    facts = reading.read(login.api(context))
     settle = asked.over(context.settings.settle)
     return plan.make(facts, settle, asked.way, selected(facts, asked))
 
@@ -60,15 +59,3 @@ def selected(facts: Facts, asked: Asked) -> set[str]:
     if not found:
         raise SettingsError("no compute host is left: --host and --zone exclude each other")
     return found
-
-
-def _administrator(context: Context) -> Api:
-    try:
-        api = admin_at(context)
-        _ = api.bases
-    except MigrateError:
-        raise
-    except Exception as error:  # openstacksdk and keystoneauth raise many kinds
-        wrong = " ".join(str(error).split())[:300]
-        raise PreconditionError(f"the administrator cannot log in: {wrong}") from error
-    return api

@@ -8,20 +8,19 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
-from migrate.storage.volumes import policy
-
-# made and deleted again since: no listing shows them, the rows stay
-SNAPSHOTS = (
-    "SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
-    "WHERE created_at >= %s AND deleted"
-)
+from migrate.services.base import Recipe
 
 
-def passing_snapshots(context: Context, released: float) -> list[dict[str, str]]:
-    """Volume snapshots that were made and deleted again since *released*."""
+def passing(context: Context, released: float) -> list[dict[str, str]]:
+    """What was made and deleted again since *released*, and left the data of another elsewhere."""
     since = datetime.fromtimestamp(released, UTC).replace(tzinfo=None)
-    rows = _rows(context, policy.PROJECT, "snapshots", SNAPSHOTS, since)
-    return [{"id": str(i), "name": str(n), "volume_id": str(v)} for i, n, v in rows]
+    return [
+        {"type": kind.type, "id": str(id_), "name": str(name), "of": str(other)}
+        for recipe in context.recipes
+        for kind in (recipe.rest.kinds if recipe.rest else ())
+        if (one := kind.splits)
+        for id_, name, other in _rows(context, recipe, one.table, one.passing, since)
+    ]
 
 
 def unlisted(context: Context, released: float) -> dict[str, list[dict[str, Any]]]:
@@ -30,7 +29,7 @@ def unlisted(context: Context, released: float) -> dict[str, list[dict[str, Any]
     found = {}
     for recipe in context.recipes:
         if one := recipe.unlisted:
-            rows = _rows(context, recipe.project, one.table, one.changed, since, since, since)
+            rows = _rows(context, recipe, one.table, one.changed, since, since, since)
             found[one.type] = [
                 dict(zip(one.columns, map(_plain, row), strict=True)) for row in rows
             ]
@@ -38,11 +37,8 @@ def unlisted(context: Context, released: float) -> dict[str, list[dict[str, Any]
 
 
 def _rows(
-    context: Context, project: str, table: str, statement: str, *values: datetime
+    context: Context, recipe: Recipe, table: str, statement: str, *values: datetime
 ) -> list[connection.Row]:
-    recipe = next((one for one in context.recipes if one.project == project), None)
-    if recipe is None:
-        return []
     name = service_databases(context.target.tools, [recipe], context.installation.tools)[0].name
     with connection.session(context.target.database) as link:
         return connection.rows(

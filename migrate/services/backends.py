@@ -25,6 +25,19 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Images, whose files are copied and proven: see `migrate.storage.images`.
+
+    `query` gives of each that is active id, size, algorithm, hash, MD5 and location; {d} is the
+    database. `folder` is where a file store keeps them, by the options of `program`.
+    """
+
+    query: str
+    program: str
+    folder: Callable[[Options], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """An option that lists plugins, by the entry points' group in which the release has them."""
 

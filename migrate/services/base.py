@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from migrate.services.backends import Backends
-from migrate.services.records import OnlineMigration, Question, Unlisted
+from migrate.services.backends import Backends, Images
+from migrate.services.records import Oldest, OnlineMigration, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
 from migrate.services.unit import HostUnit, Shipped, Unit
+
+RELEASES = (
+    *("2022.2", "2023.1", "2023.2", "2024.1", "2024.2", "2025.1", "2025.2"),
+    *("2026.1", "2026.2"),
+)
+
+
+def majors(first: int) -> dict[str, str]:
+    """The versions of a project that counts one up with each release, from *first* on."""
+    return {release: str(first + n) for n, release in enumerate(RELEASES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +173,7 @@ class Recipe:
     rootwrap: bool = False  # it does things as root, by the release's `<project>-rootwrap`
     rootwrap_daemon: bool = False  # and by the daemon of that
     configs: tuple[Config, ...] = ()
+    named: tuple[str, ...] = ()  # of those, what units name beside the files that it looks for
     namespaces: tuple[str, ...] = ()  # of the option generator, for all `configs`
     policy: str = ""  # namespace of its policies, where it has any
     carried: tuple[str, ...] = ()  # files copied as they are: shares, protections
@@ -178,10 +189,13 @@ class Recipe:
     rules: Rules = field(default_factory=Rules)
     questions: tuple[Question, ...] = ()
     online_left: tuple[OnlineMigration, ...] = ()
+    oldest: Oldest | None = None
+    trusts: Trusts | None = None
     unlisted: Unlisted | None = None
     vouches: Vouches = field(default_factory=Vouches)
     lookups: tuple[Lookup, ...] = ()
     backends: Backends | None = None
+    images: Images | None = None
     packages: tuple[str, ...] = ()  # Debian's, of what its programs call
 
     def units_of(self, *, first: bool) -> tuple[str, ...]:

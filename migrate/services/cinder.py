@@ -1,11 +1,21 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from migrate.services.backends import Backends, Options, Refusal
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
-from migrate.services.records import HOUR, MANY, OnlineMigration, Question
-from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.base import (
+    ApiPort,
+    Config,
+    DatabaseUrl,
+    Heads,
+    Recipe,
+    Tool,
+    Vouches,
+    majors,
+)
+from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
+from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
@@ -45,19 +55,30 @@ def _backends(given: Options) -> Iterator[Refusal]:
             )
 
 
+def _too_old(rows: Sequence[Mapping[str, Any]], *_: object) -> Iterator[tuple[str, str]]:
+    """Records that are older than the newest: cinder speaks as its oldest record does."""
+    for kind in ("objects", "rpc"):
+        newest: dict[str, tuple[int, ...]] = {}
+        for row in rows:
+            newest[row["binary"]] = max(newest.get(row["binary"], ()), _version(row[kind]))
+        for row in rows:
+            if not row[kind] or _version(row[kind]) < newest[row["binary"]]:
+                who = f"{row['binary']} {row['host']}"
+                yield (
+                    f"cinder keeps a record of {who} of an older release, with which the next one "
+                    "would have to speak",
+                    f"Upgrade it, or, when it is gone: cinder-manage service remove {who}",
+                )
+
+
+def _version(text: str | None) -> tuple[int, ...]:
+    """`1.38`, to be compared."""
+    return tuple(int(part) for part in (text or "0").split(".") if part.isdigit())
+
+
 RECIPE = Recipe(
     project="cinder",
-    versions={
-        "2022.2": "21",
-        "2023.1": "22",
-        "2023.2": "23",
-        "2024.1": "24",
-        "2024.2": "25",
-        "2025.1": "26",
-        "2025.2": "27",
-        "2026.1": "28",
-        "2026.2": "29",
-    },
+    versions=majors(21),
     user="cinder",
     user_id=64061,
     state_folders=("lock", "mnt"),
@@ -138,6 +159,15 @@ RECIPE = Recipe(
                 owner="os-extended-snapshot-attributes:project_id",
                 busy=Busy(settled=SNAPSHOTS, microversion=ATTACHMENTS_SHOWN),
                 data={"size": "extended"},
+                splits=Splits(
+                    of="volume",
+                    by="volume_id",
+                    told="where a snapshot is a file, the data goes on in one that the source does "
+                    "not know",
+                    table="snapshots",
+                    passing="SELECT id, COALESCE(display_name, ''), volume_id FROM {table} "
+                    "WHERE created_at >= %s AND deleted",
+                ),
             ),
             Kind(
                 type="attachment",
@@ -231,6 +261,8 @@ RECIPE = Recipe(
             listed="enabled_backends",
             option="backend_host",
             fallback="host",
+            used="SELECT host, count(*) FROM {d}.volumes WHERE NOT deleted AND host IS NOT NULL "
+            "GROUP BY host",
         ),
     ),
     questions=(
@@ -277,6 +309,12 @@ RECIPE = Recipe(
             database="cinder",
             query="SELECT count(*) FROM snapshots WHERE use_quota IS NULL AND deleted = 0",
         ),
+    ),
+    oldest=Oldest(
+        database="cinder",
+        query="SELECT host, `binary`, object_current_version AS objects, rpc_current_version AS "
+        "rpc FROM {d}.services WHERE deleted = 0",
+        judge=_too_old,
     ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),

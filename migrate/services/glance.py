@@ -2,10 +2,19 @@
 
 from collections.abc import Iterator
 
-from migrate.services.backends import Backends, Options, Refusal
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.backends import Backends, Images, Options, Refusal
+from migrate.services.base import (
+    ApiPort,
+    Config,
+    DatabaseUrl,
+    Heads,
+    Recipe,
+    Tool,
+    Vouches,
+    majors,
+)
 from migrate.services.records import MANY, Question
-from migrate.services.rest import Busy, Kind, Rest
+from migrate.services.rest import Busy, Kind, Resource, Rest
 from migrate.services.rules import UWSGI, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
 
@@ -40,19 +49,24 @@ def _stores(given: Options) -> Iterator[Refusal]:
             )
 
 
+def _folder(given: Options) -> str:
+    """That of the default store, named in the new way or in the old one."""
+    option, usual = "filesystem_store_datadir", "/var/lib/glance/images"
+    store = given.get("glance_store", "default_backend", "glance_store")
+    common = given.get("glance_store", option, usual)
+    return given.get(store, option, common).rstrip("/") or usual
+
+
+def _lost(before: Resource | None, now: Resource | None) -> str:
+    """The bytes of an image; one that is hidden is still that image."""
+    if now and now.get("checksum") and not (before or {}).get("checksum"):
+        return "its bytes are in the target's glance only"
+    return ""
+
+
 RECIPE = Recipe(
     project="glance",
-    versions={
-        "2022.2": "25",
-        "2023.1": "26",
-        "2023.2": "27",
-        "2024.1": "28",
-        "2024.2": "29",
-        "2025.1": "30",
-        "2025.2": "31",
-        "2026.1": "32",
-        "2026.2": "33",
-    },
+    versions=majors(25),
     user="glance",
     user_id=64062,
     state_folders=("images",),
@@ -124,6 +138,7 @@ RECIPE = Recipe(
                 omitted=ADDRESSES,
                 owner="owner",
                 busy=Busy(moving=("saving", "uploading", "importing")),
+                lost=_lost,
                 open=True,
             ),
             Kind(
@@ -135,6 +150,7 @@ RECIPE = Recipe(
                 common=True,
                 omitted=ADDRESSES,
                 owner="owner",
+                lost=_lost,
                 open=True,
             ),
             Kind(
@@ -198,4 +214,12 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(receives="glance-api"),
     backends=Backends(program="glance-api", judge=_stores),
+    images=Images(
+        query="SELECT i.id, i.size, i.os_hash_algo, i.os_hash_value, i.checksum, l.value "
+        "FROM {d}.images i JOIN {d}.image_locations l ON l.image_id = i.id "
+        "WHERE NOT i.deleted AND NOT l.deleted AND l.status = 'active' "
+        "AND i.status IN ('active', 'deactivated') ORDER BY i.id, l.id",
+        program="glance-api",
+        folder=_folder,
+    ),
 )

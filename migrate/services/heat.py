@@ -1,7 +1,7 @@
 """Orchestration: stacks."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
-from migrate.services.records import MANY, Question, Unlisted
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
+from migrate.services.records import MANY, Question, Trusts, Unlisted
 from migrate.services.rest import Busy, Kind, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules
 from migrate.services.unit import Shipped, Unit
@@ -9,17 +9,7 @@ from migrate.services.unit import Shipped, Unit
 RECIPE = Recipe(
     project="heat",
     distribution="openstack-heat",
-    versions={
-        "2022.2": "19",
-        "2023.1": "20",
-        "2023.2": "21",
-        "2024.1": "22",
-        "2024.2": "23",
-        "2025.1": "24",
-        "2025.2": "25",
-        "2026.1": "26",
-        "2026.2": "27",
-    },
+    versions=majors(19),
     user="heat",
     databases=(DatabaseUrl(name="heat", path="/etc/heat/heat.conf", section="database"),),
     source_control_units=("heat-api", "heat-api-cfn", "heat-engine"),
@@ -85,6 +75,7 @@ RECIPE = Recipe(
                 list="resources",
                 each="stack",
                 id="{parent}/{resource_name}",
+                name="resource_name",
             ),
         ),
         workers=Workers(
@@ -118,6 +109,19 @@ RECIPE = Recipe(
             warning=True,
             least=MANY,
         ),
+    ),
+    trusts=Trusts(
+        things="stack(s)",
+        useless="heat can neither scale nor heal them, on either side",
+        remedy="Have their users update those stacks, so that they make another, or delete them",
+        database="heat",
+        query="SELECT s.id, s.name, c.decrypt_method AS method, c.trust_id AS kept "
+        "FROM {d}.stack s JOIN {d}.user_creds c ON c.id = s.user_creds_id "
+        "WHERE s.deleted_at IS NULL AND s.owner_id IS NULL AND c.trust_id IS NOT NULL",
+        program="heat-engine",
+        crypt="heat.common.crypt",
+        key=("DEFAULT", "auth_encryption_key"),
+        trustee=(("trustee", "username"), ("keystone_authtoken", "username")),
     ),
     unlisted=Unlisted(
         type="stack",

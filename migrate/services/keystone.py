@@ -1,23 +1,34 @@
 """Identity: tokens are valid on either side because the fernet keys are carried."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
 from migrate.services.records import Question
 from migrate.services.rest import Kind, Rest
 from migrate.services.unit import Unit
 
+# what is wrong with each trust of {marks}, which is given to the user of both %s
+TRUSTS = """
+SELECT t.id, t.trustor_user_id AS trustor, t.project_id AS project, CASE
+  WHEN t.deleted_at IS NOT NULL THEN 'was deleted'
+  WHEN COALESCE(t.expires_at_int < UNIX_TIMESTAMP() * 1000000, t.expires_at < UTC_TIMESTAMP(), 0)
+    THEN 'has expired'
+  WHEN t.remaining_uses <= 0 THEN 'is used up'
+  WHEN u.id IS NULL THEN 'is of a user who is not there any more'
+  WHEN u.enabled = 0 THEN 'is of a user who is disabled'
+  WHEN p.id IS NULL THEN 'is for a project that is not there any more'
+  WHEN p.enabled = 0 THEN 'is for a project that is disabled'
+  WHEN %s <> '' AND l.name <> %s THEN 'is given to another user than its service logs in as'
+  ELSE '' END AS wrong
+FROM {d}.trust t
+LEFT JOIN {d}.user u ON u.id = t.trustor_user_id
+LEFT JOIN {d}.project p ON p.id = t.project_id
+LEFT JOIN {d}.local_user l ON l.user_id = t.trustee_user_id
+WHERE t.id IN ({marks})
+"""
+TRUST_ROLES = "SELECT trust_id, role_id FROM {d}.trust_role WHERE trust_id IN ({marks})"
+
 RECIPE = Recipe(
     project="keystone",
-    versions={
-        "2022.2": "22",
-        "2023.1": "23",
-        "2023.2": "24",
-        "2024.1": "25",
-        "2024.2": "26",
-        "2025.1": "27",
-        "2025.2": "28",
-        "2026.1": "29",
-        "2026.2": "30",
-    },
+    versions=majors(22),
     user="keystone",
     databases=(
         DatabaseUrl(name="keystone", path="/etc/keystone/keystone.conf", section="database"),

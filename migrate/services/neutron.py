@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Options, Plugins, Refusal
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
+from migrate.services.base import (
+    ApiPort,
+    Config,
+    DatabaseUrl,
+    Heads,
+    Recipe,
+    Tool,
+    Vouches,
+    majors,
+)
 from migrate.services.rest import Allowed, Kind, Rest, Workers
 from migrate.services.rules import Rules, Setting
 from migrate.services.unit import HostUnit, Shipped, Unit
@@ -42,17 +51,7 @@ def _drivers(given: Options) -> Iterator[Refusal]:
 
 RECIPE = Recipe(
     project="neutron",
-    versions={
-        "2022.2": "21",
-        "2023.1": "22",
-        "2023.2": "23",
-        "2024.1": "24",
-        "2024.2": "25",
-        "2025.1": "26",
-        "2025.2": "27",
-        "2026.1": "28",
-        "2026.2": "29",
-    },
+    versions=majors(21),
     user="neutron",
     databases=(DatabaseUrl(name="neutron", path=CONF, section="database"),),
     source_control_units=(
@@ -151,6 +150,7 @@ RECIPE = Recipe(
             command=f"neutron-metadata-agent {MAIN} /etc/neutron/metadata_agent.ini {{log}}",
         ),
     ),
+    named=(f"{ML2}/ml2_conf.ini",),
     configs=(
         Config(path=CONF),
         Config(path="/etc/neutron/server.conf.d/*.conf", to=CONF_D),
@@ -218,6 +218,7 @@ RECIPE = Recipe(
                 list="floatingips",
                 optional=True,
                 reference="floatingip_id",
+                name="floating_ip_address",
                 states=("status",),
             ),
             Kind(

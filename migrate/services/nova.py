@@ -1,5 +1,8 @@
 """Servers: an API database, and one database a cell (cell0 holds what was never scheduled)."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 from migrate.services.base import (
     ApiPort,
     Cells,
@@ -10,9 +13,10 @@ from migrate.services.base import (
     Recipe,
     Tool,
     Vouches,
+    majors,
 )
-from migrate.services.records import HOUR, MANY, OnlineMigration, Question
-from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Workers
+from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
+from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules, Setting
 from migrate.services.unit import HostUnit, Shipped, Unit
 
@@ -30,19 +34,53 @@ SERVERS = (
     *("SOFT_DELETED", "SUSPENDED", "VERIFY_RESIZE", "UNKNOWN"),
 )
 
+HOST = "OS-EXT-SRV-ATTR:host"
+
+
+def _lost(before: Resource | None, now: Resource | None) -> str:
+    """Of a server its own disk, which stands on its host."""
+    if not _has_disk(before or now or {}):
+        return ""
+    if before is None:
+        host = (now or {}).get(HOST) or "its host"
+        return f"made since: the source knows no server that its disk on {host} could be given to"
+    return "deleted: its disk is gone" if now is None else _changed(before, now)
+
+
+def _changed(before: Resource, now: Resource) -> str:
+    if before.get("image") != now.get("image"):
+        return "rebuilt: its disk was made anew"
+    if now.get("status") == "SHELVED_OFFLOADED" != before.get("status"):
+        return "shelved: its disk became an image of the target"
+    if before.get("flavor") != now.get("flavor"):
+        return "resized: the source knows its disk in another size"
+    was, became = before.get(HOST), now.get(HOST)
+    return (
+        f"moved: the source looks for its disk on {was}, it is on {became}" if was != became else ""
+    )
+
+
+def _has_disk(server: Resource) -> bool:
+    """One that boots from a volume may have none."""
+    return bool(server.get("image") or (server.get("flavor") or {}).get("ephemeral"))
+
+
+def _too_old(
+    rows: Sequence[Mapping[str, Any]], release: str, least: int
+) -> Iterator[tuple[str, str]]:
+    """Records of nova-compute below what nova of *release* starts with."""
+    for row in rows:
+        if int(row["version"] or 0) < least:
+            yield (
+                f"nova keeps a nova-compute at {row['host']} of level {row['version']}; nova of "
+                f"{release} does not start with one below {least}",
+                "Upgrade it, or, when that host is gone: openstack compute service delete",
+            )
+
+
 RECIPE = Recipe(
     project="nova",
-    versions={
-        "2022.2": "26",
-        "2023.1": "27",
-        "2023.2": "28",
-        "2024.1": "29",
-        "2024.2": "30",
-        "2025.1": "31",
-        "2025.2": "32",
-        "2026.1": "33",
-        "2026.2": "34",
-    },
+    versions=majors(26),
     user="nova",
     user_id=64060,
     state_folders=("tmp", "instances"),
@@ -154,6 +192,7 @@ RECIPE = Recipe(
                 everywhere={"all_tenants": "1"},
                 digest=("OS-EXT-SRV-ATTR:user_data",),
                 busy=Busy(task="OS-EXT-STS:task_state", settled=SERVERS),
+                lost=_lost,
                 allowed=(
                     Allowed(field="host_status", reason="follows the heartbeat of its compute"),
                     Allowed(
@@ -402,6 +441,12 @@ RECIPE = Recipe(
             database="nova_api",
             query="SELECT count(*) FROM instance_mappings WHERE user_id IS NULL",
         ),
+    ),
+    oldest=Oldest(
+        database="nova",
+        query="SELECT host, version FROM {d}.services WHERE deleted = 0 AND "
+        "`binary` = 'nova-compute'",
+        judge=_too_old,
     ),
     vouches=Vouches(sends="nova-api", receives="nova-api", must=True),
     packages=("genisoimage", "novnc"),

@@ -1,6 +1,6 @@
 """Placement: what the hosts have, and who uses it."""
 
-from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
 from migrate.services.records import OnlineMigration
 from migrate.services.rest import Allowed, Kind, Rest
 from migrate.services.unit import Unit
@@ -8,17 +8,7 @@ from migrate.services.unit import Unit
 RECIPE = Recipe(
     project="placement",
     distribution="openstack-placement",
-    versions={
-        "2022.2": "8",
-        "2023.1": "9",
-        "2023.2": "10",
-        "2024.1": "11",
-        "2024.2": "12",
-        "2025.1": "13",
-        "2025.2": "14",
-        "2026.1": "15",
-        "2026.2": "16",
-    },
+    versions=majors(8),
     user="placement",
     databases=(
         DatabaseUrl(

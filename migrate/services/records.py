@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MANY = 10_000  # deleted rows that are worth to be removed before they are copied and compared
 HOUR = "UTC_TIMESTAMP() - INTERVAL 1 HOUR"
@@ -34,6 +36,39 @@ class OnlineMigration:
     name: str
     database: str  # its usual name
     query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oldest:
+    """Records by which services learn how old their oldest is, also when that died years ago.
+
+    `judge` is given the rows of `query`, where {d} is the database, the target's release, and the
+    least level that a compute service must have for it; it gives messages and remedies.
+    """
+
+    database: str  # its usual name
+    query: str
+    judge: Callable[[Sequence[Mapping[str, Any]], str, int], Iterator[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusts:
+    """By which of keystone's trusts a service acts for its users; it keeps them encrypted.
+
+    `query` gives id, name, method and what is kept of each thing that has one; {d} is the database.
+    `decrypt` of module `crypt`, the service's own, opens it by option `key` of `program`, and the
+    first option of `trustee` that is set is the user whom it is given to.
+    """
+
+    things: str  # "stack(s)"
+    useless: str  # what the service cannot do by a trust that is no good
+    remedy: str
+    database: str  # its usual name
+    query: str
+    program: str
+    crypt: str
+    key: tuple[str, str]
+    trustee: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -70,6 +70,26 @@ class Busy:
         return f"{state} ({task})" if task else state
 
 
+# What going back loses for good of a resource's data, by how it was before and is now, None where
+# it is not there: "deleted: its disk is gone"; "" for nothing. Kinds with the same are one listing.
+Lost = Callable[[Resource | None, Resource | None], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """Once one is made, the data of another resource goes on where the source does not look for it.
+
+    No listing shows those that were made and deleted again: `passing` gives id, name and the
+    other's id of such rows of `table` since a time.
+    """
+
+    of: str  # the other's type
+    by: str  # the field with the other's id
+    told: str
+    table: str
+    passing: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of resource: where it is listed, and what a difference between two listings means.
@@ -115,6 +135,8 @@ class Kind:
     states: tuple[str, ...] = ()  # fields that follow agents and servers: no loss
     data: Mapping[str, str] | None = field(default=None, hash=False)
     """Its data is on storage of both sides: gone when deleted, or when these fields change."""
+    lost: Lost | None = None
+    splits: Splits | None = None
     open: bool = False  # users may add fields of their own
     service: str = ""  # whose it is; filled in where all are put together
 

@@ -55,12 +55,16 @@ class Gone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendHost:
-    """A back end's own `host`: part of every volume's identity ("ctl-old@nfs1"), so it is kept."""
+    """A back end's own `host`: part of every volume's identity ("ctl-old@nfs1"), so it is kept.
+
+    `used` gives each that is in the database {d}, and of how many volumes.
+    """
 
     file: str
     listed: str  # the option that lists the back ends
     option: str
     fallback: str
+    used: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,8 @@ each controller's own address, and it proves that what was copied can be read.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from migrate.cloud import Context, hosts
-from migrate.cloud.api import ApiError, admin_at
+from migrate.cloud import Context, hosts, login, side_by_side
+from migrate.cloud.api import ApiError
 from migrate.cloud.host import Host
 from migrate.cloud.wait import while_any
 from migrate.engine import markers
@@ -43,13 +41,11 @@ def _refusals(context: Context) -> list[str]:
 
 
 def _refused_at(context: Context, host: Host) -> list[str]:
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415  slow to import
-
     try:
-        api = admin_at(context, host)
-        rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
-    except ClientException as error:
-        return [f"identity on {host.name}: {error}"]
+        api = login.api(context, host)
+    except login.LoginError as error:
+        return [f"identity on {host.name}: {error.message}"]
+    rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
 
     def ask(rest: Rest) -> str:
         try:
@@ -58,5 +54,4 @@ def _refused_at(context: Context, host: Host) -> list[str]:
             return f"{rest.service} on {host.name}: {error}"
         return ""
 
-    with ThreadPoolExecutor(len(RECIPES)) as pool:
-        return [said for said in pool.map(ask, rests) if said]
+    return [said for said in side_by_side.each(ask, rests, len(rests)) if said]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.services.base import ApiPort
 from migrate.takeover import listeners, proxy
 from migrate.takeover.gate.haproxy import sections
@@ -42,8 +41,7 @@ def ask_all(context: Context, own: Pair = None) -> list[Answer]:
         for api in recipe.apis
         for address in where[api.port]
     ]
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda one: ask(*one), asked))
+    return side_by_side.each(lambda one: ask(*one), asked)
 
 
 def of_target(context: Context) -> dict[int, list[str]]:

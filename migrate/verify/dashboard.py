@@ -9,7 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPSHandler, OpenerDirector, Request, build_opener
 
-from migrate.errors import StepError
+from migrate.errors import StepError, one_line
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken"\s+value="([^"]+)"')
 REGION = re.compile(r'name="region"\s+value="([^"]+)"')
@@ -50,7 +50,7 @@ def log_in(
     asked_again = TOKEN.search(page) is not None and 'type="password"' in page
     if "/auth/login" in urlsplit(reached).path or asked_again:
         why = FAILED.search(page)
-        told = f": {' '.join(why[1].split())[:200]}" if why else ""
+        told = f": {one_line(why[1])}" if why else ""
         raise StepError(f"horizon at {url} refused the login of {user}{told}")
     _open(opener, urljoin(reached, fields["next"] + "project/"), None, seconds)
     return reached

@@ -10,9 +10,11 @@ from functools import partial
 from queue import Empty, Queue
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, login
 from migrate.cloud.api import Api
+from migrate.cloud.login import ADMIN
 from migrate.engine.finding import Finding, Severity
+from migrate.errors import one_line
 from migrate.verify import addresses, boot, dashboard, heartbeats, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take
@@ -61,8 +63,8 @@ def run(
         done = [pool.submit(_guarded, result, *part) for part in parts]
         # the new server must not be in the listings, nor wait for more than its own host
         _guarded(result, "listings", lambda: _listings(context, before, released, result))
-        if new_server and views.ADMIN in before:
-            old = before[views.ADMIN]
+        if new_server and ADMIN in before:
+            old = before[ADMIN]
             _guarded(result, "new server", lambda: _server(context, old, heard_hosts, result))
         for part in done:
             part.result()
@@ -75,8 +77,8 @@ def _guarded(result: Verification, name: str, part: Callable[[], None]) -> None:
     try:
         part()
     except Exception as error:  # all that a broken cloud can raise
-        message = " ".join(str(error).split())[:400]
-        result.fails(f"{name}: {message}", "See the services' logs on the target, verify again")
+        remedy = "See the services' logs on the target, verify again"
+        result.fails(f"{name}: {one_line(error)}", remedy)
 
 
 def _listings(
@@ -91,11 +93,11 @@ def _listings(
     after = views.take_all(context, before=before)
     document = result.document["listings"] = {}
     for name, old in before.items():
-        all_projects = before[views.ADMIN] if name != views.ADMIN else None
+        all_projects = before[ADMIN] if name != ADMIN else None
         judge = partial(compare, old, since=released, reference=all_projects)
-        found = _settled(views.api(context, name), name, old, after[name], judge)
+        found = _settled(login.api(context, name=name), name, old, after[name], judge)
         document[name] = _document(found)
-        who = "all projects" if name == views.ADMIN else f"as {name}"
+        who = "all projects" if name == ADMIN else f"as {name}"
         made = [one for one in found.differences if one.change == "added" and not one.field]
         lost = [one for one in found.differences if one not in made]
         result.lines.append(
@@ -129,7 +131,7 @@ def _settled(
         if not types:
             break
         time.sleep(SETTLE_PAUSE)
-        everywhere = name == views.ADMIN
+        everywhere = name == ADMIN
         again = take(api, everywhere=everywhere, microversions=old.microversions, types=types)
         after = replace(after, resources={**after.resources, **again.resources})
         found = judge(after)
@@ -148,10 +150,10 @@ def _document(found: Comparison) -> dict[str, Any]:
 def _tokens(context: Context, result: Verification) -> None:
     """Tokens from before are still good, and every user of the clouds.yaml can log in anew."""
     old = views.kept_tokens(context)
-    names = tuple(old) or (views.ADMIN, *views.users(context))
+    names = tuple(old) or (ADMIN, *views.users(context))
     good = True
     for name in names:
-        session = views.connection(context, name).session
+        session = login.connection(context, name=name).session
         url = session.auth.auth_url.rstrip("/")
         fresh = session.get_token()
         for kind, token in (("a new token", fresh), ("a token from before", old.get(name))):
@@ -178,11 +180,12 @@ def _tokens(context: Context, result: Verification) -> None:
 
 def _dashboard(context: Context, result: Verification) -> None:
     ports = [api for r in context.recipes if r.dashboard for api in r.apis]
-    auth = views.connection(context).config.config["auth"]
+    config = login.connection(context).config
+    auth = config.config["auth"]
     if not ports or "password" not in auth:
         result.document["dashboard"] = "not tried: no horizon, or no password to log in with"
         return
-    authorities, own = views.connection(context).config.get_requests_verify_args()
+    authorities, own = config.get_requests_verify_args()
     tls = addresses.trusting(authorities if isinstance(authorities, str) else "", own)
     document = result.document["dashboard"] = {}
     port = ports[0].port
@@ -204,7 +207,7 @@ def _dashboard(context: Context, result: Verification) -> None:
 
 def _addresses(context: Context, result: Verification) -> None:
     """Every API answers at every virtual IP that serves it, not only where the catalogue leads."""
-    found = addresses.ask_all(context, views.certificate(context))
+    found = addresses.ask_all(context, login.certificate(context))
     result.document["apis"] = [asdict(one) for one in found]
     for one in found:
         if one.wrong:
@@ -227,7 +230,7 @@ def _heartbeats(
     result: Verification,
     tell: Callable[[str], None],
 ) -> None:
-    if views.ADMIN not in before:
+    if ADMIN not in before:
         return
 
     def hosts(name: str) -> None:
@@ -236,7 +239,7 @@ def _heartbeats(
             tell(host)
 
     found = heartbeats.wait(
-        views.api(context), before[views.ADMIN], released, seconds=HEARD_SECONDS, tell=hosts
+        login.api(context), before[ADMIN], released, seconds=HEARD_SECONDS, tell=hosts
     )
     result.document["heard"] = found.heard
     for name in found.silent:
@@ -263,7 +266,7 @@ def _server(
     except Empty:
         result.document["booted"] = "not tried: no compute host was heard"
         return  # each silent one is told by its name
-    one = boot.boot(context, views.connection(context), before, host)
+    one = boot.boot(context, login.connection(context), before, host)
     result.document["booted"] = asdict(one)
     result.lines.append(
         f"a new server on {one.compute} was ACTIVE after {one.active_seconds} s, answered ping "

@@ -106,9 +106,10 @@ def find(
 ) -> Losses:
     """What differs and is no consequence of the move itself, of another change, or of `verify`.
 
-    *traces* are snapshots that were made and deleted again since, which no listing shows:
-    `[{"id": ..., "name": ..., "volume_id": ...}]`. *unlisted* are, by type, what changed since of
-    all projects where the API lists only one's own, as heat's stacks; see `phases/traces.py`.
+    *traces* are what was made and deleted again since, which no listing shows:
+    `[{"type": "snapshot", "id": ..., "name": ..., "of": a volume's id}]`. *unlisted* are, by type,
+    what changed since of all projects where the API lists only one's own, as heat's stacks; see
+    `phases/traces.py`.
     """
     document = _document(stack, released, accepted)
     where = Projects(before, now)
@@ -271,7 +272,10 @@ def _follows(one: Difference) -> bool:
 def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:
     old = before.resources.get(one.type, {}).get(one.id)
     new = now.resources.get(one.type, {}).get(one.id)
-    found: dict[str, Any] = {"id": one.id, "name": lost_data.name_of(new or old or {}, one.id)}
+    found: dict[str, Any] = {
+        "id": one.id,
+        "name": lost_data.name_of(one.type, new or old or {}, one.id),
+    }
     if one.field:
         found["fields"] = []
     if old is not None:

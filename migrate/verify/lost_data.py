@@ -1,16 +1,16 @@
-"""Data that going back loses for good: on storage of both sides, on a compute host, in an image."""
+"""Data that going back loses for good: on storage of both sides, or on the target's side only.
+
+What of a kind is lost, and when, its recipe says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Protocol
 
-from migrate.services import kinds
+from migrate.services import kind, kinds
+from migrate.services.rest import Lost, Splits
 from migrate.verify.listing import Listing, Resource
-
-NO_SERVER = "made since: the source knows no server that its disk on {} could be given to"
-MOVED = "moved: the source looks for its disk on {}, it is on {}"
-ONLY_THERE = "its bytes are in the target's glance only"
 
 
 class Owners(Protocol):
@@ -21,95 +21,78 @@ class Owners(Protocol):
     def project(self, type_: str, id_: str) -> str: ...
 
 
-def name_of(resource: Resource, id_: str) -> str:
-    for field in ("name", "stack_name", "display_name", "resource_name", "floating_ip_address"):
-        if isinstance(resource.get(field), str) and resource[field]:
-            return str(resource[field])
-    return id_
+def name_of(type_: str, resource: Resource, id_: str) -> str:
+    """What *resource* is called; its id where it has no name."""
+    known = kind(type_)
+    name = resource.get(known.name if known else "name")
+    return name if isinstance(name, str) and name else id_
 
 
 def local(
     before: Listing, now: Listing, where: Owners, ours: Collection[str]
 ) -> Iterator[dict[str, str]]:
-    """Disks of servers on their hosts, and bytes of images; none of *ours*, which is no user's."""
-    old, new = before.resources.get("server"), now.resources.get("server")
-    if old is not None and new is not None:
-        for id_, one in old.items():
-            if _has_disk(one) and (told := _disk(one, new.get(id_))):
-                yield _lost("server", id_, one, where, told)
-        for id_ in new.keys() - old.keys() - set(ours):
-            if _has_disk(new[id_]):
-                told = NO_SERVER.format(new[id_].get(HOST) or "its host")
-                yield _lost("server", id_, new[id_], where, told)
-    for type_ in ("image", "hidden-image"):
-        old = {**before.resources.get("image", {}), **before.resources.get("hidden-image", {})}
-        for id_, one in now.resources.get(type_, {}).items():
-            if one.get("checksum") and not old.get(id_, {}).get("checksum"):
-                yield _lost(type_, id_, one, where, ONLY_THERE)
-
-
-HOST = "OS-EXT-SRV-ATTR:host"
-
-
-def _has_disk(server: Resource) -> bool:
-    """Whether it has a disk of its own on its host; one that boots from a volume may have none."""
-    flavor: dict[str, Any] = server.get("flavor") or {}
-    return bool(server.get("image") or flavor.get("ephemeral"))
-
-
-def _disk(old: Resource, new: Resource | None) -> str:
-    """What became of the disk of a server that the source knows; "" for nothing that shows."""
-    if new is None:
-        return "deleted: its disk is gone"
-    if old.get("image") != new.get("image"):
-        return "rebuilt: its disk was made anew"
-    if new.get("status") == "SHELVED_OFFLOADED" != old.get("status"):
-        return "shelved: its disk became an image of the target"
-    if old.get("flavor") != new.get("flavor"):
-        return "resized: the source knows its disk in another size"
-    if old.get(HOST) != new.get(HOST):
-        return MOVED.format(old.get(HOST), new.get(HOST))
-    return ""
+    """What stands beside the storage of both sides; none of *ours*, which is no user's."""
+    judges: dict[Lost, list[str]] = {}
+    for one in kinds():
+        if one.lost and one.type in before.resources and one.type in now.resources:
+            judges.setdefault(one.lost, []).append(one.type)
+    for lost, types in judges.items():
+        old = {id_: (type_, one) for type_ in types for id_, one in before.resources[type_].items()}
+        new = {id_: (type_, one) for type_ in types for id_, one in now.resources[type_].items()}
+        for id_, (type_, resource) in {**old, **new}.items():
+            was, became = (some.get(id_, ("", None))[1] for some in (old, new))
+            if id_ not in ours and (told := lost(was, became)):
+                yield _lost(type_, id_, resource, where, told)
 
 
 def shared(before: Listing, now: Listing, where: Owners) -> Iterator[dict[str, str]]:
     """What has its data on shared storage, where the source would not find it as it knows it."""
-    for kind in kinds():
-        type_, fields = kind.type, kind.data
-        old, new = before.resources.get(type_), now.resources.get(type_)
-        if fields is None or old is None or new is None:
-            continue
-        for id_, one in old.items():
-            if id_ not in new:
-                yield _lost(type_, id_, one, where, "deleted: its data is gone")
-                continue
-            for field, words in fields.items():
-                if one.get(field) != new[id_].get(field):
-                    told = f"{words}: {field} was {one.get(field)}, is {new[id_].get(field)}"
-                    yield _lost(type_, id_, one, where, told)
-    old, new = before.resources.get("snapshot", {}), now.resources.get("snapshot", {})
-    for id_ in new.keys() - old.keys():
-        volume = new[id_].get("volume_id", "")
-        known = before.resources.get("volume", {}).get(volume)
-        if known is not None:
-            told = f"snapshot {name_of(new[id_], id_)} ({id_}) was made: {SNAPPED}"
-            yield _lost("volume", volume, known, where, told)
+    for one in kinds():
+        old, new = before.resources.get(one.type), now.resources.get(one.type)
+        if one.data is not None and old is not None and new is not None:
+            for id_, resource in old.items():
+                for told in _changes(one.data, resource, new.get(id_)):
+                    yield _lost(one.type, id_, resource, where, told)
+    for one in kinds():
+        if one.splits:
+            old, new = before.resources.get(one.type, {}), now.resources.get(one.type, {})
+            for id_ in new.keys() - old.keys():
+                told = f"{one.type} {name_of(one.type, new[id_], id_)} ({id_}) was made"
+                other = str(new[id_].get(one.splits.by, ""))
+                yield from _split(one.splits, other, before, where, told)
 
 
-SNAPPED = "where a snapshot is a file, the data goes on in one that the source does not know"
+def _changes(data: Mapping[str, str], old: Resource, new: Resource | None) -> Iterator[str]:
+    if new is None:
+        yield "deleted: its data is gone"
+        return
+    for field, words in data.items():
+        if old.get(field) != new.get(field):
+            yield f"{words}: {field} was {old.get(field)}, is {new.get(field)}"
 
 
 def passing(
     before: Listing, now: Listing, where: Owners, traces: Iterable[dict[str, str]]
 ) -> Iterator[dict[str, str]]:
+    """What such *traces* split as were made and deleted again, see `phases/traces.py`."""
     for one in traces:
-        known = before.resources.get("volume", {}).get(one["volume_id"])
-        listed = {*before.resources.get("snapshot", {}), *now.resources.get("snapshot", {})}
-        if known is not None and one["id"] not in listed:
-            told = f"snapshot {one['name'] or one['id']} was made and deleted again: {SNAPPED}"
-            yield _lost("volume", one["volume_id"], known, where, told)
+        known = kind(one["type"])
+        listed = [some.resources.get(one["type"], {}) for some in (before, now)]
+        if known and known.splits and not any(one["id"] in some for some in listed):
+            told = f"{known.type} {one['name'] or one['id']} was made and deleted again"
+            yield from _split(known.splits, one["of"], before, where, told)
+
+
+def _split(
+    splits: Splits, other: str, before: Listing, where: Owners, told: str
+) -> Iterator[dict[str, str]]:
+    """What became of the data of *other*, where the source knows it."""
+    known = before.resources.get(splits.of, {}).get(other)
+    if known is not None:
+        yield _lost(splits.of, other, known, where, f"{told}: {splits.told}")
 
 
 def _lost(type_: str, id_: str, one: Resource, where: Owners, what: str) -> dict[str, str]:
     project = where.name(where.project(type_, id_))
-    return {"type": type_, "id": id_, "name": name_of(one, id_), "project": project, "what": what}
+    name = name_of(type_, one, id_)
+    return {"type": type_, "id": id_, "name": name, "project": project, "what": what}

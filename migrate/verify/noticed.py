@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, login
 from migrate.engine import state_directory
 from migrate.errors import JournalError, MigrateError
 from migrate.services.base import ApiPort
 from migrate.takeover import proxy
-from migrate.verify import addresses, views
+from migrate.verify import addresses
 
 FILE = "noticed.json"
 INTERVAL = 0.5
@@ -192,7 +192,7 @@ class _Record:
 def things(context: Context) -> Iterator[tuple[str, str, Call]]:
     """What is asked: its name, where, and the call. APIs of the catalogue, and the address."""
     apis = [api for recipe in context.recipes for api in recipe.apis if api.types]
-    where, own = addresses.served(context, _texts(context)), views.certificate(context)
+    where, own = addresses.served(context, _texts(context)), login.certificate(context)
     for one in context.source.virtual_ips:
         address = str(one.address)
         for api in apis:

@@ -5,8 +5,7 @@ No new server can be put on a closed host, so it is opened for it, and closed ag
 
 from __future__ import annotations
 
-from migrate.cloud import Context, admin
-from migrate.cloud.api import admin_at
+from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.computes import proof, service
 from migrate.errors import MigrateError
@@ -16,17 +15,21 @@ from migrate.verify import boot, views
 def is_open(context: Context, host: Host) -> bool:
     """Whether it is proven, and not closed by us: open, or closed by somebody before us."""
     return not (
-        proof.noted(context, host) or service.is_ours(service.of(admin_at(context), host.name))
+        proof.noted(context, host) or service.is_ours(service.of(login.api(context), host.name))
     )
 
 
 def open_again(context: Context, host: Host) -> None:
-    """Open it and boot a server there; StepError, and it stays closed, where that goes wrong."""
-    api = admin_at(context)
+    """Open it and boot a server there; StepError, and it stays closed, where that goes wrong.
+
+    One that somebody else has closed stays so: no server can be put there to prove it.
+    """
+    api = login.api(context)
     service.reopen(api, host.name)
-    try:
-        boot.boot(context, admin(context), views.kept(context)[views.ADMIN], host.name)
-    except MigrateError:
-        service.close(api, host.name)
-        raise
+    if not service.is_closed(service.of(api, host.name)):
+        try:
+            boot.boot(context, api.connection, views.kept(context)[login.ADMIN], host.name)
+        except MigrateError:
+            service.close(api, host.name)
+            raise
     proof.forget(context, host)  # the last: while it is kept the host is not done

@@ -7,20 +7,15 @@ same keystone is a user whose own view is listed before and after, with a token 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from migrate.cloud import Context, document
-from migrate.cloud.api import Api, moved
+from migrate.cloud import Context, document, login, side_by_side
 from migrate.cloud.host import Host
-from migrate.cloud.os_cloud import clouds
+from migrate.cloud.login import ADMIN
 from migrate.engine import state_directory
-from migrate.errors import MigrateError
 from migrate.verify.listing import Listing, take
-
-ADMIN = "admin"
 
 
 def users(context: Context) -> tuple[str, ...]:
@@ -39,29 +34,6 @@ def users(context: Context) -> tuple[str, ...]:
     return tuple(name for name in entries if name != cloud.name and keystone(name) == ours)
 
 
-def connection(context: Context, name: str = ADMIN, host: Host | None = None) -> Any:
-    """An openstacksdk connection as *name*, through the virtual IP or at *host*'s own address."""
-    import openstack  # noqa: PLC0415  it costs half a second
-
-    loader = clouds(context.settings)
-    entry = context.settings.cloud.name if name == ADMIN else name
-    region = loader.get_one(cloud=entry)
-    if host is not None:
-        at = moved(region.config["auth"]["auth_url"], host.address)
-        region = loader.get_one(cloud=entry, auth={"auth_url": at})
-    return openstack.connection.Connection(config=region, app_name="sidestep")
-
-
-def certificate(context: Context) -> Any:
-    """Files of the administrator's certificate and key in clouds.yaml, or of both in one."""
-    return connection(context).config.get_requests_verify_args()[1]
-
-
-def api(context: Context, name: str = ADMIN, host: Host | None = None) -> Api:
-    """`connection()` as plain JSON."""
-    return Api(connection(context, name, host), address=host.address if host else "")
-
-
 def take_all(
     context: Context,
     host: Host | None = None,
@@ -73,11 +45,10 @@ def take_all(
 
     def one(name: str) -> Listing:
         known = before[name].microversions if before else None
-        asked = api(context, name, host)
+        asked = login.api(context, host, name)
         return take(asked, everywhere=name == ADMIN, microversions=known)
 
-    with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    return dict(zip(names, side_by_side.each(one, names, len(names)), strict=True))
 
 
 def keep_users(context: Context) -> None:
@@ -160,16 +131,9 @@ def tokens_path(context: Context) -> Path:
 
 def _tokens(context: Context, host: Host | None) -> dict[str, dict[str, Any]]:
     def one(name: str) -> dict[str, Any]:
-        try:
-            session = connection(context, name, host).session
-            access = session.auth.get_access(session)
-            return {"token": str(access.auth_token), "until": access.expires.timestamp()}
-        except Exception as error:
-            raise MigrateError(
-                f"user {name} of clouds.yaml cannot log in: {' '.join(str(error).split())[:200]}; "
-                "correct the entry or take it out"
-            ) from error
+        session = login.api(context, host, name).connection.session
+        access = session.auth.get_access(session)
+        return {"token": str(access.auth_token), "until": access.expires.timestamp()}
 
     names = (ADMIN, *users(context))
-    with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    return dict(zip(names, side_by_side.each(one, names, len(names)), strict=True))

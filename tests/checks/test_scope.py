@@ -19,7 +19,7 @@ from migrate.checks import (
     scope,
     shape,
 )
-from migrate.cloud import Context, admin
+from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
 from tests.checks.conftest import assert_is_one_error, errors
@@ -51,7 +51,7 @@ def found(context: Context, source: Host, whole: list[Finding]) -> Iterator[list
     """What the checks say of all of it, by one run of them."""
     assert not whole
     vip, own = str(context.source.virtual_ips[0].address), source.address
-    keystone = admin(context).identity
+    keystone = login.connection(context).identity
     service = keystone.create_service(type="load-balancer", name="octavia")
     image = next(iter(keystone.services(type="image")))
     made = [

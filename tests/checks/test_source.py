@@ -23,8 +23,7 @@ from migrate.checks import (
 )
 from migrate.checks import path as way
 from migrate.checks.check import Check
-from migrate.cloud import Context, admin
-from migrate.cloud.api import Api
+from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding
 from tests.checks.conftest import assert_finds, broken, changed, errors
@@ -129,8 +128,8 @@ def test_keystone_away(context: Context, source: Host) -> None:
 
 
 def test_an_upload_in_flight(context: Context) -> None:
-    connection = admin(context)
-    with upload.trickling(connection, Api(connection).bases["image"]) as image:
+    connection = login.connection(context)
+    with upload.trickling(connection, login.api(context).bases["image"]) as image:
         found: list[Finding] = []
         deadline = time.monotonic() + 180
         while not found and time.monotonic() < deadline:

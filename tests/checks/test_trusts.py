@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from migrate.checks import tokens, trusts
+from migrate.checks import agents, trusts
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database.service_databases import service_databases
@@ -46,7 +46,7 @@ def test_each_is_judged_as_keystone_would(context: Context, source: Host) -> Non
     found = {one.usual: one for one in service_databases(source, context.recipes)}
     names = ("good", "later", "deleted", "expired", "over", "used", "user", "project", "none")
     known = trusts._known(context, found["keystone"], "", {f"rig-{one}" for one in names})
-    grants = trusts._grants(tokens.administrator(context), known.values())
+    grants = trusts._grants(agents.administrator(context), known.values())
     told = {one: trusts.judge(f"rig-{one}", known, grants) for one in names}
     assert told == {
         "good": "",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate.cloud.api import admin_at
+from migrate.cloud import login
 from migrate.onhost import call
 from tests.faults.bench import COMMANDS, Bench
 from tests.faults.conftest import Reference
@@ -146,7 +146,7 @@ def test_an_operator_who_does_not_come_back(bench: Bench, tally: Tally) -> None:
             lambda: call(source, "reopen_timer.state")["state"] == "reopened", LIMIT + 120
         )
         assert bench.serves() == []
-        api = admin_at(bench.context, source)
+        api = login.api(bench.context, source)
         body = {"project": {"name": "written-after-the-reopening", "domain_id": "default"}}
         api.connection.session.post(f"{api.bases['identity']}/projects", json=body)
         bench.well("cutover")

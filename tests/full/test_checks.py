@@ -25,7 +25,7 @@ from migrate.checks import (
     units,
 )
 from migrate.checks.check import Check
-from migrate.cloud import Context, admin
+from migrate.cloud import Context, login
 from migrate.engine.finding import Finding
 from migrate.phases.session import context_of
 from migrate.verify import views
@@ -141,7 +141,7 @@ def test_rows_that_wait_for_an_online_migration(context: Context) -> None:
 
 
 def test_a_volume_in_flight(context: Context) -> None:
-    cinder = admin(context).block_storage
+    cinder = login.connection(context).block_storage
     scheduler = "systemctl {} cinder-scheduler"  # without it nobody makes the volume meanwhile
     with broken(context.source.controllers[0], scheduler.format("stop"), scheduler.format("start")):
         volume = cinder.create_volume(name="in flight", size=1)
@@ -180,7 +180,7 @@ mariadb -e "UPDATE cinder.volumes SET status = 'available', updated_at = UTC_TIM
 @pytest.fixture(scope="module")
 def found(context: Context) -> list[Finding]:
     """What the checks say of all of it, by one run of them; nobody starts anew meanwhile."""
-    keystone = admin(context).identity
+    keystone = login.connection(context).identity
     user, project = keystone.find_user("cinder"), keystone.find_project("service")
     role = keystone.find_role("service")
     with broken(context.source.controllers[0], BREAK, MEND):
@@ -213,7 +213,7 @@ def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, 
 def test_every_user_sees_own_things_only(context: Context) -> None:
     """The views that are compared after the move differ from each other as they should."""
     found = views.take_all(context, context.source.controllers[0])
-    everything = found.pop(views.ADMIN)
+    everything = found.pop(login.ADMIN)
     assert len(found) >= 4
     assert everything.count > 100
     for name, listing in found.items():

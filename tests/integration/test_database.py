@@ -468,3 +468,27 @@ def test_what_the_key_added_is_gone_when_it_is_forbidden(context: Context) -> No
     assert not target.exists("/var/lib/migrate")
     transfer.allow(context)
     assert transfer.ready(context)
+
+
+def test_a_tree_arrives_whole_or_not_at_all(context: Context) -> None:
+    """As an environment comes to a compute host: with links, modes, and a key of its own."""
+    serves, pulls = context.source.controllers[0], context.target.controllers[0]
+    transfer.forbid(context)
+    keys = serves.read("/home/operator/.ssh/authorized_keys")
+    serves.shell(
+        "install -d -m 0750 /opt/tree/deep/__pycache__; cd /opt/tree; echo 1 >deep/a; "
+        "chmod 0640 deep/a; ln -s /usr/bin/env bin; ln -s nowhere broken; "
+        "echo 2 >deep/__pycache__/b"
+    )
+    pulls.shell("install -d /opt/tree; touch /opt/tree/of-before")
+    listing = ("find", "/opt/tree", "-printf", r"%P %m %y %l\n")
+    transfer.pull_tree(context, "/opt/tree", pulls=pulls, serves=serves)
+    assert sorted(pulls.run(*listing).splitlines()) == sorted(serves.run(*listing).splitlines())
+    with pytest.raises(StepError, match="/opt/other did not reach"):
+        transfer.pull_tree(context, "/opt/other", pulls=pulls, serves=serves)
+    assert not pulls.exists("/opt/other")
+    assert not pulls.exists("/opt/other.migrate")
+    assert not pulls.exists("/var/lib/migrate")
+    assert serves.read("/home/operator/.ssh/authorized_keys") == keys
+    serves.run("rm", "-rf", "/var/lib/migrate")
+    transfer.allow(context)

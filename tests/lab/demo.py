@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from migrate.cloud.api import admin_at
+from migrate.cloud import login
 from migrate.phases.session import context_of
 from migrate.verify.comparison import compare
 from migrate.verify.listing import Listing, take
@@ -99,13 +99,13 @@ class Papers:
     def keep_before(self) -> None:
         if not self.traces.exists():
             self.traces.write_text(json.dumps(traces.look(list(self.context.source.hosts))))
-            self.listing.write_text(take(admin_at(self.context)).text())
+            self.listing.write_text(take(login.api(self.context)).text())
 
     def compare_after(self) -> list[str]:
         before = json.loads(self.traces.read_text())
         found = traces.differences(before, traces.look(list(self.context.source.hosts)))
         old = Listing.parse(self.listing.read_text())
-        new = take(admin_at(self.context), microversions=old.microversions)
+        new = take(login.api(self.context), microversions=old.microversions)
         return found + [str(d) for d in compare(old, new, same_release=True).differences]
 
 

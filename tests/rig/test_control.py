@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from migrate.cloud import Context, admin
-from migrate.cloud.api import admin_at
+from migrate.cloud import Context, login
 from migrate.engine import markers
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.onhost import call
@@ -217,8 +216,8 @@ def test_a_drain_that_runs_into_its_deadline_undoes_the_window(
 ) -> None:
     """An upload that does not end is named with what to do; without it the window is drained."""
     hasty = Desk(desk.folder, drainSeconds=2)
-    api = admin_at(context, context.source.controllers[0])
-    with upload.trickling(admin(context), api.bases["image"]) as image:
+    api = login.api(context, context.source.controllers[0])
+    with upload.trickling(login.connection(context), api.bases["image"]) as image:
         assert waits_for(lambda: image in str(in_flight_now(context, api)), 30)
         said, _ = (run := hasty.cutover()).communicate(timeout=300)
         assert run.returncode == 4, said

@@ -20,8 +20,7 @@ import yaml
 from migrate import checks
 from migrate.checks import logins
 from migrate.cli.report import write_report
-from migrate.cloud import Context
-from migrate.cloud.api import admin_at
+from migrate.cloud import Context, login
 from migrate.engine.journal import Journal
 from migrate.phases import cutover, follow, rollback
 from migrate.phases.plan import compose
@@ -80,7 +79,7 @@ def ini(value: str) -> str:
 def plant(context: Context) -> None:
     """Give the source and its users these passwords; it serves again when this returns."""
     source, this = context.source.controllers[0], this_rig()
-    admin = admin_at(context).connection
+    admin = login.api(context).connection
     for owner in ("glance", "demo"):
         user = admin.identity.find_user(owner)
         admin.identity.update_user(user, password=CANARIES[owner].password)
@@ -148,7 +147,7 @@ for path, options in payload.items():
 def serves(context: Context) -> bool:
     """Whether both services answer their users with these passwords."""
     try:
-        api = admin_at(context)
+        api = login.api(context)
         return bool(api.pages("identity", "/users", "users")) and bool(
             api.pages("image", "/images", "images")
         )
@@ -203,7 +202,7 @@ def over(
 @pytest.fixture(scope="module")
 def back(session: Session, over: Sampling, tmp_path_factory: pytest.TempPathFactory) -> Sampling:
     """And the way back, with something to lose."""
-    admin = admin_at(session.context).connection
+    admin = login.api(session.context).connection
     project = admin.identity.create_project(name="made since", domain_id="default")
     admin.image.create_image(
         name="since", owner=project.id, disk_format="raw", container_format="bare", data=b"x"
@@ -293,7 +292,7 @@ def test_what_was_lost_is_exported_after_the_target_was_closed(
     assert document["counts"]["created"] >= 2
     changed = [one for project in types.values() for one in project.values() if "changed" in one]
     assert changed == []
-    names = {one["name"] for one in admin_at(session.context).pages("identity", "/users", "users")}
+    names = {one["name"] for one in login.api(session.context).pages("identity", "/users", "users")}
     assert "Ünal O'Brien" in names
 
 

@@ -13,8 +13,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
-from migrate.cloud import Context
-from migrate.cloud.api import admin_at
+from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.engine.plan import Phase, Plan, Step
@@ -205,7 +204,7 @@ def an_old_unit_cannot_write(context: Context) -> None:
     try:
         assert waits_for(lambda: connects(source, source.address, 5000))
         assert any("keystone" in one for one in fence.control_alive(context))
-        api = admin_at(context, source)
+        api = login.api(context, source)
         body = {"project": {"name": "written-behind-the-fence", "domain_id": "default"}}
         url = f"{api.bases['identity']}/projects"
         with suppress(ConnectFailure):  # uwsgi may close before it has said that it failed
@@ -323,4 +322,4 @@ def test_nothing_is_left_on_any_host(context: Context, at_first: list[set[str]])
 def test_the_source_serves_as_before(context: Context) -> None:
     address = str(context.source.virtual_ips[0].address)
     assert waits_for(lambda: connects(context.target.controllers[0], address, 5000))
-    assert waits_for(lambda: bool(admin_at(context).pages("identity", "/projects", "projects")))
+    assert waits_for(lambda: bool(login.api(context).pages("identity", "/projects", "projects")))

@@ -5,19 +5,34 @@ The distribution is made here, and found as any that pip has installed.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from migrate.services import CORE
+
 ROOT = Path(__file__).parents[2]
 FILES = Path(__file__).with_name("another_service")
 STACK = FILES.parent / "plans/one-controller-many-computes.yaml"
+# whoever is about the dashboard, image files, volumes on storage of both sides or compute hosts
+NAMED = {
+    "checks/release.py": {"nova"},
+    "checks/shape.py": {"nova"},
+    "configuration/dashboard.py": {"horizon"},
+    "onhost/dashboard.py": {"horizon"},
+    "onhost/policy.py": {"cinder"},
+    "storage/images/image_passes.py": {"glance"},
+    "storage/volumes/policy.py": {"cinder"},
+    "verify/live.py": {"nova"},
+}
 
 
 @pytest.fixture
@@ -88,3 +103,22 @@ def test_one_that_cannot_be_used_is_named(site: Path, text: str, told: str) -> N
     assert done.returncode != 0
     assert told in done.stderr
     assert "uninstall its package" in done.stderr
+
+
+def test_no_other_module_names_a_service() -> None:
+    found = {}
+    for path in sorted((ROOT / "migrate").rglob("*.py")):
+        if not {"services", "computes"} & set(path.parts) and (names := set(named(path))):
+            found[str(path.relative_to(ROOT / "migrate"))] = names
+    assert found == NAMED
+
+
+def named(path: Path) -> Iterator[str]:
+    """Projects that a text of *path* begins with: their names, units, files, parts."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for name in (recipe.project for recipe in CORE):
+                if node.value == name or node.value.startswith(
+                    (f"{name}.", f"{name}-", f"/etc/{name}/")
+                ):
+                    yield name

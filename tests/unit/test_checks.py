@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from migrate import checks
-from migrate.checks import agents, options, path, space, upgrade_status
+from migrate.checks import agents, options, path, upgrade_status
 from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
-from migrate.services import neutron, nova
+from migrate.services import glance, neutron, nova
 from migrate.services.base import Recipe
 
 NOBODY = cast(Context, None)
@@ -159,4 +159,5 @@ def test_an_agent_that_is_not_heard() -> None:
     ],
 )
 def test_the_folder_of_images_is_that_of_the_default_store(text: str, folder: str) -> None:
-    assert space.image_folder(options.parsed({"glance-api.conf": text})) == folder
+    assert glance.RECIPE.images
+    assert glance.RECIPE.images.folder(options.parsed({"glance-api.conf": text})) == folder

@@ -16,7 +16,7 @@ from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError
-from migrate.onhost import runs, systemd
+from migrate.onhost import processes, runs
 from migrate.phases import control
 from migrate.phases import cutover as over
 from migrate.phases.session import Session
@@ -178,8 +178,8 @@ def test_what_a_waiting_tool_does_for_a_dead_run_is_ended(
     units = {child.pid: {"migrate-warm-nova.service"}, 1: {"migrate-warm-nova.service"}}
     units[other.pid] = {"nova-api.service"}
     monkeypatch.setattr(
-        systemd,
-        "processes",
+        processes,
+        "every",
         lambda: [(pid, parts, 0) for pid, parts in units.items() if pid == 1 or alive(pid)],
     )
 

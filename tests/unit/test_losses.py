@@ -157,6 +157,7 @@ def test_a_type_that_is_not_told_needs_a_word_too() -> None:
 
 
 SNAPSHOT = {"id": "z", "name": "night", "volume_id": "v1"}
+TRACE = {"type": "snapshot", "id": "z", "name": "night", "of": "v1"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ SNAPSHOT = {"id": "z", "name": "night", "volume_id": "v1"}
         ({"volume": {"v1": {**VOLUME, "size": 5}}}, [], "size was 1, is 5"),
         ({"volume": {"v1": {**VOLUME, "volume_type": "ssd"}}}, [], "volume_type was nfs, is ssd"),
         ({"snapshot": {"z": SNAPSHOT}}, [], "snapshot night (z) was made"),
-        ({}, [SNAPSHOT], "snapshot night was made and deleted again"),
+        ({}, [TRACE], "snapshot night was made and deleted again"),
     ],
 )
 def test_data_on_shared_storage_is_named_apart(now: Any, traces: Any, told: str) -> None:
@@ -182,7 +183,7 @@ def test_data_of_what_the_source_never_knew_is_not_lost() -> None:
     both: dict[str, Any] = {"volume": {"v1": VOLUME}, "snapshot": {}}
     other = {**SNAPSHOT, "volume_id": "v2"}
     now = {"volume": {"v1": VOLUME, "v2": {**VOLUME, "id": "v2"}}, "snapshot": {"z": other}}
-    result = found(listing(**both), listing(**now), traces=[{**other, "id": "y"}])
+    result = found(listing(**both), listing(**now), traces=[{**TRACE, "id": "y", "of": "v2"}])
     assert result.document["data"] == []
     assert result.counts["created"] == 2
     assert "cinder manage" in " ".join(result.document["remarks"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from migrate import services
 from migrate.checks import leftovers, options, tokens, trusts
 from migrate.checks.trusts import Trust
 from migrate.errors import PreconditionError
@@ -109,21 +110,29 @@ def test_trusts_of_stacks(trust: str, told: str) -> None:
 
 
 def test_many_stacks_are_one_finding() -> None:
-    found = trusts._finding("ctl", "has expired", [f"s{one}" for one in range(12)])
+    (heat,) = services.chosen(("heat",))
+    assert heat.trusts
+    found = trusts._finding("ctl", heat.trusts, "has expired", [f"s{one}" for one in range(12)])
     assert found.message.startswith("12 stack(s) act by a trust that has expired: s0, s1, ")
     assert "s9 and 2 more" in found.message
+
+
+def _too_old(project: str, rows: list[dict[str, Any]], release: str) -> list[tuple[str, str]]:
+    (recipe,) = services.chosen((project,))
+    assert recipe.oldest
+    return list(recipe.oldest.judge(rows, release, leftovers.least(release)))
 
 
 def test_records_of_computes_that_are_too_old() -> None:
     """nova's note prevent-starting-services-with-old-compute: a dead one that nobody deleted."""
     rows = [{"host": host, "version": level} for host, level in (("a", 68), ("b", 66), ("c", None))]
-    told = [*leftovers.computes(rows, "2026.1")]
+    told = [*_too_old("nova", rows, "2026.1")]
     assert [message.split(" of level")[0] for message, _ in told] == [
         "nova keeps a nova-compute at b",
         "nova keeps a nova-compute at c",
     ]
-    assert [*leftovers.computes(rows[:2], "2025.1")] == []
-    assert [*leftovers.computes(rows, "1.0")] == []
+    assert _too_old("nova", rows[:2], "2025.1") == []
+    assert _too_old("nova", rows, "1.0") == []
 
 
 def test_records_of_cinder_that_are_too_old() -> None:
@@ -134,8 +143,8 @@ def test_records_of_cinder_that_are_too_old() -> None:
         {"host": "gone@lvm", "binary": "cinder-volume", "objects": "1.9", "rpc": "3.2"},
         {"host": "old", "binary": "cinder-backup", "objects": None, "rpc": None},
     ]
-    assert [*leftovers.volumes(rows[:2])] == []
-    told = dict.fromkeys(leftovers.volumes(rows))
+    assert _too_old("cinder", rows[:2], "2026.1") == []
+    told = dict.fromkeys(_too_old("cinder", rows, "2026.1"))
     assert [message.split(" of an older")[0] for message, _ in told] == [
         "cinder keeps a record of cinder-volume gone@lvm",
         "cinder keeps a record of cinder-backup old",

@@ -8,6 +8,7 @@ import pytest
 
 from migrate.cloud import releases
 from migrate.errors import PreconditionError
+from migrate.services import base
 
 IDS = [one.id for one in releases.known()]
 LEGAL = {
@@ -85,3 +86,7 @@ def test_the_pin_of_computes() -> None:
     assert releases.compute_alias("2025.1") == "epoxy"
     with pytest.raises(PreconditionError, match=r"2026\.2"):
         releases.compute_alias("2026.2")
+
+
+def test_recipes_count_by_the_same_releases() -> None:
+    assert list(base.RELEASES) == IDS

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import closing
+from migrate.computes import closing, versions
+from migrate.computes.estimates import Way
 from migrate.computes.versions import Versions
+from migrate.engine import markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError
@@ -36,7 +38,7 @@ class Cloud:
         self.undone: list[str] = []
 
     def apply(self, _: Context, step: str) -> None:
-        name, _, what = step.partition(".")
+        name, what = step.split(".")
         if self.broken.get(name) == what:
             raise StepError(f"{name}: it broke")
         self.done.append(step)
@@ -46,7 +48,7 @@ class Cloud:
         self.undone.append(step)
 
     def settle(self, *past: str, **decided: Any) -> renew.Outcome:
-        plan = planned([host(one) for one in NAMES], [], way=renew.Way.IN_PLACE, **decided)
+        plan = planned([host(one) for one in NAMES], [], way=Way.IN_PLACE, **decided)
         limits = self.session.context.settings.settle.model_copy(update=decided)
         return renew.renew(self.session, plan, limits, past, lambda *_: None)
 
@@ -60,8 +62,8 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     found = Cloud(Session(context, Plan(()), journal))
     steps = [scripted(one, found) for name in NAMES for one in settled(name)]
     found.session = replace(found.session, plan=Plan.of(steps))
-    monkeypatch.setattr(renew.versions, "read", lambda _: Versions(found.versions, 72))
-    monkeypatch.setattr(renew.markers, "live", lambda _: True)
+    monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72))
+    monkeypatch.setattr(markers, "live", lambda _: True)
     monkeypatch.setattr(closing, "reopen", lambda _, host: found.undone.append(host.name))
     yield found
     journal.close()
@@ -131,10 +133,10 @@ def test_a_host_goes_back_in_the_order_of_its_steps_then_takes_servers(cloud: Cl
 
 def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     limits = cloud.session.context.settings.settle
-    emptied = planned([host("c1"), host("c2")], [], way=renew.Way.REINSTALL)
+    emptied = planned([host("c1"), host("c2")], [], way=Way.REINSTALL)
     with pytest.raises(PreconditionError, match="only planned"):
         renew.renew(cloud.session, emptied, limits, (), lambda *_: None)
-    unknown = planned([host("elsewhere")], [], way=renew.Way.IN_PLACE)
+    unknown = planned([host("elsewhere")], [], way=Way.IN_PLACE)
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
     assert cloud.done == []

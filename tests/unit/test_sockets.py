@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from migrate.onhost import sockets
+from migrate.onhost import processes, sockets
 
 LINE = '0 0 10.0.0.10:{port} 10.0.0.10:3306 users:(("{program}",pid={pid},fd=4))\n'
 
@@ -34,7 +34,7 @@ def test_who_has_ended_is_connected_to_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 def test_who_ends_between_two_looks_at_him_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = ended()
-    monkeypatch.setattr(sockets, "_groups", lambda: {gone: ["system.slice", "ssh.service"]})
+    monkeypatch.setattr(processes, "groups", lambda: {gone: ["system.slice", "ssh.service"]})
     assert connected(monkeypatch, (1002, gone)) == []
 
 

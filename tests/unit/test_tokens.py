@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from migrate.cloud import login
 from migrate.verify import live, views
 from tests.unit import fakes
 
@@ -19,7 +20,8 @@ class Session:
     def __init__(self, refused: str = "", hours: float = 1) -> None:
         self.refused = refused
         until = datetime.now(UTC) + timedelta(hours=hours)
-        access = SimpleNamespace(auth_token="before", expires=until)
+        catalogue = SimpleNamespace(get_urls=lambda **_: ())
+        access = SimpleNamespace(auth_token="before", expires=until, service_catalog=catalogue)
         self.auth = SimpleNamespace(auth_url="http://vip:5000/v3", get_access=lambda _: access)
 
     def get_token(self) -> str:
@@ -32,7 +34,9 @@ class Session:
 
 def cloud(monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
     monkeypatch.setattr(views, "users", lambda _: ())
-    monkeypatch.setattr(views, "connection", lambda *_: SimpleNamespace(session=session))
+    asked = SimpleNamespace(get_region_name=lambda: "one", get_interface=lambda _: "public")
+    connection = SimpleNamespace(session=session, config=asked)
+    monkeypatch.setattr(login, "connection", lambda *_, **__: connection)
 
 
 @pytest.mark.parametrize(("refused", "stays"), [("", False), ("before", True), ("fresh", True)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from migrate.cloud import Context, hosts, wait
-from migrate.cloud.api import Api, ApiError, admin_at
+from migrate.cloud import Context, hosts, login, wait
+from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes.network.facts import CARGO, Agent, Cargo, Facts, Noted, Router, short
 from migrate.errors import StepError
@@ -22,7 +22,7 @@ def api(context: Context) -> Api:
     The way back closes the virtual IP to users first.
     """
     if API not in context.extras:
-        context.extras[API] = admin_at(context, context.target.api)
+        context.extras[API] = login.api(context, context.target.api)
     found: Api = context.extras[API]
     return found
 

@@ -13,18 +13,11 @@ from migrate.database import connection
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import StepError
+from migrate.services.backends import Images
+from migrate.services.base import Recipe
 
-PROJECT = "glance"
 FILE = "file://"
 DATABASE = "images.database"  # its name, asked once a run
-
-LISTED = """
-SELECT i.id, i.size, i.os_hash_algo, i.os_hash_value, i.checksum, l.value
-FROM {images} i JOIN {locations} l ON l.image_id = i.id
-WHERE NOT i.deleted AND NOT l.deleted AND l.status = 'active'
-  AND i.status IN ('active', 'deactivated')
-ORDER BY i.id, l.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Image:
 
 def findings(context: Context) -> list[Finding]:
     """Images that this program neither copies nor proves."""
-    if PROJECT not in {recipe.project for recipe in context.recipes}:
+    if not any(recipe.images for recipe in context.recipes):
         return []
     found = []
     for id_, _, _, digest, checksum, location in _rows(context, context.source.database) or ():
@@ -63,19 +56,22 @@ def findings(context: Context) -> list[Finding]:
     return found
 
 
+def keeper(context: Context) -> tuple[Recipe, Images]:
+    """The service that has the images, and what it says of them."""
+    return next((one, one.images) for one in context.recipes if one.images)
+
+
 def _rows(context: Context, host: Host) -> list[connection.Row] | None:
     """The active locations of images in *host*'s database, None where it has none."""
-    recipe = next(recipe for recipe in context.recipes if recipe.project == PROJECT)
+    recipe, images = keeper(context)
     if DATABASE not in context.extras:
         context.extras[DATABASE] = service_databases(context.source.tools, [recipe])[0].name
     name = context.extras[DATABASE]
-    tables = {part: connection.quoted(name, part) for part in ("images", "image_locations")}
     with connection.session(host) as link:
         asked = "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s"
         if not connection.value(link, asked, name):
             return None
-        text = LISTED.format(images=tables["images"], locations=tables["image_locations"])
-        return connection.rows(link, text)
+        return connection.rows(link, images.query.format(d=connection.quoted(name)))
 
 
 def images_of(rows: Iterable[connection.Row]) -> list[Image]:

@@ -11,7 +11,7 @@ from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call
-from migrate.storage.images.catalog import PROJECT, Image, digest
+from migrate.storage.images.catalog import Image, digest, keeper
 
 BATCH = 1 << 30  # bytes pulled before they are put in place: what a broken run loses at most
 DAY = 86400.0
@@ -56,7 +56,7 @@ def bring(context: Context, host: Host, step: str, images: list[Image]) -> None:
 
 def _pull(context: Context, host: Host, step: str, lacking: list[Image]) -> None:
     paths = [image.path for image in lacking]
-    strange = call(host, "hashes.claim", step, PROJECT, paths)
+    strange = call(host, "hashes.claim", step, keeper(context)[0].user, paths)
     if strange:
         raise StepError(
             f"{host.name}: {len(strange)} file(s) are not what glance recorded, and are not this "

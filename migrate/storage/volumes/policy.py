@@ -28,7 +28,7 @@ from migrate.onhost import call
 
 PROJECT = "cinder"
 NAME = "zz-migrate-hold.yaml"  # the last of its folder: later files win
-RECORD = "cinder.hold"
+STEP = RECORD = f"{PROJECT}.hold"
 ACCEPTED = "/var/lib/migrate/accepted.json"
 LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from migrate.cloud import Context, wait
-from migrate.cloud.api import Api, admin_at
+from migrate.cloud import Context, login, wait
+from migrate.cloud.api import Api
 from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
@@ -17,7 +17,7 @@ SHOWN = 20
 
 def drain(context: Context) -> None:
     """Return when nothing is in flight; StepError names what is, after `window.drainSeconds`."""
-    api = admin_at(context, context.source.api)
+    api = login.api(context, context.source.api)
 
     def sleep(seconds: float) -> None:
         if context.run is None:
@@ -36,7 +36,7 @@ def drain(context: Context) -> None:
 
 def in_flight_now(context: Context, api: Api) -> list[str]:
     """Operations in flight, a line each."""
-    by_api = [str(one) for one in in_flight(api.connection, address=api.address)]
+    by_api = [str(one) for one in in_flight(api)]
     return sorted({*by_api, *_unlisted(context)})
 
 
@@ -64,4 +64,4 @@ def drained(context: Context) -> bool:
         return False
     if close.closed(context, "all"):  # which only a drained cloud gets
         return True
-    return not in_flight_now(context, admin_at(context, context.source.api))
+    return not in_flight_now(context, login.api(context, context.source.api))

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from infra.controller import Place, accounts, packages, services, units, venv
-from migrate.checks import agents, backends, endpoints, options, scope
+from migrate.checks import agents, backends, endpoints, options, scope, trusts
 from migrate.cloud import operations, releases
 from migrate.cloud.api import SERVICES, Api
-from migrate.configuration import rules
+from migrate.configuration import rules, volumes
 from migrate.services import chosen, kind
 from migrate.takeover import preload
 from migrate.verify import heartbeats, losses
@@ -56,10 +56,13 @@ def loss() -> dict[str, Any]:
         found: dict[str, Any] = {
             "project": projects,
             "secret": {id_: {**secret, "id": id_} for id_ in ids},
+            "consumer": {},
         }
         return Listing(found, {}, {}, 0.0, 0.0)
 
-    document = losses.find("one", listing("old"), listing("new"), released=1.0).document
+    trace = {"type": "consumer", "id": "c1", "name": "web", "of": "old"}
+    before, now = listing("old"), listing("new")
+    document = losses.find("one", before, now, released=1.0, traces=[trace]).document
     return {
         "counts": document["counts"],
         "project": document["projects"][0]["name"],
@@ -77,6 +80,10 @@ def look() -> dict[str, Any]:
     found = kind("secret")
     assert found
     assert RECIPE.backends
+    assert RECIPE.oldest
+    assert RECIPE.trusts
+    stores = RECIPE.rules.backend_host
+    assert stores
     assert RECIPE.rest
     assert RECIPE.rest.workers
     given = options.parsed({"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"})
@@ -98,6 +105,9 @@ def look() -> dict[str, Any]:
         "asked as": endpoints.ASKED["barbican"],
         "known": "key-manager" in scope.TYPES,
         "back ends": [one[1] for one in backends.judged(RECIPE.backends, given)],
+        "too old": [one[0] for one in RECIPE.oldest.judge([{"host": "a"}], "2026.1", 0)],
+        "trusts": trusts._finding("ctl", RECIPE.trusts, "has expired", ["web"]).message,
+        "unserved": [one.message for one in volumes.unserved(RECIPE, stores, {"a@b": 1}, [{}])],
         "setting": told.settings[0].value,
         "gone": told.remedy("DEFAULT", "bind_port"),
     }

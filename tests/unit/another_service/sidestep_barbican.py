@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches
-from migrate.services.records import OnlineMigration, Question
-from migrate.services.rest import Allowed, Busy, Kind, Rest, Workers
-from migrate.services.rules import Gone, Rules, Setting
+from migrate.services.records import Oldest, OnlineMigration, Question, Trusts
+from migrate.services.rest import Allowed, Busy, Kind, Resource, Rest, Splits, Workers
+from migrate.services.rules import BackendHost, Gone, Rules, Setting
 from migrate.services.unit import Shipped, Unit
 
 CONF = "/etc/barbican/barbican.conf"
@@ -16,6 +16,10 @@ def judge(given: Options) -> Iterator[Refusal]:
     for name in given.listed("secretstore", "enabled_secretstore_plugins", "store_crypto"):
         if name != "store_crypto":
             yield Refusal(message=f"store {name} is not moved", remedy="Move its secrets first")
+
+
+def lost(before: Resource | None, now: Resource | None) -> str:
+    return "kept in memory only" if now and not before else ""
 
 
 RECIPE = Recipe(
@@ -57,7 +61,20 @@ RECIPE = Recipe(
                 busy=Busy(moving=("PENDING",)),
                 states=("status",),
                 data={"algorithm": "made anew"},
+                lost=lost,
                 allowed=(Allowed(field="generation", reason="counts writes"),),
+            ),
+            Kind(
+                type="consumer",
+                path="/consumers",
+                list="consumers",
+                splits=Splits(
+                    of="secret",
+                    by="secret_id",
+                    told="it was re-encrypted",
+                    table="consumers",
+                    passing="SELECT id, name, secret_id FROM {table} WHERE created_at >= %s",
+                ),
             ),
         ),
         workers=Workers(path="/workers", list="workers", any_of="barbican-worker"),
@@ -70,6 +87,9 @@ RECIPE = Recipe(
         settings=(
             Setting(file=CONF, section="a", option="b", value="{tools}", why="so", source="here"),
         ),
+        backend_host=BackendHost(
+            file=CONF, listed="stores", option="store_host", fallback="host", used="SELECT 'a@b', 1"
+        ),
         gone=(Gone(section="DEFAULT", options=("bind_port",), remedy="uwsgi listens"),),
     ),
     questions=(
@@ -78,6 +98,24 @@ RECIPE = Recipe(
         ),
     ),
     online_left=(OnlineMigration(name="kek", database="barbican", query="SELECT 0"),),
+    oldest=Oldest(
+        database="barbican",
+        query="SELECT host FROM {d}.workers",
+        judge=lambda rows, release, _: iter(
+            [(f"{row['host']} is below {release}", "x") for row in rows]
+        ),
+    ),
+    trusts=Trusts(
+        things="order(s)",
+        useless="barbican cannot renew them",
+        remedy="Make them anew",
+        database="barbican",
+        query="SELECT id, name, 'aes' AS method, trust_id AS kept FROM {d}.orders",
+        program="barbican-worker",
+        crypt="barbican.common.crypt",
+        key=("DEFAULT", "key"),
+        trustee=(("keystone_authtoken", "username"),),
+    ),
     vouches=Vouches(receives="barbican-api"),
     backends=Backends(program="barbican-api", judge=judge),
 )

@@ -13,7 +13,7 @@ from migrate.configuration import dashboard, paths, rules, volumes
 from migrate.configuration.broker import Account, accounts
 from migrate.engine.finding import Severity
 from migrate.onhost import dashboard as onhost
-from migrate.services import RECIPES, nova
+from migrate.services import RECIPES, cinder, nova
 
 
 class Disk:
@@ -180,9 +180,11 @@ def test_volumes_of_a_backend_that_nobody_would_serve() -> None:
     text = "[DEFAULT]\nenabled_backends = nfs1, Gold\n[nfs1]\nbackend_host = ctl-a\n"
     text += "[Gold]\nbackend_host = rbd:gold\n"
     used = {"ctl-a@nfs1#nfs1": 4, "rbd:gold@Gold": 1, "ctl-b@nfs1#x": 2, "ctl-b@nfs1#y": 1}
-    found = volumes.unserved(used, [{"/etc/cinder/cinder.conf": text}])
+    rule = cinder.RECIPE.rules.backend_host
+    assert rule
+    found = volumes.unserved(cinder.RECIPE, rule, used, [{"/etc/cinder/cinder.conf": text}])
     assert [finding.message for finding in found] == [
-        "3 volume(s) are of ctl-b@nfs1, which no cinder-volume of the target would serve"
+        "3 volume(s) are of ctl-b@nfs1, which no controller of the target would serve"
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from migrate.configuration import volumes
 from migrate.configuration.translate import translate
+from migrate.services import cinder
 from tests.unit.configuration.test_translate import aids
 
 CINDER = "/etc/cinder/cinder.conf"
@@ -32,7 +33,9 @@ def test_backends_and_their_host_may_stand_in_the_folder() -> None:
         }
     )
     used = {"volumes@nfs1#a": 1, "volumes@nfs2": 1, "other@nfs3": 1, "wrong@nfs1": 1}
-    (found,) = volumes.unserved(used, [done])
+    rule = cinder.RECIPE.rules.backend_host
+    assert rule
+    (found,) = volumes.unserved(cinder.RECIPE, rule, used, [done])
     assert "wrong@nfs1" in found.message
     assert done[f"{CINDER}.d/20-nfs.conf"].count("backend_host") == 1
 

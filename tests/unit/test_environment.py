@@ -1,0 +1,92 @@
+"""A release's environment on a compute host: claimed before it is brought, tried, taken away."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from migrate.onhost import environment, record
+
+
+@pytest.fixture(autouse=True)
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this host keeps what it must remember."""
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
+    return tmp_path / "notes"
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A host whose packages have libvirt's binding."""
+    folder = tmp_path / "dist-packages"
+    folder.mkdir()
+    for name in ("libvirt.py", "libvirt_qemu.py", "libvirtmod.cpython-313.so", "other.py"):
+        (folder / name).touch()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def brought(folder: Path, *programs: str) -> None:
+    """An environment whose programs only tell their version."""
+    packages = folder / "lib/python3.13/site-packages"
+    packages.mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin/python").write_text(f'#!/bin/sh\ncd {packages} && exec {sys.executable} "$@"\n')
+    for name in programs:
+        (folder / "bin" / name).write_text("#!/bin/sh\necho 33.0.2\n")
+    for path in (folder / "bin").iterdir():
+        path.chmod(0o755)
+    (folder / ".sidestep-lock").write_text("1a2b\n")
+
+
+def test_it_is_claimed_tried_and_taken_away(tmp_path: Path, packaged: Path, notes: Path) -> None:
+    folder = tmp_path / "opt/2026.1"
+    assert environment.claim(str(folder), 1000) == []
+    brought(folder, "nova-compute")
+    assert environment.stamp(str(folder)) == ""
+    assert environment.finish(str(folder), ["nova-compute"]) == []
+    assert environment.stamp(str(folder)) == "1a2b"
+    links = {one.name for one in (folder / "lib/python3.13/site-packages").iterdir()}
+    assert links >= {"libvirt.py", "libvirt_qemu.py", "libvirtmod.cpython-313.so"}
+    assert "other.py" not in links
+    assert environment.finish(str(folder), ["nova-compute"]) == []
+    environment.remove()
+    assert not (tmp_path / "opt").exists()
+    assert not notes.exists()
+    environment.remove()
+
+
+def test_what_is_there_and_not_ours_is_left_alone(tmp_path: Path, packaged: Path) -> None:
+    folder = tmp_path / "opt/2026.1"
+    folder.mkdir(parents=True)
+    assert environment.claim(str(folder), 1000) == [f"{folder} is there and not ours; move it away"]
+    environment.remove()
+    assert folder.is_dir()
+
+
+def test_a_disk_that_has_no_room_is_told(tmp_path: Path, packaged: Path, notes: Path) -> None:
+    (wrong,) = environment.claim(str(tmp_path / "opt/2026.1"), 2**60)
+    assert " MiB free, it takes " in wrong
+    assert not notes.exists()
+
+
+def test_a_host_without_libvirt_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "libvirt", raising=False)
+    (wrong,) = environment.claim(str(tmp_path / "opt/2026.1"), 1000)
+    assert "install python3-libvirt" in wrong
+    assert not notes.exists()
+
+
+def test_a_program_that_does_not_start_is_told(tmp_path: Path, packaged: Path) -> None:
+    folder = tmp_path / "opt/2026.1"
+    environment.claim(str(folder), 1000)
+    brought(folder, "nova-compute")
+    (folder / "bin/nova-compute").write_text("#!/bin/sh\necho no module named nova >&2\nexit 1\n")
+    (wrong,) = environment.finish(str(folder), ["nova-compute"])
+    assert wrong.endswith("nova-compute --version exited 1: no module named nova")
+    assert environment.stamp(str(folder)) == ""
