@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from migrate.cloud import Context
 from migrate.computes.network.facts import short
-
-COMPUTE = "nova-compute"
-# nova's that only say who runs where; the last three are in no listing of the API
-PURGED = (
-    *("nova-scheduler", "nova-conductor"),
-    *("nova-consoleauth", "nova-osapi_compute", "nova-metadata"),
-)
+from migrate.computes.versions import COMPUTE
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,18 +41,17 @@ class Names:
         return short(host) in self.source - self.staying
 
 
-def purged(records: Iterable[Record], names: Names) -> list[Record]:
-    """Those of nova's *records* that go.
+def purged(
+    records: Iterable[Record], binaries: Container[str], names: Names
+) -> tuple[list[Record], list[Record]]:
+    """Of *records* about the source's controllers those of *binaries*, which go, and the others.
 
-    Never one of nova-compute, which takes the host's mapping and resource provider along, nor any
-    of a host that has one.
+    Never one of a compute host, which takes the host's mapping and resource provider along, nor any
+    other of a name that a compute host has.
     """
     every = list(records)
     computes = frozenset(short(one.host) for one in every if one.binary == COMPUTE)
     names = Names(names.source, names.staying | computes)
-    return sorted(one for one in every if one.binary in PURGED and names.gone(one.host))
-
-
-def strange(records: Iterable[Record], names: Names) -> list[Record]:
-    """Those of the source's controllers that nobody here understands: they are left alone."""
-    return sorted(one for one in records if one.binary not in PURGED and names.gone(one.host))
+    old = sorted(one for one in every if names.gone(one.host))
+    going = [one for one in old if one.binary in binaries]
+    return going, [one for one in old if one not in going]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from migrate.cloud import Context, hosts
 from migrate.computes.network import reading
 from migrate.finish import address, agents, caps, services, traces
-from migrate.finish.facts import COMPUTE, Names, strange
+from migrate.finish.facts import Names
 from migrate.storage.volumes import policy
 
 
@@ -37,8 +37,8 @@ def _goes(context: Context) -> Iterator[Thing]:
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         for one in agents.old(reading.read(reading.api(context)).agents, names):
             yield Thing(one.binary, one.host, "neutron's record of an agent that is stopped")
-    for record in services.going(context):
-        yield Thing(record.binary, record.host, "nova's record of a unit that runs no more")
+    for record in services.old(context)[0]:
+        yield Thing(record.binary, record.host, "record of a unit that runs no more")
     for host, path, value in caps.capped(context):
         yield Thing(f"cap {value}", f"{host.name}:{path}", "every compute host is new: auto")
     for recipe in context.recipes:
@@ -62,35 +62,22 @@ def _goes(context: Context) -> Iterator[Thing]:
 
 def _stays(context: Context) -> Iterator[Thing]:
     source = ", ".join(host.name for host in context.source.controllers)
-    records = services.read(context)
-    computes = [one for one in records if one.binary == COMPUTE]
-    yield Thing(
-        f"{len(computes)} records of nova-compute",
-        "nova",
-        "in use; deleting one takes the host's mapping and resource provider along",
-    )
-    for record in strange(records, Names.of(context)):
+    for record in services.old(context)[1]:
         yield Thing(record.binary, record.host, "nothing here knows what it is: judge yourself")
-    if policy.PROJECT in _projects(context):
-        yield Thing(policy.NAME, "cinder", "it holds nothing since `migrate accept`")
-        yield Thing(
-            "cinder's records",
-            source,
-            "in use: the old name is part of every volume's identity",
-        )
-    if "heat" in _projects(context):
-        yield Thing("heat's records of old engines", source, "`heat-manage service clean`")
-    yield Thing("queues of the old names", "broker", "without consumers; cinder's are in use")
+    for recipe in context.recipes:
+        if recipe.outlived:
+            yield Thing(f"all other records of {recipe.project}", source, recipe.outlived.why)
+    if any(recipe.project == policy.PROJECT for recipe in context.recipes):
+        yield Thing(policy.NAME, policy.PROJECT, "it holds nothing since `migrate accept`")
     yield Thing(
-        "nova-compute's own cap",
+        "queues of the old names", "broker", "without consumers, but where a name is in use"
+    )
+    yield Thing(
+        "the cap of compute hosts",
         "compute hosts",
-        "auto, as it was at its start: all of the release from its next restart on, which is yours",
+        "auto, as it was at their start: all of the release from the next one on, which is yours",
     )
     yield Thing("contract migrations", "databases", "ran in the window; the heads are asked")
     yield Thing(
         "fence, masks, read-only", source, "nothing comes up there by accident: power it off"
     )
-
-
-def _projects(context: Context) -> set[str]:
-    return {recipe.project for recipe in context.recipes}

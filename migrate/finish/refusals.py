@@ -29,7 +29,7 @@ def findings(context: Context) -> list[Finding]:
         return [_error("the target does not serve", "`migrate cutover` comes first")]
     found = list(_accepted(context))
     if any(recipe.cells for recipe in context.recipes):
-        found += of_computes(versions.read(context).old)
+        found += _of_computes(versions.read(context).old)
         found += _unsettled(reading.api(context))
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
@@ -52,13 +52,13 @@ def _accepted(context: Context) -> Iterator[Finding]:
         )
 
 
-def of_computes(old: Collection[str]) -> Iterator[Finding]:
-    """Compute hosts whose record in nova, in any cell, is of an *old* release."""
+def _of_computes(old: Collection[str]) -> Iterator[Finding]:
+    """Those whose record, in any cell, is of an *old* release."""
     if old:
         shown = ", ".join(sorted(old)[:SHOWN])
         more = f" and {len(old) - SHOWN} more" if len(old) > SHOWN else ""
         yield _error(
-            f"nova-compute is of an older release on {shown}{more}",
+            f"compute hosts are of an older release: {shown}{more}",
             "`migrate settle --execute` renews them; `openstack compute service delete` for a host "
             "that is gone for good",
         )
@@ -66,7 +66,7 @@ def of_computes(old: Collection[str]) -> Iterator[Finding]:
 
 def _unsettled(api: Api) -> Iterator[Finding]:
     """Compute hosts that a run of `settle` has left closed, in the middle."""
-    asked = {"binary": "nova-compute", VERSION: service.MICROVERSION}
+    asked = {"binary": versions.COMPUTE, VERSION: service.MICROVERSION}
     for row in api.get("compute", "/os-services", **asked)["services"]:
         if service.is_ours(row):
             yield _error(

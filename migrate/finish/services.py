@@ -6,7 +6,7 @@ from migrate.cloud import Context
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.computes.network import reading
 from migrate.computes.service import MICROVERSION
-from migrate.computes.versions import of_cells
+from migrate.computes.versions import COMPUTE, of_cells
 from migrate.errors import StepError
 from migrate.finish import facts
 from migrate.finish.facts import Names, Record
@@ -20,25 +20,28 @@ def read(context: Context) -> list[Record]:
     return [Record(str(host), str(binary), str(id_)) for host, binary, id_ in rows if host]
 
 
-def going(context: Context) -> list[Record]:
-    """Those that go."""
-    return facts.purged(read(context), Names.of(context))
+def old(context: Context) -> tuple[list[Record], list[Record]]:
+    """Those that go, and those of the source's controllers that nobody here understands."""
+    outlived = [one.outlived for one in context.recipes if one.cells and one.outlived]
+    binaries = {name for one in outlived for name in one.purged}
+    return facts.purged(read(context), binaries, Names.of(context))
 
 
 def purged(context: Context) -> bool:
     """Whether none is left."""
-    return not going(context)
+    going, _ = old(context)
+    return not going
 
 
 def purge(context: Context) -> None:
     """Delete them; StepError, and none is deleted, where nova still hears one."""
-    api, old = reading.api(context), going(context)
-    if heard := {one.id for one in old} & up(api):
-        told = ", ".join(str(one) for one in old if one.id in heard)
+    api, (going, _) = reading.api(context), old(context)
+    if heard := {one.id for one in going} & up(api):
+        told = ", ".join(str(one) for one in going if one.id in heard)
         raise StepError(
             f"nova still hears {told}: see who runs it, or wait two minutes, then the same again"
         )
-    for one in old:
+    for one in going:
         delete(api, one)
 
 
@@ -50,7 +53,7 @@ def up(api: Api) -> set[str]:
 
 def delete(api: Api, record: Record) -> None:
     """Delete *record*, which may be gone already; never a compute host's."""
-    if record.binary not in facts.PURGED:
+    if record.binary == COMPUTE:
         raise StepError(f"the record of {record} is in use and is not deleted: a bug")
     try:
         api.send("DELETE", "compute", f"/os-services/{record.id}", microversion=MICROVERSION)

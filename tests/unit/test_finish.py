@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import service
+from migrate.computes import service, versions
 from migrate.computes.network.facts import KNOWN
 from migrate.database.tools import calls
 from migrate.engine import markers
@@ -88,10 +88,12 @@ def test_records_that_are_in_use_stay(world: World, tmp_path: Path) -> None:
 def test_a_record_of_a_compute_host_is_never_deleted(world: World, tmp_path: Path) -> None:
     cloud = world.settled(tmp_path)
     names = Names.of(cloud)
-    at_old = [Record(OLD, "nova-scheduler", "1"), Record(OLD, facts.COMPUTE, "2")]
-    assert facts.purged(at_old, names) == []  # a name that a compute host has
-    assert facts.purged(at_old[:1], names) == at_old[:1]
-    assert facts.purged([Record(NEW, "nova-scheduler", "1")], names) == []
+    at_old = [Record(OLD, "nova-scheduler", "1"), Record(OLD, versions.COMPUTE, "2")]
+    every = {one.binary for one in at_old}
+    assert facts.purged(at_old, every, names) == ([], [])  # a name that a compute host has
+    assert facts.purged(at_old[:1], every, names) == (at_old[:1], [])
+    assert facts.purged(at_old[:1], {}, names) == ([], at_old[:1])
+    assert facts.purged([Record(NEW, "nova-scheduler", "1")], every, names) == ([], [])
     with pytest.raises(StepError, match="nova-compute on old is in use"):
         services.delete(None, at_old[1])  # type: ignore[arg-type]
 
@@ -139,14 +141,14 @@ def test_what_is_still_in_use_forbids_it(world: World, tmp_path: Path) -> None:
         world.at(one).paths.clear()
     assert set(found(cloud)) == {
         " the target is not accepted: calls that change shared volumes are held still",
-        " nova-compute is of an older release on compute2",
+        " compute hosts are of an older release: compute2",
         "compute this host was closed to be renewed, and is not proven and open again",
         "old neutron-openvswitch-agent is alive or carries something",
         "old neutron-dhcp-agent is alive or carries something",
         "old of the old release: process 7 (nova-api) of nova lives",
         "old of the old release: neutron-openvswitch-agent runs",
     }
-    with pytest.raises(PreconditionError, match=r"is not accepted.*older release"):
+    with pytest.raises(PreconditionError, match=r"is not accepted.*are of an older"):
         MARK.apply(cloud)
     assert not [one for one in world.events if "mark" in one]
 
@@ -205,8 +207,8 @@ def test_the_plan_says_what_goes_and_what_stays(world: World, tmp_path: Path) ->
     assert {f"{NEW}:{CONF} cap epoxy", "compute /var/lib/migrate/settle-units.json"} < set(goes)
     assert not [one for one in goes if "settle-environment" in one or "accepted" in one]
     stays = {one.what: one.why for one in plan.stays}
-    assert "1 records of nova-compute" in stays
-    assert "every volume's identity" in stays["cinder's records"]
+    assert "nova-compute's are in use" in stays["all other records of nova"]
+    assert "every volume's identity" in stays["all other records of cinder"]
     assert "nova-strange" in stays
     assert world.events == []
 
