@@ -25,8 +25,8 @@ EPILOG = (
 def migrate() -> None:
     """Move a running OpenStack cloud to a new release, side by side, with a way back.
 
-    The usual order: pulumi up, then plan, check, backup, follow, cutover, verify, accept;
-    `pulumi destroy` goes back.
+    The usual order: pulumi up, then plan, check, backup, follow, cutover, verify, accept, settle,
+    finish; until the last one `pulumi destroy` goes back.
     """
 
 

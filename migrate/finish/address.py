@@ -8,13 +8,15 @@ keepalived has it is Pulumi's and stays.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from migrate.cloud import Context, hosts, serving
+from migrate.cloud import Context, hosts, serving, wait
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.finish import refusals
 from migrate.takeover import isolation, virtual_ip
 
+HOLD_SECONDS = 30.0
 PLACES = (
     f"/etc/systemd/system/{isolation.ADDRESS_UNIT}",
     f"/etc/systemd/system/{isolation.FILTER_UNIT}",
@@ -59,6 +61,13 @@ def release(context: Context) -> None:
         )
     isolation.drop(context)
     isolation.unfilter(context)
+    # keepalived looks again when an address that it holds goes from another interface
+    wait.until(
+        partial(virtual_ip.taken, context),
+        HOLD_SECONDS,
+        f"the private address is gone, and {context.target.holder.name} does not hold the virtual "
+        "IP: start keepalived there at once, then the same again",
+    )
     if silent := serving.unanswered(context):
         raise StepError(
             f"the private address is gone, and through the virtual IP no answer comes from "

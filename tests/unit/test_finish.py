@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrate.cli import finishing
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context
 from migrate.computes import service, versions
 from migrate.computes.network.facts import KNOWN
@@ -18,6 +24,7 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
 from migrate.finish import MARK, facts, online, purge, refusals, services, steps
 from migrate.finish.facts import Names, Record
+from migrate.onhost import notes, record
 from migrate.phases import finish, guard, move_agents, no_return, renew, rollback
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
@@ -296,3 +303,70 @@ def test_no_step_of_it_can_be_undone() -> None:
     every: list[Step] = [one for one in STEPS if one.phase is Phase.FINISH]
     assert len(every) == len(STEPS)
     assert {one.revert for one in every} == {None}
+
+
+def test_notes_of_a_host_go_but_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "notes"
+    monkeypatch.setattr(record, "FOLDER", str(folder))
+    assert notes.left([]) == []
+    (folder / "transfer").mkdir(parents=True)
+    for name in ("kernel.json", "accepted.json", "keepalived.conf"):
+        (folder / name).touch()
+    assert notes.left(["accepted.json"]) == ["keepalived.conf", "kernel.json"]
+    notes.remove(["accepted.json"])
+    assert sorted(one.name for one in folder.iterdir()) == ["accepted.json", "transfer"]
+    (folder / "transfer").rmdir()
+    notes.remove([])
+    assert not folder.exists()
+
+
+@pytest.fixture
+def command(
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Any]:
+    """The command over *world*; its answer for programs."""
+    session = opened(world.settled(tmp_path), tmp_path)
+    monkeypatch.setattr(finishing, "at_work", lambda *_, **__: nullcontext(session))
+
+    def run(*past: str, execute: bool = False) -> Any:
+        given: dict[str, Any] = {"take_over": False, "os_cloud": "", "past": past}
+        try:
+            finishing.run_finish(Screen("json"), "test", execute=execute, **given)
+        finally:
+            TERMINAL.flush()
+            run.said = capsys.readouterr()  # type: ignore[attr-defined]
+        return json.loads(run.said.out)  # type: ignore[attr-defined]
+
+    return run
+
+
+def test_without_execute_it_only_shows(world: World, command: Any) -> None:
+    answer = command()
+    assert world.events == []
+    assert [one["way_back"] for one in answer["steps"]] == [False] * len(STEPS)
+    assert answer["findings"] == []
+    assert len(answer["goes"]) > len(KNOWN)
+    assert "add --execute --past finish.mark" in command.said.err
+
+
+def test_what_forbids_it_is_shown_beside_what_would_go(world: World, command: Any) -> None:
+    world.at(OLD).unfenced = ["process 7 (nova-api) of nova lives"]
+    with pytest.raises(PreconditionError, match="nova-api"):
+        command("finish.mark", execute=True)
+    answer = json.loads(command.said.out)
+    assert [one["severity"] for one in answer["findings"]] == ["error"]
+    assert answer["goes"]
+    assert world.events == []
+
+
+def test_done_it_names_what_was_let_go(world: World, command: Any) -> None:
+    answer = command("finish.mark", execute=True)
+    assert finished(world)
+    assert answer["released"] == [OLD]
+    assert sum(sum(one.values()) for one in answer["online"].values()) == 2
+    assert "power off by hand" in command.said.err
