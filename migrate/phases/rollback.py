@@ -40,8 +40,8 @@ def rollback(session: Session, notify: Observer) -> None:
 def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     context = session.context
-    no_return.refuse(context, session.journal)
     answering = _living(context)
+    no_return.refuse(context, session.journal)
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")
