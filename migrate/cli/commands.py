@@ -25,8 +25,8 @@ EPILOG = (
 def migrate() -> None:
     """Move a running OpenStack cloud to a new release, side by side, with a way back.
 
-    The usual order: pulumi up, then plan, check, backup, follow, cutover, verify, accept;
-    `pulumi destroy` goes back.
+    The usual order: pulumi up, then plan, check, backup, follow, cutover, verify, accept, settle,
+    finish; until the last one `pulumi destroy` goes back.
     """
 
 
@@ -165,6 +165,19 @@ def settle() -> None:
     takes servers again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
     metadata agents go from the old controllers to the new ones, network by network and router by
     router. Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
+    """
+
+
+@command(migrate, "finishing", execute, take_over, os_cloud, past)
+def finish() -> None:
+    """Give up the way back: purge what only the old release needs; the plan without --execute.
+
+    Asks the cloud whether all of it is new, and refuses with what to do where it is not (exit code
+    3). Then records of old agents and control units are deleted, nova speaks the new release,
+    online data migrations run until nothing is left, and keys, filter, private address and notes of
+    ours go from every host. Changes the target, and a mark on both sides. From its first step on
+    `migrate rollback` and `pulumi destroy` refuse, and nothing overrides that: name it by --past
+    finish.mark. Next: `migrate status`, and power the old controllers off.
     """
 
 

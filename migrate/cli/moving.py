@@ -16,7 +16,7 @@ from migrate.cli.terminal import TERMINAL
 from migrate.cloud import pulumi, serving
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError, SettingsError
-from migrate.phases import accept, cutover, readiness, rollback, status, verify
+from migrate.phases import accept, cutover, no_return, readiness, rollback, status, verify
 from migrate.phases.session import Session, context_of
 from migrate.verify import noticed
 
@@ -97,6 +97,7 @@ def run_rollback(
         take_over=take_over,
         os_cloud=os_cloud,
     ) as session:
+        no_return.refuse(session.context, session.journal)
         losses = rollback.find_losses(session)
         screen.losses(losses)
         if not execute:

@@ -29,15 +29,7 @@ class Versions:
 
 def read(context: Context) -> Versions:
     """From every cell of the target's database."""
-    nova = [recipe for recipe in context.recipes if recipe.cells]
-    host = context.target.database
-    databases = service_databases(host, nova, context.installation.tools)
-    cells = sorted({one.name for one in databases if one.cell})
-    rows = []
-    with connection.session(host) as link:
-        for name in cells:
-            table = connection.quoted(name, "services")
-            rows += connection.rows(link, SERVICES.format(table))
+    rows = of_cells(context, SERVICES)
     newest = [int(version) for _, binary, version in rows if binary == CONDUCTOR]
     if not newest:
         raise PreconditionError(
@@ -45,3 +37,16 @@ def read(context: Context) -> Versions:
         )
     computes = {str(at): int(v) for at, binary, v in rows if binary == COMPUTE}
     return Versions(computes, max(newest))
+
+
+def of_cells(context: Context, statement: str) -> list[connection.Row]:
+    """The rows of *statement* over the services, which are {}, of every cell of the target."""
+    nova = [recipe for recipe in context.recipes if recipe.cells]
+    host = context.target.database
+    databases = service_databases(host, nova, context.installation.tools)
+    with connection.session(host) as link:
+        return [
+            row
+            for name in sorted({one.name for one in databases if one.cell})
+            for row in connection.rows(link, statement.format(connection.quoted(name, "services")))
+        ]

@@ -1,9 +1,9 @@
 """Markers on the machines themselves: how far the data on the target has come (rule 5).
 
-A table on the target and a file on each source controller say `copied`, `synced` or `released`,
-so that a run without its journal, or from another operator's host, cannot begin again over live
-data. The first two count only for the fencing under which they were made: a source that has been
-open since is not what was copied.
+A table on the target and a file on each source controller say `copied`, `synced`, `released` or
+`finished`, so that a run without its journal, or from another operator's host, cannot begin again
+over live data, nor go back where there is no way back. The first two count only for the fencing
+under which they were made: a source that has been open since is not what was copied.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from migrate.cloud.host import Host
 from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
 from migrate.onhost import call
 
-COPIED, SYNCED, LIVE = STAGES = ("copied", "synced", "released")
+COPIED, SYNCED, LIVE, FINISHED = STAGES = ("copied", "synced", "released", "finished")
+ENDS = (FINISHED, LIVE)  # of these any machine's word holds, whatever the source says by now
 PATH = "/var/lib/migrate/marker.json"
 SCHEMA = "migrate_marker"
 TABLE = f"""
@@ -43,8 +44,9 @@ def stage(context: Context) -> str:
     source, which may be dead then.
     """
     marks = _marks(context)
-    if any(one["stage"] == LIVE for one in marks):
-        return LIVE
+    for end in ENDS:
+        if any(one["stage"] == end for one in marks):
+            return end
     now = fencing(context)
     found = {one["stage"] for one in marks if _counts(one, now)}
     return next((stage for stage in reversed(STAGES) if stage in found), "")
@@ -73,12 +75,22 @@ def _at_least(standing: str, wanted: str) -> bool:
 
 def live(context: Context) -> bool:
     """Whether any machine says that users write on the target."""
-    return stage(context) == LIVE
+    return reached(context, LIVE)
 
 
 def live_since(context: Context) -> float:
     """When writes were let in on the target, in seconds since 1970; 0.0 before that."""
-    return max((float(one["at"]) for one in _marks(context) if one["stage"] == LIVE), default=0.0)
+    return since(context, LIVE)
+
+
+def finished(context: Context) -> bool:
+    """Whether any machine says that there is no way back any more."""
+    return since(context, FINISHED) > 0
+
+
+def since(context: Context, wanted: str) -> float:
+    """When *wanted* was marked, in seconds since 1970; 0.0 where none that answers says so."""
+    return max((float(one["at"]) for one in _marks(context) if one["stage"] == wanted), default=0.0)
 
 
 def refuse_when_live(context: Context) -> None:
@@ -97,15 +109,14 @@ def refuse_after(context: Context, forbidden: str) -> None:
             )
     standing = stage(context)
     if _at_least(standing, forbidden):
-        raise PreconditionError(
-            f"the machines are marked {standing!r}: "
-            + (
-                "the target serves and its data must not be written over"
-                if standing == LIVE
-                else "what this step would do has been done"
-            )
-            + "; `migrate rollback --execute` goes back"
+        serves = "the target serves and its data must not be written over"
+        done = serves if standing in ENDS else "what this step would do has been done"
+        back = (
+            "there is no way back"
+            if standing == FINISHED
+            else "`migrate rollback --execute` goes back"
         )
+        raise PreconditionError(f"the machines are marked {standing!r}: {done}; {back}")
 
 
 def mark(context: Context, reached: str, at: float | None = None) -> None:
@@ -147,7 +158,7 @@ def unmark(context: Context, reached: str) -> None:
 
 
 def _counts(mark: dict[str, Any], token: str) -> bool:
-    return mark["stage"] == LIVE or bool(token and mark["fence"] == token)
+    return mark["stage"] in ENDS or bool(token and mark["fence"] == token)
 
 
 def _marks(context: Context) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
 from migrate.errors import MigrateError, one_line
-from migrate.phases import rollback
+from migrate.phases import no_return, rollback
 from migrate.phases.session import context_of, opened
 
 GO_BACK = "MIGRATE_GO_BACK"
@@ -53,11 +53,18 @@ def refuse_delete(stack: str) -> str | None:
     """The words that refuse to delete a part of *stack*, or None where it may go.
 
     Before the cutover everything may go. After it only `MIGRATE_GO_BACK=<stack> pulumi destroy`,
-    because Pulumi deletes on a rename, a replacement or a removed line as well.
+    because Pulumi deletes on a rename, a replacement or a removed line as well; after
+    `migrate finish` nothing does.
     """
+    context = context_of(stack)
+    if finished := _finished(context):
+        return (
+            f"refused: {no_return.message(finished)}. This is the cloud that serves: take its "
+            "machines down one by one yourself if that is what you want"
+        )
     if os.environ.get(GO_BACK) == stack:
         return None
-    why = cutover_begun(context_of(stack))
+    why = cutover_begun(context)
     if not why:
         return None
     return (
@@ -65,6 +72,14 @@ def refuse_delete(stack: str) -> str | None:
         f"the source and give that up: {GO_BACK}={stack} pulumi destroy --stack {stack}; "
         f"`migrate rollback --stack {stack}` shows it in full"
     )
+
+
+def _finished(context: Context) -> str:
+    journal = Journal(context.home / "journal", reading=True)
+    try:
+        return no_return.why(context, journal)
+    finally:
+        journal.close()
 
 
 def _would_be_lost(stack: str) -> str:

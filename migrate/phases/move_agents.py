@@ -7,6 +7,7 @@ from migrate.engine import markers
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Observer
 from migrate.errors import PreconditionError
+from migrate.phases import no_return
 from migrate.phases.session import Session
 
 
@@ -25,6 +26,7 @@ def move(session: Session, notify: Observer) -> None:
 
 def move_back(session: Session, notify: Observer) -> None:
     """Let the source's agents carry everything again. Safe to repeat."""
+    no_return.refuse(session.context, session.journal)
     session.runner(Phase.SETTLE, notify=notify).retreat(_of(session))
 
 

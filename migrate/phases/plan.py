@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from migrate import finish
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.computes import closing, environment, in_place, network, proof
@@ -494,4 +495,5 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; pure, asks no machine."""
     hosts = (step for host in context.source.computes for step in settled(host.name))
-    return Plan.of((*steps(context.recipes), *hosts, *network.steps(context.recipes)))
+    settle = (*hosts, *network.steps(context.recipes))
+    return Plan.of((*steps(context.recipes), *settle, *finish.steps(context.recipes)))

@@ -17,7 +17,7 @@ from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
-from migrate.phases import control
+from migrate.phases import control, no_return
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
 
@@ -65,6 +65,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
     """
     context, wrong = session.context, {}
+    no_return.refuse(context, session.journal)
     for host in [_host(context, name) for name in names]:
         steps = settled(host.name)
         runner = session.runner(Phase.SETTLE, notify=notify)

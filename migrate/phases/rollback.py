@@ -16,7 +16,7 @@ from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import MigrateError, RefusedError, one_line
-from migrate.phases import traces
+from migrate.phases import no_return, traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -43,6 +43,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     """The same for the steps of *phases* only."""
     context = session.context
     answering = _living(context)
+    no_return.refuse(context, session.journal)
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")

@@ -108,7 +108,8 @@ def following(found: dict[str, Any]) -> str:
         )
     seen = [one for one in found["machines"].values() if "silent" not in one]
     source = [one for one in seen if one["side"] == "source"]
-    if first := _of_the_source(source, found["papers"], named):
+    first = _of_the_source(source, found["papers"], named)
+    if first := first or _of_the_end(seen, phases.get(Phase.FINISH, ""), named):
         return first
     released = any(markers.LIVE in one["stages"] for one in seen)
     if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
@@ -140,6 +141,15 @@ def _of_the_source(source: list[dict[str, Any]], ours: str, named: str) -> str:
             "raise sidestep:window.limitSeconds where time was short; then begin again"
         )
     return ""
+
+
+def _of_the_end(seen: list[dict[str, Any]], finish: str, named: str) -> str:
+    """What is left to do once there is no way back; "" while there is one."""
+    if not any(markers.FINISHED in one["stages"] for one in seen) and finish != "done":
+        return ""
+    if finish == "done":
+        return "nothing: there is no way back any more, and the old controllers may be off"
+    return f"`migrate finish {named}` goes on: there is no way back any more"
 
 
 def _verified(session: Session) -> str:

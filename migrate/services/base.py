@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from migrate.services.backends import Backends, Images
-from migrate.services.records import Oldest, OnlineMigration, Question, Trusts, Unlisted
+from migrate.services.records import Oldest, OnlineMigration, Outlived, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
 from migrate.services.unit import HostUnit, Shipped, Unit
@@ -189,6 +189,7 @@ class Recipe:
     rules: Rules = field(default_factory=Rules)
     questions: tuple[Question, ...] = ()
     online_left: tuple[OnlineMigration, ...] = ()
+    outlived: Outlived | None = None
     oldest: Oldest | None = None
     trusts: Trusts | None = None
     unlisted: Unlisted | None = None

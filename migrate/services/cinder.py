@@ -14,7 +14,7 @@ from migrate.services.base import (
     Vouches,
     majors,
 )
-from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
+from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Outlived, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
@@ -316,6 +316,7 @@ RECIPE = Recipe(
         "rpc FROM {d}.services WHERE deleted = 0",
         judge=_too_old,
     ),
+    outlived=Outlived(why="in use: the old name is part of every volume's identity"),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),
     backends=Backends(program="cinder-volume", judge=_backends),

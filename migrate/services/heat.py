@@ -1,7 +1,7 @@
 """Orchestration: stacks."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
-from migrate.services.records import MANY, Question, Trusts, Unlisted
+from migrate.services.records import MANY, Outlived, Question, Trusts, Unlisted
 from migrate.services.rest import Busy, Kind, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules
 from migrate.services.unit import Shipped, Unit
@@ -123,6 +123,7 @@ RECIPE = Recipe(
         key=("DEFAULT", "auth_encryption_key"),
         trustee=(("trustee", "username"), ("keystone_authtoken", "username")),
     ),
+    outlived=Outlived(why="`heat-manage service clean` deletes those of engines that are down"),
     unlisted=Unlisted(
         type="stack",
         table="stack",

@@ -15,7 +15,7 @@ from migrate.services.base import (
     Vouches,
     majors,
 )
-from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Question
+from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Outlived, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules, Setting
 from migrate.services.unit import HostUnit, Shipped, Unit
@@ -447,6 +447,16 @@ RECIPE = Recipe(
         query="SELECT host, version FROM {d}.services WHERE deleted = 0 AND "
         "`binary` = 'nova-compute'",
         judge=_too_old,
+    ),
+    outlived=Outlived(
+        # they only say who runs where; the last two are in no listing of the API, and count in
+        # the minimum that a service asks for as it starts
+        purged=(
+            *("nova-scheduler", "nova-conductor", "nova-consoleauth"),
+            *("nova-osapi_compute", "nova-metadata"),
+        ),
+        why="nova-compute's are in use: deleting one takes the host's mapping and resource "
+        "provider along",
     ),
     vouches=Vouches(sends="nova-api", receives="nova-api", must=True),
     packages=("genisoimage", "novnc"),

@@ -85,3 +85,14 @@ class Unlisted:
     moving: str
     changed: str
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlived:
+    """What becomes of records that its units left about the source's controllers, in `finish`.
+
+    `purged` are binaries whose records nothing needs once they run no more; `why` all others stay.
+    """
+
+    why: str
+    purged: tuple[str, ...] = ()

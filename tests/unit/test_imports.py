@@ -30,6 +30,7 @@ ORDER = (
     "storage",
     "takeover",
     "computes",
+    "finish",
     "checks",
     "verify",
     "phases",

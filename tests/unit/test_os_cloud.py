@@ -72,4 +72,4 @@ def test_commands_that_ask_the_apis_have_it() -> None:
         for name, command in migrate.commands.items()
         if any("--os-cloud" in one.opts for one in command.params)
     }
-    assert having == {"abort", "check", "cutover", "rollback", "settle", "verify"}
+    assert having == {"abort", "check", "cutover", "finish", "rollback", "settle", "verify"}

@@ -65,6 +65,11 @@ REOPENED = {"state": "reopened", "left": -3.0, "alive": False}
         (found(machines={"a": source(closed="all", watch=ARMED)}), "migrate abort --stack lab"),
         (found(machines={"a": source(stages=["released"])}), "migrate rollback"),
         (
+            found(machines={"a": source(stages=["finished"])}),
+            "finish --stack lab --execute` goes on",
+        ),
+        (found(phases={"cutover": "done", "finish": "done"}), "there is no way back any more"),
+        (
             found(phases={"cutover": "begun"}, machines={"a": source(watch=REOPENED)}),
             "the source has reopened itself",
         ),

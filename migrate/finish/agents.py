@@ -1,0 +1,51 @@
+"""Neutron's records of the source's agents. One that is deleted while it runs comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from migrate.cloud import Context
+from migrate.cloud.api import Api, ApiError
+from migrate.computes.network import reading
+from migrate.computes.network.facts import KNOWN, Agent
+from migrate.errors import StepError
+from migrate.finish.facts import Names
+
+
+def old(agents: Collection[Agent], names: Names) -> list[Agent]:
+    """Those of *agents* whose records go."""
+    return [one for one in agents if one.binary in KNOWN and names.gone(one.host)]
+
+
+def purged(context: Context) -> bool:
+    """Whether neutron knows none of them any more."""
+    facts = reading.read(reading.api(context))
+    return not old(facts.agents, Names.of(context))
+
+
+def purge(context: Context) -> None:
+    """Delete them; StepError, and none is deleted, where one is alive or carries something."""
+    api = reading.api(context)
+    facts = reading.read(api)
+    going = old(facts.agents, Names.of(context))
+    if busy := [f"{one.binary} on {one.host}" for one in going if in_use(one, facts.held)]:
+        raise StepError(
+            f"{', '.join(busy)}: alive or carries something, so its record stays; `migrate settle "
+            "--agents --execute` moves them, then the same again"
+        )
+    for one in going:
+        delete(api, one.id)
+
+
+def in_use(agent: Agent, held: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether *agent* is heard, or carries anything."""
+    return agent.alive or bool(held.get(agent.id))
+
+
+def delete(api: Api, agent: str) -> None:
+    """Delete the record *agent*, which may be gone already."""
+    try:
+        api.send("DELETE", "network", f"/agents/{agent}")
+    except ApiError as error:
+        if error.status != 404:
+            raise

@@ -1,0 +1,149 @@
+"""What forbids to finish, each with its remedy: the cloud is asked whether all of it is new."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from migrate.cloud import Context
+from migrate.cloud.api import VERSION, Api
+from migrate.cloud.host import Host
+from migrate.computes import service, versions
+from migrate.computes.network import reading
+from migrate.computes.network.facts import KNOWN, Facts
+from migrate.engine import markers
+from migrate.engine.finding import Finding, Severity
+from migrate.errors import MigrateError, PreconditionError, UnreachableError
+from migrate.finish.agents import in_use
+from migrate.finish.facts import Names
+from migrate.onhost import call
+from migrate.storage.volumes import policy
+from migrate.takeover import fence
+
+NAME = "finish"
+SHOWN = 8
+
+
+def findings(context: Context) -> list[Finding]:
+    """All that stands against it; nothing but the first while the target does not serve."""
+    if not markers.live(context):
+        return [_error("the target does not serve", "`migrate cutover` comes first")]
+    found = list(_accepted(context))
+    if any(recipe.cells for recipe in context.recipes):
+        found += _of_computes(versions.read(context).old)
+        found += _unsettled(reading.api(context))
+    if any(recipe.target_data_plane_units for recipe in context.recipes):
+        found += of_agents(reading.read(reading.api(context)), Names.of(context))
+    return [*found, *of_source(context)]
+
+
+def refuse(context: Context) -> None:
+    """PreconditionError that tells every error among them."""
+    wrong = [one for one in findings(context) if one.severity is Severity.ERROR]
+    if wrong:
+        raise PreconditionError("; ".join(f"{one.message}. {one.remedy}" for one in wrong))
+
+
+def _accepted(context: Context) -> Iterator[Finding]:
+    shares = any(recipe.project == policy.PROJECT for recipe in context.recipes)
+    if shares and not policy.accepted(context):
+        yield _error(
+            "the target is not accepted: calls that change shared volumes are held still",
+            "`migrate accept --execute` comes first",
+        )
+
+
+def _of_computes(old: Collection[str]) -> Iterator[Finding]:
+    """Those whose record, in any cell, is of an *old* release."""
+    if old:
+        shown = ", ".join(sorted(old)[:SHOWN])
+        more = f" and {len(old) - SHOWN} more" if len(old) > SHOWN else ""
+        yield _error(
+            f"compute hosts are of an older release: {shown}{more}",
+            "`migrate settle --execute` renews them; `openstack compute service delete` for a host "
+            "that is gone for good",
+        )
+
+
+def _unsettled(api: Api) -> Iterator[Finding]:
+    """Compute hosts that a run of `settle` has left closed, in the middle."""
+    asked = {"binary": versions.COMPUTE, VERSION: service.MICROVERSION}
+    for row in api.get("compute", "/os-services", **asked)["services"]:
+        if service.is_ours(row):
+            yield _error(
+                "this host was closed to be renewed, and is not proven and open again",
+                f"`migrate settle --execute --host {row['host']}` goes on",
+                row["host"],
+            )
+
+
+def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:
+    """Agents of the source's controllers that are more than a record."""
+    for agent in facts.agents:
+        if not names.gone(agent.host):
+            continue
+        if agent.binary not in KNOWN:
+            yield _error(
+                f"{agent.binary} is an agent that no code here knows",
+                "Stop it, see that nothing needs it, and delete its record "
+                "(`openstack network agent delete`)",
+                agent.host,
+            )
+        elif in_use(agent, facts.held):
+            yield _error(
+                f"{agent.binary} is alive or carries something",
+                "`migrate settle --agents --execute` moves all of them; one that was stopped just "
+                "now is heard for a minute more",
+                agent.host,
+            )
+        elif not any(
+            one.alive and one.binary == agent.binary and not names.gone(one.host)
+            for one in facts.agents
+        ):
+            yield _error(
+                f"no other {agent.binary} is alive",
+                "`migrate settle --agents --execute` starts them on the target",
+                agent.host,
+            )
+
+
+def of_source(context: Context) -> list[Finding]:
+    """What of the old release runs on its controllers; databases that are only kept may."""
+    found = []
+    for host in context.source.controllers:
+        try:
+            found += [_running(host, one) for one in _alive(context, host)]
+        except UnreachableError as error:
+            if not markers.finished(context):
+                found.append(
+                    _error(
+                        f"nobody can say what runs there ({error})",
+                        "Bring it up, so that it is asked once more; after that it may be off",
+                        host.name,
+                    )
+                )
+        except MigrateError as error:
+            found.append(_running(host, str(error)))
+    return found
+
+
+def _alive(context: Context, host: Host) -> list[str]:
+    wanted = fence.control(context.recipes)
+    found = list(call(host, "fence.unfenced", wanted))
+    found += [f"{one} runs" for one in call(host, "agent_units.running", wanted["kept"])]
+    found += [f"{one} is left of an agent" for one in call(host, "namespaces.left")]
+    if call(host, "mariadb.present"):
+        found += call(host, "mariadb.unfenced")
+    found += [] if call(host, "virtual_ip.fenced") else ["keepalived is not masked"]
+    return found
+
+
+def _running(host: Host, what: str) -> Finding:
+    return _error(
+        f"of the old release: {what}",
+        "Stop and mask it; `migrate settle --agents --execute` does so with agents",
+        host.name,
+    )
+
+
+def _error(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding(NAME, Severity.ERROR, message, remedy, where)

@@ -1,0 +1,62 @@
+"""Nova's records of the source's control units, by its own databases: no API lists them all."""
+
+from __future__ import annotations
+
+from migrate.cloud import Context
+from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.computes.network import reading
+from migrate.computes.service import MICROVERSION
+from migrate.computes.versions import COMPUTE, of_cells
+from migrate.errors import StepError
+from migrate.finish import facts
+from migrate.finish.facts import Names, Record
+
+RECORDS = "SELECT host, `binary`, uuid FROM {} WHERE deleted = 0"
+
+
+def read(context: Context) -> list[Record]:
+    """Every record of every cell."""
+    rows = of_cells(context, RECORDS)
+    return [Record(str(host), str(binary), str(id_)) for host, binary, id_ in rows if host]
+
+
+def old(context: Context) -> tuple[list[Record], list[Record]]:
+    """Those that go, and those of the source's controllers that nobody here understands."""
+    outlived = [one.outlived for one in context.recipes if one.cells and one.outlived]
+    binaries = {name for one in outlived for name in one.purged}
+    return facts.purged(read(context), binaries, Names.of(context))
+
+
+def purged(context: Context) -> bool:
+    """Whether none is left."""
+    going, _ = old(context)
+    return not going
+
+
+def purge(context: Context) -> None:
+    """Delete them; StepError, and none is deleted, where nova still hears one."""
+    api, (going, _) = reading.api(context), old(context)
+    if heard := {one.id for one in going} & up(api):
+        told = ", ".join(str(one) for one in going if one.id in heard)
+        raise StepError(
+            f"nova still hears {told}: see who runs it, or wait two minutes, then the same again"
+        )
+    for one in going:
+        delete(api, one)
+
+
+def up(api: Api) -> set[str]:
+    """Ids of the records whose service is heard, of those that the API lists."""
+    found = api.get("compute", "/os-services", **{VERSION: MICROVERSION})["services"]
+    return {one["id"] for one in found if one["state"] == "up"}
+
+
+def delete(api: Api, record: Record) -> None:
+    """Delete *record*, which may be gone already; never a compute host's."""
+    if record.binary == COMPUTE:
+        raise StepError(f"the record of {record} is in use and is not deleted: a bug")
+    try:
+        api.send("DELETE", "compute", f"/os-services/{record.id}", microversion=MICROVERSION)
+    except ApiError as error:
+        if error.status != 404:
+            raise

@@ -1,0 +1,81 @@
+"""What we left on the hosts for the way back, which there is no more.
+
+On the source's controllers the fence stays, and what is noted of it: whatever brings one up again,
+its services stay silent. So does the mark.
+"""
+
+from __future__ import annotations
+
+from migrate.cloud import Context, hosts, transfer
+from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
+from migrate.database import baseline, connection, progress
+from migrate.finish.address import living
+from migrate.onhost import call
+from migrate.takeover.gate import reopen_timer
+
+# when the operator accepted, which its own step asks; whose the environment is, which stays
+OF_TARGET, OF_COMPUTE = ["accepted.json"], ["settle-environment.json"]
+FINGERPRINTS = (baseline.PATH, baseline.NAME)
+
+
+def on_controllers(context: Context) -> list[str]:
+    """A line for each thing on a controller of either side."""
+
+    def of_target(host: Host) -> list[str]:
+        found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", OF_TARGET)]
+        return [f"{host.name}: {one}" for one in found + _key(host)]
+
+    def of_source(host: Host) -> list[str]:
+        timer = call(host, "reopen_timer.state")["state"] != "absent"
+        found = [one for one in FINGERPRINTS if host.exists(one)]
+        return [f"{host.name}: {one}" for one in found + _key(host) + ["the reopen timer"] * timer]
+
+    found = hosts.gather(context.target.controllers, of_target)
+    found += hosts.gather(living(context).source.controllers, of_source)
+    with connection.session(context.target.database) as link:
+        if progress.there(link):
+            found.append([f"{context.target.database.name}: database {progress.SCHEMA}"])
+    return [line for lines in found for line in lines]
+
+
+def gone_from_controllers(context: Context) -> bool:
+    """Whether nothing of it is left."""
+    return not on_controllers(context)
+
+
+def clear_controllers(context: Context) -> None:
+    """Key, timer, fingerprints, notes and the record of what was copied."""
+    context = living(context)
+    transfer.forbid(context)
+    reopen_timer.remove(context)
+    for host in context.source.controllers:
+        host.run("rm", "-f", "--", *FINGERPRINTS)
+    call_each(context.target.controllers, "notes.remove", OF_TARGET)
+    with connection.session(context.target.database) as link:
+        progress.clear(link)
+
+
+def on_compute(host: Host) -> list[str]:
+    """The same of the compute host *host*."""
+    found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", OF_COMPUTE)]
+    return [f"{host.name}: {one}" for one in found + _key(host)]
+
+
+def gone_from_computes(context: Context) -> bool:
+    """Whether nothing of it is left."""
+    return not any(hosts.gather(context.source.computes, on_compute))
+
+
+def clear_computes(context: Context) -> None:
+    """The same there; StepError names hosts that cannot be reached, when all others are done."""
+
+    def act(host: Host) -> None:
+        host.run("rm", "-rf", "--", transfer.FOLDER)
+        call(host, "notes.remove", OF_COMPUTE)
+
+    hosts.gather(context.source.computes, act)
+
+
+def _key(host: Host) -> list[str]:
+    return [transfer.FOLDER] if host.exists(transfer.FOLDER) else []
