@@ -16,6 +16,7 @@ RECORD = "settle-environment"
 STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
 LOCK = ".sidestep-lock"
 SPARE = 2**30  # bytes that stay free beside it
+CACHES = ("/root/.cache/python-entrypoints/*", "/var/lib/*/.cache/python-entrypoints/*")
 NO_CACHE = {**os.environ, "XDG_CACHE_HOME": "/dev/null"}  # or one is left in root's home
 
 
@@ -81,6 +82,7 @@ def remove() -> None:
     noted = record.load(RECORD)
     if noted is None:
         return
+    _forget_caches(f"{noted['folder']}/")
     shutil.rmtree(noted["folder"], ignore_errors=True)
     shutil.rmtree(undo.beside(noted["folder"]), ignore_errors=True)
     try:
@@ -88,6 +90,14 @@ def remove() -> None:
     except OSError:
         pass  # another release is there
     record.forget(RECORD)
+
+
+def _forget_caches(folder: str) -> None:
+    """Remove what programs in *folder* have cached of it in the homes of those who ran them."""
+    for pattern in CACHES:
+        for path in glob.glob(pattern):
+            if folder in disk.text_if_there(path):
+                disk.remove(path)
 
 
 def _libvirt() -> Any:

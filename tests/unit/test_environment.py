@@ -58,6 +58,20 @@ def test_it_is_claimed_tried_and_taken_away(tmp_path: Path, packaged: Path, note
     environment.remove()
 
 
+def test_what_its_programs_cached_goes_with_it(
+    tmp_path: Path, packaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = tmp_path / "opt/2026.1", tmp_path / "home/.cache/python-entrypoints"
+    monkeypatch.setattr(environment, "CACHES", (f"{cache}/*",))
+    cache.mkdir(parents=True)
+    (cache / "ours").write_text(f'["{folder}/lib/python3.13/site-packages/x/entry_points.txt", 1]')
+    (cache / "theirs").write_text('["/usr/lib/python3/dist-packages/x/entry_points.txt", 1]')
+    assert environment.claim(str(folder), 1000) == []
+    brought(folder)
+    environment.remove()
+    assert [one.name for one in cache.iterdir()] == ["theirs"]
+
+
 def test_what_is_there_and_not_ours_is_left_alone(tmp_path: Path, packaged: Path) -> None:
     folder = tmp_path / "opt/2026.1"
     folder.mkdir(parents=True)
