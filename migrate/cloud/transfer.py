@@ -81,8 +81,9 @@ def _admit(context: Context, host: Host, keys: Mapping[Host, str], note: str) ->
     }
     host.run("install", "-d", "-m", "0700", "/var/lib/migrate", FOLDER)
     host.write(SERVE, SERVE_PROGRAM, mode=0o700)
-    if not host.exists(ALLOWED):
-        host.write(ALLOWED, json.dumps(NOTHING), mode=0o600)
+    with PERMITTING:
+        if not host.exists(ALLOWED):
+            host.write(ALLOWED, json.dumps(NOTHING), mode=0o600)
     onhost.call(host, "transfer.admit", note, user, lines)
 
 
@@ -90,7 +91,7 @@ def forbid(context: Context) -> None:
     """Take the key away on both sides."""
 
     def dismiss(source: Host) -> None:
-        onhost.call(source, "undo.undo", NOTE)
+        onhost.call(source, "transfer.dismiss", NOTE)
         _leave(source)
 
     hosts.gather(context.source.controllers, dismiss)
@@ -207,4 +208,4 @@ def pull_tree(context: Context, folder: str, *, pulls: Host, serves: Host) -> No
 def turn_away(pulls: Host, serves: Host) -> None:
     """Take the key of `pull_tree` away; nothing where there is none."""
     _leave(pulls)  # first: who serves may be dead
-    onhost.call(serves, "undo.undo", f"{NOTE}-{pulls.name}")
+    onhost.call(serves, "transfer.dismiss", f"{NOTE}-{pulls.name}")

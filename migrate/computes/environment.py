@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
+from migrate.computes import in_place
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 
@@ -22,6 +23,7 @@ def made(context: Context, host: Host) -> bool:
 
 def make(context: Context, host: Host) -> None:
     """Bring it, and try its programs; what cannot be is refused before anything is copied."""
+    in_place.refuse(context, host)
     serves, folder = context.target.tools, context.installation.folder
     bytes_ = call(serves, "environment.size", folder)
     if wrong := _unlike(serves, host) or call(host, "environment.claim", folder, bytes_):

@@ -43,16 +43,8 @@ def renewed(context: Context, host: Host) -> bool:
 
 def renew(context: Context, host: Host) -> None:
     """Exchange what runs here, unit by unit; StepError where one does not come up."""
-    units = list(_units(context))
-    running = call(host, "exchange.running", [one.name for one in units])
-    if unknown := _unknown(context, host):
-        raise PreconditionError(
-            f"{host.name}: {', '.join(unknown)} runs there, which is not renewed in place; stop "
-            "it, or leave the host out"
-        )
-    there = [one for one in units if one.name in running]
-    if not there:
-        raise PreconditionError(f"{host.name}: nothing of OpenStack runs there; start it first")
+    running = _there(context, host)
+    there = [one for one in _units(context) if one.name in running]
     rows = list(_rows(context, host, there, running))
     names = [one.name for one in there]
     wrong = call(
@@ -68,14 +60,52 @@ def renew(context: Context, host: Host) -> None:
 
 
 def restore(context: Context, host: Host) -> None:
-    """Let the old programs run again; nothing where nothing was exchanged."""
-    names = [one.name for one in _units(context)]
-    folder = context.installation.folder
-    wrong = call(
-        host, "exchange.back", NOTE, names, folder, SECONDS, timeout=SECONDS * len(names) + 60
-    )
-    if wrong:
+    """Let the old programs run again, and wait until they do; nothing where none was exchanged."""
+    if wrong := _back(context, host, SECONDS):
         raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")
+    wait.until(
+        lambda: not _new(context, host), SECONDS, f"{host.name}: the old programs do not run again"
+    )
+
+
+def let_go(context: Context, host: Host) -> None:
+    """The same, and nobody waits: on the way back of the whole what they ask first may be dead."""
+    _back(context, host, 0)
+
+
+def _back(context: Context, host: Host, seconds: float) -> list[str]:
+    names = [one.name for one in _units(context)]
+    given = (NOTE, names, context.installation.folder, seconds)
+    wrong: list[str] = call(host, "exchange.back", *given, timeout=seconds * len(names) + 60)
+    return wrong
+
+
+def refuse(context: Context, host: Host) -> None:
+    """PreconditionError where something runs there that is not understood; changes nothing."""
+    _there(context, host)
+
+
+def _new(context: Context, host: Host) -> list[str]:
+    """What runs there as the release's program."""
+    running = call(host, "exchange.running", [one.name for one in _units(context)])
+    return [name for name, one in running.items() if _is_new(context, one["program"])]
+
+
+def _there(context: Context, host: Host) -> dict[str, Any]:
+    """What is exchanged and runs there; PreconditionError where that cannot be done."""
+    units = list(_units(context))
+    running: dict[str, Any] = call(host, "exchange.running", [one.name for one in units])
+    if unknown := _unknown(context, host):
+        raise PreconditionError(
+            f"{host.name}: {', '.join(unknown)} runs there, which is not renewed in place; stop "
+            "it, or leave the host out"
+        )
+    if not running:
+        raise PreconditionError(f"{host.name}: nothing of OpenStack runs there; start it first")
+    for one in units:
+        if one.name in running:
+            _own(host, one, context.installation.folder, running[one.name])
+    return running
 
 
 def _units(context: Context) -> Iterator[HostUnit]:

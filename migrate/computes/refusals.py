@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from migrate.computes import service
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost, Facts, Server
 from migrate.engine.finding import Finding, Severity
@@ -53,7 +54,9 @@ def _of_the_last(others: int) -> Finding:
 def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
     """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
     found = []
-    if not host.up:
+    # what a run has left closed is gone on with: it may be down since
+    begun = way is Way.IN_PLACE and host.reason == service.REASON
+    if not host.up and not begun:
         found.append(
             _about(
                 host,

@@ -69,12 +69,14 @@ class Runner:
     def retreat(self, only: Collection[Step] | None = None) -> None:
         """Revert what was begun, or *only* these, each step after all that need it.
 
+        *only* are reverted whatever this journal says: another desk's may have begun them.
+
         Refuses before touching anything if a begun step has no way back (IrreversibleError). A
         compute host that is dead holds nothing up: StepError names it when all else is undone.
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = [s for s in self.begun() if only is None or s in only], []
+        begun, self._owed = self.begun() if only is None else list(only), []
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
@@ -105,7 +107,18 @@ class Runner:
     def begun(self) -> list[Step]:
         """What `retreat` undoes, in the plan's order: of a lost journal every step."""
         states = self.journal.states()
-        return [s for s in self.plan if not states or states.get(s.id) in BEGUN]
+        lost = not states or self._is_of_another_desk(states)
+        return [s for s in self.plan if lost or states.get(s.id) in BEGUN]
+
+    def _is_of_another_desk(self, states: Mapping[str, State]) -> bool:
+        """Whether it knows what comes after a window, and of none: that was run elsewhere."""
+        window = [s for s in self.plan if s.phase is Phase.CUTOVER]
+        after = [s for s in self.plan if s.phase in (Phase.ACCEPT, Phase.SETTLE)]
+        return (
+            bool(window)
+            and not any(s.id in states for s in window)
+            and any(states.get(s.id) in BEGUN for s in after)
+        )
 
     def _unnamed(self, step: Step) -> bool:
         if step.revert is not None or step.id in self.allowed:

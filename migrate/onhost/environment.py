@@ -68,6 +68,7 @@ def finish(folder: str, programs: list[str]) -> list[str]:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
             wrong.append(f"{' '.join(argv)} exited {done.returncode}: {said[0]}")
     if not wrong:
+        os.sync()  # the units that name it outlive a power cut, and so must it
         shutil.copyfile(f"{folder}/{LOCK}", f"{folder}/{STAMP}")
     return wrong
 

@@ -10,9 +10,10 @@ import pwd
 import re
 from typing import Any
 
-from migrate.onhost import agents, files, processes, systemd, undo
+from migrate.onhost import agents, files, processes, record, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
+OWED = "settle-restart"
 TITLED = re.compile(r"\S+ \((.+)\)\s*")
 
 
@@ -28,7 +29,10 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
     for name in names:
         unit = systemd.show([name]).get(systemd.full(name), {})
         if unit.get("ActiveState") == "active" and unit["MainPID"] != "0":
-            found[name] = _process(int(unit["MainPID"]), name)
+            try:
+                found[name] = _process(int(unit["MainPID"]), name)
+            except OSError:
+                continue  # it has ended
     return found
 
 
@@ -53,24 +57,50 @@ def command(words: list[str], name: str) -> dict[str, Any]:
 def forward(note: str, rows: list[list[Any]], names: list[str], seconds: float) -> list[str]:
     """Write the files of *rows*, noted as *note* before, and restart *names* with them, in order.
 
-    What is not active after *seconds* is told. Rights of sudo are checked before a
-    unit is touched.
+    What is not active after *seconds* is told. No unit is touched where sudo's rights are no good.
     """
     files.write(note, rows)
     for path in (row[0] for row in rows if row[0].startswith(CHECKED)):
         systemd.run("visudo", "-c", "-q", "-f", path)
+    _reload(names)
     return _restarted(names, seconds)
 
 
 def back(note: str, names: list[str], folder: str, seconds: float) -> list[str]:
-    """Take away what `forward` wrote; restart those of *names* whose program is below *folder*."""
+    """Take away what `forward` wrote, and restart those of *names* that it was written for.
+
+    Also one that has died since, or whose program is still below *folder*. What is not active after
+    *seconds* is told; with 0 nobody waits: whom they ask first may be dead.
+    """
+    owed = [name for name in names if name in _owed(note, names, folder)]
+    if not owed:
+        return []
+    record.save(OWED, {"units": owed})  # until they were restarted, whoever dies in between
     undo.undo(note)
-    found = running(names)
-    ours = [name for name in names if name in found and found[name]["program"].startswith(folder)]
-    return _restarted(ours, seconds) if ours else []
+    _reload(owed)
+    if seconds:
+        wrong = _restarted(owed, seconds)
+    else:
+        systemd.run("systemctl", "restart", "--no-block", *owed)
+        wrong = []
+    if not wrong:
+        record.forget(OWED)
+    return wrong
+
+
+def _reload(names: list[str]) -> None:
+    """Have systemd read what *names* are now; one that it has given up is started all the same."""
+    systemd.run("systemctl", "daemon-reload")
+    systemd.run("systemctl", "reset-failed", *names, check=False)
+
+
+def _owed(note: str, names: list[str], folder: str) -> set[str]:
+    noted = {one["path"] for one in (record.load(note) or {"entries": []})["entries"]}
+    written = {name for name in names if any(f"/{systemd.full(name)}.d/" in path for path in noted)}
+    ours = {name for name, one in running(names).items() if one["program"].startswith(folder)}
+    return written | ours | set((record.load(OWED) or {"units": []})["units"])
 
 
 def _restarted(names: list[str], seconds: float) -> list[str]:
     """One after the other: two that start at once take twice as long to be heard."""
-    systemd.run("systemctl", "daemon-reload")
     return [wrong for name in names for wrong in agents.restart([name], seconds)]

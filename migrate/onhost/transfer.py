@@ -20,6 +20,12 @@ def admit(name: str, user: str, lines: dict[str, str]) -> None:
         _admit(name, user, lines)
 
 
+def dismiss(name: str) -> None:
+    """Let in nobody any more who was noted as *name*; nothing where nobody was."""
+    with record.locked():
+        undo.undo(name)
+
+
 def _admit(name: str, user: str, lines: dict[str, str]) -> None:
     path, person = authorized_keys(user), pwd.getpwnam(user)
     made = [] if os.path.exists(path) else [{"kind": "empty", "path": path}]

@@ -428,7 +428,7 @@ def settled(name: str) -> tuple[Step, ...]:
     renewed = _settle(
         f"{name}.renew",
         f"Exchange what runs on {name}; its servers run on",
-        _on(name, in_place.renewed, in_place.renew, in_place.restore),
+        _on(name, in_place.renewed, in_place.renew, in_place.let_go),
         after=[closed],
         seconds=20,
     )

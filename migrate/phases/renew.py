@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, proof, service, versions
+from migrate.computes import closing, in_place, proof, service, versions
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost
 from migrate.computes.plan import SettlePlan
@@ -56,6 +56,9 @@ def renew(
     if outcome.failed:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items()))
         raise StepError(f"{len(outcome.done)} compute hosts came over, but not {told}")
+    left = [name for batch in batches for name in batch if name not in outcome.done]
+    if left:
+        raise StepError(f"{session.cancellation.reason} before {', '.join(left)}")
     return outcome
 
 
@@ -66,11 +69,17 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """
     context, wrong = session.context, {}
     no_return.refuse(context, session.journal)
+    if not versions.read(context).old:
+        raise IrreversibleError(
+            "no compute host of the old release is left: a conductor that has restarted since lets "
+            "none in. `migrate rollback` brings the whole cloud back"
+        )
     for host in [_host(context, name) for name in names]:
-        steps = settled(host.name)
+        steps = {one.id for one in settled(host.name)}
         runner = session.runner(Phase.SETTLE, notify=notify)
         try:
-            runner.retreat([one for one in runner.plan if one.id in {s.id for s in steps}])
+            in_place.restore(context, host)  # proven before what it replaces goes
+            runner.retreat([one for one in runner.plan if one.id in steps])
             closing.reopen(context, host)
         except MigrateError as error:
             wrong[host.name] = str(error)

@@ -51,6 +51,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
     if going_live.written(living.context):
+        bring.foresee(living.context)
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         bring.bring_home(living.context, living.remark)

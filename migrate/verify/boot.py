@@ -1,7 +1,8 @@
-"""A new server on a compute host of the old release: it boots, answers ping, and is deleted."""
+"""A new server on a compute host: it boots, answers ping, and is deleted."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +12,11 @@ from typing import Any
 from migrate.cloud import Context, wait
 from migrate.cloud.api import SECONDS, Api
 from migrate.cloud.host import Host
-from migrate.errors import StepError, UnreachableError
+from migrate.errors import StepError, UnreachableError, one_line
 from migrate.verify.listing import Listing
 
 NAME = "sidestep-verify"
+ALONE = threading.Lock()
 ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
 HOST_MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
 
@@ -41,7 +43,20 @@ class Recipe:
 
 
 def boot(context: Context, connection: Any, before: Listing, compute: str) -> Booted:
-    """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError."""
+    """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError.
+
+    One at a time: each takes away what one before it has left.
+    """
+    from openstack.exceptions import SDKException  # noqa: PLC0415  it costs half a second
+
+    with ALONE:
+        try:
+            return _boot(context, connection, before, compute)
+        except SDKException as error:
+            raise StepError(f"the new server for {compute}: {one_line(error)}") from error
+
+
+def _boot(context: Context, connection: Any, before: Listing, compute: str) -> Booted:
     recipe = choose(before, compute)
     sweep(connection)
     began = time.monotonic()

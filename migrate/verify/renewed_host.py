@@ -8,8 +8,9 @@ from __future__ import annotations
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.computes import proof, service
-from migrate.errors import MigrateError
+from migrate.errors import StepError
 from migrate.verify import boot, views
+from migrate.verify.listing import Listing
 
 
 def is_open(context: Context, host: Host) -> bool:
@@ -28,8 +29,18 @@ def open_again(context: Context, host: Host) -> None:
     service.reopen(api, host.name)
     if not service.is_closed(service.of(api, host.name)):
         try:
-            boot.boot(context, api.connection, views.kept(context)[login.ADMIN], host.name)
-        except MigrateError:
+            boot.boot(context, api.connection, _before(context), host.name)
+        except BaseException:  # also what openstacksdk raises
             service.close(api, host.name)
             raise
     proof.forget(context, host)  # the last: while it is kept the host is not done
+
+
+def _before(context: Context) -> Listing:
+    """What shows of which image, flavor and network a server can be."""
+    if found := views.kept(context).get(login.ADMIN):
+        return found
+    raise StepError(
+        f"there is no listing of the cutover in {context.home}, so nobody knows what to boot: run "
+        "this where the cutover was run"
+    )

@@ -162,6 +162,8 @@ class Machine(network.Machine):
     def undo_undo(self, _: str) -> bool:
         return True
 
+    transfer_dismiss = undo_undo
+
     def tools_run(self, user: str, path: str, argv: list[str], environment: Any) -> Any:
         done, self.rows = self.rows, 0
         return {"status": 0, "output": TABLE.format(done)}

@@ -316,7 +316,7 @@ def test_killed_anywhere_it_goes_on(make: Make) -> None:
 def test_what_runs_on_is_named_and_the_source_stays_away(make: Make) -> None:
     world = busy_world()
     world.refuses = world.stubborn = True
-    with pytest.raises(PreconditionError, match=r"web \(web\) on c2: moved.*virsh .*destroy"):
+    with pytest.raises(StepError, match=r"web \(web\) on c2: moved.*virsh .*destroy"):
         brought(make(world)[0])
 
 
@@ -326,7 +326,7 @@ def test_what_is_in_the_middle_of_something_forbids_it(make: Make) -> None:
         now={"web": row("web", "c2", "migrating")},
         runs={"c2": {"web": set()}},
     )
-    with pytest.raises(PreconditionError, match=r"web \(web\) on c2: migrating"):
+    with pytest.raises(StepError, match=r"web \(web\) on c2: migrating"):
         brought(make(world)[0])
 
 
@@ -395,7 +395,7 @@ def test_what_cannot_be_stopped_forbids_the_way_back(session: Session) -> None:
     for host in session.context.source.computes:
         assert isinstance(host, Compute)
         host.world.refuses = host.world.stubborn = True
-    with pytest.raises(PreconditionError, match="may not come back yet"):
+    with pytest.raises(StepError, match="may not come back yet"):
         rollback.rollback(session, lambda *_: None)
     assert "undone" not in events(session)
 

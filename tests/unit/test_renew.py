@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import closing, versions
+from migrate.computes import closing, in_place, versions
 from migrate.computes.estimates import Way
 from migrate.computes.versions import Versions
 from migrate.engine import markers
@@ -64,6 +64,9 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     found.session = replace(found.session, plan=Plan.of(steps))
     monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72))
     monkeypatch.setattr(markers, "live", lambda _: True)
+    monkeypatch.setattr(
+        in_place, "restore", lambda _, host: found.undone.append(f"{host.name} runs the old")
+    )
     monkeypatch.setattr(closing, "reopen", lambda _, host: found.undone.append(host.name))
     yield found
     journal.close()
@@ -126,9 +129,27 @@ def test_what_is_new_already_is_left_alone(cloud: Cloud) -> None:
 
 def test_a_host_goes_back_in_the_order_of_its_steps_then_takes_servers(cloud: Cloud) -> None:
     cloud.settle("c4", canary=0, batch=4)
+    with pytest.raises(IrreversibleError, match="no compute host of the old release is left"):
+        renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    cloud.versions["c4"] = 68  # as where it was left out
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
     steps = ["open", "proof", "renew", "close", "environment"]
-    assert cloud.undone == [*(f"c2.{one}" for one in steps), "c2"]
+    assert cloud.undone == ["c2 runs the old", *(f"c2.{one}" for one in steps), "c2"]
+
+
+def test_a_host_goes_back_whatever_this_desk_knows_of_it(cloud: Cloud) -> None:
+    """Another one has brought it over: this journal has only other hosts."""
+    cloud.versions |= dict.fromkeys(("c2", "c3"), 72)
+    cloud.settle("c4", canary=0, batch=1)
+    cloud.versions["c4"] = 68
+    renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert "c2.renew" in cloud.undone
+
+
+def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
+    cloud.session.cancellation.request("stopped by SIGINT")
+    with pytest.raises(StepError, match="SIGINT"):
+        cloud.settle("c4", canary=0, batch=1)
 
 
 def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:

@@ -14,12 +14,13 @@ from migrate.computes.homecoming.decision import (
     Why,
     busy,
     decide,
+    helpless,
     leftovers,
     unproven,
     wrong,
 )
 from migrate.computes.homecoming.facts import Facts
-from migrate.errors import PreconditionError
+from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 
 REST_SECONDS = 180.0  # for what users began before the target was closed
@@ -31,7 +32,7 @@ Remark = Callable[[str, str], None]
 
 
 def bring_home(context: Context, remark: Remark) -> None:
-    """No server runs where the source would not find it; PreconditionError names what cannot be.
+    """No server runs where the source would not find it; StepError names what cannot be helped.
 
     Each is named before it is stopped. Killed anywhere and called again it asks what still runs.
     """
@@ -56,13 +57,23 @@ def bring_home(context: Context, remark: Remark) -> None:
     prove(context)
 
 
-def prove(context: Context) -> None:
-    """PreconditionError where a server runs, or holds something, that the source has otherwise."""
-    if told := list(wrong(reading.read(context))):
+def foresee(context: Context) -> None:
+    """PreconditionError, before anything is closed, where no act of ours will help."""
+    if told := list(helpless(reading.read(context))):
         raise PreconditionError(
+            f"the source may not come back yet: {'; '.join(told)}. Nothing was begun: mend that, "
+            "then the same again"
+        )
+
+
+def prove(context: Context) -> None:
+    """StepError where a server runs, or holds something, that the source has otherwise."""
+    if told := list(wrong(reading.read(context))):
+        raise StepError(
             f"the source may not come back yet: {'; '.join(told)}. Stop what runs on its host "
-            "(`virsh -c qemu:///system destroy <id>`), wait for what is in the middle of something "
-            "or restart nova-compute there, which gives it up; then the same again"
+            "(`virsh -c qemu:///system destroy <id>`; start libvirtd where it does not tell), wait "
+            "for what is in the middle of something or restart nova-compute there, which gives it "
+            "up. Users are shut out of both sides meanwhile: the same again goes on"
         )
 
 

@@ -78,10 +78,10 @@ def leftovers(facts: Facts) -> dict[str, list[str]]:
     return {host: servers for host, servers in found.items() if servers}
 
 
-def busy(facts: Facts) -> list[str]:
+def busy(facts: Facts, *, placed: bool = False) -> list[str]:
     """Servers in the middle of what may yet start them somewhere, and began since.
 
-    One on a dead host will not end.
+    One on a dead host will not end. With *placed* only those that have a host.
     """
     return [
         f"server {row.name} ({server}) on {row.host or 'no host yet'}: {row.task}"
@@ -89,6 +89,7 @@ def busy(facts: Facts) -> list[str]:
         if row.task
         and not row.task.startswith(STARTS_NOTHING)
         and row.host not in facts.silent
+        and (row.host or not placed)
         and row.task != _task(facts, server)
     ]
 
@@ -112,14 +113,25 @@ def unlisted(facts: Facts) -> list[str]:
     ]
 
 
-def wrong(facts: Facts) -> Iterator[str]:
-    """All that forbids to let the source's agents start."""
-    yield from map(str, decide(facts))
-    yield from busy(facts)
+def helpless(facts: Facts) -> Iterator[str]:
+    """What we cannot do anything about."""
     yield from unlisted(facts)
     for one in facts.domains:
         if one.volumes is None:
-            yield f"server {one.server} on {one.host}: libvirt does not know what is open in it"
+            yield (
+                f"server {one.server} on {one.host}: libvirt does not tell what is open in it; "
+                "start libvirtd there"
+            )
+
+
+def wrong(facts: Facts) -> Iterator[str]:
+    """All that forbids to let the source's agents start.
+
+    What waits for a host is on none, and the target, which would place it, is stopped next.
+    """
+    yield from map(str, decide(facts))
+    yield from busy(facts, placed=True)
+    yield from helpless(facts)
     for host, servers in leftovers(facts).items():
         yield f"ports on {host} of servers that are off: {', '.join(servers)}"
 

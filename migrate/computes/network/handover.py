@@ -14,6 +14,7 @@ import ipaddress
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from migrate.cloud import Context
@@ -22,7 +23,7 @@ from migrate.cloud.host import Host
 from migrate.computes.network import reading, timings
 from migrate.computes.network.assignment import assign
 from migrate.computes.network.facts import L3, ROUTERS, SWITCH, Agent
-from migrate.errors import StepError
+from migrate.errors import JournalError, StepError
 from migrate.onhost import call
 
 AT_ONCE = 4
@@ -60,16 +61,17 @@ def run(context: Context, api: Api, old: Host, routers: list[Router]) -> None:
         for router, seconds in zip(some, built, strict=True):
             cleared = call(old, "namespaces.clear", router.space, list(router.devices))
             if seconds is not None:
-                timings.keep(
-                    context,
-                    router=router.id,
-                    name=router.name,
-                    old=old.name,
-                    new=router.host.name,
-                    built=seconds,
-                    cleared=cleared,
-                    rested=time.monotonic() - began,
-                )
+                with suppress(JournalError):  # a full disk must not keep an agent frozen
+                    timings.keep(
+                        context,
+                        router=router.id,
+                        name=router.name,
+                        old=old.name,
+                        new=router.host.name,
+                        built=seconds,
+                        cleared=cleared,
+                        rested=time.monotonic() - began,
+                    )
         call(old, "agent_units.thaw", SWITCH)
         _go_on(api, old)
 
