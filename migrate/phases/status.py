@@ -22,7 +22,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     """How each phase stands and what comes next; *held* spares asking who holds the lock.
 
     `{"stack": "lab", "held_by": "", "phases": {"follow": "done", "cutover": "begun"},
-    "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "asked": {"pause": "ann ..."},
+    "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "settling": ["cmp1.proof"],
+    "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
     "machines": {...}, "next": "migrate ..."}`
 
@@ -43,6 +44,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         for event in session.journal.events()
         if event.state is State.FAILED and journalled[event.step] is State.FAILED
     }
+    settling = {step.id for step in session.plan if step.phase is Phase.SETTLE}
     found: dict[str, Any] = {
         "stack": session.context.stack,
         "held_by": state_lock.holder(session.home) if held is None else held,
@@ -50,6 +52,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "phases": phases,
         "unfinished": unfinished,
         "failed": failed,
+        "settling": sorted(settling & {*failed, *unfinished}),
         "asked": {
             w: who
             for w in (control.PAUSE, control.ABORT)
@@ -113,6 +116,11 @@ def following(found: dict[str, Any]) -> str:
         return first
     released = any(markers.LIVE in one["stages"] for one in seen)
     if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
+        if settling := found.get("settling"):
+            return (
+                f"the `migrate settle` that stopped at {', '.join(settling)} goes on by the same "
+                "command, with --back it is undone"
+            )
         if found.get("verified"):
             accepted = phases.get("accept", "done") == "done"
             stays = "" if accepted else f"; `migrate accept {named}` when it is to stay"

@@ -87,6 +87,11 @@ def test_what_comes_next(document: dict[str, Any], said: str) -> None:
     assert json.dumps(document)
 
 
+def test_a_host_that_was_left_in_the_middle_comes_before_all_is_well() -> None:
+    document = found(phases={"cutover": "done"}, verified="12:00:00 UTC", settling=["cmp1.proof"])
+    assert "stopped at cmp1.proof goes on by the same command" in status.following(document)
+
+
 def test_a_released_target_is_not_aborted() -> None:
     document = found(phases={"cutover": "begun"}, machines={"a": source(stages=["released"])})
     assert "abort" not in status.following(document)
