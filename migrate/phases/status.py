@@ -116,23 +116,28 @@ def following(found: dict[str, Any]) -> str:
         return first
     released = any(markers.LIVE in one["stages"] for one in seen)
     if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
-        if settling := found.get("settling"):
-            return (
-                f"the `migrate settle` that stopped at {', '.join(settling)} goes on by the same "
-                "command, with --back it is undone"
-            )
-        if found.get("verified"):
-            accepted = phases.get("accept", "done") == "done"
-            stays = "" if accepted else f"; `migrate accept {named}` when it is to stay"
-            back = f"the way back is `migrate rollback {named}`"
-            return f"nothing: the target was verified at {found['verified']}{stays}; {back}"
-        return f"`migrate verify --stack {stack}`; the way back is `migrate rollback {named}`"
+        return _of_the_target(found, named)
     if phases.get("cutover") == "begun" or any(one["closed"] or one["fenced"] for one in source):
         abort = "" if released else f", `migrate abort --stack {stack}` undoes the window"
         return f"`migrate cutover {named}` goes on{abort}, `migrate rollback {named}` goes back"
     again = "the same command again goes on; " if found["failed"] or found["unfinished"] else ""
     check = f"{again}`migrate check --stack {stack}`, then `migrate follow {named}`"
     return f"`migrate cutover {named}`" if phases.get("follow") == "done" else check
+
+
+def _of_the_target(found: dict[str, Any], named: str) -> str:
+    """What is left to do while it serves."""
+    if settling := found.get("settling"):
+        return (
+            f"the `migrate settle` that stopped at {', '.join(settling)} goes on by the same "
+            "command, with --back it is undone"
+        )
+    back = f"the way back is `migrate rollback {named}`"
+    if not found.get("verified"):
+        return f"`migrate verify --stack {found['stack']}`; {back}"
+    accepted = found["phases"].get("accept", "done") == "done"
+    stays = "" if accepted else f"; `migrate accept {named}` when it is to stay"
+    return f"nothing: the target was verified at {found['verified']}{stays}; {back}"
 
 
 def _of_the_source(source: list[dict[str, Any]], ours: str, named: str) -> str:
