@@ -87,8 +87,7 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
     """What is done about network agents, and done with *execute*."""
     steps = move_agents.steps(session)
     if back and not execute:
-        screen.would_undo(list(steps)[::-1], lost=session.journal.is_empty())
-        screen.answer({"would_undo": [step.id for step in steps][::-1]})
+        _would_undo(screen, session, steps)
         return
     if back:
         move_agents.move_back(session, Progress(screen, steps))
@@ -110,12 +109,17 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
 def _back(screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool) -> None:
     steps = Plan(tuple(step for name in hosts for step in settled(name)))
     if not execute:
-        screen.would_undo(list(steps)[::-1], lost=session.journal.is_empty())
-        screen.answer({"would_undo": [step.id for step in list(steps)[::-1]]})
+        _would_undo(screen, session, steps)
         return
     renew.put_back(session, hosts, Progress(screen, steps))
     screen.say(f"[green]Back:[/] {', '.join(hosts)}")
     screen.answer({"back": list(hosts)})
+
+
+def _would_undo(screen: Screen, session: Session, steps: Plan) -> None:
+    undone = list(steps)[::-1]
+    screen.would_undo(undone, lost=session.journal.is_empty())
+    screen.answer({"would_undo": [step.id for step in undone]})
 
 
 def _show(

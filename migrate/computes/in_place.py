@@ -18,7 +18,6 @@ from migrate.onhost import call
 from migrate.services.unit import HostUnit, Shipped
 
 NOTE = "settle-units"
-SUDOERS = "/etc/sudoers.d/sidestep"
 SECONDS = 240.0  # as takeover/agents.py's
 PLAIN = re.compile(r"[\w@=:,./+-]+")  # an argument that means the same in a unit file
 
@@ -143,7 +142,7 @@ def _rows(
         text = DROP_IN.format(path=context.installation.path, command=command)
         yield [f"/etc/systemd/system/{one.unit}.d/sidestep.conf", text, 0o644, "root:root"]
         rights += [f"{user} ALL = (root) NOPASSWD: {_filled(context, r)}\n" for r in one.rights]
-    yield [SUDOERS, "".join(rights), 0o440, "root:root"]
+    yield [context.installation.sudoers, "".join(rights), 0o440, "root:root"]
 
 
 def _own(host: Host, unit: HostUnit, folder: str, running: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ work meanwhile: what is gone must be gone in nova too, and is no loss.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context, login, wait
@@ -26,19 +27,23 @@ Seen = dict[str, Any]
 
 def note(context: Context, api: Api, host: Host) -> None:
     """Keep how *host* is before anything of it is changed; what is kept already stays."""
-    path = context.home / f"settle-{host.name}.json"
+    path = _path(context, host)
     if not path.exists():
         state_directory.record(path, look(api, host))
 
 
 def noted(context: Context, host: Host) -> bool:
     """Whether that is kept."""
-    return (context.home / f"settle-{host.name}.json").exists()
+    return (_path(context, host)).exists()
 
 
 def forget(context: Context, host: Host) -> None:
     """Forget it: the host is as it was."""
-    state_directory.forget(context.home / f"settle-{host.name}.json")
+    state_directory.forget(_path(context, host))
+
+
+def _path(context: Context, host: Host) -> Path:
+    return context.home / f"settle-{host.name}.json"
 
 
 def look(api: Api, host: Host) -> Seen:
@@ -74,7 +79,7 @@ def _allocations(api: Api, provider: str) -> dict[str, Any]:
 def prove(context: Context, host: Host) -> None:
     """StepError that names all that is not as it was, or is not new."""
     api = login.api(context)
-    before = state_directory.recorded(context.home / f"settle-{host.name}.json")
+    before = state_directory.recorded(_path(context, host))
     if not before:
         raise StepError(f"{host.name}: how it was before is not kept, so nothing can be compared")
     _wait_until_heard(api, host)

@@ -129,7 +129,7 @@ def of_source(context: Context) -> list[Finding]:
 def _alive(context: Context, host: Host) -> list[str]:
     wanted = fence.control(context.recipes)
     found = list(call(host, "fence.unfenced", wanted))
-    found += [f"{one} runs" for one in call(host, "agent_units.running", wanted["kept"])]
+    found += [f"{one} runs" for one in call(host, "systemd.active", wanted["kept"])]
     found += [f"{one} is left of an agent" for one in call(host, "namespaces.left")]
     if call(host, "mariadb.present"):
         found += call(host, "mariadb.unfenced")

@@ -17,17 +17,11 @@ RECORD = "network-agents"
 STOPPED = ("inactive", "failed")
 
 
-def running(names: list[str]) -> list[str]:
-    """Those of *names* that are active here."""
-    units = systemd.show(names)
-    return [name for name, one in units.items() if one["ActiveState"] == "active"]
-
-
 def serving(names: list[str]) -> bool:
     """Whether all of *names* are active here, and will be after a reboot."""
     units = systemd.show(names)
     enabled = [one for one in units.values() if one["UnitFileState"] == "enabled"]
-    return len(running(names)) == len(enabled) == len(names)
+    return len(systemd.active(names)) == len(enabled) == len(names)
 
 
 def stop(names: list[str], grace: float) -> None:

@@ -26,8 +26,9 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
     "program" is "" where the main process is no program of the unit's name.
     """
     found = {}
+    units = systemd.show(names)
     for name in names:
-        unit = systemd.show([name]).get(systemd.full(name), {})
+        unit = units.get(systemd.full(name), {})
         if unit.get("ActiveState") == "active" and unit["MainPID"] != "0":
             try:
                 found[name] = _process(int(unit["MainPID"]), name)

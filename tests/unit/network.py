@@ -116,7 +116,7 @@ class Machine(fakes.FakeHost):
     def namespaces_left(self) -> list[str]:
         return [f"name space {one}" for one in self.spaces]
 
-    def agent_units_running(self, names: list[str]) -> list[str]:
+    def systemd_active(self, names: list[str]) -> list[str]:
         return sorted(set(names) & self.active)
 
     def agent_units_serving(self, names: list[str]) -> bool:
@@ -179,7 +179,7 @@ class Machine(fakes.FakeHost):
 
 
 QUESTIONS = (  # they change nothing
-    *("noted", "spaces", "addresses", "processes", "left", "running", "serving", "retired"),
+    *("noted", "spaces", "addresses", "processes", "left", "active", "serving", "retired"),
     *("watch", "show", "bridges", "own", "read"),
 )
 

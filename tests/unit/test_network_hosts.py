@@ -183,7 +183,7 @@ def test_agents_retire_for_good_and_come_back_as_they_were(
     units: tuple[Units, Commands],
 ) -> None:
     there, _ = units
-    assert agent_units.running(NAMES) == ["neutron-l3-agent.service"]
+    assert systemd.active(NAMES) == ["neutron-l3-agent.service"]
     assert not agent_units.retired(NAMES)
     agent_units.retire(NAMES, 5)
     agent_units.retire(NAMES, 5)  # a run that died does it again

@@ -101,7 +101,7 @@ def _revive(context: Context, api: Api) -> None:
     source = context.source.controllers
     before = reading.read(api).at(reading.names(source), L3, SWITCH)
     carriers = [reading.host_of(source, agent) for agent in before if agent.binary == L3]
-    idle = [host for host in carriers if not call(host, "agent_units.running", [L3])]
+    idle = [host for host in carriers if not call(host, "systemd.active", [L3])]
 
     def act(host: Host) -> None:
         if wrong := call(host, "systemd.start", [L3], START_SECONDS, timeout=200):
