@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migrate.cloud import Context
-from migrate.cloud.api import ApiError
+from migrate.cloud.api import Api, ApiError
 from migrate.computes import network
 from migrate.computes.network import assignment, dhcp, facts, handover, reading, refusals, timings
 from migrate.computes.network.facts import Agent, Facts, Router
@@ -268,6 +269,24 @@ def test_a_dead_target_is_not_asked_to_give_back(tmp_path: Path) -> None:
         assert step.revert
         step.revert(dead)
     assert world.hosts[OLD].notes == {}
+
+
+def test_a_target_that_lives_and_cannot_be_asked_is_foreseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    refusals.foresee(context(world, tmp_path))  # nothing has come over: nobody is asked
+    cloud = over(world, tmp_path)
+    refusals.foresee(cloud)
+
+    def dead(*_: Any, **__: Any) -> Any:
+        raise ApiError("GET /agents", 500, "no database")
+
+    monkeypatch.setattr(Api, "pages", dead)
+    with pytest.raises(PreconditionError, match=r"no database\).*or switch new, new2 off"):
+        refusals.foresee(cloud)
+    off = replace(cloud, target=cloud.target.without([NEW, NEW2]))
+    refusals.foresee(off)
 
 
 def test_what_is_left_behind_stops_no_agent(
