@@ -77,6 +77,36 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
     return found
 
 
+def of_no_model() -> Finding:
+    """No new server can be booted anywhere to prove a renewed host."""
+    return Finding(
+        "proof",
+        Severity.ERROR,
+        "no server runs that was booted from an image, so nobody knows what a new one, which "
+        "proves a renewed host, could be made of",
+        "boot one server from an image by hand",
+    )
+
+
+def of_proof(host: ComputeHost, *, room: bool) -> list[Finding]:
+    """Why no new server will be booted on *host* once it is renewed."""
+    closed = not host.enabled and host.reason != service.REASON
+    if room and not closed:
+        return []
+    why = "is closed by somebody" if closed else "has no room"
+    remedy = "open it" if closed else "make room for one"
+    return [
+        _about(
+            host,
+            "proof",
+            f"it {why}, so no new server is booted there once it is renewed: that new ones work "
+            "is not proven, all else is",
+            f"{remedy} first, or accept that",
+            Severity.WARNING,
+        )
+    ]
+
+
 def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:
     """*servers* of *host* that forbid to renew it, for the reason *why*."""
     return _about(host, "servers", f"{named(servers)} {_is(servers)} {why}", remedy)

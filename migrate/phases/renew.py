@@ -20,15 +20,20 @@ from migrate.errors import IrreversibleError, MigrateError, PreconditionError, S
 from migrate.phases import control, no_return
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
+from migrate.verify import renewed_host
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the hosts. `already` were of the release before."""
+    """What became of the hosts. `already` were of the release before.
+
+    `unproven` says of those on which no new server was booted why not.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     already: list[str] = field(default_factory=list)
+    unproven: dict[str, str] = field(default_factory=dict)
 
 
 def renew(
@@ -53,6 +58,9 @@ def renew(
         _together(session, batch, notify, outcome)
         if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
             break
+    outcome.unproven = dict(session.context.extras.get(renewed_host.UNPROVEN, {}))
+    for name, why in outcome.unproven.items():
+        session.remark("unproven", f"{name}: no new server was booted there, {why}")
     if outcome.failed:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items()))
         raise StepError(f"{len(outcome.done)} compute hosts came over, but not {told}")

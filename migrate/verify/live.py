@@ -257,18 +257,33 @@ def _heartbeats(
 def _server(
     context: Context, before: Listing, heard_hosts: Queue[str], result: Verification
 ) -> None:
-    """One new server on the first compute host, of the source's release, that was heard."""
+    """One new server on the first compute host that was heard and has room for it."""
     if not any(name.startswith("nova-compute on ") for name in heartbeats.expected(before)):
         result.document["booted"] = "not tried: the cloud had no compute host that was up"
         return
-    try:
-        host = heard_hosts.get(timeout=HEARD_SECONDS)
-    except Empty:
-        result.document["booted"] = "not tried: no compute host was heard"
-        return  # each silent one is told by its name
-    one = boot.boot(context, login.connection(context), before, host)
+    api, full = login.api(context), list[str]()
+    deadline = time.monotonic() + HEARD_SECONDS
+    one = None
+    while one is None:
+        try:
+            host = heard_hosts.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            _not_booted(result, full)
+            return
+        one = boot.boot(context, api, host)
+        full += [] if one else [host]
     result.document["booted"] = asdict(one)
     result.lines.append(
         f"a new server on {one.compute} was ACTIVE after {one.active_seconds} s, answered ping "
         f"after {one.answered_seconds} s and is deleted"
     )
+
+
+def _not_booted(result: Verification, full: list[str]) -> None:
+    """Each host that is silent is told by its name elsewhere."""
+    if not full:
+        result.document["booted"] = "not tried: no compute host was heard"
+        return
+    told = f"no compute host that was heard has room for a new server: {', '.join(full)}"
+    result.document["booted"] = f"not tried: {told}"
+    result.fails(told, "Make room for one on any of them, verify again")

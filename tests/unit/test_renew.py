@@ -22,9 +22,10 @@ from migrate.phases import renew
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
 from tests.unit import fakes
-from tests.unit.test_settle import host, planned
+from tests.unit.test_settle import host, planned, server
 
 NAMES = ("c1", "c2", "c3", "c4")
+WEB = [server("web", "elsewhere")]
 
 
 class Cloud:
@@ -48,7 +49,7 @@ class Cloud:
         self.undone.append(step)
 
     def settle(self, *past: str, **decided: Any) -> renew.Outcome:
-        plan = planned([host(one) for one in NAMES], [], way=Way.IN_PLACE, **decided)
+        plan = planned([host(one) for one in NAMES], WEB, way=Way.IN_PLACE, **decided)
         limits = self.session.context.settings.settle.model_copy(update=decided)
         return renew.renew(self.session, plan, limits, past, lambda *_: None)
 
@@ -157,7 +158,7 @@ def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     emptied = planned([host("c1"), host("c2")], [], way=Way.REINSTALL)
     with pytest.raises(PreconditionError, match="only planned"):
         renew.renew(cloud.session, emptied, limits, (), lambda *_: None)
-    unknown = planned([host("elsewhere")], [], way=Way.IN_PLACE)
+    unknown = planned([host("elsewhere")], WEB, way=Way.IN_PLACE)
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
     assert cloud.done == []
