@@ -6,11 +6,52 @@ do; libvirt and its binding stay the host's own.
 
 from __future__ import annotations
 
-from migrate.cloud import Context, transfer
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from migrate.cloud import Context, hosts, transfer
 from migrate.cloud.host import Host
 from migrate.computes import in_place
-from migrate.errors import PreconditionError, StepError
+from migrate.engine.finding import Finding, Severity
+from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import call
+
+NAME = "environment"
+
+
+def findings(context: Context, those: Iterable[Host]) -> list[Finding]:
+    """What each of *those* compute hosts has itself against being renewed, of all at once."""
+    serves, folder = context.target.tools, context.installation.folder
+    try:
+        bytes_ = call(serves, "environment.size", folder)
+    except MigrateError as error:
+        told = f"whether hosts take the release's environment is not known: {error}"
+        unknown = Finding(NAME, Severity.WARNING, told, "`pulumi up` makes it", serves.name)
+        return [unknown, *_each(those, partial(in_place.findings, context))]
+
+    def look(host: Host) -> list[Finding]:
+        wrong = [] if made(context, host) else _unfit(serves, host, folder, bytes_)
+        return [*(_error(host, one) for one in wrong), *in_place.findings(context, host)]
+
+    return _each(those, look)
+
+
+def _each(those: Iterable[Host], look: Callable[[Host], list[Finding]]) -> list[Finding]:
+    def guarded(host: Host) -> list[Finding]:
+        try:
+            return look(host)
+        except MigrateError as error:
+            return [_error(host, f"it cannot be asked: {error}")]
+
+    return [one for found in hosts.gather(those, guarded) for one in found]
+
+
+def _error(host: Host, message: str) -> Finding:
+    return Finding(NAME, Severity.ERROR, message, in_place.LEAVE, host.name)
+
+
+def _unfit(serves: Host, host: Host, folder: str, bytes_: int) -> list[str]:
+    return [*_unlike(serves, host), *call(host, "environment.unfit", folder, bytes_)]
 
 
 def made(context: Context, host: Host) -> bool:

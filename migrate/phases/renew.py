@@ -17,7 +17,7 @@ from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
-from migrate.phases import control, no_return
+from migrate.phases import control, no_return, settle
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
 from migrate.verify import renewed_host
@@ -110,10 +110,7 @@ def _host(context: Context, name: str) -> Host:
     for host in context.source.computes:
         if host.name == name:
             return host
-    raise PreconditionError(
-        f"{name} is not in sidestep:source.computes of the stack file, so it cannot be reached; "
-        "name it there as nova does, or leave it out with --host"
-    )
+    raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
 
 
 def _begun(context: Context, host: ComputeHost) -> bool:
