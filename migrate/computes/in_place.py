@@ -67,7 +67,7 @@ def restore(context: Context, host: Host) -> None:
     if wrong := _back(context, host, SECONDS):
         raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")
     wait.until(
-        lambda: not _new(context, host), SECONDS, f"{host.name}: the old programs do not run again"
+        lambda: not new(context, host), SECONDS, f"{host.name}: the old programs do not run again"
     )
 
 
@@ -93,7 +93,7 @@ def refuse(context: Context, host: Host) -> None:
     _there(context, host)
 
 
-def _new(context: Context, host: Host) -> list[str]:
+def new(context: Context, host: Host) -> list[str]:
     """What runs there as the release's program."""
     running = call(host, "exchange.running", [one.name for one in _units(context)])
     return [name for name, one in running.items() if _is_new(context, one["program"])]

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from migrate.computes import environment as on_computes
+from migrate.computes import proof
+from migrate.engine import state_directory
 from migrate.engine.finding import Severity
+from migrate.errors import PreconditionError
 from migrate.onhost import environment, record
 from tests.unit import fakes
 
@@ -124,10 +127,13 @@ class Compute(fakes.FakeHost):
             "exchange.running": {},
         }
 
-    def python(self, source: str, *_: Any, **__: Any) -> Any:
+    def python(self, source: str, payload: Any = None, *_: Any, **__: Any) -> Any:
         function = source.splitlines()[0].lstrip("# ")
         self._note(function)
-        return self.answers.get(function, {})
+        answer = self.answers.get(function, {})
+        if function == "exchange.running":
+            return {name: one for name, one in answer.items() if name in payload["arguments"][0]}
+        return answer
 
 
 def test_what_hosts_have_against_it_is_told_of_all_together(tmp_path: Path) -> None:
@@ -145,6 +151,23 @@ def test_what_hosts_have_against_it_is_told_of_all_together(tmp_path: Path) -> N
     assert "nothing of OpenStack runs" in told[4][1]  # its environment stands: no room is needed
     assert {one.severity for one in found} == {Severity.ERROR}
     assert not any("claim" in one for host in (odd, has) for one in host.asked)
+
+
+def test_what_a_program_runs_from_is_not_replaced(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path)
+    serves = Compute("new", stamp="5e6f")  # by a later `pulumi up`
+    context = replace(context, target=replace(context.target, controllers=(serves,)))
+    host: Any = Compute("has", stamp="1a2b")
+    program = f"{context.installation.folder}/bin/nova-compute"
+    host.answers["exchange.running"] = {"nova-compute": {"program": program, "arguments": []}}
+    assert not on_computes.made(context, host)
+    with pytest.raises(PreconditionError, match=r"nova-compute runs from .*--back --host has"):
+        on_computes.make(context, host)
+    assert not [one for one in host.asked if "claim" in one or "transfer" in one]
+    assert on_computes.findings(context, [host]) == []  # it is left alone
+    state_directory.record(proof._path(context, host), {})
+    (told,) = on_computes.findings(context, [host])
+    assert "another lock" in told.message
 
 
 def test_before_the_target_stands_only_units_are_looked_at(tmp_path: Path) -> None:
