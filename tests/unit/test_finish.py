@@ -22,7 +22,7 @@ from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
-from migrate.finish import MARK, facts, online, purge, refusals, services, steps
+from migrate.finish import MARK, caps, facts, mark, online, purge, refusals, services, steps
 from migrate.finish.facts import Names, Record
 from migrate.onhost import notes, record
 from migrate.phases import finish, guard, move_agents, no_return, renew, rollback
@@ -172,6 +172,22 @@ def test_a_service_that_is_heard_keeps_its_record(world: World, tmp_path: Path) 
     with pytest.raises(StepError, match="still hears nova-scheduler on old"):
         over(cloud)
     assert len(world.records) == 7
+
+
+@pytest.mark.parametrize("clocks", [(3600.0, 3600.0), (-3600.0, 3600.0), (3600.0, -3600.0)])
+def test_what_reads_the_cap_is_started_after_the_mark_whatever_clocks_say(
+    world: World, tmp_path: Path, clocks: tuple[float, float]
+) -> None:
+    cloud = world.settled(tmp_path)
+    for name, clock in zip((NEW, NEW2), clocks, strict=True):
+        host = world.at(name)
+        host.clock, host.files[CONF] = clock, "[upgrade_levels]\ncompute = auto\n"
+        (nova,) = (one for one in RECIPES if one.project == "nova")
+        host.started = dict.fromkeys(caps._units(cloud, nova, host), host.now - 50)
+    mark.mark(cloud)
+    assert not caps.lifted(cloud)
+    caps.lift(cloud)
+    assert caps.lifted(cloud)
 
 
 def test_a_controller_of_the_source_may_be_off_once_it_was_asked(
