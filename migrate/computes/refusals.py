@@ -38,16 +38,16 @@ def _of_the_last(others: int) -> Finding:
             Severity.INFO,
             f"{others} other compute hosts stay as they are: there is a way back while one of the "
             "old release is left in each cell",
-            "where the cloud has several cells or hosts that are new already, see to it yourself: "
-            "no API tells them",
+            "no API tells cells and versions: --execute asks nova's databases, and refuses the "
+            "last one of a cell until --past names it",
         )
     return Finding(
         "no-return",
         Severity.WARNING,
         "the last compute host of the old release, in any cell, is the point of no return: from "
         "then on the next restart of a conductor lets no old one in",
-        "leave one host out with --host until you want no way back; where the cloud has several "
-        "cells leave one in each, no API tells them",
+        "leave one host out with --host until you want no way back, in each cell: no API tells "
+        "them, --execute asks nova's databases and names the last of each",
     )
 
 

@@ -6,7 +6,7 @@ from migrate.cloud import Context
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.computes.network import reading
 from migrate.computes.service import MICROVERSION
-from migrate.computes.versions import COMPUTE, of_cells
+from migrate.computes.versions import COMPUTE, each_cell
 from migrate.errors import StepError
 from migrate.finish import facts
 from migrate.finish.facts import Names, Record
@@ -16,7 +16,7 @@ RECORDS = "SELECT host, `binary`, uuid FROM {} WHERE deleted = 0"
 
 def read(context: Context) -> list[Record]:
     """Every record of every cell."""
-    rows = of_cells(context, RECORDS)
+    rows = (row for found in each_cell(context, RECORDS).values() for row in found)
     return [Record(str(host), str(binary), str(id_)) for host, binary, id_ in rows if host]
 
 

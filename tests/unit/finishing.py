@@ -266,17 +266,17 @@ class Connection(network.Connection):
 def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only a database, or a cloud that is logged in to, can tell: here *world* does."""
 
-    def of_cells(_: Context, statement: str) -> list[tuple[Any, ...]]:
+    def each_cell(_: Context, statement: str) -> dict[str, list[tuple[Any, ...]]]:
         with_id = "uuid" in statement
         rows = world.records.items()
-        return [(host, what, id_ if with_id else n) for id_, (host, what, n) in rows]
+        return {"nova": [(host, what, id_ if with_id else n) for id_, (host, what, n) in rows]}
 
     @contextmanager
     def session(_: Any) -> Iterator[None]:
         yield None
 
     for module in (versions, services):
-        monkeypatch.setattr(module, "of_cells", of_cells)
+        monkeypatch.setattr(module, "each_cell", each_cell)
     monkeypatch.setattr(connection, "session", session)
     monkeypatch.setattr(progress, "there", lambda _: world.progress)
     monkeypatch.setattr(progress, "clear", lambda _: setattr(world, "progress", False))
