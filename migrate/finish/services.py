@@ -11,6 +11,7 @@ from migrate.errors import StepError
 from migrate.finish import facts
 from migrate.finish.facts import Names, Record
 
+LISTED = "compute-service"  # as listings call it
 RECORDS = "SELECT host, `binary`, uuid FROM {} WHERE deleted = 0"
 
 
@@ -22,9 +23,13 @@ def read(context: Context) -> list[Record]:
 
 def old(context: Context) -> tuple[list[Record], list[Record]]:
     """Those that go, and those of the source's controllers that nobody here understands."""
+    return facts.purged(read(context), binaries(context), Names.of(context))
+
+
+def binaries(context: Context) -> set[str]:
+    """Whose records go, by name."""
     outlived = [one.outlived for one in context.recipes if one.cells and one.outlived]
-    binaries = {name for one in outlived for name in one.purged}
-    return facts.purged(read(context), binaries, Names.of(context))
+    return {name for one in outlived for name in one.purged}
 
 
 def purged(context: Context) -> bool:

@@ -52,7 +52,9 @@ BEFORE = listing(
 
 def test_a_copied_row_that_says_up_is_not_heard() -> None:
     api: Any = FakeApi([service("nova-compute", "cmp1", "2026-11-21T11:59:59.000000")])
-    found = heartbeats.wait(api, BEFORE, RELEASED, seconds=0, sleep=lambda _: None)
+    found = heartbeats.wait(
+        api, heartbeats.expected(BEFORE), RELEASED, seconds=0, sleep=lambda _: None
+    )
     assert found.silent == ("nova-compute on cmp1", "nova-conductor")
 
 
@@ -62,9 +64,17 @@ def test_what_was_alive_is_heard_after_the_release() -> None:
         [conductor, service("nova-compute", "cmp1", "2026-11-21T11:59:59.000000")],
         [conductor, service("nova-compute", "cmp1", "2026-11-21T12:00:09.500000")],
     )
-    found = heartbeats.wait(api, BEFORE, RELEASED, seconds=5, sleep=lambda _: None)
+    found = heartbeats.wait(
+        api, heartbeats.expected(BEFORE), RELEASED, seconds=5, sleep=lambda _: None
+    )
     assert found.silent == ()
     assert found.heard == {"nova-conductor": 4.0, "nova-compute on cmp1": 9.5}
+
+
+def test_what_was_purged_is_missed_by_nobody() -> None:
+    old = {"c": service("nova-strange", "old", ""), "d": service("nova-conductor", "old", "")}
+    before = listing(compute_service={**old, "e": service("nova-compute", "cmp1", "")})
+    assert heartbeats.expected(before, {"c", "d"}) == {"nova-compute on cmp1", "nova-conductor"}
 
 
 @pytest.mark.parametrize(
