@@ -119,7 +119,7 @@ class Compute(fakes.FakeHost):
 
     def __init__(self, name: str, system: str = "Python 3.13", stamp: str = "") -> None:
         super().__init__(name)
-        self.answers = {
+        self.answers: dict[str, Any] = {
             "environment.system": system,
             "environment.stamp": stamp,
             "environment.size": 9,

@@ -166,12 +166,12 @@ def test_all_that_is_not_understood_is_told_together(context: Context) -> None:
     odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["a b"]}
     host = Compute({"nova-compute": odd, "neutron-ovn-metadata-agent": AGENT})
     host.later = {"nova-compute": ["/etc/systemd/system/nova-compute.service.d/zz.conf"]}
-    found: list[Finding] = in_place.findings(context, host)  # type: ignore[arg-type]
+    found: list[Finding] = in_place.findings(context, host)
     assert [one.where for one in found] == ["compute"] * 4
     told = "; ".join(one.message for one in found)
     for words in ("not renewed in place", "runs as /opt/x", "['a b']", "zz.conf is read after"):
         assert words in told
-    assert in_place.findings(context, Compute({"nova-compute": NOVA})) == []  # type: ignore[arg-type]
+    assert in_place.findings(context, Compute({"nova-compute": NOVA})) == []
 
 
 def test_a_drop_in_that_would_undo_ours_is_found(

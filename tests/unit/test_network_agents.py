@@ -60,7 +60,7 @@ def refuse_endless_rest(world: World) -> None:
         rests = set(host.frozen)
         if world.held.get(f"{host.name} {L3}") and L3 in host.enabled - host.active:
             rests.add(L3)
-        assert rests <= set(host.timer), (len(world.events), host.name)
+        assert rests <= set(host.resumes), (len(world.events), host.name)
 
 
 def carried(world: World, *hosts: str) -> set[str]:

@@ -46,9 +46,9 @@ def test_a_host_without_room_is_opened_and_named(
 ) -> None:
     context, host, nova = closed
     monkeypatch.setattr(boot, "boot", lambda *_: booted)
-    renewed_host.open_again(context, host)  # type: ignore[arg-type]
+    renewed_host.open_again(context, host)
     assert nova.row["status"] == "enabled"
-    assert renewed_host.is_open(context, host)  # type: ignore[arg-type]
+    assert renewed_host.is_open(context, host)
     told = context.extras.get(renewed_host.UNPROVEN, {})
     assert told == {} if booted else unproven in told["compute"]
 
@@ -56,7 +56,7 @@ def test_a_host_without_room_is_opened_and_named(
 def test_one_that_somebody_else_closed_stays_so_and_is_named(closed: Opened) -> None:
     context, host, nova = closed
     nova.row["disabled_reason"] = "a broken fan"
-    renewed_host.open_again(context, host)  # type: ignore[arg-type]
+    renewed_host.open_again(context, host)
     assert nova.row["status"] == "disabled"
     assert context.extras[renewed_host.UNPROVEN] == {"compute": "somebody else has closed it"}
 
@@ -71,6 +71,6 @@ def test_one_on_which_none_comes_up_is_closed_again(
 
     monkeypatch.setattr(boot, "boot", failing)
     with pytest.raises(StepError, match="ERROR"):
-        renewed_host.open_again(context, host)  # type: ignore[arg-type]
+        renewed_host.open_again(context, host)
     assert service.is_ours(nova.row)
-    assert not renewed_host.is_open(context, host)  # type: ignore[arg-type]
+    assert not renewed_host.is_open(context, host)
