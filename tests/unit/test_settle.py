@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from migrate.cli import settling
 from migrate.cloud.settings import Settle
 from migrate.computes import batches, estimates, needs, plan, service
 from migrate.computes.estimates import Action, Way
@@ -131,6 +132,16 @@ def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
     away = planned(hosts, servers, "a", "b", way=Way.IN_PLACE, otherwise="liveMigrate", batch=1)
     assert away.actions == {Action.LIVE: 3}  # a1 moves twice: it is on b when that has its turn
     assert away.home == 0
+
+
+def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
+    decided = {"otherwise": "liveMigrate", "home": True}
+    found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
+    told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
+    assert "servers: 1 live-migrate; about 170 s" in told
+    assert "Moves back home, once their host is renewed: 1;" in told
+    assert "live_migration_permit_post_copy" in told
+    assert "Users notice, live-migrate: 1-4 pings lost" in told
 
 
 def test_a_rule_says_for_itself_who_comes_home() -> None:
