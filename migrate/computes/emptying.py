@@ -23,6 +23,7 @@ BOUND = (
 )
 NO_ROOM = ("without room on any other host", refusals.MAKE_ROOM)
 NO_CPU = ("not to be live-migrated: no other host has such a CPU and QEMU", ABOVE)
+AWAITED = Decision(Action.STAYS, "in the middle of an operation, which is waited for")
 NO_HOST = ("without another host in their zone that has the traits and aggregates they ask", ABOVE)
 
 
@@ -33,6 +34,7 @@ class Planned(NamedTuple):
     action: Action
     to: str = ""
     why: str = ""
+    home: bool = False  # it comes back
 
 
 class Emptying:
@@ -51,11 +53,16 @@ class Emptying:
             self._needs[flavor, False].amounts
             for flavor in {one.flavor for one in facts.servers if one.is_model}
         }
+        self._away: dict[str, list[tuple[Room, Server, Needs]]] = {}
         zones = {host.name: host.zone for host in facts.hosts}
+        begun = {host.name for host in facts.hosts if refusals.begun(host, way)}
         for server in facts.servers:
             if (zone := zones.get(server.host)) is not None:
                 need = self._needs[server.flavor, server.volume_booted]
-                self._on[server.host].append((server, need, self._policy.of(server, zone)))
+                decided = self._policy.of(server, zone)
+                if server.kind is Kind.BUSY and server.host in begun:
+                    decided = AWAITED  # most likely by the run that was at work there
+                self._on[server.host].append((server, need, decided))
 
     def shown(self) -> bool:
         """Whether a server that runs shows what a new one could be made of."""
@@ -80,6 +87,10 @@ class Emptying:
                 wrong[BOUND].append(server)
         return [refusals.of_servers(host, *why, servers) for why, servers in wrong.items()]
 
+    def moves(self, host: ComputeHost) -> bool:
+        """Whether servers leave *host*."""
+        return any(decision.moves for _, _, decision in self._on[host.name])
+
     def on_disk(self, host: ComputeHost) -> list[Finding]:
         """Servers whose disks must outlast a reinstall of *host*."""
         if self._way is Way.IN_PLACE:
@@ -88,13 +99,23 @@ class Emptying:
         kept = [one for one in kept if one.local_disk]
         return [refusals.of_disks(host, kept)] if kept else []
 
+    def away(self, host: ComputeHost) -> list[Finding]:
+        """Servers that are to come home to *host*, which somebody else keeps closed."""
+        if host.enabled or refusals.begun(host, self._way):
+            return []
+        sent = [server for server, _, decision in self._on[host.name] if decision.home]
+        return [refusals.of_homeless(host, sent)] if sent else []
+
     def close(self, host: ComputeHost) -> None:
         """Let no servers come to *host*."""
         self._capacity.rooms[host.name].open = False
 
     def reopen(self, host: ComputeHost, *, renewed: bool) -> None:
-        """Let them come again, if they could before."""
-        self._capacity.reopen(self._capacity.rooms[host.name], renewed=renewed)
+        """Let them come again, if they could before, and who is to come home first."""
+        source = self._capacity.rooms[host.name]
+        for room, server, need in self._away.pop(host.name, ()):
+            self._bring_back(server, need, room, source)
+        self._capacity.reopen(source, renewed=renewed)
 
     def empty(self, host: ComputeHost) -> tuple[tuple[Planned, ...], list[Finding]]:
         """What becomes of each server of *host*; where one has no place, why, and all stay."""
@@ -102,14 +123,14 @@ class Emptying:
         planned: list[Planned] = []
         places: list[Room | None] = []
         homeless: dict[Reason, list[Server]] = defaultdict(list)
-        for server, need, (action, why, remedy, moves) in self._on[host.name]:
+        for server, need, (action, why, remedy, moves, home) in self._on[host.name]:
             room = None
             if action is Action.REFUSED:  # it has come here by this plan, where other rules hold
                 homeless[why, remedy].append(server)
             elif not moves:
                 planned.append(Planned(server, action, "", why))
             elif room := self._sent(server, need, source, live=action is Action.LIVE):
-                planned.append(Planned(server, action, room.host.name, why))
+                planned.append(Planned(server, action, room.host.name, why, home))
             else:
                 reason = self._reason(server, need, source, live=action is Action.LIVE)
                 homeless[reason].append(server)
@@ -117,7 +138,7 @@ class Emptying:
         if homeless:
             self._take_back(places, host)
             return (), [refusals.of_servers(host, *why, those) for why, those in homeless.items()]
-        if self._way is Way.REINSTALL:
+        if self._way is Way.REINSTALL or any(places):
             self._arrive(places, host)
         return tuple(planned), []
 
@@ -133,14 +154,19 @@ class Emptying:
         source = self._capacity.rooms[host.name]
         for room, (server, need, _) in zip(places, self._on[host.name], strict=True):
             if room:
-                room.take(need.amounts, server.group)
-                source.put(need.amounts, server.group)
-                self._capacity.widen(room)
+                self._bring_back(server, need, room, source)
+
+    def _bring_back(self, server: Server, need: Needs, room: Room, source: Room) -> None:
+        room.take(need.amounts, server.group)
+        source.put(need.amounts, server.group)
+        self._capacity.widen(room)
 
     def _arrive(self, places: list[Room | None], host: ComputeHost) -> None:
         decided = self._on.pop(host.name, [])
         for room, known in zip(places, decided, strict=True):
-            to = room.host if room else host
+            if room and known[2].home:
+                self._away.setdefault(host.name, []).append((room, *known[:2]))
+            to = room.host if room and not known[2].home else host
             if to.zone == host.zone:
                 self._on[to.name].append(known)
             else:

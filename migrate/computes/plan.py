@@ -29,6 +29,7 @@ class HostPlan:
     canary: bool = False
     servers: tuple[Planned, ...] = ()
     actions: Mapping[Action, int] = field(default_factory=Counter)
+    home: Mapping[Action, int] = field(default_factory=Counter)  # of those, who come back
     seconds: float = 0.0
     last: bool = False  # with it no compute is left on the old release: there is no way back
 
@@ -54,6 +55,11 @@ class SettlePlan:
         for one in self.hosts:
             total.update(one.actions)
         return total
+
+    @property
+    def home(self) -> int:
+        """How many moves there are back home."""
+        return sum(sum(one.home.values()) for one in self.hosts)
 
 
 def make(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
@@ -87,6 +93,7 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         wrong = refusals.of_host(host, opened, way) + emptying.refused(host)
         findings += wrong
         if not wrong:
+            findings += emptying.away(host)
             ready.append(host)
             if way is Way.IN_PLACE and emptying.shown():
                 findings += refusals.of_proof(host, room=emptying.has_room(host))
@@ -96,7 +103,7 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         opened,
         canary=settle.canary,
         size=settle.batch,
-        emptied=way is Way.REINSTALL,
+        emptied=way is Way.REINSTALL or any(map(emptying.moves, ready)),
     )
     planned: list[HostPlan] = []
     seconds: list[float] = []
@@ -157,10 +164,12 @@ def _host_plan(
         canary=number == 1 and settle.canary > 0,
         servers=servers,
         actions=Counter([server.action for server in servers]),
+        home=Counter([server.action for server in servers if server.home]),
     )
     return replace(one, seconds=_seconds([one], settle, way))
 
 
 def _seconds(hosts: list[HostPlan], settle: Settle, way: Way) -> float:
-    limits = settle.concurrency
-    return estimates.batch([one.actions for one in hosts], way, limits.per_host, limits.in_all)
+    limits = settle.concurrency.per_host, settle.concurrency.in_all
+    back = estimates.moving([one.home for one in hosts], *limits)
+    return estimates.batch([one.actions for one in hosts], way, *limits) + back

@@ -54,9 +54,7 @@ def _of_the_last(others: int) -> Finding:
 def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
     """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
     found = []
-    # what a run has left closed is gone on with: it may be down since
-    begun = way is Way.IN_PLACE and host.reason == service.REASON
-    if not host.up and not begun:
+    if not host.up and not begun(host, way):
         found.append(
             _about(
                 host,
@@ -107,6 +105,11 @@ def of_proof(host: ComputeHost, *, room: bool) -> list[Finding]:
     ]
 
 
+def begun(host: ComputeHost, way: Way) -> bool:
+    """Whether a run has left *host* closed, and goes on with it: it may be down since."""
+    return way is Way.IN_PLACE and host.reason == service.REASON
+
+
 def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:
     """*servers* of *host* that forbid to renew it, for the reason *why*."""
     return _about(host, "servers", f"{named(servers)} {_is(servers)} {why}", remedy)
@@ -120,6 +123,18 @@ def of_disks(host: ComputeHost, servers: Collection[Server]) -> Finding:
         f"{named(servers)} would stay while the host is reinstalled, with disks of their own",
         "see that its instances' folder is a file system of its own, which the reinstall keeps: "
         "this was not looked at",
+        Severity.WARNING,
+    )
+
+
+def of_homeless(host: ComputeHost, servers: Collection[Server]) -> Finding:
+    """*servers* that leave *host* and cannot come home, since it is closed."""
+    return _about(
+        host,
+        "home",
+        f"{named(servers)} {'leaves' if len(servers) == 1 else 'leave'} it and cannot come home: "
+        f"it is disabled ({host.reason or 'for no reason that is told'})",
+        "enable it first, or bring them home yourself when it is open",
         Severity.WARNING,
     )
 

@@ -39,6 +39,7 @@ class Impact(StrEnum):
     AGENTS_RECONNECT = "agents reconnect"
     DHCP_MOVES = "DHCP rests, 5 s each"
     ROUTERS_MOVE = "routers dark, 1 s each"
+    SERVERS_MOVE = "servers move, by policy"
     COMPUTE_RESTARTS = "nova's API rests, 9 s"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, in_place, proof, service, versions
+from migrate.computes import closing, draining, in_place, proof, service, versions
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost
 from migrate.computes.plan import SettlePlan
@@ -47,6 +47,7 @@ def renew(
     nothing is begun, where *plan* has the last host of the old release and *past* does not name it.
     """
     _refuse(session.context, plan)
+    draining.share(session.context, session.cancellation)
     found = versions.read(session.context)
     todo = found.old | {one.host.name for one in plan.hosts if _begun(session.context, one.host)}
     outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
@@ -75,8 +76,10 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
+    Servers that are to come home do; who cannot is named, and stays alive where it is.
     """
     context, wrong = session.context, {}
+    draining.share(context, session.cancellation)
     no_return.refuse(context, session.journal)
     names = list(names)
     if stuck := versions.read(context).stuck(names):
@@ -90,8 +93,11 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
         runner = session.runner(Phase.SETTLE, notify=notify)
         try:
             in_place.restore(context, host)  # proven before what it replaces goes
+            away = draining.bring(context, host)
             runner.retreat([one for one in runner.plan if one.id in steps])
             closing.reopen(context, host)
+            if away:
+                wrong[host.name] = f"its servers: {'; '.join(away)}"
         except MigrateError as error:
             wrong[host.name] = str(error)
     if wrong:
@@ -118,7 +124,9 @@ def _host(context: Context, name: str) -> Host:
 
 def _begun(context: Context, host: ComputeHost) -> bool:
     """Whether a run before this one has left *host* in the middle."""
-    return host.reason == service.REASON or proof.noted(context, _host(context, host.name))
+    mine = _host(context, host.name)
+    closed = host.reason == service.REASON or proof.noted(context, mine)
+    return closed or not draining.at_home(context, mine)
 
 
 def _names(plan: SettlePlan) -> list[str]:

@@ -16,6 +16,8 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context
 from migrate.computes import service, versions
+from migrate.computes.draining import note
+from migrate.computes.estimates import Action
 from migrate.computes.network.facts import KNOWN
 from migrate.database.tools import calls
 from migrate.engine import markers
@@ -160,6 +162,16 @@ def test_what_is_still_in_use_forbids_it(world: World, tmp_path: Path) -> None:
     with pytest.raises(PreconditionError, match=r"is not accepted.*are of an older"):
         MARK.apply(cloud)
     assert not [one for one in world.events if "mark" in one]
+
+
+def test_servers_that_settle_has_sent_away_are_brought_back_first(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host, *_) = cloud.source.computes
+    note.add(cloud, host, "s1", Action.STOP)
+    (told,) = found(cloud)
+    assert told.startswith(f"{host.name} servers that left it or were stopped")
 
 
 def test_before_the_cutover_there_is_nothing_to_finish(world: World, tmp_path: Path) -> None:

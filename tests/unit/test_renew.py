@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import closing, in_place, versions
-from migrate.computes.estimates import Way
+from migrate.computes import closing, draining, in_place, versions
+from migrate.computes.draining import note
+from migrate.computes.estimates import Action, Way
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.journal import Journal
@@ -38,6 +39,7 @@ class Cloud:
         self.broken: dict[str, str] = {}
         self.done: list[str] = []
         self.undone: list[str] = []
+        self.away: list[str] = []
 
     def apply(self, _: Context, step: str) -> None:
         name, what = step.split(".")
@@ -48,6 +50,10 @@ class Cloud:
 
     def revert(self, _: Context, step: str) -> None:
         self.undone.append(step)
+
+    def bring(self, _: Context, host: fakes.FakeHost) -> list[str]:
+        self.undone.append(f"{host.name}'s servers come home")
+        return self.away
 
     def settle(self, *past: str, **decided: Any) -> renew.Outcome:
         plan = planned([host(one) for one in NAMES], WEB, way=Way.IN_PLACE, **decided)
@@ -69,6 +75,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setattr(
         in_place, "restore", lambda _, host: found.undone.append(f"{host.name} runs the old")
     )
+    monkeypatch.setattr(draining, "bring", found.bring)
     monkeypatch.setattr(closing, "reopen", lambda _, host: found.undone.append(host.name))
     yield found
     journal.close()
@@ -163,8 +170,25 @@ def test_a_host_goes_back_in_the_order_of_its_steps_then_takes_servers(cloud: Cl
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
     cloud.versions["c4"] = 68  # as where it was left out
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
-    steps = ["open", "proof", "renew", "close", "environment"]
-    assert cloud.undone == ["c2 runs the old", *(f"c2.{one}" for one in steps), "c2"]
+    steps = ["home", "open", "proof", "renew", "drain", "close", "environment"]
+    before = ["c2 runs the old", "c2's servers come home"]
+    assert cloud.undone == [*before, *(f"c2.{one}" for one in steps), "c2"]
+
+
+def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Cloud) -> None:
+    cloud.away = ["web (s1): no valid host"]
+    with pytest.raises(StepError, match=r"c2 is not back: its servers: web \(s1\): no valid host"):
+        renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert cloud.undone[-2:] == ["c2.environment", "c2"]
+
+
+def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:
+    cloud.versions |= {"c1": 72}
+    (c1, *_) = cloud.session.context.source.computes
+    note.add(cloud.session.context, c1, "s1", Action.STOP)
+    outcome = cloud.settle("c4", canary=0, batch=4)
+    assert "c1" in outcome.done
+    assert outcome.already == []
 
 
 def test_a_host_goes_back_whatever_this_desk_knows_of_it(cloud: Cloud) -> None:

@@ -324,10 +324,15 @@ def test_the_command_shows_a_row_a_host_then_what_forbids_it(said: Said) -> None
         *("turn", "host", "zone", "servers", "now", "what", "happens", "where", "to", "about"),
         *("way", "back"),
     ]
-    assert lines[2].startswith("canary   cmp1  nova  1 running, 1 stopped  2 stays")
+    assert lines[2].startswith(
+        "canary   cmp1  nova  1 running, 1 stopped  1 stays, 1 stop and start"
+    )
     assert [line.split()[:2] for line in lines[3:5]] == [["refused", "cmp2"], ["refused", "cmp3"]]
     told = "\n".join(lines)
-    assert "Hosts: 1, refused: 2; batches: 1; servers: 2 stays; about 110 s" in told
+    assert (
+        "Hosts: 1, refused: 2; batches: 1; servers: 1 stays, 1 stop and start; about 183 s" in told
+    )
+    assert "Users notice, stop and start: off from the stop until its host is renewed." in told
     assert "instance-HA is at work for rack2" in told
     assert "1 server (name-s4) is in the middle of an operation (cmp2)" in told
     assert "nova-compute is down there" in told
