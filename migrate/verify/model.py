@@ -11,12 +11,10 @@ from functools import cache, partial
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api, ApiError
-from migrate.computes import needs
-from migrate.computes.facts import Flavor
+from migrate.computes.room import Room
 from migrate.errors import StepError
 
 SERVERS = "2.74"  # tells flavors by their names
-NODES, PLACEMENT = "2.87", "1.39"
 MANY = "200"  # servers that are looked at, of the host and of all
 
 Row = dict[str, Any]
@@ -36,7 +34,7 @@ def choose(api: Api, compute: str) -> Model | None:
 
     StepError where no server shows what a new one could be made of.
     """
-    usable, room = cache(partial(_usable, api)), _Room(api, compute)
+    usable, room = cache(partial(_usable, api)), Room(api, compute)
     full = set()
     for image, flavor, server in _known(api, compute):
         if flavor["id"] in full or not usable(image):
@@ -88,33 +86,3 @@ def _usable(api: Api, image: str) -> bool:
 def _network(api: Api, server: str) -> str:
     ports = api.get("network", "/ports", device_id=server)["ports"]
     return str(ports[0]["network_id"]) if ports else ""
-
-
-class _Room:
-    """What placement says of a compute host."""
-
-    def __init__(self, api: Api, compute: str) -> None:
-        asked = {"hypervisor_hostname_pattern": compute, VERSION: NODES}
-        nodes = api.get("compute", "/os-hypervisors/detail", **asked)["hypervisors"]
-        self.api = api
-        self.nodes = [one["id"] for one in nodes if one["service"]["host"] == compute]
-
-    def takes(self, row: Row) -> bool:
-        """Whether a server of the flavor *row* fits there."""
-        flavor = Flavor(
-            name=row["name"],
-            vcpus=row["vcpus"],
-            ram=row["ram"],
-            root=row["disk"],
-            ephemeral=row.get("OS-FLV-EXT-DATA:ephemeral") or 0,
-            swap=row.get("swap") or 0,
-            extra_specs=row.get("extra_specs") or {},
-        )
-        amounts = needs.of(flavor, volume_booted=False).amounts
-        return any(self._fits(node, amounts) for node in self.nodes)
-
-    def _fits(self, node: str, amounts: tuple[tuple[str, int], ...]) -> bool:
-        wanted = ",".join(f"{name}:{amount}" for name, amount in amounts)
-        asked = {"resources": wanted, "in_tree": node, "limit": "1", VERSION: PLACEMENT}
-        found = self.api.get("placement", "/allocation_candidates", **asked)
-        return bool(found["allocation_requests"])
