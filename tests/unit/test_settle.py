@@ -135,7 +135,7 @@ def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
 
 
 def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
-    decided = {"otherwise": "liveMigrate", "home": True}
+    decided: dict[str, Any] = {"otherwise": "liveMigrate", "home": True}
     found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
     told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
     assert "servers: 1 live-migrate; about 170 s" in told
