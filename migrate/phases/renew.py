@@ -42,9 +42,10 @@ def renew(
 ) -> Outcome:
     """Bring the hosts of *plan* over, batch by batch. Safe to repeat: it goes on where hosts stand.
 
-    A host that fails stays closed, and costs the others of its batch nothing; no further batch
-    begins once as many have failed as may: StepError names them. Raises IrreversibleError, and
-    nothing is begun, where *plan* has the last host of the old release and *past* does not name it.
+    A host that fails stays closed, one whose servers cannot leave is as it was, and neither costs
+    the others of its batch anything; no further batch begins once as many have failed as may:
+    StepError names them. Raises IrreversibleError, and nothing is begun, where *plan* has the last
+    host of the old release and *past* does not name it.
     """
     _refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
