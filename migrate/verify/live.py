@@ -42,9 +42,7 @@ class Verification:
         self.findings.append(Finding(NAME, Severity.ERROR, message, remedy, where))
 
 
-def run(
-    context: Context, before: dict[str, Listing], released: float, *, new_server: bool = True
-) -> Verification:
+def run(context: Context, before: dict[str, Listing], released: float) -> Verification:
     """Verify the target through the virtual IP against the views *before* (`views.kept`).
 
     *released* is when writes were let in, in seconds since 1970. Every part has a deadline, and
@@ -63,7 +61,7 @@ def run(
         done = [pool.submit(_guarded, result, *part) for part in parts]
         # the new server must not be in the listings, nor wait for more than its own host
         _guarded(result, "listings", lambda: _listings(context, before, released, result))
-        if new_server and ADMIN in before:
+        if ADMIN in before:
             old = before[ADMIN]
             _guarded(result, "new server", lambda: _server(context, old, heard_hosts, result))
         for part in done:
