@@ -34,11 +34,7 @@ def run(context: Context) -> Iterator[Finding]:
 
 def _count(database: Database, question: Question, name: str) -> Iterator[int]:
     """How many rows; nothing where the source's release has no such table."""
-    if database.value(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s AND "
-        "table_name = %s",
-        [name, question.table],
-    ):
+    if database.has(name, question.table):
         table = quoted(name, question.table)
         where = question.where.format(d=quoted(name), t=table)
         yield int(database.value(f"SELECT count(*) FROM {table} WHERE {where}"))  # noqa: S608

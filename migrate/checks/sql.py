@@ -52,6 +52,9 @@ class Database:
             for row in self.of(query, schemata):
                 yield kind, row
 
+    def has(self, schema: str, table: str) -> bool:
+        return connection.has_table(self._link, schema, table)
+
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, None where there is no row."""
         rows = self.rows(statement, values)

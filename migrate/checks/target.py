@@ -57,11 +57,7 @@ def _contents(context: Context, host: Host) -> Iterator[Finding]:
             if row["table_schema"] not in {*SYSTEM, *ours}
             and not row["table_schema"].startswith(rehearsal.PREFIX)
         }
-        marked = database.value(
-            "SELECT count(*) FROM information_schema.tables "
-            "WHERE table_schema = %s AND table_name = 'stage'",
-            [SCHEMA],
-        )
+        marked = database.has(SCHEMA, "stage")
         marks = database.rows(f"SELECT stack, stage FROM {SCHEMA}.stage") if marked else []  # noqa: S608
     stacks = {str(mark.get("stack", "")) for mark in marks}
     if others := stacks - {context.stack}:
