@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from migrate.computes.service import REASON
 from migrate.onhost import call
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import cloud, demo, identity, load, outages, traces
+from tests.lab import demo, identity, load, outages, traces
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
 
@@ -30,18 +29,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle"
 SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
 BACK = ("settle", "--execute", "--host", "cmp1", "--back")
 STEPS = ("environment", "close", "renew", "proof", "open")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def over() -> Iterator[None]:
-    """The lab's cloud on the target, under a load that goes on."""
-    this = this_lab()
-    demo.over(this)
-    try:
-        yield
-    finally:
-        load.stop(this)
-        cloud.down(this)
 
 
 @pytest.fixture(scope="module")
