@@ -47,11 +47,24 @@ class Emptying:
         self._policy = Policy(way, settle, facts.projects)
         self._capacity = Capacity(facts, self._needs.values())
         self._on: dict[str, list[tuple[Server, Needs, Decision]]] = defaultdict(list)
+        self._models = {
+            self._needs[flavor, False].amounts
+            for flavor in {one.flavor for one in facts.servers if one.is_model}
+        }
         zones = {host.name: host.zone for host in facts.hosts}
         for server in facts.servers:
             if (zone := zones.get(server.host)) is not None:
                 need = self._needs[server.flavor, server.volume_booted]
                 self._on[server.host].append((server, need, self._policy.of(server, zone)))
+
+    def shown(self) -> bool:
+        """Whether a server that runs shows what a new one could be made of."""
+        return bool(self._models)
+
+    def has_room(self, host: ComputeHost) -> bool:
+        """Whether a new server like one of those fits on *host* now."""
+        room = self._capacity.rooms[host.name]
+        return any(room.has(one) and room.may_ever(one) for one in self._models)
 
     def kinds(self, host: ComputeHost) -> Mapping[Kind, int]:
         """How many servers of each kind are on *host* now."""

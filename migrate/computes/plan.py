@@ -80,12 +80,16 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
     kinds = {host.name: emptying.kinds(host) for host in hosts}
     opened = Counter(one.zone for one in facts.hosts if one.enabled and one.up)
     findings = refusals.of_cloud(facts, hosts)
+    if way is Way.IN_PLACE and hosts and not emptying.shown():
+        findings.append(refusals.of_no_model())
     ready: list[ComputeHost] = []
     for host in hosts:
         wrong = refusals.of_host(host, opened, way) + emptying.refused(host)
         findings += wrong
         if not wrong:
             ready.append(host)
+            if way is Way.IN_PLACE and emptying.shown():
+                findings += refusals.of_proof(host, room=emptying.has_room(host))
     order = batches.of(
         ready,
         {name: sum(counts.values()) for name, counts in kinds.items()},

@@ -38,16 +38,16 @@ def _of_the_last(others: int) -> Finding:
             Severity.INFO,
             f"{others} other compute hosts stay as they are: there is a way back while one of the "
             "old release is left in each cell",
-            "where the cloud has several cells or hosts that are new already, see to it yourself: "
-            "no API tells them",
+            "no API tells cells and versions: --execute asks nova's databases, and refuses the "
+            "last one of a cell until --past names it",
         )
     return Finding(
         "no-return",
         Severity.WARNING,
         "the last compute host of the old release, in any cell, is the point of no return: from "
         "then on the next restart of a conductor lets no old one in",
-        "leave one host out with --host until you want no way back; where the cloud has several "
-        "cells leave one in each, no API tells them",
+        "leave one host out with --host until you want no way back, in each cell: no API tells "
+        "them, --execute asks nova's databases and names the last of each",
     )
 
 
@@ -75,6 +75,36 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
             )
         )
     return found
+
+
+def of_no_model() -> Finding:
+    """No new server can be booted anywhere to prove a renewed host."""
+    return Finding(
+        "proof",
+        Severity.ERROR,
+        "no server runs that was booted from an image, so nobody knows what a new one, which "
+        "proves a renewed host, could be made of",
+        "boot one server from an image by hand",
+    )
+
+
+def of_proof(host: ComputeHost, *, room: bool) -> list[Finding]:
+    """Why no new server will be booted on *host* once it is renewed."""
+    closed = not host.enabled and host.reason != service.REASON
+    if room and not closed:
+        return []
+    why = "is closed by somebody" if closed else "has no room"
+    remedy = "open it" if closed else "make room for one"
+    return [
+        _about(
+            host,
+            "proof",
+            f"it {why}, so no new server is booted there once it is renewed: that new ones work "
+            "is not proven, all else is",
+            f"{remedy} first, or accept that",
+            Severity.WARNING,
+        )
+    ]
 
 
 def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:

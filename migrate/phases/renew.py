@@ -12,23 +12,29 @@ from migrate.computes import closing, in_place, proof, service, versions
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost
 from migrate.computes.plan import SettlePlan
+from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
-from migrate.phases import control, no_return
+from migrate.phases import control, no_return, settle
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
+from migrate.verify import renewed_host
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the hosts. `already` were of the release before."""
+    """What became of the hosts. `already` were of the release before.
+
+    `unproven` says of those on which no new server was booted why not.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     already: list[str] = field(default_factory=list)
+    unproven: dict[str, str] = field(default_factory=dict)
 
 
 def renew(
@@ -45,7 +51,7 @@ def renew(
     todo = found.old | {one.host.name for one in plan.hosts if _begun(session.context, one.host)}
     outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
     batches = [mine for batch in _batches(plan) if (mine := [one for one in batch if one in todo])]
-    _refuse_last(found.old, batches, past)
+    _refuse_last(found, batches, past)
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
             break
@@ -53,6 +59,9 @@ def renew(
         _together(session, batch, notify, outcome)
         if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
             break
+    outcome.unproven = dict(session.context.extras.get(renewed_host.UNPROVEN, {}))
+    for name, why in outcome.unproven.items():
+        session.remark("unproven", f"{name}: no new server was booted there, {why}")
     if outcome.failed:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items()))
         raise StepError(f"{len(outcome.done)} compute hosts came over, but not {told}")
@@ -69,10 +78,12 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """
     context, wrong = session.context, {}
     no_return.refuse(context, session.journal)
-    if not versions.read(context).old:
+    names = list(names)
+    if stuck := versions.read(context).stuck(names):
         raise IrreversibleError(
-            "no compute host of the old release is left: a conductor that has restarted since lets "
-            "none in. `migrate rollback` brings the whole cloud back"
+            f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
+            "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
+            "cloud back"
         )
     for host in [_host(context, name) for name in names]:
         steps = {one.id for one in settled(host.name)}
@@ -102,10 +113,7 @@ def _host(context: Context, name: str) -> Host:
     for host in context.source.computes:
         if host.name == name:
             return host
-    raise PreconditionError(
-        f"{name} is not in sidestep:source.computes of the stack file, so it cannot be reached; "
-        "name it there as nova does, or leave it out with --host"
-    )
+    raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
 
 
 def _begun(context: Context, host: ComputeHost) -> bool:
@@ -122,14 +130,15 @@ def _batches(plan: SettlePlan) -> list[list[str]]:
     return [[one.host.name for one in plan.hosts if one.batch == number] for number in numbers]
 
 
-def _refuse_last(old: set[str], batches: list[list[str]], past: Collection[str]) -> None:
-    """The last host of the old release, in any cell, is asked for by name."""
-    chosen = [name for batch in batches for name in batch]
-    if chosen and old <= set(chosen) and chosen[-1] not in past:
+def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str]) -> None:
+    """The last host of the old release in each cell is asked for by name."""
+    lasts = found.lasts(name for batch in batches for name in batch)
+    if unnamed := [name for name in lasts if name not in past]:
         raise IrreversibleError(
-            f"{chosen[-1]} would be the last compute host of the old release: once it is renewed, "
-            "the next restart of a conductor lets no old one in. Nothing was begun: leave it out "
-            f"by naming the others with --host, or add --past {chosen[-1]}"
+            f"{', '.join(unnamed)} would be the last compute host of the old release in its cell: "
+            "once it is renewed, the next restart of a conductor there lets no old one in. Nothing "
+            "was begun: leave it out by naming the others with --host, or add "
+            f"{' '.join(f'--past {name}' for name in unnamed)}"
         )
 
 

@@ -12,6 +12,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.computes.homecoming import bring, decision, reading
+from migrate.computes.network import refusals
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -52,6 +53,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     runner.refuse_one_way()
     if going_live.written(living.context):
         bring.foresee(living.context)
+        refusals.foresee(living.context)
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         bring.bring_home(living.context, living.remark)

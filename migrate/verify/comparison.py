@@ -90,7 +90,7 @@ def compare(
     ours: Collection[str] = (),
     same_release: bool = False,
 ) -> Comparison:
-    """Compare *after* with *before*; resources whose id is in *ours* were made by the program.
+    """Compare *after* with *before*; resources whose id is in *ours* were made, or purged, by us.
 
     What users made or changed after *since* (seconds since 1970) is their own doing. *before* may
     be older than *reference*, the administrator's listing of when all stood still: what differs

@@ -22,9 +22,10 @@ from migrate.phases import renew
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
 from tests.unit import fakes
-from tests.unit.test_settle import host, planned
+from tests.unit.test_settle import host, planned, server
 
 NAMES = ("c1", "c2", "c3", "c4")
+WEB = [server("web", "elsewhere")]
 
 
 class Cloud:
@@ -33,6 +34,7 @@ class Cloud:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.versions = dict.fromkeys(NAMES, 68)
+        self.cells = dict.fromkeys(NAMES, "nova")
         self.broken: dict[str, str] = {}
         self.done: list[str] = []
         self.undone: list[str] = []
@@ -48,7 +50,7 @@ class Cloud:
         self.undone.append(step)
 
     def settle(self, *past: str, **decided: Any) -> renew.Outcome:
-        plan = planned([host(one) for one in NAMES], [], way=Way.IN_PLACE, **decided)
+        plan = planned([host(one) for one in NAMES], WEB, way=Way.IN_PLACE, **decided)
         limits = self.session.context.settings.settle.model_copy(update=decided)
         return renew.renew(self.session, plan, limits, past, lambda *_: None)
 
@@ -62,7 +64,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     found = Cloud(Session(context, Plan(()), journal))
     steps = [scripted(one, found) for name in NAMES for one in settled(name)]
     found.session = replace(found.session, plan=Plan.of(steps))
-    monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72))
+    monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72, found.cells))
     monkeypatch.setattr(markers, "live", lambda _: True)
     monkeypatch.setattr(
         in_place, "restore", lambda _, host: found.undone.append(f"{host.name} runs the old")
@@ -91,6 +93,34 @@ def test_the_last_old_host_is_asked_for_by_name_before_anything_is_done(cloud: C
         cloud.settle(canary=1, batch=3)
     assert cloud.done == []
     assert len(cloud.settle("c4", canary=1, batch=3).done) == 4
+
+
+def test_the_last_old_host_of_each_cell_is_asked_for_by_name(cloud: Cloud) -> None:
+    cloud.cells |= dict.fromkeys(("c1", "c2"), "nova_east")
+    with pytest.raises(IrreversibleError, match=r"c2, c4 would be .*add --past c2 --past c4"):
+        cloud.settle(canary=1, batch=3)
+    with pytest.raises(IrreversibleError, match="c2 would be"):
+        cloud.settle("c4", canary=1, batch=3)
+    cloud.versions["c2"] = 72  # in the east only c1 is left
+    with pytest.raises(IrreversibleError, match="c1 would be"):
+        cloud.settle("c4", canary=1, batch=3)
+    assert cloud.done == []
+    cloud.versions |= dict.fromkeys(("c1", "c2", "c3"), 72)
+    with pytest.raises(IrreversibleError, match="is left in the cell of c1"):
+        renew.put_back(cloud.session, ["c3", "c1"], lambda *_: None)
+    renew.put_back(cloud.session, ["c3"], lambda *_: None)
+    assert "c3.renew" in cloud.undone
+
+
+def test_cells_are_told_by_their_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = {
+        "nova": [("ctl", "nova-conductor", 72), ("c1", "nova-compute", 68)],
+        "nova_cell0": [],
+        "nova_east": [("ctl", "nova-conductor", 70), ("c2", "nova-compute", 72)],
+    }
+    monkeypatch.setattr(versions, "each_cell", lambda *_: each)
+    found = versions.read(None)  # type: ignore[arg-type]
+    assert found == Versions({"c1": 68, "c2": 72}, 72, {"c1": "nova", "c2": "nova_east"})
 
 
 def test_a_canary_goes_first_and_alone(cloud: Cloud) -> None:
@@ -129,7 +159,7 @@ def test_what_is_new_already_is_left_alone(cloud: Cloud) -> None:
 
 def test_a_host_goes_back_in_the_order_of_its_steps_then_takes_servers(cloud: Cloud) -> None:
     cloud.settle("c4", canary=0, batch=4)
-    with pytest.raises(IrreversibleError, match="no compute host of the old release is left"):
+    with pytest.raises(IrreversibleError, match="is left in the cell of c2"):
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
     cloud.versions["c4"] = 68  # as where it was left out
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
@@ -157,7 +187,7 @@ def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     emptied = planned([host("c1"), host("c2")], [], way=Way.REINSTALL)
     with pytest.raises(PreconditionError, match="only planned"):
         renew.renew(cloud.session, emptied, limits, (), lambda *_: None)
-    unknown = planned([host("elsewhere")], [], way=Way.IN_PLACE)
+    unknown = planned([host("elsewhere")], WEB, way=Way.IN_PLACE)
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
     assert cloud.done == []

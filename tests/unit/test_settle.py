@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud.settings import Settle
-from migrate.computes import batches, estimates, needs, plan
+from migrate.computes import batches, estimates, needs, plan, service
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import (
     Aggregate,
@@ -28,6 +28,7 @@ from migrate.errors import SettingsError
 from migrate.phases import settle
 
 SMALL = Flavor("small", 1, 1024, 10)
+WEB = [Server("w", "web", "p1", "ACTIVE", "", 1, "elsewhere", SMALL, Kind.RUNNING)]
 AVX = frozenset({"HW_CPU_X86_AVX"})
 
 
@@ -354,19 +355,41 @@ def test_the_last_enabled_host_of_a_zone_is_not_emptied() -> None:
     hosts = [host("a", "z1"), host("b", "z1", enabled=False), host("c", "z2"), host("d", "z2")]
     (error,) = errors(planned(hosts, []))
     assert "a: it is the last enabled host of zone z1" in error
-    assert errors(planned(hosts, [], way=Way.IN_PLACE)) == []
+    assert errors(planned(hosts, WEB, way=Way.IN_PLACE)) == []
 
 
 def test_a_host_that_is_down() -> None:
-    found = planned([host("a", up=False), host("b")], [], way=Way.IN_PLACE)
+    found = planned([host("a", up=False), host("b")], WEB, way=Way.IN_PLACE)
     (error,) = errors(found)
     assert "a: nova-compute is down there" in error
     assert [one.host.name for one in found.hosts] == ["b", "a"]
 
 
 def test_instance_ha_that_is_at_work() -> None:
-    (error,) = errors(planned(TWO, [], more={"recovery": ("rack1",)}, way=Way.IN_PLACE))
+    (error,) = errors(planned(TWO, WEB, more={"recovery": ("rack1",)}, way=Way.IN_PLACE))
     assert "instance-HA is at work for rack1" in error
+
+
+def test_where_no_new_server_can_be_booted_it_is_told_before() -> None:
+    hosts = [
+        host("full", ram=4096, used=4),
+        host("free"),
+        host("theirs", enabled=False, reason="a broken fan"),
+        host("begun", enabled=False, reason=service.REASON),
+    ]
+    found = planned(hosts, WEB, way=Way.IN_PLACE)
+    told = {one.where: one.message for one in found.findings if one.check == "proof"}
+    assert sorted(told) == ["full", "theirs"]
+    assert "it has no room" in told["full"]
+    assert "it is closed by somebody" in told["theirs"]
+    assert errors(found) == []
+    assert len(found.batches) > 0
+
+
+@pytest.mark.parametrize("odd", [{"status": "SHUTOFF"}, {"volume_booted": True}])
+def test_without_a_server_that_a_new_one_could_be_like_nothing_begins(odd: Any) -> None:
+    (error,) = errors(planned(TWO, [server("web", "a", **odd)], way=Way.IN_PLACE))
+    assert "boot one server from an image by hand" in error
 
 
 def test_a_disk_that_must_outlast_a_reinstall_is_named() -> None:

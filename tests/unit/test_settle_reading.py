@@ -17,8 +17,10 @@ import yaml
 
 from migrate.cli import commands
 from migrate.cloud.api import Api
-from migrate.computes import reading
+from migrate.computes import environment, reading
 from migrate.computes.facts import Facts, Kind
+from migrate.computes.service import REASON
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 from tests.unit import fakes
 
@@ -282,12 +284,15 @@ def project(
     (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "stacks").mkdir()
     stack = {**fakes.STACK, "cloud": {"name": "admin", "file": "clouds.yaml"}}
+    computes = [{"name": f"cmp{n}", "address": f"10.0.0.{30 + n}"} for n in (1, 2)]
+    stack["source"] = {**stack["source"], "computes": computes}
     stack["settle"] = {"rules": [{"tag": "x", "do": "stopStart"}], "canary": 1}
     config = {f"sidestep:{key}": one for key, one in stack.items()}
     (tmp_path / "stacks/Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
     (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"admin": login(cloud[1])}}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MIGRATE_HOME", raising=False)
+    monkeypatch.setattr(environment, "findings", lambda *_: [])
     return tmp_path
 
 
@@ -354,3 +359,32 @@ def test_an_administrator_who_cannot_log_in(project: Path, said: Said) -> None:
     )
     _, err = said(code=3)
     assert "the administrator cannot log in" in err
+
+
+def test_what_hosts_themselves_have_against_it_is_told_of_all_together(
+    said: Said, cloud: tuple[type[Cloud], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(_: Any, those: list[Any]) -> list[Finding]:
+        error = Severity.ERROR
+        return [
+            Finding("units", error, "runs as /opt/x", "leave it out", one.name) for one in those
+        ]
+
+    monkeypatch.setattr(environment, "findings", odd)
+    cloud[0].types.discard("instance-ha")
+    out, err = said("--host", "cmp1", code=3)
+    assert "runs as /opt/x" in out + err
+    row = LISTS["/compute/v2.1/os-services"][1][1]
+    monkeypatch.setitem(row, "disabled_reason", REASON)
+    out, _ = said("--host", "cmp1", "-f", "json", code=0)  # it is in the middle: it has its turn
+    (one,) = (one for one in json.loads(out)["findings"] if one["check"] == "units")
+    assert one["severity"] == "warning"
+
+
+def test_a_host_that_the_stack_does_not_name_is_told_before(
+    said: Said, project: Path, cloud: tuple[type[Cloud], str]
+) -> None:
+    path = project / "stacks/Pulumi.prod.yaml"
+    path.write_text(path.read_text().replace("cmp1", "cmp9"))
+    out, err = said("--host", "cmp1", code=3)
+    assert "it is not in sidestep:source.computes" in out + err
