@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from migrate.checks.check import Check
-from migrate.cloud import Context, hosts
+from migrate.checks.check import Check, on_each
+from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 
-NAME = "reach"
-BROKER, DATABASE, SSH = 5672, 3306, 22
+BROKER = 5672
 WHOLE = """
 set -- "$1"
 command -v ping >/dev/null || { echo unknown; exit 0; }
@@ -29,12 +29,10 @@ def run(context: Context) -> list[Finding]:
         target.run("true")  # one that is away is told by the check of the access
     asking = [*context.source.computes, *context.source.controllers]
     ports = sorted({BROKER, *(api.port for recipe in context.recipes for api in recipe.apis)})
-    found = hosts.gather(asking, lambda host: _host(context, host, ports))
-    return [finding for part in found for finding in part]
+    return on_each(asking, lambda host: _host(context, host, ports))
 
 
-def _host(context: Context, host: Host, ports: list[int]) -> list[Finding]:
-    findings = []
+def _host(context: Context, host: Host, ports: list[int]) -> Iterator[Finding]:
     for target in context.target.controllers:
         asked: list[Any] = [(target.address, port) for port in ports]
         answers: list[str] = call(host, "reach.ports", asked)
@@ -43,30 +41,19 @@ def _host(context: Context, host: Host, ports: list[int]) -> list[Finding]:
             if answer not in ("open", "refused"):
                 lost.setdefault(answer, []).append(port)
         for why, some in lost.items():
-            findings.append(
-                Finding(
-                    NAME,
-                    Severity.ERROR,
-                    f"{target.name} ({target.address}) cannot be reached on port "
-                    f"{', '.join(map(str, some))}: {why}",
-                    "Open these ports from this host to the target (firewall, security group)",
-                    host.name,
-                )
+            yield error(
+                f"{target.name} ({target.address}) cannot be reached on port "
+                f"{', '.join(map(str, some))}: {why}",
+                "Open these ports from this host to the target (firewall, security group)",
             )
         if lost:
             continue
         size = host.shell(WHOLE, target.address, timeout=30).strip()
         if size.isdigit():
-            findings.append(
-                Finding(
-                    NAME,
-                    Severity.ERROR,
-                    f"packets of {size} bytes to {target.address} get lost, small ones do not",
-                    "Make the MTU the same on the whole way",
-                    host.name,
-                )
+            yield error(
+                f"packets of {size} bytes to {target.address} get lost, small ones do not",
+                "Make the MTU the same on the whole way",
             )
-    return findings
 
 
-CHECK = Check(NAME, "the target can be reached by computes and controllers", run, quick=True)
+CHECK = Check("reach", run, quick=True)

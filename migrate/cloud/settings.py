@@ -159,9 +159,9 @@ class Settings(Model):
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The folder of `Pulumi.yaml`, found by walking up from *start* or the working directory."""
-    here = (start or Path.cwd()).resolve()
+def project_root() -> Path:
+    """The folder of `Pulumi.yaml`, found by walking up from the working directory."""
+    here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / "Pulumi.yaml").is_file():
             return folder

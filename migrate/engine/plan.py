@@ -22,7 +22,6 @@ Check = Callable[["Context"], bool]
 class Phase(StrEnum):
     """The commands of the way over, in order."""
 
-    PREPARE = "prepare"  # the source serves, untouched
     FOLLOW = "follow"  # the source serves; the target is made ready
     CUTOVER = "cutover"  # the window
     ACCEPT = "accept"  # the operator's word: shared storage is not held any more

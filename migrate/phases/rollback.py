@@ -155,16 +155,12 @@ def export(session: Session, found: Losses) -> Path | None:
     if not found:
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return _keep(session.home / f"losses-{stamp}.json", found)
+    return state_directory.record(session.home / f"losses-{stamp}.json", found.document)
 
 
 def _kept(session: Session, found: Losses) -> Losses:
-    _keep(session.home / FILE, found)
+    state_directory.record(session.home / FILE, found.document)
     return found
-
-
-def _keep(path: Path, found: Losses) -> Path:
-    return state_directory.record(path, found.document)
 
 
 def noticing(session: Session) -> AbstractContextManager[None]:

@@ -47,7 +47,6 @@ def run(
     before: dict[str, Listing],
     released: float,
     *,
-    new_server: bool = True,
     purged: Collection[str] = (),
 ) -> Verification:
     """Verify the target through the virtual IP against the views *before* (`views.kept`).
@@ -72,7 +71,7 @@ def run(
         done = [pool.submit(_guarded, result, *part) for part in parts]
         # the new server must not be in the listings, nor wait for more than its own host
         _guarded(result, "listings", lambda: _listings(context, before, released, result, purged))
-        if new_server and ADMIN in before:
+        if ADMIN in before:
             old = before[ADMIN]
             _guarded(result, "new server", lambda: _server(context, old, heard_hosts, result))
         for part in done:
