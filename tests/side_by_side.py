@@ -20,9 +20,9 @@ import pytest
 
 FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
 # who needs nothing that others of its folder need, but a part that is started for it
-FILES = dict.fromkeys(("test_database", "test_backup", "test_exchange"), "pair") | dict.fromkeys(
-    ("test_run", "test_host"), "sshd"
-)
+FILES = dict.fromkeys(
+    ("test_database", "test_backup", "test_exchange", "test_daemons"), "pair"
+) | dict.fromkeys(("test_run", "test_host"), "sshd")
 # the longest first; small ones last: they fill the time in which the cloud comes up
 LONGEST = ("rig", "faults", "sshd", "bare", "pair", "infra", "lab", "alone")
 ORDER = {name: place for place, name in enumerate(LONGEST)}
