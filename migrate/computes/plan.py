@@ -95,8 +95,6 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         if not wrong:
             findings += emptying.away(host)
             ready.append(host)
-            if way is Way.IN_PLACE and emptying.shown():
-                findings += refusals.of_proof(host, room=emptying.has_room(host))
     order = batches.of(
         ready,
         {name: sum(counts.values()) for name, counts in kinds.items()},
@@ -113,6 +111,10 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         findings += wrong
         if not done:
             continue
+        if way is Way.IN_PLACE and emptying.shown():
+            for host, servers in done.items():
+                room = any(one.to for one in servers) or emptying.has_room(host)
+                findings += refusals.of_proof(host, room=room)
         batch = [
             _host_plan(host, servers, kinds, number, settle, way) for host, servers in done.items()
         ]
