@@ -33,6 +33,12 @@ class Like:
     labels: frozenset[tuple[str, str]]
     tenants: frozenset[str]
 
+    @property
+    def offer(self) -> int:
+        """How much of what only some servers ask: these have nowhere else to go."""
+        asked = sum(not trait.startswith(CPU) for trait in self.traits)
+        return asked + len(self.labels) + bool(self.tenants)
+
     def takes(self, needs: Needs, project: str) -> bool:
         return (
             needs.required <= self.traits
@@ -216,7 +222,10 @@ class Capacity:
     def _suiting(
         self, server: Server, needs: Needs, source: Room, *, live: bool
     ) -> list[tuple[Line, ...]]:
-        """Lines of hosts that would do, by zone: the only one asked for, or all, its own first."""
+        """Lines of hosts that would do, by zone: the only one asked for, or all, its own first.
+
+        In a zone those come first that offer the least beyond what is asked.
+        """
         project = server.project if server.project in self._tenants else ""
         key = (needs, source.pool, live, server.zone, project)
         if key not in self._lines:
@@ -229,10 +238,11 @@ class Capacity:
         source = pool.like
         able = source.migrates_live_to if live else source.runs_on
         others = [one for one in self._zones if one != source.zone]
+        plainest = sorted(self._pools.items(), key=lambda item: item[0].offer)
         for wanted in [zone] if zone else [source.zone, *others]:
             found = tuple(
                 pool.line(needs.amounts)
-                for like, pool in self._pools.items()
+                for like, pool in plainest
                 if like.zone == wanted and like.takes(needs, project) and able(like)
             )
             if found:
