@@ -71,7 +71,9 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if was:
+            gc.freeze()  # what there is now is old, and not looked through at once
             gc.enable()
+            gc.unfreeze()
 
 
 def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
@@ -106,7 +108,7 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
             _host_plan(host, servers, kinds, number, settle, way) for host, servers in done.items()
         ]
         planned += batch
-        seconds.append(_seconds(batch, settle, way))
+        seconds.append(_seconds([one.actions for one in batch], settle, way))
     if len(planned) == len(facts.hosts) > 0:
         planned[-1] = replace(planned[-1], last=True)
     turns = {one.host.name for one in planned}
@@ -146,17 +148,18 @@ def _host_plan(
     settle: Settle,
     way: Way,
 ) -> HostPlan:
-    one = HostPlan(
+    actions = Counter([server.action for server in servers])
+    return HostPlan(
         host,
         kinds[host.name],
         number,
         canary=number == 1 and settle.canary > 0,
         servers=servers,
-        actions=Counter([server.action for server in servers]),
+        actions=actions,
+        seconds=_seconds([actions], settle, way),
     )
-    return replace(one, seconds=_seconds([one], settle, way))
 
 
-def _seconds(hosts: list[HostPlan], settle: Settle, way: Way) -> float:
+def _seconds(hosts: list[Mapping[Action, int]], settle: Settle, way: Way) -> float:
     limits = settle.concurrency
-    return estimates.batch([one.actions for one in hosts], way, limits.per_host, limits.in_all)
+    return estimates.batch(hosts, way, limits.per_host, limits.in_all)
