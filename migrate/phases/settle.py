@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
-from migrate.computes import plan, reading
+from migrate.computes import plan, reach, reading
 from migrate.computes.estimates import Way
 from migrate.computes.facts import Facts
 from migrate.errors import SettingsError
@@ -36,7 +36,10 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
     facts = reading.read(login.api(context))
     settle = asked.over(context.settings.settle)
-    return plan.make(facts, settle, asked.way, selected(facts, asked))
+    names = selected(facts, asked)
+    made = plan.make(facts, settle, asked.way, names)
+    reached = reach.computes(context, names & {one.name for one in facts.hosts if one.up})
+    return replace(made, findings=(*made.findings, *reached))
 
 
 def selected(facts: Facts, asked: Asked) -> set[str]:
