@@ -39,12 +39,12 @@ KINDS = {
 Json = dict[str, Any]
 
 
-def read(api: Api) -> Facts:
+def read(api: Api, *, room: bool = True) -> Facts:
     """What *api*'s administrator sees of every host and every project's servers.
 
-    Three calls for each resource provider, a host without cards has one: inventories, usages,
-    traits. Beside them six lists, of which each page holds up to 1,000 entries, and two calls for
-    instance-HA where the cloud has it.
+    For *room* three calls for each resource provider, a host without cards has one: inventories,
+    usages, traits; where no server moves nobody needs it. Beside them six lists, of which each page
+    holds up to 1,000 entries, and two calls for instance-HA where the cloud has it.
     """
     if missing := [one for one in ("compute", "placement") if one not in api.bases]:
         raise PreconditionError(
@@ -64,7 +64,7 @@ def read(api: Api) -> Facts:
         projects = pool.submit(_projects, api)
         recovery = pool.submit(_recovery, api)
         below: dict[str, list[Provider]] = {}
-        for provider in pool.map(lambda row: _provider(api, row), _rows(api)):
+        for provider in pool.map(lambda row: _provider(api, row), _rows(api) if room else ()):
             below.setdefault(provider.root, []).append(provider)
         return Facts(
             hosts=tuple(_hosts(services.result(), hypervisors.result(), below)),

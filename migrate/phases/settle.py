@@ -34,7 +34,7 @@ class Asked:
 
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
-    facts = reading.read(login.api(context))
+    facts = reading.read(login.api(context), room=asked.way is Way.REINSTALL)
     settle = asked.over(context.settings.settle)
     names = selected(facts, asked)
     made = plan.make(facts, settle, asked.way, names)

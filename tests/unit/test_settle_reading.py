@@ -268,6 +268,11 @@ def test_a_cloud_without_instance_ha_is_not_asked_for_it(cloud: tuple[type[Cloud
     assert read(url).recovery == ()
 
 
+def test_in_place_nobody_asks_for_room(said: Said, cloud: tuple[type[Cloud], str]) -> None:
+    said(code=3)
+    assert not [path for _, path, _ in cloud[0].asked if path.startswith("/placement/")]
+
+
 def test_a_cloud_without_placement(cloud: tuple[type[Cloud], str]) -> None:
     handler, url = cloud
     handler.types.discard("placement")
