@@ -41,7 +41,7 @@ demo-over demo-back: packages tools ## one half of it
 
 check-style: environment ## ruff and mypy, and no checkout's own secret in a stack's file
 	@! git grep -n ^encryptionsalt HEAD -- stacks || { echo 'Pulumi wrote this checkout'"'"'s salt there: no other checkout could use the stack; take the line out' >&2; exit 1; }
-	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy --cache-dir "$$(mkdir -p $(CACHE)/mypy 2>/dev/null && test -w $(CACHE)/mypy && echo $(CACHE)/mypy || echo .mypy_cache)"
 
 unit: environment ## tests that need nothing but Python
 	@.venv/bin/pytest -q -m 'not integration and not rig and not lab and not bare'

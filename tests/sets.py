@@ -69,7 +69,14 @@ SETS = {
         "a compute host over in place and back, killed at each boundary; the cloud back with it",
         True,
     ),
+    "settle-drain": Set(
+        "servers leave a compute host by policy and come home, killed midway", True
+    ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
+    "homecoming": Set(
+        "servers made and connected on the target: none runs on when the source is back", True
+    ),
+    "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }

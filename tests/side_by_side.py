@@ -3,13 +3,15 @@
 Half of the time of most tests is waiting for machines. What shares a rig is one worker's; all else
 goes on beside it, a folder at a time. What needs a whole cloud has this host for itself, whoever
 else runs tests on it: beside others its services do not answer within a minute. The cloud comes up
-before that: most of it is waiting, too.
+before that, beside the small tests: most of it is waiting, too.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,16 @@ import pytest
 
 FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
 # who needs nothing that others of its folder need, but a part that is started for it
-FILES = dict.fromkeys(("test_database", "test_backup", "test_exchange"), "pair") | dict.fromkeys(
-    ("test_run", "test_host"), "sshd"
-)
+FILES = dict.fromkeys(
+    ("test_database", "test_backup", "test_exchange", "test_daemons"), "pair"
+) | dict.fromkeys(("test_run", "test_host"), "sshd")
 # the longest first; small ones last: they fill the time in which the cloud comes up
-LONGEST = ("rig", "faults", "sshd", "pair", "infra", "lab", "bare", "alone")
+LONGEST = ("rig", "faults", "sshd", "bare", "pair", "infra", "lab", "alone")
 ORDER = {name: place for place, name in enumerate(LONGEST)}
+RIGS_ARE_DONE = "pair"  # the first group with which the cloud may come up
 # held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
 HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
+CLOUD = HOST.with_suffix(".cloud")  # held by whoever makes it
 
 
 class SideBySide:
@@ -33,7 +37,8 @@ class SideBySide:
 
     def __init__(self) -> None:
         self._stands = False
-        self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._comes: subprocess.Popen[bytes] | None = None
+        self._lock = _opened(HOST)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -52,6 +57,18 @@ class SideBySide:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if (
+            group(item.nodeid) == RIGS_ARE_DONE
+            and self._comes is None
+            and _wants_cloud(item.session)
+        ):
+            # its words are shown when a test asks for the cloud, and finds that it does not stand
+            self._comes = subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         alone = item.get_closest_marker("lab") is not None
         if not alone or not self._stands:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
@@ -65,12 +82,24 @@ class SideBySide:
         os.close(self._lock)  # a worker's process outlives its session until all others end
 
 
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _wants_cloud(session: pytest.Session) -> bool:
+    return any(item.get_closest_marker("lab") for item in session.items)
+
+
 def _stand_up() -> None:
+    """The cloud with its content; waits for another process that makes it."""
     from tests.lab import cloud, content
     from tests.lab.settings import lab
 
+    lock = _opened(CLOUD)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     cloud.up(lab())
     content.make(lab())
+    os.close(lock)
 
 
 def group(nodeid: str) -> str:
@@ -85,3 +114,7 @@ def group(nodeid: str) -> str:
     return (
         FILES.get(file.stem, file.stem) if folder == "integration" else FOLDERS.get(folder, folder)
     )
+
+
+if __name__ == "__main__":
+    _stand_up()

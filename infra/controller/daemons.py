@@ -18,6 +18,8 @@ unit=$1 file=$2
 systemctl daemon-reload
 systemctl reset-failed -q "$unit" 2>/dev/null || true
 systemctl enable -q "$unit"
+# RabbitMQ, restarted within its first start, leaves tables half made and never starts again
+if [ "$(systemctl is-active "$unit")" = activating ]; then systemctl start "$unit" || true; fi
 # restarted only when its file was written after it began to start: it has not read that yet
 began=$(systemctl show -P ExecMainStartTimestamp "$unit")
 written=$(stat -c %Y "$file" 2>/dev/null || echo 0)

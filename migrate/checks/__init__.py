@@ -40,7 +40,7 @@ from migrate.checks import (
 )
 from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, Severity, error, filled, info
 from migrate.errors import MigrateError, UnreachableError, one_line
 
 CHECKS: tuple[Check, ...] = tuple(
@@ -76,15 +76,10 @@ def run(context: Context, checks: tuple[Check, ...] = CHECKS) -> list[Finding]:
     findings = list({(f.message, f.where): f for f in reversed(findings)}.values())[::-1]
     unasked = [check.name for check, (_, cut) in zip(checks, found, strict=True) if cut]
     if unasked:
-        told = any(finding.check == access.NAME for finding in findings)
-        findings.append(
-            Finding(
-                access.NAME,
-                Severity.INFO if told else Severity.ERROR,
-                f"not asked, because a host does not let us in: {', '.join(unasked)}",
-                "Mend the access and check again",
-            )
-        )
+        told = any(finding.check == access.CHECK.name for finding in findings)
+        message = f"not asked, because a host does not let us in: {', '.join(unasked)}"
+        one = (info if told else error)(message, "Mend the access and check again")
+        findings += filled([one], check=access.CHECK.name)
     return findings
 
 
@@ -94,17 +89,14 @@ def _guarded(check: Check, context: Context) -> tuple[list[Finding], bool]:
         return check.run(context), False
     except UnreachableError:
         return [], True
-    except MigrateError as error:  # says itself what to do; several checks may meet the same
-        return [Finding(check.name, Severity.ERROR, str(error), "Mend it and check again")], False
-    except Exception as error:  # one broken check must not hide the others
-        return [
-            Finding(
-                check.name,
-                Severity.ERROR,
-                f"the check could not be made: {type(error).__name__}: {one_line(error)}",
-                "Mend what it names; if it names nothing of yours, it is a bug of sidestep",
-            )
-        ], False
+    except MigrateError as failure:  # says itself what to do; several checks may meet the same
+        wrong = error(str(failure), "Mend it and check again")
+    except Exception as failure:  # one broken check must not hide the others
+        wrong = error(
+            f"the check could not be made: {type(failure).__name__}: {one_line(failure)}",
+            "Mend what it names; if it names nothing of yours, it is a bug of sidestep",
+        )
+    return list(filled([wrong], check=check.name)), False
 
 
 def _rank(finding: Finding) -> int:

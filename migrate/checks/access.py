@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn, cast
 
-from migrate.checks.check import Check
-from migrate.cloud import Cloud, Context, hosts
+from migrate.checks.check import Check, on_each
+from migrate.cloud import Cloud, Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.errors import CommandError, UnreachableError
-
-NAME = "access"
 
 
 def run(context: Context) -> list[Finding]:
     """One finding for each host that does not let us in."""
-    found = hosts.gather(context.hosts, _ask)
-    return [finding for finding in found if finding is not None]
+    return on_each(context.hosts, _ask)
 
 
-def _ask(host: Host) -> Finding | None:
+def _ask(host: Host) -> Iterator[Finding]:
     try:
         user = host.run("id", "-u", timeout=15).strip()
-    except UnreachableError as error:
-        return _error(host, str(error), _remedy(str(error)))
-    except CommandError as error:
-        if "sudo" in error.stderr:
-            return _error(
-                host,
+    except UnreachableError as failure:
+        yield error(str(failure), _remedy(str(failure)))
+    except CommandError as failure:
+        if "sudo" in failure.stderr:
+            yield error(
                 "sudo does not let the ssh user become root without a password",
                 "Allow it on that host: <user> ALL=(ALL) NOPASSWD: ALL",
             )
-        return _error(host, str(error), "Log in by hand and see why a command fails there")
-    if user != "0":
-        return _error(host, f"commands run as user {user}, not as root", "Correct sudo there")
-    if not host.succeeds("python3", "-c", "pass"):
-        return _error(host, "there is no python3", "Install python3 on that host")
-    return None
-
-
-def _error(host: Host, message: str, remedy: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy, host.name)
+        else:
+            yield error(str(failure), "Log in by hand and see why a command fails there")
+    else:
+        if user != "0":
+            yield error(f"commands run as user {user}, not as root", "Correct sudo there")
+        elif not host.succeeds("python3", "-c", "pass"):
+            yield error("there is no python3", "Install python3 on that host")
 
 
 def _remedy(message: str) -> str:
@@ -76,4 +70,4 @@ def without(context: Context, names: list[str]) -> Context:
     return replace(context, source=cloud(context.source), target=cloud(context.target))
 
 
-CHECK = Check(NAME, "ssh and sudo of every host", run, quick=True)
+CHECK = Check("access", run, quick=True)

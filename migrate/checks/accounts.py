@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from migrate.checks import account_facts, logins
 from migrate.checks.account_facts import PUBLIC, Account, Role
 from migrate.checks.check import Check
-from migrate.checks.sql import session
+from migrate.checks.sql import ADMINISTRATORS, session
 from migrate.cloud import Context, urls
 from migrate.database import service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled
 
-NAME = "accounts"
 LEAKING = ("ALL PRIVILEGES", "SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN")
-ADMINISTRATORS = ("root", "mysql", "mariadb.sys", "debian-sys-maint")
+
 ON_ALL = re.compile(r"^GRANT (?P<held>.+?) ON \*\.\* TO ")
 ON_ONE = re.compile(
     r"^GRANT (?P<held>.+?) ON (?P<kind>(?:\w+ )?)`(?P<database>[^`]+)`\.`(?P<thing>[^`]+)` TO "
@@ -51,52 +50,42 @@ def run(context: Context) -> list[Finding]:
         public = account_facts.role(database, PUBLIC)
     plugins = account_facts.plugins(context)
     moved = frozenset(login.name for login in found)
-    return [
-        *judge(needs, held, public, plugins, host.name),
-        *(
-            Finding(NAME, Severity.ERROR, message, remedy, host.name)
-            for account in held
-            for message, remedy in reaching(account, moved)
-        ),
-    ]
+    wrong = judge(needs, held, public, plugins)
+    wrong += [one for account in held for one in reaching(account, moved)]
+    return list(filled(wrong, where=host.name))
 
 
 def judge(
-    needs: Iterable[Need],
-    held: list[Account],
-    public: Role,
-    plugins: frozenset[str],
-    where: str,
+    needs: Iterable[Need], held: list[Account], public: Role, plugins: frozenset[str]
 ) -> list[Finding]:
     """What is wrong with the accounts *held* of the source, for a target that has *plugins*."""
-    found = [
+    found = {
         *_administrators(needs),
         *(told for account in held for told in _account(account, plugins)),
         *(told for need in needs for told in _hosts(need, held)),
-    ]
+    }
     if leaks := _leaks(public.grants):
         message = f"every account holds {leaks} on *.* by PUBLIC: the fence would hold none"
-        found.append((message, f"REVOKE {leaks} ON *.* FROM PUBLIC"))
-    unique = sorted(set(found))
-    return [Finding(NAME, Severity.ERROR, message, remedy, where) for message, remedy in unique]
+        found.add(error(message, f"REVOKE {leaks} ON *.* FROM PUBLIC"))
+    return sorted(found, key=lambda one: (one.message, one.remedy))
 
 
-def _administrators(needs: Iterable[Need]) -> Iterator[tuple[str, str]]:
+def _administrators(needs: Iterable[Need]) -> Iterator[Finding]:
     for need in needs:
         if need.user in ADMINISTRATORS:
-            yield (
+            yield error(
                 f"{need.project} logs in as {need.user}: the fence does not hold an administrator, "
                 "and the copy does not carry one",
                 "Give it an account of its own with rights on its own databases, and its URL that",
             )
 
 
-def _account(account: Account, plugins: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _account(account: Account, plugins: frozenset[str]) -> Iterator[Finding]:
     if account.user in ADMINISTRATORS:
         return
     for role in account.roles:
         if leaks := _leaks(role.grants):
-            yield (
+            yield error(
                 f"account {account.name} may take role {role.name} with {leaks} on *.*, and write "
                 "although the server is read only",
                 f"REVOKE {role.name} FROM {account.name}; grant what it needs on its own databases",
@@ -104,25 +93,25 @@ def _account(account: Account, plugins: frozenset[str]) -> Iterator[tuple[str, s
         else:
             grants = [re.sub(r" TO `[^`]+`", f" TO {account.name}", one) for one in role.grants]
             told = "; ".join(one for one in grants if " ON *.* " not in one) or "nothing is lost"
-            yield (
+            yield error(
                 f"account {account.name} has rights by role {role.name}, which is not carried",
                 f"{told}; REVOKE {role.name} FROM {account.name}",
             )
     named = account.plugins
     if named and not set(CARRIED) & plugins & set(named):
-        yield (
+        yield error(
             f"account {account.name} logs in by {', '.join(named)}, which the target's server or "
             "its services' driver does not have",
             f"ALTER USER {account.name} IDENTIFIED VIA mysql_native_password USING PASSWORD('...')",
         )
     if STRANGERS.search(account.create):
-        yield (
+        yield error(
             f"account {account.name} must show a certificate, and the target's server knows none",
             f"ALTER USER {account.name} REQUIRE NONE, or REQUIRE SSL",
         )
 
 
-def reaching(account: Account, moved: frozenset[str]) -> Iterator[tuple[str, str]]:
+def reaching(account: Account, moved: frozenset[str]) -> Iterator[Finding]:
     """Rights on a table or routine of a database that is not moved: the target refuses the grant.
 
     Rights on a whole database that is not there are taken, and give nothing.
@@ -131,14 +120,14 @@ def reaching(account: Account, moved: frozenset[str]) -> Iterator[tuple[str, str
         found = ON_ONE.match(grant)
         if found and found["database"] not in moved and account.user not in ADMINISTRATORS:
             thing = f"{found['kind']}`{found['database']}`.`{found['thing']}`"
-            yield (
+            yield error(
                 f"account {account.name} has rights on {found['database']}.{found['thing']}, which "
                 "is not moved: the target refuses to grant them",
                 f"REVOKE {found['held']} ON {thing} FROM {account.name}",
             )
 
 
-def _hosts(need: Need, held: list[Account]) -> Iterator[tuple[str, str]]:
+def _hosts(need: Need, held: list[Account]) -> Iterator[Finding]:
     """Whether the account that will let the service in is there, and the one that does now."""
     own = [account for account in held if account.user == need.user]
     if need.user in ADMINISTRATORS or not own:
@@ -148,14 +137,14 @@ def _hosts(need: Need, held: list[Account]) -> Iterator[tuple[str, str]]:
         then = account_facts.admitting(own, address)
         if then is None:
             hosts = ", ".join(sorted(account.host for account in own))
-            yield (
+            yield error(
                 f"{need.project} will log in as {need.user} from {address} on the target, and its "
                 f"accounts are for {hosts} only",
                 f"Make the same account for {address} (SHOW CREATE USER, SHOW GRANTS FOR "
                 f"{own[0].name})",
             )
         elif now is not None and then.rights != now.rights:
-            yield (
+            yield error(
                 f"{need.project} logs in as {now.name} now, and from {address} on the target would "
                 f"be {then.name}, which has another password or other rights",
                 f"Give {then.name} what {now.name} has, or drop it",
@@ -174,4 +163,4 @@ def _leaks(grants: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(words))
 
 
-CHECK = Check(NAME, "accounts of the services in their databases", run, quick=True)
+CHECK = Check("accounts", run, quick=True)

@@ -6,33 +6,27 @@ from migrate.checks.check import Check
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import SERVICES, Api, ApiError
 from migrate.cloud.login import LoginError
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, info, warning
 from migrate.services import RECIPES
 from migrate.services.rest import Rest, Workers
-
-NAME = "agents"
 
 
 def run(context: Context) -> list[Finding]:
     """APIs that fail, and agents and services that the cloud itself counts as dead."""
     try:
         api = login.api(context)
-    except LoginError as error:
-        return [_error(error.message, error.remedy)]
-    absent = [name for name in SERVICES if name not in api.bases]
-    findings = [
-        Finding(
-            NAME,
-            Severity.INFO,
-            f"the catalogue has no {name} service",
-            "It is left out of the move",
-        )
-        for name in absent
-    ]
+    except LoginError as failure:
+        return [error(failure.message, failure.remedy)]
     rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
-    for found in side_by_side.each(lambda rest: _asked(rest, api), rests):
-        findings += found
-    return findings
+    told = side_by_side.each(lambda rest: _asked(rest, api), rests)
+    absent = [name for name in SERVICES if name not in api.bases]
+    return [
+        *(
+            info(f"the catalogue has no {one} service", "It is left out of the move")
+            for one in absent
+        ),
+        *(one for found in told for one in found),
+    ]
 
 
 def administrator(context: Context) -> Api | None:
@@ -49,8 +43,8 @@ def _asked(rest: Rest, api: Api) -> list[Finding]:
         if rest.workers:
             return silent(rest, rest.workers, api)
         api.short(rest)
-    except ApiError as error:
-        return [_error(str(error), "See that service's log on the controllers")]
+    except ApiError as failure:
+        return [error(str(failure), "See that service's log on the controllers")]
     return []
 
 
@@ -58,8 +52,8 @@ def silent(rest: Rest, workers: Workers, api: Api) -> list[Finding]:
     """Agents and services that are not heard."""
     try:
         rows = api.pages(rest.service, workers.path, workers.list)
-    except ApiError as error:
-        if workers.any_of and error.status == 403:
+    except ApiError as failure:
+        if workers.any_of and failure.status == 403:
             return []
         raise
     dead = [row for row in rows if not workers.well(row)]
@@ -72,25 +66,10 @@ def silent(rest: Rest, workers: Workers, api: Api) -> list[Finding]:
 
 
 def _dead(binary: str, host: str, *, enabled: bool) -> Finding:
+    remedy = "delete its record if the host is gone for good"
     if not enabled:
-        return Finding(
-            NAME,
-            Severity.WARNING,
-            f"{binary} is disabled and not heard",
-            "Delete its record if the host is gone for good",
-            host,
-        )
-    return Finding(
-        NAME,
-        Severity.ERROR,
-        f"{binary} is not heard by the cloud",
-        "Start it, or delete its record if the host is gone for good",
-        host,
-    )
+        return warning(f"{binary} is disabled and not heard", remedy.capitalize(), host)
+    return error(f"{binary} is not heard by the cloud", f"Start it, or {remedy}", host)
 
 
-def _error(message: str, remedy: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy)
-
-
-CHECK = Check(NAME, "APIs, agents and services of the source", run, quick=True)
+CHECK = Check("agents", run, quick=True)

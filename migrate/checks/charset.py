@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from migrate.checks.check import Check
 from migrate.checks.sql import Database, service_schemata, session
 from migrate.cloud import Context
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, info
 
-NAME = "charset"
 NARROW = ("latin1", "ascii", "cp1252")
 COLUMNS = (
     "SELECT table_schema, table_name, collation_name, character_set_name, count(*) AS columns "
@@ -18,7 +18,7 @@ COLUMNS = (
 )
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """Unknown collations, narrow character sets, and what each schema is made of."""
     source, target = context.source.database, context.target.database
     schemata = service_schemata(context)
@@ -33,53 +33,37 @@ def run(context: Context) -> list[Finding]:
                 "FROM information_schema.collation_character_set_applicability"
             )
         }
-    findings = []
     for collation, tables in sorted(used.items()):
         if collation not in known:
-            findings.append(
-                Finding(
-                    NAME,
-                    Severity.ERROR,
-                    f"the target's MariaDB does not know collation {collation}, which "
-                    f"{len(tables)} table(s) use, as {tables[0]}",
-                    "Install a MariaDB on the target that knows it",
-                    target.name,
-                )
+            yield error(
+                f"the target's MariaDB does not know collation {collation}, which "
+                f"{len(tables)} table(s) use, as {tables[0]}",
+                "Install a MariaDB on the target that knows it",
+                target.name,
             )
         if collation.partition("_")[0] in NARROW:
-            findings.append(
-                Finding(
-                    NAME,
-                    Severity.INFO,
-                    f"{len(tables)} table(s) hold text as {collation}, as {', '.join(tables[:5])}",
-                    "nova and placement declare some so; elsewhere see that it holds no UTF-8",
-                    source.name,
-                )
+            yield info(
+                f"{len(tables)} table(s) hold text as {collation}, as {', '.join(tables[:5])}",
+                "nova and placement declare some so; elsewhere see that it holds no UTF-8",
+                source.name,
             )
     counted = Counter({collation: len(tables) for collation, tables in used.items()})
     told = ", ".join(f"{collation} {count}" for collation, count in counted.most_common())
     if told:
-        findings.append(
-            Finding(
-                NAME,
-                Severity.INFO,
-                f"tables by collation: {told}; the server's default is {default}",
-                "Carried over as they are and compared",
-                source.name,
-            )
+        yield info(
+            f"tables by collation: {told}; the server's default is {default}",
+            "Carried over as they are and compared",
+            source.name,
         )
-    return findings
 
 
 def _used(database: Database, schemata: list[str]) -> dict[str, list[str]]:
     """Tables by the collations of their columns: `{"utf8mb3_general_ci": ["nova.cells"]}`."""
     used: dict[str, list[str]] = {}
-    if schemata:
-        marks = ", ".join(["%s"] * len(schemata))
-        for row in database.rows(COLUMNS.format(marks), schemata):
-            named = f"{row['table_schema']}.{row['table_name']}"
-            used.setdefault(row["collation_name"], []).append(named)
+    for row in database.of(COLUMNS, schemata):
+        named = f"{row['table_schema']}.{row['table_name']}"
+        used.setdefault(row["collation_name"], []).append(named)
     return used
 
 
-CHECK = Check(NAME, "character sets and collations", run)
+CHECK = Check("charset", run)

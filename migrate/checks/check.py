@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from migrate.cloud import Context
-from migrate.engine.finding import Finding
+from migrate.cloud import Context, hosts
+from migrate.cloud.host import Host
+from migrate.engine.finding import Finding, filled
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`run` returns what it found; nothing found is a pass.
+    """`ask` gives what it finds; nothing found is a pass.
 
     One that is `quick` takes seconds, and is made again before the window: what it asks may have
     changed since `migrate check`. The rest runs tools and reads all tables.
     """
 
     name: str
-    title: str
-    run: Callable[[Context], list[Finding]]
+    ask: Callable[[Context], Iterable[Finding]]
     quick: bool = False
+
+    def run(self, context: Context) -> list[Finding]:
+        """All that it finds, under its name where another part has not given it its own."""
+        return list(filled(self.ask(context), check=self.name))
+
+
+def on_each(those: Iterable[Host], ask: Callable[[Host], Iterable[Finding]]) -> list[Finding]:
+    """What *ask* finds on each of *those*, side by side, with the host's name."""
+    found = hosts.gather(those, lambda host: list(filled(ask(host), where=host.name)))
+    return [one for part in found for one in part]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from migrate.checks import units
 from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 from migrate.services import RECIPES
 
-NAME = "chosen"
 
-
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """Services that are to be moved but are not there, and those that run but are not named."""
     wanted = [recipe.project for recipe in context.recipes]
     there: set[str] = set()
@@ -23,23 +23,19 @@ def run(context: Context) -> list[Finding]:
         running |= active
     known = [recipe.project for recipe in RECIPES]
     has = ", ".join(project for project in known if project in there) or "nothing that we know"
-    findings = [
-        _error(
-            f"{project} is to be moved, but no source controller has it (they have {has})",
-            "Set sidestep:services to the services that this cloud has",
-        )
-        for project in wanted
-        if project not in there
-    ]
-    return findings + [
-        _error(
-            f"{project} runs on the source, but sidestep:services leaves it out: its users would "
-            "lose it when the virtual IP moves",
-            f"Add {project} to sidestep:services, or stop and disable it for good",
-        )
-        for project in known
-        if project in running and project not in wanted
-    ]
+    for project in wanted:
+        if project not in there:
+            yield error(
+                f"{project} is to be moved, but no source controller has it (they have {has})",
+                "Set sidestep:services to the services that this cloud has",
+            )
+    for project in known:
+        if project in running and project not in wanted:
+            yield error(
+                f"{project} runs on the source, but sidestep:services leaves it out: its users "
+                "would lose it when the virtual IP moves",
+                f"Add {project} to sidestep:services, or stop and disable it for good",
+            )
 
 
 def installed(host: Host) -> tuple[set[str], set[str]]:
@@ -65,8 +61,4 @@ def installed(host: Host) -> tuple[set[str], set[str]]:
     return there, running
 
 
-def _error(message: str, remedy: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy)
-
-
-CHECK = Check(NAME, "the services of the stack file are those of the source", run, quick=True)
+CHECK = Check("chosen", run, quick=True)

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 
-NAME = "clock"
 NOTICED, FORBIDDEN = 1.0, 5.0  # seconds apart
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """Hosts whose clock is off, each against the middle one of all clocks."""
     found = hosts.gather(context.hosts, offset)
     middle = sorted(value for value, _ in found)[len(found) // 2]
-    findings = []
     for host, (value, doubt) in zip(context.hosts, found, strict=True):
         off = value - middle
-        if abs(off) - doubt <= NOTICED:
-            continue
-        way = "ahead" if off > 0 else "behind"
-        findings.append(
-            Finding(
-                NAME,
-                Severity.ERROR if abs(off) - doubt > FORBIDDEN else Severity.WARNING,
-                f"its clock is {abs(off):.1f} s {way}",
+        sure = abs(off) - doubt
+        if sure > NOTICED:
+            yield (error if sure > FORBIDDEN else warning)(
+                f"its clock is {abs(off):.1f} s {'ahead' if off > 0 else 'behind'}",
                 "Run an NTP client there and wait until the clocks agree",
                 host.name,
             )
-        )
-    return findings
 
 
 def offset(host: Host) -> tuple[float, float]:
@@ -43,4 +36,4 @@ def offset(host: Host) -> tuple[float, float]:
     return theirs - (before + after) / 2, (after - before) / 2
 
 
-CHECK = Check(NAME, "clocks of every host", run, quick=True)
+CHECK = Check("clock", run, quick=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from migrate.checks.check import Check
-from migrate.checks.sql import SYSTEM, Database, session
+from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, info, warning
 from migrate.errors import MigrateError
 
-NAME = "database"
-ADMINISTRATORS = ("root", "mysql", "mariadb.sys", "debian-sys-maint")
 IDENTIFIER = re.compile(r"^[0-9A-Za-z$_]+$")
 
 
@@ -22,16 +21,15 @@ def run(context: Context) -> list[Finding]:
     found = service_databases(context.source.tools, context.recipes)
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
-        findings = _settings(database)
-        findings += _missing(database, schemata)
-        findings += _tables(database, schemata)
-        findings += _definers(database, schemata)
-        findings += _privileges(database, accounts)
+        wrong = [
+            *_settings(database),
+            *_missing(database, schemata),
+            *_tables(database, schemata),
+            *_definers(database, schemata),
+            *_privileges(database, accounts),
+        ]
         here = _version(database)
-    findings += _target(context, here)
-    return [
-        Finding(f.check, f.severity, f.message, f.remedy, f.where or host.name) for f in findings
-    ]
+    return list(filled([*wrong, *_target(context, here)], where=host.name))
 
 
 def _target(context: Context, here: tuple[int, ...]) -> list[Finding]:
@@ -56,7 +54,7 @@ def series(here: tuple[int, ...], there: tuple[int, ...]) -> list[Finding]:
     if there < here:
         remedy = f"Install MariaDB {_text(here)} on the target"
     return [
-        _error(
+        error(
             f"MariaDB is of series {_text(here)} on the source and {_text(there)} on the target: "
             "the copy could not be proven equal",
             remedy,
@@ -64,49 +62,33 @@ def series(here: tuple[int, ...], there: tuple[int, ...]) -> list[Finding]:
     ]
 
 
-def _missing(database: Database, schemata: list[str]) -> list[Finding]:
-    there = {
-        row["schema_name"]
-        for row in database.rows("SELECT schema_name FROM information_schema.schemata")
-    }
-    return [
-        _error(
+def _missing(database: Database, schemata: list[str]) -> Iterator[Finding]:
+    rows = database.rows("SELECT schema_name FROM information_schema.schemata")
+    for name in sorted(set(schemata) - {row["schema_name"] for row in rows}):
+        yield error(
             f"database {name}, which a service's configuration names, is not there",
             "Name the controller that holds the databases first in sidestep:source.controllers",
         )
-        for name in schemata
-        if name not in there
-    ]
 
 
-def _settings(database: Database) -> list[Finding]:
-    findings = []
+def _settings(database: Database) -> Iterator[Finding]:
     if not database.value("SELECT @@global.log_bin"):
-        findings.append(
-            _warning(
-                "the binary log is off, so the target cannot follow by replication",
-                "The databases are copied inside the window; to follow, set log_bin and restart",
-            )
+        yield warning(
+            "the binary log is off, so the target cannot follow by replication",
+            "The databases are copied inside the window; to follow, set log_bin and restart",
         )
     elif not database.value("SELECT @@global.gtid_binlog_pos"):
-        findings.append(
-            Finding(NAME, Severity.INFO, "the binary log is on but holds no GTID yet", "Nothing")
-        )
+        yield info("the binary log is on but holds no GTID yet", "Nothing")
     if database.value("SELECT @@global.read_only"):
-        findings.append(
-            _error(
-                "the server is read only, as a fence of an earlier cutover leaves it",
-                "See `migrate status`; `migrate rollback` lifts the fence",
-            )
+        yield error(
+            "the server is read only, as a fence of an earlier cutover leaves it",
+            "See `migrate status`; `migrate rollback` lifts the fence",
         )
-    return findings
 
 
-def _tables(database: Database, schemata: list[str]) -> list[Finding]:
+def _tables(database: Database, schemata: list[str]) -> Iterator[Finding]:
     """Engines that no consistent copy covers, and what CHECK TABLE … QUICK complains of."""
-    findings = []
-    tables = _of(
-        database,
+    tables = database.of(
         "SELECT table_schema, table_name, engine, table_comment FROM information_schema.tables "
         "WHERE table_type = 'BASE TABLE' AND table_schema IN ({})",
         schemata,
@@ -114,13 +96,11 @@ def _tables(database: Database, schemata: list[str]) -> list[Finding]:
     for row in tables:
         named = f"{row['table_schema']}.{row['table_name']}"
         if row["engine"] is None:
-            findings.append(_broken(named, str(row["table_comment"])))
+            yield _broken(named, str(row["table_comment"]))
         elif row["engine"] != "InnoDB":
-            findings.append(
-                _error(
-                    f"table {named} is of engine {row['engine']}, which no snapshot covers",
-                    f"ALTER TABLE {named} ENGINE=InnoDB",
-                )
+            yield error(
+                f"table {named} is of engine {row['engine']}, which no snapshot covers",
+                f"ALTER TABLE {named} ENGINE=InnoDB",
             )
     sound = [
         f"`{row['table_schema']}`.`{row['table_name']}`"
@@ -132,40 +112,24 @@ def _tables(database: Database, schemata: list[str]) -> list[Finding]:
             if row["msg_type"] in ("error", "warning") or (
                 row["msg_type"] == "status" and row["msg_text"] != "OK"
             ):
-                findings.append(_broken(row["table"], row["msg_text"]))
-    return findings
+                yield _broken(row["table"], row["msg_text"])
 
 
-def _definers(database: Database, schemata: list[str]) -> list[Finding]:
+def _definers(database: Database, schemata: list[str]) -> Iterator[Finding]:
     """Views, triggers, routines and events that an account owns which is not there any more."""
     accounts = {
         f"{row['user']}@{row['host']}" for row in database.rows("SELECT user, host FROM mysql.user")
     }
-    findings = []
-    for kind, view, name in (
-        ("view", "views", "table_name"),
-        ("trigger", "triggers", "trigger_name"),
-        ("routine", "routines", "routine_name"),
-        ("event", "events", "event_name"),
-    ):
-        schema = {"view": "table", "trigger": "trigger", "routine": "routine", "event": "event"}
-        query = (
-            f"SELECT {schema[kind]}_schema AS s, {name} AS n, definer "  # noqa: S608  names above
-            f"FROM information_schema.{view} WHERE {schema[kind]}_schema IN ({{}})"
-        )
-        for row in _of(database, query, schemata):
-            if row["definer"] not in accounts:
-                findings.append(
-                    _error(
-                        f"{kind} {row['s']}.{row['n']} belongs to {row['definer']}, "
-                        "an account that is not there",
-                        "Create that account, or drop the object or make it again as another",
-                    )
-                )
-    return findings
+    for kind, row in database.objects(schemata):
+        if row["definer"] not in accounts:
+            yield error(
+                f"{kind} {row['s']}.{row['n']} belongs to {row['definer']}, "
+                "an account that is not there",
+                "Create that account, or drop the object or make it again as another",
+            )
 
 
-def _privileges(database: Database, services: set[str]) -> list[Finding]:
+def _privileges(database: Database, services: set[str]) -> Iterator[Finding]:
     """Accounts that may write to a read-only server: the fence would not hold them."""
     leaking = {"READ_ONLY ADMIN", "READ ONLY ADMIN"}
     if _version(database) < (10, 11):
@@ -176,7 +140,6 @@ def _privileges(database: Database, services: set[str]) -> list[Finding]:
         "SELECT grantee, privilege_type FROM information_schema.user_privileges"
     ):
         privileges.setdefault(row["grantee"], set()).add(row["privilege_type"])
-    findings = []
     for grantee, held in sorted(privileges.items()):
         user = grantee.split("'")[1]
         leaks = sorted(held & (leaking | {"SUPER"}))
@@ -187,10 +150,9 @@ def _privileges(database: Database, services: set[str]) -> list[Finding]:
         if user in services:
             if leaking.intersection(leaks):
                 message += " and may write although the server is read only"
-            findings.append(_error(message, remedy + "; grant what it needs on its own schema"))
+            yield error(message, remedy + "; grant what it needs on its own schema")
         else:
-            findings.append(_warning(message, remedy + ", unless no service uses it"))
-    return findings
+            yield warning(message, remedy + ", unless no service uses it")
 
 
 def _version(database: Database) -> tuple[int, ...]:
@@ -202,26 +164,11 @@ def _text(version: tuple[int, ...]) -> str:
     return ".".join(str(part) for part in version)
 
 
-def _of(database: Database, query: str, schemata: list[str]) -> list[dict[str, str]]:
-    names = [name for name in schemata if name not in SYSTEM]
-    if not names:
-        return []
-    return database.rows(query.format(", ".join(["%s"] * len(names))), names)
-
-
 def _broken(table: str, message: str) -> Finding:
-    return _error(
+    return error(
         f"CHECK TABLE {table}: {message}",
         "Repair it (`mariadb-check --repair`, or restore it) before anything is copied",
     )
 
 
-def _error(message: str, remedy: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy)
-
-
-def _warning(message: str, remedy: str) -> Finding:
-    return Finding(NAME, Severity.WARNING, message, remedy)
-
-
-CHECK = Check(NAME, "health of the source's databases", run)
+CHECK = Check("database", run)

@@ -6,36 +6,33 @@ import re
 from collections.abc import Iterable, Iterator
 
 from migrate.checks.check import Check
-from migrate.checks.sql import SYSTEM, Database, Row, service_schemata, session
+from migrate.checks.sql import Database, Row, service_schemata, session
 from migrate.cloud import Context
 from migrate.database.connection import IDENTIFIER
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, warning
 
-NAME = "definitions"
 NARROW = ("Compact", "Redundant")  # formats whose keys end at 767 bytes
 ELSEWHERE = re.compile(r"`?encrypted`?='?yes|encryption_key_id|(data|index) directory", re.I)
 
 NO_WORD = re.compile(r"[^0-9A-Za-z_]")
 
-Problem = tuple[Severity, str, str]
-
 
 def run(context: Context) -> list[Finding]:
     """Each with the statement that mends it."""
     host = context.source.database
-    names = [name for name in service_schemata(context) if name not in SYSTEM]
+    names = service_schemata(context)
     with session(host) as database:
-        rows = _of(database, TABLES, names)
-        keys = _of(database, KEYS, names)
+        keys = {f"{row['s']}.{row['t']}" for row in database.of(KEYS, names)}
+        objects = [(kind, row["s"], row["n"], row["x"]) for kind, row in database.objects(names)]
         found = [
-            *tables(rows, {f"{row['s']}.{row['t']}" for row in keys}),
-            *temporals(_of(database, TEMPORALS, names)),
-            *floats(database, _of(database, FLOATS, names)),
-            *foreign(_of(database, REFERENCES, names)),
-            *reaching(_objects(database, names), _every(database)),
-            *collations(_of(database, COLLATIONS, names)),
+            *tables(database.of(TABLES, names), keys),
+            *temporals(database.of(TEMPORALS, names)),
+            *floats(database, database.of(FLOATS, names)),
+            *foreign(database.of(REFERENCES, names)),
+            *reaching(objects, _every(database)),
+            *collations(database.of(COLLATIONS, names)),
         ]
-    return [Finding(NAME, *told, host.name) for told in found]
+    return list(filled(found, where=host.name))
 
 
 TABLES = """
@@ -74,62 +71,50 @@ WHERE t.table_collation IS NOT NULL AND t.table_schema IN ({})
 GROUP BY t.table_schema, s.default_collation_name, t.table_collation
 ORDER BY t.table_schema, count(*) DESC
 """
-OBJECTS = {
-    "view": ("views", "table_schema", "table_name", "view_definition"),
-    "trigger": ("triggers", "trigger_schema", "trigger_name", "action_statement"),
-    "routine": ("routines", "routine_schema", "routine_name", "routine_definition"),
-    "event": ("events", "event_schema", "event_name", "event_definition"),
-}
 
 
-def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Problem]:
+def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Finding]:
     """Kinds, names and formats of tables; *long_keys* have one that a narrow format cannot hold."""
     for row in rows:
         name, quoted = f"{row['s']}.{row['t']}", f"`{row['s']}`.`{row['t']}`"
         if not IDENTIFIER.fullmatch(row["t"]):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"table {name} has a name that no service gives and the copy does not carry",
                 f"RENAME TABLE {quoted} TO `{row['s']}`.`{NO_WORD.sub('_', row['t'])}`, or drop it",
             )
         if row["type"] == "SYSTEM VERSIONED":
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"table {name} is system-versioned: its history is not carried",
                 f"ALTER TABLE {quoted} DROP SYSTEM VERSIONING",
             )
         elif row["type"] not in ("BASE TABLE", "VIEW"):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"{name} is a {str(row['type']).lower()}, which is not carried",
                 f"Drop it, or move it out of {row['s']}",
             )
         if row["format"] in NARROW and name in long_keys:
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"table {name} is of ROW_FORMAT={str(row['format']).upper()} and has a key that "
                 "the next release's migrations make too long for it",
                 f"ALTER TABLE {quoted} ROW_FORMAT=DYNAMIC",
             )
         if found := ELSEWHERE.search(str(row["options"] or "")):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"table {name} has the option {found[0]}, which the target's server does not know",
                 f"Make it again without (ALTER TABLE {quoted} ENCRYPTED=NO, or a copy of it)",
             )
 
 
-def temporals(rows: Iterable[Row]) -> Iterator[Problem]:
+def temporals(rows: Iterable[Row]) -> Iterator[Finding]:
     """Columns of a format that no server of today makes: a copy has another one."""
     for row in rows:
-        yield (
-            Severity.ERROR,
+        yield error(
             f"table {row['s']}.{row['t']} has columns of the old temporal format: {row['c']}",
             f"ALTER TABLE `{row['s']}`.`{row['t']}` FORCE",
         )
 
 
-def floats(database: Database, rows: Iterable[Row]) -> Iterator[Problem]:
+def floats(database: Database, rows: Iterable[Row]) -> Iterator[Finding]:
     """A dump writes six digits of a FLOAT."""
     for row in rows:
         if not all(IDENTIFIER.fullmatch(row[key]) for key in "stc"):
@@ -137,25 +122,23 @@ def floats(database: Database, rows: Iterable[Row]) -> Iterator[Problem]:
         table, column = f"`{row['s']}`.`{row['t']}`", f"`{row['c']}`"
         lost = f"CAST(CAST({column} AS CHAR) AS FLOAT) <> {column}"
         if count := int(database.value(f"SELECT count(*) FROM {table} WHERE {lost}")):  # noqa: S608
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"{count} value(s) of {row['s']}.{row['t']}.{row['c']} have more digits than the "
                 "copy carries of a FLOAT",
                 f"UPDATE {table} SET {column} = CAST({column} AS CHAR) WHERE {lost}",  # noqa: S608
             )
 
 
-def foreign(rows: Iterable[Row]) -> Iterator[Problem]:
+def foreign(rows: Iterable[Row]) -> Iterator[Finding]:
     """Foreign keys into another database."""
     for row in rows:
-        yield (
-            Severity.ERROR,
+        yield error(
             f"foreign key {row['c']} of {row['s']}.{row['t']} reaches database {row['other']}",
             f"ALTER TABLE `{row['s']}`.`{row['t']}` DROP FOREIGN KEY `{row['c']}`",
         )
 
 
-def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> Iterator[Problem]:
+def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> Iterator[Finding]:
     """Views, triggers, routines and events that name another database, as (kind, s, name, text)."""
     for kind, schema, name, text in objects:
         others = [
@@ -165,37 +148,24 @@ def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> 
             and re.search(rf"(?<![\w.`])(`{re.escape(other)}`|{re.escape(other)})\s*\.", text or "")
         ]
         if others:
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"{kind} {schema}.{name} reaches database {', '.join(others)}",
                 f"DROP {'PROCEDURE or FUNCTION' if kind == 'routine' else kind.upper()} "
                 f"`{schema}`.`{name}`; make it again after the move",
             )
 
 
-def collations(rows: Iterable[Row]) -> Iterator[Problem]:
+def collations(rows: Iterable[Row]) -> Iterator[Finding]:
     """A database whose default is not what most of its tables have: new ones could not refer."""
     seen = set()
     for row in rows:
         if row["s"] not in seen and row["own"] != row["base"]:
-            yield (
-                Severity.WARNING,
+            yield warning(
                 f"database {row['s']} makes tables of {row['base']}, most of its own are of "
                 f"{row['own']}: a migration's new table may not be able to refer to them",
                 f"ALTER DATABASE `{row['s']}` COLLATE {row['own']}",
             )
         seen.add(row["s"])
-
-
-def _objects(database: Database, names: list[str]) -> list[tuple[str, str, str, str]]:
-    found = []
-    for kind, (view, schema, name, text) in OBJECTS.items():
-        query = (
-            f"SELECT {schema} AS s, {name} AS n, {text} AS x "  # noqa: S608  names above
-            f"FROM information_schema.{view} WHERE {schema} IN ({{}})"
-        )
-        found += [(kind, row["s"], row["n"], row["x"]) for row in _of(database, query, names)]
-    return found
 
 
 def _every(database: Database) -> list[str]:
@@ -205,10 +175,4 @@ def _every(database: Database) -> list[str]:
     ]
 
 
-def _of(database: Database, query: str, names: list[str]) -> list[Row]:
-    if not names:
-        return []
-    return database.rows(query.format(", ".join(["%s"] * len(names))), names)
-
-
-CHECK = Check(NAME, "definitions that the copy carries and the target takes", run)
+CHECK = Check("definitions", run)

@@ -12,11 +12,10 @@ from migrate.checks import options
 from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, endpoints
 from migrate.cloud import Context, urls
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 from migrate.services import RECIPES
 
-NAME = "endpoints"
 PORTS = {kind: api.port for recipe in RECIPES for api in recipe.apis for kind in api.types}
 # by which type the programs of the target and the clients look a service up
 ASKED = {one.project: one.rest.asked_as or one.types[0] for one in RECIPES if one.rest}
@@ -31,8 +30,7 @@ def run(context: Context) -> list[Finding]:
     names = sorted({urls.web(one.url)[0] for one in found})
     resolved: dict[str, list[str]] = call(context.source.tools, "addresses.resolved", names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    told = [*judge(found, resolved, virtual), *missing(every, _asked(context))]
-    return [Finding(NAME, Severity.ERROR, *one) for one in dict.fromkeys(told)]
+    return list(dict.fromkeys([*judge(found, resolved, virtual), *missing(every, _asked(context))]))
 
 
 def _asked(context: Context) -> Iterator[tuple[str, str]]:
@@ -48,9 +46,7 @@ def _asked(context: Context) -> Iterator[tuple[str, str]]:
                     yield recipe.project, given.get(one.section, one.option, one.default)
 
 
-def missing(
-    found: Iterable[Endpoint], asked: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str]]:
+def missing(found: Iterable[Endpoint], asked: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """What of *asked* the catalogue does not have, as keystoneauth looks it up: by aliases too."""
     from keystoneauth1.access.service_catalog import ServiceCatalogV3  # noqa: PLC0415  slow
 
@@ -67,7 +63,7 @@ def missing(
             service_type=kind, service_name=name or None, interface=interface or "public"
         ):
             called = f" named {name}" if name else ""
-            yield (
+            yield error(
                 f"the catalogue has no {interface.removesuffix('URL') or 'public'} endpoint of "
                 f"type {kind}{called}, which {who} will ask for",
                 f"openstack service create --name {name or kind} {kind}, and its endpoints",
@@ -76,7 +72,7 @@ def missing(
 
 def judge(
     found: Iterable[Endpoint], resolved: dict[str, list[str]], virtual: set[str]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Finding]:
     """What is told of endpoints whose hosts are *resolved* to addresses, each a virtual IP.
 
     An IPv6 address beside the virtual IP is told too: users prefer it, and it would not move.
@@ -88,17 +84,17 @@ def judge(
             if address in virtual:
                 continue
             shown = host if address == host else f"{host} ({address})"
-            yield (
+            yield error(
                 f"{told}, and {shown} is no virtual IP of the stack file",
                 "Give it a URL at a virtual IP (`openstack endpoint set --url`), or list the "
                 "address in sidestep:source.virtualIps (IPv4 only) when keepalived carries it",
             )
         if port != PORTS[one.kind] or not ROOT.match(path):
-            yield (
+            yield error(
                 f"{told}, and the target serves {one.kind} at port {PORTS[one.kind]} only, "
                 "without a path of its own",
                 f"Serve it at port {PORTS[one.kind]} on the source too, then change the endpoint",
             )
 
 
-CHECK = Check(NAME, "endpoints of the catalogue", run, quick=True)
+CHECK = Check("endpoints", run, quick=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from migrate.checks.check import Check
-from migrate.cloud import Context, hosts
+from migrate.checks.check import Check, on_each
+from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.errors import CommandError
 from migrate.onhost import call, sockets
 from migrate.takeover.gate import close, haproxy, proof
 
-NAME = "gate"
 PLAIN = "Write its bind as address:port in a section of its own, as HAProxy's manual begins with"
 ONE = "Let haproxy.service alone serve users; stop the other or bind it to an inner address"
 
@@ -20,79 +20,63 @@ ONE = "Let haproxy.service alone serve users; stop the other or bind it to an in
 def run(context: Context) -> list[Finding]:
     """What would stay open when the source is closed, or could not be seen to be closed."""
     own = close.own_addresses(context)
-    found = hosts.gather(context.source.controllers, lambda host: _host(context, host, own))
-    return [finding for part in found for finding in part]
+    return on_each(context.source.controllers, lambda host: _host(context, host, own))
 
 
-def _host(context: Context, host: Host, own: list[str]) -> list[Finding]:
+def _host(context: Context, host: Host, own: list[str]) -> Iterator[Finding]:
     state = call(host, "haproxy.state")
     if not state["running"]:
-        return [
-            _error(
-                "no HAProxy runs as haproxy.service; the cloud can only be closed in HAProxy",
-                "Start it, with master and workers (-Ws), or see the limits in README.md",
-                host,
-            )
-        ]
+        yield error(
+            "no HAProxy runs as haproxy.service; the cloud can only be closed in HAProxy",
+            "Start it, with master and workers (-Ws), or see the limits in README.md",
+        )
+        return
     told = call(host, "haproxy.listens")
     held = [(address, port) for address, port in told["own"]]
     texts = state["original"]
     left = haproxy.left_open(texts, held)
-    findings = [
-        _error(f"HAProxy listens on {one}, which no section binds that can be closed", PLAIN, host)
-        for one in left
-    ]
-    findings += _passed_by(context, host, held, told["others"])
+    for one in left:
+        yield error(f"HAProxy listens on {one}, which no section binds that can be closed", PLAIN)
+    yield from _passed_by(context, host, held, told["others"])
     shut = [one for one in haproxy.user_sockets(texts, held) if one not in left]
-    return findings + _tried(host, texts, shut, own)
+    yield from _tried(host, texts, shut, own)
 
 
 def _tried(
     host: Host, texts: dict[str, str], shut: list[haproxy.UserSocket], own: list[str]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     try:
         told = proof.tried(host, haproxy.closed(texts, own), shut, own, passes=True)
-    except CommandError as error:
-        message = f"the closed haproxy.cfg could not be tried: {error}"
-        return [_error(message, "Mend what HAProxy says, or write it more plainly", host)]
-    return [
-        _error(f"closed as the cutover does it, {one} {said}", PLAIN, host)
-        for one, said in told.items()
-        if said
-    ]
+    except CommandError as failure:
+        message = f"the closed haproxy.cfg could not be tried: {failure}"
+        yield error(message, "Mend what HAProxy says, or write it more plainly")
+        return
+    for one, said in told.items():
+        if said:
+            yield error(f"closed as the cutover does it, {one} {said}", PLAIN)
 
 
 def _passed_by(
     context: Context, host: Host, held: list[tuple[str, int]], others: list[Any]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Users who reach an API beside HAProxy, and our own calls that HAProxy would refuse."""
     ports = {api.port for recipe in context.recipes for api in recipe.apis}
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    findings = [
-        _error(f"another HAProxy listens on {address}:{port}", ONE, host)
-        for address, port, name in others
-        if name == "haproxy" and not sockets.inside(address)
-    ]
-    findings += [
-        _error(f"{name} listens on {address}:{port}, where users pass HAProxy by", ONE, host)
-        for address, port, name in others
-        if name != "haproxy" and port in ports
-        if sockets.everywhere(address) or address in virtual
-    ]
-    return findings + [
-        _error(
-            f"HAProxy listens on {address}:{port}: closed, it would refuse migrate's own calls to "
-            f"{host.address}",
-            "Bind it to the virtual IP only, and the API itself to the controller's own address",
-            host,
-        )
-        for address, port in held
-        if port in ports and (sockets.everywhere(address) or address == host.address)
-    ]
+    for address, port, name in others:
+        if name == "haproxy" and not sockets.inside(address):
+            yield error(f"another HAProxy listens on {address}:{port}", ONE)
+    for address, port, name in others:
+        reached = sockets.everywhere(address) or address in virtual
+        if name != "haproxy" and port in ports and reached:
+            yield error(f"{name} listens on {address}:{port}, where users pass HAProxy by", ONE)
+    for address, port in held:
+        if port in ports and (sockets.everywhere(address) or address == host.address):
+            yield error(
+                f"HAProxy listens on {address}:{port}: closed, it would refuse migrate's own calls "
+                f"to {host.address}",
+                "Bind it to the virtual IP only, and the API itself to the controller's own "
+                "address",
+            )
 
 
-def _error(message: str, remedy: str, host: Host) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy, host.name)
-
-
-CHECK = Check(NAME, "the source can be closed", run, quick=True)
+CHECK = Check("gate", run, quick=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
-from migrate.checks.check import Check
-from migrate.cloud import Context, hosts
+from migrate.checks.check import Check, on_each
+from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 from migrate.onhost import call
 
-NAME = "keepalived"
 UNIT = "keepalived.service"
 # the files that the target's is made from; `proxy.py` reads the same
 TEXT = "cat /etc/keepalived/*.conf /etc/keepalived/*/*.conf 2>/dev/null || true"
@@ -22,80 +21,68 @@ READ = re.compile(r"/etc/keepalived/([^/]+/)?[^/]+\.conf")  # those of TEXT
 # a definition, a use of a predefined one, a condition, lines made of a sequence
 PREPARED = re.compile(r"^\s*(\$\w+\s*=|@|~SEQ)|\$\{?_[A-Z]")
 
-Problem = tuple[Severity, str, str]
-
 
 def run(context: Context) -> list[Finding]:
     """Instances, addresses and peers that the target's keepalived would not take over."""
     known = {str(one.address) for one in context.source.virtual_ips}
     own = {host.address for host in context.source.controllers}
-    found = hosts.gather(context.source.controllers, lambda host: _host(host, known, own))
-    return [finding for part in found for finding in part]
+
+    def ask(host: Host) -> Iterable[Finding]:
+        there = UNIT in call(host, "sockets.running")
+        return judge(host.shell(TEXT), known, own) if there else ()
+
+    return on_each(context.source.controllers, ask)
 
 
-def _host(host: Host, known: set[str], hosts: set[str]) -> list[Finding]:
-    if UNIT not in call(host, "sockets.running"):
-        return []
-    return [Finding(NAME, *told, host.name) for told in judge(host.shell(TEXT), known, hosts)]
-
-
-def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Problem]:
+def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Finding]:
     """What is told of a configuration; *known* are the virtual IPs, *hosts* the controllers."""
     blocks = list(_blocks(text))
     instances = [name for kind, name, _ in blocks if kind == "vrrp_instance"]
     if len(instances) > 1:
-        yield (
-            Severity.ERROR,
+        yield error(
             f"keepalived has {len(instances)} VRRP instances ({', '.join(instances)})",
             "Put all virtual IPs into one instance: the target's keepalived has one",
         )
     held = [entry for kind, _, entries in blocks if kind in LISTS for entry in entries]
     for address in dict.fromkeys(filter(None, map(_address, held))):
         if address not in known:
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"keepalived carries {address} too, which nobody would carry after the move",
                 "List it in sidestep:source.virtualIps (IPv4 only), or take it out of keepalived",
             )
     peers = [entry for kind, _, entries in blocks if kind == "unicast_peer" for entry in entries]
     for peer in dict.fromkeys(peer.split()[0] for peer in peers):
         if peer not in hosts:
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"keepalived has the peer {peer}, which would take the virtual IP when this host "
                 "gives it up",
                 "Stop keepalived there for good: one controller on either side is moved",
             )
     for kind, name, _ in blocks:
         if kind == "virtual_server":
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"keepalived balances {name} itself, past HAProxy, and nobody would after the move",
                 "Let HAProxy serve it, or move it elsewhere",
             )
         elif kind in ("virtual_routes", "virtual_rules"):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"keepalived lays {kind}, which the target's would not",
                 "Lay them on the target for good, where they are needed, and take them out here",
             )
     for line in map(_code, text.splitlines()):
         words = line.split()
         if words[:1] == ["include"] and not READ.fullmatch(words[1]):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"keepalived includes {words[1]}, which is not read",
                 "Move that file into /etc/keepalived, with a name that ends in .conf",
             )
         elif PREPARED.search(line):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"keepalived has a definition or a condition, which is not read: {_first(words)}",
                 "Write what it stands for",
             )
         elif words and words[0].startswith("notify"):
-            yield (
-                Severity.WARNING,
+            yield warning(
                 f"keepalived calls scripts ({words[0]}), which the target's will not",
                 "See that nothing depends on them",
             )
@@ -141,4 +128,4 @@ def _address(entry: str) -> str:
         return ""
 
 
-CHECK = Check(NAME, "keepalived of the source", run, quick=True)
+CHECK = Check("keepalived", run, quick=True)

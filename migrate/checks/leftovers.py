@@ -10,9 +10,7 @@ from migrate.checks.sql import session
 from migrate.cloud import Context, releases
 from migrate.database.connection import quoted
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, Severity
-
-NAME = "leftovers"
+from migrate.engine.finding import Finding, error
 
 
 def run(context: Context) -> list[Finding]:
@@ -29,7 +27,7 @@ def run(context: Context) -> list[Finding]:
                 link.rows(one.query.format(d=quoted(database.name))), release, least(release)
             )
         ]
-    return [Finding(NAME, Severity.ERROR, *one, host.name) for one in dict.fromkeys(found)]
+    return [error(*one, host.name) for one in dict.fromkeys(found)]
 
 
 def least(release: str) -> int:
@@ -39,4 +37,4 @@ def least(release: str) -> int:
     return next((one.compute_level or 0 for one in known if one.name == oldest), 0)
 
 
-CHECK = Check(NAME, "records of services of an older release", run)
+CHECK = Check("leftovers", run)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from migrate.checks import scope, scope_facts, traces
 from migrate.checks.check import Check
 from migrate.cloud import Context
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 from migrate.errors import CommandError
 from migrate.onhost import call, sockets
 from migrate.takeover import certificates, listeners, proxy
 from migrate.takeover.gate import haproxy
 
-NAME = "listeners"
 UNSERVED = (
     "See sidestep:source.virtualIps and sidestep:services; serve it at an API's own port of a "
     "virtual IP, with a bind by that address, or take the bind out"
@@ -38,20 +37,19 @@ def run(context: Context) -> list[Finding]:
     for section, line in listeners.losses(texts, context.recipes, context.source.virtual_ips):
         message = f"{section} says {line!r}, which the target's HAProxy would not have"
         remedy = "Take the line out, or write it without what stands elsewhere"
-        findings.append(Finding(NAME, Severity.ERROR, message, remedy, where))
+        findings.append(error(message, remedy, where))
     if not findings:  # else a line that is told may be why a file is not found
         findings += _files(context, texts)
     return findings
 
 
-def _files(context: Context, texts: list[str]) -> list[Finding]:
+def _files(context: Context, texts: list[str]) -> Iterator[Finding]:
     try:
         certificates.listed(context, texts)
-    except CommandError as error:
-        message = f"its files of TLS cannot be carried: {error.stderr.strip().splitlines()[-1]}"
+    except CommandError as failure:
+        message = f"its files of TLS cannot be carried: {failure.stderr.strip().splitlines()[-1]}"
         remedy = "See that each is there, and name it by its whole path"
-        return [Finding(NAME, Severity.ERROR, message, remedy, context.source.holder.name)]
-    return []
+        yield error(message, remedy, context.source.holder.name)
 
 
 def judge(
@@ -69,14 +67,14 @@ def judge(
             word = scope.called("haproxy.service", "haproxy", port, named)
         words.add(word)
         if word in leave:
-            yield Finding(NAME, Severity.WARNING, message, "Nothing: sidestep:leave says so", where)
+            yield warning(message, "Nothing: sidestep:leave says so", where)
         else:
             said = f"{remedy}; if it may be lost, sidestep:leave: ['{word}']"
-            yield Finding(NAME, Severity.ERROR, message, said, where)
+            yield error(message, said, where)
     for word in leave:
         if traces.is_socket(word) and word not in words:
             said = f"sidestep:leave names {word}, where users lose nothing"
-            yield Finding(NAME, Severity.WARNING, said, "Take it out, or correct it")
+            yield warning(said, "Take it out, or correct it")
 
 
 def unserved(context: Context, served: list[listeners.Listener]) -> Losses:
@@ -135,4 +133,4 @@ def _read(served: list[listeners.Listener]) -> list[listeners.Listener]:
     return [one for one in served if one.section.name]
 
 
-CHECK = Check(NAME, "the target's proxy serves what the source's does", run, quick=True)
+CHECK = Check("listeners", run, quick=True)

@@ -6,10 +6,8 @@ from migrate.checks.check import Check
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
 from migrate.database.service_databases import ServiceDatabase, logins
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
-
-NAME = "logins"
 
 
 def run(context: Context) -> list[Finding]:
@@ -17,9 +15,7 @@ def run(context: Context) -> list[Finding]:
     host = context.source.tools
     found = logins(host, context.recipes)
     return [
-        Finding(
-            NAME,
-            Severity.ERROR,
+        error(
             f"{one.project} cannot log in to database {one.name} as {one.user}: {answer}",
             "Correct the URL in the service's configuration, or the account",
             host.name,
@@ -36,4 +32,4 @@ def ask(host: Host, found: list[ServiceDatabase], statement: str) -> list[tuple[
     return [(error, answer) for error, answer in answers]
 
 
-CHECK = Check(NAME, "logins of the services to their databases", run, quick=True)
+CHECK = Check("logins", run, quick=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 
 from migrate.checks.check import Check
@@ -14,21 +15,20 @@ from migrate.cloud import Context, side_by_side
 from migrate.database import rehearsal
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine import state_directory
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.errors import JournalError, PreconditionError
 from migrate.services.base import Recipe
 
-NAME = "migrations"
 RECORD = "rehearsed.json"  # in the state directory: {"nova": digest of what went well}
 INSTALLED = 'stat -c "%n %Y" "$1"/lib/python*/site-packages "$1"/lib/python*/site-packages/"$2"'
 COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """What the schema tools say where they fail; nothing while the target has no release yet."""
     target = context.target.tools
     if not target.exists(context.installation.python):
-        return []  # the check of the target tells it
+        return  # the check of the target tells it
     found = service_databases(context.source.tools, context.recipes)
     recipes = [recipe for recipe in context.recipes if recipe.sync]
     known = _recorded(context)
@@ -40,19 +40,15 @@ def run(context: Context) -> list[Finding]:
     }
     with suppress(JournalError):  # what is not recorded is tried again
         state_directory.record(context.home / RECORD, good)
-    return [
-        Finding(
-            NAME,
-            Severity.ERROR,
-            f"the migrations of {context.target.release} do not go over {recipe.project}'s "
-            f"definitions: {one}",
-            "Mend the definition that it names on the source; release notes and the project's bug "
-            "tracker know most of them",
-            target.name,
-        )
-        for recipe, (_, wrong) in zip(recipes, told, strict=True)
-        for one in wrong
-    ]
+    for recipe, (_, wrong) in zip(recipes, told, strict=True):
+        for one in wrong:
+            yield error(
+                f"the migrations of {context.target.release} do not go over {recipe.project}'s "
+                f"definitions: {one}",
+                "Mend the definition that it names on the source; release notes and the project's "
+                "bug tracker know most of them",
+                target.name,
+            )
 
 
 def _one(
@@ -67,8 +63,8 @@ def _one(
         return digest, []
     try:
         return digest, rehearsal.rehearse(context, recipe, texts)
-    except PreconditionError as error:
-        return digest, [str(error)]
+    except PreconditionError as failure:
+        return digest, [str(failure)]
 
 
 def _recorded(context: Context) -> dict[str, str]:
@@ -78,4 +74,4 @@ def _recorded(context: Context) -> dict[str, str]:
         return {}  # it is tried again
 
 
-CHECK = Check(NAME, "the next release's migrations over the source's definitions", run)
+CHECK = Check("migrations", run)

@@ -5,6 +5,8 @@ Counted by queries of the recipes, because the tools themselves write.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pymysql
 
 from migrate.checks.check import Check
@@ -12,15 +14,13 @@ from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 
-NAME = "online-migrations"
 ABSENT = (1054, 1146)  # unknown column, unknown table: another release's
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """One finding for each migration with rows left in a schema."""
-    findings = []
     found = service_databases(context.source.tools, context.recipes)
     with session(context.source.database) as link:
         for recipe, one in [(r, one) for r in context.recipes for one in r.online_left]:
@@ -32,26 +32,21 @@ def run(context: Context) -> list[Finding]:
                 left = _left(link, schema, one.query)
                 if left:
                     tool = " ".join(recipe.online[0].argv)
-                    findings.append(
-                        Finding(
-                            NAME,
-                            Severity.ERROR,
-                            f"{one.name} has {left} row(s) left in {schema}",
-                            f"Run `{tool}` on the source until it exits 0",
-                            context.source.database.name,
-                        )
+                    yield error(
+                        f"{one.name} has {left} row(s) left in {schema}",
+                        f"Run `{tool}` on the source until it exits 0",
+                        context.source.database.name,
                     )
-    return findings
 
 
 def _left(database: Database, schema: str, query: str) -> int:
     try:
         database.rows(f"USE {quoted(schema)}")
         return int(database.value(query) or 0)
-    except pymysql.err.MySQLError as error:
-        if error.args and error.args[0] in ABSENT:
+    except pymysql.err.MySQLError as failure:
+        if failure.args and failure.args[0] in ABSENT:
             return 0
         raise
 
 
-CHECK = Check(NAME, "online data migrations of the source at zero", run)
+CHECK = Check("online-migrations", run)

@@ -6,9 +6,7 @@ from migrate.checks import agents
 from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.operations import in_flight
-from migrate.engine.finding import Finding, Severity
-
-NAME = "operations"
+from migrate.engine.finding import Finding, warning
 
 
 def run(context: Context) -> list[Finding]:
@@ -16,9 +14,7 @@ def run(context: Context) -> list[Finding]:
     limit = context.settings.window.drain_seconds
     api = agents.administrator(context)
     return [
-        Finding(
-            NAME,
-            Severity.WARNING,
+        warning(
             str(one),
             f"Wait for it or cancel it; a cutover gives what is in flight {limit} s to end",
             f"project {one.project}" if one.project else "",
@@ -27,4 +23,4 @@ def run(context: Context) -> list[Finding]:
     ]
 
 
-CHECK = Check(NAME, "operations in flight", run)
+CHECK = Check("operations", run)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from migrate.checks.check import Check
 from migrate.cloud import Context, releases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.errors import PreconditionError
 
-NAME = "path"
 
-
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """A skip, a way back or an unknown release, with the legal way named hop by hop."""
     try:
         releases.require_legal(context.source.release, context.target.release)
-    except PreconditionError as error:
+    except PreconditionError as failure:
         remedy = "Set sidestep:target.release to a release that one hop reaches"
-        return [Finding(NAME, Severity.ERROR, str(error), remedy)]
-    return []
+        yield error(str(failure), remedy)
 
 
-CHECK = Check(NAME, "a legal release path", run, quick=True)
+CHECK = Check("path", run, quick=True)

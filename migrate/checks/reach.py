@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from migrate.checks.check import Check
-from migrate.cloud import Context, hosts
+from migrate.checks.check import Check, on_each
+from migrate.cloud import Context
 from migrate.computes import reach
 from migrate.engine.finding import Finding
 
@@ -15,8 +15,7 @@ def run(context: Context) -> list[Finding]:
     for target in context.target.controllers:
         target.run("true")  # one that is away is told by the check of the access
     asking = [*context.source.computes, *context.source.controllers]
-    found = hosts.gather(asking, partial(reach.controllers, context))
-    return [finding for part in found for finding in part]
+    return on_each(asking, partial(reach.controllers, context))
 
 
-CHECK = Check(reach.NAME, "the target can be reached by computes and controllers", run, quick=True)
+CHECK = Check(reach.NAME, run, quick=True)

@@ -9,13 +9,11 @@ from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 from migrate.services.records import Question
 
-NAME = "records"
 
-
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """One finding for each question that has enough rows; of nova, in every cell."""
     host = context.source.database
     found = service_databases(context.source.tools, context.recipes)
@@ -28,27 +26,18 @@ def run(context: Context) -> list[Finding]:
             if (database.project, database.usual) == (recipe.project, question.database)
             for count in _count(link, question, database.name)
         ]
-    return [
-        Finding(NAME, _severity(one), f"{count} {one.message} ({name})", one.remedy, host.name)
-        for one, name, count in told
-        if count >= one.least
-    ]
-
-
-def _severity(question: Question) -> Severity:
-    return Severity.WARNING if question.warning else Severity.ERROR
+    for one, name, count in told:
+        if count >= one.least:
+            tell = warning if one.warning else error
+            yield tell(f"{count} {one.message} ({name})", one.remedy, host.name)
 
 
 def _count(database: Database, question: Question, name: str) -> Iterator[int]:
     """How many rows; nothing where the source's release has no such table."""
-    if database.value(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s AND "
-        "table_name = %s",
-        [name, question.table],
-    ):
+    if database.has(name, question.table):
         table = quoted(name, question.table)
         where = question.where.format(d=quoted(name), t=table)
         yield int(database.value(f"SELECT count(*) FROM {table} WHERE {where}"))  # noqa: S608
 
 
-CHECK = Check(NAME, "records that hold the window up", run)
+CHECK = Check("records", run)

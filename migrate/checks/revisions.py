@@ -10,14 +10,12 @@ from migrate.cloud.host import Host
 from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
 from migrate.database.service_databases import ServiceDatabase, service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled
 from migrate.onhost import call
 from migrate.services.base import Recipe
 
-NAME = "revisions"
 
-
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """Databases that an upgrade of before has left behind: the next release does not take them."""
     host = context.source.database
     found = service_databases(context.source.tools, context.recipes)
@@ -29,11 +27,8 @@ def run(context: Context) -> list[Finding]:
                 for database in heads.concerned(wanted, recipe, found):
                     revisions = heads.revisions(link, database.name, wanted.table)
                     shown[wanted.scripts, database.name] = revisions
-    return [
-        Finding(NAME, Severity.ERROR, message, remedy, host.name)
-        for recipe in context.recipes
-        for message, remedy in judge(recipe, found, shipped, shown)
-    ]
+    for recipe in context.recipes:
+        yield from filled(judge(recipe, found, shipped, shown), where=host.name)
 
 
 def judge(
@@ -41,7 +36,7 @@ def judge(
     found: list[ServiceDatabase],
     shipped: dict[str, Shipped],
     shown: dict[tuple[str, str], set[str]],
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Finding]:
     """What is told of *recipe*'s databases."""
     tools = " && ".join(" ".join(tool.argv) for tool in recipe.sync)
     for wanted in recipe.heads:
@@ -50,13 +45,13 @@ def judge(
             revisions = shown[wanted.scripts, database.name]
             told = ", ".join(sorted(revisions)) or "no revision"
             if not ends.heads:
-                yield (
+                yield error(
                     f"the last revision of {database.name} is not known: {wanted.scripts} is not "
                     "installed there",
                     f"Install {recipe.project} as the source's release has it",
                 )
             elif not ends.shown_by(revisions):
-                yield (
+                yield error(
                     f"database {database.name} shows {told}, its release ends in "
                     f"{', '.join(sorted(ends.heads))}",
                     f"Finish the upgrade to this release first, as {recipe.user}: {tools}",
@@ -75,4 +70,4 @@ def _shipped(context: Context, host: Host) -> dict[str, Shipped]:
     return {there[path]: ends for some in found for path, ends in some.items()}
 
 
-CHECK = Check(NAME, "schema revisions of the source", run)
+CHECK = Check("revisions", run)

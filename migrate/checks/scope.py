@@ -15,15 +15,14 @@ from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, Facts
 from migrate.checks.traces import Trace
 from migrate.cloud import Context
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 from migrate.services import RECIPES
 
-NAME = "scope"
 SERVED = frozenset(port for r in RECIPES for a in r.apis for port in (a.port, a.own))
 TYPES = frozenset(one for recipe in RECIPES for api in recipe.apis for one in api.types)
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """One finding for each thing that no recipe moves, and for each word of `leave` without one.
 
     A word that is an address and a port is told by the check of the listeners.
@@ -32,32 +31,24 @@ def run(context: Context) -> list[Finding]:
     return judge(scope_facts.gather(context), leave)
 
 
-def judge(facts: Facts, leave: tuple[str, ...]) -> list[Finding]:
+def judge(facts: Facts, leave: tuple[str, ...]) -> Iterator[Finding]:
     """What *facts* show that neither a recipe nor *leave* covers is an error."""
     found = traces.grouped(_traces(facts))
-    return [
-        *(_finding(thing, seen, thing in leave) for thing, seen in found.items()),
-        *(
-            Finding(
-                NAME,
-                Severity.WARNING,
+    for thing, seen in found.items():
+        yield _finding(thing, seen, thing in leave)
+    for host in facts.controllers:
+        for job in host.scheduled:
+            yield warning(
                 f"{job} of a service that is moved is not carried to the target",
                 "Set it up there after the move, where it is still wanted",
                 host.name,
             )
-            for host in facts.controllers
-            for job in host.scheduled
-        ),
-    ] + [
-        Finding(
-            NAME,
-            Severity.WARNING,
-            f"sidestep:leave names {word}, and nothing of that name was found on the source",
-            "Take it out, or correct it to the name that this check gives",
-        )
-        for word in leave
-        if word not in found
-    ]
+    for word in leave:
+        if word not in found:
+            yield warning(
+                f"sidestep:leave names {word}, and nothing of that name was found on the source",
+                "Take it out, or correct it to the name that this check gives",
+            )
 
 
 def _finding(thing: str, seen: list[Trace], left: bool) -> Finding:
@@ -66,10 +57,8 @@ def _finding(thing: str, seen: list[Trace], left: bool) -> Finding:
     if left:
         message = f"{thing} stays behind and is lost to users when the virtual IP moves: {told}"
         remedy = "Nothing: sidestep:leave says so"
-        return Finding(NAME, Severity.WARNING, message, remedy, where)
-    return Finding(
-        NAME,
-        Severity.ERROR,
+        return warning(message, remedy, where)
+    return error(
         f"{thing} is moved by no recipe, users would lose it when the virtual IP moves: {told}",
         f"Move it elsewhere or stop it for good; if it may be lost, sidestep:leave: ['{thing}']",
         where,
@@ -177,4 +166,4 @@ def _serves(facts: Facts, url: str) -> bool:
     return parts.hostname in facts.virtual_ips and parts.port in SERVED - {80}
 
 
-CHECK = Check(NAME, "nothing is left behind that is not named", run, quick=True)
+CHECK = Check("scope", run, quick=True)

@@ -6,73 +6,66 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.checks import traces
-from migrate.checks.check import Check
+from migrate.checks.check import Check, on_each
 from migrate.checks.scope_facts import USUAL
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 from migrate.takeover.gate.close import own_addresses
 
-NAME = "shape"
 MANAGERS = ("pacemaker", "corosync", "pacemakerd", "heartbeat", "ucarp")
 CLUSTERS = {4567: "Galera", 25672: "RabbitMQ"}  # where members of one speak to each other
-Problem = tuple[str, str]
 
 
 def run(context: Context) -> list[Finding]:
     """What of the two clouds no code here moves, whatever the services say."""
     own = frozenset(own_addresses(context)) | {str(v.address) for v in context.source.virtual_ips}
-    asked = hosts.gather(context.source.controllers, lambda host: _host(host, own))
-    found = [Finding(NAME, Severity.ERROR, *told) for told in sides(context)]
-    for host, told in zip(context.source.controllers, asked, strict=True):
-        found += [Finding(NAME, Severity.ERROR, *one, host.name) for one in told]
-    return found
+    asked = on_each(context.source.controllers, lambda host: _host(host, own))
+    return [*sides(context), *asked]
 
 
-def sides(context: Context) -> Iterator[Problem]:
+def sides(context: Context) -> Iterator[Finding]:
     """More than one controller on a side."""
     for name, cloud in (("source", context.source), ("target", context.target)):
         if (count := len(cloud.controllers)) > 1:
-            yield (
+            yield error(
                 f"the {name} has {count} controllers: Galera and RabbitMQ clusters are "
                 "neither fenced nor formed as one, so only one controller a side is moved",
                 f"List one in sidestep:{name}.controllers, with all services on it",
             )
 
 
-def _host(host: Host, own: frozenset[str]) -> list[Problem]:
+def _host(host: Host, own: frozenset[str]) -> Iterator[Finding]:
     connected = call(host, "sockets.connected", [*CLUSTERS, *USUAL])
-    return [
-        *running(call(host, "sockets.running")),
-        *members(connected, frozenset(call(host, "addresses.own"))),
-        *elsewhere(connected, own),
-    ]
+    yield from running(call(host, "sockets.running"))
+    yield from members(connected, frozenset(call(host, "addresses.own")))
+    yield from elsewhere(connected, own)
 
 
-def running(units: Iterable[str]) -> Iterator[Problem]:
+def running(units: Iterable[str]) -> Iterator[Finding]:
     """Units that show another shape."""
     names = sorted({traces.base(unit) for unit in units})
     if managers := [name for name in names if name in MANAGERS]:
-        yield (
+        yield error(
             f"{', '.join(managers)} manages addresses and services there; only "
             "keepalived is handled",
             "Hand the virtual IP to keepalived and the services to systemd first",
         )
     if ovn := [name for name in names if name.startswith("ovn-")]:
-        yield (
+        yield error(
             f"{', '.join(ovn)} runs there: networks of OVN are not moved",
             "Only Open vSwitch with neutron's own agents is",
         )
     if "nova-compute" in names:
-        yield (
+        yield error(
             "nova-compute runs on this controller: an all-in-one host is not moved, the fence "
             "would stop what its servers need",
             "Move its servers to a compute host, then disable nova-compute there",
         )
 
 
-def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Problem]:
+def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Finding]:
     """Other members of a database's or a broker's cluster, by their connections."""
     found: dict[str, set[str]] = {}
     for row in connected:
@@ -81,13 +74,13 @@ def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterato
         if isinstance(port, int) and address not in own and not address.startswith("127."):
             found.setdefault(CLUSTERS[port], set()).add(address)
     for kind, addresses in sorted(found.items()):
-        yield (
+        yield error(
             f"its {kind} is in a cluster with {', '.join(sorted(addresses))}",
             "Shrink the cluster to this host: its other members are neither fenced nor moved",
         )
 
 
-def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Problem]:
+def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Finding]:
     """Services whose database, broker or cache is on a host that is none of the cloud's."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in connected:
@@ -96,10 +89,10 @@ def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Itera
         if foreign and port in USUAL and traces.is_known(row["unit"]):
             found.setdefault((USUAL[port], address), set()).add(traces.base(row["unit"]))
     for (kind, address), units in sorted(found.items()):
-        yield (
+        yield error(
             f"{', '.join(sorted(units))} use a {kind} at {address}, no host of the stack file",
             f"Only a {kind} on the controller is fenced and moved: bring it there first",
         )
 
 
-CHECK = Check(NAME, "shape of the two clouds", run, quick=True)
+CHECK = Check("shape", run, quick=True)

@@ -11,10 +11,10 @@ from migrate.checks.check import Check
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.database.connection import marks
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 
-NAME = "space"
 DATABASE_FACTOR = 2.5  # the data as it is written, its redo and binary log, a dump beside it
 IMAGE_FACTOR = 1.05
 LEFT_FREE = 1024**3  # a target's file system must not become full by what we bring
@@ -37,28 +37,26 @@ class Need:
         return max(0, int(self.size * self.factor) - self.there)
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """A finding for each file system of a target controller that would not hold its part."""
     source = context.source.database
     schemata = service_schemata(context)
     with session(source) as database:
-        marks = ", ".join(["%s"] * len(schemata)) or "''"
         data = int(
             database.value(
                 "SELECT coalesce(sum(data_length + index_length), 0) FROM "  # noqa: S608
-                f"information_schema.tables WHERE table_schema IN ({marks})",
+                f"information_schema.tables WHERE table_schema IN ({marks(schemata)})",
                 schemata,
             )
         )
     folders = list(_images(context))
     stored = call(context.source.tools, "space.below", folders, timeout=600)
     images = [Need("images", *one, IMAGE_FACTOR) for one in zip(folders, stored, strict=True)]
-    findings = []
     for host in context.target.controllers:
         with session(host) as database:
             folder = str(database.value("SELECT @@datadir"))
-        findings += _judge(host, [Need("databases", folder, data, DATABASE_FACTOR), *images])
-    return findings + _operator(context, data)
+        yield from _judge(host, [Need("databases", folder, data, DATABASE_FACTOR), *images])
+    yield from _operator(context, data)
 
 
 def _images(context: Context) -> Iterator[str]:
@@ -68,7 +66,7 @@ def _images(context: Context) -> Iterator[str]:
             yield one.folder(options.read(context.source.tools, recipe, one.program))
 
 
-def _judge(host: Host, needs: list[Need]) -> list[Finding]:
+def _judge(host: Host, needs: list[Need]) -> Iterator[Finding]:
     paths = [need.path for need in needs]
     sizes = call(host, "space.below", paths, timeout=600)
     room = call(host, "space.free", paths)
@@ -78,40 +76,29 @@ def _judge(host: Host, needs: list[Need]) -> list[Finding]:
         counted = Need(need.what, need.path, need.size, need.factor, there)
         devices.setdefault(device, []).append(counted)
         free[device] = left
-    findings = []
     for device, some in devices.items():
         wanted = sum(need.wanted for need in some) + LEFT_FREE
         if wanted > free[device]:
             parts = ", ".join(f"{need.what} {size(need.wanted)} in {need.path}" for need in some)
-            findings.append(
-                Finding(
-                    NAME,
-                    Severity.ERROR,
-                    f"{size(free[device])} free, {size(wanted)} needed ({parts}, "
-                    f"{size(LEFT_FREE)} to stay free)",
-                    "Give the target more disk, or delete images that nobody needs",
-                    host.name,
-                )
+            yield error(
+                f"{size(free[device])} free, {size(wanted)} needed ({parts}, "
+                f"{size(LEFT_FREE)} to stay free)",
+                "Give the target more disk, or delete images that nobody needs",
+                host.name,
             )
-    return findings
 
 
-def _operator(context: Context, data: int) -> list[Finding]:
+def _operator(context: Context, data: int) -> Iterator[Finding]:
     wanted = STATE
     if context.settings.backup.startswith("file://"):
         wanted += int(data * DUMP_FACTOR)
     left = shutil.disk_usage(context.home).free
-    if left >= wanted:
-        return []
-    return [
-        Finding(
-            NAME,
-            Severity.ERROR,
+    if left < wanted:
+        yield error(
             f"{size(left)} free in {context.home}, {size(wanted)} needed for state and backup",
             "Make room there, or set MIGRATE_HOME to a roomier folder",
             "this machine",
         )
-    ]
 
 
 def size(count: float) -> str:
@@ -123,4 +110,4 @@ def size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-CHECK = Check(NAME, "room for databases, images and state", run, quick=True)
+CHECK = Check("space", run, quick=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,13 @@ from migrate.database import connection
 from migrate.database.service_databases import service_databases
 
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
+ADMINISTRATORS = ("root", "mysql", "mariadb.sys", "debian-sys-maint")  # the server's own accounts
+OBJECTS = {
+    "view": "view_definition",
+    "trigger": "action_statement",
+    "routine": "routine_definition",
+    "event": "event_definition",
+}
 
 Row = dict[str, Any]
 
@@ -28,6 +35,25 @@ class Database:
             cursor.execute(statement, values or None)
             names = [column[0].lower() for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def of(self, query: str, schemata: Collection[str]) -> list[Row]:
+        """The rows of *query*, whose {} are *schemata*, the server's own left out."""
+        names = [name for name in schemata if name not in SYSTEM]
+        return self.rows(query.format(connection.marks(names)), names)
+
+    def objects(self, schemata: Collection[str]) -> Iterator[tuple[str, Row]]:
+        """The kind of each view, trigger, routine and event, and where (s), name, definer, text."""
+        for kind, text in OBJECTS.items():
+            word = "table" if kind == "view" else kind
+            query = (
+                f"SELECT {word}_schema AS s, {word}_name AS n, definer, {text} AS x "  # noqa: S608
+                f"FROM information_schema.{kind}s WHERE {word}_schema IN ({{}})"
+            )
+            for row in self.of(query, schemata):
+                yield kind, row
+
+    def has(self, schema: str, table: str) -> bool:
+        return connection.has_table(self._link, schema, table)
 
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, None where there is no row."""

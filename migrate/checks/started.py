@@ -10,17 +10,16 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from migrate.checks.check import Check
-from migrate.cloud import Context, hosts
+from migrate.checks.check import Check, on_each
+from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import Recipe
 
-NAME = "started"
 BROKER = ("DEFAULT", "transport_url")
 # Debian's own scripts name each program's log and the process as the broker shows it; so do ours
 NAMES = {
@@ -32,46 +31,47 @@ NAMES = {
 
 def run(context: Context) -> list[Finding]:
     """Programs of the source's controllers that see other options than their files say."""
-    found = hosts.gather(context.source.controllers, lambda host: _of_host(context, host))
-    return [finding for each in found for finding in each]
+    return on_each(context.source.controllers, lambda host: _of_host(context, host))
 
 
 def _of_host(context: Context, host: Host) -> list[Finding]:
     users = sorted({recipe.user for recipe in context.recipes if recipe.databases})
     told: list[dict[str, Any]] = call(host, "configured.started", users)
-    found = []
+    found: list[Finding] = []
     for recipe in context.recipes:
         for one in told if recipe.databases else ():
             if one["user"] == recipe.user and one["program"] not in recipe.compute_units:
-                found += [
-                    Finding(NAME, Severity.ERROR, f"{one['program']} {wrong}", remedy, host.name)
-                    for wrong, remedy in wrongs(recipe, one)
-                ]
+                found += wrongs(recipe, one)
     return list(dict.fromkeys(found))
 
 
-def wrongs(recipe: Recipe, one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is wrong with a program of *recipe*, and what to do; see `configured.started`."""
+def wrongs(recipe: Recipe, one: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong with a program of *recipe*; see `configured.started`."""
+    program = one["program"]
     for name in sorted(set(one["environment"]) - NAMES):
-        remedy = f"Set it in a file of /etc/{recipe.project} instead, and start the program again"
-        yield f"takes options from its environment ({name}), which is not carried", remedy
+        yield error(
+            f"{program} takes options from its environment ({name}), which is not carried",
+            f"Set it in a file of /etc/{recipe.project} instead, and start the program again",
+        )
     patterns = [config.path for config in recipe.configs]
     for path in one["files"]:
         known = any(fnmatch(path, pattern) for pattern in patterns)
         if not known and list(Ini.parse(one["texts"].get(path, "")).options()):
-            remedy = f"Move what it says to {patterns[0]}, and start the program without it"
-            yield f"was started with {path}, which is not carried", remedy
+            yield error(
+                f"{program} was started with {path}, which is not carried",
+                f"Move what it says to {patterns[0]}, and start the program without it",
+            )
     for wanted in recipe.databases:
         main, given, texts = wanted.path, one["given"], one["texts"]
-        own = read_by(one["program"], recipe.project, main, texts)
+        own = read_by(program, recipe.project, main, texts)
         usual = Values({path: texts[path] for path in own}, given)
         read = _read(one, own)
         seen = Values({path: texts[path] for path in read}, given)
         for section, option in ((wanted.section, wanted.option), BROKER):
             if _differ(seen, usual, section, option):
-                yield (
-                    f"was started so that it sees another [{section}] {option} than {main} and its "
-                    "folder say",
+                yield error(
+                    f"{program} was started so that it sees another [{section}] {option} than "
+                    f"{main} and its folder say",
                     "Give the option one value in all files that it reads",
                 )
 
@@ -95,4 +95,4 @@ def _differ(seen: Values, usual: Values, section: str, option: str) -> bool:
         return False  # what cannot be known is told by those who need it
 
 
-CHECK = Check(NAME, "how the source's programs were started", run)
+CHECK = Check("started", run)

@@ -10,14 +10,11 @@ from migrate.checks.check import Check
 from migrate.checks.options import Options
 from migrate.cloud import Context
 from migrate.cloud.api import Api
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, warning
 
-NAME = "tokens"
 LOGIN = "keystone_authtoken"
 CALLS = "service_user"
 ROLE = "service"  # the role that vouches; each receiver has a list of its own
-
-Problem = tuple[Severity, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +29,13 @@ class Login:
     project_id: str
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """Users of services without the role, and services that send no token of their own."""
     host = context.source.tools
     recipes = {recipe.project: recipe for recipe in context.recipes}
     senders = {name: one.vouches.sends for name, one in recipes.items() if one.vouches.sends}
     if not senders:
-        return []
+        return
     receivers = {name: one.vouches.receives for name, one in recipes.items()}
     receivers = {name: program for name, program in receivers.items() if program}
     said = {
@@ -50,26 +47,18 @@ def run(context: Context) -> list[Finding]:
         for project, program in receivers.items()
     }
     api = agents.administrator(context)
-    found = []
     for project, program in senders.items():
         given = said[project, program]
         told = list(judge(project, given, must=recipes[project].vouches.must))
         if api:
             told += _roles(api, project, given, wanted)
-        found += [Finding(NAME, *one, host.name) for one in dict.fromkeys(told)]
-    return found
+        yield from filled(dict.fromkeys(told), where=host.name)
 
 
-def judge(project: str, given: Options, *, must: bool) -> Iterator[Problem]:
+def judge(project: str, given: Options, *, must: bool) -> Iterator[Finding]:
     """Whether *project* is told to send service tokens, which it *must*."""
-    if given.get(CALLS, "send_service_user_token", "false").lower() not in (
-        "true",
-        "1",
-        "yes",
-        "on",
-    ):
-        yield (
-            Severity.ERROR if must else Severity.WARNING,
+    if given.get(CALLS, "send_service_user_token").lower() not in ("true", "1", "yes", "on"):
+        yield (error if must else warning)(
             f"{project} sends no service tokens, without which volumes cannot be detached and "
             "servers not moved",
             f"Set send_service_user_token = true and the login of {project} in [{CALLS}]",
@@ -96,14 +85,13 @@ def login(given: Options, section: str) -> Login | None:
 
 def _roles(
     api: Api, project: str, given: Options, wanted: dict[str, list[str]]
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """Whether the users that the service logs in as hold a role that each receiver asks for."""
     for section in (LOGIN, CALLS):
         one = login(given, section)
         if one is None:
             if section == LOGIN or given.get(CALLS, "send_service_user_token"):
-                yield (
-                    Severity.ERROR,
+                yield error(
                     f"[{section}] of {project} names no user to log in as",
                     f"Set username, user_domain_name and project_name of {project} there",
                 )
@@ -111,8 +99,7 @@ def _roles(
         shown = one.user or one.user_id
         users = _users(api, one)
         if len(users) != 1:
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"user {shown} of {project}, as [{section}] names it, is "
                 f"{'not known to' if not users else 'several times in'} keystone",
                 f"Correct username and user_domain_name in [{section}], or make the user",
@@ -125,12 +112,11 @@ def _roles(
 
 def missing(
     project: str, user: str, scope: str, held: frozenset[str], wanted: dict[str, list[str]]
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """Receivers whose list has no role that *user*, who logs in to project *scope*, holds there."""
     for receiver, roles in wanted.items():
         if not held.intersection(roles):
-            yield (
-                Severity.ERROR,
+            yield error(
                 f"user {user} of {project} does not hold the role {' or '.join(roles)} in project "
                 f"{scope}, which {receiver} asks for in service_token_roles",
                 f"openstack role add --user {user} --project {scope} {roles[0] if roles else ROLE}",
@@ -168,4 +154,4 @@ def _held(api: Api, user: str, one: Login) -> frozenset[str]:
     )
 
 
-CHECK = Check(NAME, "service tokens", run)
+CHECK = Check("tokens", run)

@@ -8,12 +8,10 @@ from migrate.cloud import Context
 from migrate.engine.finding import Finding
 from migrate.storage import images
 
-NAME = "translation"
-
 
 def run(context: Context) -> list[Finding]:
     """Options, settings, policies and images that do not simply go over."""
     return [*configuration.findings(context), *images.findings(context)]
 
 
-CHECK = Check(NAME, "The configuration can be translated, every image can be proven", run)
+CHECK = Check("translation", run)

@@ -17,13 +17,12 @@ from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.database.connection import quoted
 from migrate.database.service_databases import ServiceDatabase, service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, warning
 from migrate.onhost import call
 from migrate.services import keystone
 from migrate.services.base import Recipe
 from migrate.services.records import Trusts
 
-NAME = "trusts"
 SHOWN = 10  # of a kind that are named
 ASKED = 500  # trusts in one question
 
@@ -38,16 +37,13 @@ class Trust:
     roles: frozenset[str] = frozenset()
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """What acts by a trust that is no good any more, by what is wrong with it."""
     found = {one.usual: one for one in service_databases(context.source.tools, context.recipes)}
     identity = found.get(keystone.RECIPE.databases[0].name)
-    return [
-        finding
-        for recipe in context.recipes
-        if recipe.trusts and recipe.trusts.database in found and identity
-        for finding in _of(context, recipe, recipe.trusts, found[recipe.trusts.database], identity)
-    ]
+    for recipe in context.recipes:
+        if (one := recipe.trusts) and one.database in found and identity:
+            yield from _of(context, recipe, one, found[one.database], identity)
 
 
 def _of(
@@ -92,9 +88,7 @@ def _finding(where: str, one: Trusts, wrong: str, acting: list[str]) -> Finding:
     more = f" and {len(acting) - SHOWN} more" if len(acting) > SHOWN else ""
     shown = ", ".join(acting[:SHOWN])
     # it fails on the source too: nothing is lost by the move
-    return Finding(
-        NAME,
-        Severity.WARNING,
+    return warning(
         f"{len(acting)} {one.things} act by a trust that {wrong}: {shown}{more}; {one.useless}",
         one.remedy,
         where,
@@ -144,4 +138,4 @@ def _roles(api: Api, user: str, project: str) -> Iterator[str]:
         yield one["role"]["id"]
 
 
-CHECK = Check(NAME, "trusts that services act by", run)
+CHECK = Check("trusts", run)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost.daemons import DAEMONS
 
-NAME = "services"
 SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type")
 
 
@@ -22,7 +23,8 @@ def run(context: Context) -> list[Finding]:
     on_computes = [unit for recipe in recipes for unit in recipe.compute_units]
     asked = [(host, on_controllers) for host in context.source.controllers]
     asked += [(host, on_computes) for host in context.source.computes]
-    return [f for found in side_by_side.each(lambda one: _host(*one), asked) for f in found]
+    found = side_by_side.each(lambda one: list(_host(*one)), asked)
+    return [one for part in found for one in part]
 
 
 def states(host: Host, units: list[str]) -> list[dict[str, str]]:
@@ -37,30 +39,26 @@ def states(host: Host, units: list[str]) -> list[dict[str, str]]:
     ]
 
 
-def _host(host: Host, units: list[str]) -> list[Finding]:
-    findings = []
+def _host(host: Host, units: list[str]) -> Iterator[Finding]:
     for state in states(host, units):
         unit, active, sub = state["Id"], state["ActiveState"], state["SubState"]
         if state["LoadState"] != "loaded":
             continue
         if active == "active":
             if sub == "exited" and state.get("Type") != "oneshot":
-                findings.append(_error(host, unit, "says active, but its process has ended"))
+                yield _error(host, unit, "says active, but its process has ended")
             continue
         wanted = state.get("UnitFileState") in ("enabled", "enabled-runtime", "generated")
         if active == "failed" or wanted:
-            findings.append(_error(host, unit, f"is {active} ({sub})"))
-    return findings
+            yield _error(host, unit, f"is {active} ({sub})")
 
 
 def _error(host: Host, unit: str, message: str) -> Finding:
-    return Finding(
-        NAME,
-        Severity.ERROR,
+    return error(
         f"{unit} {message}",
         f"See `journalctl -u {unit}` there and start it; disable it if it is not meant to run",
         host.name,
     )
 
 
-CHECK = Check(NAME, "units of the source's services", run, quick=True)
+CHECK = Check("services", run, quick=True)

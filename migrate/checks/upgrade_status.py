@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from migrate.checks.check import Check
 from migrate.cloud import Context, installation, side_by_side
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, warning
 from migrate.services.base import Recipe
 
-NAME = "upgrade-status"
 ENTRY = re.compile(
     r"Check: (?P<name>.*?)\nResult: (?P<result>\w+)\nDetails: (?P<details>.*?)(?=\nCheck: |\Z)",
     re.S,
@@ -34,53 +34,37 @@ def run(context: Context) -> list[Finding]:
 
 
 def _ask(host: Host, release: str, recipe: Recipe) -> list[Finding]:
-    if recipe.status_check is None:
-        return []
+    assert recipe.status_check
     argv = recipe.status_check.argv
     own = installation.environment(release).tool(argv[0])
     answer = host.shell(RUN, own, recipe.user, *argv, timeout=180)
     status, _, output = answer.partition("\n")
     if status == "missing":
         return []  # a project that the source does not run
-    return judge(host.name, " ".join(argv), int(status), output)
+    return list(filled(judge(" ".join(argv), int(status), output), where=host.name))
 
 
-def judge(where: str, command: str, status: int, output: str) -> list[Finding]:
+def judge(command: str, status: int, output: str) -> Iterator[Finding]:
     """What a tool's exit *status* and its table mean.
 
     The table is wrapped: `| Details: Failed to connect to OVN. Error: Could not |`.
     """
-    findings = []
-    for name, result, details in entries(output):
-        if result == "Success":
-            continue
-        severity = Severity.ERROR if result == "Failure" else Severity.WARNING
-        findings.append(
-            Finding(
-                NAME,
-                severity,
-                f"{command}: {name}: {details or result}",
-                "Mend what it names on the source before the move"
-                if severity is Severity.ERROR
-                else "Read it; it may matter to this cloud",
-                where,
-            )
-        )
-    told = {finding.severity for finding in findings}
-    if status == 0 or (status == 1 and told) or (status == 2 and Severity.ERROR in told):
-        return findings
+    told = [one for one in entries(output) if one[1] != "Success"]
+    for name, result, details in told:
+        message = f"{command}: {name}: {details or result}"
+        if result == "Failure":
+            yield error(message, "Mend what it names on the source before the move")
+        else:
+            yield warning(message, "Read it; it may matter to this cloud")
+    failed = any(result == "Failure" for _, result, _ in told)
+    if status == 0 or (status == 1 and told) or (status == 2 and failed):
+        return
     tail = " ".join(output.split())[-300:]
     why = "crashed" if status == 255 else "did not end in time" if status == 124 else "failed"
-    return [
-        *findings,
-        Finding(
-            NAME,
-            Severity.ERROR,
-            f"{command} {why} (exit {status}): {tail}",
-            "Run it by hand there; it reads the service's configuration and its database",
-            where,
-        ),
-    ]
+    yield error(
+        f"{command} {why} (exit {status}): {tail}",
+        "Run it by hand there; it reads the service's configuration and its database",
+    )
 
 
 def entries(output: str) -> list[tuple[str, str, str]]:
@@ -97,4 +81,4 @@ def entries(output: str) -> list[tuple[str, str, str]]:
     ]
 
 
-CHECK = Check(NAME, "`*-status upgrade check` of the source's release", run)
+CHECK = Check("upgrade-status", run)

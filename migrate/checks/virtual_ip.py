@@ -3,67 +3,59 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.settings import VirtualIp
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 from migrate.onhost import call
 from migrate.takeover import arp
 
-NAME = "virtual-ip"
 PROBE_SECONDS = 1.0
 
 
-def run(context: Context) -> list[Finding]:
+def run(context: Context) -> Iterator[Finding]:
     """No holder, two holders, a holder that the stack file does not know."""
     controllers = (*context.source.controllers, *context.target.controllers)
     answers = hosts.gather(controllers, carried)
     carry = dict(zip([host.name for host in controllers], answers, strict=True))
-    findings = []
     for virtual_ip in context.source.virtual_ips:
-        findings += _one(context, virtual_ip, carry)
-    return findings
+        yield from _one(context, virtual_ip, carry)
 
 
 def _one(
     context: Context, virtual_ip: VirtualIp, carry: dict[str, dict[str, list[str]]]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     address = str(virtual_ip.address)
     public = {
         name: [link for link in found.get(address, []) if link != "lo"]
         for name, found in carry.items()
     }
     holders = [host for host in context.source.controllers if public[host.name]]
-    findings = [
-        _error(
-            f"{address} is already on {', '.join(public[host.name])} of this target",
-            "Remove it there; the cutover moves it",
-            host.name,
-        )
-        for host in context.target.controllers
-        if public[host.name]
-    ]
-    if not holders:
-        findings.append(
-            _error(
-                f"no source controller carries {address}",
-                "See keepalived or Pacemaker there, and sidestep:source.virtualIps",
+    for host in context.target.controllers:
+        if public[host.name]:
+            yield error(
+                f"{address} is already on {', '.join(public[host.name])} of this target",
+                "Remove it there; the cutover moves it",
+                host.name,
             )
+    if not holders:
+        yield error(
+            f"no source controller carries {address}",
+            "See keepalived or Pacemaker there, and sidestep:source.virtualIps",
         )
     if len(holders) > 1:
         names = ", ".join(host.name for host in holders)
-        findings.append(
-            _error(
-                f"{address} is carried by {names} at once",
-                "Mend keepalived or Pacemaker: one alone may hold it",
-            )
+        yield error(
+            f"{address} is carried by {names} at once",
+            "Mend keepalived or Pacemaker: one alone may hold it",
         )
-    return findings + _answers(context, virtual_ip, holders)
+    yield from _answers(context, virtual_ip, holders)
 
 
-def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> list[Finding]:
+def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> Iterator[Finding]:
     """Ask the wire: from a target controller, which sees what its own takeover would meet."""
     address = str(virtual_ip.address)
     asker = context.target.asker
@@ -71,36 +63,26 @@ def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> li
     heard: list[str] = call(asker, "arp.ask", interface, address, PROBE_SECONDS)
     own = arp.hardware(holders)
     strangers = [mac for mac in heard if mac not in own]
-    findings = []
     if strangers:
-        findings.append(
-            _error(
-                f"{', '.join(strangers)} answers for {address} beside its holder"
-                if own & set(heard)
-                else f"{', '.join(strangers)} answers for {address}, no source controller does",
-                "Find the machine with that MAC address and take the address from it",
-                asker.name,
-            )
+        yield error(
+            f"{', '.join(strangers)} answers for {address} beside its holder"
+            if own & set(heard)
+            else f"{', '.join(strangers)} answers for {address}, no source controller does",
+            "Find the machine with that MAC address and take the address from it",
+            asker.name,
         )
     elif len(heard) > 1:
-        findings.append(
-            Finding(
-                NAME,
-                Severity.WARNING,
-                f"{holders[0].name} answers for {address} with {len(heard)} MAC addresses",
-                "Set arp_ignore=1 and arp_announce=2 there; neighbours may keep a wrong one",
-                asker.name,
-            )
+        yield warning(
+            f"{holders[0].name} answers for {address} with {len(heard)} MAC addresses",
+            "Set arp_ignore=1 and arp_announce=2 there; neighbours may keep a wrong one",
+            asker.name,
         )
     elif not heard:
-        findings.append(
-            _error(
-                f"nobody answers for {address} on {interface}",
-                "The target must be on the network of the virtual IP to take it over",
-                asker.name,
-            )
+        yield error(
+            f"nobody answers for {address} on {interface}",
+            "The target must be on the network of the virtual IP to take it over",
+            asker.name,
         )
-    return findings
 
 
 def carried(host: Host) -> dict[str, list[str]]:
@@ -113,8 +95,4 @@ def carried(host: Host) -> dict[str, list[str]]:
     return found
 
 
-def _error(message: str, remedy: str, where: str = "") -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy, where)
-
-
-CHECK = Check(NAME, "one holder of the virtual IP", run, quick=True)
+CHECK = Check("virtual-ip", run, quick=True)

@@ -15,7 +15,8 @@ def refuse_again(screen: Screen, session: Session, asked: tuple[Check, ...]) -> 
     """Ask some of the checks again: something may have changed since `migrate check`."""
     found = checks.run(session.context, asked)
     screen.findings(found)
-    if shut := [f for f in found if f.check == access.NAME and f.severity is Severity.ERROR]:
+    closed = [one for one in found if one.check == access.CHECK.name]
+    if shut := [one for one in closed if one.severity is Severity.ERROR]:
         raise UnreachableError(_first(shut), shut[0].where)
     refuse_errors(screen, found)
 

@@ -24,6 +24,11 @@ from migrate.phases.session import Session
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
+HOME = "Moves back home, once their host is renewed: {}; users notice the same again."
+NOVAS = (
+    "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
+    "live_migration_permit_auto_converge of [libvirt] on each host."
+)
 
 
 def run_settle(
@@ -177,6 +182,8 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
         f"At most {limits.per_host} migrations at once on a host and {limits.in_all} in all, "
         f"{decided.timeout_seconds} s for each; {decided.pause_seconds} s between batches; no "
         f"further host after {decided.stop_after} that failed.",
+        *([HOME.format(plan.home)] if plan.home else []),
+        *([NOVAS] if actions[Action.LIVE] else []),
         *(
             f"Users notice, {action}: {noticed}."
             for (way, action), noticed in estimates.NOTICED.items()
@@ -237,6 +244,7 @@ def _server(one: Planned, way: Way) -> dict[str, Any]:
         "kind": server.kind,
         "action": one.action,
         "to": one.to,
+        "home": one.home,
         "why": one.why,
         "users_notice": estimates.NOTICED[way, Action(one.action)],
         "local_disk": server.local_disk,

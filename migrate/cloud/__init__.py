@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.cloud.admission import Run
 from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
 from migrate.cloud.installation import Installation, environment
-from migrate.cloud.settings import Machine, Settings, VirtualIp
+from migrate.cloud.settings import Machine, Settings, Source, Target, VirtualIp
 
 if TYPE_CHECKING:
     from migrate.services.base import Recipe
@@ -149,25 +149,17 @@ def connect(
             patience=patience,
         )
 
-    source, target = settings.source, settings.target
-    computes = tuple(host(m) for m in source.computes)
+    computes = tuple(map(host, settings.source.computes))
+
+    def cloud(name: str, side: Source | Target) -> Cloud:
+        controllers = tuple(map(host, side.controllers))
+        return Cloud(name, side.release, controllers, computes, settings.source.virtual_ips)
+
     return Context(
         stack=stack,
         settings=settings,
-        source=Cloud(
-            name="source",
-            release=source.release,
-            controllers=tuple(host(m) for m in source.controllers),
-            computes=computes,
-            virtual_ips=source.virtual_ips,
-        ),
-        target=Cloud(
-            name="target",
-            release=target.release,
-            controllers=tuple(host(m) for m in target.controllers),
-            computes=computes,
-            virtual_ips=source.virtual_ips,
-        ),
+        source=cloud("source", settings.source),
+        target=cloud("target", settings.target),
         home=home,
         recipes=recipes,
         run=run,

@@ -46,9 +46,8 @@ class Api:
     controller's own address instead. Links in answers are never followed: they name the virtual IP.
     """
 
-    def __init__(self, connection: Any, *, address: str = "", seconds: float = SECONDS) -> None:
-        self.connection, self.seconds = connection, seconds
-        self.address = address
+    def __init__(self, connection: Any, *, address: str = "") -> None:
+        self.connection, self.address = connection, address
         self.microversions: dict[str, str] = {}
         self._bases: dict[str, str] | None = None
 
@@ -183,7 +182,7 @@ class Api:
                 url,
                 params=query,
                 headers=headers,
-                timeout=self.seconds,
+                timeout=SECONDS,
                 raise_exc=False,
                 connect_retries=0,
                 **({} if body is None else {"json": body}),

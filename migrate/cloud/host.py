@@ -214,13 +214,7 @@ class SshHost:
         pending = memoryview(stdin)
         closed = False
         while True:
-            moved = False
-            while channel.recv_ready():
-                out += channel.recv(262144)
-                moved = True
-            while channel.recv_stderr_ready():
-                err += channel.recv_stderr(262144)
-                moved = True
+            moved = _taken(channel, out, err)
             if pending and channel.send_ready():
                 try:
                     sent = channel.send(bytes(pending[:32768]))
@@ -244,12 +238,7 @@ class SshHost:
     def _ended(
         self, channel: paramiko.Channel, out: bytearray, err: bytearray
     ) -> tuple[int, str, str]:
-        for ready, receive, into in (
-            (channel.recv_ready, channel.recv, out),
-            (channel.recv_stderr_ready, channel.recv_stderr, err),
-        ):
-            while ready():
-                into.extend(receive(262144))
+        _taken(channel, out, err)
         status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         if status < 0:  # no number: a signal ended `timeout` itself, or the connection broke
             if channel.get_transport().is_active():
@@ -344,6 +333,16 @@ class SshHost:
 
     def _forget(self) -> None:
         self._connections.clear()
+
+
+def _taken(channel: paramiko.Channel, out: bytearray, err: bytearray) -> bool:
+    """Take what has come from *channel*; whether anything had."""
+    before = len(out) + len(err)
+    while channel.recv_ready():
+        out += channel.recv(262144)
+    while channel.recv_stderr_ready():
+        err += channel.recv_stderr(262144)
+    return len(out) + len(err) > before
 
 
 def _not_let_in(error: Exception) -> bool:

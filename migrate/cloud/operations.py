@@ -44,7 +44,7 @@ def changing(api: Api, kind: Kind) -> list[InFlight]:
     if kind.busy.microversion:
         query[VERSION] = kind.busy.microversion
     try:
-        rows = api.pages(kind.service, kind.path, kind.list, **query)
+        rows = api.pages(kind.service, kind.path, kind.entries, **query)
     except ApiError as error:
         if kind.optional and error.status in OPTIONAL:
             return []

@@ -101,7 +101,7 @@ Move = Literal["liveMigrate", "coldMigrate", "stopStart", "leave", "ask"]
 
 
 class SettleRule(Model):
-    """What becomes of a server that meets all that is given here, when its host must be emptied."""
+    """What becomes of a server that meets all that is given here, when its host has its turn."""
 
     tag: str = ""
     metadata: str = Field(default="", pattern=r"^$|^[^=]+=")  # key=value
@@ -109,6 +109,7 @@ class SettleRule(Model):
     project: str = ""  # its name or id
     zone: str = ""  # its host's
     do: Move
+    home: bool | None = None  # whether one that was moved comes back; None: as for all
 
     @model_validator(mode="after")
     def _matches(self) -> SettleRule:
@@ -130,7 +131,8 @@ class Settle(Model):
     """How compute hosts come over: the first of `rules` that a server meets says what is done."""
 
     rules: tuple[SettleRule, ...] = ()
-    otherwise: Move = "liveMigrate"
+    otherwise: Move | None = None  # None: leave in place, liveMigrate where hosts are emptied
+    home: bool = False  # whether servers that were moved come back to their renewed host
     concurrency: Concurrency = Concurrency()
     canary: int = Field(default=1, ge=0)  # hosts that go first, alone
     batch: int = Field(default=4, ge=1)  # hosts at once after that
@@ -157,9 +159,9 @@ class Settings(Model):
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The folder of `Pulumi.yaml`, found by walking up from *start* or the working directory."""
-    here = (start or Path.cwd()).resolve()
+def project_root() -> Path:
+    """The folder of `Pulumi.yaml`, found by walking up from the working directory."""
+    here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if (folder / "Pulumi.yaml").is_file():
             return folder

@@ -28,6 +28,7 @@ SERVE_PROGRAM = onhost.source("serve")
 NOTE = "transfer-key"
 NOTHING: dict[str, list[str]] = {"databases": [], "folders": [], "trees": []}
 DAY = 86400.0
+STREAMS = 2
 PERMITTING = threading.Lock()
 
 MAKE_KEY = """
@@ -160,7 +161,6 @@ def pull_files(
     *,
     target: Host | None = None,
     source: Host | None = None,
-    streams: int = 2,
 ) -> None:
     """Copy *names* (files below *folder*, relative) from the source to the same *folder* here.
 
@@ -172,7 +172,7 @@ def pull_files(
     target, source = target or context.target.tools, source or context.source.tools
     wanted = list(names)
     permit(source, folders=[folder])
-    shares = [share for share in (wanted[n::streams] for n in range(streams)) if share]
+    shares = [share for share in (wanted[n::STREAMS] for n in range(STREAMS)) if share]
 
     def pull(numbered: tuple[int, list[str]]) -> str:
         number, share = numbered
@@ -181,7 +181,7 @@ def pull_files(
         pulled = onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY)
         return str(pulled)
 
-    if wrong := [text for text in side_by_side.each(pull, enumerate(shares), streams) if text]:
+    if wrong := [text for text in side_by_side.each(pull, enumerate(shares), STREAMS) if text]:
         raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")
 
 

@@ -41,21 +41,24 @@ class Room:
         """Whether one server may take so much here at all."""
         return all(self.units[name] >= amount for name, amount in amounts)
 
+    def has(self, amounts: Amounts) -> bool:
+        """Whether so much is free."""
+        free = self.free
+        for name, amount in amounts:  # noqa: SIM110  asked for each server: all() costs the double
+            if free[name] < amount:
+                return False
+        return True
+
     def suits(self, group: Group) -> bool:
         """Whether a member of *group* may come, beside those that are here."""
         return group.policy != "anti-affinity" or self.groups[group] < group.most
 
-    def put(self, amounts: Amounts, group: Group | None) -> bool:
-        """Take a server in if so much is free."""
+    def put(self, amounts: Amounts, group: Group | None) -> None:
         free = self.free
-        for name, amount in amounts:  # asked for each server: any() costs the double
-            if free[name] < amount:
-                return False
         for name, amount in amounts:
             free[name] -= amount
         if group:
             self.groups[group] += 1
-        return True
 
     def take(self, amounts: Amounts, servers: Collection[Server]) -> None:
         """*servers*, each of so much, are here no more."""
@@ -92,7 +95,8 @@ class Line:
                 waiting.popleft()  # it stands among the renewed
             elif group and not room.suits(group):
                 waiting.rotate(-1)
-            elif room.open and room.put(self.amounts, group):
+            elif room.open and room.has(self.amounts):
+                room.put(self.amounts, group)
                 waiting.rotate(-1)
                 return room
             else:

@@ -13,7 +13,7 @@ from migrate.computes.capacity import Capacity, Room
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import ComputeHost, Facts, Kind, Server
 from migrate.computes.likeness import Demand
-from migrate.computes.policy import ABOVE, Policy
+from migrate.computes.policy import ABOVE, Decision, Policy
 from migrate.computes.sorts import Sort, Sorts
 from migrate.engine.finding import Finding
 
@@ -25,6 +25,7 @@ BOUND = (
 )
 NO_ROOM = ("without room on any other host", refusals.MAKE_ROOM)
 NO_CPU = ("not to be live-migrated: no other host has such a CPU and QEMU", ABOVE)
+AWAITED = Decision(Action.STAYS, "in the middle of an operation, which is waited for")
 NO_HOST = ("without another host in their zone that has the traits and aggregates they ask", ABOVE)
 
 
@@ -39,6 +40,7 @@ class Planned(NamedTuple):
     action: Action
     to: str = ""
     why: str = ""
+    home: bool = False  # it comes back
 
 
 class Emptying:
@@ -53,10 +55,29 @@ class Emptying:
         self._capacity = Capacity(facts, asked.values())
         self._sorts = Sorts(Policy(way, settle, facts.projects), asked, self._capacity.tenants)
         self._on: dict[str, Sorted] = {host.name: defaultdict(list) for host in facts.hosts}
+        self._models = {
+            asked[flavor, False].amounts
+            for flavor in {one.flavor for one in facts.servers if one.is_model}
+        }
+        self._away: dict[str, list[Moved]] = {}
         zones = {host.name: host.zone for host in facts.hosts}
+        begun = {host.name for host in facts.hosts if refusals.begun(host, way)}
         for server in facts.servers:
-            if (there := zones.get(server.host)) is not None:
-                self._on[server.host][self._sorts.of(server, there)].append(server)
+            if (zone := zones.get(server.host)) is not None:
+                sort = self._sorts.of(server, zone)
+                if server.kind is Kind.BUSY and server.host in begun:
+                    # most likely by the run that was at work there
+                    sort = replace(sort, decision=AWAITED)
+                self._on[server.host][sort].append(server)
+
+    def shown(self) -> bool:
+        """Whether a server that runs shows what a new one could be made of."""
+        return bool(self._models)
+
+    def has_room(self, host: ComputeHost) -> bool:
+        """Whether a new server like one of those fits on *host* now."""
+        room = self._capacity.rooms[host.name]
+        return any(room.has(one) and room.may_ever(one) for one in self._models)
 
     def kinds(self, host: ComputeHost) -> Mapping[Kind, int]:
         """How many servers of each kind are on *host* now."""
@@ -76,6 +97,10 @@ class Emptying:
                 wrong[BOUND] += bound
         return [refusals.of_servers(host, *why, servers) for why, servers in wrong.items()]
 
+    def moves(self, host: ComputeHost) -> bool:
+        """Whether servers leave *host*."""
+        return any(sort.decision.moves for sort in self._on[host.name])
+
     def on_disk(self, host: ComputeHost) -> list[Finding]:
         """Servers whose disks must outlast a reinstall of *host*."""
         if self._way is Way.IN_PLACE:
@@ -88,13 +113,26 @@ class Emptying:
         ]
         return [refusals.of_disks(host, kept)] if kept else []
 
+    def away(self, host: ComputeHost) -> list[Finding]:
+        """Servers that are to come home to *host*, which somebody else keeps closed."""
+        if host.enabled or refusals.begun(host, self._way):
+            return []
+        on = self._on[host.name].items()
+        sent = [server for sort, servers in on if sort.decision.home for server in servers]
+        return [refusals.of_homeless(host, sent)] if sent else []
+
     def close(self, host: ComputeHost) -> None:
         """Let no servers come to *host*."""
         self._capacity.rooms[host.name].open = False
 
     def reopen(self, host: ComputeHost, *, renewed: bool) -> None:
-        """Let them come again, if they could before."""
-        self._capacity.reopen(self._capacity.rooms[host.name], renewed=renewed)
+        """Let them come again, if they could before, and who is to come home first."""
+        source = self._capacity.rooms[host.name]
+        for sort, placed in self._away.pop(host.name, ()):
+            for server, room in placed:
+                self._capacity.take_back(sort.demand, server, room)
+                source.put(sort.demand.needs.amounts, server.group)
+        self._capacity.reopen(source, renewed=renewed)
 
     def empty(self, host: ComputeHost) -> tuple[tuple[Planned, ...], list[Finding]]:
         """What becomes of each server of *host*; where one has no place, why, and all stay."""
@@ -102,7 +140,7 @@ class Emptying:
         moved: list[Moved] = []
         homeless: dict[Reason, list[Server]] = defaultdict(list)
         for sort, servers in self._on[host.name].items():
-            action, why, remedy, moves = sort.decision
+            action, why, remedy, moves, _ = sort.decision
             if action is Action.REFUSED:  # they came here by this plan, where other rules hold
                 homeless[why, remedy] += servers
             elif not moves:
@@ -130,14 +168,17 @@ class Emptying:
         source = self._capacity.rooms[host.name]
         planned: list[Planned] = []
         for sort, placed in moved:
-            servers = self._on[host.name].pop(sort)
-            source.take(sort.demand.needs.amounts, servers)
-            action, why, *_ = sort.decision
+            source.take(sort.demand.needs.amounts, self._on[host.name][sort])
+            action, why, _, _, home = sort.decision
+            if home:
+                self._away.setdefault(host.name, []).append((sort, placed))
+            else:
+                del self._on[host.name][sort]
             for server, room in placed:
-                if not room.renewed:
+                if not (home or room.renewed):
                     there = self._sorts.of(server, room.host.zone)
                     self._on[room.host.name][there].append(server)
-                planned.append(Planned(server, action, room.host.name, why))
+                planned.append(Planned(server, action, room.host.name, why, home))
         return planned
 
     def _reason(self, demand: Demand, host: ComputeHost) -> Reason:

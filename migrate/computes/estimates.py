@@ -42,14 +42,17 @@ RENEWALS = {
     # power off 22, boot and files 5, packages 24, environment 46, start 24, a server booted 17
     Way.REINSTALL: 22 + 5 + 24 + 46 + 24 + 17.0,
 }
+MOVED = {
+    Action.LIVE: "1-4 pings lost of 10 a second; its console log begins anew",
+    Action.COLD: "shut down, and started on another host; one that is stopped only changes its "
+    "host",
+    Action.STOP: "off from the stop until its host is renewed",
+}
 NOTICED = {
     (Way.IN_PLACE, Action.STAYS): "nothing, where Open vSwitch's agent has minimize_polling = "
     "false; else up to 5 s without network",
     (Way.REINSTALL, Action.STAYS): "nothing: it is stopped and stays so, on the disk that is kept",
-    (Way.REINSTALL, Action.LIVE): "1-4 pings lost of 10 a second; its console log begins anew",
-    (Way.REINSTALL, Action.COLD): "shut down, and started on another host; one that is stopped "
-    "only changes its host",
-    (Way.REINSTALL, Action.STOP): "off from the stop until its host is renewed",
+    **{(way, action): noticed for way in Way for action, noticed in MOVED.items()},
 }
 WAYS_BACK = {
     Way.IN_PLACE: "the old units again, in seconds",
@@ -67,16 +70,19 @@ def drain(counts: Mapping[Action, int], per_host: int) -> float:
 
 
 def batch(hosts: list[Mapping[Action, int]], way: Way, per_host: int, in_all: int) -> float:
-    """Seconds for a batch: its slowest drain, or what all may do at once, then the renewal."""
+    """Seconds for a batch: its servers on their way, then the renewal."""
+    return moving(hosts, per_host, in_all) + host_renewal(hosts, way)
+
+
+def moving(hosts: list[Mapping[Action, int]], per_host: int, in_all: int) -> float:
+    """Seconds of the slowest host's drain, or of what all may do at once."""
     drains = max((drain(counts, per_host) for counts in hosts), default=0.0)
-    moving = sum(
-        n for counts in hosts for action, n in counts.items() if action is not Action.STAYS
-    )
+    count = sum(n for counts in hosts for action, n in counts.items() if action is not Action.STAYS)
     longest = max(
-        (_each(action, moving) for counts in hosts for action, n in counts.items() if n),
+        (_each(action, count) for counts in hosts for action, n in counts.items() if n),
         default=0.0,
     )
-    return max(drains, ceil(moving / in_all) * longest) + host_renewal(hosts, way)
+    return max(drains, ceil(count / in_all) * longest)
 
 
 def host_renewal(hosts: list[Mapping[Action, int]], way: Way) -> float:

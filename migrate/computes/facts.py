@@ -63,6 +63,11 @@ class Server:
     zone: str = ""
 
     @property
+    def is_model(self) -> bool:
+        """Whether a new server, which boots from an image, can be like this one."""
+        return self.kind is Kind.RUNNING and not self.volume_booted
+
+    @property
     def local_disk(self) -> bool:
         """Whether data of it lies on the host's own disk, or wherever its instances' folder is."""
         flavor = self.flavor

@@ -13,13 +13,17 @@ from typing import Any
 
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 from migrate.services.unit import HostUnit, Shipped
 
 NOTE = "settle-units"
+DROP_IN_NAME = "sidestep.conf"
 SECONDS = 240.0  # as takeover/agents.py's
 PLAIN = re.compile(r"[\w@=:,./+-]+")  # an argument that means the same in a unit file
+
+LEAVE, STOP = "leave the host out with --host", "stop it, or leave the host out with --host"
 
 Row = list[Any]  # [path, text, mode, "user:group"]
 
@@ -63,7 +67,7 @@ def restore(context: Context, host: Host) -> None:
     if wrong := _back(context, host, SECONDS):
         raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")
     wait.until(
-        lambda: not _new(context, host), SECONDS, f"{host.name}: the old programs do not run again"
+        lambda: not new(context, host), SECONDS, f"{host.name}: the old programs do not run again"
     )
 
 
@@ -79,12 +83,17 @@ def _back(context: Context, host: Host, seconds: float) -> list[str]:
     return wrong
 
 
+def findings(context: Context, host: Host) -> list[Finding]:
+    """What runs there that is not understood, all of it; changes nothing."""
+    return list(_strange(context, host, _running(context, host)))
+
+
 def refuse(context: Context, host: Host) -> None:
-    """PreconditionError where something runs there that is not understood; changes nothing."""
+    """PreconditionError that tells it."""
     _there(context, host)
 
 
-def _new(context: Context, host: Host) -> list[str]:
+def new(context: Context, host: Host) -> list[str]:
     """What runs there as the release's program."""
     running = call(host, "exchange.running", [one.name for one in _units(context)])
     return [name for name, one in running.items() if _is_new(context, one["program"])]
@@ -92,19 +101,40 @@ def _new(context: Context, host: Host) -> list[str]:
 
 def _there(context: Context, host: Host) -> dict[str, Any]:
     """What is exchanged and runs there; PreconditionError where that cannot be done."""
-    units = list(_units(context))
-    running: dict[str, Any] = call(host, "exchange.running", [one.name for one in units])
-    if unknown := _unknown(context, host):
+    running = _running(context, host)
+    if wrong := list(_strange(context, host, running)):
         raise PreconditionError(
-            f"{host.name}: {', '.join(unknown)} runs there, which is not renewed in place; stop "
-            "it, or leave the host out"
+            "; ".join(f"{one.where}: {one.message}; {one.remedy}" for one in wrong)
         )
-    if not running:
-        raise PreconditionError(f"{host.name}: nothing of OpenStack runs there; start it first")
-    for one in units:
-        if one.name in running:
-            _own(host, one, context.installation.folder, running[one.name])
     return running
+
+
+def _running(context: Context, host: Host) -> dict[str, Any]:
+    names = [one.name for one in _units(context)]
+    found: dict[str, Any] = call(host, "exchange.running", names)
+    return found
+
+
+def _strange(context: Context, host: Host, running: Mapping[str, Any]) -> Iterator[Finding]:
+    def error(message: str, remedy: str = LEAVE) -> Finding:
+        return Finding("units", Severity.ERROR, message, remedy, host.name)
+
+    if unknown := _unknown(context, host):
+        yield error(f"{', '.join(unknown)} runs there, which is not renewed in place", STOP)
+    if not running:
+        yield error("nothing of OpenStack runs there", "start it first")
+    for name, one in running.items():
+        program = str(one["program"])
+        if not program.startswith(("/usr/bin/", f"{context.installation.folder}/")):
+            yield error(
+                f"{name} runs as {program or one['arguments'][:2]}, and only a program of the "
+                "system's packages, in /usr/bin, is renewed in place"
+            )
+        if strange := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
+            yield error(f"{name} runs with arguments that are not understood: {strange}")
+    for name, paths in call(host, "exchange.overriding", list(running), DROP_IN_NAME).items():
+        told = f"{', '.join(paths)} is read after our drop-in of {name} and would undo it"
+        yield error(told, f"give it a name before {DROP_IN_NAME}, or leave the host out")
 
 
 def _units(context: Context) -> Iterator[HostUnit]:
@@ -128,8 +158,8 @@ def _rows(
 ) -> Iterator[Row]:
     rights = []
     for one in units:
-        user, folder = running[one.name]["user"], context.installation.folder
-        arguments = [*_own(host, one, folder, running[one.name]), *_read(one.overlay)]
+        user = running[one.name]["user"]
+        arguments = [*_own(one, running[one.name]), *_read(one.overlay)]
         yield [one.overlay, _overlay(context, one, arguments), 0o640, f"root:{user}"]
         if one.rootwrap:
             yield [
@@ -140,24 +170,14 @@ def _rows(
             ]
         command = " ".join([context.installation.tool(one.name), *arguments])
         text = DROP_IN.format(path=context.installation.path, command=command)
-        yield [f"/etc/systemd/system/{one.unit}.d/sidestep.conf", text, 0o644, "root:root"]
+        yield [f"/etc/systemd/system/{one.unit}.d/{DROP_IN_NAME}", text, 0o644, "root:root"]
         rights += [f"{user} ALL = (root) NOPASSWD: {_filled(context, r)}\n" for r in one.rights]
     yield [context.installation.sudoers, "".join(rights), 0o440, "root:root"]
 
 
-def _own(host: Host, unit: HostUnit, folder: str, running: Mapping[str, Any]) -> list[str]:
+def _own(unit: HostUnit, running: Mapping[str, Any]) -> list[str]:
     """The arguments of the host's own, as the unit runs with them now."""
-    program, given = str(running["program"]), list[str](running["arguments"])
-    if not program.startswith(("/usr/bin/", f"{folder}/")):
-        raise PreconditionError(
-            f"{host.name}: {unit.name} runs as {program or given[:2]}, and only a program of the "
-            "system's packages, in /usr/bin, is renewed in place; leave the host out"
-        )
-    if strange := [one for one in given if not PLAIN.fullmatch(one)]:
-        raise PreconditionError(
-            f"{host.name}: {unit.name} runs with arguments that are not understood: {strange}"
-        )
-    ours = _read(unit.overlay)
+    given, ours = list[str](running["arguments"]), _read(unit.overlay)
     return given[: -len(ours)] if given[-len(ours) :] == ours else given
 
 

@@ -29,6 +29,7 @@ class HostPlan:
     canary: bool = False
     servers: tuple[Planned, ...] = ()
     actions: Mapping[Action, int] = field(default_factory=Counter)
+    home: Mapping[Action, int] = field(default_factory=Counter)  # of those, who come back
     seconds: float = 0.0
     last: bool = False  # with it no compute is left on the old release: there is no way back
 
@@ -54,6 +55,11 @@ class SettlePlan:
         for one in self.hosts:
             total.update(one.actions)
         return total
+
+    @property
+    def home(self) -> int:
+        """How many moves there are back home."""
+        return sum(sum(one.home.values()) for one in self.hosts)
 
 
 def make(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
@@ -82,19 +88,24 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
     kinds = {host.name: emptying.kinds(host) for host in hosts}
     opened = Counter(one.zone for one in facts.hosts if one.enabled and one.up)
     findings = refusals.of_cloud(facts, hosts)
+    if way is Way.IN_PLACE and hosts and not emptying.shown():
+        findings.append(refusals.of_no_model())
     ready: list[ComputeHost] = []
     for host in hosts:
         wrong = refusals.of_host(host, opened, way) + emptying.refused(host)
         findings += wrong
         if not wrong:
+            findings += emptying.away(host)
             ready.append(host)
+            if way is Way.IN_PLACE and emptying.shown():
+                findings += refusals.of_proof(host, room=emptying.has_room(host))
     order = batches.of(
         ready,
         {name: sum(counts.values()) for name, counts in kinds.items()},
         opened,
         canary=settle.canary,
         size=settle.batch,
-        emptied=way is Way.REINSTALL,
+        emptied=way is Way.REINSTALL or any(map(emptying.moves, ready)),
     )
     planned: list[HostPlan] = []
     seconds: list[float] = []
@@ -108,7 +119,8 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
             _host_plan(host, servers, kinds, number, settle, way) for host, servers in done.items()
         ]
         planned += batch
-        seconds.append(_seconds([one.actions for one in batch], settle, way))
+        counts = [one.actions for one in batch], [one.home for one in batch]
+        seconds.append(_seconds(*counts, settle, way))
     if len(planned) == len(facts.hosts) > 0:
         planned[-1] = replace(planned[-1], last=True)
     turns = {one.host.name for one in planned}
@@ -149,6 +161,7 @@ def _host_plan(
     way: Way,
 ) -> HostPlan:
     actions = Counter([server.action for server in servers])
+    home = Counter([server.action for server in servers if server.home])
     return HostPlan(
         host,
         kinds[host.name],
@@ -156,10 +169,14 @@ def _host_plan(
         canary=number == 1 and settle.canary > 0,
         servers=servers,
         actions=actions,
-        seconds=_seconds([actions], settle, way),
+        home=home,
+        seconds=_seconds([actions], [home], settle, way),
     )
 
 
-def _seconds(hosts: list[Mapping[Action, int]], settle: Settle, way: Way) -> float:
-    limits = settle.concurrency
-    return estimates.batch(hosts, way, limits.per_host, limits.in_all)
+Counts = list[Mapping[Action, int]]
+
+
+def _seconds(actions: Counts, home: Counts, settle: Settle, way: Way) -> float:
+    limits = settle.concurrency.per_host, settle.concurrency.in_all
+    return estimates.batch(actions, way, *limits) + estimates.moving(home, *limits)

@@ -13,6 +13,18 @@ from migrate.computes.facts import Flavor, Kind, Server
 ABOVE = "put a rule above it in sidestep:settle that says what to do"
 
 
+# in place they notice nothing, and stay whatever is wanted of one that runs
+AT_REST = (Kind.STOPPED, Kind.HELD)
+OTHERWISE: dict[Way, Move] = {Way.IN_PLACE: "leave", Way.REINSTALL: "liveMigrate"}
+
+
+class Wanted(NamedTuple):
+    """What the operator says of a server."""
+
+    move: Move
+    home: bool = False  # it comes back to its host when that is renewed
+
+
 class Decision(NamedTuple):
     """`why` is a reason to refuse, with its `remedy`, or what is to be known of the action."""
 
@@ -20,21 +32,31 @@ class Decision(NamedTuple):
     why: str = ""
     remedy: str = ""
     moves: bool = False  # whether the server leaves its host
+    home: bool = False  # and comes back to it
 
 
 class Policy:
     """What becomes of each server by the rules of the stack file."""
 
     def __init__(self, way: Way, settle: Settle, projects: Mapping[str, str]) -> None:
-        self._way, self._otherwise = way, settle.otherwise
-        self._rules = [(_matcher(rule, projects), rule.do) for rule in settle.rules]
+        self._way = way
+        self._otherwise = Wanted(settle.otherwise or OTHERWISE[way], settle.home)
+        self._rules = [
+            (
+                _matcher(rule, projects),
+                Wanted(rule.do, settle.home if rule.home is None else rule.home),
+            )
+            for rule in settle.rules
+        ]
         self._tags = frozenset(rule.tag for rule in settle.rules if rule.tag)
         self._keys = tuple({_pair(rule)[0] for rule in settle.rules if rule.metadata})
         self._projects = frozenset().union(*(_ids(rule, projects) for rule in settle.rules))
 
     def of(self, server: Server, zone: str) -> Decision:
         """For *server* on a host of *zone*."""
-        return decide(self._way, self._wanted(server, zone), server)
+        wanted = self.wanted(server, zone)
+        found = decide(self._way, wanted.move, server)
+        return found._replace(home=found.moves and wanted.home)
 
     def asked(self, server: Server) -> tuple[object, ...]:
         """What rules ask of *server*, beside its flavor."""
@@ -45,8 +67,9 @@ class Policy:
             tuple([metadata.get(one) for one in self._keys]) if metadata else None,
         )
 
-    def _wanted(self, server: Server, zone: str) -> Move:
-        return next((move for meets, move in self._rules if meets(server, zone)), self._otherwise)
+    def wanted(self, server: Server, zone: str) -> Wanted:
+        """For *server* on a host of *zone*, whatever it is in the middle of."""
+        return next((one for meets, one in self._rules if meets(server, zone)), self._otherwise)
 
 
 def _pair(rule: SettleRule) -> tuple[str, str]:
@@ -89,7 +112,7 @@ def decide(way: Way, move: Move, server: Server) -> Decision:
         return Decision(Action.REFUSED, "in the middle of an operation", "wait until it has ended")
     if move == "ask":
         return Decision(Action.REFUSED, "not decided upon: the policy says ask", ABOVE)
-    if way is Way.IN_PLACE:
+    if way is Way.IN_PLACE and (move == "leave" or kind in AT_REST):
         return Decision(Action.STAYS)
     if kind is Kind.HELD:
         wrong = f"{server.status}, which nova does not move"

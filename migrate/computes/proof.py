@@ -18,7 +18,7 @@ from migrate.engine import state_directory
 from migrate.errors import StepError
 from migrate.onhost import call
 
-HEARD_SECONDS = 240.0
+HEARD_SECONDS, PAUSE = 240.0, 1.0
 HYPERVISORS = "2.87"  # later ones ask every compute for its uptime and wait
 PLACEMENT = "1.39"
 
@@ -81,9 +81,12 @@ def prove(context: Context, host: Host) -> None:
     api = login.api(context)
     before = state_directory.recorded(_path(context, host))
     if not before:
-        raise StepError(f"{host.name}: how it was before is not kept, so nothing can be compared")
+        raise StepError(
+            f"{host.name}: {_path(context, host)} is gone, which kept how it was before: run this "
+            f"where it was begun, or `migrate settle --back --host {host.name} --execute` and anew"
+        )
     _wait_until_heard(api, host)
-    wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, 2.0)
+    wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, PAUSE)
     if wrong:
         raise StepError(f"{host.name}: {'; '.join(wrong)}")
 
@@ -96,7 +99,7 @@ def _wait_until_heard(api: Api, host: Host) -> None:
         row = service.of(api, host.name)
         return bool(row["state"] == "up" and row["updated_at"] != since)
 
-    wait.until(heard, HEARD_SECONDS, f"{host.name}: nova does not hear its nova-compute", 1.0)
+    wait.until(heard, HEARD_SECONDS, f"{host.name}: nova does not hear its nova-compute", PAUSE)
 
 
 def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:
@@ -104,7 +107,7 @@ def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:
     return [
         *_version(context, host),
         *_same(before, now),
-        *_guests(api, before, now),
+        *_guests(api, host, before, now),
         *_agents(api, host),
     ]
 
@@ -125,16 +128,31 @@ def _same(before: Seen, now: Seen) -> Iterator[str]:
             yield f"its {name} was {before[what]} and is {now[what]}"
 
 
-def _guests(api: Api, before: Seen, now: Seen) -> Iterator[str]:
+def _guests(api: Api, host: Host, before: Seen, now: Seen) -> Iterator[str]:
     """What is not as it was of servers that users have left alone."""
+    gone = sorted(before["guests"].keys() - now["guests"].keys())
+    off = set(call(host, "domains.shut_down", gone)) if gone else set()
     for server in sorted({*before["allocations"], *before["guests"]}):
         changed = [
             word
             for what, word in (("allocations", "allocation"), ("guests", "process or ports"))
             if before[what].get(server) != now[what].get(server)
         ]
-        if changed and not _acted_upon(api, server, before["at"]):
+        if not changed or _acted_upon(api, server, before["at"]):
+            continue
+        if server in off and changed == ["process or ports"]:
+            if not _known_off(api, server):
+                yield f"server {server} shut itself down, which nova notes within 10 min"
+        elif server in gone:
+            yield f"server {server} does not run any more, and did not shut itself down"
+        else:
             yield f"server {server} has another {' and '.join(changed)}"
+
+
+def _known_off(api: Api, server: str) -> bool:
+    """Whether nova, too, has found *server* off, and is not about to do anything with it."""
+    one = api.get("compute", f"/servers/{server}")["server"]
+    return bool(one["status"] == "SHUTOFF" and not one["OS-EXT-STS:task_state"])
 
 
 def _acted_upon(api: Api, server: str, since: str) -> bool:

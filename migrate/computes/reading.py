@@ -39,12 +39,12 @@ KINDS = {
 Json = dict[str, Any]
 
 
-def read(api: Api, *, room: bool = True) -> Facts:
+def read(api: Api) -> Facts:
     """What *api*'s administrator sees of every host and every project's servers.
 
-    For *room* three calls for each resource provider, a host without cards has one: inventories,
-    usages, traits; where no server moves nobody needs it. Beside them six lists, of which each page
-    holds up to 1,000 entries, and two calls for instance-HA where the cloud has it.
+    Three calls for each resource provider, a host without cards has one: inventories, usages,
+    traits. Beside them six lists, of which each page holds up to 1,000 entries, and two calls for
+    instance-HA where the cloud has it.
     """
     if missing := [one for one in ("compute", "placement") if one not in api.bases]:
         raise PreconditionError(
@@ -61,14 +61,14 @@ def read(api: Api, *, room: bool = True) -> Facts:
         groups = pool.submit(
             api.slices, "compute", "/os-server-groups", "server_groups", all_projects="true"
         )
-        projects = pool.submit(_projects, api)
+        projects = pool.submit(names_of_projects, api)
         recovery = pool.submit(_recovery, api)
         below: dict[str, list[Provider]] = {}
-        for provider in pool.map(lambda row: _provider(api, row), _rows(api) if room else ()):
+        for provider in pool.map(lambda row: _provider(api, row), _rows(api)):
             below.setdefault(provider.root, []).append(provider)
         return Facts(
             hosts=tuple(_hosts(services.result(), hypervisors.result(), below)),
-            servers=tuple(_servers(servers.result(), groups.result())),
+            servers=tuple(servers_of(servers.result(), groups.result())),
             aggregates=tuple(
                 Aggregate(one["name"], frozenset(one["hosts"]), one["metadata"])
                 for one in aggregates.result()
@@ -78,7 +78,8 @@ def read(api: Api, *, room: bool = True) -> Facts:
         )
 
 
-def _projects(api: Api) -> dict[str, str]:
+def names_of_projects(api: Api) -> dict[str, str]:
+    """By id."""
     if "identity" not in api.bases:
         return {}
     return {one["id"]: one["name"] for one in api.pages("identity", "/projects", "projects")}
@@ -149,7 +150,7 @@ def _host(service: Json, node: Json, below: dict[str, list[Provider]]) -> Comput
     )
 
 
-def _servers(rows: Iterable[Json], groups: Iterable[Json]) -> list[Server]:
+def servers_of(rows: Iterable[Json], groups: Iterable[Json] = ()) -> list[Server]:
     """Those that are on a host: one that was never scheduled, or is offloaded, is on none."""
     member: dict[str, Group] = {}
     for one in groups:

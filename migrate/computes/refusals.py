@@ -38,25 +38,23 @@ def _of_the_last(others: int) -> Finding:
             Severity.INFO,
             f"{others} other compute hosts stay as they are: there is a way back while one of the "
             "old release is left in each cell",
-            "where the cloud has several cells or hosts that are new already, see to it yourself: "
-            "no API tells them",
+            "no API tells cells and versions: --execute asks nova's databases, and refuses the "
+            "last one of a cell until --past names it",
         )
     return Finding(
         "no-return",
         Severity.WARNING,
         "the last compute host of the old release, in any cell, is the point of no return: from "
         "then on the next restart of a conductor lets no old one in",
-        "leave one host out with --host until you want no way back; where the cloud has several "
-        "cells leave one in each, no API tells them",
+        "leave one host out with --host until you want no way back, in each cell: no API tells "
+        "them, --execute asks nova's databases and names the last of each",
     )
 
 
 def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
     """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
     found = []
-    # what a run has left closed is gone on with: it may be down since
-    begun = way is Way.IN_PLACE and host.reason == service.REASON
-    if not host.up and not begun:
+    if not host.up and not begun(host, way):
         found.append(
             _about(
                 host,
@@ -77,6 +75,41 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
     return found
 
 
+def of_no_model() -> Finding:
+    """No new server can be booted anywhere to prove a renewed host."""
+    return Finding(
+        "proof",
+        Severity.ERROR,
+        "no server runs that was booted from an image, so nobody knows what a new one, which "
+        "proves a renewed host, could be made of",
+        "boot one server from an image by hand",
+    )
+
+
+def of_proof(host: ComputeHost, *, room: bool) -> list[Finding]:
+    """Why no new server will be booted on *host* once it is renewed."""
+    closed = not host.enabled and host.reason != service.REASON
+    if room and not closed:
+        return []
+    why = "is closed by somebody" if closed else "has no room"
+    remedy = "open it" if closed else "make room for one"
+    return [
+        _about(
+            host,
+            "proof",
+            f"it {why}, so no new server is booted there once it is renewed: that new ones work "
+            "is not proven, all else is",
+            f"{remedy} first, or accept that",
+            Severity.WARNING,
+        )
+    ]
+
+
+def begun(host: ComputeHost, way: Way) -> bool:
+    """Whether a run has left *host* closed, and goes on with it: it may be down since."""
+    return way is Way.IN_PLACE and host.reason == service.REASON
+
+
 def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:
     """*servers* of *host* that forbid to renew it, for the reason *why*."""
     return _about(host, "servers", f"{named(servers)} {_is(servers)} {why}", remedy)
@@ -90,6 +123,18 @@ def of_disks(host: ComputeHost, servers: Collection[Server]) -> Finding:
         f"{named(servers)} would stay while the host is reinstalled, with disks of their own",
         "see that its instances' folder is a file system of its own, which the reinstall keeps: "
         "this was not looked at",
+        Severity.WARNING,
+    )
+
+
+def of_homeless(host: ComputeHost, servers: Collection[Server]) -> Finding:
+    """*servers* that leave *host* and cannot come home, since it is closed."""
+    return _about(
+        host,
+        "home",
+        f"{named(servers)} {'leaves' if len(servers) == 1 else 'leave'} it and cannot come home: "
+        f"it is disabled ({host.reason or 'for no reason that is told'})",
+        "enable it first, or bring them home yourself when it is open",
         Severity.WARNING,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from migrate.cloud import Context
 from migrate.database import connection
@@ -16,37 +17,61 @@ COMPUTE, CONDUCTOR = "nova-compute", "nova-conductor"
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """`computes` by host; `newest` is the newest conductor's: the target's own."""
+    """`computes` by host; `newest` is the newest conductor's: the target's own.
+
+    `cells` are those of hosts, by the names of their databases.
+    """
 
     computes: Mapping[str, int]
     newest: int
+    cells: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def old(self) -> set[str]:
         """Hosts whose nova-compute is of an older release, in any cell."""
         return {host for host, version in self.computes.items() if version < self.newest}
 
+    def lasts(self, chosen: Iterable[str]) -> list[str]:
+        """Those of *chosen* that, renewed in this order, leave no host of an older release in
+        their cell.
+        """
+        left = Counter(map(self.cells.get, self.old))
+        found = []
+        for host in dict.fromkeys(chosen):
+            if host in self.old:
+                left[cell := self.cells.get(host)] -= 1
+                found += [] if left[cell] else [host]
+        return found
+
+    def stuck(self, hosts: Iterable[str]) -> list[str]:
+        """Those of *hosts* in whose cell no older release is let in any more."""
+        open_ = set(map(self.cells.get, self.old))
+        return [host for host in hosts if self.cells.get(host) not in open_]
+
 
 def read(context: Context) -> Versions:
     """From every cell of the target's database."""
-    rows = of_cells(context, SERVICES)
+    by_cell = each_cell(context, SERVICES)
+    rows = [row for found in by_cell.values() for row in found]
     newest = [int(version) for _, binary, version in rows if binary == CONDUCTOR]
     if not newest:
         raise PreconditionError(
             "no conductor has told the target its version: see nova-conductor there"
         )
     computes = {str(at): int(v) for at, binary, v in rows if binary == COMPUTE}
-    return Versions(computes, max(newest))
+    cells = {
+        str(at): cell for cell, found in by_cell.items() for at, what, _ in found if what == COMPUTE
+    }
+    return Versions(computes, max(newest), cells)
 
 
-def of_cells(context: Context, statement: str) -> list[connection.Row]:
+def each_cell(context: Context, statement: str) -> dict[str, list[connection.Row]]:
     """The rows of *statement* over the services, which are {}, of every cell of the target."""
     nova = [recipe for recipe in context.recipes if recipe.cells]
     host = context.target.database
     databases = service_databases(host, nova, context.installation.tools)
     with connection.session(host) as link:
-        return [
-            row
+        return {
+            name: connection.rows(link, statement.format(connection.quoted(name, "services")))
             for name in sorted({one.name for one in databases if one.cell})
-            for row in connection.rows(link, statement.format(connection.quoted(name, "services")))
-        ]
+        }

@@ -10,11 +10,10 @@ from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.configuration import project
-from migrate.configuration.translate import CHECK
 from migrate.database import defaults
 from migrate.database.service_databases import cell_urls
 from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 
@@ -66,14 +65,13 @@ def named(context: Context) -> list[Account]:
     return sorted(found)
 
 
-def findings(context: Context) -> list[Finding]:
+def findings(context: Context) -> Iterator[Finding]:
     """Why the accounts cannot be told from the files; nothing is made."""
     try:
         named(context)
-    except PreconditionError as error:
+    except PreconditionError as failure:
         remedy = "Write in the source's file what the service is to see"
-        return [Finding(CHECK, Severity.ERROR, str(error), remedy, context.source.tools.name)]
-    return []
+        yield error(str(failure), remedy, context.source.tools.name)
 
 
 def unmoved(url: str) -> str:

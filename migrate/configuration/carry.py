@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts, side_by_side
 from migrate.configuration import broker, files, project, volumes
-from migrate.configuration.translate import CHECK
 from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, Severity, error, filled
 from migrate.errors import PreconditionError, StepError
 from migrate.services.base import Recipe
 
@@ -22,20 +21,20 @@ def findings(context: Context) -> list[Finding]:
         for index in range(len(context.target.controllers))
     ]
     told = side_by_side.each(lambda one: _judged(context, *one), asked, WORKERS)
-    return [
+    found = [
         *(finding for one, _ in told for finding in one),
         *volumes.findings(context, (files for _, files in told)),
         *broker.findings(context),
     ]
+    return list(filled(found, check="configuration"))
 
 
 def _judged(context: Context, recipe: Recipe, index: int) -> tuple[list[Finding], dict[str, str]]:
     """What *recipe* has to say; where it cannot be asked, that, and the others are told too."""
     try:
         return project.judged(context, recipe, index)
-    except PreconditionError as error:
-        remedy = "Mend it and check again"
-        return [Finding(CHECK, Severity.ERROR, str(error), remedy)], {}
+    except PreconditionError as failure:
+        return [error(str(failure), "Mend it and check again")], {}
 
 
 def carried(context: Context, recipe: Recipe) -> bool:

@@ -17,13 +17,13 @@ from migrate.cloud.host import Host
 from migrate.cloud.installation import Installation
 from migrate.cloud.python_source import parsed
 from migrate.configuration.files import File
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, info, warning
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 from migrate.onhost.dashboard import shown, written
 
 PATH = "/etc/horizon/local_settings.py"
-CHECK = "configuration"
+
 PYTHON = "/usr/bin/python3"
 
 # The target's own, which the static files were made with: never the source's.
@@ -82,12 +82,12 @@ def read(host: Host, python: str = PYTHON) -> DjangoSettings:
     """What is set on *host*; PreconditionError where Django cannot tell."""
     try:
         told = call(host, "dashboard.read", interpreter=["nice", python], timeout=300)
-    except CommandError as error:
-        why = error.stderr.strip().splitlines()[-1:] or ["it does not say why"]
+    except CommandError as failure:
+        why = failure.stderr.strip().splitlines()[-1:] or ["it does not say why"]
         raise PreconditionError(
             f"{host.name}: horizon's settings cannot be read by {python}: {why[0][:300]}; mend "
             "them, or take horizon out of sidestep:services"
-        ) from error
+        ) from failure
     return DjangoSettings(
         tuple(Setting(*one) for one in told["set"]),
         tuple((path, line, what) for path, line, what in told["wrong"]),
@@ -113,8 +113,7 @@ def translate(
         if one.name in OURS:
             continue
         where = f"{source}:{one.path}:{one.line}"
-        if said := _judged_setting(one, names):
-            findings.append(Finding(CHECK, *said, where))
+        findings += filled(_judged_setting(one, names), where=where)
         if one.value is None or one.name in LEFT:
             continue
         carried.append([one.name, one.key, one.path, one.line, by.replaced(one.value)])
@@ -123,20 +122,21 @@ def translate(
     return File(PATH, text, 0o640, "root:horizon"), findings
 
 
-def _judged_setting(one: Setting, names: frozenset[str]) -> tuple[Severity, str, str] | None:
-    """The finding about one setting, if there is one."""
+def _judged_setting(one: Setting, names: frozenset[str]) -> Iterator[Finding]:
+    """What there is to say about one setting, if anything."""
     read_there = not names or one.name in names
     if one.name in LEFT:
-        message = f"{one.name} is not carried: {LEFT[one.name]}"
-        return Severity.INFO, message, "Nothing to do"
-    if one.value is None:
-        message = f"{one.shown} has no plain value and cannot be carried"
-        remedy = "Write it as text, numbers, lists or mappings of such, or take it out"
-        return (Severity.ERROR if read_there else Severity.WARNING), message, remedy
-    if not read_there:
-        message = f"{one.name} is not read by the target's dashboard; it was carried"
-        return Severity.INFO, message, "Read the release notes for what replaces it"
-    return None
+        yield info(f"{one.name} is not carried: {LEFT[one.name]}", "Nothing to do")
+    elif one.value is None:
+        yield (error if read_there else warning)(
+            f"{one.shown} has no plain value and cannot be carried",
+            "Write it as text, numbers, lists or mappings of such, or take it out",
+        )
+    elif not read_there:
+        yield info(
+            f"{one.name} is not read by the target's dashboard; it was carried",
+            "Read the release notes for what replaces it",
+        )
 
 
 def _wrong(source: str, path: str, line: int, what: str) -> Finding:
@@ -144,7 +144,7 @@ def _wrong(source: str, path: str, line: int, what: str) -> Finding:
     if not path:
         what = f"{what} is set in a way that cannot be followed"
     where = f"{source}:{path or 'horizon'}" + (f":{line}" if line else "")
-    return Finding(CHECK, Severity.ERROR, what, remedy, where)
+    return error(what, remedy, where)
 
 
 def judged(
@@ -155,33 +155,33 @@ def judged(
     asked = (file.text, code, list(settings.apps))
     said = call(host, "dashboard.trial", *asked, interpreter=[installation.python], timeout=300)
     found = objections(file.text, said, settings.policies)
-    return [Finding(CHECK, *one, f"{source}:horizon") for one in found]
+    return list(filled(found, where=f"{source}:horizon"))
 
 
 def objections(
     text: str, said: dict[str, Any], policies: Mapping[str, list[str]]
-) -> Iterator[tuple[Severity, str, str]]:
+) -> Iterator[Finding]:
     """What of *said*, the target's answer to *text*, is no good."""
     if failed := said.get("failed"):
         remedy = "Change in the source's settings what it names, or take it out"
-        yield Severity.ERROR, f"the target's dashboard would not start with them: {failed}", remedy
+        yield error(f"the target's dashboard would not start with them: {failed}", remedy)
         return
     for one in said["lost"]:
         remedy = "Name what the new release has, or install it in the target's environment"
-        yield Severity.ERROR, f"name {one}, which the target does not have", remedy
+        yield error(f"name {one}, which the target does not have", remedy)
     for one in said["apps"]:
         remedy = "Install it in the target's environment after the move, where it is wanted"
-        yield Severity.WARNING, f"{one} has pages here and is not installed on the target", remedy
+        yield warning(f"{one} has pages here and is not installed on the target", remedy)
     for name, rules in policies.items():
         if said["policies"].get(name) != rules:
             remedy = f"Copy it to openstack_dashboard/conf/{name} in the target's environment"
-            yield Severity.ERROR, f"{name} has rules of this site, the target's has others", remedy
+            yield error(f"{name} has rules of this site, the target's has others", remedy)
     for name, key, value in _assigned(text):
         whole = said["values"].get(name)
         there = whole.get(key) if key and isinstance(whole, dict) else whole
         if there != value:
             remedy = "Write it so that both releases read it alike, or take it out"
-            yield Severity.ERROR, f"{shown(name, key)} comes to another value on the target", remedy
+            yield error(f"{shown(name, key)} comes to another value on the target", remedy)
 
 
 def _assigned(text: str) -> Iterator[tuple[str, str, str]]:

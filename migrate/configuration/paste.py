@@ -5,8 +5,7 @@ from __future__ import annotations
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration import files
-from migrate.configuration.translate import CHECK
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, warning
 from migrate.onhost import call
 
 
@@ -26,9 +25,7 @@ def compared(where: str, text: str, own: str) -> list[Finding]:
     """Filters and applications of *text* whose code *own* never names."""
     factories = {line.value for line in _factories(Ini.parse(own))}
     return [
-        Finding(
-            CHECK,
-            Severity.WARNING,
+        warning(
             f"[{line.section}] {line.name} = {line.value} was added to the pipelines by hand, and "
             "the release's own pipelines are used",
             "Add it to the target's file after `migrate follow` if it is still wanted",

@@ -9,8 +9,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.cloud.named_servers import strings
 from migrate.configuration.files import File
-from migrate.configuration.translate import CHECK
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, warning
 from migrate.onhost import call
 
 # services make what they need in these by themselves
@@ -50,10 +49,9 @@ def _missing(source: Host, target: Host, named: list[tuple[str, str, str]]) -> l
     if not asked:
         return []
     there = set(call(source, "files.existing", asked)) - set(call(target, "files.existing", asked))
-    message = "{} names {}, which the target does not have"
     remedy = "Put it there, with the owner and mode that it has here"
     return [
-        Finding(CHECK, Severity.WARNING, message.format(what, one), remedy, where)
+        warning(f"{what} names {one}, which the target does not have", remedy, where)
         for where, what, one in named
         if one in there
     ]

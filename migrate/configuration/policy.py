@@ -13,8 +13,7 @@ from migrate.cloud.ini import Ini
 from migrate.cloud.installation import Installation
 from migrate.cloud.values import Values
 from migrate.configuration import files
-from migrate.configuration.translate import CHECK
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, warning
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import Recipe
@@ -26,25 +25,25 @@ PATTERNS = ("policy.yaml", "policy.json", "policy.d/*")
 VALIDATOR_MESSAGES = (
     (
         re.compile(r"Unknown rule found in policy file: (\S*:\S*)"),
-        Severity.WARNING,
+        warning,
         "the release has no policy {!r}; it was carried and has no effect",
         "Read the release notes for the policy that took its place",
     ),
     (
         re.compile(r"Failed to parse rule: (.+)"),
-        Severity.ERROR,
+        error,
         "{!r} is no rule: it would forbid everything",
         "Correct it in the source's file",
     ),
     (
         re.compile(r"Policies \['([^']+)'.*\] reference a rule that is not defined"),
-        Severity.ERROR,
+        error,
         "policy {!r} refers to a rule that neither the file nor the release defines",
         "Define that rule in the source's file",
     ),
     (
         re.compile(r"Policies \['([^']+)'.*\] are part of a cyclical reference"),
-        Severity.ERROR,
+        error,
         "policy {!r} refers to itself in a circle",
         "Correct it in the source's file",
     ),
@@ -66,15 +65,15 @@ def carried(
         where = f"{source.name}:{path}"
         try:
             rules = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
+        except yaml.YAMLError as failure:
+            mark = getattr(failure, "problem_mark", None)
             where += f":{mark.line + 1}" if mark else ""
-            findings.append(_finding(Severity.ERROR, where, "is not YAML", "Mend it"))
+            findings.append(error("is not YAML", "Mend it", where))
             continue
         if not rules:
             continue  # the packages bring files in which every rule is a comment
         if not isinstance(rules, dict):
-            findings.append(_finding(Severity.ERROR, where, "is no mapping of rules", "Mend it"))
+            findings.append(error("is no mapping of rules", "Mend it", where))
             continue
         found[path if path in named else _place(path, texts)] = text
     return found, findings
@@ -91,9 +90,8 @@ def patterns(
         if option.section == "oslo_policy" and option.name in OPTIONS:
             try:
                 path = str(recipe.folder / values.seen(option))
-            except PreconditionError as error:
-                remedy = "Write the path as it is"
-                findings.append(_finding(Severity.ERROR, source.name, str(error), remedy))
+            except PreconditionError as failure:
+                findings.append(error(str(failure), "Write the path as it is", source.name))
             else:
                 found.append(f"{path}/*" if option.name == "policy_dirs" else path)
     return found, findings
@@ -119,12 +117,12 @@ def judged(
 def objections(where: str, text: str, output: str) -> list[Finding]:
     """What the validator's *output* means for the file with *text*, each thing once."""
     findings = []
-    for pattern, severity, message, remedy in VALIDATOR_MESSAGES:
+    for pattern, tell, message, remedy in VALIDATOR_MESSAGES:
         for named in dict.fromkeys(pattern.findall(output)):
             lines = enumerate(text.splitlines(), 1)
             number = next((number for number, line in lines if named in line), 0)
             place = f"{where}:{number}" if number else where
-            findings.append(_finding(severity, place, message.format(named), remedy))
+            findings.append(tell(message.format(named), remedy, place))
     return findings
 
 
@@ -134,7 +132,3 @@ def _place(path: str, all_paths: dict[str, str]) -> str:
         return path
     yaml_path = str(PurePosixPath(path).with_suffix(".yaml"))
     return path if yaml_path in all_paths else yaml_path
-
-
-def _finding(severity: Severity, where: str, message: str, remedy: str) -> Finding:
-    return Finding(CHECK, severity, message, remedy, where)

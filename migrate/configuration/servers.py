@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 from migrate.cloud import Context, named_servers
-from migrate.configuration.translate import CHECK
 from migrate.database import defaults
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 
 
@@ -48,4 +47,4 @@ def _wrong(one: named_servers.NamedServer, found: set[str], own: set[str], ports
 def _finding(where: str, wrong: str) -> Finding:
     path, _, option = where.rpartition(" ")
     remedy = "Name the virtual IP or the controller in the source's file, or set the server up"
-    return Finding(CHECK, Severity.ERROR, f"{option} {wrong}", remedy, path)
+    return error(f"{option} {wrong}", remedy, path)

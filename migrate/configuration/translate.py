@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from migrate.cloud import addresses
 from migrate.cloud.ini import Ini, Line
 from migrate.cloud.installation import Installation
 from migrate.configuration.options import Options
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, info, warning
 from migrate.services.rules import Rules
 
-CHECK = "configuration"
 ROOTWRAP = re.compile(r"(?<![\w/.-])(?:/usr(?:/local)?/bin/)?([a-z]+-rootwrap(?:-daemon)?)(?=\s|$)")
 SIDESTEP = "sidestep:"
+Tell = Callable[[str, str, str], Finding]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class _File:
 
     def translate(self) -> None:
         for line in self.ini.broken():
-            self._find(Severity.ERROR, line, "is not an option, a section or a comment", "Mend it")
+            self._find(error, line, "is not an option, a section or a comment", "Mend it")
         hosts = self._backend_hosts()
         emptied = set()
         for line in list(self.ini.options()):
@@ -86,10 +86,10 @@ class _File:
         for section, option, value in hosts:
             self.ini.put(section, option, value, f"{SIDESTEP} part of every volume's identity")
 
-    def _find(self, severity: Severity, line: Line, message: str, remedy: str) -> None:
+    def _find(self, tell: Tell, line: Line, message: str, remedy: str) -> None:
         where = f"{self.aids.source}:{self.path}:{line.number}"
         name = f"[{line.section}] {line.name}" if line.name else "the line"
-        self.findings.append(Finding(CHECK, severity, f"{name} {message}", remedy, where))
+        self.findings.append(tell(f"{name} {message}", remedy, where))
 
     def _map(self, line: Line) -> None:
         """Put the target's addresses and programs in the place of the source's."""
@@ -106,7 +106,7 @@ class _File:
             line.text = head + mark + fresh
         for address in mapping.unmapped(fresh):
             self._find(
-                Severity.ERROR,
+                error,
                 line,
                 f"names {address} of {self.aids.source}, which has no counterpart on the target",
                 "Give the target controller an address in that network, or name the virtual IP",
@@ -124,17 +124,17 @@ class _File:
         if successor := options.successor(section, name, self.groups):
             return self._rename(line, *successor)
         if remedy := self.aids.rules.remedy(section, name):
-            self._find(Severity.INFO, line, f"is gone in {new} and was left out", remedy)
+            self._find(info, line, f"is gone in {new} and was left out", remedy)
         elif self._was_known(line):
             self._find(
-                Severity.WARNING,
+                warning,
                 line,
                 f"was read by {old}, is gone in {new} and was left out",
                 f"Read {new}'s release notes for what replaces it",
             )
         else:
             self._find(
-                Severity.WARNING,
+                warning,
                 line,
                 f"is known neither to {old} nor to {new} and was kept",
                 "Correct the spelling, or install on the target what reads it",
@@ -149,7 +149,7 @@ class _File:
         if kind and (wrong := kind.refuses(line.value)):
             new = self.aids.releases[1]
             remedy = f"Give it a value that {new} takes, in the source's file"
-            self._find(Severity.ERROR, line, f"has a value that {new} refuses: it {wrong}", remedy)
+            self._find(error, line, f"has a value that {new} refuses: it {wrong}", remedy)
 
     def _was_known(self, line: Line) -> bool:
         before = self.aids.before
@@ -167,10 +167,10 @@ class _File:
         # repeats of one option all go over; another old name of the same new one does not
         if there and self.renamed.get((section, name)) != old:
             message = f"is {shown} in {new}, set too: left out"
-            self._find(Severity.INFO, line, message, "Nothing to do")
+            self._find(info, line, message, "Nothing to do")
             self.ini.remove(line)
             return False
-        self._find(Severity.INFO, line, f"is written as {shown} for {new}", "Nothing to do")
+        self._find(info, line, f"is written as {shown} for {new}", "Nothing to do")
         self.renamed[section, name] = old
         moved = line.section != section
         self.ini.rename(line, section, name)

@@ -9,8 +9,8 @@ from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.cloud.installation import Installation
 from migrate.configuration.options import Options
-from migrate.configuration.translate import CHECK, Translation, plugins, together_with
-from migrate.engine.finding import Finding, Severity
+from migrate.configuration.translate import Translation, plugins, together_with
+from migrate.engine.finding import Finding, warning
 from migrate.onhost import call
 from migrate.services.rules import Rules
 
@@ -63,7 +63,7 @@ def objections(
 
 def _finding(where: str, message: str) -> Finding:
     remedy = "Look the option up in the release's configuration reference"
-    return Finding(CHECK, Severity.WARNING, message, remedy, where)
+    return warning(message, remedy, where)
 
 
 def _line(ini: Ini, section: str, name: str) -> Line | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from migrate.cloud import Context
 from migrate.cloud.ini import Ini
-from migrate.configuration.translate import CHECK, together_with
+from migrate.configuration.translate import together_with
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error
 from migrate.services.base import Recipe
 from migrate.services.rules import BackendHost
 
@@ -38,9 +38,7 @@ def unserved(
         backend = host.partition("#")[0]
         counted[backend] = counted.get(backend, 0) + count
     return [
-        Finding(
-            CHECK,
-            Severity.ERROR,
+        error(
             f"{count} volume(s) are of {backend}, which no controller of the target would serve",
             "Give the stack a target controller for each source controller that has backends, or "
             f"set {rule.option} in the source's {rule.file}",

@@ -135,6 +135,11 @@ def value(link: Session, statement: str, *values: object) -> Any:
     return found[0][0] if found else None
 
 
+def has_table(link: Session, database: str, table: str) -> bool:
+    asked = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s"
+    return bool(value(link, f"{asked} AND table_name = %s", database, table))
+
+
 def quoted(*names: str) -> str:
     """An identifier, `a`.`b` for two; refuses what OpenStack never names a thing."""
     for name in names:

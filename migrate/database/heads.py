@@ -110,10 +110,7 @@ def concerned(
 
 def revisions(link: connection.Session, database: str, table: str) -> set[str]:
     """What a database's own table shows; empty where it has none."""
-    statement = (
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
-    )
-    if not connection.value(link, statement, database, table):
+    if not connection.has_table(link, database, table):
         return set()
     name = connection.quoted(database, table)
     return {str(row[0]) for row in connection.rows(link, f"SELECT version_num FROM {name}")}  # noqa: S608

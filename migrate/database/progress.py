@@ -77,8 +77,4 @@ def clear(link: connection.Session) -> None:
 
 def there(link: connection.Session) -> bool:
     """Whether anything was ever noted."""
-    statement = (
-        "SELECT COUNT(*) FROM information_schema.tables"
-        " WHERE table_schema = %s AND table_name = 'progress'"
-    )
-    return bool(connection.value(link, statement, SCHEMA))
+    return connection.has_table(link, SCHEMA, "progress")

@@ -17,9 +17,6 @@ from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
 
 KNOWN = "database.service-databases"
-HAS_TABLE = (
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s LIMIT 1"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def cell_urls(
         values = _values(told["texts"], told["given"], recipe, recipe.databases[0], "", fallback)
         broker = values.get("DEFAULT", "transport_url") or ""
         with connection.session(host) as link:
-            if not connection.rows(link, HAS_TABLE, name, within.table):
+            if not connection.has_table(link, name, within.table):
                 continue
             columns = ", ".join(
                 connection.quoted(one)

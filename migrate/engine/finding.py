@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -18,7 +19,7 @@ class Severity(StrEnum):
 class Finding:
     """One line for the operator. `where` is a host, a file with its line, or a resource."""
 
-    check: str  # the check's name, e.g. "release"
+    check: str  # the check's name, e.g. "release"; see `filled`
     severity: Severity
     message: str
     remedy: str
@@ -27,3 +28,21 @@ class Finding:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         return f"{self.severity} [{self.check}] {place}{self.message}. {self.remedy}"
+
+
+def error(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding("", Severity.ERROR, message, remedy, where)
+
+
+def warning(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding("", Severity.WARNING, message, remedy, where)
+
+
+def info(message: str, remedy: str, where: str = "") -> Finding:
+    return Finding("", Severity.INFO, message, remedy, where)
+
+
+def filled(found: Iterable[Finding], *, check: str = "", where: str = "") -> Iterator[Finding]:
+    """*found*, with *check* and *where* for those that do not say theirs."""
+    for one in found:
+        yield replace(one, check=one.check or check, where=one.where or where)

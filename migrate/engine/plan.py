@@ -22,7 +22,6 @@ Check = Callable[["Context"], bool]
 class Phase(StrEnum):
     """The commands of the way over, in order."""
 
-    PREPARE = "prepare"  # the source serves, untouched
     FOLLOW = "follow"  # the source serves; the target is made ready
     CUTOVER = "cutover"  # the window
     ACCEPT = "accept"  # the operator's word: shared storage is not held any more
@@ -39,6 +38,7 @@ class Impact(StrEnum):
     AGENTS_RECONNECT = "agents reconnect"
     DHCP_MOVES = "DHCP rests, 5 s each"
     ROUTERS_MOVE = "routers dark, 1 s each"
+    SERVERS_MOVE = "servers move, by policy"
     COMPUTE_RESTARTS = "nova's API rests, 9 s"
 
 

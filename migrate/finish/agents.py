@@ -11,10 +11,17 @@ from migrate.computes.network.facts import KNOWN, Agent
 from migrate.errors import StepError
 from migrate.finish.facts import Names
 
+LISTED = "agent"  # as listings call it
+
 
 def old(agents: Collection[Agent], names: Names) -> list[Agent]:
     """Those of *agents* whose records go."""
-    return [one for one in agents if one.binary in KNOWN and names.gone(one.host)]
+    return [one for one in agents if goes(one.binary, one.host, names)]
+
+
+def goes(binary: str, host: str, names: Names) -> bool:
+    """Whether the record of an agent *binary* on *host* goes."""
+    return binary in KNOWN and names.gone(host)
 
 
 def purged(context: Context) -> bool:

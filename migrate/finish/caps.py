@@ -14,7 +14,7 @@ from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.configuration import files
-from migrate.engine import markers
+from migrate.finish import mark
 from migrate.services.base import Recipe
 from migrate.services.rules import Setting
 from migrate.takeover import start
@@ -23,10 +23,11 @@ CAP, FREE = "{compute_alias}", "auto"  # what a recipe's setting says, and what 
 CONSOLES = "proxy"  # units that read no cap, and would drop users' consoles
 RESTART_SECONDS, SERVE_SECONDS = 180.0, 120.0
 
-STARTED = """
+STARTED = f"""
+{mark.CLOCK}
 for unit in "$@"; do
   began=$(systemctl show -P ActiveEnterTimestamp "$unit")
-  date -d "${began:-@0}" +%s
+  date -d "${{began:-@0}}" +%s
 done
 """
 WRITTEN = 'for file in "$@"; do stat -c %Y "$file"; done'
@@ -46,9 +47,9 @@ def lifted(context: Context) -> bool:
     """Whether there is none, and all that reads it has started since it went."""
     if next(capped(context), None):
         return False
-    marked = markers.since(context, markers.FINISHED)
+    age = mark.age(context)
     return all(
-        _started_since(host, recipe, _units(context, recipe, host), marked)
+        _started_since(host, recipe, _units(context, recipe, host), age)
         for recipe, _ in _of(context.recipes)
         for host in context.target.controllers
     )
@@ -95,8 +96,12 @@ def _units(context: Context, recipe: Recipe, host: Host) -> list[str]:
     return [unit for unit in own if CONSOLES not in unit]
 
 
-def _started_since(host: Host, recipe: Recipe, units: list[str], marked: float) -> bool:
-    """Whether each of *units* began to run after its files were written, and after the mark."""
-    written = host.shell(WRITTEN, *_texts(host, recipe)).split()
-    after = max([int(marked), *map(int, written)])
-    return all(int(one) > after for one in host.shell(STARTED, *units).split())
+def _started_since(host: Host, recipe: Recipe, units: list[str], age: float) -> bool:
+    """Whether each of *units* runs for less than *age* seconds, and since its files were written.
+
+    Times are this host's own, and only ages are compared with those of others.
+    """
+    written = map(int, host.shell(WRITTEN, *_texts(host, recipe)).split())
+    now, *started = host.shell(STARTED, *units).split()
+    first = min(map(int, started))
+    return first > max(written, default=0) and float(now) - first < age

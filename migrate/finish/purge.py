@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from migrate.cloud import Context, hosts
 from migrate.computes.network import reading
 from migrate.finish import address, agents, caps, services, traces
-from migrate.finish.facts import Names
+from migrate.finish.facts import Names, Record, purged
+from migrate.services.rest import Resource
 from migrate.storage.volumes import policy
 
 
@@ -30,6 +31,21 @@ class Purge:
 def planned(context: Context) -> Purge:
     """By what the cloud says now; changes nothing."""
     return Purge(tuple(_goes(context)), tuple(_stays(context)))
+
+
+def listed(context: Context, resources: Mapping[str, Mapping[str, Resource]]) -> set[str]:
+    """Ids of those of *resources*, a listing's, that go: after it nobody misses them."""
+    names = Names.of(context)
+    records = [
+        Record(row["host"], row["binary"], id_)
+        for id_, row in resources.get(services.LISTED, {}).items()
+    ]
+    going, _ = purged(records, services.binaries(context), names)
+    known = resources.get(agents.LISTED, {}).items()
+    return {
+        *(one.id for one in going),
+        *(id_ for id_, row in known if agents.goes(row["binary"], row["host"], names)),
+    }
 
 
 def _goes(context: Context) -> Iterator[Thing]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from migrate.cloud import Context
 from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
-from migrate.computes import service, versions
+from migrate.computes import draining, service, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.engine import markers
@@ -31,6 +31,7 @@ def findings(context: Context) -> list[Finding]:
     if any(recipe.cells for recipe in context.recipes):
         found += _of_computes(versions.read(context).old)
         found += _unsettled(reading.api(context))
+        found += _away(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
     return [*found, *of_source(context)]
@@ -73,6 +74,17 @@ def _unsettled(api: Api) -> Iterator[Finding]:
                 "this host was closed to be renewed, and is not proven and open again",
                 f"`migrate settle --execute --host {row['host']}` goes on",
                 row["host"],
+            )
+
+
+def _away(context: Context) -> Iterator[Finding]:
+    """Compute hosts whose servers have not come home, or are stopped for the renewal."""
+    for host in context.source.computes:
+        if not draining.at_home(context, host):
+            yield _error(
+                "servers that left it or were stopped for its renewal are not back",
+                f"`migrate settle --execute --host {host.name}` goes on",
+                host.name,
             )
 
 

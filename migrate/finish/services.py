@@ -6,25 +6,30 @@ from migrate.cloud import Context
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.computes.network import reading
 from migrate.computes.service import MICROVERSION
-from migrate.computes.versions import COMPUTE, of_cells
+from migrate.computes.versions import COMPUTE, each_cell
 from migrate.errors import StepError
 from migrate.finish import facts
 from migrate.finish.facts import Names, Record
 
+LISTED = "compute-service"  # as listings call it
 RECORDS = "SELECT host, `binary`, uuid FROM {} WHERE deleted = 0"
 
 
 def read(context: Context) -> list[Record]:
     """Every record of every cell."""
-    rows = of_cells(context, RECORDS)
+    rows = (row for found in each_cell(context, RECORDS).values() for row in found)
     return [Record(str(host), str(binary), str(id_)) for host, binary, id_ in rows if host]
 
 
 def old(context: Context) -> tuple[list[Record], list[Record]]:
     """Those that go, and those of the source's controllers that nobody here understands."""
+    return facts.purged(read(context), binaries(context), Names.of(context))
+
+
+def binaries(context: Context) -> set[str]:
+    """Whose records go, by name."""
     outlived = [one.outlived for one in context.recipes if one.cells and one.outlived]
-    binaries = {name for one in outlived for name in one.purged}
-    return facts.purged(read(context), binaries, Names.of(context))
+    return {name for one in outlived for name in one.purged}
 
 
 def purged(context: Context) -> bool:

@@ -14,6 +14,7 @@ from migrate.onhost import record, systemd
 from migrate.onhost.systemd import run
 
 RECORD = "network-agents"
+RESUME = "migrate-resume"
 STOPPED = ("inactive", "failed")
 
 
@@ -47,6 +48,47 @@ def _unstopped(names: list[str]) -> dict[str, str]:
     """Those of *names* that have not stopped, with their main processes."""
     units = systemd.show(names)
     return {n: one["MainPID"] for n, one in units.items() if one["ActiveState"] not in STOPPED}
+
+
+def arm(seconds: float, stopped: str, still: str) -> None:
+    """Let *still* go on and start *stopped* in *seconds*, unless this is called again or `disarm`.
+
+    Called before they are made to rest: who did it may die. The new timer stands before the one
+    before it goes.
+    """
+    before = _timers()
+    name = f"{RESUME}-{time.time_ns()}"
+    when = (f"--on-active={seconds:.0f}", "--timer-property=AccuracySec=1s")
+    act = 'systemctl kill --signal=CONT "$1"; systemctl start "$2"'
+    names = (systemd.full(still), systemd.full(stopped))
+    run(
+        "systemd-run",
+        "-q",
+        "--collect",
+        f"--unit={name}",
+        *when,
+        "/bin/sh",
+        "-c",
+        act,
+        "sh",
+        *names,
+    )
+    _end(before)
+
+
+def disarm() -> None:
+    """Take that timer away: nobody rests any more."""
+    _end(_timers())
+
+
+def _timers() -> list[str]:
+    told = run("systemctl", "list-units", "--all", "--plain", "--no-legend", f"{RESUME}-*.timer")
+    return [line.split()[0] for line in told.splitlines() if line.strip()]
+
+
+def _end(timers: list[str]) -> None:
+    if timers:
+        run("systemctl", "stop", *timers, check=False)  # one that has acted is gone
 
 
 def freeze(name: str) -> None:
@@ -84,6 +126,7 @@ def retire(names: list[str], grace: float) -> None:
         }
         record.save(RECORD, {"units": kept})
     known = list((record.load(RECORD) or {"units": {}})["units"])
+    disarm()
     stop(known, grace)
     for name, one in systemd.show(known).items():
         if one["LoadState"] != "masked":

@@ -20,7 +20,9 @@ def ask(interface: str, address: str, seconds: float) -> list[str]:
     wire.bind((interface, 0x0806))
     own = wire.getsockname()[4]
     wanted = socket.inet_aton(address)
-    probe = _frame(ASK, own, b"\0" * 4, b"\0" * 6, wanted)
+    # nobody is claimed, so that no cache changes
+    probe = EVERYBODY + own + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, ASK)
+    probe += own + b"\0" * 4 + b"\0" * 6 + wanted
     found = set()
     began = time.monotonic()
     sent = 0
@@ -39,17 +41,6 @@ def ask(interface: str, address: str, seconds: float) -> list[str]:
     return sorted(mac.hex(":") for mac in found - {own})
 
 
-def announce(interface: str, address: str) -> None:
-    """Tell every neighbour that *address* is here now, in both of the usual ways."""
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
-    wire.bind((interface, 0x0806))
-    own, here = wire.getsockname()[4], socket.inet_aton(address)
-    for _ in range(2):
-        wire.send(_frame(ASK, own, here, b"\0" * 6, here))
-        wire.send(_frame(ANSWER, own, here, EVERYBODY, here))
-    wire.close()
-
-
 def interface_of(preferred: str, own_address: str) -> str:
     """*preferred* if this host has it, else the interface that carries *own_address*."""
     links = ip("-4", "address", "show")
@@ -65,8 +56,3 @@ def hardware() -> dict[str, str]:
     """Every hardware address of this host, and the interface that has it."""
     links = ip("link", "show")
     return {link["address"]: link["ifname"] for link in links if link.get("link_type") == "ether"}
-
-
-def _frame(kind: int, sender: bytes, claimed: bytes, target: bytes, wanted: bytes) -> bytes:
-    head = EVERYBODY + sender + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, kind)
-    return head + sender + claimed + target + wanted

@@ -6,16 +6,23 @@ domain says.
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import time
 from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
 
-from migrate.onhost import guests
+from migrate.onhost import disk, guests
 from migrate.onhost.systemd import run
 
 VIRSH = ("virsh", "-c", "qemu:///system")
+LOGS = "/var/log/libvirt/qemu"
+STARTED = re.compile(r"(?m)^.*: starting up libvirt version")
+SIGNAL = re.compile(r"terminating on signal \d+ from pid \d+(?: \((.*)\))?")
+ENDED = re.compile(r"shutting down, reason=(\w+)")
+LIBVIRT = ("libvirtd", "virtqemud")  # ends what a guest's own shutdown has left
 END_SECONDS = 20.0  # after which a QEMU that was ended is stuck in the kernel
 
 
@@ -71,3 +78,25 @@ def unplug(servers: Iterable[str]) -> None:
         if server in set(servers) and server not in processes:
             for name in sorted(names):
                 run("ovs-vsctl", "--if-exists", "del-port", name)
+
+
+def shut_down(servers: Iterable[str]) -> list[str]:
+    """Those of *servers* that do not run because their guest shut itself down, as QEMU's log says.
+
+    One that crashed, was destroyed, or had a signal from anybody but libvirt did not; nor one of
+    which there is no log.
+    """
+    off = set(servers) - guests.running().keys()
+    return sorted(server for server in off if _shut_itself_down(_log(server)))
+
+
+def _log(server: str) -> str:
+    """What QEMU and libvirt wrote since the last start of *server*."""
+    name = run(*VIRSH, "domname", server, check=False).strip()
+    text = disk.text_if_there(f"{LOGS}/{os.path.basename(name)}.log") if name else ""
+    return STARTED.split(text)[-1]
+
+
+def _shut_itself_down(log: str) -> bool:
+    signals = {os.path.basename(one) for one in SIGNAL.findall(log)}
+    return ENDED.findall(log)[-1:] == ["shutdown"] and signals <= set(LIBVIRT)

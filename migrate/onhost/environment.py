@@ -33,7 +33,15 @@ def size(folder: str) -> int:
 
 
 def claim(folder: str, bytes_: int) -> list[str]:
-    """Note that *folder* will be ours; why an environment of *bytes_* cannot stand there."""
+    """Note that *folder* will be ours, unless `unfit` says something."""
+    wrong = unfit(folder, bytes_)
+    if not wrong:
+        record.save(RECORD, {"folder": folder})
+    return wrong
+
+
+def unfit(folder: str, bytes_: int) -> list[str]:
+    """Why an environment of *bytes_* cannot stand in *folder*; changes nothing."""
     above = folder
     while not os.path.isdir(above):
         above = os.path.dirname(above)
@@ -45,8 +53,6 @@ def claim(folder: str, bytes_: int) -> list[str]:
         wrong.append(f"{above} has {free >> 20} MiB free, it takes {(bytes_ + SPARE) >> 20}")
     if _libvirt() is None:
         wrong.append("python3 finds no libvirt here; install python3-libvirt")
-    if not wrong:
-        record.save(RECORD, {"folder": folder})
     return wrong
 
 

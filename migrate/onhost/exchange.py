@@ -10,10 +10,11 @@ import pwd
 import re
 from typing import Any
 
-from migrate.onhost import agents, files, processes, record, systemd, undo
+from migrate.onhost import agents, disk, files, processes, record, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
 OWED = "settle-restart"
+SET = re.compile(r"(?m)^\s*(ExecStart|Type|KillMode|Environment)\s*=")  # as our drop-in does
 TITLED = re.compile(r"\S+ \((.+)\)\s*")
 
 
@@ -53,6 +54,20 @@ def command(words: list[str], name: str) -> dict[str, Any]:
     if at is None:
         return {"program": "", "arguments": words}
     return {"program": words[at], "arguments": words[at + 1 :]}
+
+
+def overriding(names: list[str], drop_in: str) -> dict[str, list[str]]:
+    """Drop-ins of *names* that systemd reads after one called *drop_in*, and that undo it.
+
+    {"nova-compute": ["/etc/systemd/system/nova-compute.service.d/zz.conf"]}
+    """
+    found = {}
+    for name in names:
+        told = systemd.run("systemctl", "show", "-P", "DropInPaths", systemd.full(name))
+        later = [path for path in told.split() if os.path.basename(path) > drop_in]
+        if undoing := [path for path in later if SET.search(disk.text_if_there(path))]:
+            found[name] = undoing
+    return found
 
 
 def forward(note: str, rows: list[list[Any]], names: list[str], seconds: float) -> list[str]:

@@ -55,7 +55,7 @@ def remember(change: dict[str, Any]) -> None:
 
 
 def examine(
-    wanted: Iterable[tuple[str, str]], keep: bool, fresh: bool = False, workers: int = 0
+    wanted: Iterable[tuple[str, str]], keep: bool, fresh: bool = False
 ) -> dict[str, list[Any]]:
     """Size and hash of each of *wanted* (path, algorithm): `{path: [size, digest]}`.
 
@@ -83,7 +83,7 @@ def examine(
             "size": before[2],
         }
 
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         last = time.monotonic()
         for path, entry in pool.map(one, list(wanted)):
             if entry is None:

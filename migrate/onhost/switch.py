@@ -54,8 +54,4 @@ def _restore(name: str, before: dict[str, Any]) -> None:
             run("ovs-vsctl", "--if-exists", "del-port", name, port)
     mode, controllers = before["mode"], before["controllers"]
     run("ovs-vsctl", *(["set-fail-mode", name, mode] if mode else ["del-fail-mode", name]))
-    run("ovs-vsctl", *(["set-controller", name, *controllers] if controllers else _none(name)))
-
-
-def _none(bridge: str) -> list[str]:
-    return ["del-controller", bridge]
+    run("ovs-vsctl", "set-controller" if controllers else "del-controller", name, *controllers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 from migrate.cloud import Context
 from migrate.engine import cloud_lock, markers
@@ -27,11 +28,8 @@ def cutover_begun(context: Context) -> str:
             return f"the machines are marked {stage!r}"
     except MigrateError:
         pass
-    journal = Journal(context.home / "journal", reading=True)
-    try:
+    with closing(Journal(context.home / "journal", reading=True)) as journal:
         begun = sorted(journal.entered(Phase.CUTOVER))
-    finally:
-        journal.close()
     return f"the journal shows {', '.join(begun[:3])} begun" if begun else ""
 
 
@@ -57,7 +55,9 @@ def refuse_delete(stack: str) -> str | None:
     `migrate finish` nothing does.
     """
     context = context_of(stack)
-    if finished := _finished(context):
+    with closing(Journal(context.home / "journal", reading=True)) as journal:
+        finished = no_return.why(context, journal)
+    if finished:
         return (
             f"refused: {no_return.message(finished)}. This is the cloud that serves: take its "
             "machines down one by one yourself if that is what you want"
@@ -72,14 +72,6 @@ def refuse_delete(stack: str) -> str | None:
         f"the source and give that up: {GO_BACK}={stack} pulumi destroy --stack {stack}; "
         f"`migrate rollback --stack {stack}` shows it in full"
     )
-
-
-def _finished(context: Context) -> str:
-    journal = Journal(context.home / "journal", reading=True)
-    try:
-        return no_return.why(context, journal)
-    finally:
-        journal.close()
 
 
 def _would_be_lost(stack: str) -> str:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from migrate import finish
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
-from migrate.computes import closing, environment, in_place, network, proof
+from migrate.computes import closing, draining, environment, in_place, network, proof
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
@@ -425,18 +425,31 @@ def settled(name: str) -> tuple[Step, ...]:
         after=[brought],
         seconds=2,
     )
+    emptied = _step(
+        Phase.SETTLE,
+        Impact.SERVERS_MOVE,
+        f"{name}.drain",
+        f"Let servers leave {name} that are to, by sidestep:settle",
+        _on(name, draining.drained, draining.drain, draining.forget),
+        after=[closed],
+        seconds=1,
+    )
     renewed = _settle(
         f"{name}.renew",
         f"Exchange what runs on {name}; its servers run on",
         _on(name, in_place.renewed, in_place.renew, in_place.let_go),
-        after=[closed],
+        after=[emptied],
         seconds=20,
     )
-    # whoever goes on asks again: it costs one heartbeat
+    # whoever goes on asks again, until it is open: it costs one heartbeat
     proven = _settle(
         f"{name}.proof",
         f"Prove that {name} is what it was, and of the new release",
-        (lambda _: False, partial(_at, name, proof.prove), nothing),
+        (
+            partial(_at, name, renewed_host.is_open),
+            partial(_at, name, proof.prove),
+            nothing,
+        ),
         after=[renewed],
         seconds=28,
     )
@@ -451,7 +464,16 @@ def settled(name: str) -> tuple[Step, ...]:
         after=[proven],
         seconds=17,
     )
-    return brought, closed, renewed, proven, opened
+    at_home = _step(
+        Phase.SETTLE,
+        Impact.SERVERS_MOVE,
+        f"{name}.home",
+        f"Let servers come home to {name} that are to, and start who was stopped",
+        (partial(_at, name, draining.at_home), partial(_at, name, draining.come), nothing),
+        after=[opened],
+        seconds=1,
+    )
+    return brought, closed, emptied, renewed, proven, opened, at_home
 
 
 def _on(

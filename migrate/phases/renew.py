@@ -8,27 +8,33 @@ from dataclasses import dataclass, field
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, in_place, proof, service, versions
+from migrate.computes import closing, draining, in_place, proof, service, versions
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost
 from migrate.computes.plan import SettlePlan
+from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
-from migrate.phases import control, no_return
+from migrate.phases import control, no_return, settle
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
+from migrate.verify import renewed_host
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the hosts. `already` were of the release before."""
+    """What became of the hosts. `already` were of the release before.
+
+    `unproven` says of those on which no new server was booted why not.
+    """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     already: list[str] = field(default_factory=list)
+    unproven: dict[str, str] = field(default_factory=dict)
 
 
 def renew(
@@ -36,16 +42,18 @@ def renew(
 ) -> Outcome:
     """Bring the hosts of *plan* over, batch by batch. Safe to repeat: it goes on where hosts stand.
 
-    A host that fails stays closed, and costs the others of its batch nothing; no further batch
-    begins once as many have failed as may: StepError names them. Raises IrreversibleError, and
-    nothing is begun, where *plan* has the last host of the old release and *past* does not name it.
+    A host that fails stays closed, one whose servers cannot leave is as it was, and neither costs
+    the others of its batch anything; no further batch begins once as many have failed as may:
+    StepError names them. Raises IrreversibleError, and nothing is begun, where *plan* has the last
+    host of the old release and *past* does not name it.
     """
     _refuse(session.context, plan)
+    draining.share(session.context, session.cancellation)
     found = versions.read(session.context)
     todo = found.old | {one.host.name for one in plan.hosts if _begun(session.context, one.host)}
     outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
     batches = [mine for batch in _batches(plan) if (mine := [one for one in batch if one in todo])]
-    _refuse_last(found.old, batches, past)
+    _refuse_last(found, batches, past)
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
             break
@@ -53,6 +61,9 @@ def renew(
         together(session, batch, notify, outcome)
         if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
             break
+    outcome.unproven = dict(session.context.extras.get(renewed_host.UNPROVEN, {}))
+    for name, why in outcome.unproven.items():
+        session.remark("unproven", f"{name}: no new server was booted there, {why}")
     if outcome.failed:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items()))
         raise StepError(f"{len(outcome.done)} compute hosts came over, but not {told}")
@@ -66,21 +77,28 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
+    Servers that are to come home do; who cannot is named, and stays alive where it is.
     """
     context, wrong = session.context, {}
+    draining.share(context, session.cancellation)
     no_return.refuse(context, session.journal)
-    if not versions.read(context).old:
+    names = list(names)
+    if stuck := versions.read(context).stuck(names):
         raise IrreversibleError(
-            "no compute host of the old release is left: a conductor that has restarted since lets "
-            "none in. `migrate rollback` brings the whole cloud back"
+            f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
+            "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
+            "cloud back"
         )
     for host in [_host(context, name) for name in names]:
         steps = {one.id for one in settled(host.name)}
         runner = session.runner(Phase.SETTLE, notify=notify)
         try:
             in_place.restore(context, host)  # proven before what it replaces goes
+            away = draining.bring(context, host)
             runner.retreat([one for one in runner.plan if one.id in steps])
             closing.reopen(context, host)
+            if away:
+                wrong[host.name] = f"its servers: {'; '.join(away)}"
         except MigrateError as error:
             wrong[host.name] = str(error)
     if wrong:
@@ -102,15 +120,14 @@ def _host(context: Context, name: str) -> Host:
     for host in context.source.computes:
         if host.name == name:
             return host
-    raise PreconditionError(
-        f"{name} is not in sidestep:source.computes of the stack file, so it cannot be reached; "
-        "name it there as nova does, or leave it out with --host"
-    )
+    raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
 
 
 def _begun(context: Context, host: ComputeHost) -> bool:
     """Whether a run before this one has left *host* in the middle."""
-    return host.reason == service.REASON or proof.noted(context, _host(context, host.name))
+    mine = _host(context, host.name)
+    closed = host.reason == service.REASON or proof.noted(context, mine)
+    return closed or not draining.at_home(context, mine)
 
 
 def _names(plan: SettlePlan) -> list[str]:
@@ -122,14 +139,15 @@ def _batches(plan: SettlePlan) -> list[list[str]]:
     return [[one.host.name for one in plan.hosts if one.batch == number] for number in numbers]
 
 
-def _refuse_last(old: set[str], batches: list[list[str]], past: Collection[str]) -> None:
-    """The last host of the old release, in any cell, is asked for by name."""
-    chosen = [name for batch in batches for name in batch]
-    if chosen and old <= set(chosen) and chosen[-1] not in past:
+def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str]) -> None:
+    """The last host of the old release in each cell is asked for by name."""
+    lasts = found.lasts(name for batch in batches for name in batch)
+    if unnamed := [name for name in lasts if name not in past]:
         raise IrreversibleError(
-            f"{chosen[-1]} would be the last compute host of the old release: once it is renewed, "
-            "the next restart of a conductor lets no old one in. Nothing was begun: leave it out "
-            f"by naming the others with --host, or add --past {chosen[-1]}"
+            f"{', '.join(unnamed)} would be the last compute host of the old release in its cell: "
+            "once it is renewed, the next restart of a conductor there lets no old one in. Nothing "
+            "was begun: leave it out by naming the others with --host, or add "
+            f"{' '.join(f'--past {name}' for name in unnamed)}"
         )
 
 

@@ -12,6 +12,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.computes.homecoming import bring, decision, reading
+from migrate.computes.network import refusals
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -52,6 +53,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     runner.refuse_one_way()
     if going_live.written(living.context):
         bring.foresee(living.context)
+        refusals.foresee(living.context)
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         bring.bring_home(living.context, living.remark)
@@ -153,16 +155,12 @@ def export(session: Session, found: Losses) -> Path | None:
     if not found:
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return _keep(session.home / f"losses-{stamp}.json", found)
+    return state_directory.record(session.home / f"losses-{stamp}.json", found.document)
 
 
 def _kept(session: Session, found: Losses) -> Losses:
-    _keep(session.home / FILE, found)
+    state_directory.record(session.home / FILE, found.document)
     return found
-
-
-def _keep(path: Path, found: Losses) -> Path:
-    return state_directory.record(path, found.document)
 
 
 def noticing(session: Session) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,18 +99,14 @@ def opened(
     """
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
-        journal = Journal(context.home / "journal", reading=not notes)
-        try:
+        with closing(Journal(context.home / "journal", reading=not notes)) as journal:
             yield Session(context, compose(context), journal, tell)
-        finally:
-            journal.close()
         return
     take_over = take_over or cloud_lock.asked_to_take_over(stack)
-    with state_lock.held(context.home, command) as mine:
-        journal = Journal(context.home / "journal", command)
+    with (
+        state_lock.held(context.home, command) as mine,
+        closing(Journal(context.home / "journal", command)) as journal,
+    ):
         session = Session(context, compose(context), journal, tell)
-        try:
-            with cloud_lock.held(context, mine, session.remark, take_over=take_over):
-                yield session
-        finally:
-            journal.close()
+        with cloud_lock.held(context, mine, session.remark, take_over=take_over):
+            yield session

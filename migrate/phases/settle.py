@@ -8,10 +8,14 @@ from typing import Any
 
 from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
-from migrate.computes import plan, reach, reading
+from migrate.computes import environment, plan, reach, reading, service
 from migrate.computes.estimates import Way
 from migrate.computes.facts import Facts
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import SettingsError
+
+UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
+NAME_IT = "name it there as nova does, or leave it out with --host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +38,31 @@ class Asked:
 
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
-    facts = reading.read(login.api(context), room=asked.way is Way.REINSTALL)
+    facts = reading.read(login.api(context))
     settle = asked.over(context.settings.settle)
-    names = selected(facts, asked)
-    made = plan.make(facts, settle, asked.way, names)
-    reached = reach.computes(context, names & {one.name for one in facts.hosts if one.up})
-    return replace(made, findings=(*made.findings, *reached))
+    made = plan.make(facts, settle, asked.way, selected(facts, asked))
+    return replace(made, findings=(*made.findings, *_on_hosts(context, made)))
+
+
+def _on_hosts(context: Context, made: plan.SettlePlan) -> list[Finding]:
+    """What the hosts that would be renewed say themselves, before the first has its turn.
+
+    One that a run has left in the middle forbids nothing to the others: it may have died since.
+    """
+    begun = {one.host.name for one in made.hosts if one.host.reason == service.REASON}
+    wanted = [one.host.name for one in made.hosts if not one.refused]
+    known = {host.name: host for host in context.source.computes}
+    unknown = [
+        Finding("hosts", Severity.ERROR, UNREACHED, NAME_IT, name)
+        for name in wanted
+        if name not in known
+    ]
+    those = [known[one] for one in wanted if one in known]
+    found = environment.findings(context, those) if made.way is Way.IN_PLACE else []
+    found += reach.computes(context, those)
+    return unknown + [
+        replace(one, severity=Severity.WARNING) if one.where in begun else one for one in found
+    ]
 
 
 def selected(facts: Facts, asked: Asked) -> set[str]:

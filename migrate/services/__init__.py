@@ -9,16 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from migrate.errors import SettingsError
-from migrate.services import (
-    cinder,
-    glance,
-    heat,
-    horizon,
-    keystone,
-    neutron,
-    nova,
-    placement,
-)
+from migrate.services import cinder, glance, heat, horizon, keystone, neutron, nova, placement
 from migrate.services.base import Recipe
 from migrate.services.rest import Kind
 from migrate.services.unit import Unit

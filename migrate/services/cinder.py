@@ -4,16 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from migrate.services.backends import Backends, Options, Refusal
-from migrate.services.base import (
-    ApiPort,
-    Config,
-    DatabaseUrl,
-    Heads,
-    Recipe,
-    Tool,
-    Vouches,
-    majors,
-)
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Outlived, Question
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
@@ -139,7 +130,6 @@ RECIPE = Recipe(
             Kind(
                 type="volume",
                 path="/volumes/detail",
-                list="volumes",
                 everywhere={"all_tenants": "1"},
                 owner="os-vol-tenant-attr:tenant_id",
                 reference="volume_id",
@@ -154,7 +144,6 @@ RECIPE = Recipe(
             Kind(
                 type="snapshot",
                 path="/snapshots/detail",
-                list="snapshots",
                 everywhere={"all_tenants": "1"},
                 owner="os-extended-snapshot-attributes:project_id",
                 busy=Busy(settled=SNAPSHOTS, microversion=ATTACHMENTS_SHOWN),
@@ -172,14 +161,12 @@ RECIPE = Recipe(
             Kind(
                 type="attachment",
                 path="/attachments/detail",
-                list="attachments",
                 everywhere={"all_tenants": "1"},
                 busy=Busy(settled=ATTACHMENTS, microversion=ATTACHMENTS_SHOWN),
             ),
             Kind(
                 type="backup",
                 path="/backups/detail",
-                list="backups",
                 everywhere={"all_tenants": "1"},
                 optional=True,
                 owner="os-backup-project-attr:project_id",
@@ -199,11 +186,10 @@ RECIPE = Recipe(
                 everywhere={"is_public": "None"},
                 common=True,
             ),
-            Kind(type="volume-qos", path="/qos-specs", list="qos_specs", admin=True),
+            Kind(type="volume-qos", path="/qos-specs", admin=True),
             Kind(
                 type="volume-group",
                 path="/groups/detail",
-                list="groups",
                 everywhere={"all_tenants": "1"},
                 common=True,
                 optional=True,

@@ -3,16 +3,7 @@
 from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Images, Options, Refusal
-from migrate.services.base import (
-    ApiPort,
-    Config,
-    DatabaseUrl,
-    Heads,
-    Recipe,
-    Tool,
-    Vouches,
-    majors,
-)
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Resource, Rest
 from migrate.services.rules import UWSGI, Gone, Groups, Rules
@@ -117,10 +108,7 @@ RECIPE = Recipe(
         "/etc/glance/property-protections-roles.conf",
     ),
     pastes=("/etc/glance/glance-api-paste.ini",),
-    shipped=(
-        Shipped(path="glance/glance-api-paste.ini"),
-        Shipped(path="glance/metadefs"),
-    ),
+    shipped=(Shipped(path="glance/glance-api-paste.ini"), Shipped(path="glance/metadefs")),
     rootwrap=True,
     apis=(ApiPort(name="glance", port=9292, types=("image",)),),
     rest=Rest(
@@ -132,7 +120,6 @@ RECIPE = Recipe(
             Kind(
                 type="image",
                 path="/images",
-                list="images",
                 query={"limit": "1000"},
                 everywhere={"visibility": "all"},
                 omitted=ADDRESSES,
@@ -144,7 +131,6 @@ RECIPE = Recipe(
             Kind(
                 type="hidden-image",
                 path="/images",
-                list="images",
                 query={"os_hidden": "true", "limit": "1000"},
                 everywhere={"visibility": "all"},
                 common=True,
@@ -156,7 +142,6 @@ RECIPE = Recipe(
             Kind(
                 type="image-member",
                 path="/images/{id}/members",
-                list="members",
                 each="image",
                 when={"visibility": "shared"},
                 id="{parent}/{member_id}",
@@ -166,7 +151,6 @@ RECIPE = Recipe(
             Kind(
                 type="metadef-namespace",
                 path="/metadefs/namespaces",
-                list="namespaces",
                 id="{namespace}",
                 common=True,
                 optional=True,

@@ -64,7 +64,6 @@ RECIPE = Recipe(
             Kind(
                 type="stack",
                 path="/stacks",
-                list="stacks",
                 name="stack_name",
                 owner="project",
                 busy=Busy(state="stack_status", moving=("*_IN_PROGRESS",)),
@@ -72,7 +71,6 @@ RECIPE = Recipe(
             Kind(
                 type="stack-resource",
                 path="/stacks/{stack_name}/{id}/resources",
-                list="resources",
                 each="stack",
                 id="{parent}/{resource_name}",
                 name="resource_name",

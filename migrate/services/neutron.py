@@ -3,16 +3,7 @@
 from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Options, Plugins, Refusal
-from migrate.services.base import (
-    ApiPort,
-    Config,
-    DatabaseUrl,
-    Heads,
-    Recipe,
-    Tool,
-    Vouches,
-    majors,
-)
+from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.rest import Allowed, Kind, Rest, Workers
 from migrate.services.rules import Rules, Setting
 from migrate.services.unit import HostUnit, Shipped, Unit
@@ -187,35 +178,16 @@ RECIPE = Recipe(
         short="/networks?limit=1",
         turn=5,
         kinds=(
-            Kind(
-                type="network",
-                path="/networks",
-                list="networks",
-                reference="network_id",
-                states=("status",),
-            ),
-            Kind(type="subnet", path="/subnets", list="subnets", ordered=("dns_nameservers",)),
-            Kind(type="subnet-pool", path="/subnetpools", list="subnetpools", optional=True),
-            Kind(
-                type="address-scope",
-                path="/address-scopes",
-                list="address_scopes",
-                common=True,
-                optional=True,
-            ),
-            Kind(
-                type="address-group",
-                path="/address-groups",
-                list="address_groups",
-                common=True,
-                optional=True,
-            ),
-            Kind(type="port", path="/ports", list="ports", reference="port_id", states=("status",)),
-            Kind(type="router", path="/routers", list="routers", optional=True, states=("status",)),
+            Kind(type="network", path="/networks", reference="network_id", states=("status",)),
+            Kind(type="subnet", path="/subnets", ordered=("dns_nameservers",)),
+            Kind(type="subnet-pool", path="/subnetpools", optional=True),
+            Kind(type="address-scope", path="/address-scopes", common=True, optional=True),
+            Kind(type="address-group", path="/address-groups", common=True, optional=True),
+            Kind(type="port", path="/ports", reference="port_id", states=("status",)),
+            Kind(type="router", path="/routers", optional=True, states=("status",)),
             Kind(
                 type="floating-ip",
                 path="/floatingips",
-                list="floatingips",
                 optional=True,
                 reference="floatingip_id",
                 name="floating_ip_address",
@@ -224,25 +196,14 @@ RECIPE = Recipe(
             Kind(
                 type="port-forwarding",
                 path="/floatingips/{id}/port_forwardings",
-                list="port_forwardings",
                 each="floating-ip",
                 optional=True,
             ),
-            Kind(
-                type="security-group",
-                path="/security-groups",
-                list="security_groups",
-                reference="security_group_id",
-            ),
-            Kind(
-                type="security-group-rule",
-                path="/security-group-rules",
-                list="security_group_rules",
-            ),
+            Kind(type="security-group", path="/security-groups", reference="security_group_id"),
+            Kind(type="security-group-rule", path="/security-group-rules"),
             Kind(
                 type="agent",
                 path="/agents",
-                list="agents",
                 admin=True,
                 allowed=(
                     Allowed(field="heartbeat_timestamp", reason="the time of a heartbeat"),
@@ -265,10 +226,10 @@ RECIPE = Recipe(
             Kind(
                 type="network-quota", path="/quotas/{id}", one="quota", each="project", admin=True
             ),
-            Kind(type="rbac-policy", path="/rbac-policies", list="rbac_policies", optional=True),
-            Kind(type="qos-policy", path="/qos/policies", list="policies", optional=True),
-            Kind(type="trunk", path="/trunks", list="trunks", optional=True),
-            Kind(type="segment", path="/segments", list="segments", admin=True, optional=True),
+            Kind(type="rbac-policy", path="/rbac-policies", optional=True),
+            Kind(type="qos-policy", path="/qos/policies", optional=True),
+            Kind(type="trunk", path="/trunks", optional=True),
+            Kind(type="segment", path="/segments", admin=True, optional=True),
         ),
         workers=Workers(
             path="/agents",

@@ -188,7 +188,6 @@ RECIPE = Recipe(
             Kind(
                 type="server",
                 path="/servers/detail",
-                list="servers",
                 everywhere={"all_tenants": "1"},
                 digest=("OS-EXT-SRV-ATTR:user_data",),
                 busy=Busy(task="OS-EXT-STS:task_state", settled=SERVERS),
@@ -227,11 +226,7 @@ RECIPE = Recipe(
                 follows=True,
             ),
             Kind(
-                type="flavor",
-                path="/flavors/detail",
-                list="flavors",
-                everywhere={"is_public": "None"},
-                common=True,
+                type="flavor", path="/flavors/detail", everywhere={"is_public": "None"}, common=True
             ),
             Kind(
                 type="flavor-access",
@@ -315,9 +310,7 @@ RECIPE = Recipe(
     sync_preload=("nova.db.migration", "nova.db.main.api", "nova.db.api.api"),
     online=(
         Tool(
-            argv=("nova-manage", "db", "online_data_migrations"),
-            repeat_while=(1,),
-            each_cell=True,
+            argv=("nova-manage", "db", "online_data_migrations"), repeat_while=(1,), each_cell=True
         ),
     ),
     status_check=Tool(argv=("nova-status", "upgrade", "check"), accepted=(0, 1)),

@@ -12,9 +12,7 @@ RECIPE = Recipe(
     user="placement",
     databases=(
         DatabaseUrl(
-            name="placement",
-            path="/etc/placement/placement.conf",
-            section="placement_database",
+            name="placement", path="/etc/placement/placement.conf", section="placement_database"
         ),
     ),
     source_control_units=("placement-api",),
@@ -42,7 +40,6 @@ RECIPE = Recipe(
             Kind(
                 type="resource-provider",
                 path="/resource_providers",
-                list="resource_providers",
                 id="{uuid}",
                 admin=True,
                 allowed=(

@@ -95,7 +95,8 @@ class Kind:
     """A kind of resource: where it is listed, and what a difference between two listings means.
 
     How it is asked:
-    + `list`, `one`: the answer's field with all entries, or the one with the single resource
+    + `list`: the answer's field with all entries, where `path` does not end in its name
+    + `one`: the field with the single resource, where that is all the answer
     + `each`: asked once for each resource of that type, whose fields stand for {field} in `path`
     + `when`: only for parents with these values
     + `id`: a format of the entry's fields and {parent}, the parent's id; or ":assignment"
@@ -139,6 +140,12 @@ class Kind:
     splits: Splits | None = None
     open: bool = False  # users may add fields of their own
     service: str = ""  # whose it is; filled in where all are put together
+
+    @property
+    def entries(self) -> str:
+        """The answer's field with all entries: "address_scopes" of "/address-scopes"."""
+        named = self.path.partition("?")[0].removesuffix("/detail").rpartition("/")[2]
+        return self.list or named.replace("-", "_")
 
     def project(self, resource: Resource) -> str:
         """Whose *resource* is, by its own fields; "" where none of them says it."""

@@ -133,9 +133,7 @@ def _unit(description: str, lines: list[str]) -> str:
 
 def filter_out(context: Context) -> None:
     """A table of our own; what would leave is refused at once, so that no tool hangs."""
-    rules = rendered(
-        source_addresses(context), [str(v.address) for v in context.source.virtual_ips]
-    )
+    rules = _rules(context)
     unit = _unit(
         "Nothing leaves for the source's database, broker and cache (migrate)",
         [
@@ -158,9 +156,7 @@ def filter_out(context: Context) -> None:
 
 def filtered(context: Context) -> bool:
     """Whether the table is loaded with what it should hold, now and after a reboot."""
-    rules = rendered(
-        source_addresses(context), [str(v.address) for v in context.source.virtual_ips]
-    )
+    rules = _rules(context)
     for host in context.target.controllers:
         if not host.exists(RULES) or host.read(RULES) != rules:
             return False
@@ -184,6 +180,11 @@ def unfilter(context: Context) -> None:
         )
 
     hosts.gather(context.target.controllers, act)
+
+
+def _rules(context: Context) -> str:
+    virtual = [str(one.address) for one in context.source.virtual_ips]
+    return rendered(source_addresses(context), virtual)
 
 
 def rendered(sources: list[str], virtual_ips: list[str]) -> str:

@@ -13,7 +13,7 @@ from migrate.cloud import Context, wait
 from migrate.cloud.api import SECONDS, Api
 from migrate.cloud.host import Host
 from migrate.errors import StepError, UnreachableError, one_line
-from migrate.verify.listing import Listing
+from migrate.verify.model import Model, choose
 
 NAME = "sidestep-verify"
 ALONE = threading.Lock()
@@ -33,65 +33,39 @@ class Booted:
     active_at: float  # seconds since 1970
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What to boot: what another server of the cloud already is made of."""
-
-    image: str
-    flavor: str
-    network: str
-
-
-def boot(context: Context, connection: Any, before: Listing, compute: str) -> Booted:
+def boot(context: Context, api: Api, compute: str) -> Booted | None:
     """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError.
 
+    None, and nothing is tried, where *compute* has no room for one.
     One at a time: each takes away what one before it has left.
     """
     from openstack.exceptions import SDKException  # noqa: PLC0415  it costs half a second
 
     with ALONE:
         try:
-            return _boot(context, connection, before, compute)
+            return _boot(context, api, compute)
         except SDKException as error:
             raise StepError(f"the new server for {compute}: {one_line(error)}") from error
 
 
-def _boot(context: Context, connection: Any, before: Listing, compute: str) -> Booted:
-    recipe = choose(before, compute)
+def _boot(context: Context, api: Api, compute: str) -> Booted | None:
+    connection = api.connection
     sweep(connection)
+    model = choose(api, compute)
+    if model is None:
+        return None
     began = time.monotonic()
-    with _port(connection, recipe.network) as port:
+    with _port(connection, model.network) as port:
         address = port["fixed_ips"][0]["ip_address"]
-        server = _create(connection, recipe, port["id"], compute)
+        server = _create(connection, model, port["id"], compute)
         try:
             _wait_active(connection, server)
             active, active_at = time.monotonic() - began, time.time()
-            _wait_answer(context, connection, recipe.network, address)
+            _wait_answer(context, connection, model.network, address)
             answered = time.monotonic() - began
         finally:
             _delete(connection, server)
     return Booted(compute, server, address, round(active, 1), round(answered, 1), active_at)
-
-
-def choose(before: Listing, compute: str) -> Recipe:
-    """Image, flavor and network of a server that runs, on *compute* if there is one."""
-    servers = sorted(
-        before.resources.get("server", {}).values(),
-        key=lambda one: one.get("OS-EXT-SRV-ATTR:host") != compute,
-    )
-    flavors = {one["name"]: id_ for id_, one in before.resources.get("flavor", {}).items()}
-    ports = before.resources.get("port", {}).values()
-    for server in servers:
-        image = server["image"]["id"] if server.get("image") else ""
-        flavor = flavors.get(server["flavor"].get("original_name", ""), "")
-        network = next((p["network_id"] for p in ports if p["device_id"] == server["id"]), "")
-        usable = before.resources.get("image", {}).get(image, {}).get("status") == "active"
-        if server["status"] == "ACTIVE" and usable and flavor and network:
-            return Recipe(image, flavor, network)
-    raise StepError(
-        "no running server shows which image, flavor and network a new one could have; "
-        "boot one server from an image by hand and verify again"
-    )
 
 
 def sweep(connection: Any) -> None:
@@ -128,11 +102,11 @@ def _port(connection: Any, network: str) -> Iterator[dict[str, Any]]:
         connection.network.delete_security_group(group.id, ignore_missing=True)
 
 
-def _create(connection: Any, recipe: Recipe, port: str, compute: str) -> str:
+def _create(connection: Any, model: Model, port: str, compute: str) -> str:
     body = {
         "name": NAME,
-        "imageRef": recipe.image,
-        "flavorRef": recipe.flavor,
+        "imageRef": model.image,
+        "flavorRef": model.flavor,
         "networks": [{"port": port}],
         "host": compute,
     }

@@ -6,12 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from migrate.services import kind, kinds
 from migrate.services.rest import Allowed
+from migrate.verify.heartbeats import moment
 from migrate.verify.listing import Listing
 
 MISSING = "(not there)"
@@ -90,7 +90,7 @@ def compare(
     ours: Collection[str] = (),
     same_release: bool = False,
 ) -> Comparison:
-    """Compare *after* with *before*; resources whose id is in *ours* were made by the program.
+    """Compare *after* with *before*; resources whose id is in *ours* were made, or purged, by us.
 
     What users made or changed after *since* (seconds since 1970) is their own doing. *before* may
     be older than *reference*, the administrator's listing of when all stood still: what differs
@@ -165,13 +165,10 @@ def _by_users(difference: Difference, after: Listing, since: float) -> bool:
 
 
 def _moment(text: object) -> float:
-    if not isinstance(text, str):
-        return 0.0
     try:
-        parsed = datetime.fromisoformat(text.replace(" ", "T"))
+        return moment(text) if isinstance(text, str) else 0.0
     except ValueError:
         return 0.0
-    return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -6,7 +6,7 @@ The rows copied from the source say "up" by themselves for a minute.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -45,18 +45,18 @@ class Hearing:
 
 def wait(
     api: Api,
-    before: Listing,
+    wanted: Collection[str],
     released: float,
     *,
     seconds: float = 120,
     sleep: Callable[[float], None] = time.sleep,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Hearing:
-    """Wait until all that was alive *before* was heard after *released*, or *seconds* are over.
+    """Wait until all of *wanted* were heard after *released*, or *seconds* are over.
 
     *tell* is called with each name as it is heard.
     """
-    wanted = expected(before)
+    wanted = set(wanted)
     heard: dict[str, float] = {}
     failed: list[ApiError] = []  # an API that fails is asked again; the last answer counts
 
@@ -84,8 +84,11 @@ def _name(heartbeat: Heartbeat) -> str:
     return heartbeat.binary if heartbeat.binary in ANYWHERE else str(heartbeat)
 
 
-def expected(before: Listing) -> set[str]:
-    """What must be heard: all that was alive and not disabled."""
+def expected(before: Listing, purged: Collection[str] = ()) -> set[str]:
+    """What must be heard: all that was alive *before* and not disabled.
+
+    Of records that are *purged*, by their ids, only what the target has its own of.
+    """
     names = set()
     for rest in (recipe.rest for recipe in RECIPES):
         if rest is None or rest.workers is None:
@@ -93,7 +96,9 @@ def expected(before: Listing) -> set[str]:
         workers = rest.workers
         if workers.any_of and rest.kinds[0].type in before.resources:
             names.add(workers.any_of)
-        for row in before.resources.get(workers.kind, {}).values():
+        for id_, row in before.resources.get(workers.kind, {}).items():
+            if id_ in purged and row["binary"] not in ANYWHERE:
+                continue
             if workers.well(row) and workers.wanted(row):
                 names.add(_name(Heartbeat(row["binary"], row["host"], 0)))
     return names

@@ -149,7 +149,7 @@ def _ask(api: Api, kind: Kind, everywhere: bool, parent_id: str, parent: Resourc
             answer = api.get(kind.service, path, **query)
             return {parent_id: _plain(kind, {kind.one: answer[kind.one]})}
         read = api.slices if kind.offset else api.pages
-        entries = read(kind.service, path, kind.list, **query)
+        entries = read(kind.service, path, kind.entries, **query)
     except ApiError as error:
         if error.status == 404 and parent_id:
             return {}  # deleted while we listed

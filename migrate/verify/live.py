@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -43,12 +43,17 @@ class Verification:
 
 
 def run(
-    context: Context, before: dict[str, Listing], released: float, *, new_server: bool = True
+    context: Context,
+    before: dict[str, Listing],
+    released: float,
+    *,
+    purged: Collection[str] = (),
 ) -> Verification:
     """Verify the target through the virtual IP against the views *before* (`views.kept`).
 
-    *released* is when writes were let in, in seconds since 1970. Every part has a deadline, and
-    one that fails does not keep the others from being tried.
+    Nobody misses what is *purged*, by its id. *released* is when writes were let in, in seconds
+    since 1970. Every part has a deadline, and one that fails does not keep the others from being
+    tried.
     """
     result = Verification()
     began = time.monotonic()
@@ -57,13 +62,16 @@ def run(
         ("tokens", lambda: _tokens(context, result)),
         ("addresses", lambda: _addresses(context, result)),
         ("dashboard", lambda: _dashboard(context, result)),
-        ("heartbeats", lambda: _heartbeats(context, before, released, result, heard_hosts.put)),
+        (
+            "heartbeats",
+            lambda: _heartbeats(context, before, released, result, heard_hosts.put, purged),
+        ),
     ]
     with ThreadPoolExecutor(len(parts)) as pool:
         done = [pool.submit(_guarded, result, *part) for part in parts]
         # the new server must not be in the listings, nor wait for more than its own host
-        _guarded(result, "listings", lambda: _listings(context, before, released, result))
-        if new_server and ADMIN in before:
+        _guarded(result, "listings", lambda: _listings(context, before, released, result, purged))
+        if ADMIN in before:
             old = before[ADMIN]
             _guarded(result, "new server", lambda: _server(context, old, heard_hosts, result))
         for part in done:
@@ -82,7 +90,11 @@ def _guarded(result: Verification, name: str, part: Callable[[], None]) -> None:
 
 
 def _listings(
-    context: Context, before: dict[str, Listing], released: float, result: Verification
+    context: Context,
+    before: dict[str, Listing],
+    released: float,
+    result: Verification,
+    purged: Collection[str],
 ) -> None:
     if not before:
         result.fails(
@@ -94,7 +106,7 @@ def _listings(
     document = result.document["listings"] = {}
     for name, old in before.items():
         all_projects = before[ADMIN] if name != ADMIN else None
-        judge = partial(compare, old, since=released, reference=all_projects)
+        judge = partial(compare, old, since=released, reference=all_projects, ours=purged)
         found = _settled(login.api(context, name=name), name, old, after[name], judge)
         document[name] = _document(found)
         who = "all projects" if name == ADMIN else f"as {name}"
@@ -229,6 +241,7 @@ def _heartbeats(
     released: float,
     result: Verification,
     tell: Callable[[str], None],
+    purged: Collection[str],
 ) -> None:
     if ADMIN not in before:
         return
@@ -238,9 +251,9 @@ def _heartbeats(
         if binary == "nova-compute":
             tell(host)
 
-    found = heartbeats.wait(
-        login.api(context), before[ADMIN], released, seconds=HEARD_SECONDS, tell=hosts
-    )
+    api = login.api(context)
+    wanted = heartbeats.expected(before[ADMIN], purged)
+    found = heartbeats.wait(api, wanted, released, seconds=HEARD_SECONDS, tell=hosts)
     result.document["heard"] = found.heard
     for name in found.silent:
         result.fails(
@@ -257,18 +270,33 @@ def _heartbeats(
 def _server(
     context: Context, before: Listing, heard_hosts: Queue[str], result: Verification
 ) -> None:
-    """One new server on the first compute host, of the source's release, that was heard."""
+    """One new server on the first compute host that was heard and has room for it."""
     if not any(name.startswith("nova-compute on ") for name in heartbeats.expected(before)):
         result.document["booted"] = "not tried: the cloud had no compute host that was up"
         return
-    try:
-        host = heard_hosts.get(timeout=HEARD_SECONDS)
-    except Empty:
-        result.document["booted"] = "not tried: no compute host was heard"
-        return  # each silent one is told by its name
-    one = boot.boot(context, login.connection(context), before, host)
+    api, full = login.api(context), list[str]()
+    deadline = time.monotonic() + HEARD_SECONDS
+    one = None
+    while one is None:
+        try:
+            host = heard_hosts.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            _not_booted(result, full)
+            return
+        one = boot.boot(context, api, host)
+        full += [] if one else [host]
     result.document["booted"] = asdict(one)
     result.lines.append(
         f"a new server on {one.compute} was ACTIVE after {one.active_seconds} s, answered ping "
         f"after {one.answered_seconds} s and is deleted"
     )
+
+
+def _not_booted(result: Verification, full: list[str]) -> None:
+    """Each host that is silent is told by its name elsewhere."""
+    if not full:
+        result.document["booted"] = "not tried: no compute host was heard"
+        return
+    told = f"no compute host that was heard has room for a new server: {', '.join(full)}"
+    result.document["booted"] = f"not tried: {told}"
+    result.fails(told, "Make room for one on any of them, verify again")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.computes import proof, service
-from migrate.errors import StepError
-from migrate.verify import boot, views
-from migrate.verify.listing import Listing
+from migrate.verify import boot
+
+UNPROVEN = "settle.unproven"  # {"cmp1": "it has no room for one"}, for people
 
 
 def is_open(context: Context, host: Host) -> bool:
@@ -23,24 +23,17 @@ def is_open(context: Context, host: Host) -> bool:
 def open_again(context: Context, host: Host) -> None:
     """Open it and boot a server there; StepError, and it stays closed, where that goes wrong.
 
-    One that somebody else has closed stays so: no server can be put there to prove it.
+    Where no server can be put the host is opened by what `proof` has compared, and that is kept.
     """
     api = login.api(context)
     service.reopen(api, host.name)
+    why = "somebody else has closed it"
     if not service.is_closed(service.of(api, host.name)):
         try:
-            boot.boot(context, api.connection, _before(context), host.name)
+            why = "" if boot.boot(context, api, host.name) else "it has no room for one"
         except BaseException:  # also what openstacksdk raises
             service.close(api, host.name)
             raise
+    if why:
+        context.extras.setdefault(UNPROVEN, {})[host.name] = why
     proof.forget(context, host)  # the last: while it is kept the host is not done
-
-
-def _before(context: Context) -> Listing:
-    """What shows of which image, flavor and network a server can be."""
-    if found := views.kept(context).get(login.ADMIN):
-        return found
-    raise StepError(
-        f"there is no listing of the cutover in {context.home}, so nobody knows what to boot: run "
-        "this where the cutover was run"
-    )

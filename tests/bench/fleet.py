@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from migrate.cloud import hosts
-from migrate.cloud.host import SshHost
+from migrate.cloud.host import Host, SshHost
 from tests.integration import sshd
 
 PINNED = "ansible-core==2.19.14"
@@ -70,10 +70,13 @@ def fleet(folder: Path, count: int) -> Iterator[list[str]]:
 
 
 def ours(folder: Path, addresses: list[str], commands: int) -> None:
-    keys = {"key": folder / "key", "known_hosts": folder / "known_hosts"}
-    known = [SshHost(one, one, user="root", port=sshd.PORT, **keys) for one in addresses]
+    key, trusted = folder / "key", folder / "known_hosts"
+    known = [
+        SshHost(one, one, user="root", port=sshd.PORT, key=key, known_hosts=trusted)
+        for one in addresses
+    ]
 
-    def ask(host: SshHost) -> list[str]:
+    def ask(host: Host) -> list[str]:
         return [host.run(*COMMAND.split()) for _ in range(commands)]
 
     try:
@@ -100,8 +103,8 @@ def theirs(folder: Path, addresses: list[str], commands: int, module: str) -> No
         "ANSIBLE_REMOTE_PORT": str(sshd.PORT),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
     }
-    argv = [ansible() / "ansible-playbook", "-i", inventory, "-f", str(len(addresses))]
-    argv += ["-u", "root", "--private-key", folder / "key", play]
+    argv = [str(ansible() / "ansible-playbook"), "-i", str(inventory), "-f", str(len(addresses))]
+    argv += ["-u", "root", "--private-key", str(folder / "key"), str(play)]
     with subprocess.Popen(
         argv,
         env={**os.environ, **settings},

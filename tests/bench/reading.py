@@ -134,28 +134,26 @@ class Bench(Api):
 
 
 def main(hosts: int, servers: int, pause: float) -> None:
-    """Print a line for what each way needs."""
     here, there = multiprocessing.Pipe()
     cloud = multiprocessing.Process(target=serve, args=(there, hosts, servers, pause), daemon=True)
     cloud.start()
     try:
         port = here.recv()
-        for room in (False, True):
-            timed(Bench(port), pause, room=room)
+        timed(Bench(port), pause)
     finally:
         cloud.kill()
         cloud.join()
 
 
-def timed(api: Bench, pause: float, *, room: bool) -> None:
+def timed(api: Bench, pause: float) -> None:
     began, cpu = time.monotonic(), time.process_time()
-    facts = reading.read(api, room=room)
+    facts = reading.read(api)
     took, cpu = time.monotonic() - began, time.process_time() - cpu
     least = api.calls * pause / reading.WORKERS
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{len(facts.hosts)} hosts, {len(facts.servers)} servers, "
-        f"{'with their room' if room else 'in place'}, {pause * 1000:g} ms an answer: "
+        f"{pause * 1000:g} ms an answer: "
         f"{took:.1f} s, {cpu:.1f} s of CPU, {api.calls} calls, {took / least:.1f} times their "
         f"pauses alone, {peak:.0f} MB, load {os.getloadavg()[0]:.1f}"
     )

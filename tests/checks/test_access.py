@@ -20,8 +20,8 @@ NOBODY = "no-sudo"
 
 
 def test_whole(context: Context) -> None:
-    assert not access.run(context)
-    assert not clock.run(context)
+    assert not access.CHECK.run(context)
+    assert not clock.CHECK.run(context)
 
 
 def test_a_host_that_does_not_answer(context: Context) -> None:

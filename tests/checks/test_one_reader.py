@@ -154,7 +154,7 @@ def test_a_dollar_reaches_the_broker_of_the_target(
 ) -> None:
     more = "[oslo_messaging_notifications]\ntransport_url = rabbit://dollar:pa$$w0rd@$my_ip/\n"
     with written(source, f"[database]\n{line_of(source)}", more):
-        assert broker.findings(anew(context)) == []
+        assert list(broker.findings(anew(context))) == []
         try:
             broker.make(anew(context))
             told = target.run("rabbitmqctl", "authenticate_user", "dollar", stdin="pa$w0rd\n")

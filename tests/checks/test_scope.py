@@ -103,7 +103,7 @@ def test_each_thing_is_one_error_with_a_remedy(
 
 
 def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
-    things = {one.message.split()[0] for one in found if one.check == scope.NAME}
+    things = {one.message.split()[0] for one in found if one.check == scope.CHECK.name}
     expected = {"billing-api", "octavia", "designate", "status-page", "cinder-backup", "invoices"}
     assert things == expected
 
@@ -111,27 +111,27 @@ def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        (shape.NAME, "pacemaker manages"),
-        (shape.NAME, "ovn-northd runs"),
-        (shape.NAME, "all-in-one"),
-        (keepalived.NAME, "2 VRRP instances"),
-        (keepalived.NAME, "carries 192.0.2.77 too"),
-        (endpoints.NAME, "endpoint of image", ":9292, and", "no virtual IP"),
-        (backends.NAME, "glance's store rbd1 is of kind rbd"),
-        (accounts.NAME, "keystone logs in as root"),
-        (accounts.NAME, "may take role writers with READ_ONLY ADMIN"),
-        (accounts.NAME, "on the target, and its accounts are for"),
-        (accounts.NAME, "logs in by ed25519"),
-        (accounts.NAME, "has rights on invoices.one, which is not moved"),
-        (definitions.NAME, "1 value(s) of glance.ratios.one have more digits"),
-        (definitions.NAME, "glance.images.bak has a name"),
-        (definitions.NAME, "glance.past is system-versioned"),
-        (definitions.NAME, "glance.counter is a sequence"),
-        (definitions.NAME, "glance.clock has columns of the old temporal format: at"),
-        (definitions.NAME, "glance.labels is of ROW_FORMAT=COMPACT"),
-        (definitions.NAME, "of glance.afar reaches database invoices"),
-        (definitions.NAME, "view glance.bills reaches database invoices"),
-        (revisions.NAME, "database glance shows before, its release ends in"),
+        (shape.CHECK.name, "pacemaker manages"),
+        (shape.CHECK.name, "ovn-northd runs"),
+        (shape.CHECK.name, "all-in-one"),
+        (keepalived.CHECK.name, "2 VRRP instances"),
+        (keepalived.CHECK.name, "carries 192.0.2.77 too"),
+        (endpoints.CHECK.name, "endpoint of image", ":9292, and", "no virtual IP"),
+        (backends.CHECK.name, "glance's store rbd1 is of kind rbd"),
+        (accounts.CHECK.name, "keystone logs in as root"),
+        (accounts.CHECK.name, "may take role writers with READ_ONLY ADMIN"),
+        (accounts.CHECK.name, "on the target, and its accounts are for"),
+        (accounts.CHECK.name, "logs in by ed25519"),
+        (accounts.CHECK.name, "has rights on invoices.one, which is not moved"),
+        (definitions.CHECK.name, "1 value(s) of glance.ratios.one have more digits"),
+        (definitions.CHECK.name, "glance.images.bak has a name"),
+        (definitions.CHECK.name, "glance.past is system-versioned"),
+        (definitions.CHECK.name, "glance.counter is a sequence"),
+        (definitions.CHECK.name, "glance.clock has columns of the old temporal format: at"),
+        (definitions.CHECK.name, "glance.labels is of ROW_FORMAT=COMPACT"),
+        (definitions.CHECK.name, "of glance.afar reaches database invoices"),
+        (definitions.CHECK.name, "view glance.bills reaches database invoices"),
+        (revisions.CHECK.name, "database glance shows before, its release ends in"),
     ],
     ids=lambda words: words[1],
 )
@@ -142,8 +142,11 @@ def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, 
 @pytest.mark.parametrize(
     "words",
     [
-        (definitions.NAME, "database glance makes tables of latin1"),
-        (records.NAME, "1 application credential(s) are of a user or project that is not there"),
+        (definitions.CHECK.name, "database glance makes tables of latin1"),
+        (
+            records.CHECK.name,
+            "1 application credential(s) are of a user or project that is not there",
+        ),
     ],
     ids=lambda words: words[1],
 )
@@ -158,4 +161,4 @@ def test_the_statement_that_mends_floats_does(
     """Run as it is told, and the check is content."""
     (told,) = (one for one in found if "glance.ratios.one" in one.message)
     source.shell(f"mariadb <<'END'\n{told.remedy};\nEND")
-    assert not [one for one in definitions.run(context) if "ratios" in one.message]
+    assert not [one for one in definitions.CHECK.run(context) if "ratios" in one.message]

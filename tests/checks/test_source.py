@@ -133,7 +133,7 @@ def test_an_upload_in_flight(context: Context) -> None:
         found: list[Finding] = []
         deadline = time.monotonic() + 180
         while not found and time.monotonic() < deadline:
-            found = [one for one in operations.run(context) if image in one.message]
+            found = [one for one in operations.CHECK.run(context) if image in one.message]
             time.sleep(0.5)
         assert "is saving" in found[0].message
         assert "Wait for it" in found[0].remedy
@@ -214,7 +214,7 @@ def test_a_wrong_database_password(context: Context, source: Host) -> None:
 def test_text_as_latin1_is_told(context: Context, source: Host) -> None:
     make = "mariadb -e 'CREATE TABLE glance.narrow (a VARCHAR(9)) CHARACTER SET latin1'"
     with broken(source, make, "mariadb -e 'DROP TABLE IF EXISTS glance.narrow'"):
-        told = [one.message for one in charset.run(context)]
+        told = [one.message for one in charset.CHECK.run(context)]
     assert any("latin1" in one and "glance.narrow" in one for one in told)
 
 

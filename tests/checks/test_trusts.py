@@ -62,4 +62,4 @@ def test_each_is_judged_as_keystone_would(context: Context, source: Host) -> Non
 
 
 def test_a_cloud_without_heat_has_none(context: Context) -> None:
-    assert trusts.run(context) == []
+    assert trusts.CHECK.run(context) == []

@@ -44,7 +44,7 @@ def test_the_target_dies_while_the_source_serves(
         assert bench.serves() == []
         bench.power_on("target")
         bench.well("follow")
-        assert differences(reference.followed, bench.picture(), "same") == []
+        assert differences(reference.followed, bench.picture(), "same", "back") == []
 
 
 def test_the_target_dies_in_the_window_and_comes_back(

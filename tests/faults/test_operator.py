@@ -167,4 +167,4 @@ def test_two_operators(bench: Bench, reference: Reference, tally: Tally) -> None
         assert ended.status == 7, ended
         assert "for follow" in ended.said
         assert child.wait(600) == 0
-        assert differences(reference.followed, bench.picture(), "same") == []
+        assert differences(reference.followed, bench.picture(), "same", "back") == []

@@ -77,7 +77,7 @@ def test_whole(context: Context, check: Check) -> None:
 
 def test_every_host_runs_the_release_of_the_stack_file(context: Context) -> None:
     names = {host.name for host in context.source.hosts}
-    assert not [one for one in release.run(context) if one.where in names]
+    assert not [one for one in release.CHECK.run(context) if one.where in names]
 
 
 def test_a_compute_that_is_not_heard(context: Context) -> None:
@@ -97,7 +97,7 @@ def test_a_compute_that_is_not_heard(context: Context) -> None:
 
 def test_a_trust_that_heat_cannot_use(context: Context) -> None:
     """Heat's own code opens what it keeps, keystone's records say what became of it."""
-    assert trusts.run(context) == []
+    assert trusts.CHECK.run(context) == []
     source = context.source.controllers[0]
     for column, value, told in (
         ("deleted_at", "20200101000000", "was deleted"),
@@ -107,7 +107,7 @@ def test_a_trust_that_heat_cannot_use(context: Context) -> None:
         sql = "mariadb keystone -e 'UPDATE trust SET {0} = {1} WHERE {0} {2}'"
         change = sql.format(column, value, "IS NULL")
         with broken(source, change, sql.format(column, "NULL", f"= {value}")):
-            (found,) = trusts.run(context)
+            (found,) = trusts.CHECK.run(context)
             assert told in found.message
     key = "/etc/heat/heat.conf"
     with broken(
@@ -115,9 +115,9 @@ def test_a_trust_that_heat_cannot_use(context: Context) -> None:
         f"cp -p {key} {key}.kept; sed -i 's/^auth_encryption_key.*/auth_encryption_key = x/' {key}",
         f"mv -f {key}.kept {key}",
     ):
-        (found,) = trusts.run(context)
+        (found,) = trusts.CHECK.run(context)
         assert "cannot open" in found.message
-    assert trusts.run(context) == []
+    assert trusts.CHECK.run(context) == []
 
 
 def test_a_compute_that_went_before_the_last_upgrade(context: Context) -> None:
@@ -145,11 +145,11 @@ def test_a_volume_in_flight(context: Context) -> None:
     scheduler = "systemctl {} cinder-scheduler"  # without it nobody makes the volume meanwhile
     with broken(context.source.controllers[0], scheduler.format("stop"), scheduler.format("start")):
         volume = cinder.create_volume(name="in flight", size=1)
-        told = [str(one) for one in operations.run(context) if volume.id in one.message]
+        told = [str(one) for one in operations.CHECK.run(context) if volume.id in one.message]
     try:
         assert "is creating" in told[0]
         cinder.wait_for_status(volume, "available", ["error"], interval=1, wait=180)
-        assert not [one for one in operations.run(context) if volume.id in one.message]
+        assert not [one for one in operations.CHECK.run(context) if volume.id in one.message]
     finally:
         cinder.delete_volume(volume.id, force=True)
 
@@ -194,15 +194,18 @@ def found(context: Context) -> list[Finding]:
 @pytest.mark.parametrize(
     "words",
     [
-        (tokens.NAME, "nova sends no service tokens"),
+        (tokens.CHECK.name, "nova sends no service tokens"),
         *(
-            (tokens.NAME, f"the role service in project service, which {one} asks for")
+            (tokens.CHECK.name, f"the role service in project service, which {one} asks for")
             for one in ("nova", "cinder", "glance", "neutron")
         ),
-        (records.NAME, "1 server(s) are in the middle of a task for more than an hour"),
-        (records.NAME, "1 volume(s) are in the middle of something for more than an hour"),
-        (backends.NAME, "cinder's back end lvm1 is of cinder.volume.drivers.lvm.LVMVolumeDriver"),
-        (backends.NAME, "neutron's mechanism driver sriovnicswitch is not moved"),
+        (records.CHECK.name, "1 server(s) are in the middle of a task for more than an hour"),
+        (records.CHECK.name, "1 volume(s) are in the middle of something for more than an hour"),
+        (
+            backends.CHECK.name,
+            "cinder's back end lvm1 is of cinder.volume.drivers.lvm.LVMVolumeDriver",
+        ),
+        (backends.CHECK.name, "neutron's mechanism driver sriovnicswitch is not moved"),
     ],
     ids=lambda words: words[1],
 )

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from migrate.cloud import login
+from migrate.cloud import login, wait
 from migrate.phases.session import context_of
 from migrate.verify.comparison import compare
 from migrate.verify.listing import Listing, take
@@ -25,6 +25,7 @@ from tests.lab.settings import Lab, lab
 from tests.readme import commands
 
 STACK = "lab"
+TIDY_SECONDS = 120
 
 
 def main(argv: list[str]) -> int:
@@ -103,7 +104,11 @@ class Papers:
 
     def compare_after(self) -> list[str]:
         before = json.loads(self.traces.read_text())
-        found = traces.differences(before, traces.look(list(self.context.source.hosts)))
+        hosts = list(self.context.source.hosts)
+        # agents tidy up in their own time: a name space outlives its network for some seconds
+        found = wait.while_any(
+            lambda: traces.differences(before, traces.look(hosts)), TIDY_SECONDS, pause=2
+        )
         old = Listing.parse(self.listing.read_text())
         new = take(login.api(self.context), microversions=old.microversions)
         return found + [str(d) for d in compare(old, new, same_release=True).differences]

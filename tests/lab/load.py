@@ -5,7 +5,7 @@ python -m tests.lab load start|stop|show
 Three kinds of thing are recorded in `load.jsonl` of the lab's folder, one line a call:
     probe NAME  2.5 Hz, the version page of every API: cheap, so outages are seen exactly
     ping ADDRESS 10 Hz, every server by each of its addresses
-    anything else: a call with a token, reading or writing, once in eight seconds
+    anything else: a call with a token, reading or writing, once in sixteen seconds
 
 Three of a kind may wait for an answer; meanwhile no more of that kind begin, pings excepted.
 """

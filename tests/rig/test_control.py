@@ -135,6 +135,7 @@ def test_a_paused_cutover_waits_before_anything_is_closed(
     assert left(context) == set()
 
 
+@pytest.mark.in_set("control")
 def test_an_abort_in_the_window_is_back_within_seconds(
     context: Context, desk: Desk, before: str
 ) -> None:

@@ -168,7 +168,7 @@ def source(context: Context) -> Iterator[Host]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: Case) -> None:
     put(context, source, case)
-    findings = [str(one) for one in gate.run(context)]
+    findings = [str(one) for one in gate.CHECK.run(context)]
     if case.refused:
         assert any(filled(context)(case.refused) in one for one in findings), findings
         return
@@ -191,7 +191,9 @@ def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: 
 
 def test_a_cloud_without_haproxy_is_refused(context: Context, source: Host) -> None:
     assert not source.succeeds("systemctl", "is-active", "-q", "haproxy")
-    assert_is_one_error(gate.run(context), gate.NAME, "no HAProxy runs as haproxy.service")
+    assert_is_one_error(
+        gate.CHECK.run(context), gate.CHECK.name, "no HAProxy runs as haproxy.service"
+    )
 
 
 # another's file behind a link, with a line $2, in another encoding and a line of another system's
@@ -222,7 +224,7 @@ def test_the_file_stays_what_it_was(context: Context, source: Host) -> None:
     line = r"    description caf\351\n"
     source.shell(f"{FOREIGN}\nsystemctl restart haproxy", CONFIG, line)
     try:
-        assert [str(one) for one in gate.run(context)] == []
+        assert [str(one) for one in gate.CHECK.run(context)] == []
         whole, stays = source.shell(WHOLE, CONFIG), source.shell(STAYS, CONFIG)
         users = CLOSED_TO_USERS
         everybody = CLOSED_TO_ALL

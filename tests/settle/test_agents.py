@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,28 +11,14 @@ import pytest
 from migrate.onhost import call
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import cloud, demo, identity, load, outages, traces
-from tests.lab import settings as lab_settings
-from tests.lab.remote import script
+from tests.lab import demo, identity, load, outages, traces
 from tests.lab.settings import lab as this_lab
+from tests.settle import bridge
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-agents")]
 AGENTS = ("settle", "--agents", "--execute")
-FILES = Path(lab_settings.__file__).parent / "files/common"
-BRIDGE = ("etc/systemd/system/provider-bridge.service", "usr/local/sbin/provider-bridge")
 NAMES = {"neutron-dhcp-agent", "neutron-l3-agent", "neutron-openvswitch-agent"}
 LONGEST = 3.0  # seconds without an answer, of a server behind a router
-
-
-@pytest.fixture(scope="module", autouse=True)
-def over() -> Iterator[None]:
-    """The lab's cloud on the target, under a load that goes on."""
-    demo.over(this_lab())
-    try:
-        yield
-    finally:
-        load.stop(this_lab())
-        cloud.down(this_lab())
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +63,7 @@ def test_a_bridge_that_is_missing_is_refused() -> None:
     ended = migrate(*AGENTS)
     assert ended.returncode == 3
     assert "bridge br-phy of physnet1 is missing" in ended.stderr
-    text = "".join(f"cat >/{name} <<'EOF'\n{(FILES / name).read_text()}EOF\n" for name in BRIDGE)
-    script(this_lab(), this_lab().target, f"{text}systemctl enable -q --now provider-bridge\n")
+    bridge.make(this_lab())
 
 
 def test_they_come_over_and_nothing_is_left_there(before: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from migrate.computes import versions
 from migrate.computes.network import facts, reading
 from migrate.database import connection, heads, progress
 from migrate.engine import markers
-from migrate.finish import address, online, schemas, services, traces
+from migrate.finish import address, mark, online, schemas, services, traces
 from migrate.storage.volumes import policy
 from migrate.takeover import isolation
 from tests.unit import network
@@ -56,8 +56,13 @@ class Machine(network.Machine):
         self.stages: dict[str, float] = {}
         self.unfenced: list[str] = []
         self.started: dict[str, float] = {}
+        self.clock = 0.0  # by how much it goes before ours
         self.timer = ""
         self.rows = 2  # left to be migrated online
+
+    @property
+    def now(self) -> float:
+        return time.time() + self.clock
 
     def succeeds(self, *argv: str, timeout: float = 60) -> bool:
         return True
@@ -72,7 +77,7 @@ class Machine(network.Machine):
             return "640 root:nova"
         if argv[:2] == ("systemctl", "restart"):
             self.world.happens(f"{self.name}: restart")
-            self.started |= dict.fromkeys(argv[2:], time.time() + 10)
+            self.started |= dict.fromkeys(argv[2:], self.now + 10)
             return ""
         if argv[0] == "rm":
             self.world.happens(f"{self.name}: rm")
@@ -94,7 +99,10 @@ class Machine(network.Machine):
         if args[:1] == (markers.PATH,):
             return self.marks
         if "ActiveEnterTimestamp" in script:
-            return "\n".join(str(int(self.started.get(one, 100))) for one in args)
+            started = [str(int(self.started.get(one, 100))) for one in args]
+            return "\n".join([str(self.now), *started])
+        if script == mark.CLOCK:
+            return str(self.now)
         if "stat -c %Y" in script:
             return "\n".join("100" for _ in args)
         if script == isolation.DROP or isolation.FILTER_UNIT in args:
@@ -258,17 +266,17 @@ class Connection(network.Connection):
 def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only a database, or a cloud that is logged in to, can tell: here *world* does."""
 
-    def of_cells(_: Context, statement: str) -> list[tuple[Any, ...]]:
+    def each_cell(_: Context, statement: str) -> dict[str, list[tuple[Any, ...]]]:
         with_id = "uuid" in statement
         rows = world.records.items()
-        return [(host, what, id_ if with_id else n) for id_, (host, what, n) in rows]
+        return {"nova": [(host, what, id_ if with_id else n) for id_, (host, what, n) in rows]}
 
     @contextmanager
     def session(_: Any) -> Iterator[None]:
         yield None
 
     for module in (versions, services):
-        monkeypatch.setattr(module, "of_cells", of_cells)
+        monkeypatch.setattr(module, "each_cell", each_cell)
     monkeypatch.setattr(connection, "session", session)
     monkeypatch.setattr(progress, "there", lambda _: world.progress)
     monkeypatch.setattr(progress, "clear", lambda _: setattr(world, "progress", False))

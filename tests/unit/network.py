@@ -42,6 +42,7 @@ class Machine(fakes.FakeHost):
         self.masked: set[str] = set()
         self.notes: dict[str, dict[str, list[str]]] = {}
         self.frozen: set[str] = set()
+        self.resumes: list[str] = []  # what it would let go on, and start
         self.retired: dict[str, set[str]] | None = None
         self.switch: list[str] | None = None
         self.bridges = ["br-phy"]
@@ -58,6 +59,7 @@ class Machine(fakes.FakeHost):
         "spaces",
         "active",
         "frozen",
+        "resumes",
         "enabled",
         "masked",
         "notes",
@@ -126,6 +128,18 @@ class Machine(fakes.FakeHost):
         self.active -= set(names)
         self.frozen -= set(names)
 
+    def agent_units_arm(self, seconds: float, stopped: str, still: str) -> None:
+        self.resumes = [still, stopped]
+
+    def agent_units_disarm(self) -> None:
+        self.resumes = []
+
+    def when_the_timer_acts(self) -> None:
+        if self.resumes:
+            self.frozen.discard(self.resumes[0])
+            self.systemd_start(self.resumes[1:], 0)
+        self.resumes = []
+
     def agent_units_freeze(self, name: str) -> None:
         self.frozen.add(name)
 
@@ -135,6 +149,7 @@ class Machine(fakes.FakeHost):
         return still
 
     def agent_units_retire(self, names: list[str], grace: float) -> None:
+        self.resumes = []
         self.retired = self.retired or {"active": set(self.active), "enabled": set(self.enabled)}
         self.active, self.enabled, self.masked = set(), set(), set(names)
         self.frozen = set()

@@ -42,11 +42,11 @@ def raising(error: Exception) -> Check:
     def run(_: Context) -> list[Finding]:
         raise error
 
-    return Check("broken", "", run)
+    return Check("broken", run)
 
 
 def finding(severity: Severity) -> Check:
-    return Check("whole", "", lambda _: [Finding("whole", severity, "found", "mend")])
+    return Check("whole", lambda _: [Finding("", severity, "found", "mend")])
 
 
 def test_a_check_that_breaks_is_a_finding_and_hides_no_other() -> None:
@@ -105,7 +105,7 @@ def test_the_table_of_an_upgrade_check() -> None:
     ],
 )
 def test_what_an_exit_status_means(status: int, output: str, severities: list[str]) -> None:
-    found = upgrade_status.judge("ctl", "nova-status upgrade check", status, output)
+    found = upgrade_status.judge("nova-status upgrade check", status, output)
     assert [one.severity for one in found] == severities
 
 

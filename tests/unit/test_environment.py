@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from migrate.computes import environment as on_computes
+from migrate.computes import proof
+from migrate.engine import state_directory
+from migrate.engine.finding import Severity
+from migrate.errors import PreconditionError
 from migrate.onhost import environment, record
+from tests.unit import fakes
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +112,66 @@ def test_a_program_that_does_not_start_is_told(tmp_path: Path, packaged: Path) -
     (wrong,) = environment.finish(str(folder), ["nova-compute"])
     assert wrong.endswith("nova-compute --version exited 1: no module named nova")
     assert environment.stamp(str(folder)) == ""
+
+
+class Compute(fakes.FakeHost):
+    """A host whose system is *system*, and whose environment is of the lock *stamp*."""
+
+    def __init__(self, name: str, system: str = "Python 3.13", stamp: str = "") -> None:
+        super().__init__(name)
+        self.answers: dict[str, Any] = {
+            "environment.system": system,
+            "environment.stamp": stamp,
+            "environment.size": 9,
+            "environment.unfit": ["/opt has no room"],
+            "exchange.running": {},
+        }
+
+    def python(self, source: str, payload: Any = None, *_: Any, **__: Any) -> Any:
+        function = source.splitlines()[0].lstrip("# ")
+        self._note(function)
+        answer = self.answers.get(function, {})
+        if function == "exchange.running":
+            return {name: one for name, one in answer.items() if name in payload["arguments"][0]}
+        return answer
+
+
+def test_what_hosts_have_against_it_is_told_of_all_together(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path)
+    serves = Compute("new", stamp="1a2b")
+    context = replace(context, target=replace(context.target, controllers=(serves,)))
+    odd, dead, has = Compute("odd", "Python 3.11"), Compute("dead"), Compute("has", stamp="1a2b")
+    dead.dead = True
+    found = on_computes.findings(context, [odd, dead, has])
+    told = [(one.where, one.message) for one in found]
+    assert [where for where, _ in told] == ["odd", "odd", "odd", "dead", "has"]
+    for words in ("(Python 3.11) is not that of new", "no room", "nothing of OpenStack runs"):
+        assert any(words in message for where, message in told if where == "odd")
+    assert "cannot be asked: dead is away" in told[3][1]
+    assert "nothing of OpenStack runs" in told[4][1]  # its environment stands: no room is needed
+    assert {one.severity for one in found} == {Severity.ERROR}
+    assert not any("claim" in one for host in (odd, has) for one in host.asked)
+
+
+def test_what_a_program_runs_from_is_not_replaced(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path)
+    serves = Compute("new", stamp="5e6f")  # by a later `pulumi up`
+    context = replace(context, target=replace(context.target, controllers=(serves,)))
+    host: Any = Compute("has", stamp="1a2b")
+    program = f"{context.installation.folder}/bin/nova-compute"
+    host.answers["exchange.running"] = {"nova-compute": {"program": program, "arguments": []}}
+    assert not on_computes.made(context, host)
+    with pytest.raises(PreconditionError, match=r"nova-compute runs from .*--back --host has"):
+        on_computes.make(context, host)
+    assert not [one for one in host.asked if "claim" in one or "transfer" in one]
+    assert on_computes.findings(context, [host]) == []  # it is left alone
+    state_directory.record(proof._path(context, host), {})
+    (told,) = on_computes.findings(context, [host])
+    assert "another lock" in told.message
+
+
+def test_before_the_target_stands_only_units_are_looked_at(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path, "new")
+    unknown, units = on_computes.findings(context, [Compute("odd", "Python 3.11")])
+    assert (unknown.severity, unknown.where) == (Severity.WARNING, "new")
+    assert "nothing of OpenStack runs" in units.message

@@ -16,19 +16,23 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context
 from migrate.computes import service, versions
+from migrate.computes.draining import note
+from migrate.computes.estimates import Action
 from migrate.computes.network.facts import KNOWN
 from migrate.database.tools import calls
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
-from migrate.finish import MARK, facts, online, purge, refusals, services, steps
+from migrate.finish import MARK, caps, facts, mark, online, purge, refusals, services, steps
 from migrate.finish.facts import Names, Record
 from migrate.onhost import notes, record
-from migrate.phases import finish, guard, move_agents, no_return, renew, rollback
+from migrate.phases import finish, guard, move_agents, no_return, renew, rollback, verify
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.services import RECIPES
+from migrate.verify import live, views
+from migrate.verify.listing import Listing
 from tests.unit import fakes
 from tests.unit.finishing import COMPUTE, CONF, FENCE, World, without_servers
 from tests.unit.network import NEW, NEW2, OLD, Killed
@@ -160,6 +164,16 @@ def test_what_is_still_in_use_forbids_it(world: World, tmp_path: Path) -> None:
     assert not [one for one in world.events if "mark" in one]
 
 
+def test_servers_that_settle_has_sent_away_are_brought_back_first(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host, *_) = cloud.source.computes
+    note.add(cloud, host, "s1", Action.STOP)
+    (told,) = found(cloud)
+    assert told.startswith(f"{host.name} servers that left it or were stopped")
+
+
 def test_before_the_cutover_there_is_nothing_to_finish(world: World, tmp_path: Path) -> None:
     cloud = world.settled(tmp_path)
     world.at(NEW).stages.clear()
@@ -172,6 +186,22 @@ def test_a_service_that_is_heard_keeps_its_record(world: World, tmp_path: Path) 
     with pytest.raises(StepError, match="still hears nova-scheduler on old"):
         over(cloud)
     assert len(world.records) == 7
+
+
+@pytest.mark.parametrize("clocks", [(3600.0, 3600.0), (-3600.0, 3600.0), (3600.0, -3600.0)])
+def test_what_reads_the_cap_is_started_after_the_mark_whatever_clocks_say(
+    world: World, tmp_path: Path, clocks: tuple[float, float]
+) -> None:
+    cloud = world.settled(tmp_path)
+    for name, clock in zip((NEW, NEW2), clocks, strict=True):
+        host = world.at(name)
+        host.clock, host.files[CONF] = clock, "[upgrade_levels]\ncompute = auto\n"
+        (nova,) = (one for one in RECIPES if one.project == "nova")
+        host.started = dict.fromkeys(caps._units(cloud, nova, host), host.now - 50)
+    mark.mark(cloud)
+    assert not caps.lifted(cloud)
+    caps.lift(cloud)
+    assert caps.lifted(cloud)
 
 
 def test_a_controller_of_the_source_may_be_off_once_it_was_asked(
@@ -205,6 +235,46 @@ def test_the_filter_stays_while_anything_runs_behind_it(world: World, tmp_path: 
     with pytest.raises(StepError, match=r"nova-api.* lives, so the filter stays"):
         address.apply(cloud)
     assert not address.done(cloud)
+
+
+def test_what_a_listing_of_before_has_of_it_is_known(world: World, tmp_path: Path) -> None:
+    cloud = world.settled(tmp_path)
+    rows = {f"{what}@{host}": (host, what) for host, what, _ in world.records.values()}
+    resources = {
+        "agent": {
+            one: {"host": host, "binary": binary} for one, (host, binary) in world.agents.items()
+        },
+        "compute-service": {
+            one: {"host": host, "binary": binary} for one, (host, binary) in rows.items()
+        },
+        "server": {"web": {"host": OLD}},
+    }
+    gone = purge.listed(cloud, resources)
+    over(cloud)
+    left = {f"{what}@{host}" for host, what, _ in world.records.values()}
+    assert gone == (rows.keys() - left) | {f"{OLD} {binary}" for binary in KNOWN}
+
+
+def test_verify_misses_what_finish_has_purged_and_nothing_before_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = world.settled(tmp_path)
+    agent = {f"{OLD} {one}": {"host": OLD, "binary": one} for one in KNOWN}
+    before = {"admin": Listing({"agent": agent}, {}, {}, 0.0, 0.0)}
+    monkeypatch.setattr(views, "kept", lambda _: before)
+    told: list[set[str]] = []
+
+    def run(*_: Any, purged: set[str]) -> live.Verification:
+        told.append(purged)
+        return live.Verification()
+
+    monkeypatch.setattr(live, "run", run)
+    session = opened(cloud, tmp_path)
+    verify.verify(session)
+    over(cloud)
+    verify.verify(session)
+    session.journal.close()
+    assert told == [set(), set(agent)]
 
 
 def test_the_plan_says_what_goes_and_what_stays(world: World, tmp_path: Path) -> None:

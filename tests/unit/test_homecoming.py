@@ -353,6 +353,28 @@ def test_a_host_that_does_not_let_us_in_is_not_dead(
         brought(context)
 
 
+def test_a_database_that_cannot_be_asked_on_a_machine_that_lives_is_foreseen(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _ = make(busy_world())
+    bring.foresee(context)
+
+    @contextmanager
+    def session(host: Any) -> Iterator[Any]:
+        if host.name != "new":
+            yield host
+        elif host.dead:
+            raise UnreachableError("new is away", "new")
+        else:
+            raise PreconditionError("new: MariaDB does not let root in")
+
+    monkeypatch.setattr(reading.connection, "session", session)  # type: ignore[attr-defined]
+    with pytest.raises(PreconditionError, match="let root in; start it, or switch new off"):
+        bring.foresee(context)
+    context.target.database.dead = True  # type: ignore[attr-defined]
+    bring.foresee(replace(context, target=context.target.without(["new"])))
+
+
 def test_a_host_that_nova_calls_otherwise_is_refused_not_emptied(make: Make) -> None:
     world = World(source={"web": row("web", "other")}, runs={"c1": {"web": set()}})
     context, computes = make(world)
@@ -371,6 +393,8 @@ def session(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     """After going live, with one step to undo; the target cannot be listed."""
     context, _ = make(world := busy_world())
     monkeypatch.setattr(going_live, "written", lambda _: True)
+    for function, told in (("switch.noted", False), ("handed_over.noted", {})):
+        monkeypatch.setitem(fakes.ANSWERS, function, told)
     monkeypatch.setattr(rollback, "_found", lambda *_, **__: losses.unknown("test", 0.0, "away"))
     monkeypatch.setattr(rollback.close, "close_target", lambda _: None)  # type: ignore[attr-defined]
     note = lambda _: world.happens("undone")  # noqa: E731

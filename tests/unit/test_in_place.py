@@ -10,8 +10,9 @@ import pytest
 
 from migrate.cloud import Context
 from migrate.computes import in_place
+from migrate.engine.finding import Finding
 from migrate.errors import PreconditionError, StepError
-from migrate.onhost import exchange
+from migrate.onhost import exchange, systemd
 from tests.unit import fakes
 
 ROOTWRAP = "[DEFAULT]\nfilters_path=/etc/neutron/rootwrap.d\nexec_dirs=/sbin,/usr/sbin\n"
@@ -35,6 +36,7 @@ class Compute(fakes.FakeHost):
         super().__init__("compute")
         self.running, self.comes_up = running, comes_up
         self.files: dict[str, list[Any]] = {}
+        self.later: dict[str, list[str]] = {}
 
     def read(self, path: str) -> str:
         assert path == f"{VENV}/etc/neutron/rootwrap.conf"
@@ -52,6 +54,8 @@ class Compute(fakes.FakeHost):
         given = payload["arguments"]
         if function == "exchange.running":
             return {name: one for name, one in self.running.items() if name in given[0]}
+        if function == "exchange.overriding":
+            return self.later
         assert function == "exchange.forward"
         _, rows, names, _ = given
         self.files = {row[0]: row[1:] for row in rows}
@@ -156,6 +160,34 @@ def test_what_is_not_understood_is_refused(
     with pytest.raises(PreconditionError, match=said):
         in_place.renew(context, host)
     assert not host.files
+
+
+def test_all_that_is_not_understood_is_told_together(context: Context) -> None:
+    odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["a b"]}
+    host = Compute({"nova-compute": odd, "neutron-ovn-metadata-agent": AGENT})
+    host.later = {"nova-compute": ["/etc/systemd/system/nova-compute.service.d/zz.conf"]}
+    found: list[Finding] = in_place.findings(context, host)
+    assert [one.where for one in found] == ["compute"] * 4
+    told = "; ".join(one.message for one in found)
+    for words in ("not renewed in place", "runs as /opt/x", "['a b']", "zz.conf is read after"):
+        assert words in told
+    assert in_place.findings(context, Compute({"nova-compute": NOVA})) == []
+
+
+def test_a_drop_in_that_would_undo_ours_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "a.conf": "[Service]\nExecStart=\nExecStart=/usr/bin/x\n",
+        "zz.conf": "[Service]\n  Environment = A=b\n",
+        "zzz.conf": "[Service]\nLimitNOFILE=9\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    paths = " ".join(str(tmp_path / name) for name in texts)
+    monkeypatch.setattr(systemd, "run", lambda *_: f"{paths}\n")
+    found = exchange.overriding(["nova-compute"], in_place.DROP_IN_NAME)
+    assert found == {"nova-compute": [str(tmp_path / "zz.conf")]}
 
 
 def test_a_unit_that_does_not_come_up_is_told(context: Context) -> None:

@@ -38,9 +38,9 @@ def test_who_cannot_log_in_is_named(context: Context, name: str, who: str, entry
 
 
 def test_one_check_tells_it_and_the_others_ask_nothing(context: Context) -> None:
-    (told,) = agents.run(context)
+    (told,) = agents.CHECK.run(context)
     assert "the administrator cannot log in" in told.message
     assert "'prod'" in told.remedy
     assert agents.administrator(context) is None
-    assert operations.run(context) == []
+    assert operations.CHECK.run(context) == []
     assert serving.unanswered(context, 0) == ["identity"]

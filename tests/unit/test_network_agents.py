@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migrate.cloud import Context
-from migrate.cloud.api import ApiError
+from migrate.cloud.api import Api, ApiError
 from migrate.computes import network
 from migrate.computes.network import assignment, dhcp, facts, handover, reading, refusals, timings
 from migrate.computes.network.facts import Agent, Facts, Router
@@ -17,7 +19,7 @@ from migrate.errors import PreconditionError, StepError
 from migrate.services import RECIPES
 from tests.unit.network import DHCP, L3, NEW, NEW2, OLD, Killed, World, context
 
-TOLD = ("stop", "clear", "start", "freeze", "thaw")
+TOLD = ("stop", "clear", "start", "freeze", "thaw", "arm", "disarm")
 STEPS = list(network.steps(RECIPES))
 
 
@@ -50,6 +52,15 @@ def back(world: World, home: Path) -> None:
     for step in reversed(STEPS):
         assert step.revert
         step.revert(cloud)
+
+
+def refuse_endless_rest(world: World) -> None:
+    """A timer is armed for each agent that rests where it carries something."""
+    for host in world.hosts.values():
+        rests = set(host.frozen)
+        if world.held.get(f"{host.name} {L3}") and L3 in host.enabled - host.active:
+            rests.add(L3)
+        assert rests <= set(host.resumes), (len(world.events), host.name)
 
 
 def carried(world: World, *hosts: str) -> set[str]:
@@ -110,9 +121,30 @@ def test_the_old_agent_rests_for_a_few_routers_and_runs_for_the_others(tmp_path:
         for one in world.events
         if one.startswith("old: ") and one.split(".")[-1] in TOLD
     ]
-    rest = ["agent_units.stop", "agent_units.freeze"]
-    few = [*rest, *["namespaces.clear"] * 4, "agent_units.thaw", "systemd.start"]
-    assert told == [*few, *rest, *["namespaces.clear"] * 2, "agent_units.thaw"]
+    rest = ["agent_units.arm", "agent_units.stop", "agent_units.freeze"]
+    on = ["agent_units.thaw", "systemd.start", "agent_units.disarm"]
+    few = [*rest, *["namespaces.clear"] * 4, *on]
+    last = [*rest, *["namespaces.clear"] * 2, "agent_units.thaw", "agent_units.disarm"]
+    assert told == [*few, *last]
+
+
+def test_agents_rest_as_long_as_a_router_is_built_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(handover, "BUILD_SECONDS", 0.1)
+    world = World()
+    cloud = context(world, tmp_path)
+    STEPS[0].apply(cloud)
+    monkeypatch.setattr(world, "build_router", lambda *_: time.sleep(0.05))
+    with pytest.raises(StepError, match="the agents there rest for 60 min at most"):
+        STEPS[2].apply(cloud)
+    old = world.hosts[OLD]
+    assert world.events.count("old: agent_units.arm") > 2
+    assert old.frozen
+    old.when_the_timer_acts()
+    assert not old.frozen
+    assert L3 in old.active
 
 
 def test_what_each_router_took_is_kept(tmp_path: Path) -> None:
@@ -136,6 +168,7 @@ def test_killed_anywhere_on_the_way_over_it_goes_on(tmp_path: Path) -> None:
         world.dies_at = number
         with pytest.raises(Killed):
             over(world, tmp_path)
+        refuse_endless_rest(world)
         world.dies_at = None
         over(world, tmp_path)
         assert carried(world, OLD) == set()
@@ -154,6 +187,7 @@ def test_killed_anywhere_on_the_way_over_it_goes_back(tmp_path: Path) -> None:
         world.dies_at = number
         with pytest.raises(Killed):
             over(world, tmp_path)
+        refuse_endless_rest(world)
         world.dies_at = None
         back(world, tmp_path)
         assert world.state == before, number
@@ -174,6 +208,7 @@ def test_killed_anywhere_on_the_way_back_it_goes_on(tmp_path: Path) -> None:
         world.dies_at = number
         with pytest.raises(Killed):
             back(world, tmp_path)
+        refuse_endless_rest(world)
         world.dies_at = None
         back(world, tmp_path)
         assert world.state == before, number
@@ -234,6 +269,24 @@ def test_a_dead_target_is_not_asked_to_give_back(tmp_path: Path) -> None:
         assert step.revert
         step.revert(dead)
     assert world.hosts[OLD].notes == {}
+
+
+def test_a_target_that_lives_and_cannot_be_asked_is_foreseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    refusals.foresee(context(world, tmp_path))  # nothing has come over: nobody is asked
+    cloud = over(world, tmp_path)
+    refusals.foresee(cloud)
+
+    def dead(*_: Any, **__: Any) -> Any:
+        raise ApiError("GET /agents", 500, "no database")
+
+    monkeypatch.setattr(Api, "pages", dead)
+    with pytest.raises(PreconditionError, match=r"no database\).*or switch new, new2 off"):
+        refusals.foresee(cloud)
+    off = replace(cloud, target=cloud.target.without([NEW, NEW2]))
+    refusals.foresee(off)
 
 
 def test_what_is_left_behind_stops_no_agent(

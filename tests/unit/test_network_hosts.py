@@ -225,6 +225,18 @@ def test_what_stands_still_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not agent_units.thaw("x")
 
 
+def test_a_new_timer_stands_before_the_one_before_it_goes(script: Script) -> None:
+    listed = "migrate-resume-1.timer loaded active waiting\n"
+    commands = script(**{"systemctl list-units": listed})
+    agent_units.arm(180, "neutron-l3-agent", "neutron-openvswitch-agent")
+    agent_units.disarm()
+    armed, *stops = [one for one in commands.asked if "list-units" not in one]
+    assert armed.startswith("systemd-run -q --collect --unit=migrate-resume-")
+    assert "--on-active=180 --timer-property=AccuracySec=1s" in armed
+    assert armed.endswith("neutron-openvswitch-agent.service neutron-l3-agent.service")
+    assert stops == ["systemctl stop migrate-resume-1.timer"] * 2
+
+
 def test_the_switch_is_as_it_was(script: Script) -> None:
     commands = script(
         **{

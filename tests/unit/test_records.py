@@ -77,7 +77,7 @@ def test_who_vouches(text: str, wanted: dict[str, list[str]], told: str) -> None
     given = options.parsed({"nova.conf": text})
     found = list(dict.fromkeys(tokens._roles(api, "nova", given, wanted)))
     assert bool(found) is bool(told)
-    assert all(told in message and remedy for _, message, remedy in found), found
+    assert all(told in one.message and one.remedy for one in found), found
 
 
 def test_a_login_that_was_pasted_from_the_guide_is_refused() -> None:

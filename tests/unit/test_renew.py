@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import closing, in_place, versions
-from migrate.computes.estimates import Way
+from migrate.computes import closing, draining, in_place, versions
+from migrate.computes.draining import note
+from migrate.computes.estimates import Action, Way
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.journal import Journal
@@ -22,9 +23,10 @@ from migrate.phases import renew
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
 from tests.unit import fakes
-from tests.unit.test_settle import host, planned
+from tests.unit.test_settle import host, planned, server
 
 NAMES = ("c1", "c2", "c3", "c4")
+WEB = [server("web", "elsewhere")]
 
 
 class Cloud:
@@ -33,9 +35,11 @@ class Cloud:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.versions = dict.fromkeys(NAMES, 68)
+        self.cells = dict.fromkeys(NAMES, "nova")
         self.broken: dict[str, str] = {}
         self.done: list[str] = []
         self.undone: list[str] = []
+        self.away: list[str] = []
 
     def apply(self, _: Context, step: str) -> None:
         name, what = step.split(".")
@@ -47,8 +51,12 @@ class Cloud:
     def revert(self, _: Context, step: str) -> None:
         self.undone.append(step)
 
+    def bring(self, _: Context, host: fakes.FakeHost) -> list[str]:
+        self.undone.append(f"{host.name}'s servers come home")
+        return self.away
+
     def settle(self, *past: str, **decided: Any) -> renew.Outcome:
-        plan = planned([host(one) for one in NAMES], [], way=Way.IN_PLACE, **decided)
+        plan = planned([host(one) for one in NAMES], WEB, way=Way.IN_PLACE, **decided)
         limits = self.session.context.settings.settle.model_copy(update=decided)
         return renew.renew(self.session, plan, limits, past, lambda *_: None)
 
@@ -62,11 +70,12 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     found = Cloud(Session(context, Plan(()), journal))
     steps = [scripted(one, found) for name in NAMES for one in settled(name)]
     found.session = replace(found.session, plan=Plan.of(steps))
-    monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72))
+    monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72, found.cells))
     monkeypatch.setattr(markers, "live", lambda _: True)
     monkeypatch.setattr(
         in_place, "restore", lambda _, host: found.undone.append(f"{host.name} runs the old")
     )
+    monkeypatch.setattr(draining, "bring", found.bring)
     monkeypatch.setattr(closing, "reopen", lambda _, host: found.undone.append(host.name))
     yield found
     journal.close()
@@ -91,6 +100,34 @@ def test_the_last_old_host_is_asked_for_by_name_before_anything_is_done(cloud: C
         cloud.settle(canary=1, batch=3)
     assert cloud.done == []
     assert len(cloud.settle("c4", canary=1, batch=3).done) == 4
+
+
+def test_the_last_old_host_of_each_cell_is_asked_for_by_name(cloud: Cloud) -> None:
+    cloud.cells |= dict.fromkeys(("c1", "c2"), "nova_east")
+    with pytest.raises(IrreversibleError, match=r"c2, c4 would be .*add --past c2 --past c4"):
+        cloud.settle(canary=1, batch=3)
+    with pytest.raises(IrreversibleError, match="c2 would be"):
+        cloud.settle("c4", canary=1, batch=3)
+    cloud.versions["c2"] = 72  # in the east only c1 is left
+    with pytest.raises(IrreversibleError, match="c1 would be"):
+        cloud.settle("c4", canary=1, batch=3)
+    assert cloud.done == []
+    cloud.versions |= dict.fromkeys(("c1", "c2", "c3"), 72)
+    with pytest.raises(IrreversibleError, match="is left in the cell of c1"):
+        renew.put_back(cloud.session, ["c3", "c1"], lambda *_: None)
+    renew.put_back(cloud.session, ["c3"], lambda *_: None)
+    assert "c3.renew" in cloud.undone
+
+
+def test_cells_are_told_by_their_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = {
+        "nova": [("ctl", "nova-conductor", 72), ("c1", "nova-compute", 68)],
+        "nova_cell0": [],
+        "nova_east": [("ctl", "nova-conductor", 70), ("c2", "nova-compute", 72)],
+    }
+    monkeypatch.setattr(versions, "each_cell", lambda *_: each)
+    found = versions.read(None)  # type: ignore[arg-type]
+    assert found == Versions({"c1": 68, "c2": 72}, 72, {"c1": "nova", "c2": "nova_east"})
 
 
 def test_a_canary_goes_first_and_alone(cloud: Cloud) -> None:
@@ -129,12 +166,29 @@ def test_what_is_new_already_is_left_alone(cloud: Cloud) -> None:
 
 def test_a_host_goes_back_in_the_order_of_its_steps_then_takes_servers(cloud: Cloud) -> None:
     cloud.settle("c4", canary=0, batch=4)
-    with pytest.raises(IrreversibleError, match="no compute host of the old release is left"):
+    with pytest.raises(IrreversibleError, match="is left in the cell of c2"):
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
     cloud.versions["c4"] = 68  # as where it was left out
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
-    steps = ["open", "proof", "renew", "close", "environment"]
-    assert cloud.undone == ["c2 runs the old", *(f"c2.{one}" for one in steps), "c2"]
+    steps = ["home", "open", "proof", "renew", "drain", "close", "environment"]
+    before = ["c2 runs the old", "c2's servers come home"]
+    assert cloud.undone == [*before, *(f"c2.{one}" for one in steps), "c2"]
+
+
+def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Cloud) -> None:
+    cloud.away = ["web (s1): no valid host"]
+    with pytest.raises(StepError, match=r"c2 is not back: its servers: web \(s1\): no valid host"):
+        renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert cloud.undone[-2:] == ["c2.environment", "c2"]
+
+
+def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:
+    cloud.versions |= {"c1": 72}
+    (c1, *_) = cloud.session.context.source.computes
+    note.add(cloud.session.context, c1, "s1", Action.STOP)
+    outcome = cloud.settle("c4", canary=0, batch=4)
+    assert "c1" in outcome.done
+    assert outcome.already == []
 
 
 def test_a_host_goes_back_whatever_this_desk_knows_of_it(cloud: Cloud) -> None:
@@ -157,7 +211,7 @@ def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     emptied = planned([host("c1"), host("c2")], [], way=Way.REINSTALL)
     with pytest.raises(PreconditionError, match="only planned"):
         renew.renew(cloud.session, emptied, limits, (), lambda *_: None)
-    unknown = planned([host("elsewhere")], [], way=Way.IN_PLACE)
+    unknown = planned([host("elsewhere")], WEB, way=Way.IN_PLACE)
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
     assert cloud.done == []

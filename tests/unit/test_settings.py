@@ -128,12 +128,16 @@ def test_papers_are_private(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_settle_policy_is_read_and_has_defaults(project: Path) -> None:
     write(project, GOOD)
-    assert load("prod", project).settle.otherwise == "liveMigrate"
-    rules = [{"tag": "x", "do": "ask"}, {"metadata": "tier=db", "zone": "z", "do": "stopStart"}]
+    settle = load("prod", project).settle
+    assert (settle.otherwise, settle.home, settle.rules) == (None, False, ())
+    rules: list[dict[str, Any]] = [
+        {"tag": "x", "do": "ask"},
+        {"metadata": "tier=db", "zone": "z", "do": "stopStart", "home": True},
+    ]
     limits = {"concurrency": {"perHost": 3}, "stopAfter": 2, "pauseSeconds": 60}
     write(project, {**GOOD, "sidestep:settle": {"rules": rules, **limits}})
     settle = load("prod", project).settle
-    assert [rule.do for rule in settle.rules] == ["ask", "stopStart"]
+    assert [(rule.do, rule.home) for rule in settle.rules] == [("ask", None), ("stopStart", True)]
     assert (settle.concurrency.per_host, settle.concurrency.in_all) == (3, 10)
     assert (settle.stop_after, settle.pause_seconds, settle.batch) == (2, 60, 4)
 

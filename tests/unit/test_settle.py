@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from migrate.cli import settling
 from migrate.cloud.settings import Settle
-from migrate.computes import batches, estimates, needs, plan
+from migrate.computes import batches, estimates, needs, plan, service
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import (
     Aggregate,
@@ -28,6 +29,7 @@ from migrate.errors import SettingsError
 from migrate.phases import settle
 
 SMALL = Flavor("small", 1, 1024, 10)
+WEB = [Server("w", "web", "p1", "ACTIVE", "", 1, "elsewhere", SMALL, Kind.RUNNING)]
 AVX = frozenset({"HW_CPU_X86_AVX"})
 
 
@@ -91,11 +93,88 @@ def errors(found: SettlePlan) -> list[str]:
 TWO = (host("a", used=1), host("b"))
 
 
-def test_in_place_no_server_moves_whatever_the_policy_says() -> None:
+def test_in_place_no_server_moves_where_the_stack_file_says_nothing() -> None:
     servers = [server("web", "a"), server("off", "a", status="SHUTOFF")]
-    found = planned(TWO, servers, way=Way.IN_PLACE, otherwise="stopStart")
+    found = planned(TWO, servers, way=Way.IN_PLACE)
     assert moves(found) == {"web": ("stays", ""), "off": ("stays", "")}
     assert errors(found) == []
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "status", "action", "to"),
+    [
+        ("liveMigrate", "ACTIVE", "live-migrate", "b"),
+        ("liveMigrate", "PAUSED", "live-migrate", "b"),
+        ("liveMigrate", "SHUTOFF", "stays", ""),
+        ("liveMigrate", "SUSPENDED", "stays", ""),
+        ("coldMigrate", "ACTIVE", "cold-migrate", "b"),
+        ("stopStart", "ACTIVE", "stop and start", ""),
+        ("stopStart", "SHUTOFF", "stays", ""),
+        ("leave", "PAUSED", "stays", ""),
+    ],
+)
+def test_in_place_what_runs_is_treated_as_it_says(
+    otherwise: str, status: str, action: str, to: str
+) -> None:
+    servers = [server("web", "a", status=status)]
+    found = planned(TWO, servers, "a", way=Way.IN_PLACE, otherwise=otherwise)
+    assert moves(found) == {"web": (action, to)}
+
+
+def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
+    hosts = [host("a", used=1), host("b", used=1, ram=2048), host("c", ram=0)]
+    servers = [server("a1", "a"), server("b1", "b")]
+    rules = [{"zone": "nova", "do": "liveMigrate", "home": True}]
+    found = planned(hosts, servers, "a", "b", way=Way.IN_PLACE, rules=rules, batch=1)
+    assert errors(found) == []
+    assert moves(found) == {"a1": ("live-migrate", "b"), "b1": ("live-migrate", "a")}
+    assert found.home == 2
+    assert found.seconds == 2 * (30 + 110 + 30)
+    away = planned(hosts, servers, "a", "b", way=Way.IN_PLACE, otherwise="liveMigrate", batch=1)
+    assert away.actions == {Action.LIVE: 3}  # a1 moves twice: it is on b when that has its turn
+    assert away.home == 0
+
+
+def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
+    decided: dict[str, Any] = {"otherwise": "liveMigrate", "home": True}
+    found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
+    told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
+    assert "servers: 1 live-migrate; about 170 s" in told
+    assert "Moves back home, once their host is renewed: 1;" in told
+    assert "live_migration_permit_post_copy" in told
+    assert "Users notice, live-migrate: 1-4 pings lost" in told
+
+
+def test_a_rule_says_for_itself_who_comes_home() -> None:
+    rules = [{"tag": "x", "do": "liveMigrate", "home": False}, {"tag": "y", "do": "coldMigrate"}]
+    servers = [server("x", "a", tags=("x",)), server("y", "a", tags=("y",))]
+    found = planned(TWO, servers, "a", way=Way.IN_PLACE, rules=rules, home=True)
+    assert {one.server.name: one.home for one in found.hosts[0].servers} == {"x": False, "y": True}
+
+
+def test_in_place_hosts_that_are_emptied_leave_one_of_their_zone_open() -> None:
+    hosts = [host(name) for name in "abc"]
+    servers = [server(name, name) for name in "abc"]
+    found = planned(hosts, servers, way=Way.IN_PLACE, otherwise="liveMigrate", batch=9)
+    assert [one.batch for one in found.hosts] == [1, 1, 2]
+    assert len(planned(hosts, servers, way=Way.IN_PLACE, batch=9).batches) == 1
+
+
+def test_what_a_run_before_has_under_way_is_waited_for() -> None:
+    closed = host("a", enabled=False, reason=service.REASON)
+    servers = [server("web", "a", status="MIGRATING", task="migrating"), server("other", "b")]
+    found = planned([closed, host("b")], servers, "a", way=Way.IN_PLACE, otherwise="liveMigrate")
+    assert errors(found) == []
+    assert moves(found) == {"web": ("stays", "")}
+
+
+def test_nobody_comes_home_to_a_host_that_somebody_else_has_closed() -> None:
+    closed = host("a", enabled=False, reason="its fan is loud")
+    decided: dict[str, Any] = {"way": Way.IN_PLACE, "otherwise": "liveMigrate", "home": True}
+    found = planned([closed, host("b")], [server("web", "a")], "a", **decided)
+    (told,) = [one for one in found.findings if one.check == "home"]
+    assert told.severity is Severity.WARNING
+    assert "1 server (web) leaves" in told.message
 
 
 @pytest.mark.parametrize(
@@ -362,19 +441,41 @@ def test_the_last_enabled_host_of_a_zone_is_not_emptied() -> None:
     hosts = [host("a", "z1"), host("b", "z1", enabled=False), host("c", "z2"), host("d", "z2")]
     (error,) = errors(planned(hosts, []))
     assert "a: it is the last enabled host of zone z1" in error
-    assert errors(planned(hosts, [], way=Way.IN_PLACE)) == []
+    assert errors(planned(hosts, WEB, way=Way.IN_PLACE)) == []
 
 
 def test_a_host_that_is_down() -> None:
-    found = planned([host("a", up=False), host("b")], [], way=Way.IN_PLACE)
+    found = planned([host("a", up=False), host("b")], WEB, way=Way.IN_PLACE)
     (error,) = errors(found)
     assert "a: nova-compute is down there" in error
     assert [one.host.name for one in found.hosts] == ["b", "a"]
 
 
 def test_instance_ha_that_is_at_work() -> None:
-    (error,) = errors(planned(TWO, [], more={"recovery": ("rack1",)}, way=Way.IN_PLACE))
+    (error,) = errors(planned(TWO, WEB, more={"recovery": ("rack1",)}, way=Way.IN_PLACE))
     assert "instance-HA is at work for rack1" in error
+
+
+def test_where_no_new_server_can_be_booted_it_is_told_before() -> None:
+    hosts = [
+        host("full", ram=4096, used=4),
+        host("free"),
+        host("theirs", enabled=False, reason="a broken fan"),
+        host("begun", enabled=False, reason=service.REASON),
+    ]
+    found = planned(hosts, WEB, way=Way.IN_PLACE)
+    told = {one.where: one.message for one in found.findings if one.check == "proof"}
+    assert sorted(told) == ["full", "theirs"]
+    assert "it has no room" in told["full"]
+    assert "it is closed by somebody" in told["theirs"]
+    assert errors(found) == []
+    assert len(found.batches) > 0
+
+
+@pytest.mark.parametrize("odd", [{"status": "SHUTOFF"}, {"volume_booted": True}])
+def test_without_a_server_that_a_new_one_could_be_like_nothing_begins(odd: Any) -> None:
+    (error,) = errors(planned(TWO, [server("web", "a", **odd)], way=Way.IN_PLACE))
+    assert "boot one server from an image by hand" in error
 
 
 def test_a_disk_that_must_outlast_a_reinstall_is_named() -> None:

@@ -17,8 +17,10 @@ import yaml
 
 from migrate.cli import commands
 from migrate.cloud.api import Api
-from migrate.computes import reading
+from migrate.computes import environment, reading
 from migrate.computes.facts import Facts, Kind
+from migrate.computes.service import REASON
+from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
 from tests.unit import fakes
 
@@ -268,11 +270,6 @@ def test_a_cloud_without_instance_ha_is_not_asked_for_it(cloud: tuple[type[Cloud
     assert read(url).recovery == ()
 
 
-def test_in_place_nobody_asks_for_room(said: Said, cloud: tuple[type[Cloud], str]) -> None:
-    said(code=3)
-    assert not [path for _, path, _ in cloud[0].asked if path.startswith("/placement/")]
-
-
 def test_a_cloud_without_placement(cloud: tuple[type[Cloud], str]) -> None:
     handler, url = cloud
     handler.types.discard("placement")
@@ -287,12 +284,15 @@ def project(
     (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "stacks").mkdir()
     stack = {**fakes.STACK, "cloud": {"name": "admin", "file": "clouds.yaml"}}
+    computes = [{"name": f"cmp{n}", "address": f"10.0.0.{30 + n}"} for n in (1, 2)]
+    stack["source"] = {**stack["source"], "computes": computes}
     stack["settle"] = {"rules": [{"tag": "x", "do": "stopStart"}], "canary": 1}
     config = {f"sidestep:{key}": one for key, one in stack.items()}
     (tmp_path / "stacks/Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
     (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"admin": login(cloud[1])}}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MIGRATE_HOME", raising=False)
+    monkeypatch.setattr(environment, "findings", lambda *_: [])
     return tmp_path
 
 
@@ -324,10 +324,15 @@ def test_the_command_shows_a_row_a_host_then_what_forbids_it(said: Said) -> None
         *("turn", "host", "zone", "servers", "now", "what", "happens", "where", "to", "about"),
         *("way", "back"),
     ]
-    assert lines[2].startswith("canary   cmp1  nova  1 running, 1 stopped  2 stays")
+    assert lines[2].startswith(
+        "canary   cmp1  nova  1 running, 1 stopped  1 stays, 1 stop and start"
+    )
     assert [line.split()[:2] for line in lines[3:5]] == [["refused", "cmp2"], ["refused", "cmp3"]]
     told = "\n".join(lines)
-    assert "Hosts: 1, refused: 2; batches: 1; servers: 2 stays; about 110 s" in told
+    assert (
+        "Hosts: 1, refused: 2; batches: 1; servers: 1 stays, 1 stop and start; about 183 s" in told
+    )
+    assert "Users notice, stop and start: off from the stop until its host is renewed." in told
     assert "instance-HA is at work for rack2" in told
     assert "1 server (name-s4) is in the middle of an operation (cmp2)" in told
     assert "nova-compute is down there" in told
@@ -359,3 +364,32 @@ def test_an_administrator_who_cannot_log_in(project: Path, said: Said) -> None:
     )
     _, err = said(code=3)
     assert "the administrator cannot log in" in err
+
+
+def test_what_hosts_themselves_have_against_it_is_told_of_all_together(
+    said: Said, cloud: tuple[type[Cloud], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(_: Any, those: list[Any]) -> list[Finding]:
+        error = Severity.ERROR
+        return [
+            Finding("units", error, "runs as /opt/x", "leave it out", one.name) for one in those
+        ]
+
+    monkeypatch.setattr(environment, "findings", odd)
+    cloud[0].types.discard("instance-ha")
+    out, err = said("--host", "cmp1", code=3)
+    assert "runs as /opt/x" in out + err
+    row = LISTS["/compute/v2.1/os-services"][1][1]
+    monkeypatch.setitem(row, "disabled_reason", REASON)
+    out, _ = said("--host", "cmp1", "-f", "json", code=0)  # it is in the middle: it has its turn
+    (one,) = (one for one in json.loads(out)["findings"] if one["check"] == "units")
+    assert one["severity"] == "warning"
+
+
+def test_a_host_that_the_stack_does_not_name_is_told_before(
+    said: Said, project: Path, cloud: tuple[type[Cloud], str]
+) -> None:
+    path = project / "stacks/Pulumi.prod.yaml"
+    path.write_text(path.read_text().replace("cmp1", "cmp9"))
+    out, err = said("--host", "cmp1", code=3)
+    assert "it is not in sidestep:source.computes" in out + err

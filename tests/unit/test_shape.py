@@ -12,6 +12,7 @@ import yaml
 
 from migrate.checks import backends, endpoints, keepalived, options, shape
 from migrate.checks.scope_facts import Endpoint
+from migrate.engine.finding import Finding
 from migrate.services import chosen
 
 
@@ -20,13 +21,13 @@ def cases(name: str) -> list[Any]:
     return found
 
 
-def assert_told(found: Sequence[tuple[str, ...]], wanted: list[list[str]]) -> None:
+def assert_told(found: Sequence[Finding], wanted: list[list[str]]) -> None:
     """As many as *wanted*, each with its words, and each with a remedy."""
-    told = [" ".join(one) for one in found]
+    told = [str(one) for one in found]
     assert len(told) == len(wanted), told
     for words, line in zip(wanted, told, strict=True):
         assert all(word in line for word in words), line
-    assert all(one[-1] for one in found)
+    assert all(one.remedy for one in found)
 
 
 @pytest.mark.parametrize("case", cases("backends"), ids=lambda case: str(case["name"]))

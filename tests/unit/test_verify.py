@@ -10,8 +10,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from migrate.cloud.api import ApiError
 from migrate.errors import StepError
-from migrate.verify import boot, dashboard, heartbeats
+from migrate.verify import dashboard, heartbeats, model
 from migrate.verify.listing import Listing
 
 RELEASED = heartbeats.moment("2026-11-21T12:00:00.000000")
@@ -51,7 +52,9 @@ BEFORE = listing(
 
 def test_a_copied_row_that_says_up_is_not_heard() -> None:
     api: Any = FakeApi([service("nova-compute", "cmp1", "2026-11-21T11:59:59.000000")])
-    found = heartbeats.wait(api, BEFORE, RELEASED, seconds=0, sleep=lambda _: None)
+    found = heartbeats.wait(
+        api, heartbeats.expected(BEFORE), RELEASED, seconds=0, sleep=lambda _: None
+    )
     assert found.silent == ("nova-compute on cmp1", "nova-conductor")
 
 
@@ -61,9 +64,17 @@ def test_what_was_alive_is_heard_after_the_release() -> None:
         [conductor, service("nova-compute", "cmp1", "2026-11-21T11:59:59.000000")],
         [conductor, service("nova-compute", "cmp1", "2026-11-21T12:00:09.500000")],
     )
-    found = heartbeats.wait(api, BEFORE, RELEASED, seconds=5, sleep=lambda _: None)
+    found = heartbeats.wait(
+        api, heartbeats.expected(BEFORE), RELEASED, seconds=5, sleep=lambda _: None
+    )
     assert found.silent == ()
     assert found.heard == {"nova-conductor": 4.0, "nova-compute on cmp1": 9.5}
+
+
+def test_what_was_purged_is_missed_by_nobody() -> None:
+    old = {"c": service("nova-strange", "old", ""), "d": service("nova-conductor", "old", "")}
+    before = listing(compute_service={**old, "e": service("nova-compute", "cmp1", "")})
+    assert heartbeats.expected(before, {"c", "d"}) == {"nova-compute on cmp1", "nova-conductor"}
 
 
 @pytest.mark.parametrize(
@@ -73,28 +84,84 @@ def test_the_times_of_every_api(text: str) -> None:
     assert heartbeats.moment(text) == RELEASED
 
 
-PORTS = {"p": {"device_id": "s1", "network_id": "n1"}}
-IMAGES = {"i1": {"status": "active"}}
-FLAVORS = {"f1": {"name": "tiny"}}
+def server(id_: str, host: str, flavor: str = "small", **more: Any) -> dict[str, Any]:
+    ram = {"small": 512, "big": 4096, "pinned": 64}[flavor]
+    specs = {"hw:cpu_policy": "dedicated"} if flavor == "pinned" else {}
+    return {
+        **{"id": id_, "host": host, "image": {"id": "i1"}, "OS-EXT-STS:task_state": None},
+        "flavor": {"original_name": flavor, "ram": ram, "extra_specs": specs},
+        **more,
+    }
 
 
-def server(**more: Any) -> dict[str, Any]:
-    made = {"id": "s1", "status": "ACTIVE", "image": {"id": "i1"}}
-    return {**made, "flavor": {"original_name": "tiny"}, "OS-EXT-SRV-ATTR:host": "cmp1", **more}
+class Now:
+    """As much of `Api` as is asked for a model: servers that run, and how much memory is free."""
+
+    def __init__(self, *servers: dict[str, Any], free: int = 9999) -> None:
+        self.servers, self.free = servers, free
+        self.images = {"i1": "active"}
+        self.flavors = ["small", "big", "pinned"]
+
+    def pages(self, service: str, path: str, key: str, **_: str) -> list[dict[str, Any]]:
+        rams = {"small": 512, "big": 4096, "pinned": 64}
+        return [
+            {"id": f"id-{one}", "name": one, "vcpus": 1, "ram": rams[one], "disk": 1, "swap": ""}
+            for one in self.flavors
+        ]
+
+    def get(self, service: str, path: str, **query: str) -> Any:
+        if path == "/servers/detail":
+            host = query.get("host")
+            return {"servers": [one for one in self.servers if host in (None, one["host"])]}
+        if path.startswith("/images/"):
+            if path[8:] not in self.images:
+                raise ApiError(path, 404, "gone")
+            return {"status": self.images[path[8:]]}
+        if path == "/ports":
+            known = query["device_id"] != "unplugged"
+            return {"ports": [{"network_id": f"net-{query['device_id']}"}] if known else []}
+        if path == "/os-hypervisors/detail":
+            return {"hypervisors": [{"id": "node", "service": {"host": "cmp1"}}]}
+        assert (path, query["in_tree"]) == ("/allocation_candidates", "node")
+        ram = int(query["resources"].partition("MEMORY_MB:")[2].split(",")[0])
+        return {"allocation_requests": [{}] if ram <= self.free else []}
 
 
-def test_a_new_server_is_like_one_that_runs() -> None:
-    found = boot.choose(
-        listing(server={"s1": server()}, port=PORTS, image=IMAGES, flavor=FLAVORS), "cmp1"
-    )
-    assert found == boot.Recipe("i1", "f1", "n1")
+def chosen(*servers: dict[str, Any], **more: Any) -> Any:
+    api: Any = Now(*servers, **more)
+    return model.choose(api, "cmp1")
 
 
-@pytest.mark.parametrize("odd", [{"status": "SHUTOFF"}, {"image": ""}, {"id": "no port"}])
+def test_a_new_server_is_like_one_that_runs_there() -> None:
+    there = server("s1", "cmp1", "big")
+    assert chosen(server("s2", "cmp2"), there) == model.Model("i1", "id-big", "net-s1")
+
+
+def test_where_none_there_will_do_it_is_like_one_elsewhere_without_demands() -> None:
+    elsewhere = (server("s2", "cmp2", "pinned"), server("s3", "cmp2"))
+    assert chosen(*elsewhere) == model.Model("i1", "id-small", "net-s3")
+    full = server("s1", "cmp1", "big")
+    assert chosen(full, *elsewhere, free=600) == model.Model("i1", "id-small", "net-s3")
+
+
+def test_a_host_without_room_is_told_and_not_an_error() -> None:
+    assert chosen(server("s1", "cmp1"), free=100) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"image": ""},
+        {"image": {"id": "deleted"}},
+        {"id": "unplugged"},
+        {"OS-EXT-STS:task_state": "deleting"},
+        {"flavor": {"original_name": "deleted", "ram": 1}},
+    ],
+)
 def test_where_no_server_can_be_the_model_it_says_so(odd: dict[str, Any]) -> None:
-    before = listing(server={"s1": server(**odd)}, port=PORTS, image=IMAGES, flavor=FLAVORS)
     with pytest.raises(StepError, match="boot one server"):
-        boot.choose(before, "cmp1")
+        chosen({**server("s1", "cmp1"), **odd})
+    assert chosen({**server("s1", "cmp1"), **odd}, server("s2", "cmp2")) is not None
 
 
 FORM = """<form><input type="hidden" name="csrfmiddlewaretoken" value="t0k3n">

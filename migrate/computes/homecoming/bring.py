@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from migrate.cloud import Context, hosts, login, wait
@@ -20,7 +20,8 @@ from migrate.computes.homecoming.decision import (
     wrong,
 )
 from migrate.computes.homecoming.facts import Facts
-from migrate.errors import PreconditionError, StepError
+from migrate.database import connection
+from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
 
 REST_SECONDS = 180.0  # for what users began before the target was closed
@@ -59,11 +60,25 @@ def bring_home(context: Context, remark: Remark) -> None:
 
 def foresee(context: Context) -> None:
     """PreconditionError, before anything is closed, where no act of ours will help."""
-    if told := list(helpless(reading.read(context))):
+    told = list(helpless(reading.read(context)))
+    if context.target.controllers:
+        told += _mute(context.target.database)
+    if told:
         raise PreconditionError(
             f"the source may not come back yet: {'; '.join(told)}. Nothing was begun: mend that, "
             "then the same again"
         )
+
+
+def _mute(database: Host) -> Iterator[str]:
+    """A database that cannot be asked on a machine that lives: its copy could not be let go."""
+    try:
+        with connection.session(database):
+            pass
+    except UnreachableError:
+        pass  # it is dead, and passed over
+    except MigrateError as error:
+        yield f"{error}; start it, or switch {database.name} off, which goes back without it"
 
 
 def prove(context: Context) -> None:

@@ -6,6 +6,7 @@ side, since changes to its other ones wait. So does the Open vSwitch agent there
 out of service as soon as neutron says that it belongs to another host; a restart could cost other
 ports their flows, so it only stands still. While both name spaces stand, the same addresses on the
 same MAC, the one that announced itself last wins; that is why the old one goes two seconds after.
+A timer on that host lets both agents work again, should we die meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ GRACE_SECONDS = 15.0
 BUILD_SECONDS, SLICE_SECONDS = 900.0, 30.0
 OVERLAP_SECONDS = 2.0  # the new one announces its addresses more than once
 START_SECONDS = 120.0
+REST_SECONDS, RENEW_SECONDS = 180.0, 60.0  # how long agents rest when nobody says so again
+MEND_SECONDS = 3600.0  # the same when a router is not whole: its old host forwards meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,11 @@ def run(context: Context, api: Api, old: Host, routers: list[Router]) -> None:
     for number in range(0, len(routers), AT_ONCE):
         some = routers[number : number + AT_ONCE]
         began = time.monotonic()
+        call(old, "agent_units.arm", REST_SECONDS, L3, SWITCH)
         call(old, "agent_units.stop", [L3], GRACE_SECONDS, timeout=120)
         call(old, "agent_units.freeze", SWITCH)
         with ThreadPoolExecutor(len(some)) as pool:
-            built = list(pool.map(lambda one: _build(api, old, one), some))
+            built = _results(old, [pool.submit(_build, api, old, one) for one in some])
         time.sleep(OVERLAP_SECONDS)
         for router, seconds in zip(some, built, strict=True):
             cleared = call(old, "namespaces.clear", router.space, list(router.devices))
@@ -74,6 +78,18 @@ def run(context: Context, api: Api, old: Host, routers: list[Router]) -> None:
                     )
         call(old, "agent_units.thaw", SWITCH)
         _go_on(api, old)
+        call(old, "agent_units.disarm")
+
+
+def _results(old: Host, builds: list[Future[float | None]]) -> list[float | None]:
+    """What became of *builds*; the agents rest as long as they take."""
+    while wait(builds, RENEW_SECONDS).not_done:
+        call(old, "agent_units.arm", REST_SECONDS, L3, SWITCH)
+    try:
+        return [one.result() for one in builds]
+    except StepError:
+        call(old, "agent_units.arm", MEND_SECONDS, L3, SWITCH)
+        raise
 
 
 def _build(api: Api, old: Host, router: Router) -> float | None:
@@ -108,7 +124,8 @@ def _watch(api: Api, router: Router, wanted: list[str], vain: threading.Event) -
             raise StepError(
                 f"router {router.name} lacks {', '.join(seen['missing'])} on {router.host.name} "
                 f"after {BUILD_SECONDS:.0f} s; its old name space still forwards, and the agents "
-                "there rest: see neutron-l3-agent's log, then the same again"
+                f"there rest for {MEND_SECONDS / 60:.0f} min at most: see neutron-l3-agent's log, "
+                "then the same again"
             )
         wanted = _still(api, router.id, wanted)
 

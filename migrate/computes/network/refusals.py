@@ -11,7 +11,7 @@ from migrate.computes.network import reading
 from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, Noted, short
 from migrate.configuration import files
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import PreconditionError
+from migrate.errors import MigrateError, PreconditionError
 from migrate.onhost import call
 
 NAME = "network-agents"
@@ -34,6 +34,25 @@ def refuse(context: Context) -> None:
     wrong = [one for one in findings(context) if one.severity is Severity.ERROR]
     if wrong:
         raise PreconditionError("; ".join(f"{one.message}. {one.remedy}" for one in wrong))
+
+
+def foresee(context: Context) -> None:
+    """PreconditionError where the way back would find nobody to give back what came over.
+
+    A dead target need not be asked: what it carried went with it. One that lives still carries it,
+    beside the source's agents, until its neutron has them take it.
+    """
+    if not context.target.controllers or reading.untouched(context):
+        return
+    try:
+        reading.read(reading.api(context))
+    except MigrateError as error:
+        names = ", ".join(reading.names(context.target.controllers))
+        raise PreconditionError(
+            "network agents have come over, and the target cannot be asked to give back what they "
+            f"carry ({error}). Nothing was begun: mend that, or switch {names} off, which leaves "
+            "networks and routers dark until the source serves; then the same again"
+        ) from error
 
 
 def of_cloud(

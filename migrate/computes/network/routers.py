@@ -58,6 +58,7 @@ def give_back(context: Context) -> None:
         _give_back(context, reading.api(context))
     # with a dead target nobody is asked; what rests or stands still here works again all the same
     call_each(context.source.controllers, "agent_units.thaw", SWITCH)
+    call_each(context.source.controllers, "agent_units.disarm")
     call_each(context.source.controllers, "handed_over.forget", ROUTERS.name)
 
 

@@ -62,6 +62,7 @@ def stop(context: Context) -> None:
     def act(host: Host) -> None:
         if known := call(host, "systemd.show", list(KNOWN)):
             host.run("systemctl", "disable", "--quiet", *known)
+            call(host, "agent_units.disarm")
             call(host, "agent_units.stop", list(KNOWN), GRACE_SECONDS, timeout=120)
         call(host, "switch.restore")
 

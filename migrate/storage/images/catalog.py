@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, info
 from migrate.errors import StepError
 from migrate.services.backends import Images
 from migrate.services.base import Recipe
@@ -35,25 +35,26 @@ def findings(context: Context) -> list[Finding]:
     """Images that this program neither copies nor proves."""
     if not any(recipe.images for recipe in context.recipes):
         return []
-    found = []
-    for id_, _, _, digest, checksum, location in _rows(context, context.source.database) or ():
-        if not str(location).startswith(FILE):
-            scheme = str(location).partition("://")[0] if "://" in str(location) else ""
-            found.append(
-                Finding(
-                    "images",
-                    Severity.INFO if scheme else Severity.ERROR,
-                    f"is kept by {scheme!r}" if scheme else "has a location that cannot be read",
-                    "It is neither copied nor hashed: both sides use that store"
-                    if scheme
-                    else "Decrypt the locations: glance's metadata_encryption_key is not supported",
-                    f"image {id_}",
-                )
-            )
-        elif not digest and not checksum:
-            message, remedy = "has no hash", "It is compared with the source's own file instead"
-            found.append(Finding("images", Severity.INFO, message, remedy, f"image {id_}"))
-    return found
+    rows = _rows(context, context.source.database) or ()
+    return list(filled((told for row in rows for told in _unproven(*row)), check="images"))
+
+
+def _unproven(
+    id_: str, _: object, __: object, digest: str, checksum: str, location: object
+) -> Iterator[Finding]:
+    scheme, found, _ = str(location).partition("://")
+    if not found:
+        yield error(
+            "has a location that cannot be read",
+            "Decrypt the locations: glance's metadata_encryption_key is not supported",
+            f"image {id_}",
+        )
+    elif scheme != "file":
+        remedy = "It is neither copied nor hashed: both sides use that store"
+        yield info(f"is kept by {scheme!r}", remedy, f"image {id_}")
+    elif not digest and not checksum:
+        remedy = "It is compared with the source's own file instead"
+        yield info("has no hash", remedy, f"image {id_}")
 
 
 def keeper(context: Context) -> tuple[Recipe, Images]:

@@ -1,4 +1,4 @@
-"""Calls that users make: with a token, reading and writing, once in eight seconds each."""
+"""Calls that users make: with a token, reading and writing, each once in sixteen seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.lab.loading.record import Record
 from tests.lab.settings import ALL, Lab
 from tests.lab.units import proxied
 
-INTERVAL = 8.0  # each costs the cloud 50 to 400 ms of CPU, which two cores have little of
+INTERVAL = 16.0  # each costs the cloud 50 to 400 ms of CPU, which two cores have little of
 PORTS = proxied(ALL)
 PATIENCE = 60.0  # as long as usual clients wait
 SETTLE = 20.0  # for what has begun when the load ends

@@ -104,7 +104,7 @@ def look() -> dict[str, Any]:
         "release": releases.of_version("barbican", "22.0.0"),
         "asked as": endpoints.ASKED["barbican"],
         "known": "key-manager" in scope.TYPES,
-        "back ends": [one[1] for one in backends.judged(RECIPE.backends, given)],
+        "back ends": [one.message for one in backends.judged(RECIPE.backends, given)],
         "too old": [one[0] for one in RECIPE.oldest.judge([{"host": "a"}], "2026.1", 0)],
         "trusts": trusts._finding("ctl", RECIPE.trusts, "has expired", ["web"]).message,
         "unserved": [one.message for one in volumes.unserved(RECIPE, stores, {"a@b": 1}, [{}])],

@@ -143,21 +143,21 @@ def test_the_targets_django_has_the_last_word() -> None:
     good: dict[str, Any] = {"values": {"H": {"a": "1", "b": None}, "B": "'/x'", "C": "{'y': 2}"}}
     good |= {"lost": [], "apps": [], "policies": {"p.yaml": ["a"]}}
     assert [*dashboard.objections(text, good, {"p.yaml": ["a"]})] == []
-    ((_, other, _),) = dashboard.objections(text, good, {"p.yaml": ["b"]})
-    assert "p.yaml has rules of this site" in other
+    (other,) = dashboard.objections(text, good, {"p.yaml": ["b"]})
+    assert "p.yaml has rules of this site" in other.message
     bad: dict[str, Any] = {
         "values": {"H": {}, "B": "'/x/'"},
         "lost": ["a.Gone"],
         "apps": ["heat"],
         "policies": {},
     }
-    told = [message for _, message, _ in dashboard.objections(text, bad, {})]
+    told = [one.message for one in dashboard.objections(text, bad, {})]
     assert [" ".join(one.split()[:2]) for one in told] == [
         *("name a.Gone,", "heat has"),
         *("H['a'] comes", "B comes", "C comes"),
     ]
     (failed,) = dashboard.objections(text, {"failed": "ImportError: no x"}, {})
-    assert failed[0] is Severity.ERROR
+    assert failed.severity is Severity.ERROR
 
 
 def test_rules_concern_files_that_recipes_translate() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from migrate.configuration import paste, policy
+from migrate.engine.finding import filled
 from migrate.services.keystone import RECIPE
 
 
@@ -64,7 +65,7 @@ def test_what_is_no_policy_is_told_with_its_line() -> None:
     host = Files(**{"policy.yaml": "a: b\n c: [\n", "policy.d/x.yaml": "- a\n"})
     found, findings = policy.carried(host, RECIPE, {})  # type: ignore[arg-type]
     assert found == {}
-    assert [str(finding) for finding in findings] == [
+    assert [str(one) for one in filled(findings, check="configuration")] == [
         "error [configuration] ctl-a:/etc/keystone/policy.yaml:2: is not YAML. Mend it",
         "error [configuration] ctl-a:/etc/keystone/policy.d/x.yaml: is no mapping of rules. "
         "Mend it",

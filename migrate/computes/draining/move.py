@@ -1,0 +1,150 @@
+"""One server is brought to where it is wanted, by nova, which is asked how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.cloud.api import PASSING, Api, ApiError
+from migrate.cloud.host import Host
+from migrate.computes import reading
+from migrate.computes.draining import servers, turns
+from migrate.computes.facts import Kind, Server
+
+PAUSE = 2.0
+GRACE_SECONDS = 60.0  # for nova to take an abort to its end
+CONFIRM: dict[str, Any] = {"confirmResize": None}
+
+Request = dict[str, Any]  # the body of a server's action
+
+
+# what is to be asked for a server that rests, or why nothing may be; "": it is where it is wanted
+Want = Callable[[Server], Request | str]
+
+
+def live(to: str = "") -> Request:
+    """Move while it runs: where the scheduler finds best, or to the host *to*."""
+    return {"os-migrateLive": {"host": to or None, "block_migration": "auto"}}
+
+
+def cold(to: str = "") -> Request:
+    """Shut down, move, start."""
+    return {"migrate": {"host": to} if to else None}
+
+
+def stop() -> Request:
+    return {"os-stop": None}
+
+
+def start() -> Request:
+    return {"os-start": None}
+
+
+@dataclass(slots=True, kw_only=True)
+class Move:
+    """A server that leaves `host`, or comes home to it.
+
+    It may be in the middle already, by a run before this one or by its user: that is waited for.
+    """
+
+    context: Context
+    api: Api
+    host: Host
+    server: str
+    want: Want
+    name: str = ""  # for people, once nova has told it
+    asked: bool = False
+    said: str = ""  # what nova said to what was asked
+    aborted: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return self.context.settings.settle.timeout_seconds
+
+    def run(self) -> str:
+        """Bring it there; why it is not there, "" where it is, or where it is gone."""
+        deadline = time.monotonic() + self.seconds
+        while (wrong := self._wrong()) is None:
+            turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
+            if time.monotonic() > deadline:
+                if self.aborted:
+                    return f"still in the middle of something {self._late} and an abort"
+                self._abort()
+                deadline = time.monotonic() + GRACE_SECONDS
+            time.sleep(PAUSE)
+        return wrong
+
+    @property
+    def _late(self) -> str:
+        return f"after {self.seconds:.0f} s"
+
+    def _wrong(self) -> str | None:
+        """Why it is not where it is wanted; None while it is on its way, or nova is silent."""
+        try:
+            return self._look()
+        except ApiError as error:
+            if error.status not in PASSING:
+                raise
+            return None
+
+    def _look(self) -> str | None:
+        server = servers.one(self.api, self.server)
+        if server is None:
+            return ""
+        self.name = f"{server.name} ({server.id})"
+        if server.kind is Kind.ERROR:
+            return f"in ERROR: {servers.failure(self.api, self.server)}"
+        if server.kind is Kind.BUSY:
+            return self._down(server)
+        if server.status == servers.UNCONFIRMED and self._confirmed():
+            return None
+        request = self.want(server)
+        return request if isinstance(request, str) else self._ask(server, request)
+
+    def _down(self, server: Server) -> str | None:
+        """What says that nothing becomes of what is asked for *server*; None where it may."""
+        if servers.is_down(self.api, server.host):
+            return f"nova-compute on {server.host} is down"
+        return None
+
+    def _confirmed(self) -> bool:
+        """Whether the move was ours: then it is confirmed, or nova is at it."""
+        stands = servers.confirmation(self.api, self.server, self.host.name)
+        if stands == "finished":
+            with suppress(ApiError):  # it is confirmed by now, or asked again
+                self._send(CONFIRM)
+        return bool(stands)
+
+    def _ask(self, server: Server, request: Request) -> str | None:
+        """Ask once; what nova refuses is told. Where it is silent, the server will show."""
+        if self.aborted:
+            return f"not moved {self._late}, and aborted"
+        if self.asked:
+            return self.said or servers.failure(self.api, self.server)
+        if down := self._down(server):
+            return down
+        self.asked = True
+        try:
+            self._send(request)
+        except ApiError as error:
+            self.said = str(error)
+            return None if error.status in (*PASSING, 404) else self.said
+        return None
+
+    def _send(self, request: Request) -> None:
+        where = f"/servers/{self.server}/action"
+        self.api.send("POST", "compute", where, request, microversion=reading.COMPUTE)
+
+    def _abort(self) -> None:
+        """End its live migration, where it can be ended: it runs on where it was."""
+        self.aborted = True
+        try:
+            for number in servers.in_flight(self.api, self.server):
+                where = f"/servers/{self.server}/migrations/{number}"
+                self.api.send("DELETE", "compute", where, microversion=reading.COMPUTE)
+        except ApiError as error:
+            self.said = str(error)

@@ -1,0 +1,85 @@
+"""What nova says of the servers of a host, of one server, and of why it did not move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.host import Host
+from migrate.computes import reading, service
+from migrate.computes.estimates import Way
+from migrate.computes.facts import Server
+from migrate.computes.policy import Policy
+from migrate.errors import one_line
+
+DETAILS = "2.84"  # from here on an event tells the words of what went wrong
+UNCONFIRMED = "VERIFY_RESIZE"
+NOT_TOLD = "nova does not say why; see nova-conductor's log, and nova-compute's on both hosts"
+
+
+def policy(context: Context, api: Api) -> Policy:
+    """What the stack file says of servers of hosts that are renewed in place."""
+    settle = context.settings.settle
+    by_name = any(rule.project for rule in settle.rules)
+    return Policy(Way.IN_PLACE, settle, reading.names_of_projects(api) if by_name else {})
+
+
+def on(api: Api, host: Host) -> list[Server]:
+    """All of every project that nova has on *host*."""
+    asked = {"all_tenants": "1", "host": host.name, VERSION: reading.COMPUTE}
+    return reading.servers_of(api.pages("compute", "/servers/detail", "servers", **asked))
+
+
+def one(api: Api, server: str) -> Server | None:
+    """None where it is gone, or on no host any more."""
+    try:
+        row = api.get("compute", f"/servers/{server}", **{VERSION: reading.COMPUTE})["server"]
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    return next(iter(reading.servers_of([row])), None)
+
+
+def is_down(api: Api, host: str) -> bool:
+    """Whether nova does not hear nova-compute on *host*."""
+    return bool(service.of(api, host)["state"] != "up")
+
+
+def confirmation(api: Api, server: str, host: str) -> str:
+    """How the cold migration of *server* off or onto *host* stands: "finished" waits for our word.
+
+    "" where it is a user's resize, which is not ours to confirm.
+    """
+    asked = {"instance_uuid": server, "host": host, "migration_type": "migration"}
+    asked[VERSION] = reading.COMPUTE
+    rows = api.pages("compute", "/os-migrations", "migrations", **asked)
+    open_ = [row["status"] for row in rows if row["status"] in ("finished", "confirming")]
+    return str(open_[0]) if open_ else ""
+
+
+def in_flight(api: Api, server: str) -> list[int]:
+    """Ids of the live migrations of *server* that can be aborted."""
+    where = f"/servers/{server}/migrations"
+    rows = api.get("compute", where, **{VERSION: reading.COMPUTE})["migrations"]
+    return [int(row["id"]) for row in rows]
+
+
+def failure(api: Api, server: str) -> str:
+    """Why the last thing that was asked of *server* came to nothing, by nova's own account."""
+    where = f"/servers/{server}/os-instance-actions"
+    try:
+        actions = api.get("compute", where, **{VERSION: DETAILS})["instanceActions"]
+        last = max(actions, key=lambda row: str(row["start_time"]))["request_id"]
+        found = api.get("compute", f"{where}/{last}", **{VERSION: DETAILS})["instanceAction"]
+    except (ApiError, ValueError):
+        return NOT_TOLD
+    return next((told for row in found["events"] if (told := _told(row))), NOT_TOLD)
+
+
+def _told(event: dict[str, Any]) -> str:
+    if event["result"] != "Error":
+        return ""
+    lines = str(event.get("details") or event.get("traceback") or "").strip().splitlines()
+    return one_line(lines[-1]) if lines else ""

@@ -1,0 +1,144 @@
+"""Hosts and agents are over, the target is accepted: finish, after which nothing goes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from migrate.cloud import wait
+from migrate.computes import versions
+from migrate.phases.session import context_of
+from tests.full.test_pass import STACK, migrate, succeeds
+from tests.lab import cloud, content, identity
+from tests.lab.remote import script
+from tests.lab.settings import lab as this_lab
+from tests.settle import bridge
+
+pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("finish")]
+FINISH = ("finish", "--execute", "--past", "finish.mark")
+AGENT_DOWN_SECONDS = 240.0  # neutron hears an agent that was stopped for a minute and more
+
+
+def errors() -> list[str]:
+    """What forbids to finish, with its remedies; nothing where it may be done."""
+    ended = migrate("finish", "--json")
+    assert ended.returncode in (0, 3), ended.stderr
+    found = json.loads(ended.stdout)["findings"]
+    return [f"{one['where']} {one['message']}" for one in found if one["severity"] == "error"]
+
+
+def pinged(address: str) -> bool:
+    asked = ["ping", "-qc3", "-W2", address]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+
+def records() -> dict[str, set[tuple[str, str]]]:
+    """Who nova, cinder and neutron have on record: binary and host."""
+    admin = identity.connect(this_lab())
+    return {
+        "nova": {(one.binary, one.host) for one in admin.compute.services()},
+        "cinder": {(one.binary, one.host) for one in admin.block_storage.services()},
+        "neutron": {(one.binary, one.host) for one in admin.network.agents()},
+    }
+
+
+def test_what_is_old_forbids_it_all_at_once() -> None:
+    told = " ".join(errors())
+    assert "the target is not accepted" in told
+    assert "compute hosts are of an older release: cmp1, cmp2" in told
+    assert "neutron-l3-agent is alive or carries something" in told
+    assert "neutron-dhcp-agent is alive or carries something" in told
+
+
+def test_once_all_is_over_and_accepted_nothing_does() -> None:
+    bridge.make(this_lab())
+    succeeds("settle", "--execute", "--canary", "0", "--past", "cmp2")
+    assert versions.read(context_of(STACK)).old == set()
+    succeeds("settle", "--agents", "--execute")
+    succeeds("accept", "--execute")
+    assert wait.while_any(errors, AGENT_DOWN_SECONDS, pause=5) == []
+
+
+def test_without_its_word_it_is_refused() -> None:
+    ended = migrate("finish", "--execute")
+    assert ended.returncode == 5
+    assert "--past finish.mark" in ended.stderr
+
+
+def test_it_purges_what_is_old_and_the_cloud_serves_on() -> None:
+    old, new = this_lab().controller, this_lab().target
+    began = time.monotonic()
+    told: dict[str, Any] = json.loads(succeeds(*FINISH, "--json"))
+    print(f"finished in {time.monotonic() - began:.1f} s: {told['online']}, {told['purge']}")
+    assert told["released"] == [old]
+    found = records()
+    print(found)
+    for service in found.values():
+        assert not [one for one in service if one[1] == old], found
+        assert [one for one in service if one[1].partition("@")[0] in (new, "cmp1")]
+    assert all(pinged(one) for one in addresses())
+
+
+def addresses() -> list[str]:
+    servers = content.told(this_lab())["servers"].values()
+    return [server[kind] for server in servers for kind in ("fixed", "floating") if server[kind]]
+
+
+def test_again_it_changes_nothing() -> None:
+    before = records()
+    succeeds(*FINISH)
+    assert records() == before
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("rollback", "--execute", "--accept-losses"),
+        ("settle", "--execute", "--host", "cmp1", "--back"),
+        ("settle", "--execute", "--agents", "--back"),
+    ],
+)
+def test_nothing_goes_back(argv: tuple[str, ...]) -> None:
+    ended = migrate(*argv)
+    assert ended.returncode == 5, ended.stderr
+    assert "there is no way back" in ended.stderr
+
+
+def test_nor_by_destroying_the_stack() -> None:
+    ended = subprocess.run(
+        ["pulumi", "destroy", "--yes", "--skip-preview", "--stack", STACK],
+        env={**os.environ, "MIGRATE_GO_BACK": STACK},
+        text=True,
+        check=False,
+        capture_output=True,
+    )
+    assert ended.returncode != 0
+    assert "there is no way back" in " ".join((ended.stdout + ended.stderr).split())
+
+
+def test_status_says_so() -> None:
+    assert "no way back" in succeeds("status")
+
+
+def test_the_new_controller_boots_and_serves_by_itself() -> None:
+    script(this_lab(), this_lab().target, "systemd-run -q --on-active=1 systemctl reboot")
+    time.sleep(5)
+    wait.while_any(lambda: cloud.silent_apis(this_lab()), 300, pause=3)
+    admin = identity.connect(this_lab())
+    image, flavor = admin.image.find_image("tiny"), admin.compute.find_flavor("t.tiny")
+    made = admin.compute.create_server(
+        name="after finish",
+        image_id=image.id,
+        flavor_id=flavor.id,
+        networks=[{"uuid": admin.network.find_network("lan").id}],
+    )
+    try:
+        admin.compute.wait_for_server(made, wait=400)
+    finally:
+        admin.compute.delete_server(made)
+    assert all(pinged(one) for one in addresses())

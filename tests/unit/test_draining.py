@@ -1,0 +1,398 @@
+"""Servers leave a host before it is renewed and come home: refused, late, killed anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cloud import api, login
+from migrate.cloud.admission import Run
+from migrate.cloud.api import Api
+from migrate.computes import closing, draining, in_place, proof, service
+from migrate.computes.draining import move, turns
+from migrate.engine.cancellation import Cancellation
+from migrate.errors import StepError
+from migrate.phases.plan import settled
+from tests.unit.network import Killed
+from tests.unit.nova import Connection, Nova, context
+
+RULES = [
+    {"metadata": "do=live", "do": "liveMigrate"},
+    {"metadata": "do=cold", "do": "coldMigrate"},
+    {"metadata": "do=stop", "do": "stopStart"},
+    {"metadata": "do=ask", "do": "ask"},
+]
+STEPS = ("close", "drain", "renew", "open", "home")
+
+
+class Lab:
+    """A nova, and host c1 of it, which is brought over and back."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **decided: Any) -> None:
+        self.nova = Nova()
+        self.renewed: set[str] = set()
+        self.context = context(folder, **{"rules": RULES, **decided})
+        self.host = self.context.source.computes[0]
+        for module, name, value in (
+            (login, "api", lambda _: Api(Connection(self.nova))),
+            (in_place, "renewed", lambda _, host: host.name in self.renewed),
+            (proof, "look", lambda *_: {"at": "now"}),
+            (move, "PAUSE", 0.0),
+            (turns, "LOOK_SECONDS", 0.01),
+            (api, "PAUSES", ()),
+        ):
+            monkeypatch.setattr(module, name, value)
+        self.begin()
+
+    def begin(self) -> None:
+        """A new run of the command, which nobody has stopped."""
+        self.cancellation = Cancellation()
+        draining.share(self.context, self.cancellation)
+
+    def over(self, *only: str) -> None:
+        """The steps of c1 in which servers have a part, and what stands for the others."""
+        steps = {one.id: one for one in settled("c1")}
+        for name in only or STEPS:
+            if name == "renew":
+                self.renewed.add("c1")
+            elif name == "open":
+                service.reopen(login.api(self.context), "c1")
+                proof.forget(self.context, self.host)
+            elif not (step := steps[f"c1.{name}"]).done(self.context):
+                step.apply(self.context)
+                assert step.done(self.context), step.id
+
+    def back(self) -> list[str]:
+        """As `renew.put_back` does it, without the steps that need a host."""
+        self.renewed.discard("c1")
+        away = draining.bring(self.context, self.host)
+        draining.forget(self.context, self.host)
+        closing.forget(self.context, self.host)
+        closing.reopen(self.context, self.host)
+        return away
+
+    def asked(self, what: str) -> list[str]:
+        return [one.split()[1] for one in self.nova.events if one.split()[0] == what]
+
+
+Make = Callable[..., Lab]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    def made(**decided: Any) -> Lab:
+        lab = Lab(tmp_path, monkeypatch, **decided)
+        for kind in ("live", "cold", "stop"):
+            lab.nova.add(kind, do=kind)
+        lab.nova.add("plain")
+        lab.nova.add("off", status="SHUTOFF", do="live")
+        return lab
+
+    return made
+
+
+def test_each_server_is_treated_as_the_stack_file_says(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    here = {"plain": "c1", "off": "c1", "stop": "c1"}
+    assert lab.nova.where == {**here, "live": "c2", "cold": "c2"}
+    assert lab.nova.how == {
+        **{"live": "ACTIVE", "cold": "ACTIVE", "stop": "SHUTOFF"},
+        **{"plain": "ACTIVE", "off": "SHUTOFF"},
+    }
+    lab.over("renew", "open", "home")
+    assert lab.nova.where == {**here, "live": "c2", "cold": "c2"}  # without `home` they stay
+    assert lab.nova.how["stop"] == "ACTIVE"
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_they_come_home_where_the_policy_says_so(make: Make) -> None:
+    lab = make(rules=[*RULES[1:], {**RULES[0], "home": False}], home=True)
+    lab.over()
+    assert lab.nova.where == {**dict.fromkeys(lab.nova.servers, "c1"), "live": "c2"}
+    assert lab.nova.how["cold"] == "ACTIVE"
+    assert draining.at_home(lab.context, lab.host)
+
+
+def test_again_asks_for_nothing(make: Make) -> None:
+    lab = make(home=True)
+    lab.over()
+    asked = len(lab.nova.events)
+    lab.over("drain", "home")
+    assert len(lab.nova.events) == asked
+
+
+def test_a_host_without_such_servers_is_drained_before_anything_is_asked(make: Make) -> None:
+    lab = make(rules=())
+    lab.over("close", "drain")
+    assert lab.nova.events == ["status c1"]
+    assert draining.at_home(lab.context, lab.host)
+
+
+@pytest.mark.parametrize(
+    ("becomes", "told"),
+    [("error", "libvirt said no"), ("nowhere", "no valid host")],
+)
+def test_one_that_cannot_leave_is_named_and_the_host_is_as_it_was(
+    make: Make, becomes: str, told: str
+) -> None:
+    lab = make(home=True)
+    lab.nova.script["live"] = becomes
+    with pytest.raises(StepError, match=rf"c1 stays as it was.*the live \(live\): {told}"):
+        lab.over("close", "drain")
+    assert lab.nova.where == dict.fromkeys(lab.nova.servers, "c1")
+    assert lab.nova.how["stop"] == lab.nova.how["cold"] == "ACTIVE"
+    assert lab.nova.services["c1"]["status"] == "enabled"
+    assert draining.at_home(lab.context, lab.host)
+    assert not proof.noted(lab.context, lab.host)
+
+
+def test_without_home_what_was_moved_stays_alive_where_it_is(make: Make) -> None:
+    lab = make(concurrency={"perHost": 1})
+    lab.nova.add("a-first", do="live")
+    lab.nova.script["live"] = "error"
+    with pytest.raises(StepError, match="libvirt said no"):
+        lab.over("close", "drain")
+    assert (lab.nova.where["a-first"], lab.nova.how["a-first"]) == ("c2", "ACTIVE")
+    assert lab.nova.where["cold"] == "c2"
+    assert lab.asked("os-stop") == []  # nobody begins once one has failed
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_a_cold_migration_that_ends_in_error_is_named(make: Make) -> None:
+    lab = make()
+    lab.nova.script["cold"] = "error"
+    with pytest.raises(StepError, match="in ERROR: scp failed"):
+        lab.over("close", "drain")
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def patient(lab: Lab, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = lab.context.settings.settle.model_copy(update={"timeout_seconds": seconds})
+    changed: Any = lab.context.settings
+    changed.__dict__["settle"] = settle
+    monkeypatch.setattr(move, "GRACE_SECONDS", seconds)
+
+
+def test_one_that_takes_too_long_is_aborted_and_runs_on(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.script["live"] = "hangs"
+    with pytest.raises(StepError, match="not moved after 0 s, and aborted"):
+        lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.nova.how["live"]) == ("c1", "ACTIVE")
+    assert lab.asked("os-migrateLive") == lab.asked("DELETE") == ["live"]
+
+
+def test_one_that_cannot_even_be_aborted_is_named(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.script["live"] = "stuck"
+    with pytest.raises(StepError, match="still in the middle of something after 0 s and an abort"):
+        lab.over("close", "drain")
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_a_host_that_dies_meanwhile_is_named_and_who_has_left_lives(make: Make) -> None:
+    lab = make(home=True, concurrency={"perHost": 1})
+    lab.nova.add("a-first", do="live")
+    lab.nova.script["live"] = "dies"
+    with pytest.raises(StepError, match=r"the live \(live\): nova-compute on c1 is down") as told:
+        lab.over("close", "drain")
+    assert "Not home again, and alive where they are: the a-first" in str(told.value)
+    assert (lab.nova.where["a-first"], lab.nova.how["a-first"]) == ("c2", "ACTIVE")
+    assert not draining.at_home(lab.context, lab.host)  # the same again, or the way back, tries
+
+
+def test_who_must_be_asked_for_is_not_touched(make: Make) -> None:
+    """It came since the plan was made, which refuses it."""
+    lab = make()
+    lab.nova.add("new", do="ask")
+    with pytest.raises(StepError, match=r"the new.*the policy says ask"):
+        lab.over("close", "drain")
+    assert "new" not in {one.split()[1] for one in lab.nova.events}
+
+
+def test_what_its_user_is_doing_is_waited_for(make: Make) -> None:
+    lab = make()
+    lab.nova._os_stop(lab.nova.servers["live"], {})
+    rebooted = lab.nova.servers["stop"]
+    lab.nova._begin(rebooted, "REBOOT", lambda: lab.nova._rest(rebooted, status="ACTIVE"))
+    lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.nova.how["live"]) == ("c1", "SHUTOFF")
+    assert lab.nova.how["stop"] == "SHUTOFF"
+
+
+def test_a_server_that_is_deleted_meanwhile_holds_nothing_up(make: Make) -> None:
+    lab = make(home=True)
+    lab.over("close", "drain", "renew", "open")
+    del lab.nova.servers["live"]
+    lab.over("home")
+    assert draining.at_home(lab.context, lab.host)
+
+
+def test_a_resize_of_a_user_is_not_confirmed(make: Make) -> None:
+    lab = make(home=True)
+    lab.over("close", "drain")
+    row = lab.nova._row(lab.nova.servers["live"], "resize", "c3")
+    row["status"] = "finished"
+    lab.nova._rest(lab.nova.servers["live"], status="VERIFY_RESIZE", host="c3")
+    lab.over("drain", "renew", "open", "home")
+    assert lab.nova.how["live"] == "VERIFY_RESIZE"
+    assert lab.asked("confirmResize").count("live") == 0
+
+
+@pytest.mark.parametrize(("per_host", "in_all", "most"), [(2, 10, 2), (9, 1, 1)])
+def test_only_so_many_are_on_their_way_at_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch, per_host: int, in_all: int, most: int
+) -> None:
+    lab = make(concurrency={"perHost": per_host, "inAll": in_all})
+    monkeypatch.setattr(move, "PAUSE", 0.005)
+    for number in range(6):
+        lab.nova.add(f"more-{number}", do="live")
+    lab.over("close", "drain")
+    assert lab.nova.most == most
+
+
+def test_a_stop_lets_what_is_on_its_way_arrive_and_begins_no_more(make: Make) -> None:
+    lab = make(concurrency={"perHost": 1})
+    answering = lab.nova.request
+
+    def stopping(url: str, method: str, **more: Any) -> Any:
+        if method == "POST":
+            lab.cancellation.request("stopped by the operator")
+        return answering(url, method, **more)
+
+    lab.nova.request = stopping  # type: ignore[method-assign]
+    with pytest.raises(StepError, match="stopped by the operator: 2 servers of c1 did not have"):
+        lab.over("close", "drain")
+    assert lab.nova.where["cold"] == "c2"
+    assert lab.nova.how["cold"] == "ACTIVE"  # confirmed, too
+    assert lab.nova.services["c1"]["status"] == "disabled"
+    lab.nova.request = answering  # type: ignore[method-assign]
+    lab.begin()
+    lab.over()
+    assert lab.nova.where["live"] == "c2"
+
+
+def test_a_nova_that_is_silent_for_a_while_is_asked_again(make: Make) -> None:
+    lab = make()
+    silent = iter([True, True])
+    answering = lab.nova.request
+
+    def halting(url: str, method: str, **more: Any) -> Any:
+        lab.nova.answers = not (method == "GET" and "servers/live" in url and next(silent, False))
+        return answering(url, method, **more)
+
+    lab.nova.request = halting  # type: ignore[method-assign]
+    lab.over("close", "drain")
+    assert lab.nova.where["live"] == "c2"
+
+
+def test_where_somebody_else_has_closed_the_host_nobody_is_sent_home(make: Make) -> None:
+    lab = make(home=True)
+    lab.nova.services["c1"] |= {"status": "disabled", "disabled_reason": "its fan is loud"}
+    lab.over()
+    assert lab.nova.where["live"] == "c2"
+    assert lab.nova.how["stop"] == "ACTIVE"
+    assert lab.nova.services["c1"]["disabled_reason"] == "its fan is loud"
+
+
+def test_the_way_back_brings_them_home_to_the_old_release(make: Make) -> None:
+    lab = make(home=True)
+    lab.over("close", "drain", "renew")
+    assert lab.back() == []
+    assert lab.nova.where == dict.fromkeys(lab.nova.servers, "c1")
+    assert lab.nova.how["stop"] == "ACTIVE"
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_who_does_not_come_home_is_named_and_tried_again(make: Make) -> None:
+    lab = make(home=True)
+    lab.over("close", "drain", "renew", "open")
+    lab.nova.script["live"] = "error"
+    with pytest.raises(StepError, match=r"not home: the live \(live\): .*home: false"):
+        lab.over("home")
+    assert lab.nova.how["stop"] == "ACTIVE"
+    assert lab.nova.where["cold"] == "c1"
+    lab.over("home")
+    assert lab.nova.where["live"] == "c1"
+
+
+def whole(make: Make, folder: Path) -> int:
+    lab = make(home=True)
+    lab.over()
+    return len(lab.nova.events)
+
+
+def as_wanted(lab: Lab) -> None:
+    assert lab.nova.where == dict.fromkeys(lab.nova.servers, "c1")
+    assert lab.nova.how == {**dict.fromkeys(lab.nova.servers, "ACTIVE"), "off": "SHUTOFF"}
+    assert lab.nova.services["c1"]["status"] == "enabled"
+    assert draining.at_home(lab.context, lab.host)
+
+
+def test_killed_anywhere_on_the_way_over_it_goes_on(make: Make, tmp_path: Path) -> None:
+    for number in range(whole(make, tmp_path)):
+        lab = make(home=True)
+        lab.nova.dies_at = number
+        with pytest.raises(Killed):
+            lab.over()
+        lab.nova.dies_at = None
+        lab.begin()
+        lab.over()
+        as_wanted(lab)
+        # there and home once each, and nothing twice
+        assert sorted(lab.asked("os-migrateLive")) == ["live", "live"], number
+        assert sorted(lab.asked("migrate")) == ["cold", "cold"], number
+        assert lab.asked("os-stop") == lab.asked("os-start") == ["stop"], number
+
+
+def test_killed_anywhere_on_the_way_over_it_goes_back(make: Make, tmp_path: Path) -> None:
+    for number in range(whole(make, tmp_path)):
+        lab = make(home=True)
+        lab.nova.dies_at = number
+        with pytest.raises(Killed):
+            lab.over()
+        lab.nova.dies_at = None
+        lab.begin()
+        assert lab.back() == []
+        as_wanted(lab)
+
+
+def test_killed_anywhere_on_the_way_back_it_goes_on(make: Make) -> None:
+    def away() -> Lab:
+        lab = make(home=True)
+        lab.over("close", "drain", "renew")
+        return lab
+
+    lab = away()
+    before = len(lab.nova.events)
+    lab.back()
+    for number in range(before, len(lab.nova.events)):
+        lab = away()
+        lab.nova.dies_at = number
+        with pytest.raises(Killed):
+            lab.back()
+        lab.nova.dies_at = None
+        lab.begin()
+        assert lab.back() == []
+        as_wanted(lab)
+
+
+def test_nobody_waits_once_what_runs_is_interrupted(make: Make) -> None:
+    lab = make()
+    run = Run()
+    run.interrupted.set()
+    lab.context = replace(lab.context, run=run)
+    draining.share(lab.context, lab.cancellation)
+    with pytest.raises(StepError, match="interrupted; nova goes on"):
+        lab.over("close", "drain")

@@ -1,0 +1,137 @@
+"""What proves that a renewed host is the one that it was, while users work and guests end."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cloud import Context, login
+from migrate.computes import proof, versions
+from migrate.computes.versions import Versions
+from migrate.errors import StepError
+from migrate.onhost import domains, guests
+from tests.unit import fakes
+
+SINCE = "2026-11-21T12:00:00.000000"
+
+
+class Nova:
+    """nova, placement and neutron with one server `web` on one host."""
+
+    bases = frozenset(("compute", "placement"))
+
+    def __init__(self) -> None:
+        self.beats = count()
+        self.status, self.task = "ACTIVE", None
+        self.actions: list[dict[str, Any]] = []
+
+    def get(self, service: str, path: str, **_: str) -> Any:
+        if path == "/os-services":
+            row = {"id": "s", "state": "up", "updated_at": f"{SINCE[:-3]}{next(self.beats):03}"}
+            return {"services": [row]}
+        if path == "/os-hypervisors/detail":
+            node = {"id": "n", "hypervisor_hostname": "n", "service": {"host": "compute"}}
+            return {"hypervisors": [node]}
+        if path == "/resource_providers":
+            return {"resource_providers": [{"uuid": "n"}]}
+        if path.startswith("/resource_providers/"):
+            return {"allocations": {"web": {"resources": {"VCPU": 1}}}}
+        if path.endswith("/os-instance-actions"):
+            return {"instanceActions": self.actions}
+        assert path == "/servers/web"
+        return {"server": {"status": self.status, "OS-EXT-STS:task_state": self.task}}
+
+
+Noted = tuple[Context, Any, Nova]
+
+
+@pytest.fixture
+def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noted:
+    context, hosts = fakes.context(tmp_path)
+    nova: Any = Nova()
+    monkeypatch.setattr(login, "api", lambda *_: nova)
+    monkeypatch.setattr(versions, "read", lambda _: Versions({"compute": 72}, 72))
+    running = {"web": {"process": 7, "started": "1", "ports": ["tap1"]}}
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", running)
+    monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", [])
+    host: Any = hosts["compute"]
+    proof.note(context, nova, host)
+    monkeypatch.setattr(proof, "HEARD_SECONDS", 0.05)
+    monkeypatch.setattr(proof, "PAUSE", 0.01)
+    return context, host, nova
+
+
+def test_what_is_as_it_was_is_proven(noted: Noted) -> None:
+    context, host, _ = noted
+    proof.prove(context, host)
+    assert "domains.shut_down" not in host.asked
+
+
+def test_a_guest_that_shut_itself_down_is_its_user_s_doing(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, nova = noted
+    nova.actions = [{"user_id": None, "start_time": SINCE}]  # nova's own stop
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", {})
+    with pytest.raises(StepError, match="web does not run any more, and did not shut itself down"):
+        proof.prove(context, host)
+    nova.status = "SHUTOFF"  # that nova has noted it is no proof of who did it
+    with pytest.raises(StepError, match="did not shut itself down"):
+        proof.prove(context, host)
+    monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", ["web"])
+    proof.prove(context, host)
+    nova.status = "ACTIVE"
+    with pytest.raises(StepError, match="web shut itself down, which nova notes within 10 min"):
+        proof.prove(context, host)
+
+
+def test_another_process_is_no_guest_that_shut_itself_down(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, _ = noted
+    other = {"web": {"process": 8, "started": "2", "ports": ["tap1"]}}
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", other)
+    with pytest.raises(StepError, match="web has another process or ports"):
+        proof.prove(context, host)
+
+
+def test_a_lost_note_says_what_to_do(noted: Noted) -> None:
+    context, host, _ = noted
+    proof.forget(context, host)
+    with pytest.raises(StepError) as error:
+        proof.prove(context, host)
+    assert "settle-compute.json is gone" in str(error.value)
+    assert "`migrate settle --back --host compute --execute`" in str(error.value)
+
+
+BEGUN = "2026-11-21 11:00:00.1+0000: starting up libvirt version: 11.3.0, qemu version: 10.0\n"
+BY_LIBVIRT = "qemu-system-x86_64: terminating on signal 15 from pid 9 (/usr/sbin/libvirtd)\n"
+BY_SYSTEMD = "qemu-system-x86_64: terminating on signal 15 from pid 1 (/sbin/init)\n"
+DOWN = "2026-11-21 12:00:01.2+0000: shutting down, reason={}\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "itself"),
+    [
+        (BEGUN + DOWN.format("shutdown"), True),
+        (BEGUN + BY_LIBVIRT + DOWN.format("shutdown"), True),
+        (BEGUN + BY_SYSTEMD + DOWN.format("shutdown"), False),
+        (BEGUN + BY_LIBVIRT + DOWN.format("destroyed"), False),
+        (BEGUN + DOWN.format("crashed"), False),
+        (BEGUN + DOWN.format("shutdown") + BEGUN, False),
+        (BY_SYSTEMD + DOWN.format("destroyed") + BEGUN + DOWN.format("shutdown"), True),
+        ("", False),
+    ],
+)
+def test_who_ended_a_guest_stands_in_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, itself: bool
+) -> None:
+    (tmp_path / "instance-1.log").write_text(log)
+    monkeypatch.setattr(domains, "LOGS", str(tmp_path))
+    monkeypatch.setattr(guests, "running", lambda: {"runs": {}})
+    names = {"web": "instance-1\n", "runs": "instance-1\n"}
+    monkeypatch.setattr(domains, "run", lambda *argv, **_: names.get(argv[-1], ""))
+    assert domains.shut_down(["web", "runs", "unknown"]) == (["web"] if itself else [])
