@@ -62,6 +62,11 @@ class Mapping:
 
         return self._ours.sub(other, value)
 
+    def named(self, value: str) -> list[str]:
+        """Addresses and names of the source's controllers in *value*, with a counterpart or not."""
+        found = self._ours.finditer(value)
+        return sorted({*self.unmapped(value), *(one[0] for one in found if one.lastgroup)})
+
     def unmapped(self, value: str) -> list[str]:
         """Addresses of the source in *value* that have no counterpart."""
         found = self._lost.finditer(value)

@@ -7,53 +7,14 @@ room, so that no host is looked at twice in vain.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator
 
 from migrate.computes.facts import ComputeHost, Facts, Group, Server
+from migrate.computes.likeness import Demand, Like, alike
 from migrate.computes.needs import Needs
 
-CPU = "HW_CPU_"  # traits that say what CPU servers see on a host
-TENANTS = "filter_tenant_id"  # an aggregate that only these projects may use
-
 Amounts = tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Like:
-    """What hosts of one pool have in common, of what any server may ask."""
-
-    zone: str
-    hypervisor: str
-    version: int
-    architecture: str
-    vendor: str
-    traits: frozenset[str]
-    labels: frozenset[tuple[str, str]]
-    tenants: frozenset[str]
-
-    def takes(self, needs: Needs, project: str) -> bool:
-        return (
-            needs.required <= self.traits
-            and not needs.forbidden & self.traits
-            and needs.labels <= self.labels
-            and (not self.tenants or project in self.tenants)
-        )
-
-    def runs_on(self, other: Like) -> bool:
-        """Whether what was started here can run on *other*, by nova's own rules for hypervisors."""
-        return self.hypervisor == other.hypervisor and self.architecture == other.architecture
-
-    def migrates_live_to(self, other: Like) -> bool:
-        """As nova judges: no older QEMU, no other vendor, no CPU that lacks what they see here."""
-        cpu = {trait for trait in self.traits if trait.startswith(CPU)}
-        return (
-            self.runs_on(other)
-            and self.vendor == other.vendor
-            and self.version <= other.version
-            and cpu <= other.traits
-        )
 
 
 class Room:
@@ -61,18 +22,20 @@ class Room:
 
     __slots__ = ("free", "groups", "host", "left", "open", "pool", "renewed", "units")
 
-    def __init__(self, host: ComputeHost, pool: Pool) -> None:
+    def __init__(self, host: ComputeHost, pool: Pool, classes: Iterable[str]) -> None:
+        """*classes* of resources are all that will be asked for."""
         self.host, self.pool = host, pool
         self.open = host.enabled and host.up
         self.renewed = False
         self.groups: Counter[Group] = Counter()
         self.left: list[Line] = []  # lines that it left, closed or without room
-        self.free: dict[str, float] = defaultdict(float)
-        self.units: dict[str, int] = defaultdict(int)
+        self.free = dict.fromkeys(classes, 0.0)
+        self.units = dict.fromkeys(classes, 0)
         for provider in host.providers:
             for name, one in provider.inventories.items():
-                self.free[name] += one.room - provider.usages.get(name, 0)
-                self.units[name] = max(self.units[name], one.unit)
+                if name in self.free:
+                    self.free[name] += one.room - provider.usages.get(name, 0)
+                    self.units[name] = max(self.units[name], one.unit)
 
     def may_ever(self, amounts: Amounts) -> bool:
         """Whether one server may take so much here at all."""
@@ -91,16 +54,17 @@ class Room:
         return group.policy != "anti-affinity" or self.groups[group] < group.most
 
     def put(self, amounts: Amounts, group: Group | None) -> None:
+        free = self.free
         for name, amount in amounts:
-            self.free[name] -= amount
+            free[name] -= amount
         if group:
             self.groups[group] += 1
 
-    def take(self, amounts: Amounts, group: Group | None) -> None:
+    def take(self, amounts: Amounts, servers: Collection[Server]) -> None:
+        """*servers*, each of so much, are here no more."""
         for name, amount in amounts:
-            self.free[name] += amount
-        if group:
-            self.groups[group] -= 1
+            self.free[name] += amount * len(servers)
+        self.groups.subtract([one.group for one in servers if one.group])
 
 
 class Line:
@@ -122,20 +86,22 @@ class Line:
         if room.may_ever(self.amounts):
             (self.renewed if room.renewed else self.old).append(room)
 
-    def next(self, group: Group | None, *, renewed: bool) -> Room | None:
-        """The next in turn, so that servers are spread; who is full or closed leaves."""
+    def put(self, group: Group | None, *, renewed: bool) -> Room | None:
+        """A server on the next in turn, so that they are spread; who is full or closed leaves."""
         waiting = self.renewed if renewed else self.old
         for _ in range(len(waiting)):
             room = waiting[0]
             if room.renewed is not renewed:
                 waiting.popleft()  # it stands among the renewed
-            elif not room.open or not room.has(self.amounts):
+            elif group and not room.suits(group):
+                waiting.rotate(-1)
+            elif room.open and room.has(self.amounts):
+                room.put(self.amounts, group)
+                waiting.rotate(-1)
+                return room
+            else:
                 waiting.popleft()
                 room.left.append(self)
-            else:
-                waiting.rotate(-1)
-                if group is None or room.suits(group):
-                    return room
         return None
 
 
@@ -160,14 +126,16 @@ class Capacity:
         """*needs* are all that will be asked: what none of them asks makes no host different."""
         self.rooms: dict[str, Room] = {}
         self._pools: dict[Like, Pool] = {}
-        self._lines: dict[tuple[Needs, Pool, bool, str, str], list[tuple[Line, ...]]] = {}
+        self._lines: dict[tuple[Demand, Pool], list[tuple[Line, bool]]] = {}
         self._members: Counter[Group] = Counter()
-        for host, like in _alike(facts, list(needs)):
+        asked = list(needs)
+        classes = {name for one in asked for name, _ in one.amounts}
+        for host, like in alike(facts, asked):
             pool = self._pools.setdefault(like, Pool(like))
-            room = self.rooms[host.name] = Room(host, pool)
+            room = self.rooms[host.name] = Room(host, pool, classes)
             pool.rooms.append(room)
         self._zones = sorted({like.zone for like in self._pools})
-        self._tenants = frozenset(one for like in self._pools for one in like.tenants)
+        self.tenants = frozenset(one for like in self._pools for one in like.tenants)
         for server in facts.servers:
             if server.group and server.host in self.rooms:
                 self.rooms[server.host].groups[server.group] += 1
@@ -178,20 +146,36 @@ class Capacity:
         group = server.group
         return group is not None and group.policy == "affinity" and self._members[group] > 1
 
-    def find(self, server: Server, needs: Needs, source: Room, *, live: bool) -> Room | None:
-        """A host with room for *server*, renewed ones first; the zone it is in before others."""
-        for lines in self._suiting(server, needs, source, live=live):
-            for renewed in (True, False):
-                for line in lines:
-                    if room := line.next(server.group, renewed=renewed):
-                        return room
-        return None
+    def place(
+        self, demand: Demand, servers: Iterable[Server], source: str
+    ) -> tuple[list[tuple[Server, Room]], list[Server]]:
+        """Each of *servers* with a host whose room it takes, and those for whom there is none.
 
-    def suitable(self, server: Server, needs: Needs, source: Room, *, live: bool) -> bool:
+        Renewed hosts come first, then the zone of *source*, where they are, before others.
+        """
+        lines = self._lines_for(demand, self.rooms[source].pool)
+        placed: list[tuple[Server, Room]] = []
+        left: list[Server] = []
+        for server in servers:
+            for line, renewed in lines:
+                if room := line.put(server.group, renewed=renewed):
+                    placed.append((server, room))
+                    break
+            else:
+                left.append(server)
+        return placed, left
+
+    def take_back(self, demand: Demand, server: Server, room: Room) -> None:
+        """*server* does not come to *room*, which stands in every line again."""
+        room.take(demand.needs.amounts, [server])
+        self.widen(room)
+
+    def suitable(self, demand: Demand, source: str) -> bool:
         """Whether there are other hosts that would do, had they room and were they open."""
+        here = self.rooms[source]
         return any(
-            room is not source
-            for lines in self._suiting(server, needs, source, live=live)
+            room is not here
+            for lines in self._suiting(demand, here.pool.like)
             for line in lines
             for room in line.rooms
         )
@@ -213,64 +197,30 @@ class Capacity:
             line.join(room)
         room.left.clear()
 
-    def _suiting(
-        self, server: Server, needs: Needs, source: Room, *, live: bool
-    ) -> list[tuple[Line, ...]]:
-        """Lines of hosts that would do, by zone: the only one asked for, or all, its own first."""
-        project = server.project if server.project in self._tenants else ""
-        key = (needs, source.pool, live, server.zone, project)
-        if key not in self._lines:
-            self._lines[key] = list(self._lines_for(*key))
-        return self._lines[key]
+    def _lines_for(self, demand: Demand, pool: Pool) -> list[tuple[Line, bool]]:
+        """In the order in which they are asked, and whether for hosts that are renewed."""
+        if (demand, pool) not in self._lines:
+            self._lines[demand, pool] = [
+                (line, renewed)
+                for zone in self._suiting(demand, pool.like)
+                for renewed in (True, False)
+                for line in zone
+            ]
+        return self._lines[demand, pool]
 
-    def _lines_for(
-        self, needs: Needs, pool: Pool, live: bool, zone: str, project: str
-    ) -> Iterator[tuple[Line, ...]]:
-        source = pool.like
-        able = source.migrates_live_to if live else source.runs_on
+    def _suiting(self, demand: Demand, source: Like) -> Iterator[list[Line]]:
+        """Lines of hosts that would do, by zone: the only one asked for, or all, its own first.
+
+        In a zone those come first that offer the least beyond what is asked.
+        """
+        able = source.migrates_live_to if demand.live else source.runs_on
         others = [one for one in self._zones if one != source.zone]
-        for wanted in [zone] if zone else [source.zone, *others]:
-            found = tuple(
-                pool.line(needs.amounts)
-                for like, pool in self._pools.items()
-                if like.zone == wanted and like.takes(needs, project) and able(like)
-            )
+        plainest = sorted(self._pools.items(), key=lambda item: item[0].offer)
+        for zone in [demand.zone] if demand.zone else [source.zone, *others]:
+            found = [
+                pool.line(demand.needs.amounts)
+                for like, pool in plainest
+                if like.zone == zone and like.takes(demand.needs, demand.project) and able(like)
+            ]
             if found:
                 yield found
-
-
-def _alike(facts: Facts, needs: list[Needs]) -> Iterator[tuple[ComputeHost, Like]]:
-    traits = frozenset(trait for one in needs for trait in one.required | one.forbidden)
-    labels = frozenset(label for one in needs for label in one.labels)
-    metadata: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for aggregate in facts.aggregates:
-        for name in aggregate.hosts:
-            metadata[name].append(aggregate.metadata)
-    for host in facts.hosts:
-        like = Like(
-            zone=host.zone,
-            hypervisor=host.hypervisor,
-            version=host.version,
-            architecture=host.architecture,
-            vendor=host.vendor,
-            traits=frozenset(
-                trait
-                for provider in host.providers
-                for trait in provider.traits
-                if trait in traits or trait.startswith(CPU)
-            ),
-            labels=frozenset(
-                (key, value)
-                for one in metadata[host.name]
-                for key, value in one.items()
-                if (key, value) in labels
-            ),
-            tenants=frozenset(
-                project.strip()
-                for one in metadata[host.name]
-                for key, value in one.items()
-                if key.startswith(TENANTS)
-                for project in value.split(",")
-            ),
-        )
-        yield host, like

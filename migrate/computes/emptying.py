@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from migrate.cloud.settings import Settle
@@ -11,8 +12,9 @@ from migrate.computes import needs, refusals
 from migrate.computes.capacity import Capacity, Room
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import ComputeHost, Facts, Kind, Server
-from migrate.computes.needs import Needs
+from migrate.computes.likeness import Demand
 from migrate.computes.policy import ABOVE, Decision, Policy
+from migrate.computes.sorts import Sort, Sorts
 from migrate.engine.finding import Finding
 
 Reason = tuple[str, str]  # why not, and the remedy
@@ -25,6 +27,10 @@ NO_ROOM = ("without room on any other host", refusals.MAKE_ROOM)
 NO_CPU = ("not to be live-migrated: no other host has such a CPU and QEMU", ABOVE)
 AWAITED = Decision(Action.STAYS, "in the middle of an operation, which is waited for")
 NO_HOST = ("without another host in their zone that has the traits and aggregates they ask", ABOVE)
+
+
+Sorted = dict[Sort, list[Server]]
+Moved = tuple[Sort, list[tuple[Server, Room]]]  # and where each has a place
 
 
 class Planned(NamedTuple):
@@ -42,27 +48,27 @@ class Emptying:
 
     def __init__(self, facts: Facts, settle: Settle, way: Way) -> None:
         self._way = way
-        self._needs = {
+        asked = {
             (flavor, booted): needs.of(flavor, volume_booted=booted)
             for flavor, booted in {(one.flavor, one.volume_booted) for one in facts.servers}
         }
-        self._policy = Policy(way, settle, facts.projects)
-        self._capacity = Capacity(facts, self._needs.values())
-        self._on: dict[str, list[tuple[Server, Needs, Decision]]] = defaultdict(list)
+        self._capacity = Capacity(facts, asked.values())
+        self._sorts = Sorts(Policy(way, settle, facts.projects), asked, self._capacity.tenants)
+        self._on: dict[str, Sorted] = {host.name: defaultdict(list) for host in facts.hosts}
         self._models = {
-            self._needs[flavor, False].amounts
+            asked[flavor, False].amounts
             for flavor in {one.flavor for one in facts.servers if one.is_model}
         }
-        self._away: dict[str, list[tuple[Room, Server, Needs]]] = {}
+        self._away: dict[str, list[Moved]] = {}
         zones = {host.name: host.zone for host in facts.hosts}
         begun = {host.name for host in facts.hosts if refusals.begun(host, way)}
         for server in facts.servers:
             if (zone := zones.get(server.host)) is not None:
-                need = self._needs[server.flavor, server.volume_booted]
-                decided = self._policy.of(server, zone)
+                sort = self._sorts.of(server, zone)
                 if server.kind is Kind.BUSY and server.host in begun:
-                    decided = AWAITED  # most likely by the run that was at work there
-                self._on[server.host].append((server, need, decided))
+                    # most likely by the run that was at work there
+                    sort = replace(sort, decision=AWAITED)
+                self._on[server.host][sort].append(server)
 
     def shown(self) -> bool:
         """Whether a server that runs shows what a new one could be made of."""
@@ -75,35 +81,44 @@ class Emptying:
 
     def kinds(self, host: ComputeHost) -> Mapping[Kind, int]:
         """How many servers of each kind are on *host* now."""
-        return Counter([server.kind for server, _, _ in self._on[host.name]])
+        found: Counter[Kind] = Counter()
+        for sort, servers in self._on[host.name].items():
+            found[sort.one.kind] += len(servers)
+        return found
 
     def refused(self, host: ComputeHost) -> list[Finding]:
         """What of the servers on *host* forbids to begin with it, whatever room there is."""
         wrong: dict[Reason, list[Server]] = defaultdict(list)
-        for server, _, decision in self._on[host.name]:
+        for sort, servers in self._on[host.name].items():
+            decision = sort.decision
             if decision.action is Action.REFUSED:
-                wrong[decision.why, decision.remedy].append(server)
-            elif server.group and decision.moves and self._capacity.bound(server):
-                wrong[BOUND].append(server)
+                wrong[decision.why, decision.remedy] += servers
+            elif decision.moves and (bound := [s for s in servers if self._capacity.bound(s)]):
+                wrong[BOUND] += bound
         return [refusals.of_servers(host, *why, servers) for why, servers in wrong.items()]
 
     def moves(self, host: ComputeHost) -> bool:
         """Whether servers leave *host*."""
-        return any(decision.moves for _, _, decision in self._on[host.name])
+        return any(sort.decision.moves for sort in self._on[host.name])
 
     def on_disk(self, host: ComputeHost) -> list[Finding]:
         """Servers whose disks must outlast a reinstall of *host*."""
         if self._way is Way.IN_PLACE:
             return []
-        kept = [one for one, _, decision in self._on[host.name] if not decision.moves]
-        kept = [one for one in kept if one.local_disk]
+        kept = [
+            server
+            for sort, servers in self._on[host.name].items()
+            if not sort.decision.moves and sort.one.local_disk
+            for server in servers
+        ]
         return [refusals.of_disks(host, kept)] if kept else []
 
     def away(self, host: ComputeHost) -> list[Finding]:
         """Servers that are to come home to *host*, which somebody else keeps closed."""
         if host.enabled or refusals.begun(host, self._way):
             return []
-        sent = [server for server, _, decision in self._on[host.name] if decision.home]
+        on = self._on[host.name].items()
+        sent = [server for sort, servers in on if sort.decision.home for server in servers]
         return [refusals.of_homeless(host, sent)] if sent else []
 
     def close(self, host: ComputeHost) -> None:
@@ -113,69 +128,62 @@ class Emptying:
     def reopen(self, host: ComputeHost, *, renewed: bool) -> None:
         """Let them come again, if they could before, and who is to come home first."""
         source = self._capacity.rooms[host.name]
-        for room, server, need in self._away.pop(host.name, ()):
-            self._bring_back(server, need, room, source)
+        for sort, placed in self._away.pop(host.name, ()):
+            for server, room in placed:
+                self._capacity.take_back(sort.demand, server, room)
+                source.put(sort.demand.needs.amounts, server.group)
         self._capacity.reopen(source, renewed=renewed)
 
     def empty(self, host: ComputeHost) -> tuple[tuple[Planned, ...], list[Finding]]:
         """What becomes of each server of *host*; where one has no place, why, and all stay."""
+        planned: list[Planned] = []
+        moved: list[Moved] = []
+        homeless: dict[Reason, list[Server]] = defaultdict(list)
+        for sort, servers in self._on[host.name].items():
+            action, why, remedy, moves, _ = sort.decision
+            if action is Action.REFUSED:  # they came here by this plan, where other rules hold
+                homeless[why, remedy] += servers
+            elif not moves:
+                planned += [Planned(server, action, "", why) for server in servers]
+            else:
+                placed, left = self._capacity.place(sort.demand, servers, host.name)
+                moved.append((sort, placed))
+                if left:
+                    homeless[self._reason(sort.demand, host)] += left
+        if homeless:
+            self._take_back(moved)
+            return (), [refusals.of_servers(host, *why, those) for why, those in homeless.items()]
+        return (*planned, *self._arrive(host, moved)), []
+
+    def _take_back(self, moved: list[Moved]) -> None:
+        for sort, placed in moved:
+            for server, room in placed:
+                self._capacity.take_back(sort.demand, server, room)
+
+    def _arrive(self, host: ComputeHost, moved: list[Moved]) -> list[Planned]:
+        """Servers are where they have a place; those on a renewed host are not asked about again.
+
+        Nobody asked for room of *host* meanwhile: it is closed.
+        """
         source = self._capacity.rooms[host.name]
         planned: list[Planned] = []
-        places: list[Room | None] = []
-        homeless: dict[Reason, list[Server]] = defaultdict(list)
-        for server, need, (action, why, remedy, moves, home) in self._on[host.name]:
-            room = None
-            if action is Action.REFUSED:  # it has come here by this plan, where other rules hold
-                homeless[why, remedy].append(server)
-            elif not moves:
-                planned.append(Planned(server, action, "", why))
-            elif room := self._sent(server, need, source, live=action is Action.LIVE):
+        for sort, placed in moved:
+            source.take(sort.demand.needs.amounts, self._on[host.name][sort])
+            action, why, _, _, home = sort.decision
+            if home:
+                self._away.setdefault(host.name, []).append((sort, placed))
+            else:
+                del self._on[host.name][sort]
+            for server, room in placed:
+                if not (home or room.renewed):
+                    there = self._sorts.of(server, room.host.zone)
+                    self._on[room.host.name][there].append(server)
                 planned.append(Planned(server, action, room.host.name, why, home))
-            else:
-                reason = self._reason(server, need, source, live=action is Action.LIVE)
-                homeless[reason].append(server)
-            places.append(room)
-        if homeless:
-            self._take_back(places, host)
-            return (), [refusals.of_servers(host, *why, those) for why, those in homeless.items()]
-        if self._way is Way.REINSTALL or any(places):
-            self._arrive(places, host)
-        return tuple(planned), []
+        return planned
 
-    def _sent(self, server: Server, need: Needs, source: Room, *, live: bool) -> Room | None:
-        group = server.group
-        room = self._capacity.find(server, need, source, live=live)
-        if room:
-            room.put(need.amounts, group)
-            source.take(need.amounts, group)
-        return room
-
-    def _take_back(self, places: list[Room | None], host: ComputeHost) -> None:
-        source = self._capacity.rooms[host.name]
-        for room, (server, need, _) in zip(places, self._on[host.name], strict=True):
-            if room:
-                self._bring_back(server, need, room, source)
-
-    def _bring_back(self, server: Server, need: Needs, room: Room, source: Room) -> None:
-        room.take(need.amounts, server.group)
-        source.put(need.amounts, server.group)
-        self._capacity.widen(room)
-
-    def _arrive(self, places: list[Room | None], host: ComputeHost) -> None:
-        decided = self._on.pop(host.name, [])
-        for room, known in zip(places, decided, strict=True):
-            if room and known[2].home:
-                self._away.setdefault(host.name, []).append((room, *known[:2]))
-            to = room.host if room and not known[2].home else host
-            if to.zone == host.zone:
-                self._on[to.name].append(known)
-            else:
-                server, need, _ = known
-                self._on[to.name].append((server, need, self._policy.of(server, to.zone)))
-
-    def _reason(self, server: Server, need: Needs, source: Room, *, live: bool) -> Reason:
-        if self._capacity.suitable(server, need, source, live=live):
+    def _reason(self, demand: Demand, host: ComputeHost) -> Reason:
+        if self._capacity.suitable(demand, host.name):
             return NO_ROOM
-        if live and self._capacity.suitable(server, need, source, live=False):
+        if demand.live and self._capacity.suitable(replace(demand, live=False), host.name):
             return NO_CPU
         return NO_HOST

@@ -77,7 +77,9 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if was:
+            gc.freeze()  # what there is now is old, and not looked through at once
             gc.enable()
+            gc.unfreeze()
 
 
 def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
@@ -119,7 +121,8 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
             _host_plan(host, servers, kinds, number, settle, way) for host, servers in done.items()
         ]
         planned += batch
-        seconds.append(_seconds(batch, settle, way))
+        counts = [one.actions for one in batch], [one.home for one in batch]
+        seconds.append(_seconds(*counts, settle, way))
     if len(planned) == len(facts.hosts) > 0:
         planned[-1] = replace(planned[-1], last=True)
     turns = {one.host.name for one in planned}
@@ -159,19 +162,23 @@ def _host_plan(
     settle: Settle,
     way: Way,
 ) -> HostPlan:
-    one = HostPlan(
+    actions = Counter([server.action for server in servers])
+    home = Counter([server.action for server in servers if server.home])
+    return HostPlan(
         host,
         kinds[host.name],
         number,
         canary=number == 1 and settle.canary > 0,
         servers=servers,
-        actions=Counter([server.action for server in servers]),
-        home=Counter([server.action for server in servers if server.home]),
+        actions=actions,
+        home=home,
+        seconds=_seconds([actions], [home], settle, way),
     )
-    return replace(one, seconds=_seconds([one], settle, way))
 
 
-def _seconds(hosts: list[HostPlan], settle: Settle, way: Way) -> float:
+Counts = list[Mapping[Action, int]]
+
+
+def _seconds(actions: Counts, home: Counts, settle: Settle, way: Way) -> float:
     limits = settle.concurrency.per_host, settle.concurrency.in_all
-    back = estimates.moving([one.home for one in hosts], *limits)
-    return estimates.batch([one.actions for one in hosts], way, *limits) + back
+    return estimates.batch(actions, way, *limits) + estimates.moving(home, *limits)

@@ -36,10 +36,7 @@ class Decision(NamedTuple):
 
 
 class Policy:
-    """What becomes of each server by the rules of the stack file.
-
-    Servers that differ in nothing that a rule or an action asks share one answer.
-    """
+    """What becomes of each server by the rules of the stack file."""
 
     def __init__(self, way: Way, settle: Settle, projects: Mapping[str, str]) -> None:
         self._way = way
@@ -53,27 +50,22 @@ class Policy:
         ]
         self._tags = frozenset(rule.tag for rule in settle.rules if rule.tag)
         self._keys = tuple({_pair(rule)[0] for rule in settle.rules if rule.metadata})
-        self._by_project = any(rule.project for rule in settle.rules)
-        self._known: dict[tuple[object, ...], Decision] = {}
+        self._projects = frozenset().union(*(_ids(rule, projects) for rule in settle.rules))
 
     def of(self, server: Server, zone: str) -> Decision:
         """For *server* on a host of *zone*."""
+        wanted = self.wanted(server, zone)
+        found = decide(self._way, wanted.move, server)
+        return found._replace(home=found.moves and wanted.home)
+
+    def asked(self, server: Server) -> tuple[object, ...]:
+        """What rules ask of *server*, beside its flavor."""
         metadata = server.metadata
-        key = (
-            server.flavor,
-            server.status,
-            server.kind,
-            zone,
-            server.project if self._by_project else "",
+        return (
+            server.project if server.project in self._projects else "",
             self._tags.intersection(server.tags) if server.tags else None,
             tuple([metadata.get(one) for one in self._keys]) if metadata else None,
         )
-        found = self._known.get(key)
-        if found is None:
-            wanted = self.wanted(server, zone)
-            found = decide(self._way, wanted.move, server)
-            found = self._known[key] = found._replace(home=found.moves and wanted.home)
-        return found
 
     def wanted(self, server: Server, zone: str) -> Wanted:
         """For *server* on a host of *zone*, whatever it is in the middle of."""
@@ -85,9 +77,14 @@ def _pair(rule: SettleRule) -> tuple[str, str]:
     return key, value
 
 
+def _ids(rule: SettleRule, projects: Mapping[str, str]) -> set[str]:
+    """What the project of *rule* may be called: it is named by id or name."""
+    return {rule.project, *(id_ for id_, name in projects.items() if name == rule.project)}
+
+
 def _matcher(rule: SettleRule, projects: Mapping[str, str]) -> Callable[[Server, str], bool]:
     key, value = _pair(rule)
-    ids = {rule.project, *(id_ for id_, name in projects.items() if name == rule.project)}
+    ids = _ids(rule, projects)
 
     def meets(server: Server, zone: str) -> bool:
         return (

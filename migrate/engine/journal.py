@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,14 @@ class Remark:
     text: str
 
 
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """An event that is to be kept."""
+
+    row: tuple[float, int, str, str, str, str]
+    kept: bool = False
+
+
 class Journal:
     """The record of one stack. Open it once a process; it may be used from several threads.
 
@@ -87,6 +96,7 @@ class Journal:
     def __init__(self, path: Path, command: str = "", *, reading: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._waiting: deque[_Entry] = deque()
         with self._readable():
             if not reading:
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -149,12 +159,35 @@ class Journal:
         return State(row[0]) if row else State.PENDING
 
     def record(self, phase: str, step_id: str, state: State, note: str = "") -> None:
-        """Append one event; it is on the disk when this returns."""
+        """Append one event; it is on the disk when this returns.
+
+        What others wish to append while one waits for the disk goes there together, after it.
+        """
+        mine = _Entry((time.time(), self._run, phase, step_id, state.value, note[:2000]))
+        self._waiting.append(mine)
         with self._lock, self._readable():
-            self._db.execute(
+            if not mine.kept:
+                self._keep(mine)
+
+    def _keep(self, mine: _Entry) -> None:
+        """*mine* and all that wait; where that fails each is tried alone by who brought it."""
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            self._write(waiting if mine in waiting else [mine, *waiting])
+        except sqlite3.Error:
+            if waiting in ([], [mine]):
+                raise
+            self._write([mine])
+
+    def _write(self, entries: list[_Entry]) -> None:
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(
                 "INSERT INTO event (at, run, phase, step, state, note) VALUES (?, ?, ?, ?, ?, ?)",
-                (time.time(), self._run, phase, step_id, state.value, note[:2000]),
+                [one.row for one in entries],
             )
+        for one in entries:
+            one.kept = True
 
     def events(self, phase: str = "") -> list[Event]:
         """All events in order, of *phase* or of all."""

@@ -51,10 +51,17 @@ class Runner:
         Raises StepError naming every step that failed. Run again, it goes on where the machines
         stand: each step is asked first, whatever the journal says.
         """
+        self.prepare()
+        self.apply(self.plan if only is None else only)
+
+    def prepare(self) -> None:
+        """Refuse what `advance` would, of the whole plan, before anything is applied."""
         self.refuse_unnamed()
         for phase in {step.phase: None for step in self.plan}:
             self.journal.resume(phase, self.plan.fingerprint(phase), begun=self._bound(phase))
-        steps = self.plan if only is None else only
+
+    def apply(self, steps: Plan | Collection[Step]) -> None:
+        """`advance` over *steps* of a plan that was prepared; others may be applied beside them."""
         self._carry_out(steps, {step.id: step.needs for step in steps}, self._apply)
 
     def refuse_unnamed(self) -> None:

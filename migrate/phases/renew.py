@@ -58,7 +58,7 @@ def renew(
         if number and session.cancellation.wait(limits.pause_seconds):
             break
         control.wait_while_paused(session)
-        _together(session, batch, notify, outcome)
+        together(session, batch, notify, outcome)
         if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
             break
     outcome.unproven = dict(session.context.extras.get(renewed_host.UNPROVEN, {}))
@@ -151,12 +151,15 @@ def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str
         )
 
 
-def _together(session: Session, names: list[str], notify: Observer, outcome: Outcome) -> None:
+def together(session: Session, names: list[str], notify: Observer, outcome: Outcome) -> None:
+    """Bring the hosts of *names* over side by side; *outcome* says what became of each."""
+    runner = session.runner(Phase.SETTLE, notify=notify)
+    runner.prepare()
+    steps = {one.id: one for one in runner.plan}
+
     def bring(name: str) -> None:
-        runner = session.runner(Phase.SETTLE, notify=notify)
-        ids = {one.id for one in settled(name)}
         try:
-            runner.advance([one for one in runner.plan if one.id in ids])
+            runner.apply([steps[one.id] for one in settled(name) if one.id in steps])
             outcome.done.append(name)
         except MigrateError as error:
             outcome.failed[name] = str(error)

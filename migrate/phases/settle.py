@@ -8,7 +8,7 @@ from typing import Any
 
 from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
-from migrate.computes import environment, plan, reading, service
+from migrate.computes import environment, plan, reach, reading, service
 from migrate.computes.estimates import Way
 from migrate.computes.facts import Facts
 from migrate.engine.finding import Finding, Severity
@@ -41,8 +41,6 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     facts = reading.read(login.api(context))
     settle = asked.over(context.settings.settle)
     made = plan.make(facts, settle, asked.way, selected(facts, asked))
-    if asked.way is not Way.IN_PLACE:
-        return made
     return replace(made, findings=(*made.findings, *_on_hosts(context, made)))
 
 
@@ -59,7 +57,9 @@ def _on_hosts(context: Context, made: plan.SettlePlan) -> list[Finding]:
         for name in wanted
         if name not in known
     ]
-    found = environment.findings(context, [known[one] for one in wanted if one in known])
+    those = [known[one] for one in wanted if one in known]
+    found = environment.findings(context, those) if made.way is Way.IN_PLACE else []
+    found += reach.computes(context, those)
     return unknown + [
         replace(one, severity=Severity.WARNING) if one.where in begun else one for one in found
     ]

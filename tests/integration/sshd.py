@@ -49,9 +49,27 @@ def running(folder: Path, address: str = "127.0.77.1", *, apart: bool = False) -
     known_hosts = folder / "known_hosts"
     known_hosts.write_text(f"[{address}]:{PORT} {' '.join(public)}\n")
     Path("/run/sshd").mkdir(exist_ok=True)
-    options = {
+    server = subprocess.Popen(
+        [
+            *(APART if apart else ()),
+            *(shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null"),
+            *options(folder, address),
+        ],
+        stderr=(folder / "log").open("w"),
+    )
+    try:
+        await_answer(address)
+        yield Sshd(address, key, known_hosts, folder, server.pid)
+    finally:
+        server.kill() if apart else server.terminate()  # unshare passes nothing but that on
+        server.wait()
+
+
+def options(folder: Path, address: str) -> list[str]:
+    """Of one that listens on *address*, with the keys in *folder*."""
+    told = {
         "ListenAddress": f"{address}:{PORT}",
-        "HostKey": host_key,
+        "HostKey": folder / "host_key",
         "AuthorizedKeysFile": folder / "authorized_keys",
         "StrictModes": "no",
         "PermitRootLogin": "yes",
@@ -60,24 +78,10 @@ def running(folder: Path, address: str = "127.0.77.1", *, apart: bool = False) -
         "MaxSessions": "10",
         "Subsystem": "sftp internal-sftp",
     }
-    argv = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    server = subprocess.Popen(
-        [
-            *(APART if apart else ()),
-            *(shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null"),
-            *argv,
-        ],
-        stderr=(folder / "log").open("w"),
-    )
-    try:
-        _await(address)
-        yield Sshd(address, key, known_hosts, folder, server.pid)
-    finally:
-        server.kill() if apart else server.terminate()  # unshare passes nothing but that on
-        server.wait()
+    return [part for name, value in told.items() for part in ("-o", f"{name}={value}")]
 
 
-def _await(address: str) -> None:
+def await_answer(address: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

@@ -376,6 +376,14 @@ def test_traits_and_aggregates_are_met(specs: dict[str, str], to: str) -> None:
     assert moves(found) == {"web": ("live-migrate", to)}
 
 
+def test_hosts_that_some_servers_need_are_not_filled_with_others() -> None:
+    fast = Flavor("fast", 1, 1024, 10, extra_specs={"trait:CUSTOM_FAST": "required"})
+    hosts = [host("b", ram=1024, traits={"CUSTOM_FAST"}), host("a"), host("c")]
+    servers = [server("any", "a"), server("asks", "a", flavor=fast)]
+    found = planned(hosts, servers, "a")
+    assert moves(found) == {"any": ("live-migrate", "c"), "asks": ("live-migrate", "b")}
+
+
 def test_an_aggregate_for_some_projects_takes_no_others() -> None:
     hosts = [host("a"), host("b"), host("c")]
     aggregate = Aggregate("theirs", frozenset({"b"}), {"filter_tenant_id": "p8, p9"})

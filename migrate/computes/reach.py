@@ -1,0 +1,172 @@
+"""What hosts must reach of the target, asked from there, before one of them comes over.
+
+A compute host is asked, too, what its own files name: all of it must answer, and none of it may be
+an old controller's own address, where nothing answers once that is released.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from migrate.cloud import Context, addresses, hosts, named_servers, urls
+from migrate.cloud.host import Host
+from migrate.cloud.ini import Ini
+from migrate.configuration import files
+from migrate.engine.finding import Finding, error, filled, warning
+from migrate.errors import UnreachableError
+from migrate.onhost import call
+
+NAME = "reach"
+BROKER, NFS = 5672, 2049
+FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/plugins/*/*.ini")
+APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; others are for users
+SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
+
+Ports = dict[tuple[str, int], str]  # address and port, and where they are named
+
+
+def controllers(context: Context, host: Host) -> Iterator[Finding]:
+    """Ports of the target's controllers that *host* does not reach, and lost large packets."""
+    ports = sorted({BROKER, *(api.port for recipe in context.recipes for api in recipe.apis)})
+    for target in context.target.controllers:
+        answers = _answers(host, [(target.address, port) for port in ports])
+        lost: dict[str, list[str]] = {}
+        for port, answer in zip(ports, answers, strict=True):
+            if answer not in ("open", "refused"):
+                lost.setdefault(answer, []).append(str(port))
+        for why, some in lost.items():
+            yield error(
+                f"{target.name} ({target.address}) cannot be reached on port {', '.join(some)}: "
+                f"{why}",
+                "Open these ports from this host to the target (firewall, security group)",
+            )
+        if not lost:
+            yield from _packets(host, [target.address])
+
+
+def computes(context: Context, those: Collection[Host]) -> list[Finding]:
+    """What *those* compute hosts do not reach, and what they name of old controllers.
+
+    One that nobody can ask has nothing to say here.
+    """
+    if not those:
+        return []
+    old, told = _old(context)
+    ends, unknown = _tunnel_ends(context)
+
+    def ask(host: Host) -> list[Finding]:
+        try:
+            return list(filled(_compute(context, old, ends, host), check=NAME, where=host.name))
+        except UnreachableError:
+            return []
+
+    found = [*filled([*told, *unknown], check=NAME)]
+    return found + [one for part in hosts.gather(those, ask) for one in part]
+
+
+def _compute(
+    context: Context, old: addresses.Mapping, ends: list[str], host: Host
+) -> Iterator[Finding]:
+    projects = [recipe.project for recipe in context.recipes if recipe.compute_units]
+    patterns = [one.format(project) for project in projects for one in FILES]
+    read: dict[str, Any] = call(host, "configured.read", patterns)
+    texts: dict[str, str] = read["texts"]
+    yield from _named(old, texts)
+    yield from controllers(context, host)
+    yield from _unanswered(host, _servers(texts, read["given"]))
+    yield from _packets(host, ends) if _tunnels(texts.get(SWITCH, "")) else ()
+    yield from _shares(host, old)
+
+
+def _named(old: addresses.Mapping, texts: Mapping[str, str]) -> Iterator[Finding]:
+    for path, text in sorted(texts.items()):
+        for line in Ini.parse(text).options():
+            if named := old.named(line.value):
+                there = {old.addresses.get(one) or old.names.get(one) for one in named} - {None}
+                instead = "".join(f", or {one}" for one in sorted(filter(None, there)))
+                yield error(
+                    f"{path}:{line.number} {line.name} names {', '.join(named)}, an old "
+                    "controller's own: nothing answers there later",
+                    f"Name the virtual IP there{instead}, and restart what reads it",
+                )
+
+
+def _servers(texts: Mapping[str, str], given: Mapping[str, str]) -> Ports:
+    """What services of a host connect to, by their own files; no database is needed."""
+    named = named_servers.read(texts, given)
+    found = {(one.address, one.port): one.where for one in named if one.kind != "database"}
+    for path, text in texts.items():
+        for line in Ini.parse(text).options():
+            for url in re.split(r"[,\s]+", line.value) if line.name in APIS else ():
+                if "://" in url:
+                    address, port, _ = urls.web(url)
+                    found[address, port] = f"{path}:{line.number} {line.name}"
+    return found
+
+
+def _unanswered(host: Host, named: Ports) -> Iterator[Finding]:
+    for (address, port), answer in zip(named, _answers(host, list(named)), strict=True):
+        if answer != "open":
+            message = f"{address} does not answer on port {port}: {answer}; {named[address, port]}"
+            yield error(message, "Start what should answer there, or correct that option")
+
+
+def _packets(host: Host, ends: list[str]) -> Iterator[Finding]:
+    for address, size in zip(ends, call(host, "reach.packets", ends), strict=True):
+        if size.isdigit():
+            yield error(
+                f"packets of {size} bytes to {address} get lost, small ones do not",
+                "Make the MTU the same on the whole way",
+            )
+
+
+def _shares(host: Host, old: addresses.Mapping) -> Iterator[Finding]:
+    """Shares of volumes that servers here use."""
+    shares: list[list[str]] = call(host, "reach.shares")
+    answers = _answers(host, [(address, NFS) for _, address in shares])
+    for (folder, address), answer in zip(shares, answers, strict=True):
+        if answer != "open":
+            message = f"{address}, which serves {folder}, does not answer on port {NFS}: {answer}"
+            yield error(message, "Mend it first: servers here have their volumes there")
+        elif old.named(address):
+            yield warning(
+                f"{folder} is served by {address}, an old controller: it must stay as it is",
+                "Move the share before that controller is released",
+            )
+
+
+def _tunnels(text: str) -> str:
+    """The address of a host's own end of tunnels by *text* of its switch's agent, "" for none."""
+    switch = Ini.parse(text)
+    types = (switch.get("agent", "tunnel_types") or "").strip()
+    return (switch.get("ovs", "local_ip") or "").strip() if types else ""
+
+
+def _tunnel_ends(context: Context) -> tuple[list[str], list[Finding]]:
+    """Those of the target's controllers."""
+    try:
+        texts = hosts.gather(context.target.controllers, lambda one: files.read(one, [SWITCH]))
+    except UnreachableError as away:
+        told = f"whether tunnels to the target carry whole packets is not known: {away}"
+        return [], [warning(told, "Bring it back, then the same again")]
+    return [end for text in texts if (end := _tunnels(text.get(SWITCH, "")))], []
+
+
+def _old(context: Context) -> tuple[addresses.Mapping, list[Finding]]:
+    """What is old controllers' own, and what is to be known of it."""
+    try:
+        return addresses.of(context, 0), []
+    except UnreachableError as away:
+        there, known = context.target.controllers[0], context.source.controllers
+        found = addresses.Mapping(
+            {one.address: there.address for one in known}, {one.name: there.name for one in known}
+        )
+        told = f"of old controllers' addresses only those of the stack file are looked for: {away}"
+        return found, [warning(told, "Bring it back, or look in the hosts' files by hand")]
+
+
+def _answers(host: Host, asked: list[tuple[str, int]]) -> list[str]:
+    answers: list[str] = call(host, "reach.ports", asked) if asked else []
+    return answers
