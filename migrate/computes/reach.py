@@ -15,13 +15,14 @@ from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.configuration import files
 from migrate.engine.finding import Finding, error, filled, warning
-from migrate.errors import UnreachableError
+from migrate.errors import MigrateError, UnreachableError, one_line
 from migrate.onhost import call
 
 NAME = "reach"
 BROKER, NFS = 5672, 2049
 FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/plugins/*/*.ini")
 APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; others are for users
+NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
 
 Ports = dict[tuple[str, int], str]  # address and port, and where they are named
@@ -61,6 +62,9 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
             return list(filled(_compute(context, old, ends, host), check=NAME, where=host.name))
         except UnreachableError:
             return []
+        except MigrateError as failure:
+            told = error(f"what it reaches cannot be told: {one_line(failure)}", "Mend that first")
+            return list(filled([told], check=NAME, where=host.name))
 
     found = [*filled([*told, *unknown], check=NAME)]
     return found + [one for part in hosts.gather(those, ask) for one in part]
@@ -123,13 +127,14 @@ def _packets(host: Host, ends: list[str]) -> Iterator[Finding]:
 
 
 def _shares(host: Host, old: addresses.Mapping) -> Iterator[Finding]:
-    """Shares of volumes that servers here use."""
+    """Shares, those of volumes that servers here use among them."""
     shares: list[list[str]] = call(host, "reach.shares")
     answers = _answers(host, [(address, NFS) for _, address in shares])
     for (folder, address), answer in zip(shares, answers, strict=True):
         if answer != "open":
             message = f"{address}, which serves {folder}, does not answer on port {NFS}: {answer}"
-            yield error(message, "Mend it first: servers here have their volumes there")
+            tell = error if folder.startswith(NOVA) else warning  # others may be nobody's by now
+            yield tell(message, "Mend it first, where servers here have their volumes there")
         elif old.named(address):
             yield warning(
                 f"{folder} is served by {address}, an old controller: it must stay as it is",

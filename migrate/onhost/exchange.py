@@ -14,7 +14,8 @@ from migrate.onhost import agents, disk, files, processes, record, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
 OWED = "settle-restart"
-SET = re.compile(r"(?m)^\s*(ExecStart|Type|KillMode|Environment)\s*=")  # as our drop-in does
+# what our drop-in sets; a variable more is no harm, an empty line takes all of them away
+SET = re.compile(r"(?m)^\s*((ExecStart|Type|KillMode)\s*=|Environment\s*=\s*(\"?PATH=|PYTHON|$))")
 TITLED = re.compile(r"\S+ \((.+)\)\s*")
 
 

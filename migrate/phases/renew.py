@@ -95,7 +95,9 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
         try:
             in_place.restore(context, host)  # proven before what it replaces goes
             away = draining.bring(context, host)
-            runner.retreat([one for one in runner.plan if one.id in steps])
+            # who is to be brought is known by the step of the drain, until all are
+            kept = {f"{host.name}.drain"} if away else set()
+            runner.retreat([one for one in runner.plan if one.id in steps - kept])
             closing.reopen(context, host)
             if away:
                 wrong[host.name] = f"its servers: {'; '.join(away)}"

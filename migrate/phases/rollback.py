@@ -11,6 +11,7 @@ from pathlib import Path
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
+from migrate.computes import draining
 from migrate.computes.homecoming import bring, decision, reading
 from migrate.computes.network import refusals
 from migrate.engine import markers, state_directory
@@ -56,6 +57,8 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
         refusals.foresee(living.context)
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
+        for one in draining.left_off(living.context):
+            living.remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
         bring.bring_home(living.context, living.remark)
     with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)
@@ -106,6 +109,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         facts = reading.read(context)
         acts = decision.decide(facts)
         found.document["servers"] += [one.document for one in acts]
+        found.document["servers"] += draining.left_off(context)
         found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
     except MigrateError as error:
         found.document["unknown"].append(f"which servers would be stopped: {error}")

@@ -183,6 +183,7 @@ def test_one_that_takes_too_long_is_aborted_and_runs_on(
 ) -> None:
     lab = make()
     patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"live": lab.nova.servers["live"]}  # others may be slower than that
     lab.nova.script["live"] = "hangs"
     with pytest.raises(StepError, match="not moved after 0 s, and aborted"):
         lab.over("close", "drain")
@@ -195,6 +196,7 @@ def test_one_that_cannot_even_be_aborted_is_named(
 ) -> None:
     lab = make()
     patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"live": lab.nova.servers["live"]}  # others may be slower than that
     lab.nova.script["live"] = "stuck"
     with pytest.raises(StepError, match="still in the middle of something after 0 s and an abort"):
         lab.over("close", "drain")
@@ -406,3 +408,32 @@ def test_who_runs_elsewhere_has_left_once_its_old_host_has_let_go_of_it(make: Ma
     {one.id: one for one in settled("c1")}["c1.drain"].apply(lab.context)
     (row,) = [one for one in lab.nova.migrations if one["instance_uuid"] == "live"]
     assert (lab.nova.where["live"], row["status"]) == ("c2", "completed")
+
+
+def test_who_is_back_is_its_user_s_again(make: Make) -> None:
+    """One cannot come: the others are not started once more when it is tried again."""
+    lab = make(home=True)
+    lab.over("close", "drain", "renew", "open")
+    lab.nova.script["live"] = "error"
+    with pytest.raises(StepError, match="live"):
+        lab.over("home")
+    assert lab.nova.how["stop"] == "ACTIVE"
+    lab.nova.servers["stop"]["status"] = "SHUTOFF"
+    lab.over("home")
+    assert (lab.nova.how["stop"], lab.nova.where["live"]) == ("SHUTOFF", "c1")
+    assert draining.at_home(lab.context, lab.host)
+
+
+def test_one_that_broke_elsewhere_and_was_to_stay_holds_nothing_up(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain", "renew", "open")
+    lab.nova.servers["live"]["status"] = "ERROR"
+    lab.over("home")
+    assert draining.at_home(lab.context, lab.host)
+
+
+def test_who_was_stopped_for_us_is_named_on_the_way_back_of_the_whole(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    (told,) = draining.left_off(lab.context)
+    assert (told["id"], told["host"], told["why"]) == ("stop", "c1", "stopped")

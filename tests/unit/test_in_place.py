@@ -179,8 +179,8 @@ def test_a_drop_in_that_would_undo_ours_is_found(
 ) -> None:
     texts = {
         "a.conf": "[Service]\nExecStart=\nExecStart=/usr/bin/x\n",
-        "zz.conf": "[Service]\n  Environment = A=b\n",
-        "zzz.conf": "[Service]\nLimitNOFILE=9\n",
+        "zz.conf": "[Service]\n  Environment = PATH=/b\n",
+        "zzz.conf": "[Service]\nLimitNOFILE=9\nEnvironment=HTTPS_PROXY=http://p\n",
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)

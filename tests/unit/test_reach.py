@@ -150,15 +150,19 @@ def test_tunnels_carry_whole_packets(context: Context, machines: dict[str, Machi
 
 
 def test_shares_of_volumes(context: Context, machines: dict[str, Machine]) -> None:
-    machines["cmp1"].shares = [["/mnt/a", "10.0.0.2"], ["/mnt/b", "10.0.0.50"]]
+    machines["cmp1"].shares = [["/mnt/a", "10.0.0.2"], ["/var/lib/nova/mnt/b", "10.0.0.50"]]
     (kept,) = findings(context)
     assert kept.severity is Severity.WARNING
     assert kept.message == "/mnt/a is served by 10.0.0.2, an old controller: it must stay as it is"
     machines["cmp1"].shares.pop(0)
     machines["cmp1"].shut = {("10.0.0.50", 2049): "EHOSTUNREACH"}
     assert told(context) == [
-        "cmp1: 10.0.0.50, which serves /mnt/b, does not answer on port 2049: EHOSTUNREACH"
+        "cmp1: 10.0.0.50, which serves /var/lib/nova/mnt/b, does not answer on port 2049: "
+        "EHOSTUNREACH"
     ]
+    machines["cmp1"].shares = [["/mnt/backup", "10.0.0.50"]]
+    (kept,) = findings(context)
+    assert kept.severity is Severity.WARNING
 
 
 def test_one_that_is_away_costs_the_others_nothing(

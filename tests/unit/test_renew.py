@@ -179,7 +179,8 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
     cloud.away = ["web (s1): no valid host"]
     with pytest.raises(StepError, match=r"c2 is not back: its servers: web \(s1\): no valid host"):
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
-    assert cloud.undone[-2:] == ["c2.environment", "c2"]
+    assert cloud.undone[-2:] == ["c2.renew", "c2"]  # who is away is known still: the same again
+    assert "c2.drain" not in cloud.undone
 
 
 def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:

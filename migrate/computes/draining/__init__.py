@@ -6,7 +6,7 @@ not say who is to come back, nor which server was stopped for us.
 """
 
 from migrate.computes.draining.home import at_home, bring, come
-from migrate.computes.draining.leave import drain, drained, forget
+from migrate.computes.draining.leave import drain, drained, forget, left_off
 from migrate.computes.draining.turns import share
 
-__all__ = ["at_home", "bring", "come", "drain", "drained", "forget", "share"]
+__all__ = ["at_home", "bring", "come", "drain", "drained", "forget", "left_off", "share"]

@@ -49,6 +49,9 @@ def bring(context: Context, host: Host) -> list[str]:
     service.reopen(api, host.name)
     row = service.of(api, host.name)
     policy = servers.policy(context, api)
+    for server in [one for one in away if _broken_elsewhere(policy, row, servers.one(api, one))]:
+        note.drop(context, host, server)
+        del away[server]
     moves = [
         Move(
             context=context,
@@ -56,6 +59,7 @@ def bring(context: Context, host: Host) -> list[str]:
             host=host,
             server=server,
             want=partial(_wanted, policy, row, action),
+            arrived=partial(note.drop, context, host, server),
         )
         for server, action in away.items()
     ]
@@ -63,6 +67,13 @@ def bring(context: Context, host: Host) -> list[str]:
     if not wrong:
         note.forget(context, host)
     return wrong
+
+
+def _broken_elsewhere(policy: Policy, row: service.Row, server: Server | None) -> bool:
+    """Whether *server* is in ERROR on another host, and was not to come home anyway."""
+    if server is None or server.kind is not Kind.ERROR or server.host == row["host"]:
+        return False
+    return not policy.wanted(server, row["zone"]).home
 
 
 def _wanted(policy: Policy, row: service.Row, action: Action, server: Server) -> Request | str:

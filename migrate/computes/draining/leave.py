@@ -54,8 +54,22 @@ def drain(context: Context, host: Host) -> None:
 
 
 def forget(context: Context, host: Host) -> None:
-    """Nobody comes back: on the way back of the whole, servers are brought home by the source."""
+    """Nobody comes back: on the way back of the whole, `left_off` has named who stays off."""
     note.forget(context, host)
+
+
+def left_off(context: Context) -> list[dict[str, str]]:
+    """Servers that were stopped for their host's renewal and not started since, as losses name it.
+
+    The source starts none of them: its nova finds them off and notes that.
+    """
+    what = "stopped by settle and not started again: start it once the source serves"
+    return [
+        {"id": server, "name": server, "host": host.name, "why": "stopped", "what": what}
+        for host in context.source.computes
+        for server, action in note.read(context, host).items()
+        if action is Action.STOP
+    ]
 
 
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:

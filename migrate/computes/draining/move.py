@@ -56,6 +56,7 @@ class Move:
     host: Host
     server: str
     want: Want
+    arrived: Callable[[], object] = lambda: None  # what is noted once it is there
     name: str = ""  # for people, once nova has told it
     asked: bool = False
     said: str = ""  # what nova said to what was asked
@@ -76,6 +77,8 @@ class Move:
                 self._abort()
                 deadline = time.monotonic() + GRACE_SECONDS
             time.sleep(PAUSE)
+        if not wrong:
+            self.arrived()
         return wrong
 
     @property

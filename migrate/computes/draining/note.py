@@ -26,6 +26,14 @@ def add(context: Context, host: Host, server: str, action: Action) -> None:
         state_directory.record(_path(context, host), {"servers": kept})
 
 
+def drop(context: Context, host: Host, server: str) -> None:
+    """*server* is back, or is to stay where it is: what its user does with it now is theirs."""
+    with ALONE:
+        kept = read(context, host)
+        kept.pop(server, None)
+        state_directory.record(_path(context, host), {"servers": kept})
+
+
 def forget(context: Context, host: Host) -> None:
     """Nobody is to come back any more."""
     state_directory.forget(_path(context, host))

@@ -24,7 +24,7 @@ from migrate.cloud.host import Host
 from migrate.computes.network import reading, timings
 from migrate.computes.network.assignment import assign
 from migrate.computes.network.facts import L3, ROUTERS, SWITCH, Agent
-from migrate.errors import JournalError, StepError
+from migrate.errors import JournalError, MigrateError, StepError
 from migrate.onhost import call
 
 AT_ONCE = 4
@@ -87,7 +87,7 @@ def _results(old: Host, builds: list[Future[float | None]]) -> list[float | None
         call(old, "agent_units.arm", REST_SECONDS, L3, SWITCH)
     try:
         return [one.result() for one in builds]
-    except StepError:
+    except MigrateError:
         call(old, "agent_units.arm", MEND_SECONDS, L3, SWITCH)
         raise
 
