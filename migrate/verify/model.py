@@ -54,13 +54,14 @@ def choose(api: Api, compute: str) -> Model | None:
 def _known(api: Api, compute: str) -> Iterator[tuple[str, Row, str]]:
     """Image, flavor and id of servers; those on *compute* first.
 
-    Last are those of other hosts whose flavor has demands that *compute* may not meet.
+    Of each, last are those whose flavor has demands that *compute* may not meet, or not once more.
     """
     asked = {"is_public": "None", VERSION: SERVERS}
     rows = api.pages("compute", "/flavors/detail", "flavors", **asked)
     flavors = {one["name"]: one for one in rows}
     here, others = _servers(api, host=compute), _servers(api)
-    others.sort(key=lambda one: bool(one["flavor"].get("extra_specs")))
+    for some in (here, others):
+        some.sort(key=lambda one: bool(one["flavor"].get("extra_specs")))
     for server in [*here, *others]:
         flavor = flavors.get(server["flavor"]["original_name"])
         if server["image"] and flavor and not server["OS-EXT-STS:task_state"]:
