@@ -102,8 +102,6 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         if not wrong:
             findings += emptying.away(host)
             ready.append(host)
-            if way is Way.IN_PLACE and emptying.shown():
-                findings += refusals.of_proof(host, room=emptying.has_room(host))
     order = batches.of(
         ready,
         {name: sum(counts.values()) for name, counts in kinds.items()},
@@ -120,6 +118,10 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         findings += wrong
         if not done:
             continue
+        if way is Way.IN_PLACE and emptying.shown():
+            for host, lots in done.items():
+                room = any(one.to for one in lots) or emptying.has_room(host)
+                findings += refusals.of_proof(host, room=room)
         batch = [_host_plan(host, lots, kinds, number, settle, way) for host, lots in done.items()]
         planned += batch
         counts = [one.actions for one in batch], [one.home for one in batch]

@@ -183,7 +183,11 @@ class Nova:
         row = self._row(server, kind, to)
 
         def end() -> None:
-            row["status"] = done if becomes == "moves" else "error"
+            live = becomes == "moves" and kind == "live-migration"
+            if live:  # it runs there some time before the host that it left has let go of it
+                self.ends[server["id"]] = (LOOKS, partial(row.__setitem__, "status", done))
+            else:
+                row["status"] = done if becomes == "moves" else "error"
             if becomes == "moves":
                 self._rest(server, status=status, host=to)
             elif becomes == "error" and kind == "migration":

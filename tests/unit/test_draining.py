@@ -396,3 +396,13 @@ def test_nobody_waits_once_what_runs_is_interrupted(make: Make) -> None:
     draining.share(lab.context, lab.cancellation)
     with pytest.raises(StepError, match="interrupted; nova goes on"):
         lab.over("close", "drain")
+
+
+def test_who_runs_elsewhere_has_left_once_its_old_host_has_let_go_of_it(make: Make) -> None:
+    """Nova notes the new host first; the nova-compute that goes next tidies up after that."""
+    lab = make()
+    lab.nova.servers = {"live": lab.nova.servers["live"]}
+    lab.over("close")
+    {one.id: one for one in settled("c1")}["c1.drain"].apply(lab.context)
+    (row,) = [one for one in lab.nova.migrations if one["instance_uuid"] == "live"]
+    assert (lab.nova.where["live"], row["status"]) == ("c2", "completed")

@@ -470,6 +470,16 @@ def test_where_no_new_server_can_be_booted_it_is_told_before() -> None:
     assert "it is closed by somebody" in told["theirs"]
     assert errors(found) == []
     assert len(found.batches) > 0
+    for home in (True, False):  # who leaves makes room
+        away = planned(
+            hosts[:2],
+            [server(f"w{n}", "full") for n in range(4)],
+            *("full", "free"),
+            way=Way.IN_PLACE,
+            rules=[{"zone": "nova", "do": "liveMigrate", "home": home}],
+            batch=1,
+        )
+        assert not [one for one in away.findings if one.check == "proof"]
 
 
 @pytest.mark.parametrize("odd", [{"status": "SHUTOFF"}, {"volume_booted": True}])

@@ -103,6 +103,8 @@ class Move:
         if server.status == servers.UNCONFIRMED and self._confirmed():
             return None
         request = self.want(server)
+        if request == "" and servers.in_flight(self.api, self.server):
+            return None  # it runs there, and the host that it left has not let go of it
         return request if isinstance(request, str) else self._ask(server, request)
 
     def _down(self, server: Server) -> str | None:

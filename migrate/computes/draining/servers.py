@@ -60,7 +60,7 @@ def confirmation(api: Api, server: str, host: str) -> str:
 
 
 def in_flight(api: Api, server: str) -> list[int]:
-    """Ids of the live migrations of *server* that can be aborted."""
+    """Ids of the live migrations of *server* that have not ended on both hosts."""
     where = f"/servers/{server}/migrations"
     rows = api.get("compute", where, **{VERSION: reading.COMPUTE})["migrations"]
     return [int(row["id"]) for row in rows]
