@@ -8,9 +8,9 @@ room, so that no host is looked at twice in vain.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from migrate.computes.facts import ComputeHost, Facts, Group, Server
+from migrate.computes.facts import ComputeHost, Facts, Group
 from migrate.computes.likeness import Demand, Like, alike
 from migrate.computes.needs import Needs
 
@@ -20,12 +20,12 @@ Amounts = tuple[tuple[str, int], ...]
 class Room:
     """One host's room, and who is on it. Only one that is `open` takes servers."""
 
-    __slots__ = ("free", "groups", "host", "left", "open", "pool", "renewed", "units")
+    __slots__ = ("free", "groups", "left", "may_open", "name", "open", "pool", "renewed", "units")
 
     def __init__(self, host: ComputeHost, pool: Pool, classes: Iterable[str]) -> None:
         """*classes* of resources are all that will be asked for."""
-        self.host, self.pool = host, pool
-        self.open = host.enabled and host.up
+        self.name, self.pool = host.name, pool
+        self.open = self.may_open = host.enabled and host.up
         self.renewed = False
         self.groups: Counter[Group] = Counter()
         self.left: list[Line] = []  # lines that it left, closed or without room
@@ -36,6 +36,10 @@ class Room:
                 if name in self.free:
                     self.free[name] += one.room - provider.usages.get(name, 0)
                     self.units[name] = max(self.units[name], one.unit)
+
+    @property
+    def zone(self) -> str:
+        return self.pool.like.zone
 
     def may_ever(self, amounts: Amounts) -> bool:
         """Whether one server may take so much here at all."""
@@ -60,11 +64,12 @@ class Room:
         if group:
             self.groups[group] += 1
 
-    def take(self, amounts: Amounts, servers: Collection[Server]) -> None:
-        """*servers*, each of so much, are here no more."""
+    def take(self, amounts: Amounts, group: Group | None, count: int = 1) -> None:
+        """*count* servers of *group*, each of so much, are here no more."""
         for name, amount in amounts:
-            self.free[name] += amount * len(servers)
-        self.groups.subtract([one.group for one in servers if one.group])
+            self.free[name] += amount * count
+        if group:
+            self.groups[group] -= count
 
 
 class Line:
@@ -86,23 +91,29 @@ class Line:
         if room.may_ever(self.amounts):
             (self.renewed if room.renewed else self.old).append(room)
 
-    def put(self, group: Group | None, *, renewed: bool) -> Room | None:
-        """A server on the next in turn, so that they are spread; who is full or closed leaves."""
+    def fill(self, group: Group | None, count: int, *, renewed: bool) -> list[Room]:
+        """Put *count* servers of *group* on the next in turn, so that they are spread, or fewer.
+
+        Who is full or closed leaves.
+        """
         waiting = self.renewed if renewed else self.old
-        for _ in range(len(waiting)):
+        found: list[Room] = []
+        passed = 0  # for the group's sake
+        while len(found) < count and passed < len(waiting):
             room = waiting[0]
             if room.renewed is not renewed:
                 waiting.popleft()  # it stands among the renewed
-            elif group and not room.suits(group):
-                waiting.rotate(-1)
-            elif room.open and room.has(self.amounts):
-                room.put(self.amounts, group)
-                waiting.rotate(-1)
-                return room
-            else:
+            elif not room.open or not room.has(self.amounts):
                 waiting.popleft()
                 room.left.append(self)
-        return None
+            else:
+                waiting.rotate(-1)
+                if group is None or room.suits(group):
+                    room.put(self.amounts, group)
+                    found.append(room)
+                else:
+                    passed += 1
+        return found
 
 
 class Pool:
@@ -141,33 +152,25 @@ class Capacity:
                 self.rooms[server.host].groups[server.group] += 1
                 self._members[server.group] += 1
 
-    def bound(self, server: Server) -> bool:
-        """Whether others of its affinity group hold *server* on its host."""
-        group = server.group
+    def bound(self, group: Group | None) -> bool:
+        """Whether others of its affinity group hold a server of *group* on its host."""
         return group is not None and group.policy == "affinity" and self._members[group] > 1
 
-    def place(
-        self, demand: Demand, servers: Iterable[Server], source: str
-    ) -> tuple[list[tuple[Server, Room]], list[Server]]:
-        """Each of *servers* with a host whose room it takes, and those for whom there is none.
+    def place(self, demand: Demand, group: Group | None, count: int, source: str) -> list[Room]:
+        """The hosts whose room *count* servers of *group* take: fewer, where there is no more.
 
         Renewed hosts come first, then the zone of *source*, where they are, before others.
         """
-        lines = self._lines_for(demand, self.rooms[source].pool)
-        placed: list[tuple[Server, Room]] = []
-        left: list[Server] = []
-        for server in servers:
-            for line, renewed in lines:
-                if room := line.put(server.group, renewed=renewed):
-                    placed.append((server, room))
-                    break
-            else:
-                left.append(server)
-        return placed, left
+        found: list[Room] = []
+        for line, renewed in self._lines_for(demand, self.rooms[source].pool):
+            found += line.fill(group, count - len(found), renewed=renewed)
+            if len(found) == count:
+                break
+        return found
 
-    def take_back(self, demand: Demand, server: Server, room: Room) -> None:
-        """*server* does not come to *room*, which stands in every line again."""
-        room.take(demand.needs.amounts, [server])
+    def take_back(self, demand: Demand, group: Group | None, room: Room) -> None:
+        """A server does not come to *room*, which stands in every line again."""
+        room.take(demand.needs.amounts, group)
         self.widen(room)
 
     def suitable(self, demand: Demand, source: str) -> bool:
@@ -183,7 +186,7 @@ class Capacity:
     def reopen(self, room: Room, *, renewed: bool) -> None:
         """Let *room* take servers again, if it did before."""
         room.renewed = renewed
-        room.open = room.host.enabled and room.host.up
+        room.open = room.may_open
         if not renewed:
             self.widen(room)
         elif room.open:

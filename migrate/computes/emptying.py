@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import repeat
 from typing import NamedTuple
 
 from migrate.cloud.settings import Settle
@@ -30,7 +31,7 @@ NO_HOST = ("without another host in their zone that has the traits and aggregate
 
 
 Sorted = dict[Sort, list[Server]]
-Moved = tuple[Sort, list[tuple[Server, Room]]]  # and where each has a place
+Moved = tuple[Sort, list[Room]]  # where each has a place
 
 
 class Planned(NamedTuple):
@@ -41,6 +42,20 @@ class Planned(NamedTuple):
     to: str = ""
     why: str = ""
     home: bool = False  # it comes back
+
+
+class Lot(NamedTuple):
+    """Servers of one sort; `to` is where each would go, nothing where they stay."""
+
+    decision: Decision
+    servers: tuple[Server, ...]
+    to: tuple[str, ...] = ()
+
+    def each(self) -> Iterator[Planned]:
+        """What becomes of each of them."""
+        action, why, _, _, home = self.decision
+        for server, to in zip(self.servers, self.to or repeat(""), strict=False):
+            yield Planned(server, action, to, why, home)
 
 
 class Emptying:
@@ -83,7 +98,7 @@ class Emptying:
         """How many servers of each kind are on *host* now."""
         found: Counter[Kind] = Counter()
         for sort, servers in self._on[host.name].items():
-            found[sort.one.kind] += len(servers)
+            found[sort.kind] += len(servers)
         return found
 
     def refused(self, host: ComputeHost) -> list[Finding]:
@@ -93,8 +108,8 @@ class Emptying:
             decision = sort.decision
             if decision.action is Action.REFUSED:
                 wrong[decision.why, decision.remedy] += servers
-            elif decision.moves and (bound := [s for s in servers if self._capacity.bound(s)]):
-                wrong[BOUND] += bound
+            elif decision.moves and self._capacity.bound(sort.group):
+                wrong[BOUND] += servers
         return [refusals.of_servers(host, *why, servers) for why, servers in wrong.items()]
 
     def moves(self, host: ComputeHost) -> bool:
@@ -108,7 +123,7 @@ class Emptying:
         kept = [
             server
             for sort, servers in self._on[host.name].items()
-            if not sort.decision.moves and sort.one.local_disk
+            if not sort.decision.moves and sort.local_disk
             for server in servers
         ]
         return [refusals.of_disks(host, kept)] if kept else []
@@ -128,58 +143,53 @@ class Emptying:
     def reopen(self, host: ComputeHost, *, renewed: bool) -> None:
         """Let them come again, if they could before, and who is to come home first."""
         source = self._capacity.rooms[host.name]
-        for sort, placed in self._away.pop(host.name, ()):
-            for server, room in placed:
-                self._capacity.take_back(sort.demand, server, room)
-                source.put(sort.demand.needs.amounts, server.group)
+        for sort, rooms in self._away.pop(host.name, ()):
+            for room in rooms:
+                self._capacity.take_back(sort.demand, sort.group, room)
+                source.put(sort.demand.needs.amounts, sort.group)
         self._capacity.reopen(source, renewed=renewed)
 
-    def empty(self, host: ComputeHost) -> tuple[tuple[Planned, ...], list[Finding]]:
-        """What becomes of each server of *host*; where one has no place, why, and all stay."""
-        planned: list[Planned] = []
+    def empty(self, host: ComputeHost) -> tuple[tuple[Lot, ...], list[Finding]]:
+        """What becomes of the servers of *host*; where one has no place, why, and all stay."""
+        lots: list[Lot] = []
         moved: list[Moved] = []
         homeless: dict[Reason, list[Server]] = defaultdict(list)
         for sort, servers in self._on[host.name].items():
-            action, why, remedy, moves, _ = sort.decision
-            if action is Action.REFUSED:  # they came here by this plan, where other rules hold
-                homeless[why, remedy] += servers
-            elif not moves:
-                planned += [Planned(server, action, "", why) for server in servers]
+            decision = sort.decision
+            if decision.action is Action.REFUSED:  # they came by this plan: other rules hold here
+                homeless[decision.why, decision.remedy] += servers
+            elif not decision.moves:
+                lots.append(Lot(decision, tuple(servers)))
             else:
-                placed, left = self._capacity.place(sort.demand, servers, host.name)
-                moved.append((sort, placed))
-                if left:
-                    homeless[self._reason(sort.demand, host)] += left
+                count = len(servers)
+                rooms = self._capacity.place(sort.demand, sort.group, count, host.name)
+                moved.append((sort, rooms))
+                if len(rooms) < count:
+                    homeless[self._reason(sort.demand, host)] += servers[len(rooms) :]
         if homeless:
-            self._take_back(moved)
+            for sort, rooms in moved:
+                for room in rooms:
+                    self._capacity.take_back(sort.demand, sort.group, room)
             return (), [refusals.of_servers(host, *why, those) for why, those in homeless.items()]
-        return (*planned, *self._arrive(host, moved)), []
+        return (*lots, *[self._arrive(host, *one) for one in moved]), []
 
-    def _take_back(self, moved: list[Moved]) -> None:
-        for sort, placed in moved:
-            for server, room in placed:
-                self._capacity.take_back(sort.demand, server, room)
-
-    def _arrive(self, host: ComputeHost, moved: list[Moved]) -> list[Planned]:
-        """Servers are where they have a place; those on a renewed host are not asked about again.
+    def _arrive(self, host: ComputeHost, sort: Sort, rooms: list[Room]) -> Lot:
+        """Servers of *sort* have left; on a renewed host nobody asks after them again.
 
         Nobody asked for room of *host* meanwhile: it is closed.
         """
+        servers = self._on[host.name][sort]
         source = self._capacity.rooms[host.name]
-        planned: list[Planned] = []
-        for sort, placed in moved:
-            source.take(sort.demand.needs.amounts, self._on[host.name][sort])
-            action, why, _, _, home = sort.decision
-            if home:
-                self._away.setdefault(host.name, []).append((sort, placed))
-            else:
-                del self._on[host.name][sort]
-            for server, room in placed:
-                if not (home or room.renewed):
-                    there = self._sorts.of(server, room.host.zone)
-                    self._on[room.host.name][there].append(server)
-                planned.append(Planned(server, action, room.host.name, why, home))
-        return planned
+        source.take(sort.demand.needs.amounts, sort.group, len(servers))
+        if sort.decision.home:
+            self._away.setdefault(host.name, []).append((sort, rooms))
+        else:
+            del self._on[host.name][sort]
+            for server, room in zip(servers, rooms, strict=True):
+                if not room.renewed:
+                    there = self._sorts.of(server, room.zone)
+                    self._on[room.name][there].append(server)
+        return Lot(sort.decision, tuple(servers), tuple([room.name for room in rooms]))
 
     def _reason(self, demand: Demand, host: ComputeHost) -> Reason:
         if self._capacity.suitable(demand, host.name):

@@ -76,6 +76,8 @@ def batch(hosts: list[Mapping[Action, int]], way: Way, per_host: int, in_all: in
 
 def moving(hosts: list[Mapping[Action, int]], per_host: int, in_all: int) -> float:
     """Seconds of the slowest host's drain, or of what all may do at once."""
+    if not any(hosts):
+        return 0.0
     drains = max((drain(counts, per_host) for counts in hosts), default=0.0)
     count = sum(n for counts in hosts for action, n in counts.items() if action is not Action.STAYS)
     longest = max(

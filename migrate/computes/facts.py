@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -42,8 +43,7 @@ class Group:
     most: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """A server that is on a host. `zone` is the one it was asked for, "" where any will do."""
 
     id: str
@@ -58,7 +58,7 @@ class Server:
     volume_booted: bool = False
     volumes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = {}
     group: Group | None = None
     zone: str = ""
 

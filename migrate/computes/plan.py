@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from migrate.cloud.settings import Settle
 from migrate.computes import batches, estimates, refusals
-from migrate.computes.emptying import Emptying, Planned
+from migrate.computes.emptying import Emptying, Lot, Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import ComputeHost, Facts, Kind
 from migrate.engine.finding import Finding
@@ -20,14 +20,14 @@ from migrate.engine.finding import Finding
 class HostPlan:
     """One host. `batch` counts from 1; a refused host is in none, and its servers stay.
 
-    `servers` are those on it when its turn comes: others may have come before, by this plan.
+    `lots` are the servers on it when its turn comes: others may have come before, by this plan.
     """
 
     host: ComputeHost
     kinds: Mapping[Kind, int]  # now
     batch: int = 0
     canary: bool = False
-    servers: tuple[Planned, ...] = ()
+    lots: tuple[Lot, ...] = ()
     actions: Mapping[Action, int] = field(default_factory=Counter)
     home: Mapping[Action, int] = field(default_factory=Counter)  # of those, who come back
     seconds: float = 0.0
@@ -36,6 +36,11 @@ class HostPlan:
     @property
     def refused(self) -> bool:
         return not self.batch
+
+    @property
+    def servers(self) -> Iterator[Planned]:
+        """What becomes of each of its servers."""
+        return (one for lot in self.lots for one in lot.each())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +119,10 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         if not done:
             continue
         if way is Way.IN_PLACE and emptying.shown():
-            for host, servers in done.items():
-                room = any(one.to for one in servers) or emptying.has_room(host)
+            for host, lots in done.items():
+                room = any(one.to for one in lots) or emptying.has_room(host)
                 findings += refusals.of_proof(host, room=room)
-        batch = [
-            _host_plan(host, servers, kinds, number, settle, way) for host, servers in done.items()
-        ]
+        batch = [_host_plan(host, lots, kinds, number, settle, way) for host, lots in done.items()]
         planned += batch
         counts = [one.actions for one in batch], [one.home for one in batch]
         seconds.append(_seconds(*counts, settle, way))
@@ -131,7 +134,7 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
     return SettlePlan(way, tuple(planned), tuple(findings), tuple(seconds), sum(seconds) + pauses)
 
 
-Done = dict[ComputeHost, tuple[Planned, ...]]
+Done = dict[ComputeHost, tuple[Lot, ...]]
 
 
 def _together(hosts: list[ComputeHost], emptying: Emptying) -> tuple[Done, list[Finding]]:
@@ -145,10 +148,10 @@ def _together(hosts: list[ComputeHost], emptying: Emptying) -> tuple[Done, list[
         emptying.close(host)
     for host in hosts:
         on_disk = emptying.on_disk(host)
-        servers, wrong = emptying.empty(host)
+        lots, wrong = emptying.empty(host)
         findings += wrong or on_disk
         if not wrong:
-            done[host] = servers
+            done[host] = lots
     for host in hosts:
         emptying.reopen(host, renewed=host in done)
     return done, findings
@@ -156,24 +159,30 @@ def _together(hosts: list[ComputeHost], emptying: Emptying) -> tuple[Done, list[
 
 def _host_plan(
     host: ComputeHost,
-    servers: tuple[Planned, ...],
+    lots: tuple[Lot, ...],
     kinds: Mapping[str, Mapping[Kind, int]],
     number: int,
     settle: Settle,
     way: Way,
 ) -> HostPlan:
-    actions = Counter([server.action for server in servers])
-    home = Counter([server.action for server in servers if server.home])
+    actions, home = _counts(lots), _counts(one for one in lots if one.decision.home)
     return HostPlan(
         host,
         kinds[host.name],
         number,
         canary=number == 1 and settle.canary > 0,
-        servers=servers,
+        lots=lots,
         actions=actions,
         home=home,
         seconds=_seconds([actions], [home], settle, way),
     )
+
+
+def _counts(lots: Iterable[Lot]) -> Counter[Action]:
+    found: Counter[Action] = Counter()
+    for one in lots:
+        found[one.decision.action] += len(one.servers)
+    return found
 
 
 Counts = list[Mapping[Action, int]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migrate.computes.estimates import Action
-from migrate.computes.facts import Flavor, Server
+from migrate.computes.facts import Flavor, Group, Kind, Server
 from migrate.computes.likeness import Demand
 from migrate.computes.needs import Needs
 from migrate.computes.policy import Decision, Policy
@@ -14,11 +14,13 @@ from migrate.computes.policy import Decision, Policy
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sort:
-    """What becomes of such servers, what they ask of another host, and one of them for all."""
+    """What becomes of such servers, and what they ask of another host."""
 
     decision: Decision
     demand: Demand
-    one: Server
+    kind: Kind
+    local_disk: bool
+    group: Group | None = None
 
 
 class Sorts:
@@ -34,6 +36,7 @@ class Sorts:
         self._policy, self._needs, self._tenants = policy, needs, tenants
         self._demands: dict[tuple[object, ...], Demand] = {}
         self._known: dict[tuple[object, ...], Sort] = {}
+        self._grouped: dict[tuple[Sort, Group], Sort] = {}
 
     def of(self, server: Server, zone: str) -> Sort:
         """Of *server* on a host of *zone*."""
@@ -50,8 +53,14 @@ class Sorts:
         found = self._known.get(key)
         if found is None:
             decision = self._policy.of(server, zone)
-            found = self._known[key] = Sort(decision, self._demand(server, decision), server)
-        return found
+            demand = self._demand(server, decision)
+            found = self._known[key] = Sort(decision, demand, server.kind, server.local_disk)
+        return self._in_group(found, server.group) if server.group else found
+
+    def _in_group(self, sort: Sort, group: Group) -> Sort:
+        if (sort, group) not in self._grouped:
+            self._grouped[sort, group] = replace(sort, group=group)
+        return self._grouped[sort, group]
 
     def _demand(self, server: Server, decision: Decision) -> Demand:
         """One for all that ask the same: lines of hosts are found once for each."""

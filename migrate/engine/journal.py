@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -133,19 +133,20 @@ class Journal:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={state_directory.FORMAT}")
 
-    def resume(self, phase: str, fingerprint: str, *, begun: bool) -> None:
+    def resume(self, phase: str, fingerprint: str, begun: Callable[[], bool]) -> None:
         """Note which plan *phase* runs; refuse another one where steps of it stand *begun*."""
         with self._lock, self._readable():
             row = self._db.execute(
                 "SELECT fingerprint FROM plan WHERE phase = ? ORDER BY seq DESC LIMIT 1", (phase,)
             ).fetchone()
-            if row and row[0] == fingerprint:
-                return
-            if row and begun:
-                raise JournalError(
-                    f"{phase} was begun with another plan ({row[0]}, now {fingerprint}): finish or "
-                    "roll back with the program and stack file that began it"
-                )
+        if row and row[0] == fingerprint:
+            return
+        if row and begun():  # all events are read for it
+            raise JournalError(
+                f"{phase} was begun with another plan ({row[0]}, now {fingerprint}): finish or "
+                "roll back with the program and stack file that began it"
+            )
+        with self._lock, self._readable():
             self._db.execute(
                 "INSERT INTO plan (phase, fingerprint) VALUES (?, ?)", (phase, fingerprint)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 from migrate.cloud import Context
 from migrate.engine.cancellation import Cancellation
@@ -58,7 +59,7 @@ class Runner:
         """Refuse what `advance` would, of the whole plan, before anything is applied."""
         self.refuse_unnamed()
         for phase in {step.phase: None for step in self.plan}:
-            self.journal.resume(phase, self.plan.fingerprint(phase), begun=self._bound(phase))
+            self.journal.resume(phase, self.plan.fingerprint(phase), partial(self._bound, phase))
 
     def apply(self, steps: Plan | Collection[Step]) -> None:
         """`advance` over *steps* of a plan that was prepared; others may be applied beside them."""
