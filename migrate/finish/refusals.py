@@ -11,7 +11,7 @@ from migrate.computes import draining, service, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, Severity, error, filled
 from migrate.errors import MigrateError, PreconditionError, UnreachableError
 from migrate.finish.agents import in_use
 from migrate.finish.facts import Names
@@ -25,8 +25,12 @@ SHOWN = 8
 
 def findings(context: Context) -> list[Finding]:
     """All that stands against it; nothing but the first while the target does not serve."""
+    return list(filled(_findings(context), check=NAME))
+
+
+def _findings(context: Context) -> list[Finding]:
     if not markers.live(context):
-        return [_error("the target does not serve", "`migrate cutover` comes first")]
+        return [error("the target does not serve", "`migrate cutover` comes first")]
     found = list(_accepted(context))
     if any(recipe.cells for recipe in context.recipes):
         found += _of_computes(versions.read(context).old)
@@ -47,7 +51,7 @@ def refuse(context: Context) -> None:
 def _accepted(context: Context) -> Iterator[Finding]:
     shares = any(recipe.project == policy.PROJECT for recipe in context.recipes)
     if shares and not policy.accepted(context):
-        yield _error(
+        yield error(
             "the target is not accepted: calls that change shared volumes are held still",
             "`migrate accept --execute` comes first",
         )
@@ -58,7 +62,7 @@ def _of_computes(old: Collection[str]) -> Iterator[Finding]:
     if old:
         shown = ", ".join(sorted(old)[:SHOWN])
         more = f" and {len(old) - SHOWN} more" if len(old) > SHOWN else ""
-        yield _error(
+        yield error(
             f"compute hosts are of an older release: {shown}{more}",
             "`migrate settle --execute` renews them; `openstack compute service delete` for a host "
             "that is gone for good",
@@ -70,7 +74,7 @@ def _unsettled(api: Api) -> Iterator[Finding]:
     asked = {"binary": versions.COMPUTE, VERSION: service.MICROVERSION}
     for row in api.get("compute", "/os-services", **asked)["services"]:
         if service.is_ours(row):
-            yield _error(
+            yield error(
                 "this host was closed to be renewed, and is not proven and open again",
                 f"`migrate settle --execute --host {row['host']}` goes on",
                 row["host"],
@@ -81,7 +85,7 @@ def _away(context: Context) -> Iterator[Finding]:
     """Compute hosts whose servers have not come home, or are stopped for the renewal."""
     for host in context.source.computes:
         if not draining.at_home(context, host):
-            yield _error(
+            yield error(
                 "servers that left it or were stopped for its renewal are not back",
                 f"`migrate settle --execute --host {host.name}` goes on",
                 host.name,
@@ -94,14 +98,14 @@ def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:
         if not names.gone(agent.host):
             continue
         if agent.binary not in KNOWN:
-            yield _error(
+            yield error(
                 f"{agent.binary} is an agent that no code here knows",
                 "Stop it, see that nothing needs it, and delete its record "
                 "(`openstack network agent delete`)",
                 agent.host,
             )
         elif in_use(agent, facts.held):
-            yield _error(
+            yield error(
                 f"{agent.binary} is alive or carries something",
                 "`migrate settle --agents --execute` moves all of them; one that was stopped just "
                 "now is heard for a minute more",
@@ -111,7 +115,7 @@ def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:
             one.alive and one.binary == agent.binary and not names.gone(one.host)
             for one in facts.agents
         ):
-            yield _error(
+            yield error(
                 f"no other {agent.binary} is alive",
                 "`migrate settle --agents --execute` starts them on the target",
                 agent.host,
@@ -124,17 +128,17 @@ def of_source(context: Context) -> list[Finding]:
     for host in context.source.controllers:
         try:
             found += [_running(host, one) for one in _alive(context, host)]
-        except UnreachableError as error:
+        except UnreachableError as failure:
             if not markers.finished(context):
                 found.append(
-                    _error(
-                        f"nobody can say what runs there ({error})",
+                    error(
+                        f"nobody can say what runs there ({failure})",
                         "Bring it up, so that it is asked once more; after that it may be off",
                         host.name,
                     )
                 )
-        except MigrateError as error:
-            found.append(_running(host, str(error)))
+        except MigrateError as failure:
+            found.append(_running(host, str(failure)))
     return found
 
 
@@ -150,12 +154,8 @@ def _alive(context: Context, host: Host) -> list[str]:
 
 
 def _running(host: Host, what: str) -> Finding:
-    return _error(
+    return error(
         f"of the old release: {what}",
         "Stop and mask it; `migrate settle --agents --execute` does so with agents",
         host.name,
     )
-
-
-def _error(message: str, remedy: str, where: str = "") -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy, where)
