@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ from migrate.engine import markers
 from migrate.finish import address, mark, online, schemas, services, traces
 from migrate.storage.volumes import policy
 from migrate.takeover import isolation
-from tests.unit import network
+from tests.unit import network, nova
 from tests.unit.network import NEW, NEW2, OLD
 
 COMPUTE = "compute"
@@ -258,9 +258,7 @@ class World(network.World):
 
 
 class Connection(network.Connection):
-    def get_urls(self, *, service_type: str, **more: Any) -> list[str]:
-        nova = ["http://cloud:8774/v2.1"] if service_type == "compute" else []
-        return nova or super().get_urls(service_type=service_type, **more)
+    urls: ClassVar[Mapping[str, str]] = {"network": network.URL, "compute": nova.URL}
 
 
 def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from migrate.cloud import Cloud, Context
@@ -389,19 +389,20 @@ class World:
 
 
 class Connection:
-    """As much of openstacksdk's as `Api` asks."""
+    """As much of openstacksdk's as `Api` asks; *world*, whatever it is, answers requests."""
 
-    def __init__(self, world: World) -> None:
+    urls: ClassVar[Mapping[str, str]] = {"network": URL}
+
+    def __init__(self, world: Any) -> None:
         self.session = self.auth = self.service_catalog = self.config = self
-        self.get = partial(world.request, method="GET")
-        self.post = partial(world.request, method="POST")
-        self.delete = partial(world.request, method="DELETE")
+        for method in ("get", "post", "put", "delete"):
+            setattr(self, method, partial(world.request, method=method.upper()))
 
     def get_access(self, _: Any) -> Connection:
         return self
 
     def get_urls(self, *, service_type: str, **_: Any) -> list[str]:
-        return [URL] if service_type == "network" else []
+        return [self.urls[service_type]] if service_type in self.urls else []
 
     def get_region_name(self) -> str:
         return "R"

@@ -7,16 +7,16 @@ asked for, in order; at the one that `dies_at` names by its number, the program 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from migrate.cloud import Context
 from migrate.cloud.settings import Settle
-from tests.unit import fakes
+from tests.unit import fakes, network
 from tests.unit.network import Answer, Killed
 
 URL = "http://cloud:8774/v2.1"
@@ -237,25 +237,8 @@ def _fits(row: dict[str, Any], query: dict[str, str]) -> bool:
     )
 
 
-class Connection:
-    """As much of openstacksdk's as `Api` asks."""
-
-    def __init__(self, nova: Nova) -> None:
-        self.session = self.auth = self.service_catalog = self.config = self
-        for method in ("get", "post", "put", "delete"):
-            setattr(self, method, partial(nova.request, method=method.upper()))
-
-    def get_access(self, _: Any) -> Connection:
-        return self
-
-    def get_urls(self, *, service_type: str, **_: Any) -> list[str]:
-        return [URL] if service_type == "compute" else []
-
-    def get_region_name(self) -> str:
-        return "R"
-
-    def get_interface(self, _: str) -> str:
-        return "public"
+class Connection(network.Connection):
+    urls: ClassVar[Mapping[str, str]] = {"compute": URL}
 
 
 def context(folder: Path, **decided: Any) -> Context:

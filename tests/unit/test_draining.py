@@ -342,14 +342,19 @@ def as_wanted(lab: Lab) -> None:
     assert draining.at_home(lab.context, lab.host)
 
 
+def killed(lab: Lab, number: int, act: Callable[[], object]) -> None:
+    """*act* dies at nova's call *number*; a new run may begin."""
+    lab.nova.dies_at = number
+    with pytest.raises(Killed):
+        act()
+    lab.nova.dies_at = None
+    lab.begin()
+
+
 def test_killed_anywhere_on_the_way_over_it_goes_on(make: Make, tmp_path: Path) -> None:
     for number in range(whole(make, tmp_path)):
         lab = make(home=True)
-        lab.nova.dies_at = number
-        with pytest.raises(Killed):
-            lab.over()
-        lab.nova.dies_at = None
-        lab.begin()
+        killed(lab, number, lab.over)
         lab.over()
         as_wanted(lab)
         # there and home once each, and nothing twice
@@ -361,11 +366,7 @@ def test_killed_anywhere_on_the_way_over_it_goes_on(make: Make, tmp_path: Path) 
 def test_killed_anywhere_on_the_way_over_it_goes_back(make: Make, tmp_path: Path) -> None:
     for number in range(whole(make, tmp_path)):
         lab = make(home=True)
-        lab.nova.dies_at = number
-        with pytest.raises(Killed):
-            lab.over()
-        lab.nova.dies_at = None
-        lab.begin()
+        killed(lab, number, lab.over)
         assert lab.back() == []
         as_wanted(lab)
 
@@ -381,11 +382,7 @@ def test_killed_anywhere_on_the_way_back_it_goes_on(make: Make) -> None:
     lab.back()
     for number in range(before, len(lab.nova.events)):
         lab = away()
-        lab.nova.dies_at = number
-        with pytest.raises(Killed):
-            lab.back()
-        lab.nova.dies_at = None
-        lab.begin()
+        killed(lab, number, lab.back)
         assert lab.back() == []
         as_wanted(lab)
 
