@@ -26,6 +26,7 @@ import pytest
 from migrate.cloud import wait
 from tests.full.test_pass import STACK, migrate, succeeds
 from tests.lab import identity
+from tests.lab.content.servers import BOOTED, wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
 from tests.settle.hosts import lost, old, row, wait_until_old
@@ -35,7 +36,6 @@ SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
 BACK = ("settle", "--execute", "--host", "cmp1", "--back")
 MICROVERSION = "2.90"
 LOST = 4  # of 10 pings a second, by one live migration: what was measured by hand
-BOOTED = 400.0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,21 +84,14 @@ def booted(do: str) -> Iterator[Booted]:
     assert asked.status_code == 202, asked.text
     server = asked.json()["server"]["id"]
     try:
-        admin.compute.wait_for_server(admin.compute.get_server(server), wait=int(BOOTED))
+        admin.compute.wait_for_server(admin.compute.get_server(server), wait=BOOTED)
         port = next(iter(admin.network.ports(device_id=server)))
         found = Booted(server, port.fixed_ips[0]["ip_address"])
-        wait_for_ping(found.address)
+        wait_for_ping(do, found.address)
         yield found
     finally:
         admin.compute.delete_server(server, ignore_missing=True)
         wait.until(lambda: admin.compute.find_server(server) is None, 120, f"{server} is not gone")
-
-
-def wait_for_ping(address: str) -> None:
-    deadline = time.monotonic() + BOOTED
-    ping = ["ping", "-qc1", "-W1", address]
-    while subprocess.run(ping, capture_output=True, check=False).returncode:
-        assert time.monotonic() < deadline, f"{address} does not answer"
 
 
 class Pings:
@@ -187,8 +180,8 @@ def test_others_are_moved_cold_or_stopped_and_started() -> None:
         assert cold.moves == [("cmp1", "cmp2", "confirmed")]  # its rule has no `home`
         assert (cold.now.compute_host, cold.now.status) == ("cmp2", "ACTIVE")
         assert (stopped.now.compute_host, stopped.now.status) == ("cmp1", "ACTIVE")
-        wait_for_ping(cold.address)
-        wait_for_ping(stopped.address)
+        wait_for_ping("cold", cold.address)
+        wait_for_ping("stop", stopped.address)
         succeeds(*BACK)
         wait_until_old({"cmp1", "cmp2"})
         assert cold.now.compute_host == "cmp2"

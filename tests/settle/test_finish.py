@@ -15,7 +15,7 @@ from migrate.computes import versions
 from migrate.errors import MigrateError
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import cloud, content, identity
+from tests.lab import cloud, identity, load
 from tests.lab.remote import script
 from tests.lab.settings import lab as this_lab
 from tests.settle import bridge
@@ -84,12 +84,7 @@ def test_it_purges_what_is_old_and_the_cloud_serves_on() -> None:
         assert not [one for one in found[service] if one[1] == old], found
         assert {new, "cmp1", "cmp2"} <= {host for _, host in found[service]}
     assert ("cinder-volume", f"{old}@nfs1") in found["cinder"]  # every volume's identity: it lives
-    assert all(pinged(one) for one in addresses())
-
-
-def addresses() -> list[str]:
-    servers = content.told(this_lab())["servers"].values()
-    return [server[kind] for server in servers for kind in ("fixed", "floating") if server[kind]]
+    assert all(pinged(one) for one in load.addresses(this_lab()))
 
 
 def test_again_it_changes_nothing() -> None:
@@ -154,4 +149,4 @@ def test_the_new_controller_boots_and_serves_by_itself() -> None:
         admin.compute.wait_for_server(made, wait=400)
     finally:
         admin.compute.delete_server(made)
-    assert all(pinged(one) for one in addresses())
+    assert all(pinged(one) for one in load.addresses(this_lab()))

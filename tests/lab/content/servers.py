@@ -56,7 +56,7 @@ def finish(lab: Lab, admin: Any, demo: Any, booting: dict[str, Any], told: Told)
     route_inside(lab, admin)
     for name, server in told["servers"].items():
         for address in filter(None, (server["fixed"], server["floating"])):
-            _wait_for_ping(name, address)
+            wait_for_ping(name, address)
 
 
 def route_inside(lab: Lab, admin: Any) -> None:
@@ -66,7 +66,8 @@ def route_inside(lab: Lab, admin: Any) -> None:
     subprocess.run(["ip", "route", "replace", f"{lab.inner}.0/24", "via", outside], check=True)
 
 
-def _wait_for_ping(name: str, address: str) -> None:
+def wait_for_ping(name: str, address: str) -> None:
+    """Until server *name* answers at *address*, as long as a boot may take."""
     deadline = time.monotonic() + BOOTED
     while subprocess.run(
         ["ping", "-qc1", "-W1", address], capture_output=True, check=False
