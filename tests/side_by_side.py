@@ -29,7 +29,6 @@ ORDER = {name: place for place, name in enumerate(LONGEST)}
 RIGS_ARE_DONE = "pair"  # the first group with which the cloud may come up
 # held by whoever runs tests: shared, or for himself; each user's own, since unit tests need no root
 HOST = Path(tempfile.gettempdir(), f"sidestep-tests-{os.getuid()}.lock")
-CLOUD = HOST.with_suffix(".cloud")  # held by whoever makes it
 
 
 class SideBySide:
@@ -38,7 +37,7 @@ class SideBySide:
     def __init__(self) -> None:
         self._stands = False
         self._comes: subprocess.Popen[bytes] | None = None
-        self._lock = _opened(HOST)
+        self._lock = os.open(HOST, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -64,7 +63,7 @@ class SideBySide:
         ):
             # its words are shown when a test asks for the cloud, and finds that it does not stand
             self._comes = subprocess.Popen(
-                [sys.executable, "-m", __name__],
+                [sys.executable, "-m", "tests.lab", "up"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -82,24 +81,15 @@ class SideBySide:
         os.close(self._lock)  # a worker's process outlives its session until all others end
 
 
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-
 def _wants_cloud(session: pytest.Session) -> bool:
     return any(item.get_closest_marker("lab") for item in session.items)
 
 
 def _stand_up() -> None:
-    """The cloud with its content; waits for another process that makes it."""
-    from tests.lab import cloud, content
+    from tests.lab import cloud
     from tests.lab.settings import lab
 
-    lock = _opened(CLOUD)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    cloud.up(lab())
-    content.make(lab())
-    os.close(lock)
+    cloud.stand_up(lab())
 
 
 def group(nodeid: str) -> str:
@@ -114,7 +104,3 @@ def group(nodeid: str) -> str:
     return (
         FILES.get(file.stem, file.stem) if folder == "integration" else FOLDERS.get(folder, folder)
     )
-
-
-if __name__ == "__main__":
-    _stand_up()

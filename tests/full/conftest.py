@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.full.watch import Watch
-from tests.lab import cloud, content, load
+from tests.lab import cloud, load
 from tests.lab.settings import lab
 
 
@@ -18,8 +18,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     A pass that failed half-way leaves no load behind to slow down the tests after it.
     """
     this = lab()
-    cloud.up(this)
-    content.make(this)
+    cloud.stand_up(this)
     watch = Watch(this, tmp_path_factory.mktemp("watch"))
     watch.begin()
     yield watch

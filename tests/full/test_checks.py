@@ -40,8 +40,7 @@ DOWN_SECONDS = 120.0  # nova counts a compute as down a minute after its last wo
 @pytest.fixture(scope="module")
 def context() -> Context:
     lab = this_lab()
-    cloud.up(lab)
-    content.make(lab)
+    cloud.stand_up(lab)
     identity.add_application_credential(lab, content.told(lab)["application_credential"])
     whole = context_of("lab")
     return replace(whole, target=replace(whole.target, controllers=()))  # not made yet

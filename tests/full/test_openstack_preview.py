@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.infra.engine import STACK, Project
-from tests.lab import cloud, content
+from tests.lab import cloud
 from tests.lab.settings import lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_set("lab-checks")]
@@ -26,8 +26,7 @@ MADE = (*COMPONENTS, *SHARED, "**ServerGroup::*", "**HostKey::*", "**Port::*")
 def rehearsal(tmp_path: Path) -> Iterator[Project]:
     """A stack whose controllers are servers of the lab's cloud; what it made goes at the end."""
     this = lab()
-    cloud.up(this)
-    content.make(this)
+    cloud.stand_up(this)
     (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA operator\n")
     clouds = str(this.home / "clouds.yaml")
     old = {"name": "ctl-old", "address": f"{this.prefix}.11"}

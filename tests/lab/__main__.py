@@ -32,8 +32,7 @@ def main() -> int:
     match given.command:
         case "up":
             with stage("lab up"):
-                cloud.up(lab)
-                content.make(lab)
+                cloud.stand_up(lab)
         case "content":
             with stage("content"):
                 content.make(lab)

@@ -38,12 +38,16 @@ AGENTS = ("dhcp", "l3", "metadata")
 HEARD_SECONDS = 120.0
 
 
-def up(lab: Lab) -> None:
-    """Bring the source cloud up; what is whole and healthy is left alone."""
+def stand_up(lab: Lab) -> None:
+    """Bring the source cloud up with its content; what is whole and healthy is left alone.
+
+    Of two processes that ask for it one makes it, and the other waits.
+    """
     with _alone(lab):
         if not is_healthy(lab, HEARD_SECONDS):
             _remove(lab)
             _build(lab)
+        content.make(lab)
 
 
 def down(lab: Lab) -> None:

@@ -20,7 +20,7 @@ from migrate.cloud import login, wait
 from migrate.phases.session import context_of
 from migrate.verify.comparison import compare
 from migrate.verify.listing import Listing, take
-from tests.lab import cloud, content, load, outages, traces
+from tests.lab import cloud, load, outages, traces
 from tests.lab.settings import Lab, lab
 from tests.readme import commands
 
@@ -53,8 +53,7 @@ def over(this: Lab) -> None:
 
 def stand_up(this: Lab) -> None:
     """The source cloud with its content, and what it is like written down."""
-    cloud.up(this)
-    content.make(this)
+    cloud.stand_up(this)
     Papers(this).keep_before()
 
 
