@@ -38,7 +38,7 @@ class Lab:
         self.context = context(folder, **{"rules": RULES, **decided})
         self.host = self.context.source.computes[0]
         for module, name, value in (
-            (login, "api", lambda _: Api(Connection(self.nova))),
+            (login, "api", lambda *_: Api(Connection(self.nova))),
             (in_place, "renewed", lambda _, host: host.name in self.renewed),
             (proof, "look", lambda *_: {"at": "now"}),
             (move, "PAUSE", 0.0),
@@ -453,3 +453,36 @@ def test_who_was_stopped_for_us_is_named_on_the_way_back_of_the_whole(make: Make
     lab.over("close", "drain")
     (told,) = draining.left_off(lab.context)
     assert (told["id"], told["host"], told["why"]) == ("stop", "c1", "stopped")
+    assert "openstack server reboot --hard stop" in told["what"]
+
+
+def test_who_was_stopped_for_us_is_started_on_the_way_back_of_the_whole(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    said: list[str] = []
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert (said, lab.nova.how["stop"], lab.nova.where["live"]) == ([], "ACTIVE", "c2")
+    assert draining.left_off(lab.context) == []
+    asked = len(lab.nova.events)
+    lab.nova.servers["stop"]["status"] = "SHUTOFF"  # by its user, since
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert len(lab.nova.events) == asked
+
+
+def test_who_cannot_be_started_is_named_with_what_to_do_and_holds_nothing_up(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    lab.nova.services["c1"]["state"] = "down"
+    said: list[str] = []
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert "the stop (stop): nova-compute on c1 is down" in said[0]
+    assert "server stop of c1: stopped by settle" in said[1]
+
+    def refused(*_: Any) -> Any:
+        raise StepError("nobody answers")
+
+    monkeypatch.setattr(login, "api", refused)
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert "`openstack server reboot --hard stop`" in said[-1]

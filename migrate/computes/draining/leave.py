@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from migrate.cloud import Context, hosts, login
+from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.computes import closing, in_place, service
@@ -54,23 +54,8 @@ def drain(context: Context, host: Host) -> None:
 
 
 def forget(_: Context, host: Host) -> None:
-    """Nobody comes back: on the way back of the whole, `left_off` has named who stays off."""
+    """Nobody comes back: on the way back of the whole, who stays off was named (`left_off.py`)."""
     note.forget(host)
-
-
-def left_off(context: Context) -> list[dict[str, str]]:
-    """Servers that were stopped for their host's renewal and not started since, as losses name it.
-
-    The source starts none of them: its nova finds them off and notes that.
-    """
-    what = "stopped by settle and not started again: start it once the source serves"
-    noted = hosts.living(context.source.computes, lambda host: (host.name, note.read(host)))
-    return [
-        {"id": server, "name": server, "host": host, "why": "stopped", "what": what}
-        for host, sent in noted
-        for server, action in sent.items()
-        if action is Action.STOP
-    ]
 
 
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:

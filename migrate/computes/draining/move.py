@@ -57,6 +57,7 @@ class Move:
     server: str
     want: Want
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
+    limit: float = 0.0  # seconds; the stack file's where none are given
     name: str = ""  # for people, once nova has told it
     asked: bool = False
     said: str = ""  # what nova said to what was asked
@@ -64,7 +65,7 @@ class Move:
 
     @property
     def seconds(self) -> float:
-        return self.context.settings.settle.timeout_seconds
+        return self.limit or self.context.settings.settle.timeout_seconds
 
     def run(self) -> str:
         """Bring it there; why it is not there, "" where it is, or where it is gone."""
