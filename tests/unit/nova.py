@@ -89,7 +89,9 @@ class Nova:
             case ["servers", one] if one in self.servers:
                 found = {"server": self._look(one)}
             case ["servers", one, "migrations"]:
-                found = {"migrations": self._running(one)}
+                rows = self._running(one)
+                kept = [row for row in rows if row["migration_type"] == "live-migration"]
+                found = {"migrations": kept}  # as nova has it
             case ["servers", one, "os-instance-actions"]:
                 kept = range(len(self.actions.get(one, ())))
                 rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in kept]

@@ -203,13 +203,30 @@ def test_one_that_cannot_even_be_aborted_is_named(
     assert lab.nova.services["c1"]["status"] == "enabled"
 
 
+@pytest.mark.parametrize("does", ["hangs", "stuck"])
+def test_of_a_cold_migration_that_takes_too_long_is_told_what_nova_says(
+    make: Make, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    """It is off meanwhile, and nothing ends it."""
+    lab = make()
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"cold": lab.nova.servers["cold"]}
+    lab.nova.script["cold"] = does
+    told = r"in the middle of something after 0 s \(nova has it RESIZE, at it, on c1\)"
+    with pytest.raises(StepError, match=told) as raised:
+        lab.over("close", "drain")
+    assert "abort" not in str(raised.value)
+    assert "alive" not in str(raised.value)
+
+
 def test_a_host_that_dies_meanwhile_is_named_and_who_has_left_lives(make: Make) -> None:
     lab = make(home=True, concurrency={"perHost": 1})
     lab.nova.add("a-first", do="live")
     lab.nova.script["live"] = "dies"
     with pytest.raises(StepError, match=r"the live \(live\): nova-compute on c1 is down") as told:
         lab.over("close", "drain")
-    assert "Not home again, and alive where they are: the a-first" in str(told.value)
+    assert "Not home again: the a-first" in str(told.value)
+    assert "is down (nova has it ACTIVE, on c2)" in str(told.value)
     assert (lab.nova.where["a-first"], lab.nova.how["a-first"]) == ("c2", "ACTIVE")
     assert not draining.at_home(lab.context, lab.host)  # the same again, or the way back, tries
 

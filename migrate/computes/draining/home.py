@@ -25,7 +25,7 @@ def at_home(_: Context, host: Host) -> bool:
 
 
 def come(context: Context, host: Host) -> None:
-    """Let them come, once the host is open; StepError names who cannot, and stays alive elsewhere.
+    """Let them come, once the host is open; StepError names who cannot, and how nova has it.
 
     What the policy says now counts: a rule that is changed lets a server stay where it is.
     """

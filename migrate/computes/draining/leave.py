@@ -102,5 +102,5 @@ def _give_up(context: Context, host: Host, wrong: list[str]) -> NoReturn:
     closing.forget(context, host)
     told = f"{host.name} stays as it was, servers could not leave it: {'; '.join(wrong)}"
     if away:
-        told += f". Not home again, and alive where they are: {'; '.join(away)}"
+        told += f". Not home again: {'; '.join(away)}"
     raise StepError(told)
