@@ -110,6 +110,20 @@ def test_each_server_is_treated_as_the_stack_file_says(make: Make) -> None:
     assert lab.nova.services["c1"]["status"] == "enabled"
 
 
+def test_who_stays_where_it_is_costs_no_more_than_one_look(make: Make) -> None:
+    lab = make()
+    for number in range(9):
+        lab.nova.add(f"more-{number}", do="live")
+    lab.nova.add("stay", do="stop")
+    lab.over("close", "drain", "renew", "open")
+    lab.nova.servers["stay"]["status"] = "ACTIVE"  # by its user
+    lab.nova.looks.clear()
+    lab.over("home")
+    moved = [one for one in lab.nova.looks if one.startswith("more-")]
+    assert sorted(moved) == [f"more-{number}" for number in range(9)]
+    assert draining.at_home(lab.context, lab.host)
+
+
 def test_they_come_home_where_the_policy_says_so(make: Make) -> None:
     lab = make(rules=[*RULES[1:], {**RULES[0], "home": False}], home=True)
     lab.over()

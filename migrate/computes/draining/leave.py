@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from migrate.cloud import Context, login
+from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.computes import closing, in_place, service
@@ -61,23 +61,23 @@ def forget(_: Context, host: Host) -> None:
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:
     """Ids of servers that are to leave *host*, or have been sent away and have not arrived."""
     here = {one.id: one for one in servers.on(api, host)}
-    sent = note.read(host).keys() - here.keys()
+    sent = sorted(note.read(host).keys() - here.keys())
+    found = zip(sent, side_by_side.each(partial(servers.one, api), sent), strict=True)
     return {
         *(
             id_
             for id_, one in here.items()
             if one.kind not in AT_REST and policy.wanted(one, zone).move != "leave"
         ),
-        *(id_ for id_ in sent if _on_the_way(api, id_, host)),
+        *(id_ for id_, one in found if one and _on_the_way(api, one, host)),
     }
 
 
-def _on_the_way(api: Api, server: str, host: Host) -> bool:
-    found = servers.one(api, server)
-    if found is None:
-        return False
-    waits = found.status == servers.UNCONFIRMED
-    return found.kind is Kind.BUSY or bool(waits and servers.confirmation(api, server, host.name))
+def _on_the_way(api: Api, server: Server, host: Host) -> bool:
+    waits = server.status == servers.UNCONFIRMED
+    return server.kind is Kind.BUSY or bool(
+        waits and servers.confirmation(api, server.id, host.name)
+    )
 
 
 def _wanted(policy: Policy, zone: str, host: Host, server: Server) -> Request | str:
