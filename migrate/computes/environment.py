@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from migrate.cloud import Context, hosts, transfer
+from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.computes import in_place, proof
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import call
 
@@ -27,10 +27,10 @@ def findings(context: Context, those: Iterable[Host]) -> list[Finding]:
     serves, folder = context.target.tools, context.installation.folder
     try:
         bytes_ = call(serves, "environment.size", folder)
-    except MigrateError as error:
-        told = f"whether hosts take the release's environment is not known: {error}"
-        unknown = Finding(NAME, Severity.WARNING, told, "`pulumi up` makes it", serves.name)
-        return [unknown, *_each(those, partial(in_place.findings, context))]
+    except MigrateError as failure:
+        told = f"whether hosts take the release's environment is not known: {failure}"
+        unknown = filled([warning(told, "`pulumi up` makes it", serves.name)], check=NAME)
+        return [*unknown, *_each(those, partial(in_place.findings, context))]
 
     def look(host: Host) -> list[Finding]:
         if in_place.renewed(context, host) and not proof.noted(context, host):
@@ -39,7 +39,7 @@ def findings(context: Context, those: Iterable[Host]) -> list[Finding]:
         if not made(context, host):
             told = _runs_from_another(context, host)
             wrong = [told] if told else _unfit(serves, host, folder, bytes_)
-        return [*(_error(host, one) for one in wrong), *in_place.findings(context, host)]
+        return [*(error(one, in_place.LEAVE) for one in wrong), *in_place.findings(context, host)]
 
     return _each(those, look)
 
@@ -48,14 +48,10 @@ def _each(those: Iterable[Host], look: Callable[[Host], list[Finding]]) -> list[
     def guarded(host: Host) -> list[Finding]:
         try:
             return look(host)
-        except MigrateError as error:
-            return [_error(host, f"it cannot be asked: {error}")]
+        except MigrateError as failure:
+            return [error(f"it cannot be asked: {failure}", in_place.LEAVE)]
 
-    return [one for found in hosts.gather(those, guarded) for one in found]
-
-
-def _error(host: Host, message: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, in_place.LEAVE, host.name)
+    return list(filled(on_each(those, guarded), check=NAME))
 
 
 def _unfit(serves: Host, host: Host, folder: str, bytes_: int) -> list[str]:

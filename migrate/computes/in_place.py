@@ -13,8 +13,9 @@ from typing import Any
 
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, Severity
-from migrate.errors import PreconditionError, StepError
+from migrate.engine import finding
+from migrate.engine.finding import Finding, error, filled
+from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.services.unit import HostUnit, Shipped
 
@@ -85,7 +86,7 @@ def _back(context: Context, host: Host, seconds: float) -> list[str]:
 
 def findings(context: Context, host: Host) -> list[Finding]:
     """What runs there that is not understood, all of it; changes nothing."""
-    return list(_strange(context, host, _running(context, host)))
+    return _against(context, host, _running(context, host))
 
 
 def refuse(context: Context, host: Host) -> None:
@@ -102,10 +103,7 @@ def new(context: Context, host: Host) -> list[str]:
 def _there(context: Context, host: Host) -> dict[str, Any]:
     """What is exchanged and runs there; PreconditionError where that cannot be done."""
     running = _running(context, host)
-    if wrong := list(_strange(context, host, running)):
-        raise PreconditionError(
-            "; ".join(f"{one.where}: {one.message}; {one.remedy}" for one in wrong)
-        )
+    finding.refuse(_against(context, host, running))
     return running
 
 
@@ -115,10 +113,11 @@ def _running(context: Context, host: Host) -> dict[str, Any]:
     return found
 
 
-def _strange(context: Context, host: Host, running: Mapping[str, Any]) -> Iterator[Finding]:
-    def error(message: str, remedy: str = LEAVE) -> Finding:
-        return Finding("units", Severity.ERROR, message, remedy, host.name)
+def _against(context: Context, host: Host, running: Mapping[str, Any]) -> list[Finding]:
+    return list(filled(_strange(context, host, running), check="units", where=host.name))
 
+
+def _strange(context: Context, host: Host, running: Mapping[str, Any]) -> Iterator[Finding]:
     if unknown := _unknown(context, host):
         yield error(f"{', '.join(unknown)} runs there, which is not renewed in place", STOP)
     if not running:
@@ -128,10 +127,11 @@ def _strange(context: Context, host: Host, running: Mapping[str, Any]) -> Iterat
         if not program.startswith(("/usr/bin/", f"{context.installation.folder}/")):
             yield error(
                 f"{name} runs as {program or one['arguments'][:2]}, and only a program of the "
-                "system's packages, in /usr/bin, is renewed in place"
+                "system's packages, in /usr/bin, is renewed in place",
+                LEAVE,
             )
         if strange := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
-            yield error(f"{name} runs with arguments that are not understood: {strange}")
+            yield error(f"{name} runs with arguments that are not understood: {strange}", LEAVE)
     for name, paths in call(host, "exchange.overriding", list(running), DROP_IN_NAME).items():
         told = f"{', '.join(paths)} is read after our drop-in of {name} and would undo it"
         yield error(told, f"give it a name before {DROP_IN_NAME}, or leave the host out")
