@@ -48,7 +48,7 @@ def bring(context: Context, host: Host) -> list[str]:
     api = login.api(context)
     service.reopen(api, host.name)
     row = service.of(api, host.name)
-    policy = servers.policy(context, api)
+    policy = servers.policy(context, api, host)
     for server in [one for one in away if _broken_elsewhere(policy, row, servers.one(api, one))]:
         note.drop(context, host, server)
         del away[server]
