@@ -430,6 +430,25 @@ def test_one_that_broke_elsewhere_and_was_to_stay_holds_nothing_up(make: Make) -
     assert draining.at_home(lab.context, lab.host)
 
 
+def test_another_desk_knows_who_was_sent_away(make: Make, tmp_path: Path) -> None:
+    """What is kept of it stands on the host, whichever state directory a run is of."""
+    lab = make(home=True)
+    lab.over("close", "drain", "renew")
+    desk = tmp_path / "another"
+    desk.mkdir()
+    lab.context = replace(lab.context, home=desk)
+    assert not draining.at_home(lab.context, lab.host)
+    lab.over("open", "home")
+    as_wanted(lab)
+
+
+def test_a_host_that_is_dead_keeps_nobody_from_naming_those_of_others(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    lab.context.source.computes[1].dead = True  # type: ignore[attr-defined]
+    assert [one["id"] for one in draining.left_off(lab.context)] == ["stop"]
+
+
 def test_who_was_stopped_for_us_is_named_on_the_way_back_of_the_whole(make: Make) -> None:
     lab = make()
     lab.over("close", "drain")

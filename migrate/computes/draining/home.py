@@ -19,9 +19,9 @@ from migrate.computes.policy import Policy
 from migrate.errors import StepError
 
 
-def at_home(context: Context, host: Host) -> bool:
+def at_home(_: Context, host: Host) -> bool:
     """Whether nobody is away whom we have sent."""
-    return not note.read(context, host)
+    return not note.read(host)
 
 
 def come(context: Context, host: Host) -> None:
@@ -42,15 +42,16 @@ def bring(context: Context, host: Host) -> list[str]:
 
     A host that is closed by us is opened for it.
     """
-    away = note.read(context, host)
+    away = note.read(host)
     if not away:
         return []
     api = login.api(context)
     service.reopen(api, host.name)
     row = service.of(api, host.name)
     policy = servers.policy(context, api, host)
-    for server in [one for one in away if _broken_elsewhere(policy, row, servers.one(api, one))]:
-        note.drop(context, host, server)
+    broken = [one for one in away if _broken_elsewhere(policy, row, servers.one(api, one))]
+    note.drop(host, broken)
+    for server in broken:
         del away[server]
     moves = [
         Move(
@@ -59,13 +60,13 @@ def bring(context: Context, host: Host) -> list[str]:
             host=host,
             server=server,
             want=partial(_wanted, policy, row, action),
-            arrived=partial(note.drop, context, host, server),
+            arrived=partial(note.drop, host, [server]),
         )
         for server, action in away.items()
     ]
     wrong = together.run(context, moves, all_of_them=True)
     if not wrong:
-        note.forget(context, host)
+        note.forget(host)
     return wrong
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from migrate.cloud import Context, login
+from migrate.cloud import Context, hosts, login
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.computes import closing, installers, service
@@ -40,7 +40,7 @@ def drain(context: Context, host: Host) -> None:
     """Empty *host*; StepError names who could not leave, and the host is as it was before."""
     api = login.api(context)
     policy, zone = servers.policy(context, api, host), service.of(api, host.name)["zone"]
-    want = partial(_wanted, context, policy, zone, host)
+    want = partial(_wanted, policy, zone, host)
     seen: set[str] = set()
     # who was in the middle of coming as the host was closed is seen by the second look
     while leaving := _leaving(context, api, policy, zone, host) - seen:
@@ -53,9 +53,9 @@ def drain(context: Context, host: Host) -> None:
             _give_up(context, host, wrong)
 
 
-def forget(context: Context, host: Host) -> None:
+def forget(_: Context, host: Host) -> None:
     """Nobody comes back: on the way back of the whole, `left_off` has named who stays off."""
-    note.forget(context, host)
+    note.forget(host)
 
 
 def left_off(context: Context) -> list[dict[str, str]]:
@@ -64,10 +64,11 @@ def left_off(context: Context) -> list[dict[str, str]]:
     The source starts none of them: its nova finds them off and notes that.
     """
     what = "stopped by settle and not started again: start it once the source serves"
+    noted = hosts.living(context.source.computes, lambda host: (host.name, note.read(host)))
     return [
-        {"id": server, "name": server, "host": host.name, "why": "stopped", "what": what}
-        for host in context.source.computes
-        for server, action in note.read(context, host).items()
+        {"id": server, "name": server, "host": host, "why": "stopped", "what": what}
+        for host, sent in noted
+        for server, action in sent.items()
         if action is Action.STOP
     ]
 
@@ -75,7 +76,7 @@ def left_off(context: Context) -> list[dict[str, str]]:
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:
     """Ids of servers that are to leave *host*, or have been sent away and have not arrived."""
     here = {one.id: one for one in servers.on(api, host)}
-    sent = note.read(context, host).keys() - here.keys()
+    sent = note.read(host).keys() - here.keys()
     return {
         *(id_ for id_, one in here.items() if policy.leaves(one, zone)),
         *(id_ for id_ in sent if _on_the_way(api, id_, host)),
@@ -90,16 +91,14 @@ def _on_the_way(api: Api, server: str, host: Host) -> bool:
     return found.kind is Kind.BUSY or bool(waits and servers.confirmation(api, server, host.name))
 
 
-def _wanted(
-    context: Context, policy: Policy, zone: str, host: Host, server: Server
-) -> Request | str:
+def _wanted(policy: Policy, zone: str, host: Host, server: Server) -> Request | str:
     """What is to be asked for *server* of *host*; kept before it is."""
     if server.host != host.name:
         return ""
     action, why, *_ = policy.of(server, zone)
     if action not in REQUESTS:
         return why if action is Action.REFUSED else ""
-    note.add(context, host, server.id, action)
+    note.add(host, server.id, action)
     return REQUESTS[action]
 
 
