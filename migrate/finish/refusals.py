@@ -10,9 +10,9 @@ from migrate.cloud.host import Host
 from migrate.computes import draining, service, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
-from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity, error, filled, warning
-from migrate.errors import MigrateError, PreconditionError, UnreachableError
+from migrate.engine import finding, markers
+from migrate.engine.finding import Finding, error, filled, warning
+from migrate.errors import MigrateError, UnreachableError
 from migrate.finish.agents import in_use
 from migrate.finish.facts import Names
 from migrate.onhost import call
@@ -43,9 +43,7 @@ def _findings(context: Context) -> list[Finding]:
 
 def refuse(context: Context) -> None:
     """PreconditionError that tells every error among them."""
-    wrong = [one for one in findings(context) if one.severity is Severity.ERROR]
-    if wrong:
-        raise PreconditionError("; ".join(f"{one.message}. {one.remedy}" for one in wrong))
+    finding.refuse(findings(context))
 
 
 def _accepted(context: Context) -> Iterator[Finding]:
@@ -83,6 +81,7 @@ def _unsettled(api: Api) -> Iterator[Finding]:
 
 def _away(context: Context) -> Iterator[Finding]:
     """Compute hosts whose servers have not come home, or are stopped for the renewal."""
+
     def ask(host: Host) -> list[Finding]:
         try:
             if draining.at_home(context, host):

@@ -12,8 +12,9 @@ import pytest
 from migrate.cloud import api, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
-from migrate.computes import closing, draining, in_place, proof, service
+from migrate.computes import closing, draining, proof, service
 from migrate.computes.draining import move, turns
+from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError
 from migrate.phases.plan import settled
@@ -55,7 +56,7 @@ class Lab:
 
     def over(self, *only: str) -> None:
         """The steps of c1 in which servers have a part, and what stands for the others."""
-        steps = {one.id: one for one in settled("c1")}
+        steps = {one.id: one for one in settled("c1", in_place)}
         for name in only or STEPS:
             if name == "renew":
                 self.renewed.add("c1")
@@ -433,7 +434,7 @@ def test_who_runs_elsewhere_has_left_once_its_old_host_has_let_go_of_it(make: Ma
     lab = make()
     lab.nova.servers = {"live": lab.nova.servers["live"]}
     lab.over("close")
-    {one.id: one for one in settled("c1")}["c1.drain"].apply(lab.context)
+    {one.id: one for one in settled("c1", in_place)}["c1.drain"].apply(lab.context)
     (row,) = [one for one in lab.nova.migrations if one["instance_uuid"] == "live"]
     assert (lab.nova.where["live"], row["status"]) == ("c2", "completed")
 

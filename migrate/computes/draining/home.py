@@ -48,7 +48,7 @@ def bring(context: Context, host: Host) -> list[str]:
     api = login.api(context)
     service.reopen(api, host.name)
     row = service.of(api, host.name)
-    policy = servers.policy(context, api)
+    policy = servers.policy(context, api, host)
     found = servers.among(api, host, away)
     stay = {one for one in away if _stays(policy, row, away[one], found[one])}
     if stay:

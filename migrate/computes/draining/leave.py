@@ -9,12 +9,12 @@ from typing import NoReturn
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
-from migrate.computes import closing, in_place, service
+from migrate.computes import closing, installers, service
 from migrate.computes.draining import home, note, servers, together
 from migrate.computes.draining.move import Move, Request, cold, live, stop
 from migrate.computes.estimates import Action
 from migrate.computes.facts import Kind, Server
-from migrate.computes.policy import AT_REST, Policy
+from migrate.computes.policy import Policy
 from migrate.errors import StepError
 
 REQUESTS: Mapping[Action, Request] = {
@@ -29,17 +29,17 @@ def drained(context: Context, host: Host) -> bool:
 
     What is renewed has been emptied before: who is there now is at home.
     """
-    if in_place.renewed(context, host):
-        return True
     api = login.api(context)
-    policy, zone = servers.policy(context, api), service.of(api, host.name)["zone"]
-    return not _leaving(context, api, policy, zone, host)
+    policy, zone = servers.policy(context, api, host), service.of(api, host.name)["zone"]
+    if not _leaving(context, api, policy, zone, host):
+        return True
+    return installers.of(context, host.name).renewed(context, host)
 
 
 def drain(context: Context, host: Host) -> None:
     """Empty *host*; StepError names who could not leave, and the host is as it was before."""
     api = login.api(context)
-    policy, zone = servers.policy(context, api), service.of(api, host.name)["zone"]
+    policy, zone = servers.policy(context, api, host), service.of(api, host.name)["zone"]
     want = partial(_wanted, policy, zone, host)
     seen: set[str] = set()
     # who was in the middle of coming as the host was closed is seen by the second look
@@ -64,11 +64,7 @@ def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) 
     sent = sorted(note.read(host).keys() - here.keys())
     found = zip(sent, side_by_side.each(partial(servers.one, api), sent), strict=True)
     return {
-        *(
-            id_
-            for id_, one in here.items()
-            if one.kind not in AT_REST and policy.wanted(one, zone).move != "leave"
-        ),
+        *(id_ for id_, one in here.items() if policy.leaves(one, zone)),
         *(id_ for id_, one in found if one and _on_the_way(api, one, host)),
     }
 
