@@ -92,7 +92,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
-    Servers that are to come home do; who cannot is named, and stays alive where it is.
+    Servers that are to come home do; who cannot is named, as nova has it.
     """
     context, wrong = session.context, {}
     draining.share(context, session.cancellation)

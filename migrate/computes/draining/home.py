@@ -25,7 +25,7 @@ def at_home(_: Context, host: Host) -> bool:
 
 
 def come(context: Context, host: Host) -> None:
-    """Let them come, once the host is open; StepError names who cannot, and stays alive elsewhere.
+    """Let them come, once the host is open; StepError names who cannot, and how nova has it.
 
     What the policy says now counts: a rule that is changed lets a server stay where it is.
     """
@@ -49,10 +49,10 @@ def bring(context: Context, host: Host) -> list[str]:
     service.reopen(api, host.name)
     row = service.of(api, host.name)
     policy = servers.policy(context, api, host)
-    broken = [one for one in away if _broken_elsewhere(policy, row, servers.one(api, one))]
-    note.drop(host, broken)
-    for server in broken:
-        del away[server]
+    found = servers.among(api, host, away)
+    stay = {one for one in away if _stays(policy, row, away[one], found[one])}
+    if stay:
+        note.drop(host, stay)
     moves = [
         Move(
             context=context,
@@ -63,6 +63,7 @@ def bring(context: Context, host: Host) -> list[str]:
             arrived=partial(note.drop, host, [server]),
         )
         for server, action in away.items()
+        if server not in stay
     ]
     wrong = together.run(context, moves, all_of_them=True)
     if not wrong:
@@ -70,11 +71,17 @@ def bring(context: Context, host: Host) -> list[str]:
     return wrong
 
 
-def _broken_elsewhere(policy: Policy, row: service.Row, server: Server | None) -> bool:
-    """Whether *server* is in ERROR on another host, and was not to come home anyway."""
-    if server is None or server.kind is not Kind.ERROR or server.host == row["host"]:
+def _stays(policy: Policy, row: service.Row, action: Action, server: Server | None) -> bool:
+    """Whether *server* is gone, or rests on another host, broken too, and is not to come home."""
+    if server is None:
+        return True
+    if server.host == row["host"] or server.kind is Kind.BUSY:
         return False
-    return not policy.wanted(server, row["zone"]).home
+    if server.status == servers.UNCONFIRMED:
+        return False  # by us, perhaps: then it waits for our word
+    if server.kind is Kind.ERROR:
+        return not policy.wanted(server, row["zone"]).home
+    return _request(policy, row, action, server) is None
 
 
 def _wanted(policy: Policy, row: service.Row, action: Action, server: Server) -> Request | str:

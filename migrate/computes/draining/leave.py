@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from migrate.cloud import Context, hosts, login
+from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.computes import closing, installers, service
@@ -54,41 +54,26 @@ def drain(context: Context, host: Host) -> None:
 
 
 def forget(_: Context, host: Host) -> None:
-    """Nobody comes back: on the way back of the whole, `left_off` has named who stays off."""
+    """Nobody comes back: on the way back of the whole, who stays off was named (`left_off.py`)."""
     note.forget(host)
-
-
-def left_off(context: Context) -> list[dict[str, str]]:
-    """Servers that were stopped for their host's renewal and not started since, as losses name it.
-
-    The source starts none of them: its nova finds them off and notes that.
-    """
-    what = "stopped by settle and not started again: start it once the source serves"
-    noted = hosts.living(context.source.computes, lambda host: (host.name, note.read(host)))
-    return [
-        {"id": server, "name": server, "host": host, "why": "stopped", "what": what}
-        for host, sent in noted
-        for server, action in sent.items()
-        if action is Action.STOP
-    ]
 
 
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:
     """Ids of servers that are to leave *host*, or have been sent away and have not arrived."""
     here = {one.id: one for one in servers.on(api, host)}
-    sent = note.read(host).keys() - here.keys()
+    sent = sorted(note.read(host).keys() - here.keys())
+    found = zip(sent, side_by_side.each(partial(servers.one, api), sent), strict=True)
     return {
         *(id_ for id_, one in here.items() if policy.leaves(one, zone)),
-        *(id_ for id_ in sent if _on_the_way(api, id_, host)),
+        *(id_ for id_, one in found if one and _on_the_way(api, one, host)),
     }
 
 
-def _on_the_way(api: Api, server: str, host: Host) -> bool:
-    found = servers.one(api, server)
-    if found is None:
-        return False
-    waits = found.status == servers.UNCONFIRMED
-    return found.kind is Kind.BUSY or bool(waits and servers.confirmation(api, server, host.name))
+def _on_the_way(api: Api, server: Server, host: Host) -> bool:
+    waits = server.status == servers.UNCONFIRMED
+    return server.kind is Kind.BUSY or bool(
+        waits and servers.confirmation(api, server.id, host.name)
+    )
 
 
 def _wanted(policy: Policy, zone: str, host: Host, server: Server) -> Request | str:
@@ -113,5 +98,5 @@ def _give_up(context: Context, host: Host, wrong: list[str]) -> NoReturn:
     closing.forget(context, host)
     told = f"{host.name} stays as it was, servers could not leave it: {'; '.join(wrong)}"
     if away:
-        told += f". Not home again, and alive where they are: {'; '.join(away)}"
+        told += f". Not home again: {'; '.join(away)}"
     raise StepError(told)
