@@ -95,8 +95,8 @@ class Nova:
                 kept = [row for row in rows if row["migration_type"] == "live-migration"]
                 found = {"migrations": kept}  # as nova has it
             case ["servers", one, "os-instance-actions"]:
-                kept = range(len(self.actions.get(one, ())))
-                rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in kept]
+                count = len(self.actions.get(one, ()))
+                rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in range(count)]
                 found = {"instanceActions": rows}
             case ["servers", one, "os-instance-actions", number]:
                 told = self.actions[one][int(number)]

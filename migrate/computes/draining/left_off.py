@@ -54,8 +54,8 @@ def start_again(context: Context, remark: Callable[[str, str], None]) -> None:
         for told in hosts.living(known, lambda host: _start(context, api, host, known[host])):
             for one in told:
                 remark("servers", f"not started again: {one}")
-    for one in left_off(context):
-        remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
+    for left in left_off(context):
+        remark("servers", f"server {left['id']} of {left['host']}: {left['what']}")
 
 
 def _noted(context: Context) -> list[tuple[Host, list[str]]]:
