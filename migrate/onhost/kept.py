@@ -59,9 +59,7 @@ def gather(
         "groups": {g.gr_name: [m for m in g.gr_mem if m in accounts] for g in grp.getgrall()},
         "units": exchange.running(names),
         "active": [name for name, one in known.items() if one["ActiveState"] == "active"],
-        "enabled": [
-            name for name, one in known.items() if one["UnitFileState"] == "enabled" and name in own
-        ],
+        "enabled": [name for name, one in known.items() if one["UnitFileState"] == "enabled"],
         "switch": _switch(),
         "system": {**system(), "token": token},
     }
