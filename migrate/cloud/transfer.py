@@ -101,7 +101,7 @@ def forbid(context: Context) -> None:
 
 def _leave(host: Host) -> None:
     host.run("rm", "-rf", "--", FOLDER)
-    host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+    onhost.call(host, "record.tidy")
 
 
 def ready(context: Context) -> bool:
