@@ -82,15 +82,15 @@ def prove(context: Context, host: Host) -> None:
             f"{host.name}: {_path(context, host)} is gone, which kept how it was before: run this "
             f"where it was begun, or `migrate settle --back --host {host.name} --execute` and anew"
         )
-    _wait_until_heard(api, host)
+    # a heartbeat from after this call: by then the record tells what runs now
+    wait_until_heard(api, host, service.of(api, host.name)["updated_at"])
     wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, PAUSE)
     if wrong:
         raise StepError(f"{host.name}: {'; '.join(wrong)}")
 
 
-def _wait_until_heard(api: Api, host: Host) -> None:
-    """A heartbeat from after this call: by then the record tells what runs now."""
-    since = service.of(api, host.name)["updated_at"]
+def wait_until_heard(api: Api, host: Host, since: str) -> None:
+    """Until nova hears its nova-compute later than *since*; StepError where it does not."""
 
     def heard() -> bool:
         row = service.of(api, host.name)

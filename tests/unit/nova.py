@@ -94,8 +94,8 @@ class Nova:
                 live = [r for r in self._running(one) if r["migration_type"] == "live-migration"]
                 found = {"migrations": live}  # as nova has it
             case ["servers", one, "os-instance-actions"]:
-                kept = range(len(self.actions.get(one, ())))
-                rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in kept]
+                count = len(self.actions.get(one, ()))
+                rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in range(count)]
                 found = {"instanceActions": rows}
             case ["servers", one, "os-instance-actions", number]:
                 told = self.actions[one][int(number)]
