@@ -81,6 +81,8 @@ class Machine(fakes.FakeHost):
         self._note(function)
         assert isinstance(payload, dict)
         module, _, name = function.partition(".")
+        if module == "away":
+            return self._away(function, payload)
         act = getattr(self, f"_{module}_{name}", None)
         return act(*payload["arguments"]) if act else None
 
