@@ -8,9 +8,9 @@ from typing import Any
 
 from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
-from migrate.computes import environment, plan, reach, reading, service
-from migrate.computes.estimates import Way
+from migrate.computes import installers, plan, reach, reading, service
 from migrate.computes.facts import Facts
+from migrate.computes.installers import Installer
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import SettingsError
 
@@ -24,14 +24,17 @@ class Asked:
 
     hosts: Collection[str] = ()
     zone: str = ""
-    way: Way = Way.IN_PLACE
+    by: str | None = None
     canary: int | None = None
     batch: int | None = None
     stop_after: int | None = None
 
     def over(self, settle: Settle) -> Settle:
         """*settle* with what is said here in its place."""
-        said = {"canary": self.canary, "batch": self.batch, "stop_after": self.stop_after}
+        said = {
+            **{"by": self.by, "canary": self.canary, "batch": self.batch},
+            "stop_after": self.stop_after,
+        }
         update: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
         return settle.model_copy(update=update)
 
@@ -40,11 +43,12 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
     facts = reading.read(login.api(context))
     settle = asked.over(context.settings.settle)
-    made = plan.make(facts, settle, asked.way, selected(facts, asked))
-    return replace(made, findings=(*made.findings, *_on_hosts(context, made)))
+    installer = installers.named(settle.by)
+    made = plan.make(facts, settle, installer.WAY, selected(facts, asked))
+    return replace(made, findings=(*made.findings, *_on_hosts(context, made, installer)))
 
 
-def _on_hosts(context: Context, made: plan.SettlePlan) -> list[Finding]:
+def _on_hosts(context: Context, made: plan.SettlePlan, installer: Installer) -> list[Finding]:
     """What the hosts that would be renewed say themselves, before the first has its turn.
 
     One that a run has left in the middle forbids nothing to the others: it may have died since.
@@ -58,7 +62,7 @@ def _on_hosts(context: Context, made: plan.SettlePlan) -> list[Finding]:
         if name not in known
     ]
     those = [known[one] for one in wanted if one in known]
-    found = environment.findings(context, those) if made.way is Way.IN_PLACE else []
+    found = installer.findings(context, those)
     found += reach.computes(context, those)
     return unknown + [
         replace(one, severity=Severity.WARNING) if one.where in begun else one for one in found

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import closing, draining, in_place, versions
+from migrate.computes import closing, draining, versions
 from migrate.computes.draining import note
 from migrate.computes.estimates import Action, Way
+from migrate.computes.installers import in_place
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.journal import Journal
@@ -68,7 +69,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     context = replace(context, source=replace(context.source, computes=computes))
     journal = Journal(tmp_path / "journal", "settle")
     found = Cloud(Session(context, Plan(()), journal))
-    steps = [scripted(one, found) for name in NAMES for one in settled(name)]
+    steps = [scripted(one, found) for name in NAMES for one in settled(name, in_place)]
     found.session = replace(found.session, plan=Plan.of(steps))
     monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72, found.cells))
     monkeypatch.setattr(markers, "live", lambda _: True)
@@ -186,7 +187,7 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
 def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:
     cloud.versions |= {"c1": 72}
     (c1, *_) = cloud.session.context.source.computes
-    note.add(cloud.session.context, c1, "s1", Action.STOP)
+    note.add(c1, "s1", Action.STOP)
     outcome = cloud.settle("c4", canary=0, batch=4)
     assert "c1" in outcome.done
     assert outcome.already == []
@@ -207,11 +208,8 @@ def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
         cloud.settle("c4", canary=0, batch=1)
 
 
-def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
+def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     limits = cloud.session.context.settings.settle
-    emptied = planned([host("c1"), host("c2")], [], way=Way.REINSTALL)
-    with pytest.raises(PreconditionError, match="only planned"):
-        renew.renew(cloud.session, emptied, limits, (), lambda *_: None)
     unknown = planned([host("elsewhere")], WEB, way=Way.IN_PLACE)
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
@@ -219,4 +217,4 @@ def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
 
 
 def test_every_step_of_a_host_belongs_to_its_phase() -> None:
-    assert {one.phase for one in settled("c1")} == {Phase.SETTLE}
+    assert {one.phase for one in settled("c1", in_place)} == {Phase.SETTLE}
