@@ -199,7 +199,6 @@ def _server(row: Json, flavor: Flavor, group: Group | None) -> Server:
         project=row["tenant_id"],
         status=row["status"],
         task=task,
-        power=row["OS-EXT-STS:power_state"],
         host=row["OS-EXT-SRV-ATTR:host"],
         flavor=flavor,
         kind=kind_of(row["status"], task),

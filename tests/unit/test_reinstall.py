@@ -45,14 +45,14 @@ class Machine(fakes.FakeHost):
         self.damaged: list[str] = []
         self.kept = self.own = False
         self.begin()
-        self.running = dict(OLD)
+        self.running: dict[str, Any] = dict(OLD)
 
     def begin(self) -> None:
         """A system of which nothing is known yet."""
         self.records: dict[str, Any] = {}
         self.packages: set[str] = set()
         self.environment = ""
-        self.running: dict[str, Any] = {}
+        self.running = {}
         self.units: set[str] = set()
         self.own = False
 
@@ -94,6 +94,19 @@ class Machine(fakes.FakeHost):
 
     def _record_forget(self, name: str) -> None:
         self.records.pop(name, None)
+
+    def _away_sent(self) -> Any:
+        return self.records.setdefault("settle-servers", {})
+
+    def _away_add(self, server: str, action: str) -> None:
+        self._away_sent()[server] = action
+
+    def _away_drop(self, servers: list[str]) -> None:
+        for server in servers:
+            self._away_sent().pop(server, None)
+
+    def _away_forget(self) -> None:
+        self.records.pop("settle-servers", None)
 
     def _guests_running(self) -> Any:
         return self.guests
@@ -211,7 +224,7 @@ class Lab:
         return keeping.stage(self.context, self.host)
 
     @property
-    def list(self) -> Any:
+    def listed(self) -> Any:
         return json.loads((self.folder / "list.json").read_text())
 
     def errors(self) -> list[str]:
@@ -233,7 +246,7 @@ def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None
     assert "--config-file /etc/nova/sidestep.conf\n" in unit
     assert "User=nova\n" in unit
     assert reinstall.renewed(lab.context, lab.host)
-    assert (lab.list["host"], lab.list["address"], lab.list["back"]) == ("c1", "c1", False)
+    assert (lab.listed["host"], lab.listed["address"], lab.listed["back"]) == ("c1", "c1", False)
     assert lab.keeper.kept  # until it is put back, or for good
     assert lab.nova.services["c1"]["status"] == "disabled"
 
@@ -280,7 +293,7 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     lab.host.disk = {"mount": "/var/lib/nova/instances", "uuid": "6f", "line": "UUID=6f ..."}
     assert lab.errors() == []
     lab.over("keep", "reinstall")
-    assert lab.list["fileSystems"] == [lab.host.disk]
+    assert lab.listed["fileSystems"] == [lab.host.disk]
     assert "kept.plant" in lab.host.asked
     lab.over("packages", "own")
     assert lab.host.asked.index("kept.mount_again") < lab.host.asked.index("kept.put_back")
@@ -343,8 +356,8 @@ def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> N
     reinstall.restore(lab.context, lab.host)
     assert lab.host.running == OLD
     assert lab.host.own
-    assert lab.list["back"] is True
-    assert lab.list["release"] == "2025.1"
+    assert lab.listed["back"] is True
+    assert lab.listed["release"] == "2025.1"
     assert lab.nova.where == {"since": "c2"}
     for step in reversed(lab.steps.values()):
         if step.revert:
@@ -356,7 +369,7 @@ def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> N
 
 def test_back_without_packages_of_the_old_release_is_told(lab: Lab) -> None:
     lab.over()
-    lab.host._systemd_show = lambda _: {}  # type: ignore[method-assign]
+    lab.host._systemd_show = lambda names: {}  # type: ignore[method-assign]
     with pytest.raises(StepError, match=r"has no nova-compute, .*backCommand is to bring"):
         reinstall.restore(lab.context, lab.host)
     assert lab.stage == keeping.Stage.RETURNING

@@ -30,7 +30,7 @@ from migrate.errors import SettingsError
 from migrate.phases import settle
 
 SMALL = Flavor("small", 1, 1024, 10)
-WEB = [Server("w", "web", "p1", "ACTIVE", "", 1, "elsewhere", SMALL, Kind.RUNNING)]
+WEB = [Server("w", "web", "p1", "ACTIVE", "", "elsewhere", SMALL, Kind.RUNNING)]
 AVX = frozenset({"HW_CPU_X86_AVX"})
 
 
@@ -60,7 +60,6 @@ def server(name: str, on: str, **more: Any) -> Server:
     known: dict[str, Any] = {
         "project": "p1",
         "task": "",
-        "power": 1,
         "flavor": SMALL,
         "kind": kind_of(status, more.get("task", "")),
     }

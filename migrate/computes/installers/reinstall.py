@@ -18,7 +18,7 @@ from migrate.computes.installers.contract import Act
 from migrate.computes.installers.in_place import PLAIN
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled
 from migrate.errors import PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
 
@@ -39,19 +39,17 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     found = []
     try:
         anew.refuse(context)
-    except PreconditionError as error:
-        remedy = "name it, or settle hosts in place"
-        found.append(Finding("reinstall", Severity.ERROR, str(error), remedy))
+    except PreconditionError as failure:
+        found.append(error(str(failure), "name it, or settle hosts in place"))
 
     def look(host: Host) -> list[Finding]:
         if keeping.stage(context, host) in keeping.GONE:
             return []  # its old system is gone, and what there is, is ours
         wrong = [*_strange(context, host), *keeping.missing(context, host)]
         wrong += _stays(context, host)
-        remedy = environment.LEAVE
-        return [Finding("reinstall", Severity.ERROR, one, remedy, host.name) for one in wrong]
+        return list(filled([error(one, environment.LEAVE) for one in wrong], check="reinstall"))
 
-    return found + environment.each(those, look)
+    return [*filled(found, check="reinstall"), *environment.each(those, look)]
 
 
 def _strange(context: Context, host: Host) -> Iterator[str]:
