@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from migrate.computes.reinstalling.kept import KEPT
-from migrate.onhost import exchange, kept, record, systemd
+from migrate.onhost import disk, exchange, kept, record, systemd
 
 ME, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 SECRET = b"[DEFAULT]\r\npassword = \xff\xfe s\n"
@@ -170,13 +170,16 @@ def test_a_disk_is_known_again_by_what_was_planted(
 ) -> None:
     monkeypatch.setattr(os.path, "ismount", lambda _: True)
     fstab = {"/etc/fstab": "UUID=1 / ext4 defaults 0 1\n"}
-    plain, write = kept.disk.text_if_there, kept.disk.write
-    monkeypatch.setattr(kept.disk, "text_if_there", lambda p: fstab.get(p) or plain(p))
-    monkeypatch.setattr(
-        kept.disk,
-        "write",
-        lambda p, text, *a: fstab.update({p: text}) if p == "/etc/fstab" else write(p, text, *a),
-    )
+    plain, write = disk.text_if_there, disk.write
+
+    def written(path: str, text: str, mode: int) -> None:
+        if path == "/etc/fstab":
+            fstab[path] = text
+        else:
+            write(path, text, mode)
+
+    monkeypatch.setattr(disk, "text_if_there", lambda p: fstab.get(p) or plain(p))
+    monkeypatch.setattr(disk, "write", written)
     own = {"mount": str(tmp_path), "uuid": "6f", "line": f"UUID=6f {tmp_path} ext4 defaults 0 2"}
     with pytest.raises(RuntimeError, match="is not the disk that was there"):
         kept.mount_again(own, "token")

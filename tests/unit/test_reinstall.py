@@ -44,6 +44,7 @@ class Machine(fakes.FakeHost):
         self.missing: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
+        self.running: dict[str, Any] = {}
         self.begin()
         self.running = dict(OLD)
 
@@ -52,7 +53,7 @@ class Machine(fakes.FakeHost):
         self.records: dict[str, Any] = {}
         self.packages: set[str] = set()
         self.environment = ""
-        self.running: dict[str, Any] = {}
+        self.running = {}
         self.units: set[str] = set()
         self.own = False
 
@@ -209,7 +210,8 @@ class Lab:
         return keeping.stage(self.context, self.host)
 
     @property
-    def list(self) -> Any:
+    def told(self) -> Any:
+        """What the command was given."""
         return json.loads((self.folder / "list.json").read_text())
 
     def errors(self) -> list[str]:
@@ -231,7 +233,7 @@ def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None
     assert "--config-file /etc/nova/sidestep.conf\n" in unit
     assert "User=nova\n" in unit
     assert reinstall.renewed(lab.context, lab.host)
-    assert (lab.list["host"], lab.list["address"], lab.list["back"]) == ("c1", "c1", False)
+    assert (lab.told["host"], lab.told["address"], lab.told["back"]) == ("c1", "c1", False)
     assert lab.keeper.kept  # until it is put back, or for good
     assert lab.nova.services["c1"]["status"] == "disabled"
 
@@ -278,7 +280,7 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     lab.host.disk = {"mount": "/var/lib/nova/instances", "uuid": "6f", "line": "UUID=6f ..."}
     assert lab.errors() == []
     lab.over("keep", "reinstall")
-    assert lab.list["fileSystems"] == [lab.host.disk]
+    assert lab.told["fileSystems"] == [lab.host.disk]
     assert "kept.plant" in lab.host.asked
     lab.over("packages", "own")
     assert lab.host.asked.index("kept.mount_again") < lab.host.asked.index("kept.put_back")
@@ -341,8 +343,8 @@ def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> N
     reinstall.restore(lab.context, lab.host)
     assert lab.host.running == OLD
     assert lab.host.own
-    assert lab.list["back"] is True
-    assert lab.list["release"] == "2025.1"
+    assert lab.told["back"] is True
+    assert lab.told["release"] == "2025.1"
     assert lab.nova.where == {"since": "c2"}
     for step in reversed(lab.steps.values()):
         if step.revert:
@@ -352,9 +354,11 @@ def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> N
     assert lab.host.running == OLD
 
 
-def test_back_without_packages_of_the_old_release_is_told(lab: Lab) -> None:
+def test_back_without_packages_of_the_old_release_is_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab.over()
-    lab.host._systemd_show = lambda _: {}  # type: ignore[method-assign]
+    monkeypatch.setattr(lab.host, "_systemd_show", lambda _: {})
     with pytest.raises(StepError, match=r"has no nova-compute, .*backCommand is to bring"):
         reinstall.restore(lab.context, lab.host)
     assert lab.stage == keeping.Stage.RETURNING
