@@ -114,7 +114,7 @@ def _known_hosts(folder: str) -> str:
 
 def _leave(host: Host, folder: str = FOLDER) -> None:
     host.run("rm", "-rf", "--", folder)
-    host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+    onhost.call(host, "record.tidy")
 
 
 def ready(context: Context) -> bool:

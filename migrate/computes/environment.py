@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from migrate.cloud import Context, hosts, transfer
+from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.computes import units
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import call
 
@@ -24,11 +24,11 @@ def size(context: Context) -> int:
     return int(call(context.target.tools, "environment.size", context.installation.folder))
 
 
-def unknown(context: Context, error: MigrateError) -> Finding:
-    """That `size` raised *error*: without it nobody knows."""
-    told = f"whether hosts take the release's environment is not known: {error}"
-    where = context.target.tools.name
-    return Finding(NAME, Severity.WARNING, told, "`pulumi up` makes it", where)
+def unknown(context: Context, failure: MigrateError) -> Finding:
+    """That `size` raised *failure*: without it nobody knows."""
+    told = f"whether hosts take the release's environment is not known: {failure}"
+    found = [warning(told, "`pulumi up` makes it", context.target.tools.name)]
+    return next(filled(found, check=NAME))
 
 
 def findings(context: Context, host: Host, bytes_: int) -> list[Finding]:
@@ -36,10 +36,10 @@ def findings(context: Context, host: Host, bytes_: int) -> list[Finding]:
     if made(context, host):
         return []
     if told := _runs_from_another(context, host):
-        return [_error(host, told)]
+        return [error(told, LEAVE)]
     wrong = _unlike(context.target.tools, host)
     wrong += call(host, "environment.unfit", context.installation.folder, bytes_)
-    return [_error(host, one) for one in wrong]
+    return [error(one, LEAVE) for one in wrong]
 
 
 def each(those: Iterable[Host], look: Callable[[Host], list[Finding]]) -> list[Finding]:
@@ -48,14 +48,10 @@ def each(those: Iterable[Host], look: Callable[[Host], list[Finding]]) -> list[F
     def guarded(host: Host) -> list[Finding]:
         try:
             return look(host)
-        except MigrateError as error:
-            return [_error(host, f"it cannot be asked: {error}")]
+        except MigrateError as failure:
+            return [error(f"it cannot be asked: {failure}", LEAVE)]
 
-    return [one for found in hosts.gather(those, guarded) for one in found]
-
-
-def _error(host: Host, message: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, LEAVE, host.name)
+    return list(filled(on_each(those, guarded), check=NAME))
 
 
 def made(context: Context, host: Host) -> bool:

@@ -18,7 +18,7 @@ from migrate.takeover.gate import reopen_timer
 
 # when the operator accepted, which its own step asks; whose the environment is, which stays
 OF_TARGET, OF_COMPUTE = ["accepted.json"], ["settle-environment.json"]
-FINGERPRINTS = (baseline.PATH, baseline.NAME)
+FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 
 def on_controllers(context: Context) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from migrate.cloud import Context, side_by_side
+from migrate.cloud import Context, hosts, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
 from migrate.computes import closing, draining, installers, proof, service, versions
@@ -16,7 +16,13 @@ from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
+from migrate.errors import (
+    IrreversibleError,
+    MigrateError,
+    PreconditionError,
+    StepError,
+    UnreachableError,
+)
 from migrate.phases import control, no_return, settle
 from migrate.phases.plan import compose, settled
 from migrate.phases.session import Session
@@ -49,7 +55,7 @@ def renew(
     _refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
     found = versions.read(session.context)
-    begun = {one.host.name for one in plan.hosts if _begun(session.context, one.host)}
+    begun = _begun(session.context, [one.host for one in plan.hosts])
     todo = found.old | begun
     outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
     batches = [mine for batch in _batches(plan) if (mine := [one for one in batch if one in todo])]
@@ -86,7 +92,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
-    Servers that are to come home do; who cannot is named, and stays alive where it is.
+    Servers that are to come home do; who cannot is named, as nova has it.
     """
     context, wrong = session.context, {}
     draining.share(context, session.cancellation)
@@ -135,11 +141,18 @@ def _host(context: Context, name: str) -> Host:
     raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
 
 
-def _begun(context: Context, host: ComputeHost) -> bool:
-    """Whether a run before this one has left *host* in the middle."""
-    mine = _host(context, host.name)
-    closed = host.reason == service.REASON or proof.noted(context, mine)
-    return closed or not draining.at_home(context, mine)
+def _begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
+    """Names of *those* that a run before this one has left in the middle."""
+
+    def ask(host: Host) -> set[str]:
+        closed = host.name in reasons or proof.noted(context, host)
+        try:
+            return {host.name} if closed or not draining.at_home(context, host) else set()
+        except UnreachableError:
+            return set()  # the plan has told it
+
+    reasons = {one.name for one in those if one.reason == service.REASON}
+    return set().union(*hosts.gather([_host(context, one.name) for one in those], ask))
 
 
 def _names(plan: SettlePlan) -> list[str]:

@@ -58,8 +58,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
         refusals.foresee(living.context)
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
-        for one in draining.left_off(living.context):
-            living.remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
+        draining.start_again(living.context, living.remark)
         for name in reinstall.left(living.context):
             living.remark("hosts", f"{name}: {reinstall.LEFT}")
         bring.bring_home(living.context, living.remark)

@@ -7,18 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from migrate.cloud import Context, wait
 from migrate.cloud.api import SECONDS, Api
 from migrate.cloud.host import Host
 from migrate.errors import StepError, UnreachableError, one_line
-from migrate.verify.model import Model, choose
+from migrate.verify.model import Model, candidates
 
 NAME = "sidestep-verify"
 ALONE = threading.Lock()
 ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
+TRIED = 3  # flavors
+NO_HOST = "No valid host was found"  # by the scheduler: one that fails on the host says otherwise
 HOST_MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
+
+
+class NoPlaceError(StepError):
+    """Nova's scheduler puts none of the servers that could be tried on the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,9 @@ class Booted:
 def boot(context: Context, api: Api, compute: str) -> Booted | None:
     """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError.
 
-    None, and nothing is tried, where *compute* has no room for one.
+    None, and nothing is tried, where *compute* has no room for one. NoPlaceError where the host
+    takes none like those that run, whose flavors are tried: it is for others (aggregates, traits,
+    devices).
     One at a time: each takes away what one before it has left.
     """
     from openstack.exceptions import SDKException  # noqa: PLC0415  it costs half a second
@@ -51,9 +60,18 @@ def boot(context: Context, api: Api, compute: str) -> Booted | None:
 def _boot(context: Context, api: Api, compute: str) -> Booted | None:
     connection = api.connection
     sweep(connection)
-    model = choose(api, compute)
-    if model is None:
-        return None
+    refused = ""
+    for model in islice(candidates(api, compute), TRIED):
+        try:
+            return _like(context, connection, model, compute)
+        except NoPlaceError as error:
+            refused = str(error)
+    if refused:
+        raise NoPlaceError(refused)
+    return None
+
+
+def _like(context: Context, connection: Any, model: Model, compute: str) -> Booted:
     began = time.monotonic()
     with _port(connection, model.network) as port:
         address = port["fixed_ips"][0]["ip_address"]
@@ -127,6 +145,8 @@ def _wait_active(connection: Any, server: str) -> None:
         found = connection.compute.get_server(server)
         if found.status == "ERROR":
             why = (found.fault or {}).get("message", "no reason is told")
+            if why.startswith(NO_HOST):
+                raise NoPlaceError(f"nova's scheduler takes no new server for it: {why[:300]}")
             raise StepError(f"the new server {server} went into ERROR: {why[:300]}")
         return bool(found.status == "ACTIVE")
 

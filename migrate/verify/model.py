@@ -5,7 +5,7 @@ Nova and placement are asked at the time, since users delete images and fill hos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -15,7 +15,7 @@ from migrate.computes.room import Room
 from migrate.errors import StepError
 
 SERVERS = "2.74"  # tells flavors by their names
-MANY = "200"  # servers that are looked at, of the host and of all
+MANY = "50"  # servers that are looked at of each flavor: one may boot from a volume
 
 Row = dict[str, Any]
 
@@ -34,45 +34,54 @@ def choose(api: Api, compute: str) -> Model | None:
 
     StepError where no server shows what a new one could be made of.
     """
+    return next(candidates(api, compute), None)
+
+
+def candidates(api: Api, compute: str) -> Iterator[Model]:
+    """All of those, the best first, one of each flavor: the scheduler may know better than we."""
     usable, room = cache(partial(_usable, api)), Room(api, compute)
-    full = set()
+    tried = set()
     for image, flavor, server in _known(api, compute):
-        if flavor["id"] in full or not usable(image):
+        if flavor["id"] in tried or not usable(image):
             continue
         if network := _network(api, server):
+            tried.add(flavor["id"])
             if room.takes(flavor):
-                return Model(image, flavor["id"], network)
-            full.add(flavor["id"])
-    if full:
-        return None
-    raise StepError(
-        "no running server shows which image, flavor and network a new one could have; "
-        "boot one server from an image by hand, then the same again"
-    )
+                yield Model(image, flavor["id"], network)
+    if not tried:
+        raise StepError(
+            "no running server shows which image, flavor and network a new one could have; "
+            "boot one server from an image by hand, then the same again"
+        )
 
 
 def _known(api: Api, compute: str) -> Iterator[tuple[str, Row, str]]:
-    """Image, flavor and id of servers; those on *compute* first.
+    """Image, flavor and id of servers; those on *compute* first, all of them.
 
-    Of each, last are those whose flavor has demands that *compute* may not meet, or not once more.
+    Then some of each flavor. Of both, last are those whose flavor has demands that *compute* may
+    not meet, or not once more.
     """
     asked = {"is_public": "None", VERSION: SERVERS}
     rows = api.pages("compute", "/flavors/detail", "flavors", **asked)
     flavors = {one["name"]: one for one in rows}
-    here, others = _servers(api, host=compute), _servers(api)
-    for some in (here, others):
-        some.sort(key=lambda one: bool(one["flavor"].get("extra_specs")))
-    for server in [*here, *others]:
+    here = {"all_tenants": "1", "status": "ACTIVE", "host": compute, VERSION: SERVERS}
+    there = api.pages("compute", "/servers/detail", "servers", **here)
+    yield from _shown(sorted(there, key=lambda one: _plainest(one["flavor"])), flavors)
+    for flavor in sorted(rows, key=_plainest):
+        asked = {"all_tenants": "1", "status": "ACTIVE", "flavor": flavor["id"], "limit": MANY}
+        some = api.get("compute", "/servers/detail", **asked, **{VERSION: SERVERS})["servers"]
+        yield from _shown(some, flavors)
+
+
+def _shown(servers: Iterable[Row], flavors: Mapping[str, Row]) -> Iterator[tuple[str, Row, str]]:
+    for server in servers:
         flavor = flavors.get(server["flavor"]["original_name"])
         if server["image"] and flavor and not server["OS-EXT-STS:task_state"]:
             yield server["image"]["id"], flavor, server["id"]
 
 
-def _servers(api: Api, **query: str) -> list[Row]:
-    """Some that run, those with the least memory first."""
-    asked = {"all_tenants": "1", "status": "ACTIVE", "limit": MANY, VERSION: SERVERS, **query}
-    found: list[Row] = api.get("compute", "/servers/detail", **asked)["servers"]
-    return sorted(found, key=lambda one: int(one["flavor"]["ram"]))
+def _plainest(flavor: Row) -> tuple[bool, int]:
+    return bool(flavor.get("extra_specs")), int(flavor["ram"])
 
 
 def _usable(api: Api, image: str) -> bool:

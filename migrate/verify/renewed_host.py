@@ -31,6 +31,8 @@ def open_again(context: Context, host: Host) -> None:
     if not service.is_closed(service.of(api, host.name)):
         try:
             why = "" if boot.boot(context, api, host.name) else "it has no room for one"
+        except boot.NoPlaceError as error:
+            why = str(error)
         except BaseException:  # also what openstacksdk raises
             service.close(api, host.name)
             raise

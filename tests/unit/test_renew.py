@@ -187,7 +187,7 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
 def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:
     cloud.versions |= {"c1": 72}
     (c1, *_) = cloud.session.context.source.computes
-    note.add(cloud.session.context, c1, "s1", Action.STOP)
+    note.add(c1, "s1", Action.STOP)
     outcome = cloud.settle("c4", canary=0, batch=4)
     assert "c1" in outcome.done
     assert outcome.already == []

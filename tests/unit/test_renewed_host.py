@@ -53,6 +53,20 @@ def test_a_host_without_room_is_opened_and_named(
     assert told == {} if booted else unproven in told["compute"]
 
 
+def test_a_host_that_takes_none_like_those_that_run_is_opened_and_named(
+    closed: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, nova = closed
+
+    def nowhere(*_: Any) -> None:
+        raise boot.NoPlaceError("nova's scheduler takes no new server for it: No valid host")
+
+    monkeypatch.setattr(boot, "boot", nowhere)
+    renewed_host.open_again(context, host)
+    assert nova.row["status"] == "enabled"
+    assert "No valid host" in context.extras[renewed_host.UNPROVEN]["compute"]
+
+
 def test_one_that_somebody_else_closed_stays_so_and_is_named(closed: Opened) -> None:
     context, host, nova = closed
     nova.row["disabled_reason"] = "a broken fan"

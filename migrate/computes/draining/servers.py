@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes import installers, reading, service
@@ -45,6 +47,15 @@ def one(api: Api, server: str) -> Server | None:
             return None
         raise
     return next(iter(reading.servers_of([row])), None)
+
+
+def among(api: Api, host: Host, ids: Iterable[str]) -> dict[str, Server | None]:
+    """`one` of each of *ids*: those on *host* by one list, the others side by side."""
+    here = {one.id: one for one in on(api, host)}
+    asked = list(ids)
+    elsewhere = [id_ for id_ in asked if id_ not in here]
+    found = dict(zip(elsewhere, side_by_side.each(partial(one, api), elsewhere), strict=True))
+    return {id_: here.get(id_) or found[id_] for id_ in asked}
 
 
 def is_down(api: Api, host: str) -> bool:

@@ -17,8 +17,9 @@ from migrate.computes import environment, proof, units
 from migrate.computes.estimates import Way
 from migrate.computes.installers.contract import Act
 from migrate.computes.units import Row, Running
-from migrate.engine.finding import Finding, Severity
-from migrate.errors import MigrateError, PreconditionError, StepError
+from migrate.engine import finding
+from migrate.engine.finding import Finding, error, filled
+from migrate.errors import MigrateError, StepError
 from migrate.onhost import call
 from migrate.services.unit import HostUnit
 
@@ -98,9 +99,9 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     """
     try:
         bytes_ = environment.size(context)
-    except MigrateError as error:
+    except MigrateError as failure:
         return [
-            environment.unknown(context, error),
+            environment.unknown(context, failure),
             *environment.each(those, partial(strange, context)),
         ]
 
@@ -114,23 +115,21 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
 
 def strange(context: Context, host: Host) -> list[Finding]:
     """What runs there that is not understood, all of it; changes nothing."""
-    return list(_strange(context, host, units.running(context, host)))
+    return _against(context, host, units.running(context, host))
 
 
 def _there(context: Context, host: Host) -> Running:
     """What is exchanged and runs there; PreconditionError where that cannot be done."""
     running = units.running(context, host)
-    if wrong := list(_strange(context, host, running)):
-        raise PreconditionError(
-            "; ".join(f"{one.where}: {one.message}; {one.remedy}" for one in wrong)
-        )
+    finding.refuse(_against(context, host, running))
     return running
 
 
-def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding]:
-    def error(message: str, remedy: str = LEAVE) -> Finding:
-        return Finding("units", Severity.ERROR, message, remedy, host.name)
+def _against(context: Context, host: Host, running: Running) -> list[Finding]:
+    return list(filled(_strange(context, host, running), check="units", where=host.name))
 
+
+def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding]:
     if unknown := units.unknown(context, host):
         yield error(f"{', '.join(unknown)} runs there, which is not renewed in place", STOP)
     if not running:
@@ -140,10 +139,11 @@ def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding
         if not program.startswith(("/usr/bin/", f"{context.installation.folder}/")):
             yield error(
                 f"{name} runs as {program or one['arguments'][:2]}, and only a program of the "
-                "system's packages, in /usr/bin, is renewed in place"
+                "system's packages, in /usr/bin, is renewed in place",
+                LEAVE,
             )
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
-            yield error(f"{name} runs with arguments that are not understood: {odd}")
+            yield error(f"{name} runs with arguments that are not understood: {odd}", LEAVE)
     for name, paths in call(host, "exchange.overriding", list(running), DROP_IN_NAME).items():
         told = f"{', '.join(paths)} is read after our drop-in of {name} and would undo it"
         yield error(told, f"give it a name before {DROP_IN_NAME}, or leave the host out")
