@@ -94,6 +94,18 @@ class Machine(fakes.FakeHost):
     def _record_forget(self, name: str) -> None:
         self.records.pop(name, None)
 
+    def _away_sent(self) -> Any:
+        return self.records.get("away", {})
+
+    def _away_add(self, server: str, action: str) -> None:
+        self.records["away"] = {**self._away_sent(), server: action}
+
+    def _away_drop(self, servers: list[str]) -> None:
+        self.records["away"] = {k: v for k, v in self._away_sent().items() if k not in servers}
+
+    def _away_forget(self) -> None:
+        self.records.pop("away", None)
+
     def _guests_running(self) -> Any:
         return self.guests
 
@@ -244,6 +256,31 @@ def test_its_steps_come_in_the_order_of_the_night() -> None:
         *("close", "drain", "keep", "reinstall", "packages", "own", "environment", "renew"),
         *("proof", "open", "home"),
     ]
+
+
+def test_who_has_left_comes_home_to_a_host_that_had_forgotten_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, home=True)
+    lab.nova.add("web")
+    lab.over()
+    assert lab.nova.where == {"web": "c2"}
+    lab.steps["home"].apply(lab.context)
+    assert lab.nova.where == {"web": "c1"}
+    reinstall.restore(lab.context, lab.host)
+    assert lab.nova.where == {"web": "c2"}
+    assert draining.bring(lab.context, lab.host) == []
+    assert lab.nova.where == {"web": "c1"}
+
+
+def test_between_two_systems_it_is_not_asked_who_has_left(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.over("close", "drain", "keep", "reinstall")
+    lab.host.dead = True
+    assert lab.steps["close"].done(lab.context)
+    assert lab.steps["drain"].done(lab.context)
+    assert lab.steps["keep"].done(lab.context)
 
 
 def test_a_run_that_died_goes_on_and_makes_nothing_anew_twice(lab: Lab) -> None:

@@ -34,6 +34,11 @@ def renewed(context: Context, host: Host) -> bool:
     return units.renewed(context, host)
 
 
+def between(context: Context, host: Host) -> bool:
+    """Whether one system of it may be gone, and the next is not yet the host that it was."""
+    return keeping.stage(context, host) in (Stage.ANEW, Stage.RETURNING)
+
+
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     """What each of *those* hosts has against it; one that is renewed is left alone."""
     found = []
@@ -94,7 +99,8 @@ def restore(context: Context, host: Host) -> None:
     api = login.api(context)
     if keeping.stage(context, host) != Stage.RETURNING:
         service.close(api, host.name)
-        draining.drain(context, host)
+        if not between(context, host):
+            draining.drain(context, host)
         _mark(context, host)
         anew.make(context, host, back=True)
     elif not anew.is_back(context, host):

@@ -60,6 +60,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
     note = keeping.read(context, host)
     if not note.get("boot"):
         raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
+    keeping.note_away(context, host, reached(context, host))
     keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
     _run(context, host, note, back=back)
     try:
@@ -132,7 +133,16 @@ def reached(context: Context, host: Host) -> Host:
 def is_itself(context: Context, host: Host) -> None:
     """It has its own key again: forget that of the fresh system; StepError where it has not."""
     state_directory.forget(_known(context, host))
-    wait.until(lambda: _answers(context, host), ANSWER_SECONDS, f"{host.name}: it does not answer")
+
+    def lets_in() -> bool:
+        try:
+            host.run("true", timeout=10)
+        except UnreachableError:  # sshd may just be reading its key
+            return False
+        return True
+
+    told = f"{host.name}: it has its own ssh host key again, and does not let us in by known_hosts"
+    wait.until(lets_in, ANSWER_SECONDS, told)
 
 
 def _known(context: Context, host: Host) -> Path:

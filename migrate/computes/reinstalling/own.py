@@ -64,6 +64,8 @@ def give_back(context: Context, host: Host, *, back: bool = False) -> None:
     # whom the operator's own known_hosts knows already keeps the key that it has
     spared = [HOST_KEYS] if here is host else []
     call(here, "kept.put_back", folder, spared, timeout=300)
+    for server, action in note.get("away", {}).items():
+        call(here, "away.add", server, action)
     anew.is_itself(context, host)
     call(host, "kept.remove", folder)
     if not back:
