@@ -13,7 +13,7 @@ from pathlib import Path
 from infra import nspawn
 from infra.nspawn import access, layers
 from migrate.errors import SettingsError
-from tests.lab import cloud
+from tests.lab import cloud, disks
 from tests.lab.settings import Lab
 
 POWER_OFF_SECONDS = 20
@@ -36,6 +36,7 @@ def make(lab: Lab, name: str, listed: Path) -> None:
         nspawn.create(machine)
         nspawn.start(machine)
         nspawn.wait_for_ssh(machine)
+        disks.plug(lab, name)
         fresh = access.trusted(lab.home, machine.address)
         Path(wanted["knownHosts"]).write_text("".join(f"{line}\n" for line in fresh))
     finally:

@@ -18,7 +18,7 @@ from migrate.computes.reinstalling import keeping
 from migrate.onhost import call
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import identity
+from tests.lab import disks, identity
 from tests.lab.content.servers import wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
@@ -117,6 +117,24 @@ def goes_back(before: dict[str, Any], server: Any) -> None:
     assert server.now.status == "ACTIVE"
     wait_for_ping("live", server.address)
     assert not kept()
+
+
+def test_one_that_is_stopped_stays_on_a_disk_that_outlasts_the_system() -> None:
+    disks.give(this_lab(), "cmp1")
+    deadline = time.monotonic() + 240
+    while row("cmp1").state != "up" and time.monotonic() < deadline:
+        time.sleep(2)
+    before = own()
+    with booted("stop") as server:
+        began = time.time()
+        succeeds(*SETTLE)
+        print(f"cmp1 reinstalled beside its disk in {time.time() - began:.1f} s")
+        assert own() == before
+        assert server.moves == []
+        assert (server.now.compute_host, server.now.status) == ("cmp1", "ACTIVE")
+        wait_for_ping("stop", server.address)
+        goes_back(before, server)
+        assert server.moves == []
 
 
 def test_killed_at_each_boundary_it_goes_on(tmp_path: Path) -> None:

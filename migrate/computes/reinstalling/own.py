@@ -87,7 +87,9 @@ def start(context: Context, host: Host) -> None:
             command=units.command(context, one, told),
         )
         rows.append([f"/etc/systemd/system/{one.unit}", text, 0o644, "root:root"])
-    call(host, "systemd.unmask", names)
+    shown = call(host, "systemd.show", names)
+    if masked := [one for one, unit in shown.items() if unit.get("LoadState") == "masked"]:
+        call(host, "systemd.unmask", masked)  # by `let_go`, when the whole went back
     given = (NOTE, rows, names, SECONDS)
     wrong = call(host, "exchange.forward", *given, timeout=SECONDS * len(names) + 60)
     if wrong:
