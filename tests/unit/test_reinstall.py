@@ -320,7 +320,12 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     assert lab.told["fileSystems"] == [lab.host.disk]
     assert "kept.plant" in lab.host.asked
     lab.over("packages", "own")
-    assert lab.host.asked.index("kept.mount_again") < lab.host.asked.index("kept.put_back")
+    acts = ("kept.mount_again", "kept.put_back", "kept.pull_out")
+    assert [one for one in lab.host.asked if one in acts] == list(acts)
+    lab.over("environment", "renew")
+    reinstall.restore(lab.context, lab.host)
+    planted = [one for one in lab.host.asked if one in ("kept.plant", "kept.mount_again")]
+    assert planted == ["kept.plant", "kept.mount_again"] * 2
 
 
 def test_one_that_is_to_be_left_running_is_named(
@@ -406,6 +411,17 @@ def test_what_was_never_made_anew_is_only_forgotten(lab: Lab) -> None:
     reinstall.restore(lab.context, lab.host)
     lab.steps["keep"].revert(lab.context)  # type: ignore[misc]
     assert (lab.stage, lab.keeper.kept, lab.host.running) == ("", False, OLD)
+
+
+def test_one_whose_command_did_nothing_is_not_made_anew_to_go_back(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError):
+        lab.steps["reinstall"].apply(lab.context)
+    reinstall.restore(lab.context, lab.host)
+    lab.steps["keep"].revert(lab.context)  # type: ignore[misc]
+    assert (lab.host.seen, lab.stage, lab.keeper.kept) == (0, "", False)
+    assert lab.host.running == OLD
 
 
 def test_on_the_way_back_of_the_whole_its_units_are_silent_and_it_is_named(lab: Lab) -> None:

@@ -94,10 +94,14 @@ def restore(context: Context, host: Host) -> None:
 
     Nothing where its old system still stands.
     """
-    if keeping.stage(context, host) not in keeping.GONE:
+    now = keeping.stage(context, host)
+    if now not in keeping.GONE:
+        return
+    if now == Stage.ANEW and anew.stands(context, host):
+        keeping.note(context, host, stage=Stage.RETURNED)
         return
     api = login.api(context)
-    if keeping.stage(context, host) != Stage.RETURNING:
+    if now != Stage.RETURNING:
         service.close(api, host.name)
         if not between(context, host):
             draining.drain(context, host)
@@ -120,8 +124,11 @@ def _mark(context: Context, host: Host) -> None:
     try:
         if running := call(here, "guests.running"):
             raise StepError(f"{host.name}: {', '.join(sorted(running))} runs there: stop it first")
-        token = keeping.read(context, host)["token"]
+        note = keeping.read(context, host)
+        token = note["token"]
         call(here, "kept.mark", token)
+        if disk := note.get("disk"):
+            call(here, "kept.plant", disk["mount"], token)
         boot = call(here, "kept.system")["boot"]
     except UnreachableError:
         return

@@ -54,6 +54,15 @@ def is_back(context: Context, host: Host) -> bool:
     return _is_fresh(context, host)
 
 
+def stands(context: Context, host: Host) -> bool:
+    """Whether the system of which things are kept is there still: a command has done nothing."""
+    try:
+        token = call(host, "kept.system")["token"]
+    except UnreachableError:
+        return False
+    return bool(token) and token == keeping.read(context, host).get("token")
+
+
 def make(context: Context, host: Host, *, back: bool = False) -> None:
     """Have it made, with the old release where it is put *back*; StepError, and it stays closed."""
     refuse(context)

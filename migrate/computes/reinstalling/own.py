@@ -70,6 +70,8 @@ def give_back(context: Context, host: Host, *, back: bool = False) -> None:
     call(host, "kept.remove", folder)
     if not back:
         keeping.note(context, host, stage=Stage.ITSELF)
+        if note.get("disk"):
+            call(host, "kept.pull_out", note["disk"]["mount"])
 
 
 def start(context: Context, host: Host) -> None:
