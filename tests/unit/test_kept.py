@@ -171,12 +171,15 @@ def test_a_disk_is_known_again_by_what_was_planted(
     monkeypatch.setattr(os.path, "ismount", lambda _: True)
     fstab = {"/etc/fstab": "UUID=1 / ext4 defaults 0 1\n"}
     plain, write = disk.text_if_there, disk.write
+
+    def written(path: str, text: str, mode: int) -> None:
+        if path == "/etc/fstab":
+            fstab[path] = text
+        else:
+            write(path, text, mode)
+
     monkeypatch.setattr(disk, "text_if_there", lambda p: fstab.get(p) or plain(p))
-    monkeypatch.setattr(
-        disk,
-        "write",
-        lambda p, text, *a: fstab.update({p: text}) if p == "/etc/fstab" else write(p, text, *a),
-    )
+    monkeypatch.setattr(disk, "write", written)
     own = {"mount": str(tmp_path), "uuid": "6f", "line": f"UUID=6f {tmp_path} ext4 defaults 0 2"}
     with pytest.raises(RuntimeError, match="is not the disk that was there"):
         kept.mount_again(own, "token")

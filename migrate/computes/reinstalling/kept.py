@@ -63,8 +63,8 @@ KEPT = (
     ),
     Kept(
         paths=(
-            *("/var/lib/nova/", f"{INSTANCES}/", "/var/log/nova/"),
-            *("/var/lib/neutron/", "/var/log/neutron/"),
+            *("/var/lib/nova/", "/var/lib/nova/*/", "/var/log/nova/"),
+            *("/var/lib/neutron/", "/var/lib/neutron/*/", "/var/log/neutron/"),
         ),
         why="folders that services write to, with their owners; what is in them is not kept",
     ),
