@@ -37,7 +37,7 @@ from migrate.takeover import (
     virtual_ip,
 )
 from migrate.takeover.gate import close, drain, reopen_timer
-from migrate.verify import renewed_host, views
+from migrate.verify import probe, renewed_host, views
 
 R = TypeVar("R")
 
@@ -409,6 +409,14 @@ def _accepted(protected: Step, live: Step) -> Step:
 
 # settle: the target serves; a compute host comes over, waiting for no other
 
+# before the first batch and after each: hosts become other ones, so it is not done for good
+PROBED = _settle(
+    "probe",
+    "Try live migration between the hosts as they are, by servers made for it",
+    (probe.all_tried, probe.try_all, probe.forget),
+    seconds=95,
+)
+
 
 def settled(name: str) -> tuple[Step, ...]:
     """The steps of the compute host *name*."""
@@ -455,14 +463,14 @@ def settled(name: str) -> tuple[Step, ...]:
     )
     opened = _settle(
         f"{name}.open",
-        f"Open {name} as it was, and boot a server there",
+        f"Open {name} as it was, and boot a server there that leaves and comes back",
         (
             partial(_at, name, renewed_host.is_open),
             partial(_at, name, renewed_host.open_again),
             nothing,
         ),
         after=[proven],
-        seconds=17,
+        seconds=77,
     )
     at_home = _step(
         Phase.SETTLE,
@@ -516,6 +524,6 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; pure, asks no machine."""
-    hosts = (step for host in context.source.computes for step in settled(host.name))
-    settle = (*hosts, *network.steps(context.recipes))
+    hosts = [step for host in context.source.computes for step in settled(host.name)]
+    settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
     return Plan.of((*steps(context.recipes), *settle, *finish.steps(context.recipes)))

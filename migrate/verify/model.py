@@ -5,9 +5,10 @@ Nova and placement are asked at the time, since users delete images and fill hos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api, ApiError
@@ -29,18 +30,21 @@ class Model:
     network: str
 
 
-def choose(api: Api, compute: str) -> Model | None:
+def choose(
+    api: Api, compute: str, *others: str, among: Collection[str] | None = None
+) -> Model | None:
     """One that has room on *compute*, like a server there if one will do; None without room.
 
-    StepError where no server shows what a new one could be made of.
+    It has room on each of *others* too; with *among* it is like one of these servers. StepError
+    where no server shows what a new one could be made of.
     """
-    usable, room = cache(partial(_usable, api)), Room(api, compute)
+    usable, rooms = cache(partial(_usable, api)), [Room(api, one) for one in (compute, *others)]
     full = set()
-    for image, flavor, server in _known(api, compute):
-        if flavor["id"] in full or not usable(image):
+    for image, flavor, server in _known(api, compute, *others):
+        if flavor["id"] in full or (among is not None and server not in among):
             continue
-        if network := _network(api, server):
-            if room.takes(flavor):
+        if usable(image) and (network := _network(api, server)):
+            if all(room.takes(flavor) for room in rooms):
                 return Model(image, flavor["id"], network)
             full.add(flavor["id"])
     if full:
@@ -51,18 +55,18 @@ def choose(api: Api, compute: str) -> Model | None:
     )
 
 
-def _known(api: Api, compute: str) -> Iterator[tuple[str, Row, str]]:
-    """Image, flavor and id of servers; those on *compute* first.
+def _known(api: Api, *computes: str) -> Iterator[tuple[str, Row, str]]:
+    """Image, flavor and id of servers; those on *computes* first, in their order.
 
-    Of each, last are those whose flavor has demands that *compute* may not meet, or not once more.
+    Of each, last are those whose flavor has demands that these may not meet, or not once more.
     """
     asked = {"is_public": "None", VERSION: SERVERS}
     rows = api.pages("compute", "/flavors/detail", "flavors", **asked)
     flavors = {one["name"]: one for one in rows}
-    here, others = _servers(api, host=compute), _servers(api)
-    for some in (here, others):
+    lists = [*(_servers(api, host=compute) for compute in computes), _servers(api)]
+    for some in lists:
         some.sort(key=lambda one: bool(one["flavor"].get("extra_specs")))
-    for server in [*here, *others]:
+    for server in chain.from_iterable(lists):
         flavor = flavors.get(server["flavor"]["original_name"])
         if server["image"] and flavor and not server["OS-EXT-STS:task_state"]:
             yield server["image"]["id"], flavor, server["id"]

@@ -1,0 +1,83 @@
+"""What is to be tried, by facts alone: one server for each combination, however many hosts show it.
+
+A combination is a way there and back. It is in use where servers of its shape run on a host of
+either platform, and where two open hosts of one zone show it, one of which is renewed by this run:
+from zone to zone nova moves only servers that were asked for none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain, combinations_with_replacement, islice, product
+
+from migrate.computes.probing.facts import Platform, Record, Seen, Shape, Way
+
+PAIRS = 3  # of hosts that are looked at for room
+
+Pair = tuple[Seen, Seen]
+
+
+def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Way, list[Pair]]:
+    """Each combination as the way there, with some pairs of hosts that show it.
+
+    *chosen* are names of hosts that are renewed by this run.
+    """
+    used: dict[Platform, set[Shape]] = defaultdict(set)
+    zones: dict[str, dict[Platform, list[Seen]]] = defaultdict(lambda: defaultdict(list))
+    for one in hosts:
+        used[one.platform].update(one.shapes.values())
+        if one.open and not one.unready:
+            zones[one.zone][one.platform].append(one)
+    found: dict[tuple[Platform, Platform], list[Pair]] = defaultdict(list)
+    for platforms in zones.values():
+        for here, there in combinations_with_replacement(sorted(platforms), 2):
+            pairs = _pairs(platforms[here], platforms[there], chosen)
+            found[here, there] += islice(pairs, PAIRS)
+    return {
+        Way(here, there, shape): pairs
+        for (here, there), pairs in found.items()
+        if pairs
+        for shape in sorted(used[here] | used[there])
+    }
+
+
+def untried(
+    hosts: Collection[Seen], chosen: Collection[str], record: Record
+) -> dict[Way, list[Pair]]:
+    """Those of which one way or the other was not tried."""
+    found = of(hosts, chosen)
+    return {way: pairs for way, pairs in found.items() if not {way, way.back} <= record.keys()}
+
+
+def _pairs(here: list[Seen], there: list[Seen], chosen: Collection[str]) -> Iterator[Pair]:
+    """Two hosts, one of them *chosen*."""
+    mine = [one for one in here if one.host in chosen]
+    others = [one for one in there if one.host in chosen]
+    pairs = chain(product(mine, there), product(here, others))
+    return ((one, other) for one, other in pairs if one.host != other.host)
+
+
+def shown(hosts: Iterable[Seen], way: Way) -> set[str]:
+    """Servers that run and have the shape of *way*."""
+    return {server for one in hosts for server, has in one.shapes.items() if has == way.shape}
+
+
+def no_way(
+    hosts: Collection[Seen], host: Seen, servers: Collection[str], record: Record
+) -> Mapping[Shape, str]:
+    """Why *servers* of *host* cannot be live-migrated, by shape: from there to no open host works.
+
+    What was not tried, or could not be, forbids nothing: nova decides.
+    """
+    to = {
+        one.platform
+        for one in hosts
+        if one.open and one.zone == host.zone and one.host != host.host and not one.unready
+    }
+    found = {}
+    for shape in {host.shapes[one] for one in servers if one in host.shapes}:
+        tried = [record.get(Way(host.platform, platform, shape)) for platform in sorted(to)]
+        if tried and all(one is not None and one.how == "fails" for one in tried):
+            found[shape] = "; ".join(one.why for one in tried if one is not None)
+    return found
