@@ -15,16 +15,21 @@ from migrate.computes import estimates, network
 from migrate.computes.emptying import Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.plan import HostPlan, SettlePlan
+from migrate.computes.probing import telling
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
 from migrate.phases import move_agents, renew, settle
-from migrate.phases.plan import settled
+from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
 HOME = "Moves back home, once their host is renewed: {}; users notice the same again."
+PROBES = (
+    "Live migration is tried there and back by servers of ours, which are deleted: {} combinations of "
+    "hosts and servers, about {} of that, before the first host and after each batch."
+)
 NOVAS = (
     "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
     "live_migration_permit_auto_converge of [libvirt] on each host."
@@ -79,7 +84,8 @@ def run_settle(
             screen.answer(document(plan))
             screen.say("[green]Nothing forbids this plan.[/]")
             return
-        steps = Plan(tuple(s for one in plan.hosts for s in settled(one.host.name)))
+        hosts_steps = [s for one in plan.hosts for s in settled(one.host.name)]
+        steps = Plan((PROBED, *hosts_steps))
         outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
         screen.answer(asdict(outcome))
         screen.say(
@@ -176,12 +182,14 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
     hosts = len([one for one in plan.hosts if not one.refused])
     actions = plan.actions
     limits = decided.concurrency
+    probing = len(plan.probes) * estimates.PROBE_SECONDS
     return [
         f"Hosts: {hosts}, refused: {len(plan.hosts) - hosts}; batches: {len(plan.batches)}; "
         f"servers: {_counts(actions)}; about {_long(plan.seconds)} by figures measured in the lab.",
         f"At most {limits.per_host} migrations at once on a host and {limits.in_all} in all, "
         f"{decided.timeout_seconds} s for each; {decided.pause_seconds} s between batches; no "
         f"further host after {decided.stop_after} that failed.",
+        *([PROBES.format(len(plan.probes), _long(probing))] if plan.probes else []),
         *([HOME.format(plan.home)] if plan.home else []),
         *([NOVAS] if actions[Action.LIVE] else []),
         *(
@@ -201,12 +209,14 @@ def _long(seconds: float) -> str:
 
 
 def document(plan: SettlePlan) -> dict[str, Any]:
-    """`{"by": "reinstall", "seconds": 310.0, "batches": [...], "hosts": [...], "findings": []}`."""
+    """`{"by": "reinstall", "seconds": 310.0, "batches": [...], "hosts": [...], "probes": [...],
+    "findings": []}`."""
     return {
         "by": plan.way,
         "seconds": round(plan.seconds, 1),
         "batches": [round(one, 1) for one in plan.batches],
         "servers": dict(sorted(plan.actions.items())),
+        "probes": [telling.trip_document(one) for one in plan.probes],
         "hosts": [_host(one, plan.way) for one in plan.hosts],
         "findings": [finding_document(one) for one in plan.findings],
     }

@@ -8,9 +8,11 @@ from typing import Any
 
 from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
-from migrate.computes import environment, plan, reach, reading, service
+from migrate.computes import environment, estimates, plan, reach, reading, service
 from migrate.computes.estimates import Way
 from migrate.computes.facts import Facts
+from migrate.computes.probing import combinations, hypervisors, note, telling
+from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import SettingsError
 
@@ -38,13 +40,30 @@ class Asked:
 
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
-    facts = reading.read(login.api(context))
+    api = login.api(context)
+    facts = reading.read(api)
     settle = asked.over(context.settings.settle)
     made = plan.make(facts, settle, asked.way, selected(facts, asked))
-    return replace(made, findings=(*made.findings, *_on_hosts(context, made)))
+    hosts = hypervisors.read(context, api)
+    probes = _probes(context, made, hosts)
+    return replace(
+        made,
+        findings=(*made.findings, *_on_hosts(context, made, hosts)),
+        probes=probes,
+        seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
+    )
 
 
-def _on_hosts(context: Context, made: plan.SettlePlan) -> list[Finding]:
+def _probes(context: Context, made: plan.SettlePlan, hosts: list[Seen]) -> tuple[Trip, ...]:
+    """What was tried before is not tried again."""
+    if made.way is not Way.IN_PLACE or not context.settings.settle.probe:
+        return ()
+    known = note.read(context)
+    trips = combinations.expected(hosts, made.names, context.target.release)
+    return tuple(sorted(one for one in trips if not {one, one.back} <= known.keys()))
+
+
+def _on_hosts(context: Context, made: plan.SettlePlan, hosts: list[Seen]) -> list[Finding]:
     """What the hosts that would be renewed say themselves, before the first has its turn.
 
     One that a run has left in the middle forbids nothing to the others: it may have died since.
@@ -60,6 +79,7 @@ def _on_hosts(context: Context, made: plan.SettlePlan) -> list[Finding]:
     those = [known[one] for one in wanted if one in known]
     found = environment.findings(context, those) if made.way is Way.IN_PLACE else []
     found += reach.computes(context, those)
+    found += telling.findings(hosts, made.hosts)
     return unknown + [
         replace(one, severity=Severity.WARNING) if one.where in begun else one for one in found
     ]

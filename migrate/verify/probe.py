@@ -17,9 +17,9 @@ from collections.abc import Collection
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.computes.draining import turns
-from migrate.computes.probing import combinations, note, reading
+from migrate.computes.probing import combinations, hypervisors, note
 from migrate.computes.probing.combinations import Pair
-from migrate.computes.probing.facts import How, Seen, Tried, Way
+from migrate.computes.probing.facts import How, Seen, Tried, Trip
 from migrate.errors import StepError
 from migrate.verify import boot, round_trip
 from migrate.verify.boot import Booted
@@ -31,8 +31,14 @@ LIKE_NONE = "a new server has another machine, firmware or disks than those that
 
 
 def begin(context: Context, names: Collection[str]) -> None:
-    """From here on only what hosts of *names* have to do with is tried."""
+    """From here on only what hosts of *names* have to do with is tried.
+
+    What could not be tried, for want of room for one, is tried once more.
+    """
     context.extras[CHOSEN] = frozenset(names)
+    for trip, tried in note.read(context).items():
+        if tried.how is How.UNPROVEN and tried.why != LIKE_NONE:
+            note.drop(context, trip)
 
 
 def all_tried(context: Context) -> bool:
@@ -45,8 +51,8 @@ def try_all(context: Context) -> None:
     """Try each that was not; what comes of it is noted, and never an error here."""
     tidy(context)
     api = login.api(context)
-    for way, pairs in _untried(context, api).items():
-        _try(context, api, way, pairs)
+    for trip, pairs in _untried(context, api).items():
+        _try(context, api, trip, pairs)
 
 
 def tidy(context: Context) -> None:
@@ -59,37 +65,37 @@ def forget(context: Context) -> None:
     note.forget(context)
 
 
-def _untried(context: Context, api: Api) -> dict[Way, list[Pair]]:
+def _untried(context: Context, api: Api) -> dict[Trip, list[Pair]]:
     if not context.settings.settle.probe:
         return {}
     chosen = context.extras.get(CHOSEN, {one.name for one in context.source.computes})
-    hosts = reading.read(context, api)
+    hosts = hypervisors.read(context, api)
     return combinations.untried(hosts, chosen, note.read(context))
 
 
-def _try(context: Context, api: Api, way: Way, pairs: list[Pair]) -> None:
-    """There and back; where it does not come there, another server is tried the other way."""
+def _try(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> None:
+    """There and back; where it does not come there, another server is tried the other trip."""
     try:
-        wrong = _tried(context, api, way, pairs)
+        wrong = _tried(context, api, trip, pairs)
     except StepError as error:  # it did not boot, or is not gone
         if turns.stopped(context):
             raise
         wrong = str(error)
-    for one in (way, way.back):
+    for one in (trip, trip.back):
         if one not in note.read(context):
             note.add(context, one, Tried(How.UNPROVEN, wrong or LIKE_NONE))
 
 
-def _tried(context: Context, api: Api, way: Way, pairs: list[Pair]) -> str:
+def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
     """Why it could not be tried."""
-    shown = combinations.shown(reading.read(context, api), way)
+    shown = combinations.shown(hypervisors.read(context, api), trip)
     for here, there in pairs:
         boot.sweep(api, here.host)
         boot.sweep(api, there.host)
         if model := choose(api, here.host, there.host, among=shown):
             with boot.booted(context, api, here.host, model) as one:
                 stays = there_and_back(context, api, one, here, there)
-            if stays and way != way.back:
+            if stays and trip != trip.back:
                 with boot.booted(context, api, there.host, model) as one:
                     there_and_back(context, api, one, there, here)
             return ""
@@ -97,16 +103,16 @@ def _tried(context: Context, api: Api, way: Way, pairs: list[Pair]) -> str:
 
 
 def there_and_back(context: Context, api: Api, one: Booted, here: Seen, there: Seen) -> str:
-    """Take *one* from *here* to *there* and home; why it did not go, each way is noted as it ends.
+    """Take *one* from *here* to *there* and home; why it did not go, each trip is noted as it ends.
 
     It is noted for the shape that *one* has: an old server's machine is given to no new one.
     """
     host = next(host for host in context.source.computes if host.name == here.host)
-    now = reading.one(context, api, host)
+    now = hypervisors.one(context, api, host)
     if now is None or one.server not in now.shapes:
         raise StepError(f"{here.host}: libvirt does not show the new server {one.server}")
-    way = Way(now.platform, there.platform, now.shapes[one.server])
-    for direction, to in ((way, there), (way.back, here)):
+    trip = Trip(now.platform, there.platform, now.shapes[one.server])
+    for direction, to in ((trip, there), (trip.back, here)):
         wrong = round_trip.move(context, api, host, one, to.host)
         note.add(context, direction, Tried(How.FAILS if wrong else How.WORKS, wrong))
         if wrong:

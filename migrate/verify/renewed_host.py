@@ -12,7 +12,7 @@ from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.computes import proof, service
-from migrate.computes.probing import note, reading
+from migrate.computes.probing import hypervisors, note
 from migrate.computes.probing.facts import How, Seen
 from migrate.errors import StepError
 from migrate.verify import boot, probe
@@ -89,7 +89,7 @@ def _place(context: Context, api: Api, host: Host) -> tuple[Seen | None, list[Se
     """*host* as it is, hosts to which a server of it may go, and why there are none."""
     if not context.settings.settle.probe:
         return None, [], "the stack file has probe: false"
-    here = reading.one(context, api, host)
+    here = hypervisors.one(context, api, host)
     if here is None or here.unready:
         return here, [], here.unready if here else "the host does not answer"
     those = list(_others(context, api, here))
@@ -103,7 +103,7 @@ def _others(context: Context, api: Api, here: Seen) -> Iterator[Seen]:
     busy = context.extras.get(BATCH, frozenset())
     takes = [
         one
-        for one in reading.read(context, api)
+        for one in hypervisors.read(context, api)
         if one.open and not one.unready and one.zone == here.zone
         if one.host != here.host and one.host not in busy
     ]

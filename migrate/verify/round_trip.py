@@ -23,9 +23,7 @@ def move(context: Context, api: Api, host: Host, one: Booted, to: str) -> str:
 
     StepError where a stop was asked for.
     """
-    trip = Move(
-        context=context, api=api, host=host, server=one.server, want=partial(_wanted, to)
-    )
+    trip = Move(context=context, api=api, host=host, server=one.server, want=partial(_wanted, to))
     if wrong := together.run(context, [trip], all_of_them=True):
         return "; ".join(wrong)
     try:

@@ -1,6 +1,6 @@
 """What is to be tried, by facts alone: one server for each combination, however many hosts show it.
 
-A combination is a way there and back. It is in use where servers of its shape run on a host of
+A combination is a trip there and one back. It is in use where servers of its shape run on a host of
 either platform, and where two open hosts of one zone show it, one of which is renewed by this run:
 from zone to zone nova moves only servers that were asked for none.
 """
@@ -8,18 +8,19 @@ from zone to zone nova moves only servers that were asked for none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, combinations_with_replacement, islice, product
 
-from migrate.computes.probing.facts import Platform, Record, Seen, Shape, Way
+from migrate.computes.probing.facts import How, Platform, Record, Seen, Shape, Trip
 
 PAIRS = 3  # of hosts that are looked at for room
 
 Pair = tuple[Seen, Seen]
 
 
-def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Way, list[Pair]]:
-    """Each combination as the way there, with some pairs of hosts that show it.
+def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Trip, list[Pair]]:
+    """Each combination as the trip there, with some pairs of hosts that show it.
 
     *chosen* are names of hosts that are renewed by this run.
     """
@@ -35,7 +36,7 @@ def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Way, list[Pair]
             pairs = _pairs(platforms[here], platforms[there], chosen)
             found[here, there] += islice(pairs, PAIRS)
     return {
-        Way(here, there, shape): pairs
+        Trip(here, there, shape): pairs
         for (here, there), pairs in found.items()
         if pairs
         for shape in sorted(used[here] | used[there])
@@ -44,10 +45,29 @@ def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Way, list[Pair]
 
 def untried(
     hosts: Collection[Seen], chosen: Collection[str], record: Record
-) -> dict[Way, list[Pair]]:
-    """Those of which one way or the other was not tried."""
+) -> dict[Trip, list[Pair]]:
+    """Those of which one direction or the other was not tried."""
     found = of(hosts, chosen)
-    return {way: pairs for way, pairs in found.items() if not {way, way.back} <= record.keys()}
+    return {trip: pairs for trip, pairs in found.items() if not {trip, trip.back} <= record.keys()}
+
+
+def expected(
+    hosts: Collection[Seen], batches: Sequence[Collection[str]], release: str
+) -> set[Trip]:
+    """About what will be tried while *batches* come to *release*: before, after the first, after
+    all.
+    """
+    found: set[Trip] = set()
+    every = {name for names in batches for name in names}
+    for renewed in (set[str](), set(batches[0]) if batches else set(), every):
+        stand = [
+            replace(one, platform=one.platform._replace(release=release))
+            if one.host in renewed
+            else one
+            for one in hosts
+        ]
+        found |= of(stand, every).keys()
+    return found
 
 
 def _pairs(here: list[Seen], there: list[Seen], chosen: Collection[str]) -> Iterator[Pair]:
@@ -58,9 +78,9 @@ def _pairs(here: list[Seen], there: list[Seen], chosen: Collection[str]) -> Iter
     return ((one, other) for one, other in pairs if one.host != other.host)
 
 
-def shown(hosts: Iterable[Seen], way: Way) -> set[str]:
-    """Servers that run and have the shape of *way*."""
-    return {server for one in hosts for server, has in one.shapes.items() if has == way.shape}
+def shown(hosts: Iterable[Seen], trip: Trip) -> set[str]:
+    """Servers that run and have the shape of *trip*."""
+    return {server for one in hosts for server, has in one.shapes.items() if has == trip.shape}
 
 
 def no_way(
@@ -77,7 +97,7 @@ def no_way(
     }
     found = {}
     for shape in {host.shapes[one] for one in servers if one in host.shapes}:
-        tried = [record.get(Way(host.platform, platform, shape)) for platform in sorted(to)]
-        if tried and all(one is not None and one.how == "fails" for one in tried):
+        tried = [record.get(Trip(host.platform, platform, shape)) for platform in sorted(to)]
+        if tried and all(one is not None and one.how is How.FAILS for one in tried):
             found[shape] = "; ".join(one.why for one in tried if one is not None)
     return found

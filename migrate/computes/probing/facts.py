@@ -33,7 +33,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """One compute host. `unready` says why no server is live-migrated to it, "" where one may be."""
+    """One compute host. `unready` says why no server is live-migrated to it."""
 
     host: str
     zone: str
@@ -43,7 +43,7 @@ class Seen:
     unready: str = ""
 
 
-class Way(NamedTuple):
+class Trip(NamedTuple):
     """A server of this shape goes from a host of one platform to one of the other."""
 
     source: Platform
@@ -51,8 +51,8 @@ class Way(NamedTuple):
     shape: Shape
 
     @property
-    def back(self) -> Way:
-        return Way(self.to, self.source, self.shape)
+    def back(self) -> Trip:
+        return Trip(self.to, self.source, self.shape)
 
     def __str__(self) -> str:
         return f"{self.source} to {self.to}, a server of {self.shape}"
@@ -71,4 +71,4 @@ class Tried(NamedTuple):
     why: str = ""
 
 
-Record = Mapping[Way, Tried]
+Record = Mapping[Trip, Tried]

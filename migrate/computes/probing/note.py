@@ -6,29 +6,41 @@ import threading
 from pathlib import Path
 
 from migrate.cloud import Context
-from migrate.computes.probing.facts import How, Platform, Record, Shape, Tried, Way
+from migrate.computes.probing.facts import How, Platform, Record, Shape, Tried, Trip
 from migrate.engine import state_directory
 
 ALONE = threading.Lock()
 
 
 def read(context: Context) -> Record:
-    """By the way what came of it."""
-    rows = state_directory.recorded(_path(context)).get("ways", [])
+    """What came of each trip."""
+    rows = state_directory.recorded(_path(context)).get("trips", [])
     return {
-        Way(Platform(*source), Platform(*to), Shape(*shape)): Tried(How(how), why)
+        Trip(Platform(*source), Platform(*to), Shape(*shape)): Tried(How(how), why)
         for source, to, shape, how, why in rows
     }
 
 
-def add(context: Context, way: Way, tried: Tried) -> None:
-    """Keep what came of *way*: what was seen last counts, but a failure to try hides nothing."""
+def add(context: Context, trip: Trip, tried: Tried) -> None:
+    """Keep what came of *trip*: what was seen last counts, and one that was not tried hides none."""
     with ALONE:
         known = dict(read(context))
-        if tried.how is not How.UNPROVEN or way not in known:
-            known[way] = tried
-        rows = [[*way, *tried] for way, tried in known.items()]
-        state_directory.record(_path(context), {"ways": rows})
+        if tried.how is not How.UNPROVEN or trip not in known:
+            known[trip] = tried
+        _keep(context, known)
+
+
+def drop(context: Context, trip: Trip) -> None:
+    """*trip* is to be tried again."""
+    with ALONE:
+        known = dict(read(context))
+        known.pop(trip, None)
+        _keep(context, known)
+
+
+def _keep(context: Context, known: Record) -> None:
+    rows = [[*trip, *tried] for trip, tried in known.items()]
+    state_directory.record(_path(context), {"trips": rows})
 
 
 def forget(context: Context) -> None:
