@@ -27,8 +27,8 @@ COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "a
 NAMES = 3  # of destinations
 HOME = "Moves back home, once their host is renewed: {}; users notice the same again."
 PROBES = (
-    "Live migration is tried there and back by servers of ours, which are deleted: {} combinations of "
-    "hosts and servers, about {} of that, before the first host and after each batch."
+    "Live migration is tried there and back by servers of ours, which are deleted: {} combinations "
+    "of hosts and servers, about {} of that, before the first host and after each batch."
 )
 NOVAS = (
     "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "

@@ -124,7 +124,6 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     Servers that are to come home do; who cannot is named, and stays alive where it is.
     """
     context, wrong = session.context, {}
-    probe.tidy(context)
     draining.share(context, session.cancellation)
     no_return.refuse(context, session.journal)
     names = list(names)
@@ -148,6 +147,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
                 wrong[host.name] = f"its servers: {'; '.join(away)}"
         except MigrateError as error:
             wrong[host.name] = str(error)
+    probe.tidy(context)  # the last: what is the operator's own is back, whatever comes of this
     if wrong:
         raise StepError("; ".join(f"{name} is not back: {why}" for name, why in wrong.items()))
 

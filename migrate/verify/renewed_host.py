@@ -67,9 +67,8 @@ def _prove(context: Context, api: Api, host: Host) -> str:
     with boot.booted(context, api, host.name, model) as one:
         if here is None or to is None:
             return f"{STAYED}{why or 'no other host of its zone has room for it'}"
-        works = _live_migrates(context)
         wrong = probe.there_and_back(context, api, one, here, to)
-    if wrong and works:
+    if wrong and _live_migrates(context):
         raise StepError(
             f"{host.name}: the new server works there, but {wrong}. Mend that, or leave live "
             "migration untried by `probe: false` in sidestep:settle"
@@ -112,6 +111,11 @@ def _others(context: Context, api: Api, here: Seen) -> Iterator[Seen]:
 
 
 def _live_migrates(context: Context) -> bool:
-    """Whether servers went from one host to another and back before, or nobody has tried."""
-    known = note.read(context)
-    return not known or any(one.how is How.WORKS for one in known.values())
+    """Whether it worked between hosts of the old release, or nobody has tried."""
+    old = context.source.release
+    before = [
+        tried.how
+        for trip, tried in note.read(context).items()
+        if trip.source.release == trip.to.release == old
+    ]
+    return not before or How.WORKS in before

@@ -11,6 +11,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.values import Values
+from migrate.computes import service
 from migrate.computes.probing.facts import Platform, Seen, Shape
 from migrate.computes.probing.readiness import cpu, unready
 from migrate.errors import MigrateError, UnreachableError, one_line
@@ -25,7 +26,16 @@ Row = dict[str, Any]
 
 def read(context: Context, api: Api) -> list[Seen]:
     """Every compute host that can be asked; whether it is open, is what nova says now."""
-    return _joined(context, api, {one.name for one in context.source.computes})
+    known = _known(context)
+    todo = [one for one in context.source.computes if one.name not in known]
+    told = hosts.gather(todo, _ask)
+    known.update({host.name: one for host, one in zip(todo, told, strict=True) if one})
+    rows = api.pages("compute", "/os-services", "services", binary="nova-compute")
+    return [
+        _seen(context, row["host"], known[row["host"]], row)
+        for row in sorted(rows, key=lambda row: str(row["host"]))
+        if row["host"] in known
+    ]
 
 
 def again(context: Context, names: Collection[str]) -> None:
@@ -35,23 +45,9 @@ def again(context: Context, names: Collection[str]) -> None:
 
 
 def one(context: Context, api: Api, host: Host) -> Seen | None:
-    """What *host* is now; None where it does not answer."""
-    again(context, [host.name])
-    return next(iter(_joined(context, api, {host.name})), None)
-
-
-def _joined(context: Context, api: Api, names: Collection[str]) -> list[Seen]:
-    known = _known(context)
-    todo = [one for one in context.source.computes if one.name in names and one.name not in known]
-    told = hosts.gather(todo, _ask)
-    known.update({host.name: one for host, one in zip(todo, told, strict=True) if one})
-    rows = api.pages("compute", "/os-services", "services", binary="nova-compute")
-    services = {row["host"]: row for row in rows}
-    return [
-        _seen(context, name, known[name], services[name])
-        for name in sorted(names)
-        if name in known and name in services
-    ]
+    """What *host* is at this moment; None where it does not answer."""
+    told = _ask(host)
+    return _seen(context, host.name, told, service.of(api, host.name)) if told else None
 
 
 def _known(context: Context) -> dict[str, Row]:
@@ -86,7 +82,7 @@ def _shape(told: Row) -> Shape:
     return Shape(told["machine"], told["firmware"], ", ".join(told["disks"]))
 
 
-def _seen(context: Context, name: str, told: Row, service: Row) -> Seen:
+def _seen(context: Context, name: str, told: Row, row: Row) -> Seen:
     platform = UNKNOWN
     if "qemu" in told:
         new = told["program"].startswith(f"{context.installation.folder}/")
@@ -94,8 +90,8 @@ def _seen(context: Context, name: str, told: Row, service: Row) -> Seen:
         platform = Platform(release, told["qemu"], told["libvirt"], told["cpu"])
     return Seen(
         host=name,
-        zone=service["zone"],
-        open=service["status"] == "enabled" and service["state"] == "up",
+        zone=row["zone"],
+        open=row["status"] == "enabled" and row["state"] == "up",
         platform=platform,
         shapes=told.get("shapes", {}),
         unready=told["unready"],

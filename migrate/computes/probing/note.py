@@ -22,7 +22,7 @@ def read(context: Context) -> Record:
 
 
 def add(context: Context, trip: Trip, tried: Tried) -> None:
-    """Keep what came of *trip*: what was seen last counts, and one that was not tried hides none."""
+    """Keep what came of *trip*: the last that was seen counts, and no failure to try hides it."""
     with ALONE:
         known = dict(read(context))
         if tried.how is not How.UNPROVEN or trip not in known:
