@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn, cast
 
-from migrate.checks.check import Check, on_each
+from migrate.checks.check import Check
 from migrate.cloud import Cloud, Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error
+from migrate.engine.finding import Finding, error, on_each
 from migrate.errors import CommandError, UnreachableError
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from migrate.cloud import Context, hosts
-from migrate.cloud.host import Host
+from migrate.cloud import Context
 from migrate.engine.finding import Finding, filled
 
 
@@ -25,9 +24,3 @@ class Check:
     def run(self, context: Context) -> list[Finding]:
         """All that it finds, under its name where another part has not given it its own."""
         return list(filled(self.ask(context), check=self.name))
-
-
-def on_each(those: Iterable[Host], ask: Callable[[Host], Iterable[Finding]]) -> list[Finding]:
-    """What *ask* finds on each of *those*, side by side, with the host's name."""
-    found = hosts.gather(those, lambda host: list(filled(ask(host), where=host.name)))
-    return [one for part in found for one in part]

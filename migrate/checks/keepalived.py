@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
-from migrate.checks.check import Check, on_each
+from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error, warning
+from migrate.engine.finding import Finding, error, on_each, warning
 from migrate.onhost import call
 
 UNIT = "keepalived.service"

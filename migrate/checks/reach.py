@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from migrate.checks.check import Check, on_each
+from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.computes import reach
-from migrate.engine.finding import Finding
+from migrate.engine.finding import Finding, on_each
 
 
 def run(context: Context) -> list[Finding]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from migrate.checks.check import Check, on_each
+from migrate.checks.check import Check
 from migrate.cloud import Context, installation, releases
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error
+from migrate.engine.finding import Finding, error, on_each
 from migrate.errors import MigrateError
 from migrate.onhost import call
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.checks import traces
-from migrate.checks.check import Check, on_each
+from migrate.checks.check import Check
 from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error
+from migrate.engine.finding import Finding, error, on_each
 from migrate.onhost import call
 from migrate.takeover.gate.close import own_addresses
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from migrate.checks.check import Check, on_each
+from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.cloud.values import Values, read_by
-from migrate.engine.finding import Finding, error
+from migrate.engine.finding import Finding, error, on_each
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import Recipe

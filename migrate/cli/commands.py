@@ -131,10 +131,8 @@ def accept() -> None:
     click.option("--zone", default="", help="Only hosts of this availability zone."),
     click.option(
         "--by",
-        type=click.Choice(["in-place", "reinstall"]),
-        default="in-place",
-        show_default=True,
-        help="In place servers stay; for a reinstall the host is emptied.",
+        metavar="INSTALLER",
+        help="In-place: servers stay; reinstall: they leave first; default: `settle`.",
     ),
     click.option(
         "--canary", type=click.IntRange(0), help="Hosts that go first, alone; default: `settle`."

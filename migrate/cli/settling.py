@@ -11,7 +11,7 @@ from migrate.cli import findings
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen, finding_document
 from migrate.cloud.settings import Settle
-from migrate.computes import estimates, network
+from migrate.computes import estimates, installers, network
 from migrate.computes.emptying import Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.plan import HostPlan, SettlePlan
@@ -43,7 +43,7 @@ def run_settle(
     os_cloud: str,
     hosts: tuple[str, ...],
     zone: str,
-    by: str,
+    by: str | None,
     canary: int | None,
     batch: int | None,
     stop_after: int | None,
@@ -54,7 +54,7 @@ def run_settle(
     take_over: bool,
 ) -> None:
     asked = settle.Asked(
-        hosts=hosts, zone=zone, way=Way(by), canary=canary, batch=batch, stop_after=stop_after
+        hosts=hosts, zone=zone, by=by, canary=canary, batch=batch, stop_after=stop_after
     )
     if agents and (hosts or zone or past):
         raise SettingsError(
@@ -81,11 +81,12 @@ def run_settle(
         limits = asked.over(session.context.settings.settle)
         _show(screen, session, plan, limits, execute=execute)
         if not execute:
-            screen.answer(document(plan))
+            screen.answer(document(plan, limits.by))
             screen.say("[green]Nothing forbids this plan.[/]")
             return
-        hosts_steps = [s for one in plan.hosts for s in settled(one.host.name)]
-        steps = Plan((PROBED, *hosts_steps))
+        installer = installers.named(limits.by)
+        each = [step for one in plan.hosts for step in settled(one.host.name, installer)]
+        steps = Plan((PROBED, *each))
         outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
         screen.answer(asdict(outcome))
         screen.say(
@@ -118,7 +119,11 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
 
 
 def _back(screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool) -> None:
-    steps = Plan(tuple(step for name in hosts for step in settled(name)))
+    steps = Plan(
+        tuple(
+            step for name in hosts for step in settled(name, installers.of(session.context, name))
+        )
+    )
     if not execute:
         _would_undo(screen, session, steps)
         return
@@ -138,7 +143,7 @@ def _show(
 ) -> None:
     """The plan, and what forbids it: PreconditionError with exit code 3."""
     screen.table(
-        f"{session.context.stack}: {plan.way}, in this order", COLUMNS, map(_row, plan.hosts)
+        f"{session.context.stack}: {limits.by}, in this order", COLUMNS, map(_row, plan.hosts)
     )
     for line in totals(plan, limits):
         screen.remark(line)
@@ -147,7 +152,7 @@ def _show(
     found = list(plan.findings)
     screen.findings(found)
     if any(one.severity is Severity.ERROR for one in found):
-        screen.answer(document(plan))
+        screen.answer(document(plan, limits.by))
         findings.refuse_errors(screen, found)
 
 
@@ -208,11 +213,12 @@ def _long(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def document(plan: SettlePlan) -> dict[str, Any]:
+def document(plan: SettlePlan, by: str) -> dict[str, Any]:
     """`{"by": "reinstall", "seconds": 310.0, "batches": [...], "hosts": [...], "probes": [...],
-    "findings": []}`."""
+    "findings": []}`.
+    """
     return {
-        "by": plan.way,
+        "by": by,
         "seconds": round(plan.seconds, 1),
         "batches": [round(one, 1) for one in plan.batches],
         "servers": dict(sorted(plan.actions.items())),

@@ -130,6 +130,7 @@ class Concurrency(Model):
 class Settle(Model):
     """How compute hosts come over: the first of `rules` that a server meets says what is done."""
 
+    by: str = "in-place"  # the installer; see migrate/computes/installers
     rules: tuple[SettleRule, ...] = ()
     otherwise: Move | None = None  # None: leave in place, liveMigrate where hosts are emptied
     home: bool = False  # whether servers that were moved come back to their renewed host

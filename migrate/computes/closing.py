@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
-from migrate.computes import in_place, proof, service
+from migrate.computes import installers, proof, service
 
 
 def closed(context: Context, host: Host) -> bool:
     """Whether it is, or has been: what is renewed already is on its way to be opened."""
-    if in_place.renewed(context, host):
-        return True
-    return proof.noted(context, host) and service.is_closed(
-        service.of(login.api(context), host.name)
-    )
+    ours = proof.noted(context, host)
+    if ours and service.is_closed(service.of(login.api(context), host.name)):
+        return True  # nova is asked first: a host that is being made anew answers nobody
+    return installers.of(context, host.name).renewed(context, host)
 
 
 def close(context: Context, host: Host) -> None:

@@ -76,7 +76,7 @@ class Emptying:
         }
         self._away: dict[str, list[Moved]] = {}
         zones = {host.name: host.zone for host in facts.hosts}
-        begun = {host.name for host in facts.hosts if refusals.begun(host, way)}
+        begun = {host.name for host in facts.hosts if refusals.begun(host)}
         for server in facts.servers:
             if (zone := zones.get(server.host)) is not None:
                 sort = self._sorts.of(server, zone)
@@ -130,7 +130,7 @@ class Emptying:
 
     def away(self, host: ComputeHost) -> list[Finding]:
         """Servers that are to come home to *host*, which somebody else keeps closed."""
-        if host.enabled or refusals.begun(host, self._way):
+        if host.enabled or refusals.begun(host):
             return []
         on = self._on[host.name].items()
         sent = [server for sort, servers in on if sort.decision.home for server in servers]

@@ -7,59 +7,51 @@ do; libvirt and its binding stay the host's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 
-from migrate.cloud import Context, hosts, transfer
+from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
-from migrate.computes import in_place, proof
-from migrate.engine.finding import Finding, Severity
+from migrate.computes import units
+from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import call
 
 NAME = "environment"
+LEAVE = "leave the host out with --host"
 
 
-def findings(context: Context, those: Iterable[Host]) -> list[Finding]:
-    """What each of *those* compute hosts has itself against being renewed, of all at once.
-
-    One that has been renewed, and is not in the middle of it, is left alone and so not looked at.
-    """
-    serves, folder = context.target.tools, context.installation.folder
-    try:
-        bytes_ = call(serves, "environment.size", folder)
-    except MigrateError as error:
-        told = f"whether hosts take the release's environment is not known: {error}"
-        unknown = Finding(NAME, Severity.WARNING, told, "`pulumi up` makes it", serves.name)
-        return [unknown, *_each(those, partial(in_place.findings, context))]
-
-    def look(host: Host) -> list[Finding]:
-        if in_place.renewed(context, host) and not proof.noted(context, host):
-            return []
-        wrong = []
-        if not made(context, host):
-            told = _runs_from_another(context, host)
-            wrong = [told] if told else _unfit(serves, host, folder, bytes_)
-        return [*(_error(host, one) for one in wrong), *in_place.findings(context, host)]
-
-    return _each(those, look)
+def size(context: Context) -> int:
+    """Bytes that it takes on a controller; CommandError where none stands there."""
+    return int(call(context.target.tools, "environment.size", context.installation.folder))
 
 
-def _each(those: Iterable[Host], look: Callable[[Host], list[Finding]]) -> list[Finding]:
+def unknown(context: Context, failure: MigrateError) -> Finding:
+    """That `size` raised *failure*: without it nobody knows."""
+    told = f"whether hosts take the release's environment is not known: {failure}"
+    found = [warning(told, "`pulumi up` makes it", context.target.tools.name)]
+    return next(filled(found, check=NAME))
+
+
+def findings(context: Context, host: Host, bytes_: int) -> list[Finding]:
+    """What *host* has against an environment of *bytes_*; nothing where it stands."""
+    if made(context, host):
+        return []
+    if told := _runs_from_another(context, host):
+        return [error(told, LEAVE)]
+    wrong = _unlike(context.target.tools, host)
+    wrong += call(host, "environment.unfit", context.installation.folder, bytes_)
+    return [error(one, LEAVE) for one in wrong]
+
+
+def each(those: Iterable[Host], look: Callable[[Host], list[Finding]]) -> list[Finding]:
+    """What *look* finds on *those* hosts, of all at once; one that cannot be asked is an error."""
+
     def guarded(host: Host) -> list[Finding]:
         try:
             return look(host)
-        except MigrateError as error:
-            return [_error(host, f"it cannot be asked: {error}")]
+        except MigrateError as failure:
+            return [error(f"it cannot be asked: {failure}", LEAVE)]
 
-    return [one for found in hosts.gather(those, guarded) for one in found]
-
-
-def _error(host: Host, message: str) -> Finding:
-    return Finding(NAME, Severity.ERROR, message, in_place.LEAVE, host.name)
-
-
-def _unfit(serves: Host, host: Host, folder: str, bytes_: int) -> list[str]:
-    return [*_unlike(serves, host), *call(host, "environment.unfit", folder, bytes_)]
+    return list(filled(on_each(those, guarded), check=NAME))
 
 
 def made(context: Context, host: Host) -> bool:
@@ -72,7 +64,6 @@ def made(context: Context, host: Host) -> bool:
 
 def make(context: Context, host: Host) -> None:
     """Bring it, and try its programs; what cannot be is refused before anything is copied."""
-    in_place.refuse(context, host)
     if told := _runs_from_another(context, host):
         raise PreconditionError(f"{host.name}: {told}")
     serves, folder = context.target.tools, context.installation.folder
@@ -87,11 +78,11 @@ def make(context: Context, host: Host) -> None:
 
 def _runs_from_another(context: Context, host: Host) -> str:
     """Why what is brought now would be put under a program that runs; "" where none does."""
-    if not (units := in_place.new(context, host)):
+    if not (running := units.new(context, host)):
         return ""
     return (
-        f"{', '.join(units)} runs from {context.installation.folder}, which was made from another "
-        "lock than the controllers' is now: put it back first "
+        f"{', '.join(running)} runs from {context.installation.folder}, which was made from "
+        "another lock than the controllers' is now: put it back first "
         f"(`migrate settle --back --host {host.name} --execute`)"
     )
 

@@ -58,6 +58,13 @@ class Policy:
         found = decide(self._way, wanted.move, server)
         return found._replace(home=found.moves and wanted.home)
 
+    def leaves(self, server: Server, zone: str) -> bool:
+        """Whether *server* is not to be on its host, or not to run there, while it is renewed."""
+        move = self.wanted(server, zone).move
+        if self._way is Way.IN_PLACE:
+            return move != "leave" and server.kind not in AT_REST
+        return move != "stopStart" or server.kind is not Kind.STOPPED
+
     def asked(self, server: Server) -> tuple[object, ...]:
         """What rules ask of *server*, beside its flavor."""
         metadata = server.metadata

@@ -14,7 +14,7 @@ from migrate.cloud import Context, addresses, hosts, named_servers, urls
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.configuration import files
-from migrate.engine.finding import Finding, error, filled, warning
+from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, UnreachableError, one_line
 from migrate.onhost import call
 
@@ -59,15 +59,15 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
 
     def ask(host: Host) -> list[Finding]:
         try:
-            return list(filled(_compute(context, old, ends, host), check=NAME, where=host.name))
+            return list(_compute(context, old, ends, host))
         except UnreachableError:
             return []
         except MigrateError as failure:
-            told = error(f"what it reaches cannot be told: {one_line(failure)}", "Mend that first")
-            return list(filled([told], check=NAME, where=host.name))
+            return [
+                error(f"what it reaches cannot be told: {one_line(failure)}", "Mend that first")
+            ]
 
-    found = [*filled([*told, *unknown], check=NAME)]
-    return found + [one for part in hosts.gather(those, ask) for one in part]
+    return list(filled([*told, *unknown, *on_each(those, ask)], check=NAME))
 
 
 def _compute(

@@ -54,7 +54,7 @@ def _of_the_last(others: int) -> Finding:
 def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
     """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
     found = []
-    if not host.up and not begun(host, way):
+    if not host.up and not begun(host):
         found.append(
             _about(
                 host,
@@ -105,9 +105,9 @@ def of_proof(host: ComputeHost, *, room: bool) -> list[Finding]:
     ]
 
 
-def begun(host: ComputeHost, way: Way) -> bool:
+def begun(host: ComputeHost) -> bool:
     """Whether a run has left *host* closed, and goes on with it: it may be down since."""
-    return way is Way.IN_PLACE and host.reason == service.REASON
+    return host.reason == service.REASON
 
 
 def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:

@@ -52,7 +52,7 @@ def carry(context: Context, recipe: Recipe) -> None:
         made, translation = project.wanted(context, recipe, index)
         errors = [f for f in translation.findings if f.severity is Severity.ERROR]
         if errors:
-            told = "; ".join(f"{e.where}: {e.message} ({e.remedy})" for e in errors)
+            told = "; ".join(one.describe() for one in errors)
             raise StepError(f"{recipe.project} cannot be translated: {told}")
         files.write(host, recipe.project, made)
 

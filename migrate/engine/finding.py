@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from migrate.cloud import hosts
+from migrate.cloud.host import Host
+from migrate.errors import PreconditionError
 
 
 class Severity(StrEnum):
@@ -26,8 +30,12 @@ class Finding:
     where: str = ""
 
     def __str__(self) -> str:
+        return f"{self.severity} [{self.check}] {self.describe()}"
+
+    def describe(self) -> str:
+        """Where, what, and what to do."""
         place = f"{self.where}: " if self.where else ""
-        return f"{self.severity} [{self.check}] {place}{self.message}. {self.remedy}"
+        return f"{place}{self.message}. {self.remedy}"
 
 
 def error(message: str, remedy: str, where: str = "") -> Finding:
@@ -46,3 +54,15 @@ def filled(found: Iterable[Finding], *, check: str = "", where: str = "") -> Ite
     """*found*, with *check* and *where* for those that do not say theirs."""
     for one in found:
         yield replace(one, check=one.check or check, where=one.where or where)
+
+
+def on_each(those: Iterable[Host], ask: Callable[[Host], Iterable[Finding]]) -> list[Finding]:
+    """What *ask* finds on each of *those*, side by side, with the host's name."""
+    found = hosts.gather(those, lambda host: list(filled(ask(host), where=host.name)))
+    return [one for part in found for one in part]
+
+
+def refuse(found: Iterable[Finding]) -> None:
+    """PreconditionError that tells every error among *found*."""
+    if wrong := [one for one in found if one.severity is Severity.ERROR]:
+        raise PreconditionError("; ".join(one.describe() for one in wrong))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from migrate.cloud import Context
+from migrate.cloud import Context, hosts
 from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
 from migrate.computes import draining, service, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
-from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity, error, filled
-from migrate.errors import MigrateError, PreconditionError, UnreachableError
+from migrate.engine import finding, markers
+from migrate.engine.finding import Finding, error, filled, warning
+from migrate.errors import MigrateError, UnreachableError
 from migrate.finish.agents import in_use
 from migrate.finish.facts import Names
 from migrate.onhost import call
@@ -43,9 +43,7 @@ def _findings(context: Context) -> list[Finding]:
 
 def refuse(context: Context) -> None:
     """PreconditionError that tells every error among them."""
-    wrong = [one for one in findings(context) if one.severity is Severity.ERROR]
-    if wrong:
-        raise PreconditionError("; ".join(f"{one.message}. {one.remedy}" for one in wrong))
+    finding.refuse(findings(context))
 
 
 def _accepted(context: Context) -> Iterator[Finding]:
@@ -83,13 +81,19 @@ def _unsettled(api: Api) -> Iterator[Finding]:
 
 def _away(context: Context) -> Iterator[Finding]:
     """Compute hosts whose servers have not come home, or are stopped for the renewal."""
-    for host in context.source.computes:
-        if not draining.at_home(context, host):
-            yield error(
-                "servers that left it or were stopped for its renewal are not back",
-                f"`migrate settle --execute --host {host.name}` goes on",
-                host.name,
-            )
+
+    def ask(host: Host) -> list[Finding]:
+        try:
+            if draining.at_home(context, host):
+                return []
+        except UnreachableError as away:
+            told = f"whether servers that left it are back is not known: {away}"
+            return [warning(told, "Bring it back first, or look for servers of it", host.name)]
+        told = "servers that left it or were stopped for its renewal are not back"
+        return [error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)]
+
+    for found in hosts.gather(context.source.computes, ask):
+        yield from found
 
 
 def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:

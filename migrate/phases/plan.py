@@ -16,7 +16,8 @@ from typing import TypeVar
 from migrate import finish
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
-from migrate.computes import closing, draining, environment, in_place, network, proof
+from migrate.computes import closing, draining, installers, network, proof
+from migrate.computes.installers import Act, Installer
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
@@ -418,19 +419,14 @@ PROBED = _settle(
 )
 
 
-def settled(name: str) -> tuple[Step, ...]:
-    """The steps of the compute host *name*."""
-    brought = _settle(
-        f"{name}.environment",
-        f"Bring the release's environment to {name}",
-        _on(name, environment.made, environment.make, environment.remove),
-        seconds=46,
-    )
+def settled(name: str, installer: Installer) -> tuple[Step, ...]:
+    """The steps of the compute host *name*, which comes over by *installer*."""
+    ahead = _installed(name, installer.AHEAD, [])
     closed = _settle(
         f"{name}.close",
         f"Note how {name} is, and close it to the scheduler",
         _on(name, closing.closed, closing.close, closing.forget),
-        after=[brought],
+        after=ahead[-1:],
         seconds=2,
     )
     emptied = _step(
@@ -442,13 +438,7 @@ def settled(name: str) -> tuple[Step, ...]:
         after=[closed],
         seconds=1,
     )
-    renewed = _settle(
-        f"{name}.renew",
-        f"Exchange what runs on {name}; its servers run on",
-        _on(name, in_place.renewed, in_place.renew, in_place.let_go),
-        after=[emptied],
-        seconds=20,
-    )
+    renewed = _installed(name, installer.ACTS, [emptied])
     # whoever goes on asks again, until it is open: it costs one heartbeat
     proven = _settle(
         f"{name}.proof",
@@ -458,7 +448,7 @@ def settled(name: str) -> tuple[Step, ...]:
             partial(_at, name, proof.prove),
             nothing,
         ),
-        after=[renewed],
+        after=renewed[-1:],
         seconds=28,
     )
     opened = _settle(
@@ -481,7 +471,25 @@ def settled(name: str) -> tuple[Step, ...]:
         after=[opened],
         seconds=1,
     )
-    return brought, closed, emptied, renewed, proven, opened, at_home
+    return *ahead, closed, emptied, *renewed, proven, opened, at_home
+
+
+def _installed(name: str, acts: Iterable[Act], after: list[Step]) -> list[Step]:
+    """The steps of an installer, one after the other."""
+    made: list[Step] = []
+    for one in acts:
+        made.append(
+            _step(
+                Phase.SETTLE,
+                one.impact,
+                f"{name}.{one.name}",
+                one.title.format(host=name),
+                _on(name, one.done, one.apply, one.revert),
+                after=made[-1:] or after,
+                seconds=one.seconds,
+            )
+        )
+    return made
 
 
 def _on(
@@ -523,7 +531,11 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 
 
 def compose(context: Context) -> Plan:
-    """The whole way over for *context*'s recipes and hosts; pure, asks no machine."""
-    hosts = [step for host in context.source.computes for step in settled(host.name)]
+    """The whole way over for *context*'s recipes and hosts; asks no machine."""
+    hosts = [
+        step
+        for host in context.source.computes
+        for step in settled(host.name, installers.of(context, host.name))
+    ]
     settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
     return Plan.of((*steps(context.recipes), *settle, *finish.steps(context.recipes)))

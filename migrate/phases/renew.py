@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from migrate.cloud import Context, login, side_by_side
+from migrate.cloud import Context, hosts, login, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, draining, in_place, proof, service, versions
-from migrate.computes.estimates import Action, Way
+from migrate.computes import closing, draining, installers, proof, service, versions
+from migrate.computes.estimates import Action
 from migrate.computes.facts import ComputeHost
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, hypervisors, note, telling
@@ -18,9 +18,15 @@ from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import IrreversibleError, MigrateError, PreconditionError, StepError
+from migrate.errors import (
+    IrreversibleError,
+    MigrateError,
+    PreconditionError,
+    StepError,
+    UnreachableError,
+)
 from migrate.phases import control, no_return, settle
-from migrate.phases.plan import PROBED, settled
+from migrate.phases.plan import PROBED, compose, settled
 from migrate.phases.session import Session
 from migrate.verify import probe, renewed_host
 
@@ -54,10 +60,12 @@ def renew(
     _refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
     found = versions.read(session.context)
-    todo = found.old | {one.host.name for one in plan.hosts if _begun(session.context, one.host)}
+    begun = _begun(session.context, [one.host for one in plan.hosts])
+    todo = found.old | begun
     outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
     batches = [mine for batch in plan.names if (mine := [one for one in batch if one in todo])]
     _refuse_last(found, batches, past)
+    session = by(session, limits.by, [name for batch in batches for name in batch], begun)
     probe.begin(session.context, _names(plan))
     said = _probe(session, notify, set())
     for number, batch in enumerate(batches):
@@ -117,11 +125,19 @@ def _stuck(context: Context, plan: SettlePlan, batch: Collection[str]) -> dict[s
     }
 
 
+def by(session: Session, name: str, hosts: Iterable[str], begun: Collection[str]) -> Session:
+    """The same with a plan by which *hosts* come over by the installer *name*; that is kept."""
+    context, hosts = session.context, list(hosts)
+    other = [host for host in hosts if installers.chosen(context, host) != name]
+    installers.keep(context, hosts, name, begun)
+    return replace(session, plan=compose(context)) if other else session
+
+
 def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
-    Servers that are to come home do; who cannot is named, and stays alive where it is.
+    Servers that are to come home do; who cannot is named, as nova has it.
     """
     context, wrong = session.context, {}
     draining.share(context, session.cancellation)
@@ -134,10 +150,11 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
             "cloud back"
         )
     for host in [_host(context, name) for name in names]:
-        steps = {one.id for one in settled(host.name)}
+        installer = installers.of(context, host.name)
+        steps = {one.id for one in settled(host.name, installer)}
         runner = session.runner(Phase.SETTLE, notify=notify)
         try:
-            in_place.restore(context, host)  # proven before what it replaces goes
+            installer.restore(context, host)  # proven before what it replaces goes
             away = draining.bring(context, host)
             # who is to be brought is known by the step of the drain, until all are
             kept = {f"{host.name}.drain"} if away else set()
@@ -145,6 +162,8 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
             closing.reopen(context, host)
             if away:
                 wrong[host.name] = f"its servers: {'; '.join(away)}"
+            else:
+                installers.forget(context, host.name)
         except MigrateError as error:
             wrong[host.name] = str(error)
     probe.tidy(context)  # the last: what is the operator's own is back, whatever comes of this
@@ -155,8 +174,6 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
 def _refuse(context: Context, plan: SettlePlan) -> None:
     if not markers.live(context):
         raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
-    if plan.way is not Way.IN_PLACE:
-        raise PreconditionError("a reinstall is only planned by this program: add --by in-place")
     if any(one.severity is Severity.ERROR for one in plan.findings):
         raise PreconditionError("what forbids the plan comes first, see there")
     for name in _names(plan):
@@ -170,11 +187,18 @@ def _host(context: Context, name: str) -> Host:
     raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
 
 
-def _begun(context: Context, host: ComputeHost) -> bool:
-    """Whether a run before this one has left *host* in the middle."""
-    mine = _host(context, host.name)
-    closed = host.reason == service.REASON or proof.noted(context, mine)
-    return closed or not draining.at_home(context, mine)
+def _begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
+    """Names of *those* that a run before this one has left in the middle."""
+
+    def ask(host: Host) -> set[str]:
+        closed = host.name in reasons or proof.noted(context, host)
+        try:
+            return {host.name} if closed or not draining.at_home(context, host) else set()
+        except UnreachableError:
+            return set()  # the plan has told it
+
+    reasons = {one.name for one in those if one.reason == service.REASON}
+    return set().union(*hosts.gather([_host(context, one.name) for one in those], ask))
 
 
 def _names(plan: SettlePlan) -> list[str]:
@@ -200,8 +224,9 @@ def together(session: Session, names: list[str], notify: Observer, outcome: Outc
     steps = {one.id: one for one in runner.plan}
 
     def bring(name: str) -> None:
+        mine = settled(name, installers.of(session.context, name))
         try:
-            runner.apply([steps[one.id] for one in settled(name) if one.id in steps])
+            runner.apply([steps[one.id] for one in mine if one.id in steps])
             outcome.done.append(name)
         except MigrateError as error:
             outcome.failed[name] = str(error)

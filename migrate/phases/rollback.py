@@ -57,8 +57,7 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
         refusals.foresee(living.context)
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
-        for one in draining.left_off(living.context):
-            living.remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
+        draining.start_again(living.context, living.remark)
         bring.bring_home(living.context, living.remark)
     with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)

@@ -8,9 +8,10 @@ from typing import Any
 
 from migrate.cloud import Context, login
 from migrate.cloud.settings import Settle
-from migrate.computes import environment, estimates, plan, reach, reading, service
+from migrate.computes import estimates, installers, plan, reach, reading, service
 from migrate.computes.estimates import Way
 from migrate.computes.facts import Facts
+from migrate.computes.installers import Installer
 from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine.finding import Finding, Severity
@@ -26,14 +27,17 @@ class Asked:
 
     hosts: Collection[str] = ()
     zone: str = ""
-    way: Way = Way.IN_PLACE
+    by: str | None = None
     canary: int | None = None
     batch: int | None = None
     stop_after: int | None = None
 
     def over(self, settle: Settle) -> Settle:
         """*settle* with what is said here in its place."""
-        said = {"canary": self.canary, "batch": self.batch, "stop_after": self.stop_after}
+        said = {
+            **{"by": self.by, "canary": self.canary, "batch": self.batch},
+            "stop_after": self.stop_after,
+        }
         update: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
         return settle.model_copy(update=update)
 
@@ -43,12 +47,13 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     api = login.api(context)
     facts = reading.read(api)
     settle = asked.over(context.settings.settle)
-    made = plan.make(facts, settle, asked.way, selected(facts, asked))
+    installer = installers.named(settle.by)
+    made = plan.make(facts, settle, installer.WAY, selected(facts, asked))
     hosts = hypervisors.read(context, api)
     probes = _probes(context, made, hosts)
     return replace(
         made,
-        findings=(*made.findings, *_on_hosts(context, made, hosts)),
+        findings=(*made.findings, *_on_hosts(context, made, installer, hosts)),
         probes=probes,
         seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
     )
@@ -63,7 +68,9 @@ def _probes(context: Context, made: plan.SettlePlan, hosts: list[Seen]) -> tuple
     return tuple(sorted(one for one in trips if not {one, one.back} <= known.keys()))
 
 
-def _on_hosts(context: Context, made: plan.SettlePlan, hosts: list[Seen]) -> list[Finding]:
+def _on_hosts(
+    context: Context, made: plan.SettlePlan, installer: Installer, hosts: list[Seen]
+) -> list[Finding]:
     """What the hosts that would be renewed say themselves, before the first has its turn.
 
     One that a run has left in the middle forbids nothing to the others: it may have died since.
@@ -77,7 +84,7 @@ def _on_hosts(context: Context, made: plan.SettlePlan, hosts: list[Seen]) -> lis
         if name not in known
     ]
     those = [known[one] for one in wanted if one in known]
-    found = environment.findings(context, those) if made.way is Way.IN_PLACE else []
+    found = installer.findings(context, those)
     found += reach.computes(context, those)
     found += telling.findings(hosts, made.hosts)
     return unknown + [

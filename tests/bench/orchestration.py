@@ -22,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from migrate.computes.installers import in_place
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.phases import renew
@@ -55,13 +56,13 @@ def alone(journal: Journal) -> float:
 
 def main(at_once: int, in_all: int, seconds: float, folder: str | None) -> None:
     names = [f"cmp{n:05}" for n in range(in_all)]
-    real = sum(one.estimate for one in settled(names[0]))
-    steps = [waiting(one, seconds / real) for name in names for one in settled(name)]
+    real = sum(one.estimate for one in settled(names[0], in_place))
+    steps = [waiting(one, seconds / real) for name in names for one in settled(name, in_place)]
     mine = names[-at_once:]
     with tempfile.TemporaryDirectory(dir=folder) as home:
         path = Path(home, "journal")
         journal = Journal(path, "bench")
-        fill(path, steps[: -at_once * len(settled(names[0]))])
+        fill(path, steps[: -at_once * len(settled(names[0], in_place))])
         disk = min(alone(journal) for _ in range(5))
         before, rows = path.stat().st_size, len(journal.events())
         session = Session(CONTEXT, Plan.of(steps), journal)

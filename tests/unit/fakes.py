@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
 from migrate.errors import CommandError, UnreachableError
+from migrate.onhost import away, record
 from migrate.services import RECIPES
 
 STACK: dict[str, Any] = {
@@ -30,6 +36,7 @@ STACK: dict[str, Any] = {
 }
 ANSWERS: dict[str, Any] = {}  # by function, for a test to set
 LISTS = ("agents.forget", "fence.lift", "arp.ask", "arp.hardware", "exchange.back")
+ALONE = threading.Lock()
 NO_SERVER = "no server in a unit test"
 STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
 
@@ -42,6 +49,15 @@ class FakeHost:
     def __init__(self, name: str, *, dead: bool = False) -> None:
         self.name, self.address, self.dead = name, name, dead
         self.asked: list[str] = []
+        self.folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def _away(self, function: str, payload: Any) -> Any:
+        """The real program, on a /var/lib/migrate of this host's own."""
+        with ALONE, pytest.MonkeyPatch.context() as here:
+            self.folder = self.folder or tempfile.TemporaryDirectory()
+            here.setattr(record, "FOLDER", f"{self.folder.name}/migrate")
+            answer = getattr(away, function.partition(".")[2])(*payload["arguments"])
+            return json.loads(json.dumps(answer))
 
     def _note(self, what: str) -> None:
         if self.dead:
@@ -71,6 +87,8 @@ class FakeHost:
         self._note(function)
         if function == "files.read":
             return {}
+        if function.startswith("away."):
+            return self._away(function, payload)
         return ANSWERS.get(function, [] if function in LISTS else STATE)
 
     def read(self, path: str) -> str:

@@ -121,6 +121,9 @@ class Machine(network.Machine):
         self, source: str, payload: Any = None, timeout: float = 60, interpreter: Any = ()
     ) -> Any:
         function = source.splitlines()[0].lstrip("# ")
+        if function.startswith("away."):
+            self._note(function)
+            return self._away(function, payload)
         if function.endswith(QUESTIONS):
             return getattr(self, function.replace(".", "_"))(*payload["arguments"])
         return super().python(source, payload, timeout, interpreter)

@@ -44,6 +44,7 @@ class Nova:
         self.actions: dict[str, list[str]] = {}  # what went wrong, "" for nothing, by server
         self.ends: dict[str, tuple[int, Callable[[], None]]] = {}
         self.most = 0  # servers on their way at once
+        self.looks: list[str] = []  # that were asked for one by one
         self.answers = True
 
     def add(self, name: str, host: str = "c1", status: str = "ACTIVE", **metadata: str) -> None:
@@ -87,12 +88,15 @@ class Nova:
                 rows = [self._look(one) for one in list(self.servers)]
                 found = {"servers": [one for one in rows if one[HOST] == query["host"]]}
             case ["servers", one] if one in self.servers:
+                self.looks.append(one)
                 found = {"server": self._look(one)}
             case ["servers", one, "migrations"]:
-                found = {"migrations": self._running(one)}
+                rows = self._running(one)
+                kept = [row for row in rows if row["migration_type"] == "live-migration"]
+                found = {"migrations": kept}  # as nova has it
             case ["servers", one, "os-instance-actions"]:
-                kept = range(len(self.actions.get(one, ())))
-                rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in kept]
+                count = len(self.actions.get(one, ()))
+                rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in range(count)]
                 found = {"instanceActions": rows}
             case ["servers", one, "os-instance-actions", number]:
                 told = self.actions[one][int(number)]

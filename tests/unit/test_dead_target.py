@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from migrate.computes.installers import in_place
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Plan, Step
 from migrate.engine.runner import Runner
@@ -34,7 +35,7 @@ def undone(tmp_path: Path, step_id: str, dead: str) -> dict[str, list[str]]:
 
 
 def steps() -> list[Step]:
-    return [*plan.steps(RECIPES), *plan.settled("compute")]
+    return [*plan.steps(RECIPES), *plan.settled("compute", in_place)]
 
 
 @pytest.mark.parametrize("step_id", [step.id for step in steps() if step.revert])

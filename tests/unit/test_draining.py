@@ -12,8 +12,9 @@ import pytest
 from migrate.cloud import api, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
-from migrate.computes import closing, draining, in_place, proof, service
+from migrate.computes import closing, draining, proof, service
 from migrate.computes.draining import move, turns
+from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError
 from migrate.phases.plan import settled
@@ -38,7 +39,7 @@ class Lab:
         self.context = context(folder, **{"rules": RULES, **decided})
         self.host = self.context.source.computes[0]
         for module, name, value in (
-            (login, "api", lambda _: Api(Connection(self.nova))),
+            (login, "api", lambda *_: Api(Connection(self.nova))),
             (in_place, "renewed", lambda _, host: host.name in self.renewed),
             (proof, "look", lambda *_: {"at": "now"}),
             (move, "PAUSE", 0.0),
@@ -55,7 +56,7 @@ class Lab:
 
     def over(self, *only: str) -> None:
         """The steps of c1 in which servers have a part, and what stands for the others."""
-        steps = {one.id: one for one in settled("c1")}
+        steps = {one.id: one for one in settled("c1", in_place)}
         for name in only or STEPS:
             if name == "renew":
                 self.renewed.add("c1")
@@ -108,6 +109,20 @@ def test_each_server_is_treated_as_the_stack_file_says(make: Make) -> None:
     assert lab.nova.where == {**here, "live": "c2", "cold": "c2"}  # without `home` they stay
     assert lab.nova.how["stop"] == "ACTIVE"
     assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_who_stays_where_it_is_costs_no_more_than_one_look(make: Make) -> None:
+    lab = make()
+    for number in range(9):
+        lab.nova.add(f"more-{number}", do="live")
+    lab.nova.add("stay", do="stop")
+    lab.over("close", "drain", "renew", "open")
+    lab.nova.servers["stay"]["status"] = "ACTIVE"  # by its user
+    lab.nova.looks.clear()
+    lab.over("home")
+    moved = [one for one in lab.nova.looks if one.startswith("more-")]
+    assert sorted(moved) == [f"more-{number}" for number in range(9)]
+    assert draining.at_home(lab.context, lab.host)
 
 
 def test_they_come_home_where_the_policy_says_so(make: Make) -> None:
@@ -203,13 +218,30 @@ def test_one_that_cannot_even_be_aborted_is_named(
     assert lab.nova.services["c1"]["status"] == "enabled"
 
 
+@pytest.mark.parametrize("does", ["hangs", "stuck"])
+def test_of_a_cold_migration_that_takes_too_long_is_told_what_nova_says(
+    make: Make, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    """It is off meanwhile, and nothing ends it."""
+    lab = make()
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"cold": lab.nova.servers["cold"]}
+    lab.nova.script["cold"] = does
+    told = r"in the middle of something after 0 s \(nova has it RESIZE, at it, on c1\)"
+    with pytest.raises(StepError, match=told) as raised:
+        lab.over("close", "drain")
+    assert "abort" not in str(raised.value)
+    assert "alive" not in str(raised.value)
+
+
 def test_a_host_that_dies_meanwhile_is_named_and_who_has_left_lives(make: Make) -> None:
     lab = make(home=True, concurrency={"perHost": 1})
     lab.nova.add("a-first", do="live")
     lab.nova.script["live"] = "dies"
     with pytest.raises(StepError, match=r"the live \(live\): nova-compute on c1 is down") as told:
         lab.over("close", "drain")
-    assert "Not home again, and alive where they are: the a-first" in str(told.value)
+    assert "Not home again: the a-first" in str(told.value)
+    assert "is down (nova has it ACTIVE, on c2)" in str(told.value)
     assert (lab.nova.where["a-first"], lab.nova.how["a-first"]) == ("c2", "ACTIVE")
     assert not draining.at_home(lab.context, lab.host)  # the same again, or the way back, tries
 
@@ -402,7 +434,7 @@ def test_who_runs_elsewhere_has_left_once_its_old_host_has_let_go_of_it(make: Ma
     lab = make()
     lab.nova.servers = {"live": lab.nova.servers["live"]}
     lab.over("close")
-    {one.id: one for one in settled("c1")}["c1.drain"].apply(lab.context)
+    {one.id: one for one in settled("c1", in_place)}["c1.drain"].apply(lab.context)
     (row,) = [one for one in lab.nova.migrations if one["instance_uuid"] == "live"]
     assert (lab.nova.where["live"], row["status"]) == ("c2", "completed")
 
@@ -429,8 +461,60 @@ def test_one_that_broke_elsewhere_and_was_to_stay_holds_nothing_up(make: Make) -
     assert draining.at_home(lab.context, lab.host)
 
 
+def test_another_desk_knows_who_was_sent_away(make: Make, tmp_path: Path) -> None:
+    """What is kept of it stands on the host, whichever state directory a run is of."""
+    lab = make(home=True)
+    lab.over("close", "drain", "renew")
+    desk = tmp_path / "another"
+    desk.mkdir()
+    lab.context = replace(lab.context, home=desk)
+    assert not draining.at_home(lab.context, lab.host)
+    lab.over("open", "home")
+    as_wanted(lab)
+
+
+def test_a_host_that_is_dead_keeps_nobody_from_naming_those_of_others(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    lab.context.source.computes[1].dead = True  # type: ignore[attr-defined]
+    assert [one["id"] for one in draining.left_off(lab.context)] == ["stop"]
+
+
 def test_who_was_stopped_for_us_is_named_on_the_way_back_of_the_whole(make: Make) -> None:
     lab = make()
     lab.over("close", "drain")
     (told,) = draining.left_off(lab.context)
     assert (told["id"], told["host"], told["why"]) == ("stop", "c1", "stopped")
+    assert "openstack server reboot --hard stop" in told["what"]
+
+
+def test_who_was_stopped_for_us_is_started_on_the_way_back_of_the_whole(make: Make) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    said: list[str] = []
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert (said, lab.nova.how["stop"], lab.nova.where["live"]) == ([], "ACTIVE", "c2")
+    assert draining.left_off(lab.context) == []
+    asked = len(lab.nova.events)
+    lab.nova.servers["stop"]["status"] = "SHUTOFF"  # by its user, since
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert len(lab.nova.events) == asked
+
+
+def test_who_cannot_be_started_is_named_with_what_to_do_and_holds_nothing_up(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    lab.over("close", "drain")
+    lab.nova.services["c1"]["state"] = "down"
+    said: list[str] = []
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert "the stop (stop): nova-compute on c1 is down" in said[0]
+    assert "server stop of c1: stopped by settle" in said[1]
+
+    def refused(*_: Any) -> Any:
+        raise StepError("nobody answers")
+
+    monkeypatch.setattr(login, "api", refused)
+    draining.start_again(lab.context, lambda _, text: said.append(text))
+    assert "`openstack server reboot --hard stop`" in said[-1]

@@ -11,6 +11,7 @@ import pytest
 
 from migrate.computes import environment as on_computes
 from migrate.computes import proof
+from migrate.computes.installers import in_place
 from migrate.engine import state_directory
 from migrate.engine.finding import Severity
 from migrate.errors import PreconditionError
@@ -142,7 +143,7 @@ def test_what_hosts_have_against_it_is_told_of_all_together(tmp_path: Path) -> N
     context = replace(context, target=replace(context.target, controllers=(serves,)))
     odd, dead, has = Compute("odd", "Python 3.11"), Compute("dead"), Compute("has", stamp="1a2b")
     dead.dead = True
-    found = on_computes.findings(context, [odd, dead, has])
+    found = in_place.findings(context, [odd, dead, has])
     told = [(one.where, one.message) for one in found]
     assert [where for where, _ in told] == ["odd", "odd", "odd", "dead", "has"]
     for words in ("(Python 3.11) is not that of new", "no room", "nothing of OpenStack runs"):
@@ -162,16 +163,16 @@ def test_what_a_program_runs_from_is_not_replaced(tmp_path: Path) -> None:
     host.answers["exchange.running"] = {"nova-compute": {"program": program, "arguments": []}}
     assert not on_computes.made(context, host)
     with pytest.raises(PreconditionError, match=r"nova-compute runs from .*--back --host has"):
-        on_computes.make(context, host)
+        in_place.bring(context, host)
     assert not [one for one in host.asked if "claim" in one or "transfer" in one]
-    assert on_computes.findings(context, [host]) == []  # it is left alone
+    assert in_place.findings(context, [host]) == []  # it is left alone
     state_directory.record(proof._path(context, host), {})
-    (told,) = on_computes.findings(context, [host])
+    (told,) = in_place.findings(context, [host])
     assert "another lock" in told.message
 
 
 def test_before_the_target_stands_only_units_are_looked_at(tmp_path: Path) -> None:
     context, _ = fakes.context(tmp_path, "new")
-    unknown, units = on_computes.findings(context, [Compute("odd", "Python 3.11")])
+    unknown, units = in_place.findings(context, [Compute("odd", "Python 3.11")])
     assert (unknown.severity, unknown.where) == (Severity.WARNING, "new")
     assert "nothing of OpenStack runs" in units.message

@@ -169,9 +169,12 @@ def test_servers_that_settle_has_sent_away_are_brought_back_first(
 ) -> None:
     cloud = world.settled(tmp_path)
     (host, *_) = cloud.source.computes
-    note.add(cloud, host, "s1", Action.STOP)
+    note.add(host, "s1", Action.STOP)
     (told,) = found(cloud)
     assert told.startswith(f"{host.name} servers that left it or were stopped")
+    host.dead = True  # type: ignore[attr-defined]
+    (told,) = found(cloud)
+    assert told.startswith(f"{host.name} whether servers that left it are back is not known")
 
 
 def test_before_the_cutover_there_is_nothing_to_finish(world: World, tmp_path: Path) -> None:

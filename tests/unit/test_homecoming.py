@@ -185,6 +185,8 @@ class Compute(fakes.FakeHost):
     ) -> Any:
         function = source.splitlines()[0].lstrip("# ")
         self._note(function)
+        if function.startswith("away."):
+            return self._away(function, payload)
         world = self.world
         if function == "domains.running":
             runs = {

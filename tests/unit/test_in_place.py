@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context
-from migrate.computes import in_place
+from migrate.computes.installers import in_place
 from migrate.engine.finding import Finding
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import exchange, systemd
@@ -166,12 +166,12 @@ def test_all_that_is_not_understood_is_told_together(context: Context) -> None:
     odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["a b"]}
     host = Compute({"nova-compute": odd, "neutron-ovn-metadata-agent": AGENT})
     host.later = {"nova-compute": ["/etc/systemd/system/nova-compute.service.d/zz.conf"]}
-    found: list[Finding] = in_place.findings(context, host)
+    found: list[Finding] = in_place.strange(context, host)
     assert [one.where for one in found] == ["compute"] * 4
     told = "; ".join(one.message for one in found)
     for words in ("not renewed in place", "runs as /opt/x", "['a b']", "zz.conf is read after"):
         assert words in told
-    assert in_place.findings(context, Compute({"nova-compute": NOVA})) == []
+    assert in_place.strange(context, Compute({"nova-compute": NOVA})) == []
 
 
 def test_a_drop_in_that_would_undo_ours_is_found(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -249,7 +250,7 @@ def test_what_servers_see_of_a_cpu_decides_and_not_more() -> None:
     own = {"arch": "x86_64", "vendor": "Intel", "model": "Skylake", "features": ["vmx"]}
     other = {**own, "features": ["vmx", "avx"]}
 
-    def see(text: str, of: dict[str, object]) -> str:
+    def see(text: str, of: Mapping[str, object]) -> str:
         return cpu(Values({"/etc/nova/nova.conf": LIBVIRT + text}), of)
 
     assert see("", own) != see("", other)
@@ -297,7 +298,7 @@ def test_versions_and_cpu_are_read_as_libvirt_tells_them() -> None:
     assert hypervisor.cpu(text) == found
 
 
-def plan(**decided: object) -> SettlePlan:
+def plan(**decided: Any) -> SettlePlan:
     hosts = [host("a", used=1), host("b")]
     return planned(hosts, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
 

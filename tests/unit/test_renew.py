@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migrate.cloud import Context, login
-from migrate.computes import closing, draining, in_place, versions
+from migrate.computes import closing, draining, versions
 from migrate.computes.draining import note
 from migrate.computes.estimates import Action, Way
+from migrate.computes.installers import in_place
 from migrate.computes.probing import hypervisors
 from migrate.computes.probing import note as trips
 from migrate.computes.probing.facts import How, Platform, Seen, Shape, Tried, Trip
@@ -78,7 +78,8 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     context = replace(context, source=replace(context.source, computes=computes))
     journal = Journal(tmp_path / "journal", "settle")
     found = Cloud(Session(context, Plan(()), journal))
-    steps = [scripted(one, found) for one in (PROBED, *chain(*map(settled, NAMES)))]
+    each = [step for name in NAMES for step in settled(name, in_place)]
+    steps = [scripted(one, found) for one in (PROBED, *each)]
     found.session = replace(found.session, plan=Plan.of(steps))
     monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72, found.cells))
     monkeypatch.setattr(markers, "live", lambda _: True)
@@ -201,7 +202,7 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
 def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:
     cloud.versions |= {"c1": 72}
     (c1, *_) = cloud.session.context.source.computes
-    note.add(cloud.session.context, c1, "s1", Action.STOP)
+    note.add(c1, "s1", Action.STOP)
     outcome = cloud.settle("c4", canary=0, batch=4)
     assert "c1" in outcome.done
     assert outcome.already == []
@@ -222,11 +223,8 @@ def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
         cloud.settle("c4", canary=0, batch=1)
 
 
-def test_only_in_place_and_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
+def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     limits = cloud.session.context.settings.settle
-    emptied = planned([host("c1"), host("c2")], [], way=Way.REINSTALL)
-    with pytest.raises(PreconditionError, match="only planned"):
-        renew.renew(cloud.session, emptied, limits, (), lambda *_: None)
     unknown = planned([host("elsewhere")], WEB, way=Way.IN_PLACE)
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
@@ -266,4 +264,4 @@ def test_a_host_whose_servers_can_go_nowhere_is_as_it_was_and_named(
 
 
 def test_every_step_of_a_host_belongs_to_its_phase() -> None:
-    assert {one.phase for one in settled("c1")} == {Phase.SETTLE}
+    assert {one.phase for one in settled("c1", in_place)} == {Phase.SETTLE}

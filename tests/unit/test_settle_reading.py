@@ -17,8 +17,9 @@ import yaml
 
 from migrate.cli import commands
 from migrate.cloud.api import Api
-from migrate.computes import environment, reading
+from migrate.computes import reading
 from migrate.computes.facts import Facts, Kind
+from migrate.computes.installers import in_place
 from migrate.computes.service import REASON
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
@@ -292,7 +293,7 @@ def project(
     (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"admin": login(cloud[1])}}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MIGRATE_HOME", raising=False)
-    monkeypatch.setattr(environment, "findings", lambda *_: [])
+    monkeypatch.setattr(in_place, "findings", lambda *_: [])
     return tmp_path
 
 
@@ -375,7 +376,7 @@ def test_what_hosts_themselves_have_against_it_is_told_of_all_together(
             Finding("units", error, "runs as /opt/x", "leave it out", one.name) for one in those
         ]
 
-    monkeypatch.setattr(environment, "findings", odd)
+    monkeypatch.setattr(in_place, "findings", odd)
     cloud[0].types.discard("instance-ha")
     out, err = said("--host", "cmp1", code=3)
     assert "runs as /opt/x" in out + err

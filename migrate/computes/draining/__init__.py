@@ -6,7 +6,18 @@ not say who is to come back, nor which server was stopped for us.
 """
 
 from migrate.computes.draining.home import at_home, bring, come
-from migrate.computes.draining.leave import drain, drained, forget, left_off
+from migrate.computes.draining.leave import drain, drained, forget
+from migrate.computes.draining.left_off import left_off, start_again
 from migrate.computes.draining.turns import share
 
-__all__ = ["at_home", "bring", "come", "drain", "drained", "forget", "left_off", "share"]
+__all__ = [
+    "at_home",
+    "bring",
+    "come",
+    "drain",
+    "drained",
+    "forget",
+    "left_off",
+    "share",
+    "start_again",
+]

@@ -19,13 +19,13 @@ from migrate.computes.policy import Policy
 from migrate.errors import StepError
 
 
-def at_home(context: Context, host: Host) -> bool:
+def at_home(_: Context, host: Host) -> bool:
     """Whether nobody is away whom we have sent."""
-    return not note.read(context, host)
+    return not note.read(host)
 
 
 def come(context: Context, host: Host) -> None:
-    """Let them come, once the host is open; StepError names who cannot, and stays alive elsewhere.
+    """Let them come, once the host is open; StepError names who cannot, and how nova has it.
 
     What the policy says now counts: a rule that is changed lets a server stay where it is.
     """
@@ -42,16 +42,17 @@ def bring(context: Context, host: Host) -> list[str]:
 
     A host that is closed by us is opened for it.
     """
-    away = note.read(context, host)
+    away = note.read(host)
     if not away:
         return []
     api = login.api(context)
     service.reopen(api, host.name)
     row = service.of(api, host.name)
-    policy = servers.policy(context, api)
-    for server in [one for one in away if _broken_elsewhere(policy, row, servers.one(api, one))]:
-        note.drop(context, host, server)
-        del away[server]
+    policy = servers.policy(context, api, host)
+    found = servers.among(api, host, away)
+    stay = {one for one in away if _stays(policy, row, away[one], found[one])}
+    if stay:
+        note.drop(host, stay)
     moves = [
         Move(
             context=context,
@@ -59,21 +60,28 @@ def bring(context: Context, host: Host) -> list[str]:
             host=host,
             server=server,
             want=partial(_wanted, policy, row, action),
-            arrived=partial(note.drop, context, host, server),
+            arrived=partial(note.drop, host, [server]),
         )
         for server, action in away.items()
+        if server not in stay
     ]
     wrong = together.run(context, moves, all_of_them=True)
     if not wrong:
-        note.forget(context, host)
+        note.forget(host)
     return wrong
 
 
-def _broken_elsewhere(policy: Policy, row: service.Row, server: Server | None) -> bool:
-    """Whether *server* is in ERROR on another host, and was not to come home anyway."""
-    if server is None or server.kind is not Kind.ERROR or server.host == row["host"]:
+def _stays(policy: Policy, row: service.Row, action: Action, server: Server | None) -> bool:
+    """Whether *server* is gone, or rests on another host, broken too, and is not to come home."""
+    if server is None:
+        return True
+    if server.host == row["host"] or server.kind is Kind.BUSY:
         return False
-    return not policy.wanted(server, row["zone"]).home
+    if server.status == servers.UNCONFIRMED:
+        return False  # by us, perhaps: then it waits for our word
+    if server.kind is Kind.ERROR:
+        return not policy.wanted(server, row["zone"]).home
+    return _request(policy, row, action, server) is None
 
 
 def _wanted(policy: Policy, row: service.Row, action: Action, server: Server) -> Request | str:

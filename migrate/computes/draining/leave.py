@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from migrate.cloud import Context, login
+from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
-from migrate.computes import closing, in_place, service
+from migrate.computes import closing, installers, service
 from migrate.computes.draining import home, note, servers, together
 from migrate.computes.draining.move import Move, Request, cold, live, stop
 from migrate.computes.estimates import Action
 from migrate.computes.facts import Kind, Server
-from migrate.computes.policy import AT_REST, Policy
+from migrate.computes.policy import Policy
 from migrate.errors import StepError
 
 REQUESTS: Mapping[Action, Request] = {
@@ -29,18 +29,18 @@ def drained(context: Context, host: Host) -> bool:
 
     What is renewed has been emptied before: who is there now is at home.
     """
-    if in_place.renewed(context, host):
-        return True
     api = login.api(context)
-    policy, zone = servers.policy(context, api), service.of(api, host.name)["zone"]
-    return not _leaving(context, api, policy, zone, host)
+    policy, zone = servers.policy(context, api, host), service.of(api, host.name)["zone"]
+    if not _leaving(context, api, policy, zone, host):
+        return True
+    return installers.of(context, host.name).renewed(context, host)
 
 
 def drain(context: Context, host: Host) -> None:
     """Empty *host*; StepError names who could not leave, and the host is as it was before."""
     api = login.api(context)
-    policy, zone = servers.policy(context, api), service.of(api, host.name)["zone"]
-    want = partial(_wanted, context, policy, zone, host)
+    policy, zone = servers.policy(context, api, host), service.of(api, host.name)["zone"]
+    want = partial(_wanted, policy, zone, host)
     seen: set[str] = set()
     # who was in the middle of coming as the host was closed is seen by the second look
     while leaving := _leaving(context, api, policy, zone, host) - seen:
@@ -53,57 +53,37 @@ def drain(context: Context, host: Host) -> None:
             _give_up(context, host, wrong)
 
 
-def forget(context: Context, host: Host) -> None:
-    """Nobody comes back: on the way back of the whole, `left_off` has named who stays off."""
-    note.forget(context, host)
-
-
-def left_off(context: Context) -> list[dict[str, str]]:
-    """Servers that were stopped for their host's renewal and not started since, as losses name it.
-
-    The source starts none of them: its nova finds them off and notes that.
-    """
-    what = "stopped by settle and not started again: start it once the source serves"
-    return [
-        {"id": server, "name": server, "host": host.name, "why": "stopped", "what": what}
-        for host in context.source.computes
-        for server, action in note.read(context, host).items()
-        if action is Action.STOP
-    ]
+def forget(_: Context, host: Host) -> None:
+    """Nobody comes back: on the way back of the whole, who stays off was named (`left_off.py`)."""
+    note.forget(host)
 
 
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:
     """Ids of servers that are to leave *host*, or have been sent away and have not arrived."""
     here = {one.id: one for one in servers.on(api, host)}
-    sent = note.read(context, host).keys() - here.keys()
+    sent = sorted(note.read(host).keys() - here.keys())
+    found = zip(sent, side_by_side.each(partial(servers.one, api), sent), strict=True)
     return {
-        *(
-            id_
-            for id_, one in here.items()
-            if one.kind not in AT_REST and policy.wanted(one, zone).move != "leave"
-        ),
-        *(id_ for id_ in sent if _on_the_way(api, id_, host)),
+        *(id_ for id_, one in here.items() if policy.leaves(one, zone)),
+        *(id_ for id_, one in found if one and _on_the_way(api, one, host)),
     }
 
 
-def _on_the_way(api: Api, server: str, host: Host) -> bool:
-    found = servers.one(api, server)
-    if found is None:
-        return False
-    waits = found.status == servers.UNCONFIRMED
-    return found.kind is Kind.BUSY or bool(waits and servers.confirmation(api, server, host.name))
+def _on_the_way(api: Api, server: Server, host: Host) -> bool:
+    waits = server.status == servers.UNCONFIRMED
+    return server.kind is Kind.BUSY or bool(
+        waits and servers.confirmation(api, server.id, host.name)
+    )
 
 
-def _wanted(
-    context: Context, policy: Policy, zone: str, host: Host, server: Server
-) -> Request | str:
+def _wanted(policy: Policy, zone: str, host: Host, server: Server) -> Request | str:
     """What is to be asked for *server* of *host*; kept before it is."""
     if server.host != host.name:
         return ""
     action, why, *_ = policy.of(server, zone)
     if action not in REQUESTS:
         return why if action is Action.REFUSED else ""
-    note.add(context, host, server.id, action)
+    note.add(host, server.id, action)
     return REQUESTS[action]
 
 
@@ -118,5 +98,5 @@ def _give_up(context: Context, host: Host, wrong: list[str]) -> NoReturn:
     closing.forget(context, host)
     told = f"{host.name} stays as it was, servers could not leave it: {'; '.join(wrong)}"
     if away:
-        told += f". Not home again, and alive where they are: {'; '.join(away)}"
+        told += f". Not home again: {'; '.join(away)}"
     raise StepError(told)

@@ -57,33 +57,49 @@ class Move:
     server: str
     want: Want
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
+    limit: float = 0.0  # seconds; the stack file's where none are given
     name: str = ""  # for people, once nova has told it
     asked: bool = False
     said: str = ""  # what nova said to what was asked
-    aborted: bool = False
+    seen: Server | None = None  # at the last look
+    over: bool = False  # its time
+    aborted: bool = False  # what can be: nothing but a live migration
 
     @property
     def seconds(self) -> float:
-        return self.context.settings.settle.timeout_seconds
+        return self.limit or self.context.settings.settle.timeout_seconds
 
     def run(self) -> str:
-        """Bring it there; why it is not there, "" where it is, or where it is gone."""
+        """Bring it there; why it is not there and how nova has it, "" where it is, or is gone."""
         deadline = time.monotonic() + self.seconds
         while (wrong := self._wrong()) is None:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
             if time.monotonic() > deadline:
-                if self.aborted:
-                    return f"still in the middle of something {self._late} and an abort"
+                if self.over:
+                    wrong = f"still in the middle of something {self._late}{self._abort_told}"
+                    break
                 self._abort()
                 deadline = time.monotonic() + GRACE_SECONDS
             time.sleep(PAUSE)
-        if not wrong:
-            self.arrived()
-        return wrong
+        if wrong:
+            return wrong + self._how
+        self.arrived()
+        return ""
 
     @property
     def _late(self) -> str:
         return f"after {self.seconds:.0f} s"
+
+    @property
+    def _abort_told(self) -> str:
+        return " and an abort" if self.aborted else ""
+
+    @property
+    def _how(self) -> str:
+        if self.seen is None:
+            return ""
+        words = [self.seen.status, self.seen.task, f"on {self.seen.host}"]
+        return f" (nova has it {', '.join(filter(None, words))})"
 
     def _wrong(self) -> str | None:
         """Why it is not where it is wanted; None while it is on its way, or nova is silent."""
@@ -98,7 +114,7 @@ class Move:
         server = servers.one(self.api, self.server)
         if server is None:
             return ""
-        self.name = f"{server.name} ({server.id})"
+        self.name, self.seen = f"{server.name} ({server.id})", server
         if server.kind is Kind.ERROR:
             return f"in ERROR: {servers.failure(self.api, self.server)}"
         if server.kind is Kind.BUSY:
@@ -126,8 +142,8 @@ class Move:
 
     def _ask(self, server: Server, request: Request) -> str | None:
         """Ask once; what nova refuses is told. Where it is silent, the server will show."""
-        if self.aborted:
-            return f"not moved {self._late}, and aborted"
+        if self.over:
+            return f"not moved {self._late}{', and aborted' * self.aborted}"
         if self.asked:
             return self.said or servers.failure(self.api, self.server)
         if down := self._down(server):
@@ -145,11 +161,15 @@ class Move:
         self.api.send("POST", "compute", where, request, microversion=reading.COMPUTE)
 
     def _abort(self) -> None:
-        """End its live migration, where it can be ended: it runs on where it was."""
-        self.aborted = True
+        """End its live migration, where it can be ended: it runs on where it was.
+
+        A cold one cannot be: nova takes it to its end, and may yet do so.
+        """
+        self.over = True
         try:
             for number in servers.in_flight(self.api, self.server):
                 where = f"/servers/{self.server}/migrations/{number}"
                 self.api.send("DELETE", "compute", where, microversion=reading.COMPUTE)
+                self.aborted = True
         except ApiError as error:
             self.said = str(error)

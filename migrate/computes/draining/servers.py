@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.cloud.host import Host
-from migrate.computes import reading, service
-from migrate.computes.estimates import Way
+from migrate.computes import installers, reading, service
 from migrate.computes.facts import Server
 from migrate.computes.policy import Policy
 from migrate.errors import one_line
@@ -18,11 +19,12 @@ UNCONFIRMED = "VERIFY_RESIZE"
 NOT_TOLD = "nova does not say why; see nova-conductor's log, and nova-compute's on both hosts"
 
 
-def policy(context: Context, api: Api) -> Policy:
-    """What the stack file says of servers of hosts that are renewed in place."""
+def policy(context: Context, api: Api, host: Host) -> Policy:
+    """What the stack file says of servers of *host*, as it is renewed."""
     settle = context.settings.settle
     by_name = any(rule.project for rule in settle.rules)
-    return Policy(Way.IN_PLACE, settle, reading.names_of_projects(api) if by_name else {})
+    way = installers.of(context, host.name).WAY
+    return Policy(way, settle, reading.names_of_projects(api) if by_name else {})
 
 
 def on(api: Api, host: Host) -> list[Server]:
@@ -40,6 +42,15 @@ def one(api: Api, server: str) -> Server | None:
             return None
         raise
     return next(iter(reading.servers_of([row])), None)
+
+
+def among(api: Api, host: Host, ids: Iterable[str]) -> dict[str, Server | None]:
+    """`one` of each of *ids*: those on *host* by one list, the others side by side."""
+    here = {one.id: one for one in on(api, host)}
+    asked = list(ids)
+    elsewhere = [id_ for id_ in asked if id_ not in here]
+    found = dict(zip(elsewhere, side_by_side.each(partial(one, api), elsewhere), strict=True))
+    return {id_: here.get(id_) or found[id_] for id_ in asked}
 
 
 def is_down(api: Api, host: str) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.computes.network import reading
 from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, Noted, short
 from migrate.configuration import files
-from migrate.engine.finding import Finding, Severity
+from migrate.engine import finding
+from migrate.engine.finding import Finding, error, filled, on_each
 from migrate.errors import MigrateError, PreconditionError
 from migrate.onhost import call
 
@@ -24,16 +26,13 @@ def findings(context: Context) -> list[Finding]:
     facts = reading.read(reading.api(context))
     source, target = (reading.names(one.controllers) for one in (context.source, context.target))
     found = of_cloud(facts, reading.noted(context), source, target)
-    for lines in hosts.gather(context.target.controllers, lambda host: on_host(context, host)):
-        found += lines
-    return found
+    found += on_each(context.target.controllers, partial(on_host, context))
+    return list(filled(found, check=NAME))
 
 
 def refuse(context: Context) -> None:
     """PreconditionError that tells every error among the findings."""
-    wrong = [one for one in findings(context) if one.severity is Severity.ERROR]
-    if wrong:
-        raise PreconditionError("; ".join(f"{one.message}. {one.remedy}" for one in wrong))
+    finding.refuse(findings(context))
 
 
 def foresee(context: Context) -> None:
@@ -46,13 +45,13 @@ def foresee(context: Context) -> None:
         return
     try:
         reading.read(reading.api(context))
-    except MigrateError as error:
+    except MigrateError as failure:
         names = ", ".join(reading.names(context.target.controllers))
         raise PreconditionError(
             "network agents have come over, and the target cannot be asked to give back what they "
-            f"carry ({error}). Nothing was begun: mend that, or switch {names} off, which leaves "
+            f"carry ({failure}). Nothing was begun: mend that, or switch {names} off, which leaves "
             "networks and routers dark until the source serves; then the same again"
-        ) from error
+        ) from failure
 
 
 def of_cloud(
@@ -75,7 +74,7 @@ def _routers(facts: Facts) -> Iterator[Finding]:
         if some:
             shown = ", ".join([one.name or one.id for one in some[:SHOWN]])
             more = f" and {len(some) - SHOWN} more" if some[SHOWN:] else ""
-            yield _error(
+            yield error(
                 f"routers are {word}: {shown}{more}",
                 "Only legacy routers on one agent are moved: convert them, which costs each an "
                 "outage of its own, or leave the network agents where they are",
@@ -89,7 +88,7 @@ def _several(facts: Facts, noted: Noted) -> Iterator[Finding]:
         for one, agents in facts.holders(cargo).items():
             if len(agents) > 1 and one not in moving:
                 names = ", ".join(sorted(agent.host for agent in agents))
-                yield _error(
+                yield error(
                     f"{cargo.name[:-1]} {one} is carried by {cargo.agent} on {names}",
                     "Leave it one of them (`openstack network agent remove`), and set "
                     "dhcp_agents_per_network to 1",
@@ -98,14 +97,14 @@ def _several(facts: Facts, noted: Noted) -> Iterator[Finding]:
 
 def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Finding]:
     if agent.binary not in KNOWN:
-        yield _error(
+        yield error(
             f"{agent.binary} is an agent that no code here moves",
             f"Only {', '.join(KNOWN)} are moved",
             agent.host,
         )
     elif not agent.at(source):
         if agent.binary != SWITCH:  # that one is settled with its compute host
-            yield _error(
+            yield error(
                 f"{agent.binary} is on no controller of the source or the target",
                 "Move what it carries to a controller and delete its record, or name that host "
                 "as the stack's file has its controllers",
@@ -114,7 +113,7 @@ def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Find
     elif not (agent.alive and agent.enabled):
         stopped_by_us = {short(host) for host, kept in noted.items() if kept}
         if short(agent.host) not in stopped_by_us:
-            yield _error(
+            yield error(
                 f"{agent.binary} is down or disabled, so it does not let go what it carries",
                 "Bring it back, or delete its record if it carries nothing",
                 agent.host,
@@ -126,7 +125,7 @@ def on_host(context: Context, host: Host) -> list[Finding]:
     units = [one for recipe in context.recipes for one in recipe.target_data_plane_units]
     known = {one.removesuffix(".service") for one in call(host, "systemd.show", units)}
     found = [
-        _error(f"{unit} is not installed", "Run `pulumi up` again", host.name)
+        error(f"{unit} is not installed", "Run `pulumi up` again")
         for unit in units
         if unit not in known
     ]
@@ -135,10 +134,9 @@ def on_host(context: Context, host: Host) -> list[Finding]:
     mode = routing.get("DEFAULT", "agent_mode") or "legacy"
     if mode != "legacy":
         found.append(
-            _error(
+            error(
                 f"{FILES[1]} has agent_mode = {mode}, which no code here moves",
                 "Only legacy routers are moved",
-                host.name,
             )
         )
     return [*found, *_bridges(host, switch), *_tunnels(host, switch)]
@@ -149,12 +147,11 @@ def _bridges(host: Host, switch: Ini) -> Iterator[Finding]:
     for mapping in (switch.get("ovs", "bridge_mappings") or "").split(","):
         network, _, bridge = mapping.strip().partition(":")
         if bridge and bridge not in there:
-            yield _error(
+            yield error(
                 f"bridge {bridge} of {network} is missing, which bridge_mappings in {FILES[0]} "
                 "names",
                 f"Make it there, with the interface to {network} as a port, so that a reboot "
                 "keeps it",
-                host.name,
             )
 
 
@@ -164,12 +161,7 @@ def _tunnels(host: Host, switch: Ini) -> Iterator[Finding]:
     own = call(host, "addresses.own")
     address = (switch.get("ovs", "local_ip") or "").strip()
     if address not in own:
-        yield _error(
+        yield error(
             f"local_ip = {address} in {FILES[0]} is no address of this host",
             "Give it an address in the network of the tunnels, and name it there",
-            host.name,
         )
-
-
-def _error(message: str, remedy: str, where: str = "") -> Finding:
-    return Finding(NAME, Severity.ERROR, message, remedy, where)

@@ -1,0 +1,86 @@
+"""The installers there are, and by which one each compute host comes over.
+
+The stack file says it, or the command line for one run; it is kept for each host before the first
+of its steps, since the way back is the same installer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from migrate.cloud import Context
+from migrate.computes.installers.contract import Act, Installer
+from migrate.engine import state_directory
+from migrate.errors import PreconditionError, SettingsError
+
+__all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of"]
+
+GROUP = "sidestep.installers"
+SHIPPED = {
+    "in-place": "migrate.computes.installers.in_place",
+}
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    """By name; those that are shipped are nobody else's to replace."""
+    others = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return others | {name: EntryPoint(name, where, GROUP) for name, where in SHIPPED.items()}
+
+
+def names() -> list[str]:
+    """What `--by` may say."""
+    return sorted(_entries())
+
+
+@cache
+def named(name: str) -> Installer:
+    """The installer *name*; SettingsError where there is none, or it is no installer."""
+    entry = _entries().get(name)
+    if entry is None:
+        raise SettingsError(f"no installer is called {name!r}; there are: {', '.join(names())}")
+    try:
+        loaded = entry.load()
+    except (Exception, SystemExit) as error:  # whatever somebody else's module can raise
+        raise SettingsError(
+            f"the installer {name} ({entry.value}) cannot be loaded: {error!r}; mend or uninstall "
+            "its package"
+        ) from error
+    if not isinstance(loaded, Installer):
+        raise SettingsError(f"{entry.value} is no installer; mend or uninstall its package")
+    return loaded
+
+
+def chosen(context: Context, host: str) -> str:
+    """The name of that by which *host* comes over: kept, or what the stack file says."""
+    kept = state_directory.recorded(_path(context, host)).get("by")
+    return str(kept or context.settings.settle.by)
+
+
+def of(context: Context, host: str) -> Installer:
+    """That installer itself."""
+    return named(chosen(context, host))
+
+
+def keep(context: Context, hosts: Iterable[str], name: str, begun: Iterable[str]) -> None:
+    """Let *hosts* come over by the installer *name*; those *begun* by another are refused."""
+    known, begun = {host: chosen(context, host) for host in hosts}, set(begun)
+    if others := [f"{host} ({by})" for host, by in known.items() if host in begun and by != name]:
+        raise PreconditionError(
+            f"{', '.join(others)} is in the middle by another installer than {name}: go on by "
+            "that, or put it back first (`migrate settle --back --host NAME --execute`)"
+        )
+    for host in known:
+        state_directory.record(_path(context, host), {"by": name})
+
+
+def forget(context: Context, host: str) -> None:
+    """*host* is of the old release: it may come over by any."""
+    state_directory.forget(_path(context, host))
+
+
+def _path(context: Context, host: str) -> Path:
+    return context.home / f"installer-{host}.json"

@@ -1,0 +1,113 @@
+"""The units of a compute host that the target's release takes over, and what they need of files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.cloud.host import Host
+from migrate.onhost import call
+from migrate.services.unit import HostUnit, Shipped
+
+Row = list[Any]  # [path, text, mode, "user:group"]
+Running = dict[str, Any]  # see onhost/exchange.py
+
+
+def known(context: Context) -> list[HostUnit]:
+    """All that recipes tell of, in the order in which they are started."""
+    return [unit for recipe in context.recipes for unit in recipe.host_units]
+
+
+def running(context: Context, host: Host) -> Running:
+    """What of them runs there, and how."""
+    found: Running = call(host, "exchange.running", [one.name for one in known(context)])
+    return found
+
+
+def unknown(context: Context, host: Host) -> list[str]:
+    """Units of a service that run there and that no recipe tells how to renew."""
+    ours = {one.name for one in known(context)}
+    names = {name for recipe in context.recipes for name in recipe.source_data_plane_units}
+    names |= {name for recipe in context.recipes for name in recipe.compute_units}
+    return sorted(call(host, "exchange.running", sorted(names - ours)))
+
+
+def renewed(context: Context, host: Host) -> bool:
+    """Whether something of them runs there, and all of it as the release's program."""
+    found = running(context, host)
+    return bool(found) and all(_is_new(context, one["program"]) for one in found.values())
+
+
+def new(context: Context, host: Host) -> list[str]:
+    """What runs there as the release's program."""
+    found = running(context, host)
+    return [name for name, one in found.items() if _is_new(context, one["program"])]
+
+
+def _is_new(context: Context, program: str) -> bool:
+    return bool(program.startswith(f"{context.installation.folder}/"))
+
+
+def files(context: Context, host: Host, units: Iterable[HostUnit], found: Running) -> Iterator[Row]:
+    """What *units*, which run as *found* says, read and may do, beside the unit files themselves.
+
+    The release's environment stands on *host*.
+    """
+    rights = []
+    for one in units:
+        user = found[one.name]["user"]
+        text = _overlay(context, one, arguments(one, found))
+        yield [one.overlay, text, 0o640, f"root:{user}"]
+        if one.rootwrap:
+            text = _rights(context, host, one.rootwrap)
+            yield [f"/etc/{one.rootwrap.to}", text, 0o644, "root:root"]
+        rights += [f"{user} ALL = (root) NOPASSWD: {_filled(context, r)}\n" for r in one.rights]
+    yield [context.installation.sudoers, "".join(rights), 0o440, "root:root"]
+
+
+def command(context: Context, unit: HostUnit, found: Running) -> str:
+    """What *unit* starts: the release's program, with the arguments that the old one has."""
+    return " ".join([context.installation.tool(unit.name), *arguments(unit, found)])
+
+
+def arguments(unit: HostUnit, found: Running) -> list[str]:
+    """Those of the host's own, and our file of settings as the last."""
+    given, ours = list[str](found[unit.name]["arguments"]), ["--config-file", unit.overlay]
+    return [*(given[: -len(ours)] if given[-len(ours) :] == ours else given), *ours]
+
+
+def _overlay(context: Context, unit: HostUnit, given: list[str]) -> str:
+    """The file of settings; the host's own files stay as they are."""
+    named = " ".join(_files(given))
+    sections: dict[str, list[str]] = {}
+    for one in unit.settings:
+        if context.target.release >= one.release:
+            value = _filled(context, one.value, named)
+            lines = sections.setdefault(one.section, [])
+            lines += [f"# {one.why}", f"{one.option} = {value}"]
+    told = ["\n".join([f"[{name}]", *lines, ""]) for name, lines in sections.items()]
+    return "\n".join(["# Written by sidestep, read after this host's own files.", *told])
+
+
+def _files(given: list[str]) -> Iterator[str]:
+    """Those of the arguments *given* that name files of options, without all others."""
+    follows = False
+    for one in given:
+        option = one.partition("=")[0]
+        if follows or option in ("--config-file", "--config-dir"):
+            yield one
+        follows = not follows and one in ("--config-file", "--config-dir")
+
+
+def _rights(context: Context, host: Host, shipped: Shipped) -> str:
+    """The release's own rootwrap.conf, which finds its filters and programs in its environment."""
+    own = context.installation
+    path = f"{own.shipped}/{shipped.path}"
+    text = re.sub(r"(?m)^filters_path *=.*$", f"filters_path={path[:-5]}.d", host.read(path))
+    return re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={own.tools},", text)
+
+
+def _filled(context: Context, value: str, named: str = "") -> str:
+    return value.replace("{tools}", context.installation.tools).replace("{files}", named)
