@@ -102,6 +102,17 @@ def test_a_host_is_refused_where_its_servers_can_go_nowhere() -> None:
     assert not stuck()
 
 
+def test_with_a_volume_it_is_judged_by_what_came_of_the_same_without() -> None:
+    """No volume may be made for it: none can be deleted before accept."""
+    both = PC._replace(disks="local file, volume rbd")
+    a, b = seen("a", OLD, both, Q35), seen("b")
+    assert of(a, b) == {Trip(OLD, OLD, one) for one in (PC, both, Q35)}
+    record = {Trip(OLD, OLD, one): Tried(How.UNPROVEN) for one in (both, Q35)}
+    assert not combinations.no_way([a, b], a, ["a-0", "a-1"], record)
+    record[Trip(OLD, OLD, PC)] = Tried(How.FAILS, "no key")
+    assert combinations.no_way([a, b], a, ["a-0", "a-1"], record) == {both: "no key"}
+
+
 def test_what_works_one_way_only_is_said_as_no_way_back() -> None:
     there = Trip(OLD, NEW, PC)
     one_way: Record = {there: Tried(How.WORKS), there.back: Tried(How.FAILS, "older QEMU")}
@@ -181,6 +192,14 @@ def test_a_shape_that_no_new_server_gets_is_unproven_and_what_it_got_is_noted(la
     lab.tried()
     came = {one.shape.machine: tried.how for one, tried in note.read(lab.context).items()}
     assert came == {"pc-i440fx-2.1": "unproven", "pc-q35-10.0": "works"}
+
+
+def test_no_volume_is_made(lab: Lab) -> None:
+    lab.cloud.shapes["web"] = {**lab.cloud.shape, "disks": ["local file", "volume rbd"]}
+    lab.tried()
+    came = {one.shape.disks: tried.how for one, tried in note.read(lab.context).items()}
+    assert came == {"local file": "works", "local file, volume rbd": "unproven"}
+    assert lab.cloud.events.count("POST servers") == 1
 
 
 def test_killed_at_each_call_nothing_of_ours_is_left_by_the_next_run(

@@ -1,8 +1,8 @@
 """What is to be tried, by facts alone: one server for each combination, however many hosts show it.
 
-A combination is a trip there and one back. It is in use where servers of its shape run on a host of
-either platform, and where two open hosts of one zone show it, one of which is renewed by this run:
-from zone to zone nova moves only servers that were asked for none.
+A combination is a trip there and one back. It is in use where servers of its shape, with volumes or
+without them, run on a host of either platform, and where two open hosts of one zone show it, one of
+which is renewed by this run: from zone to zone nova moves only servers that were asked for none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations_with_replacement, islice, product
 
-from migrate.computes.probing.facts import How, Platform, Record, Seen, Shape, Trip
+from migrate.computes.probing.facts import How, Platform, Record, Seen, Shape, Tried, Trip
 
 PAIRS = 3  # of hosts that are looked at for room
 
@@ -27,7 +27,8 @@ def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Trip, list[Pair
     used: dict[Platform, set[Shape]] = defaultdict(set)
     zones: dict[str, dict[Platform, list[Seen]]] = defaultdict(lambda: defaultdict(list))
     for one in hosts:
-        used[one.platform].update(one.shapes.values())
+        shapes = set(one.shapes.values())
+        used[one.platform] |= shapes | {shape.bare for shape in shapes if shape.bare.disks}
         if one.open and not one.unready:
             zones[one.zone][one.platform].append(one)
     found: dict[tuple[Platform, Platform], list[Pair]] = defaultdict(list)
@@ -79,8 +80,13 @@ def _pairs(here: list[Seen], there: list[Seen], chosen: Collection[str]) -> Iter
 
 
 def shown(hosts: Iterable[Seen], trip: Trip) -> set[str]:
-    """Servers that run and have the shape of *trip*."""
-    return {server for one in hosts for server, has in one.shapes.items() if has == trip.shape}
+    """Servers that run and have the shape of *trip*, whatever volumes they have beside it."""
+    return {
+        server
+        for one in hosts
+        for server, has in one.shapes.items()
+        if trip.shape in (has, has.bare)
+    }
 
 
 def no_way(
@@ -97,7 +103,16 @@ def no_way(
     }
     found = {}
     for shape in {host.shapes[one] for one in servers if one in host.shapes}:
-        tried = [record.get(Trip(host.platform, platform, shape)) for platform in sorted(to)]
+        trips = [Trip(host.platform, platform, shape) for platform in sorted(to)]
+        tried = [_known(record, trip) for trip in trips]
         if tried and all(one is not None and one.how is How.FAILS for one in tried):
             found[shape] = "; ".join(one.why for one in tried if one is not None)
+    return found
+
+
+def _known(record: Record, trip: Trip) -> Tried | None:
+    """What came of *trip*; where it was not tried, of the same without volumes."""
+    found = record.get(trip)
+    if found is None or found.how is How.UNPROVEN:
+        return record.get(trip._replace(shape=trip.shape.bare), found)
     return found

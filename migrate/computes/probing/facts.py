@@ -27,6 +27,17 @@ class Shape(NamedTuple):
     firmware: str  # bios, efi
     disks: str  # "local file, volume rbd"
 
+    @property
+    def volumes(self) -> bool:
+        """Whether it has a volume, and not only disks of its host's."""
+        return "volume" in self.disks
+
+    @property
+    def bare(self) -> Shape:
+        """The same without volumes."""
+        own = [one for one in self.disks.split(", ") if not one.startswith("volume")]
+        return self._replace(disks=", ".join(own))
+
     def __str__(self) -> str:
         return f"{self.machine}, {self.firmware}, {self.disks or 'no disk'}"
 
