@@ -9,44 +9,24 @@ import yaml
 
 from infra.controller import record
 from infra.controller.part import Facts, Place
+from migrate.cloud import apt
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services import RECIPES
 
-APT_SECONDS = 1800
-OPTIONS = (
-    "Dpkg::Use-Pty=0",
-    "Dpkg::Options::=--force-confold",
-    "DPkg::Lock::Timeout=120",
-    "APT::Keep-Downloaded-Packages=false",
-)
-APT = " ".join(("apt-get -y -q", *(f"-o {option}" for option in OPTIONS)))
-
-# nothing may start before its own part has configured it: Debian's own switch for that
 INSTALL = f"""
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-switch=/usr/sbin/policy-rc.d
-[ ! -e "$switch" ] || mv "$switch" "$switch.before-sidestep"
-restore() {{
-  rm -f "$switch"
-  [ ! -e "$switch.before-sidestep" ] || mv "$switch.before-sidestep" "$switch"
-}}
-trap restore EXIT
-printf '#!/bin/sh\\nexit 101\\n' >"$switch"; chmod 755 "$switch"
-{APT} update >&2 </dev/null
-{APT} install --no-install-recommends "$@" >&2 </dev/null
-systemctl daemon-reload
+{apt.INSTALL}
 systemctl disable -q keepalived 2>/dev/null || true
 """
 
 PURGE = f"""
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-{APT} purge "$@" >&2 </dev/null
+{apt.APT} purge "$@" >&2 </dev/null
 systemctl daemon-reload; systemctl reset-failed
 """
 
-WOULD_PURGE = f'{APT} -s purge "$@" </dev/null | awk \'$1 == "Purg" {{print $2}}\''
+WOULD_PURGE = f'{apt.APT} -s purge "$@" </dev/null | awk \'$1 == "Purg" {{print $2}}\''
 
 ERASE = """
 # what the packages' own purge scripts leave: data of the empty daemons, and their accounts
@@ -97,7 +77,7 @@ class Packages:
         # `before` stays in the record of a run that died half-way: what it added is ours as well
         before = added.setdefault("before", found)
         record.remember(host, "packages", added)
-        host.shell(INSTALL, *missing, timeout=APT_SECONDS)
+        host.shell(INSTALL, *missing, timeout=apt.SECONDS)
         after = call(host, "machine.installed")
         for kind in ("packages", "users", "groups"):
             new = set(after[kind]) - set(before[kind])
@@ -121,7 +101,7 @@ class Packages:
                     f"{host.name}: {', '.join(others)} need packages that this stack installed; "
                     "remove those first, then destroy again"
                 )
-            host.shell(PURGE, *sorted(ours), timeout=APT_SECONDS)
+            host.shell(PURGE, *sorted(ours), timeout=apt.SECONDS)
         folders = [f for name in added.get("packages", ()) for f in FOLDERS.get(name, ())]
         accounts = (" ".join(added.get(kind, ())) for kind in ("users", "groups"))
         host.shell(ERASE, *accounts, *folders)

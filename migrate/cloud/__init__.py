@@ -166,6 +166,20 @@ def connect(
     )
 
 
+def trusting(context: Context, host: Host, known_hosts: Path) -> Host:
+    """*host* as a connection that knows the host keys of *known_hosts*, and no others."""
+    ssh = context.settings.ssh
+    return SshHost(
+        host.name,
+        host.address,
+        user=ssh.user,
+        key=ssh.key,
+        known_hosts=known_hosts,
+        port=ssh.port,
+        run=context.run,
+    )
+
+
 def apart(context: Context, patience: float = CONNECT_SECONDS) -> Context:
     """The same clouds by connections of their own, unmarked: to look at, or to end, what runs."""
     return connect(

@@ -127,10 +127,20 @@ class Concurrency(Model):
     in_all: int = Field(default=10, ge=1, le=10_000)
 
 
+class Reinstall(Model):
+    """Whoever makes hosts anew; see stacks/README.md for what `command` is given and must do."""
+
+    command: Named = ()
+    back_command: Named = ()  # with the old release's packages; (): `command` is told by the list
+    keep: Named = ()  # more patterns of the host's own
+    limit_seconds: int = Field(default=3600, ge=30, le=86_400)
+
+
 class Settle(Model):
     """How compute hosts come over: the first of `rules` that a server meets says what is done."""
 
     by: str = "in-place"  # the installer; see migrate/computes/installers
+    reinstall: Reinstall = Reinstall()
     rules: tuple[SettleRule, ...] = ()
     otherwise: Move | None = None  # None: leave in place, liveMigrate where hosts are emptied
     home: bool = False  # whether servers that were moved come back to their renewed host

@@ -22,7 +22,7 @@ from migrate.cloud.host import Host
 from migrate.errors import CommandError, StepError
 
 FOLDER = "/var/lib/migrate/transfer"
-KEY, KNOWN_HOSTS, SERVE = f"{FOLDER}/key", f"{FOLDER}/known_hosts", f"{FOLDER}/serve"
+KEY, SERVE = f"{FOLDER}/key", f"{FOLDER}/serve"
 ALLOWED = f"{FOLDER}/allowed.json"
 SERVE_PROGRAM = onhost.source("serve")
 NOTE = "transfer-key"
@@ -58,9 +58,18 @@ def allow(context: Context) -> None:
     let_in(context, context.target.controllers, context.source.controllers, NOTE)
 
 
-def let_in(context: Context, pulls: Iterable[Host], serves: Iterable[Host], note: str) -> None:
-    """Let the hosts *pulls* ask each of *serves*, where that is noted as *note* before."""
-    keys = {one: one.shell(MAKE_KEY, FOLDER, mark(context, one)).strip() for one in pulls}
+def let_in(
+    context: Context,
+    pulls: Iterable[Host],
+    serves: Iterable[Host],
+    note: str,
+    folder: str = FOLDER,
+) -> None:
+    """Let the hosts *pulls* ask each of *serves*, where that is noted as *note* before.
+
+    Their keys are in *folder* there.
+    """
+    keys = {one: one.shell(MAKE_KEY, folder, mark(context, one)).strip() for one in pulls}
     known = []
     for host in serves:
         _admit(context, host, keys, note)
@@ -69,7 +78,7 @@ def let_in(context: Context, pulls: Iterable[Host], serves: Iterable[Host], note
         named = host.address if port == 22 else f"[{host.address}]:{port}"
         known += [f"{named} {key}\n" for key in found if key]
     for one in keys:
-        one.write(KNOWN_HOSTS, "".join(known), mode=0o600)
+        one.write(_known_hosts(folder), "".join(known), mode=0o600)
 
 
 def _admit(context: Context, host: Host, keys: Mapping[Host, str], note: str) -> None:
@@ -99,9 +108,13 @@ def forbid(context: Context) -> None:
     hosts.gather(context.target.controllers, _leave)
 
 
-def _leave(host: Host) -> None:
-    host.run("rm", "-rf", "--", FOLDER)
-    host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+def _known_hosts(folder: str) -> str:
+    return f"{folder}/known_hosts"
+
+
+def _leave(host: Host, folder: str = FOLDER) -> None:
+    host.run("rm", "-rf", "--", folder)
+    onhost.call(host, "record.tidy")
 
 
 def ready(context: Context) -> bool:
@@ -120,8 +133,10 @@ def _answers(context: Context, target: Host, source: Host) -> bool:
     return told.strip() == sha256(SERVE_PROGRAM.encode()).hexdigest()
 
 
-def command(context: Context, target: Host, source: Host, *words: str) -> list[str]:
-    """An argv for *target* whose stdout is what *source* serves for *words*.
+def command(
+    context: Context, target: Host, source: Host, *words: str, folder: str = FOLDER
+) -> list[str]:
+    """An argv for *target*, with its key in *folder*, whose stdout *source* serves for *words*.
 
     Its exit status is not enough where more programs follow in a pipe: check all of them, and
     look for the stream's own mark of completeness.
@@ -130,16 +145,21 @@ def command(context: Context, target: Host, source: Host, *words: str) -> list[s
         "IdentitiesOnly": "yes",
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": KNOWN_HOSTS,
+        "UserKnownHostsFile": _known_hosts(folder),
         "GlobalKnownHostsFile": "none",
         "ConnectTimeout": "10",
         "ServerAliveInterval": "15",
         "BindAddress": target.address,
     }
-    argv = ["ssh", "-F", "none", "-T", "-i", KEY]
+    argv = ["ssh", "-F", "none", "-T", "-i", f"{folder}/key"]
     argv += [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
     ssh = context.settings.ssh
     return [*argv, "-p", str(ssh.port), f"{ssh.user}@{source.address}", shlex.join(words)]
+
+
+def shut(serves: Host) -> None:
+    """Let nobody ask *serves* for anything any more."""
+    _leave(serves)
 
 
 def permit(source: Host, **more: Iterable[str]) -> None:
@@ -185,27 +205,30 @@ def pull_files(
         raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")
 
 
-def pull_tree(context: Context, folder: str, *, pulls: Host, serves: Host) -> None:
+def pull_tree(
+    context: Context, folder: str, *, pulls: Host, serves: Host, keys: str = FOLDER
+) -> None:
     """Copy all of *folder* from *serves* to the same place of *pulls*, whole or not at all.
 
-    A key of its own is made for it and taken away again. What came is compared byte by byte: raises
-    StepError where it is not the same. The bytes go from host to host.
+    A key of its own is made for it, in the folder *keys* of *pulls*, and taken away again. What
+    came is compared byte by byte: raises StepError where it is not the same. The bytes go from host
+    to host.
     """
     note = f"{NOTE}-{pulls.name}"
     try:
-        let_in(context, [pulls], [serves], note)
+        let_in(context, [pulls], [serves], note, keys)
         permit(serves, trees=[folder])
-        argv = command(context, pulls, serves, "tree", folder)
+        argv = command(context, pulls, serves, "tree", folder, folder=keys)
         if wrong := onhost.call(pulls, "transfer.pull_tree", argv, folder, timeout=DAY):
             raise StepError(f"{serves.name}:{folder} did not reach {pulls.name}: {wrong}")
         sides = (serves, pulls)
         if len({onhost.call(h, "transfer.tree_digest", folder, timeout=600) for h in sides}) > 1:
             raise StepError(f"{folder} is not the same on {pulls.name} as on {serves.name}")
     finally:
-        turn_away(pulls, serves)
+        turn_away(pulls, serves, keys)
 
 
-def turn_away(pulls: Host, serves: Host) -> None:
+def turn_away(pulls: Host, serves: Host, keys: str = FOLDER) -> None:
     """Take the key of `pull_tree` away; nothing where there is none."""
-    _leave(pulls)  # first: who serves may be dead
+    _leave(pulls, keys)  # first: who serves may be dead
     onhost.call(serves, "transfer.dismiss", f"{NOTE}-{pulls.name}")

@@ -13,13 +13,12 @@ from typing import Any
 from migrate.cloud import Context, login, wait
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.cloud.host import Host
-from migrate.computes import service, versions
+from migrate.computes import reading, service, versions
 from migrate.engine import state_directory
 from migrate.errors import StepError
 from migrate.onhost import call
 
 HEARD_SECONDS, PAUSE = 240.0, 1.0
-HYPERVISORS = "2.87"  # later ones ask every compute for its uptime and wait
 PLACEMENT = "1.39"
 
 Seen = dict[str, Any]
@@ -50,9 +49,7 @@ def look(api: Api, host: Host) -> Seen:
     """`{"service": "<id>", "at": "2026-...", "nodes": ["<id>"], "providers": ["<id>"],
     "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}}}`.
     """
-    asked = {"hypervisor_hostname_pattern": host.name, VERSION: HYPERVISORS}
-    nodes = api.get("compute", "/os-hypervisors/detail", **asked)["hypervisors"]
-    mine = [one for one in nodes if one["service"]["host"] == host.name]
+    mine = reading.nodes(api, host.name)
     providers = [row for one in mine for row in _providers(api, one["hypervisor_hostname"])]
     row = service.of(api, host.name)
     return {
@@ -85,15 +82,15 @@ def prove(context: Context, host: Host) -> None:
             f"{host.name}: {_path(context, host)} is gone, which kept how it was before: run this "
             f"where it was begun, or `migrate settle --back --host {host.name} --execute` and anew"
         )
-    _wait_until_heard(api, host)
+    # a heartbeat from after this call: by then the record tells what runs now
+    wait_until_heard(api, host, service.of(api, host.name)["updated_at"])
     wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, PAUSE)
     if wrong:
         raise StepError(f"{host.name}: {'; '.join(wrong)}")
 
 
-def _wait_until_heard(api: Api, host: Host) -> None:
-    """A heartbeat from after this call: by then the record tells what runs now."""
-    since = service.of(api, host.name)["updated_at"]
+def wait_until_heard(api: Api, host: Host, since: str) -> None:
+    """Until nova hears its nova-compute later than *since*; StepError where it does not."""
 
     def heard() -> bool:
         row = service.of(api, host.name)

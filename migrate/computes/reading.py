@@ -78,6 +78,25 @@ def read(api: Api) -> Facts:
         )
 
 
+def nodes(api: Api, host: str) -> list[Json]:
+    """nova's compute nodes of the service host *host*.
+
+    A node's own name may have a domain that the service's has not, or the other way round.
+    """
+    asked = {"hypervisor_hostname_pattern": host.partition(".")[0], VERSION: HYPERVISORS}
+    where = "/os-hypervisors/detail"
+    try:
+        rows = api.get("compute", where, **asked)["hypervisors"]
+    except ApiError as error:
+        if error.status != 404:  # there is no such name
+            raise
+        rows = []
+    if found := [one for one in rows if one["service"]["host"] == host]:
+        return found
+    rows = api.pages("compute", where, "hypervisors", **{VERSION: HYPERVISORS})
+    return [one for one in rows if one["service"]["host"] == host]
+
+
 def names_of_projects(api: Api) -> dict[str, str]:
     """By id."""
     if "identity" not in api.bases:

@@ -121,8 +121,8 @@ def of_disks(host: ComputeHost, servers: Collection[Server]) -> Finding:
         host,
         "disks",
         f"{named(servers)} would stay while the host is reinstalled, with disks of their own",
-        "see that its instances' folder is a file system of its own, which the reinstall keeps: "
-        "this was not looked at",
+        "the host is asked whether its instances' folder is a file system of its own, named by "
+        "UUID: only then it is kept",
         Severity.WARNING,
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api
-from migrate.computes import needs
+from migrate.computes import needs, reading
 from migrate.computes.facts import Flavor
-from migrate.computes.reading import HYPERVISORS, PLACEMENT
+from migrate.computes.reading import PLACEMENT
 
 Row = dict[str, Any]
 
@@ -16,10 +16,8 @@ class Room:
     """What is free on *compute*, asked for one flavor after the other."""
 
     def __init__(self, api: Api, compute: str) -> None:
-        asked = {"hypervisor_hostname_pattern": compute, VERSION: HYPERVISORS}
-        nodes = api.get("compute", "/os-hypervisors/detail", **asked)["hypervisors"]
         self.api = api
-        self.nodes = [one["id"] for one in nodes if one["service"]["host"] == compute]
+        self.nodes = [one["id"] for one in reading.nodes(api, compute)]
 
     def takes(self, row: Row) -> bool:
         """Whether a server of the flavor *row* fits there."""

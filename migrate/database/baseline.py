@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from migrate.cloud import Context
@@ -15,8 +14,8 @@ from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 
-PATH = "/var/lib/migrate/fingerprint.json"
-NAME = "/var/lib/migrate/fingerprint.name"  # its digest, and the fencing under which it was taken
+# what was taken; its digest, and the fencing under which it was taken
+RECORD, NAME = RECORDS = "fingerprint", "fingerprint-name"
 
 
 def of(context: Context, host: Host) -> Fingerprint:
@@ -36,21 +35,16 @@ def take(context: Context) -> None:
     missing = sorted({one.name for one in known(context)} - set(taken["databases"]))
     if missing:
         raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
-    text = json.dumps(taken)
-    source.run("install", "-d", "-m", "0700", "/var/lib/migrate")
-    source.write(PATH, text, mode=0o600)
-    source.write(NAME, f"{digest(taken)} {markers.fencing(context)}", mode=0o600)
+    call(source, "record.save", RECORD, {"fingerprint": taken})
+    called = {"digest": digest(taken), "fencing": markers.fencing(context)}
+    call(source, "record.save", NAME, called)
     state_directory.record(context.home / "fingerprint.json", taken)
 
 
 def kept(context: Context) -> Fingerprint | None:
     """The fingerprint taken at the fence, as the source keeps it; None where none was taken."""
-    source = context.source.database
-    text = source.shell('cat -- "$1" 2>/dev/null || true', PATH)
-    if not text.strip():
-        return None
-    found: dict[str, Any] = json.loads(text)
-    return found
+    found: dict[str, Any] | None = call(context.source.database, "record.load", RECORD)
+    return found and found["fingerprint"]
 
 
 def required(context: Context) -> Fingerprint:
@@ -93,8 +87,8 @@ def lift(context: Context) -> None:
                 f"{source.name}: data is not what it was at the fence, no unit was started: "
                 + "; ".join(str(one) for one in found[:20])
             )
-    source.run("rm", "-f", "--", PATH, NAME)
-    source.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+    for one in RECORDS:
+        call(source, "record.forget", one)
     state_directory.forget(context.home / "fingerprint.json")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from migrate.cloud import Context
@@ -12,8 +11,9 @@ from migrate.database.fingerprint import Fingerprint
 from migrate.database.service_databases import known_logins
 from migrate.engine import markers
 from migrate.errors import PreconditionError
+from migrate.onhost import call
 
-RECORD = "/var/lib/migrate/copy.json"
+RECORD = "copy"
 OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-source.cnf"
 SYSTEM = frozenset({"information_schema", "mysql", "performance_schema", "sys", "test"})
 
@@ -79,15 +79,14 @@ def claim(
         "accounts": sorted({*record["accounts"], *users}),
         "settings": record["settings"] or settings.read(link),
     }
-    target.run("install", "-d", "-m", "0700", "/var/lib/migrate")
-    target.write(RECORD, json.dumps(record), mode=0o600)
+    call(target, "record.save", RECORD, record)
 
 
 def recorded(target: Host) -> dict[str, Any]:
     """What is recorded as ours on the target; empty lists where nothing is."""
-    text = target.shell('cat -- "$1" 2>/dev/null || true', RECORD)
-    empty: dict[str, Any] = {"source": "", "databases": [], "accounts": [], "settings": {}}
-    return {**empty, **json.loads(text)} if text.strip() else empty
+    empty = {"source": "", "databases": [], "accounts": [], "settings": {}}
+    found: dict[str, Any] = call(target, "record.load", RECORD) or empty
+    return found
 
 
 def empty(link: connection.Session, record: dict[str, Any]) -> None:
@@ -110,5 +109,5 @@ def discard(context: Context) -> None:
             empty(link, record)
             accounts.drop(link, record["accounts"])
             settings.apply(link, record["settings"])
-    target.run("rm", "-f", "--", OPTIONS, RECORD)
-    target.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', "/var/lib/migrate")
+    target.run("rm", "-f", "--", OPTIONS)
+    call(target, "record.forget", RECORD)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from migrate.cloud import Context, hosts, transfer
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
+from migrate.computes.reinstalling import keeping
 from migrate.database import baseline, connection, progress
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
@@ -17,7 +18,7 @@ from migrate.takeover.gate import reopen_timer
 
 # when the operator accepted, which its own step asks; whose the environment is, which stays
 OF_TARGET, OF_COMPUTE = ["accepted.json"], ["settle-environment.json"]
-FINGERPRINTS = (baseline.PATH, baseline.NAME)
+FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 
 def on_controllers(context: Context) -> list[str]:
@@ -33,6 +34,7 @@ def on_controllers(context: Context) -> list[str]:
         return [f"{host.name}: {one}" for one in found + _key(host) + ["the reopen timer"] * timer]
 
     found = hosts.gather(context.target.controllers, of_target)
+    found.append([f"{host.name}: {keeping.ALL}" for host in _keeping(context)])
     found += hosts.gather(living(context).source.controllers, of_source)
     with connection.session(context.target.database) as link:
         if progress.there(link):
@@ -52,9 +54,16 @@ def clear_controllers(context: Context) -> None:
     reopen_timer.remove(context)
     for host in context.source.controllers:
         host.run("rm", "-f", "--", *FINGERPRINTS)
+    for host in _keeping(context):
+        host.run("rm", "-rf", "--", keeping.ALL)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)
     with connection.session(context.target.database) as link:
         progress.clear(link)
+
+
+def _keeping(context: Context) -> list[Host]:
+    """Controllers that keep what was a reinstalled compute host's own, secrets among it."""
+    return [host for host in context.target.controllers if host.exists(keeping.ALL)]
 
 
 def on_compute(host: Host) -> list[str]:

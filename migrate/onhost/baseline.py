@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from migrate.onhost import disk, fence
+from migrate.onhost import fence, record
 
 
-def name(path: str) -> str:
-    """The digest that *path* keeps, if it was taken under this very fence, else "".
+def name(note: str) -> str:
+    """The digest that *note* keeps, if it was taken under this very fence, else "".
 
     A source that reopened itself has been written since: its old fingerprint names nothing.
     """
-    digest, _, under = disk.text_if_there(path).strip().partition(" ")
-    return digest if under == fence.token() else ""
+    kept = record.load(note)
+    return str(kept["digest"]) if kept and kept["fencing"] == fence.token() else ""

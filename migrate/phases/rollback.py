@@ -13,6 +13,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.computes import draining
 from migrate.computes.homecoming import bring, decision, reading
+from migrate.computes.installers import reinstall
 from migrate.computes.network import refusals
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
@@ -58,6 +59,8 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         draining.start_again(living.context, living.remark)
+        for name in reinstall.left(living.context):
+            living.remark("hosts", f"{name}: {reinstall.LEFT}")
         bring.bring_home(living.context, living.remark)
     with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)

@@ -1,6 +1,6 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from migrate.services.backends import Backends, Options, Refusal
@@ -30,20 +30,30 @@ def _backends(given: Options) -> Iterator[Refusal]:
     for name in given.listed("DEFAULT", "enabled_backends"):
         common = given.get("backend_defaults", "volume_driver", LVM)
         driver = given.get(name, "volume_driver", common)
-        shares = given.get(name, "nfs_shares_config", SHARES)
-        if driver != NFS:
+        if judge := DRIVERS.get(driver):
+            yield from judge(name, given)
+        else:
             yield Refusal(
                 message=f"cinder's back end {name} is of {driver}, whose volumes no code here "
                 "moves",
                 remedy=f"Retype its volumes to an NFS back end and take {name} out of "
                 "enabled_backends; only NFS shares that both sides mount are moved",
             )
-        elif not given.get(name, "nas_host") and shares != SHARES:
-            yield Refusal(
-                message=f"cinder's back end {name} reads its shares from {shares}, which is not "
-                "carried",
-                remedy=f"Put them into {SHARES} and set nfs_shares_config to it",
-            )
+
+
+def _nfs(name: str, given: Options) -> Iterator[Refusal]:
+    """Shares that both sides mount."""
+    shares = given.get(name, "nfs_shares_config", SHARES)
+    if not given.get(name, "nas_host") and shares != SHARES:
+        yield Refusal(
+            message=f"cinder's back end {name} reads its shares from {shares}, which is not "
+            "carried",
+            remedy=f"Put them into {SHARES} and set nfs_shares_config to it",
+        )
+
+
+# kinds of back ends that are moved, each with what forbids it for one of that name
+DRIVERS: dict[str, Callable[[str, Options], Iterator[Refusal]]] = {NFS: _nfs}
 
 
 def _too_old(rows: Sequence[Mapping[str, Any]], *_: object) -> Iterator[tuple[str, str]]:

@@ -7,9 +7,10 @@ before: who comes after one that was killed finds what it left.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from migrate.cloud import Context, wait
@@ -17,11 +18,13 @@ from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes.draining import servers
 from migrate.errors import StepError, UnreachableError
-from migrate.verify.model import Model, choose
+from migrate.verify.model import Model, candidates
 
 NAME = "sidestep-verify"  # what all names of ours begin with
 MARK = "made by sidestep to be deleted again"  # a user's that has such a name is not ours
 ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
+TRIED = 3  # flavors
+NO_HOST = "No valid host was found"  # by the scheduler: one that fails on the host says otherwise
 LANDED_SECONDS = 300.0  # for a migration that another run has left
 PAUSE = 1.0
 MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
@@ -40,25 +43,50 @@ class Booted:
     active_at: float  # seconds since 1970
 
 
+class NoPlaceError(StepError):
+    """Nova's scheduler puts none of the servers that could be tried on the host."""
+
+
 def boot(context: Context, api: Api, compute: str) -> Booted | None:
     """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError.
 
-    None, and nothing is tried, where *compute* has no room for one.
+    None, and nothing is tried, where *compute* has no room for one; see `booted`.
     """
     sweep(api)
-    model = choose(api, compute)
-    if model is None:
-        return None
-    with booted(context, api, compute, model) as one:
+    with booted(context, api, compute, candidates(api, compute)) as one:
         return one
 
 
 @contextmanager
-def booted(context: Context, api: Api, compute: str, model: Model) -> Iterator[Booted]:
-    """A server like *model* on *compute* that answers ping; deleted after it, whatever happens.
+def booted(
+    context: Context, api: Api, compute: str, models: Iterable[Model]
+) -> Iterator[Booted | None]:
+    """A server like one of *models* on *compute* that answers ping; deleted after it, whatever
+    happens. None where there are none.
 
-    What one before it has left there must be swept before.
+    NoPlaceError where the host takes none like them: it is for others (aggregates, traits,
+    devices). What one before it has left there must be swept before.
     """
+    with ExitStack() as stack:
+        yield _first(context, api, compute, models, stack)
+
+
+def _first(
+    context: Context, api: Api, compute: str, models: Iterable[Model], stack: ExitStack
+) -> Booted | None:
+    refused = ""
+    for model in islice(models, TRIED):
+        try:
+            return stack.enter_context(_like(context, api, compute, model))
+        except NoPlaceError as error:
+            refused = str(error)
+    if refused:
+        raise NoPlaceError(refused)
+    return None
+
+
+@contextmanager
+def _like(context: Context, api: Api, compute: str, model: Model) -> Iterator[Booted]:
     began = time.monotonic()
     with _port(api, model.network, compute) as port:
         address = str(port["fixed_ips"][0]["ip_address"])
@@ -160,6 +188,8 @@ def _wait_active(api: Api, server: str) -> None:
         found = api.get("compute", f"/servers/{server}")["server"]
         if found["status"] == "ERROR":
             why = (found.get("fault") or {}).get("message", "no reason is told")
+            if why.startswith(NO_HOST):
+                raise NoPlaceError(f"nova's scheduler takes no new server for it: {why[:300]}")
             raise StepError(f"the new server {server} went into ERROR: {why[:300]}")
         return bool(found["status"] == "ACTIVE")
 

@@ -5,10 +5,9 @@ Nova and placement are asked at the time, since users delete images and fill hos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api, ApiError
@@ -16,7 +15,7 @@ from migrate.computes.room import Room
 from migrate.errors import StepError
 
 SERVERS = "2.74"  # tells flavors by their names
-MANY = "200"  # servers that are looked at, of the host and of all
+MANY = "50"  # servers that are looked at of each flavor: one may boot from a volume
 
 Row = dict[str, Any]
 
@@ -30,53 +29,65 @@ class Model:
     network: str
 
 
-def choose(
-    api: Api, compute: str, *others: str, among: Collection[str] | None = None
-) -> Model | None:
+def choose(api: Api, compute: str) -> Model | None:
     """One that has room on *compute*, like a server there if one will do; None without room.
 
-    It has room on each of *others* too; with *among* it is like one of these servers. StepError
-    where no server shows what a new one could be made of.
+    StepError where no server shows what a new one could be made of.
+    """
+    return next(candidates(api, compute), None)
+
+
+def candidates(
+    api: Api, compute: str, *others: str, among: Collection[str] | None = None
+) -> Iterator[Model]:
+    """All of those, the best first, one of each flavor: the scheduler may know better than we.
+
+    They have room on each of *others*, too; with *among* they are like these servers.
     """
     usable, rooms = cache(partial(_usable, api)), [Room(api, one) for one in (compute, *others)]
-    full = set()
+    tried = set()
     for image, flavor, server in _known(api, compute, *others):
-        if flavor["id"] in full or (among is not None and server not in among):
+        if flavor["id"] in tried or (among is not None and server not in among):
             continue
         if usable(image) and (network := _network(api, server)):
+            tried.add(flavor["id"])
             if all(room.takes(flavor) for room in rooms):
-                return Model(image, flavor["id"], network)
-            full.add(flavor["id"])
-    if full:
-        return None
-    raise StepError(
-        "no running server shows which image, flavor and network a new one could have; "
-        "boot one server from an image by hand, then the same again"
-    )
+                yield Model(image, flavor["id"], network)
+    if not tried:
+        raise StepError(
+            "no running server shows which image, flavor and network a new one could have; "
+            "boot one server from an image by hand, then the same again"
+        )
 
 
 def _known(api: Api, *computes: str) -> Iterator[tuple[str, Row, str]]:
-    """Image, flavor and id of servers; those on *computes* first, in their order.
+    """Image, flavor and id of servers; those on *computes* first, all of them.
 
-    Of each, last are those whose flavor has demands that these may not meet, or not once more.
+    Then some of each flavor. Of all, last are those whose flavor has demands that these may not
+    meet, or not once more.
     """
     asked = {"is_public": "None", VERSION: SERVERS}
     rows = api.pages("compute", "/flavors/detail", "flavors", **asked)
     flavors = {one["name"]: one for one in rows}
-    lists = [*(_servers(api, host=compute) for compute in computes), _servers(api)]
-    for some in lists:
-        some.sort(key=lambda one: bool(one["flavor"].get("extra_specs")))
-    for server in chain.from_iterable(lists):
+    for compute in computes:
+        here = {"all_tenants": "1", "status": "ACTIVE", "host": compute, VERSION: SERVERS}
+        there = api.pages("compute", "/servers/detail", "servers", **here)
+        yield from _shown(sorted(there, key=lambda one: _plainest(one["flavor"])), flavors)
+    for flavor in sorted(rows, key=_plainest):
+        asked = {"all_tenants": "1", "status": "ACTIVE", "flavor": flavor["id"], "limit": MANY}
+        some = api.get("compute", "/servers/detail", **asked, **{VERSION: SERVERS})["servers"]
+        yield from _shown(some, flavors)
+
+
+def _shown(servers: Iterable[Row], flavors: Mapping[str, Row]) -> Iterator[tuple[str, Row, str]]:
+    for server in servers:
         flavor = flavors.get(server["flavor"]["original_name"])
         if server["image"] and flavor and not server["OS-EXT-STS:task_state"]:
             yield server["image"]["id"], flavor, server["id"]
 
 
-def _servers(api: Api, **query: str) -> list[Row]:
-    """Some that run, those with the least memory first."""
-    asked = {"all_tenants": "1", "status": "ACTIVE", "limit": MANY, VERSION: SERVERS, **query}
-    found: list[Row] = api.get("compute", "/servers/detail", **asked)["servers"]
-    return sorted(found, key=lambda one: int(one["flavor"]["ram"]))
+def _plainest(flavor: Row) -> tuple[bool, int]:
+    return bool(flavor.get("extra_specs")), int(flavor["ram"])
 
 
 def _usable(api: Api, image: str) -> bool:

@@ -23,7 +23,7 @@ from migrate.computes.probing.facts import How, Seen, Tried, Trip
 from migrate.errors import StepError
 from migrate.verify import boot, round_trip
 from migrate.verify.boot import Booted
-from migrate.verify.model import choose
+from migrate.verify.model import candidates
 
 CHOSEN = "settle-chosen"  # names of the hosts that this run renews
 # until `accept` cinder deletes nothing on storage that both sides share, ours neither
@@ -98,13 +98,15 @@ def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
     for here, there in pairs:
         boot.sweep(api, here.host)
         boot.sweep(api, there.host)
-        if model := choose(api, here.host, there.host, among=shown):
-            with boot.booted(context, api, here.host, model) as one:
-                stays = there_and_back(context, api, one, here, there)
-            if stays and trip != trip.back:
-                with boot.booted(context, api, there.host, model) as one:
-                    there_and_back(context, api, one, there, here)
-            return ""
+        models = list(candidates(api, here.host, there.host, among=shown))
+        if not models:
+            continue
+        with boot.booted(context, api, here.host, models) as one:
+            stays = there_and_back(context, api, one, here, there) if one else ""
+        if stays and trip != trip.back:
+            with boot.booted(context, api, there.host, models) as one:
+                _ = one and there_and_back(context, api, one, there, here)
+        return ""
     return NO_ROOM
 
 

@@ -16,7 +16,7 @@ from migrate.computes.probing import hypervisors, note
 from migrate.computes.probing.facts import How, Seen
 from migrate.errors import StepError
 from migrate.verify import boot, probe
-from migrate.verify.model import Model, choose
+from migrate.verify.model import Model, candidates
 
 UNPROVEN = "settle.unproven"  # {"cmp1": "no new server was booted there: ..."}, for people
 BATCH = "settle.batch"  # names of the hosts that are renewed at this moment
@@ -44,6 +44,8 @@ def open_again(context: Context, host: Host) -> None:
     if not service.is_closed(service.of(api, host.name)):
         try:
             why = _prove(context, api, host)
+        except boot.NoPlaceError as error:
+            why = f"{NOT_BOOTED}{error}"
         except BaseException:
             service.close(api, host.name)
             raise
@@ -61,10 +63,10 @@ def _prove(context: Context, api: Api, host: Host) -> str:
     """What could not be tried."""
     boot.sweep(api, host.name)
     here, places, why = _place(context, api, host)
-    to, model = _fitting(api, host, places)
-    if model is None:
-        return f"{NOT_BOOTED}it has no room for one"
-    with boot.booted(context, api, host.name, model) as one:
+    to, models = _fitting(api, host, places)
+    with boot.booted(context, api, host.name, models) as one:
+        if one is None:
+            return f"{NOT_BOOTED}it has no room for one"
         if here is None or to is None:
             return f"{STAYED}{why or 'no other host of its zone has room for it'}"
         wrong = probe.there_and_back(context, api, one, here, to)
@@ -76,12 +78,12 @@ def _prove(context: Context, api: Api, host: Host) -> str:
     return f"{STAYED}{wrong}" if wrong else ""
 
 
-def _fitting(api: Api, host: Host, places: list[Seen]) -> tuple[Seen | None, Model | None]:
+def _fitting(api: Api, host: Host, places: list[Seen]) -> tuple[Seen | None, list[Model]]:
     """One of *places* and what fits on *host* and there; only the latter where there is no room."""
     for to in places:
-        if model := choose(api, host.name, to.host):
-            return to, model
-    return None, choose(api, host.name)
+        if models := list(candidates(api, host.name, to.host)):
+            return to, models
+    return None, list(candidates(api, host.name))
 
 
 def _place(context: Context, api: Api, host: Host) -> tuple[Seen | None, list[Seen], str]:

@@ -15,6 +15,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
+from migrate.onhost import call
 from migrate.storage.volumes import policy
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
@@ -58,7 +59,8 @@ asking.wait()
 def target(context: Context) -> Iterator[Host]:
     yield context.target.controllers[0]
     policy.unprotect(context)
-    context.target.controllers[0].run("rm", "-f", HELD, policy.ACCEPTED)
+    context.target.controllers[0].run("rm", "-f", HELD)
+    call(context.target.controllers[0], "record.forget", policy.ACCEPTED)
 
 
 def recording(context: Context) -> Context:

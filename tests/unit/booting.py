@@ -37,6 +37,7 @@ class Cloud(nova.Nova):
         self.walls: set[tuple[str, str]] = set()
         self.full: set[str] = set()
         self.broken: set[str] = set()
+        self.fault = "no such luck"  # that nova tells of one there
         self.made: dict[str, dict[str, Any]] = {}  # of neutron's
         self.shape = {"machine": "pc-q35-10.0", "firmware": "bios", "disks": ["local file"]}
         self.shapes: dict[str, dict[str, Any]] = {}  # of servers that have another
@@ -78,7 +79,7 @@ class Cloud(nova.Nova):
         server = self.servers[id_]
         server |= {"name": wanted["name"], "metadata": wanted["metadata"]}
         if wanted["host"] in self.broken:
-            server |= {"status": "ERROR", "fault": {"message": "no such luck"}}
+            server |= {"status": "ERROR", "fault": {"message": self.fault}}
         else:
             self._begin(server, "BUILD", partial(self._rest, server, status="ACTIVE"))
         return Answer(202, {"server": {"id": id_}})

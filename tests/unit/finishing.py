@@ -41,7 +41,7 @@ VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
     *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
-    *("unanswered", "left"),
+    *("unanswered", "left", "load"),
 )
 
 
@@ -164,6 +164,12 @@ class Machine(network.Machine):
     def reopen_timer_remove(self) -> None:
         self.timer = ""
 
+    def record_load(self, name: str) -> Any:
+        return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
+
+    def record_tidy(self) -> None:
+        pass
+
     def notes_left(self, kept: list[str]) -> list[str]:
         return [one for one in self.ours if one not in kept]
 
@@ -236,8 +242,8 @@ class World(network.World):
     def leave_traces(self) -> None:
         old, new, new2 = map(self.at, (OLD, NEW, NEW2))
         for host in (new, new2):
-            host.paths |= {*address.PLACES, policy.ACCEPTED}
-            host.ours = ["accepted.json", "kernel.json", "keepalived.conf"]
+            host.paths |= {*address.PLACES, f"/var/lib/migrate/{policy.ACCEPTED}.json"}
+            host.ours = [f"{policy.ACCEPTED}.json", "kernel.json", "keepalived.conf"]
             host.files[CONF] = "[upgrade_levels]\ncompute = epoxy\n"
         old.paths |= set(traces.FINGERPRINTS)
         old.ours, old.timer = list(FENCE), "disarmed"

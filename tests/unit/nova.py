@@ -91,9 +91,8 @@ class Nova:
                 self.looks.append(one)
                 found = {"server": self._look(one)}
             case ["servers", one, "migrations"]:
-                rows = self._running(one)
-                kept = [row for row in rows if row["migration_type"] == "live-migration"]
-                found = {"migrations": kept}  # as nova has it
+                live = [r for r in self._running(one) if r["migration_type"] == "live-migration"]
+                found = {"migrations": live}  # as nova has it
             case ["servers", one, "os-instance-actions"]:
                 count = len(self.actions.get(one, ()))
                 rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in range(count)]

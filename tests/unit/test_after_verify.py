@@ -24,8 +24,7 @@ from migrate.cloud.settings import VirtualIp
 from migrate.engine import state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
-from migrate.phases import cutover as over
-from migrate.phases import status
+from migrate.phases import cutover, status
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
@@ -219,4 +218,4 @@ def test_the_report_has_what_users_noticed(session: Session) -> None:
     assert "no answer at the end" in page
     report = json.loads((session.home / "report.json").read_text())
     assert report["noticed"]["cutover"]["heard"][0]["longest"] == 30.5
-    assert "nova 30.5 s, and no answer yet from heat" in over.summary(session)
+    assert "nova 30.5 s, and no answer yet from heat" in cutover.summary(session)

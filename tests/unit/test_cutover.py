@@ -17,8 +17,7 @@ from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError
 from migrate.onhost import processes, runs
-from migrate.phases import control
-from migrate.phases import cutover as over
+from migrate.phases import control, cutover
 from migrate.phases.session import Session
 from migrate.takeover import going_live, virtual_ip
 from migrate.takeover.gate import close, reopen_timer
@@ -91,7 +90,7 @@ def test_a_failure_or_a_bug_undoes_the_window(
 ) -> None:
     session = make(raising(error))
     with pytest.raises(StepError, match=told):
-        over.cutover(session, lambda *_: None)
+        cutover.cutover(session, lambda *_: None)
     assert undone == ["extended", "fails", "gate.timer"]
     remarked = [one for one in session.journal.remarks() if one.kind == "bug"]
     assert len(remarked) == isinstance(error, KeyError)
@@ -101,14 +100,14 @@ def test_a_failure_or_a_bug_undoes_the_window(
 
 def test_who_was_taken_over_undoes_nothing(make: Any, undone: list[str]) -> None:
     with pytest.raises(LockedError, match="taken over"):
-        over.cutover(make(raising(LockedError("taken over"))), lambda *_: None)
+        cutover.cutover(make(raising(LockedError("taken over"))), lambda *_: None)
     assert undone == []
 
 
 def test_after_the_move_nothing_is_undone(make: Any, undone: list[str]) -> None:
     session = make(lambda: None, after=raising(KeyError("x")))
     with pytest.raises(StepError, match="the virtual IP has moved and the target serves"):
-        over.cutover(session, lambda *_: None)
+        cutover.cutover(session, lambda *_: None)
     assert undone == []
 
 
@@ -120,7 +119,7 @@ def test_a_window_that_is_over_is_left_as_it_is(
 ) -> None:
     """By the journal and by the machines: the journal alone is not believed."""
     session = make(lambda: None)
-    over.cutover(session, lambda *_: None)
+    cutover.cutover(session, lambda *_: None)
 
     def refuses(*_: Any) -> None:
         raise PreconditionError("marked")
@@ -130,10 +129,10 @@ def test_a_window_that_is_over_is_left_as_it_is(
     monkeypatch.setattr(markers, "refuse_after", refuses)
     noted = session.journal.events()
     if released and carried:
-        over.cutover(session, lambda *_: None)
+        cutover.cutover(session, lambda *_: None)
     else:
         with pytest.raises(PreconditionError, match="marked"):
-            over.cutover(session, lambda *_: None)
+            cutover.cutover(session, lambda *_: None)
     assert session.journal.events() == noted
 
 
@@ -143,7 +142,7 @@ def test_a_stop_is_forgotten_when_the_window_was_undone(make: Any, undone: list[
 
     session = make(stop)
     with pytest.raises(StepError, match=r"stopped by the operator before .*the window was undone"):
-        over.cutover(session, lambda *_: None)
+        cutover.cutover(session, lambda *_: None)
     assert undone == ["extended", "fails", "gate.timer"]
     assert not session.cancellation.requested
 
@@ -162,7 +161,7 @@ def test_a_journal_that_cannot_be_written_does_not_stop_the_way_back(
 
     session = make(act)
     with pytest.raises(StepError, match="no space left; the window was undone"):
-        over.cutover(session, lambda *_: None)
+        cutover.cutover(session, lambda *_: None)
     assert undone == ["extended", "fails", "gate.timer"]
     monkeypatch.undo()
     assert session.journal.state("gate.timer") is State.DONE  # reverted again by the next one
@@ -211,6 +210,6 @@ def test_only_an_open_source_is_listed_anew(
     session = make(lambda: None)
     (session.home / "listing-before.json").touch()
     (session.home / "users-before.json").touch()
-    over.cutover(session, lambda *_: None)
+    cutover.cutover(session, lambda *_: None)
     assert (session.home / "listing-before.json").exists() is closed
     assert (session.home / "users-before.json").exists() is closed

@@ -125,6 +125,18 @@ def test_what_is_imported_keeps_its_name() -> None:
     assert wrong == []
 
 
+def test_only_the_installation_says_where_a_release_is_and_on_what() -> None:
+    saying = [
+        module
+        for module in FILES
+        if not module.startswith("infra.nspawn")  # the lab's machines, made of one system
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if "/opt/openstack" in node.value or "Debian 13" in node.value
+    ]
+    assert set(saying) == {"migrate.cloud.installation"}
+
+
 def test_programs_in_strings_import_what_is_there() -> None:
     wanted = re.compile(r"^ *from (migrate[.\w]*) import (\w+)", re.MULTILINE)
     wrong = [

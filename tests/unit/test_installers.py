@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from migrate.computes import installers
-from migrate.computes.installers import Installer, in_place
+from migrate.computes.installers import Installer, in_place, reinstall
 from migrate.errors import PreconditionError, SettingsError
 from migrate.phases.plan import compose, settled
 from tests.unit import fakes
 
 ROOT = Path(__file__).parents[2]
-SHIPPED: list[Installer] = [in_place]  # mypy compares them with the contract
+SHIPPED: list[Installer] = [in_place, reinstall]  # mypy compares them with the contract
 
 OURS = """
 from migrate.computes.installers.in_place import *
@@ -36,7 +36,7 @@ def test_those_that_are_shipped_are_installers() -> None:
 
 
 def test_an_unknown_one_is_told_with_those_that_exist() -> None:
-    with pytest.raises(SettingsError, match=r"'magic'; there are: in-place\b"):
+    with pytest.raises(SettingsError, match=r"'magic'; there are: in-place, reinstall"):
         installers.named("magic")
 
 

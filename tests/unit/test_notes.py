@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from migrate.onhost import certificates, files, keys, record, transfer, undo
+from migrate.onhost import baseline, certificates, fence, files, keys, record, transfer, undo
 
 # as on a disk that fills up: a write beyond so many bytes ends half-way, then fails
 FULL = """
@@ -114,6 +114,15 @@ def test_a_note_of_another_program_is_refused_and_stays(folder: Path, kept: str,
         with pytest.raises(RuntimeError, match=rf"some.json is of version {told} .*go back"):
             act("some")
     assert note.read_text() == kept
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_fingerprint_names_what_was_fenced_when_it_was_taken() -> None:
+    assert baseline.name("some") == ""
+    record.save("some", {"digest": "d1", "fencing": "first"})
+    for token, named in (("first", "d1"), ("second", "")):
+        record.save(fence.RECORD, {"token": token})
+        assert baseline.name("some") == named
 
 
 def test_settings_of_the_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,12 @@ def test_a_host_without_room_is_opened_and_named(lab: Lab) -> None:
     assert lab.cloud.where == {"web": "c1"}
 
 
+def test_a_host_that_takes_none_like_those_that_run_is_opened_and_named(lab: Lab) -> None:
+    lab.cloud.broken, lab.cloud.fault = {"c1"}, "No valid host was found. There are not enough."
+    assert "No valid host" in lab.open()
+    assert lab.row["status"] == "enabled"
+
+
 def test_one_that_somebody_else_closed_stays_so_and_is_named(lab: Lab) -> None:
     lab.row["disabled_reason"] = "a broken fan"
     assert "somebody else has closed it" in lab.open()

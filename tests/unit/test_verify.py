@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,7 +13,7 @@ import pytest
 
 from migrate.cloud.api import ApiError
 from migrate.errors import StepError
-from migrate.verify import dashboard, heartbeats, model
+from migrate.verify import boot, dashboard, heartbeats, model
 from migrate.verify.listing import Listing
 
 RELEASED = heartbeats.moment("2026-11-21T12:00:00.000000")
@@ -102,17 +103,26 @@ class Now:
         self.images = {"i1": "active"}
         self.flavors = ["small", "big", "pinned"]
 
-    def pages(self, service: str, path: str, key: str, **_: str) -> list[dict[str, Any]]:
+    def pages(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
+        if path != "/flavors/detail":
+            return list(self.get(service, path, **query)[key])
         rams = {"small": 512, "big": 4096, "pinned": 64}
         return [
             {"id": f"id-{one}", "name": one, "vcpus": 1, "ram": rams[one], "disk": 1, "swap": ""}
+            | {"extra_specs": {"hw:cpu_policy": "dedicated"} if one == "pinned" else {}}
             for one in self.flavors
         ]
 
     def get(self, service: str, path: str, **query: str) -> Any:
         if path == "/servers/detail":
-            host = query.get("host")
-            return {"servers": [one for one in self.servers if host in (None, one["host"])]}
+            flavor = query.get("flavor", "id-").removeprefix("id-")
+            found = [
+                one
+                for one in self.servers
+                if query.get("host") in (None, one["host"])
+                and flavor in ("", one["flavor"]["original_name"])
+            ]
+            return {"servers": found[: int(query.get("limit", "1000"))]}
         if path.startswith("/images/"):
             if path[8:] not in self.images:
                 raise ApiError(path, 404, "gone")
@@ -142,6 +152,57 @@ def test_where_none_there_will_do_it_is_like_one_elsewhere_without_demands() -> 
     assert chosen(*elsewhere) == model.Model("i1", "id-small", "net-s3")
     full = server("s1", "cmp1", "big")
     assert chosen(full, *elsewhere, free=600) == model.Model("i1", "id-small", "net-s3")
+
+
+def test_a_server_that_shows_what_to_boot_is_found_among_any_number_of_others() -> None:
+    """The newest of a large cloud are all of one kind, which will not do here."""
+    many = [server(f"n{n}", "cmp2", "big", image="") for n in range(300)]
+    assert chosen(*many, server("old", "cmp2")) == model.Model("i1", "id-small", "net-old")
+    assert chosen(*many, server("old", "cmp1")) == model.Model("i1", "id-small", "net-old")
+
+
+def test_each_flavor_that_has_room_may_be_tried_those_with_demands_last() -> None:
+    api: Any = Now(
+        server("s1", "cmp1", "big"), server("s2", "cmp2"), server("s3", "cmp2", "pinned")
+    )
+    found = [one.flavor for one in model.candidates(api, "cmp1")]
+    assert found == ["id-big", "id-small", "id-pinned"]
+
+
+class Scheduler:
+    """As much of nova as a boot needs: each new server fails, for one of *faults*."""
+
+    def __init__(self, *faults: str) -> None:
+        self.faults = list(faults)
+
+    def get(self, *_: str) -> Any:
+        return {"server": {"status": "ERROR", "fault": {"message": self.faults.pop(0)}}}
+
+
+def booting(monkeypatch: pytest.MonkeyPatch, *faults: str) -> list[str]:
+    """The flavors that a boot has tried."""
+    nova, tried = Scheduler(*faults), list[str]()
+    models = [model.Model("i", one, "n") for one in ("big", "small", "pinned", "more")]
+    monkeypatch.setattr(boot, "sweep", lambda _: None)
+    monkeypatch.setattr(boot, "candidates", lambda *_: iter(models))
+    port = {"fixed_ips": [{"ip_address": "a"}], "id": "p"}
+    monkeypatch.setattr(boot, "_port", lambda *_: nullcontext(port))
+    monkeypatch.setattr(boot, "_delete", lambda *_: None)
+    monkeypatch.setattr(boot, "_create", lambda _, one, *__: tried.append(one.flavor))
+    boot.boot(None, nova, "c")  # type: ignore[arg-type]
+    return tried
+
+
+def test_a_host_for_others_only_is_told_by_the_scheduler_s_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nowhere = "No valid host was found. There are not enough hosts available."
+    with pytest.raises(boot.NoPlaceError, match="takes no new server for it: No valid host"):
+        booting(monkeypatch, *[nowhere] * 3)
+    broken = "Exceeded maximum number of retries. Exhausted all hosts available"
+    with pytest.raises(StepError, match="went into ERROR: Exceeded") as told:
+        booting(monkeypatch, nowhere, broken)
+    assert not isinstance(told.value, boot.NoPlaceError)
 
 
 def test_a_host_without_room_is_told_and_not_an_error() -> None:

@@ -52,10 +52,10 @@ def start_again(context: Context, remark: Callable[[str, str], None]) -> None:
         turns.share(context, Cancellation())  # the way back is not given up for one of them
         known = dict(noted)
         for told in hosts.living(known, lambda host: _start(context, api, host, known[host])):
-            for one in told:
-                remark("servers", f"not started again: {one}")
-    for left in left_off(context):
-        remark("servers", f"server {left['id']} of {left['host']}: {left['what']}")
+            for why in told:
+                remark("servers", f"not started again: {why}")
+    for one in left_off(context):
+        remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
 
 
 def _noted(context: Context) -> list[tuple[Host, list[str]]]:

@@ -10,6 +10,7 @@ from migrate.cloud import Context, side_by_side
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes import installers, reading, service
+from migrate.computes.estimates import Way
 from migrate.computes.facts import Server
 from migrate.computes.policy import Policy
 from migrate.errors import one_line
@@ -21,9 +22,13 @@ NOT_TOLD = "nova does not say why; see nova-conductor's log, and nova-compute's 
 
 def policy(context: Context, api: Api, host: Host) -> Policy:
     """What the stack file says of servers of *host*, as it is renewed."""
+    return policy_by(context, api, installers.of(context, host.name).WAY)
+
+
+def policy_by(context: Context, api: Api, way: Way) -> Policy:
+    """The same of hosts that are renewed in that *way*."""
     settle = context.settings.settle
     by_name = any(rule.project for rule in settle.rules)
-    way = installers.of(context, host.name).WAY
     return Policy(way, settle, reading.names_of_projects(api) if by_name else {})
 
 

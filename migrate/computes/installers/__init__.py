@@ -21,6 +21,7 @@ __all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of
 GROUP = "sidestep.installers"
 SHIPPED = {
     "in-place": "migrate.computes.installers.in_place",
+    "reinstall": "migrate.computes.installers.reinstall",
 }
 
 

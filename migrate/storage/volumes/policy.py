@@ -7,13 +7,13 @@ ever started. `sidestep:sharedStorage: record` lets through whatever can be name
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
+from typing import Any
 
 import yaml
 
@@ -29,7 +29,7 @@ from migrate.onhost import call
 PROJECT = "cinder"
 NAME = "zz-migrate-hold.yaml"  # the last of its folder: later files win
 STEP = RECORD = f"{PROJECT}.hold"
-ACCEPTED = "/var/lib/migrate/accepted.json"
+ACCEPTED = "accepted"
 LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
 
 
@@ -107,11 +107,10 @@ def accept(context: Context) -> None:
     """Note when, then lift: the file stays, empty, or cinder would not read its folder again."""
     if not markers.live(context):
         raise PreconditionError("the target does not serve yet: there is nothing to accept")
-    note = json.dumps({"at": time.time(), "stack": context.stack})
+    note = {"at": time.time(), "stack": context.stack}
     for host in context.target.controllers:
-        if not host.exists(ACCEPTED):
-            host.run("mkdir", "-p", "-m", "700", str(PurePosixPath(ACCEPTED).parent))
-            host.write(ACCEPTED, note, mode=0o600)
+        if not _noted(host):
+            call(host, "record.save", ACCEPTED, note)
     for host in context.target.controllers:
         files.write(host, RECORD, [_file(host, LIFTED)])
 
@@ -119,19 +118,15 @@ def accept(context: Context) -> None:
 def accepted(context: Context) -> bool:
     """Whether every target controller has noted it and holds nothing."""
     return all(
-        host.exists(ACCEPTED) and files.in_place(host, [_file(host, LIFTED)])
+        bool(_noted(host)) and files.in_place(host, [_file(host, LIFTED)])
         for host in context.target.controllers
     )
 
 
 def accepted_at(context: Context) -> float:
     """When the first target controller noted it, in seconds since 1970; 0.0 before."""
-    noted = [
-        json.loads(text)["at"]
-        for host in context.target.controllers
-        if (text := host.shell('cat "$1" 2>/dev/null || true', ACCEPTED))
-    ]
-    return float(min(noted, default=0.0))
+    noted = map(_noted, context.target.controllers)
+    return float(min((one["at"] for one in noted if one), default=0.0))
 
 
 def hold_again(context: Context) -> None:
@@ -139,13 +134,16 @@ def hold_again(context: Context) -> None:
     text = rendered(context.settings.shared_storage)
 
     def act(host: Host) -> None:
-        if host.exists(ACCEPTED):
+        if _noted(host):
             files.write(host, RECORD, [_file(host, text)])
-            host.run("rm", "-f", ACCEPTED)
-            folder = str(PurePosixPath(ACCEPTED).parent)
-            host.shell('rmdir --ignore-fail-on-non-empty -- "$1" 2>/dev/null || true', folder)
+            call(host, "record.forget", ACCEPTED)
 
     hosts.gather(context.target.controllers, act)
+
+
+def _noted(host: Host) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = call(host, "record.load", ACCEPTED)
+    return found
 
 
 def _file(host: Host, text: str) -> File:

@@ -1,0 +1,198 @@
+"""Reinstall: a host is emptied, made anew, and the same host of the cloud after it.
+
+What is its own stands on a controller meanwhile; see `migrate/computes/reinstalling/`. The way back
+is a reinstall with the old release, of what was kept: `restore`. On the way back of the whole cloud
+there is no time for it: the release's units are stopped and masked, so that they disturb nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from migrate.cloud import Context, login
+from migrate.cloud.host import Host
+from migrate.computes import draining, environment, installers, proof, service, units
+from migrate.computes.draining import servers
+from migrate.computes.estimates import Action, Way
+from migrate.computes.installers.contract import Act
+from migrate.computes.installers.in_place import PLAIN
+from migrate.computes.reinstalling import anew, keeping, own
+from migrate.computes.reinstalling.keeping import Stage
+from migrate.engine.finding import Finding, Severity
+from migrate.errors import PreconditionError, StepError, UnreachableError
+from migrate.onhost import call
+
+STOP_SECONDS = 20.0
+LEFT = (
+    "it was reinstalled and not put back: its units are stopped and masked there, and it has no "
+    "packages of the old release (`migrate settle --back` before a rollback puts it back)"
+)
+
+
+def renewed(context: Context, host: Host) -> bool:
+    """Whether all that was there runs again, as the release's programs."""
+    return units.renewed(context, host)
+
+
+def findings(context: Context, those: Collection[Host]) -> list[Finding]:
+    """What each of *those* hosts has against it; one that is renewed is left alone."""
+    found = []
+    try:
+        anew.refuse(context)
+    except PreconditionError as error:
+        remedy = "name it, or settle hosts in place"
+        found.append(Finding("reinstall", Severity.ERROR, str(error), remedy))
+
+    def look(host: Host) -> list[Finding]:
+        if keeping.stage(context, host) in keeping.GONE:
+            return []  # its old system is gone, and what there is, is ours
+        wrong = [*_strange(context, host), *keeping.missing(context, host)]
+        wrong += _stays(context, host)
+        remedy = environment.LEAVE
+        return [Finding("reinstall", Severity.ERROR, one, remedy, host.name) for one in wrong]
+
+    return found + environment.each(those, look)
+
+
+def _strange(context: Context, host: Host) -> Iterator[str]:
+    running = units.running(context, host)
+    if unknown := units.unknown(context, host):
+        yield f"{', '.join(unknown)} runs there, which nothing would start again"
+    if not running:
+        yield "nothing of OpenStack runs there"
+    for name, one in running.items():
+        if not one["program"]:
+            yield f"{name} runs as {one['arguments'][:2]}, which is not understood"
+        if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
+            yield f"{name} runs with arguments that are not understood: {odd}"
+
+
+def _stays(context: Context, host: Host) -> Iterator[str]:
+    """Servers whose data would have to outlast it, and do not."""
+    api = login.api(context)
+    policy = servers.policy_by(context, api, Way.REINSTALL)
+    zone = service.of(api, host.name)["zone"]
+    staying = [
+        one.name or one.id
+        for one in servers.on(api, host)
+        if one.local_disk and policy.of(one, zone).action in (Action.STAYS, Action.STOP)
+    ]
+    if staying and (why := keeping.own_disk(host).get("why")):
+        yield (
+            f"{', '.join(staying)} would stay there with a disk of its own, and {why}: let it "
+            "leave by a rule of sidestep:settle"
+        )
+
+
+def restore(context: Context, host: Host) -> None:
+    """Make it anew with the old release and what was kept; servers leave before it.
+
+    Nothing where its old system still stands.
+    """
+    if keeping.stage(context, host) not in keeping.GONE:
+        return
+    api = login.api(context)
+    if keeping.stage(context, host) != Stage.RETURNING:
+        service.close(api, host.name)
+        draining.drain(context, host)
+        _mark(context, host)
+        anew.make(context, host, back=True)
+    elif not anew.is_back(context, host):
+        anew.make(context, host, back=True)
+    own.give_back(context, host, back=True)
+    since = service.of(api, host.name)["updated_at"]
+    own.start_old(context, host)
+    proof.wait_until_heard(api, host, since)
+    if new := units.new(context, host):
+        raise StepError(f"{host.name}: {', '.join(new)} runs the new release, and was put back")
+    keeping.note(context, host, stage=Stage.RETURNED)
+
+
+def _mark(context: Context, host: Host) -> None:
+    """By what the system that is now is told from the next; one that answers nobody is gone."""
+    here = anew.reached(context, host)
+    try:
+        if running := call(here, "guests.running"):
+            raise StepError(f"{host.name}: {', '.join(sorted(running))} runs there: stop it first")
+        token = keeping.read(context, host)["token"]
+        call(here, "kept.mark", token)
+        boot = call(here, "kept.system")["boot"]
+    except UnreachableError:
+        return
+    keeping.note(context, host, boot=boot)
+
+
+def let_go(context: Context, host: Host) -> None:
+    """Silence the release's units there; it is named by who asks, since it is not put back."""
+    if not call(host, "record.load", own.NOTE):
+        return
+    if names := units.new(context, host):
+        call(host, "systemd.stop", names, STOP_SECONDS, timeout=120)
+        call(host, "systemd.mask", names)
+
+
+def left(context: Context) -> list[str]:
+    """Names of hosts that came over so and were not put back: what `let_go` silences."""
+    ours = [one for one in context.source.computes if installers.of(context, one.name).ACTS is ACTS]
+    try:
+        return [one.name for one in ours if keeping.stage(context, one) in keeping.GONE]
+    except UnreachableError:
+        return [one.name for one in ours]  # who knows it is dead
+
+
+def _nothing(context: Context, host: Host) -> None:
+    """What is on a system that is made anew goes with it."""
+
+
+WAY = Way.REINSTALL
+AHEAD: tuple[Act, ...] = ()
+ACTS: tuple[Act, ...] = (
+    Act(
+        name="keep",
+        title="Keep what is {host}'s own on a controller of the target, and read it back",
+        done=keeping.is_kept,
+        apply=keeping.keep,
+        revert=keeping.forget,
+        seconds=3,
+    ),
+    Act(
+        name="reinstall",
+        title="Have {host} made anew by sidestep:settle.reinstall, and ask whether it was",
+        done=anew.is_made,
+        apply=anew.make,
+        revert=_nothing,
+        seconds=25,
+    ),
+    Act(
+        name="packages",
+        title="Install what servers and networks need on {host}, starting nothing",
+        done=own.installed,
+        apply=own.install,
+        revert=_nothing,
+        seconds=24,
+    ),
+    Act(
+        name="own",
+        title="Put back what is {host}'s own",
+        done=own.is_itself,
+        apply=own.give_back,
+        revert=_nothing,
+        seconds=5,
+    ),
+    Act(
+        name="environment",
+        title="Bring the release's environment to {host}",
+        done=environment.made,
+        apply=environment.make,
+        revert=_nothing,
+        seconds=46,
+    ),
+    Act(
+        name="renew",
+        title="Start the release's units on {host}",
+        done=renewed,
+        apply=own.start,
+        revert=let_go,
+        seconds=24,
+    ),
+)

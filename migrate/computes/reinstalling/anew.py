@@ -1,0 +1,158 @@
+"""A host's system is made anew by the operator's own command, which is not believed.
+
+    COMMAND HOST ADDRESS LIST
+
+LIST is a file in JSON: {"host", "address", "back", "release", "fileSystems", "knownHosts", "kept"}.
+The command returns when ssh answers. Those of "fileSystems" it leaves as they are; the host key of
+the fresh system it writes to "knownHosts", unless the operator's own file knows it. It may be asked
+for the same host again. Afterwards the host is asked whether it is another system than before.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from migrate.cloud import Context, trusting, wait
+from migrate.cloud.host import Host
+from migrate.computes.reinstalling import keeping
+from migrate.computes.reinstalling.keeping import Stage
+from migrate.engine import state_directory
+from migrate.errors import (
+    HostKeyError,
+    PreconditionError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+    one_line,
+)
+from migrate.onhost import call
+
+ANSWER_SECONDS = 120.0
+STAYS = "the host stays closed; mend that and run the same again, or `migrate settle --back` it"
+
+
+def refuse(context: Context) -> None:
+    """PreconditionError where nobody is told how hosts are made."""
+    if not context.settings.settle.reinstall.command:
+        raise PreconditionError(
+            "nobody is told how a host is made anew: sidestep:settle.reinstall.command of the "
+            "stack file names the command; stacks/README.md says what it must do"
+        )
+
+
+def is_made(context: Context, host: Host) -> bool:
+    """Whether its system is another one than that of which things are kept."""
+    now = keeping.stage(context, host)
+    return now == Stage.ITSELF or (now == Stage.ANEW and _is_fresh(context, host))
+
+
+def is_back(context: Context, host: Host) -> bool:
+    """The same for the old release's; only while it is being put back."""
+    return _is_fresh(context, host)
+
+
+def make(context: Context, host: Host, *, back: bool = False) -> None:
+    """Have it made, with the old release where it is put *back*; StepError, and it stays closed."""
+    refuse(context)
+    note = keeping.read(context, host)
+    if not note.get("boot"):
+        raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
+    keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
+    _run(context, host, note, back=back)
+    try:
+        wait.until(
+            lambda: _answers(context, host),
+            ANSWER_SECONDS,
+            f"{host.name}: it was made anew and does not answer; {STAYS}",
+        )
+    except HostKeyError as error:
+        raise StepError(f"{error}: the command is to write it to knownHosts; {STAYS}") from error
+    if not _is_fresh(context, host):
+        raise StepError(
+            f"{host.name}: the command came to an end and the system is the one that it was "
+            f"(the same boot, or what we left in /var/lib/migrate is there); {STAYS}"
+        )
+    if context.run:
+        call(reached(context, host), "runs.admit", context.run.id)
+
+
+def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> None:
+    decided = context.settings.settle.reinstall
+    listed = context.home / f"reinstall-{host.name}.json"
+    state_directory.keep(_known(context, host), "")
+    told = {
+        "host": host.name,
+        "address": host.address,
+        "back": back,
+        "release": context.source.release if back else context.target.release,
+        "fileSystems": [note["disk"]] if note.get("disk") else [],
+        "knownHosts": str(_known(context, host)),
+        "kept": [path for path, _ in keeping.patterns(context)],
+    }
+    state_directory.keep(listed, json.dumps(told, indent=1))
+    command = (decided.back_command or decided.command) if back else decided.command
+    log = context.home / f"reinstall-{host.name}.log"
+    state_directory.keep(log, "")
+    try:
+        with log.open("a") as written:
+            done = subprocess.run(
+                [*command, host.name, host.address, str(listed)],
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                timeout=decided.limit_seconds,
+                check=False,
+            )
+        wrong = f"exited {done.returncode}" if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        wrong = f"did not end within {decided.limit_seconds} s"
+    except OSError as error:
+        wrong = f"cannot be run: {error.strerror}"
+    if wrong:
+        said = one_line(log.read_text(errors="replace")[-300:])
+        raise StepError(f"{host.name}: {command[0]} {wrong} ({said or 'silent'}; {log}); {STAYS}")
+
+
+def reached(context: Context, host: Host) -> Host:
+    """*host* as its key is known now: of the fresh system, until it has its own again."""
+    path = _known(context, host)
+    if not path.exists() or not path.stat().st_size:
+        return host
+    fresh = trusting(context, host, path)
+    try:
+        fresh.run("true", timeout=10)
+    except RefusedError:
+        return host
+    return fresh
+
+
+def is_itself(context: Context, host: Host) -> None:
+    """It has its own key again: forget that of the fresh system; StepError where it has not."""
+    state_directory.forget(_known(context, host))
+    wait.until(lambda: _answers(context, host), ANSWER_SECONDS, f"{host.name}: it does not answer")
+
+
+def _known(context: Context, host: Host) -> Path:
+    return context.home / f"fresh-{host.name}.known_hosts"
+
+
+def _answers(context: Context, host: Host) -> bool:
+    try:
+        reached(context, host).run("true", timeout=10)
+    except RefusedError:
+        raise
+    except UnreachableError:
+        return False
+    return True
+
+
+def _is_fresh(context: Context, host: Host) -> bool:
+    note = keeping.read(context, host)
+    try:
+        here = call(reached(context, host), "kept.system")
+    except UnreachableError:
+        return False
+    return bool(here["boot"] != note["boot"] and here["token"] != note["token"])

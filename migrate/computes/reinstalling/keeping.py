@@ -1,0 +1,169 @@
+"""What is a host's own stands on a controller of the target, with how far its reinstall is.
+
+The folder there is root's alone, read back and equal by its hashes before anything is made anew. It
+stays until the host is put back, or `migrate finish` removes it: nothing is given up that may still
+be needed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from enum import StrEnum
+from typing import Any
+
+from migrate.cloud import Context, login, transfer
+from migrate.cloud.host import Host
+from migrate.computes import units
+from migrate.computes.draining import servers
+from migrate.computes.reinstalling import packages
+from migrate.computes.reinstalling.kept import INSTANCES, KEPT
+from migrate.errors import StepError
+from migrate.onhost import call
+
+ALL = "/var/lib/migrate/kept"
+
+Note = dict[str, Any]
+
+
+class Stage(StrEnum):
+    """How far it is; each is noted before what it names begins."""
+
+    KEEPING = "keeping"
+    KEPT = "kept"
+    ANEW = "anew"  # from here on the old system may be gone
+    ITSELF = "itself"  # what is its own is there again
+    RETURNING = "returning"  # the same with the old release
+    RETURNED = "returned"
+
+
+GONE = (Stage.ANEW, Stage.ITSELF, Stage.RETURNING)  # its old system, and not yet another old one
+
+
+def keeper(context: Context) -> Host:
+    """Who keeps it: a host of the cloud that is not reinstalled, and never the operator's own."""
+    return context.target.tools
+
+
+def folder(host: Host) -> str:
+    """Where, there, and for the moment of copying on *host* itself."""
+    return f"{ALL}/{host.name}"
+
+
+def keys(host: Host) -> str:
+    """Where the key is by which the keeper pulls from *host*."""
+    return f"{transfer.FOLDER}-{host.name}"
+
+
+def read(context: Context, host: Host) -> Note:
+    """`{"stage": "kept", "token": ..., "boot": ..., "disk": {...}}`; "" is the first stage."""
+    found: Note | None = call(keeper(context), "record.load", _name(host))
+    return found or {"stage": ""}
+
+
+def stage(context: Context, host: Host) -> str:
+    """How far it is, "" where it was never begun."""
+    return str(read(context, host)["stage"])
+
+
+def note(context: Context, host: Host, **changed: Any) -> None:
+    """Keep that it is so far, beside what was noted before."""
+    kept = {**read(context, host), **changed}
+    call(keeper(context), "record.save", _name(host), kept)
+
+
+def _name(host: Host) -> str:
+    return f"reinstall-{host.name}"
+
+
+def manifest(context: Context, host: Host) -> dict[str, Any]:
+    """What was noted of what is kept; nothing secret is in it."""
+    found: dict[str, Any] = call(keeper(context), "kept.manifest", folder(host))
+    return found
+
+
+def is_kept(context: Context, host: Host) -> bool:
+    """Whether it stands there, whole, or was there long before."""
+    now = stage(context, host)
+    if now in GONE:
+        return True
+    return now == Stage.KEPT and not call(keeper(context), "kept.wrong_in", folder(host))
+
+
+def keep(context: Context, host: Host) -> None:
+    """Gather it, let the keeper pull it, and read it back; StepError where it is not equal."""
+    token, where = secrets.token_hex(16), folder(host)
+    own = refuse_servers(context, host)
+    note(context, host, stage=Stage.KEEPING, token=token)
+    accounts = sorted({one.user for one in context.recipes if one.host_units})
+    asked = [[one.name for one in units.known(context)], list(packages.DAEMONS)]
+    told = call(host, "kept.gather", where, patterns(context), accounts, asked, token, timeout=120)
+    keeps = keeper(context)
+    transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
+    if wrong := call(keeps, "kept.wrong_in", where):
+        raise StepError(f"{host.name}: its {', '.join(wrong)} did not reach {keeps.name} whole")
+    _clear(context, host)
+    call(host, "kept.mark", token)
+    if own:
+        call(host, "kept.plant", own["mount"], token)
+    note(context, host, stage=Stage.KEPT, token=token, boot=told["system"]["boot"], disk=own)
+
+
+def patterns(context: Context) -> list[list[str]]:
+    """All that is kept, each with how it is put back."""
+    ours = [[path, one.how] for one in KEPT for path in one.paths]
+    return [*ours, *([path, "back"] for path in context.settings.settle.reinstall.keep)]
+
+
+def missing(context: Context, host: Host) -> list[str]:
+    """What *host* has not, and would not be itself without."""
+    must = [one for one in KEPT if one.must]  # the first path of each
+    found = set(call(host, "kept.missing", [one.paths[0] for one in must]))
+    return [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
+
+
+def own_disk(host: Host) -> dict[str, str]:
+    """The file system of their own that servers' data lie on, or why there is none."""
+    found: dict[str, str] = call(host, "kept.own_disk", INSTANCES)
+    return found
+
+
+def refuse_servers(context: Context, host: Host) -> dict[str, str]:
+    """StepError where a server runs there, or one's data would go; the disk that outlasts it, else.
+
+    {} where no data is to outlast it.
+    """
+    if running := call(host, "guests.running"):
+        raise StepError(
+            f"{host.name}: {', '.join(sorted(running))} runs there, and no server outlasts a "
+            "reinstall: see `sidestep:settle`, then the same command again"
+        )
+    stays = [one for one in servers.on(login.api(context), host) if one.local_disk]
+    if not stays:
+        return {}
+    found = own_disk(host)
+    if why := found.get("why"):
+        raise StepError(
+            f"{host.name}: {', '.join(one.name or one.id for one in stays)} is there with a disk "
+            f"of its own, and {why}: move it away by a rule of sidestep:settle"
+        )
+    return found
+
+
+def forget(context: Context, host: Host) -> None:
+    """Remove what was kept, unless *host* has not yet got it back as what it was before."""
+    if stage(context, host) in ("", *GONE):
+        return
+    own = read(context, host).get("disk") or {}
+    _clear(context, host)
+    call(host, "record.forget", "reinstall")
+    if own:
+        call(host, "kept.pull_out", own["mount"])
+    call(keeper(context), "kept.remove", folder(host))
+    call(keeper(context), "record.forget", _name(host))
+
+
+def _clear(context: Context, host: Host) -> None:
+    """Nothing of the copying stays on *host*."""
+    transfer.turn_away(keeper(context), host, keys(host))
+    transfer.shut(host)
+    call(host, "kept.remove", folder(host))

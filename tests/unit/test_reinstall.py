@@ -1,0 +1,390 @@
+"""A host is kept, made anew by a real command, made itself again and put back; what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cloud import Context, login
+from migrate.cloud.api import Api
+from migrate.cloud.settings import Reinstall
+from migrate.computes import draining, installers, proof
+from migrate.computes.draining import move, turns
+from migrate.computes.installers import reinstall
+from migrate.computes.reinstalling import anew, keeping
+from migrate.computes.reinstalling.packages import NAMES
+from migrate.engine.cancellation import Cancellation
+from migrate.errors import StepError, UnreachableError
+from migrate.phases.plan import settled
+from tests.unit import fakes, nova
+from tests.unit.test_in_place import AGENT, NOVA, ROOTWRAP, VENV
+
+OLD = {"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT}
+COMMAND = """#!/bin/sh
+cp "$3" {folder}/list.json
+test -e {folder}/broken && { echo no such image >&2; exit 3; }
+test -e {folder}/idle || cat "$3" >{folder}/systems/$(ls {folder}/systems | wc -l)
+"""
+KEPT = "/var/lib/migrate/kept/c1"
+
+
+class Machine(fakes.FakeHost):
+    """A host as a command of the operator's makes it anew: each file in *systems* is one."""
+
+    def __init__(self, name: str, systems: Path) -> None:
+        super().__init__(name)
+        self.systems, self.seen = systems, 0
+        self.guests: dict[str, Any] = {}
+        self.disk: dict[str, str] = {"why": "it lies on the system's own disk"}
+        self.missing: list[str] = []
+        self.damaged: list[str] = []
+        self.kept = self.own = False
+        self.begin()
+        self.running = dict(OLD)
+
+    def begin(self) -> None:
+        """A system of which nothing is known yet."""
+        self.records: dict[str, Any] = {}
+        self.packages: set[str] = set()
+        self.environment = ""
+        self.running: dict[str, Any] = {}
+        self.units: set[str] = set()
+        self.own = False
+
+    def shell(self, script: str, *args: str, timeout: float = 60) -> str:
+        if "apt-get" in script:
+            self.packages |= set(args)
+        return super().shell(script, *args)
+
+    def read(self, path: str) -> str:
+        return ROOTWRAP if path.endswith("rootwrap.conf") else super().read(path)
+
+    def python(
+        self,
+        source: str,
+        payload: object = None,
+        timeout: float = 60,
+        interpreter: Sequence[str] = (),
+    ) -> Any:
+        made = sorted(self.systems.iterdir())
+        if self.name == "c1" and len(made) > self.seen:
+            self.begin()
+            self.seen = len(made)
+            if json.loads(made[-1].read_text())["back"]:
+                self.units = set(OLD)
+        function = source.strip().splitlines()[0].lstrip("# ")
+        self._note(function)
+        assert isinstance(payload, dict)
+        module, _, name = function.partition(".")
+        act = getattr(self, f"_{module}_{name}", None)
+        return act(*payload["arguments"]) if act else None
+
+    def _record_load(self, name: str) -> Any:
+        return self.records.get(name)
+
+    def _record_save(self, name: str, value: Any) -> None:
+        self.records[name] = value
+
+    def _record_forget(self, name: str) -> None:
+        self.records.pop(name, None)
+
+    def _guests_running(self) -> Any:
+        return self.guests
+
+    def _kept_gather(self, *given: Any) -> Any:
+        return {"system": self._kept_system()}
+
+    def _kept_system(self) -> Any:
+        token = self.records.get("reinstall", {"token": ""})["token"]
+        return {"boot": f"boot {self.seen}", "token": token}
+
+    def _kept_mark(self, token: str) -> None:
+        self.records["reinstall"] = {"token": token}
+
+    def _kept_manifest(self, _: str) -> Any:
+        return {"units": OLD}
+
+    def _kept_wrong_in(self, _: str) -> Any:
+        self.kept = True
+        return self.damaged
+
+    def _kept_remove(self, _: str) -> None:
+        self.kept = False
+
+    def _kept_missing(self, _: Any) -> Any:
+        return self.missing
+
+    def _kept_own_disk(self, _: str) -> Any:
+        return self.disk
+
+    def _kept_put_back(self, folder: str, spared: list[str]) -> None:
+        assert folder == KEPT
+        self.own, self.spared = True, spared
+
+    def _machine_installed(self) -> Any:
+        return {"packages": sorted(self.packages)}
+
+    def _exchange_running(self, names: list[str]) -> Any:
+        return {name: one for name, one in self.running.items() if name in names}
+
+    def _exchange_forward(self, note: str, rows: Any, names: list[str], _: float) -> Any:
+        assert self.own
+        assert self.environment
+        self.records[note] = {"entries": []}
+        self.files = {row[0]: row[1] for row in rows}
+        for name in names:
+            self.running[name] = {**OLD[name], "program": f"{VENV}/bin/{name}"}
+        return []
+
+    def _systemd_show(self, names: list[str]) -> Any:
+        return {f"{name}.service": {} for name in names if name in self.units}
+
+    def _systemd_stop(self, names: list[str], _: float) -> None:
+        for name in names:
+            del self.running[name]
+
+    def _agents_restart(self, names: list[str], _: float) -> Any:
+        self.running = {name: OLD[name] for name in names}
+        return []
+
+    def _environment_stamp(self, *_: Any) -> str:
+        return "1a2b" if self.name == "new" else self.environment
+
+    def _environment_size(self, _: str) -> int:
+        return 9
+
+    def _environment_claim(self, *_: Any) -> Any:
+        return []
+
+    def _environment_finish(self, *_: Any) -> Any:
+        self.environment = "1a2b"
+        return []
+
+
+class Lab:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **decided: Any) -> None:
+        systems = folder / "systems"
+        systems.mkdir()
+        command = folder / "anew"
+        command.write_text(COMMAND.replace("{folder}", str(folder)))
+        command.chmod(0o755)
+        self.folder, self.nova = folder, nova.Nova()
+        self.host, self.keeper = Machine("c1", systems), Machine("new", systems)
+        found = nova.context(
+            folder, by="reinstall", reinstall=Reinstall(command=(str(command),)), **decided
+        )
+        self.context: Context = replace(
+            found,
+            source=replace(found.source, computes=(self.host, *found.source.computes[1:])),
+            target=replace(found.target, controllers=(self.keeper,)),
+        )
+        for module, name, value in (
+            (login, "api", lambda _: Api(nova.Connection(self.nova))),
+            (proof, "look", lambda *_: {"at": "now"}),
+            (proof, "wait_until_heard", lambda *_: None),
+            (move, "PAUSE", 0.0),
+            (turns, "LOOK_SECONDS", 0.01),
+            (anew, "ANSWER_SECONDS", 0.0),
+        ):
+            monkeypatch.setattr(module, name, value)
+        for row in self.nova.services.values():
+            row["updated_at"] = "now"
+        draining.share(self.context, Cancellation())
+        self.steps = {one.id.partition(".")[2]: one for one in settled("c1", reinstall)}
+
+    def over(self, *only: str) -> None:
+        for name in only or ("close", "drain", *(one.name for one in reinstall.ACTS)):
+            step = self.steps[name]
+            assert not step.done(self.context) or name == "drain", name
+            step.apply(self.context)
+            assert step.done(self.context), name
+
+    @property
+    def stage(self) -> str:
+        return keeping.stage(self.context, self.host)
+
+    @property
+    def list(self) -> Any:
+        return json.loads((self.folder / "list.json").read_text())
+
+    def errors(self) -> list[str]:
+        return [one.message for one in reinstall.findings(self.context, [self.host])]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    return Lab(tmp_path, monkeypatch)
+
+
+def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None:
+    lab.over()
+    assert lab.host.packages == set(NAMES)
+    assert lab.host.own
+    unit = lab.host.files["/etc/systemd/system/nova-compute.service"]
+    command = f"ExecStart={VENV}/bin/nova-compute --config-file=/etc/nova/nova.conf "
+    assert command in unit
+    assert "--config-file /etc/nova/sidestep.conf\n" in unit
+    assert "User=nova\n" in unit
+    assert reinstall.renewed(lab.context, lab.host)
+    assert (lab.list["host"], lab.list["address"], lab.list["back"]) == ("c1", "c1", False)
+    assert lab.keeper.kept  # until it is put back, or for good
+    assert lab.nova.services["c1"]["status"] == "disabled"
+
+
+def test_its_steps_come_in_the_order_of_the_night() -> None:
+    names = [one.id.partition(".")[2] for one in settled("c1", reinstall)]
+    assert names == [
+        *("close", "drain", "keep", "reinstall", "packages", "own", "environment", "renew"),
+        *("proof", "open", "home"),
+    ]
+
+
+def test_a_run_that_died_goes_on_and_makes_nothing_anew_twice(lab: Lab) -> None:
+    lab.over()
+    for name in ("keep", "reinstall", "packages", "own", "environment", "renew"):
+        assert lab.steps[name].done(lab.context), name
+    assert lab.host.seen == 1
+    keeping.note(lab.context, lab.host, stage=keeping.Stage.ANEW)  # killed before it was noted
+    assert lab.steps["reinstall"].done(lab.context)
+    assert not lab.steps["own"].done(lab.context)
+
+
+def test_servers_leave_first_and_one_that_runs_forbids_it(lab: Lab) -> None:
+    lab.nova.add("web")
+    lab.over("close", "drain")
+    assert lab.nova.where == {"web": "c2"}
+    lab.host.guests = {"another": {"process": 1}}
+    with pytest.raises(StepError, match="c1: another runs there"):
+        lab.steps["keep"].apply(lab.context)
+    assert lab.stage == ""
+
+
+def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.nova.add("off", status="SHUTOFF")
+    (told,) = lab.errors()
+    assert "the off would stay there with a disk of its own, and it lies on the system's" in told
+    lab.over("close", "drain")
+    assert lab.nova.where == {"off": "c1"}
+    with pytest.raises(StepError, match="move it away by a rule"):
+        lab.steps["keep"].apply(lab.context)
+    lab.host.disk = {"mount": "/var/lib/nova/instances", "uuid": "6f", "line": "UUID=6f ..."}
+    assert lab.errors() == []
+    lab.over("keep", "reinstall")
+    assert lab.list["fileSystems"] == [lab.host.disk]
+    assert "kept.plant" in lab.host.asked
+    lab.over("packages", "own")
+    assert lab.host.asked.index("kept.mount_again") < lab.host.asked.index("kept.put_back")
+
+
+def test_one_that_is_to_be_left_running_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="leave")
+    lab.nova.add("pet")
+    lab.over("close")
+    with pytest.raises(StepError, match="to be left running by the policy, which no reinstall"):
+        lab.steps["drain"].apply(lab.context)
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_a_copy_that_is_not_equal_makes_nothing_anew(lab: Lab) -> None:
+    lab.over("close", "drain")
+    lab.keeper.damaged = ["/etc/nova/nova.conf"]
+    with pytest.raises(StepError, match="did not reach new whole"):
+        lab.steps["keep"].apply(lab.context)
+    with pytest.raises(StepError, match="nothing of it is kept"):
+        lab.steps["reinstall"].apply(lab.context)
+    assert lab.host.seen == 0
+
+
+def test_a_command_that_fails_leaves_the_host_closed_and_may_be_repeated(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError, match=r"exited 3 \(no such image; .*the host stays closed"):
+        lab.steps["reinstall"].apply(lab.context)
+    assert lab.nova.services["c1"]["status"] == "disabled"
+    assert not lab.steps["reinstall"].done(lab.context)
+    (lab.folder / "broken").unlink()
+    lab.over("reinstall")
+
+
+def test_a_command_is_not_believed(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    (lab.folder / "idle").touch()
+    with pytest.raises(StepError, match="the system is the one that it was"):
+        lab.steps["reinstall"].apply(lab.context)
+
+
+def test_a_host_that_does_not_come_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.over("close", "drain", "keep")
+
+    def dead(*_: str, **__: Any) -> str:
+        raise UnreachableError("c1 is away", "c1")
+
+    monkeypatch.setattr(lab.host, "run", dead)
+    with pytest.raises(StepError, match="was made anew and does not answer; the host stays closed"):
+        lab.steps["reinstall"].apply(lab.context)
+
+
+def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> None:
+    lab.over()
+    lab.nova.services["c1"]["status"] = "enabled"
+    lab.nova.add("since", "c1")
+    reinstall.restore(lab.context, lab.host)
+    assert lab.host.running == OLD
+    assert lab.host.own
+    assert lab.list["back"] is True
+    assert lab.list["release"] == "2025.1"
+    assert lab.nova.where == {"since": "c2"}
+    for step in reversed(lab.steps.values()):
+        if step.revert:
+            step.revert(lab.context)
+    assert not lab.keeper.kept
+    assert lab.stage == ""
+    assert lab.host.running == OLD
+
+
+def test_back_without_packages_of_the_old_release_is_told(lab: Lab) -> None:
+    lab.over()
+    lab.host._systemd_show = lambda _: {}  # type: ignore[method-assign]
+    with pytest.raises(StepError, match=r"has no nova-compute, .*backCommand is to bring"):
+        reinstall.restore(lab.context, lab.host)
+    assert lab.stage == keeping.Stage.RETURNING
+
+
+def test_what_was_never_made_anew_is_only_forgotten(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    reinstall.restore(lab.context, lab.host)
+    lab.steps["keep"].revert(lab.context)  # type: ignore[misc]
+    assert (lab.stage, lab.keeper.kept, lab.host.running) == ("", False, OLD)
+
+
+def test_on_the_way_back_of_the_whole_its_units_are_silent_and_it_is_named(lab: Lab) -> None:
+    lab.over()
+    installers.keep(lab.context, ["c1"], "reinstall", begun=[])
+    for name in ("renew", "own", "reinstall", "keep"):
+        lab.steps[name].revert(lab.context)  # type: ignore[misc]
+    assert lab.host.running == {}
+    assert "systemd.mask" in lab.host.asked
+    assert lab.keeper.kept  # the only copy of what it was
+    assert reinstall.left(lab.context) == ["c1"]
+
+
+def test_what_it_would_not_be_itself_without_is_named(lab: Lab) -> None:
+    lab.host.missing = ["/var/lib/nova/compute_id"]
+    assert [one for one in lab.errors() if "compute_id is missing: without it" in one]
+
+
+def test_without_a_command_it_is_refused_before(lab: Lab) -> None:
+    decided = lab.context.settings.settle.model_copy(update={"reinstall": Reinstall()})
+    settings = lab.context.settings.model_copy(update={"settle": decided})
+    (told,) = reinstall.findings(replace(lab.context, settings=settings), [])
+    assert "sidestep:settle.reinstall.command" in told.message
