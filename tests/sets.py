@@ -69,6 +69,11 @@ SETS = {
         "a compute host over in place and back, killed at each boundary; the cloud back with it",
         True,
     ),
+    "settle-reinstall": Set(
+        "a compute host reinstalled, what is its own kept and put back, killed at each boundary; "
+        "and back to the old release",
+        True,
+    ),
     "settle-drain": Set(
         "servers leave a compute host by policy and come home, killed midway", True
     ),

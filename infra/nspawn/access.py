@@ -67,6 +67,19 @@ def admit(home: Path, root: Path, name: str, address: str) -> None:
         hosts.write(f"{address} {' '.join(public)}\n")
 
 
+def trusted(home: Path, address: str) -> list[str]:
+    """The lines of the known hosts file that name *address*."""
+    lines = known_hosts(home).read_text().splitlines()
+    return [line for line in lines if line.split(" ", 1)[0] == address]
+
+
+def trust(home: Path, address: str, lines: Sequence[str]) -> None:
+    """Let these *lines* be all that the file says of *address*."""
+    forget_host(home, address)
+    with locked(home / ".access.lock"), known_hosts(home).open("a") as hosts:
+        hosts.writelines(f"{line}\n" for line in lines)
+
+
 def forget_host(home: Path, address: str) -> None:
     """Drop the host keys of *address*."""
     if not known_hosts(home).exists():

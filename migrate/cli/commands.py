@@ -158,9 +158,10 @@ def settle() -> None:
     Reads nova and placement through the virtual IP, before or after the cutover, and shows for each
     host when its turn is, what happens to its servers and where they would go, about how long it
     takes, and what forbids it (exit code 3). Policy and defaults are `settle` of the stack file.
-    With --execute, after the cutover and in place only: nova-compute and Open vSwitch's agent start
-    the release's programs beside the packages, servers run on, and each host is proven before it
-    takes servers again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
+    With --execute, after the cutover: in place nova-compute and Open vSwitch's agent start the
+    release's programs beside the packages and servers run on; by a reinstall they leave, and the
+    host is made anew by the command of the stack file. Each is proven before it takes servers
+    again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
     metadata agents go from the old controllers to the new ones, network by network and router by
     router. Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
     """

@@ -197,7 +197,7 @@ def put_back(folder: str, spared: list[str]) -> None:
         raise RuntimeError(f"{'; '.join(wrong)}; see its journal")
     _set_switch(told["switch"])
     if any(row["path"].startswith("/etc/ssh/ssh_host_") for row in rows):
-        systemd.run("systemctl", "reload", "ssh")
+        systemd.run("systemctl", "try-reload-or-restart", "ssh")
     if wrong := wrong_here(folder, spared):
         raise RuntimeError(f"not as they were kept: {', '.join(wrong)}")
 

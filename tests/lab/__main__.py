@@ -1,14 +1,15 @@
-"""python -m tests.lab up|content|load|status|ssh|down: the lab from the command line."""
+"""python -m tests.lab up|content|load|status|reinstall|ssh|down: the lab from the command line."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from infra.nspawn import ssh_command
 from migrate.errors import MigrateError
-from tests.lab import cloud, content, host, load, outages, stack
+from tests.lab import cloud, content, host, load, outages, reinstall, stack
 from tests.lab.settings import lab as this_lab
 from tests.lab.stages import stage
 
@@ -24,6 +25,10 @@ def main() -> int:
     commands.add_parser("packages", help="install what the lab needs on this host")
     loading = commands.add_parser("load", help="calls and pings, recorded, as a process of its own")
     loading.add_argument("verb", choices=["start", "stop", "show"])
+    anew = commands.add_parser("reinstall", help="a new root file system for a compute host")
+    anew.add_argument("host", metavar="HOST")
+    anew.add_argument("address", metavar="ADDRESS")
+    anew.add_argument("list", metavar="LIST", type=Path)
     inside = commands.add_parser("ssh", help="a shell, or a command, as root on a machine")
     inside.add_argument("machine")
     inside.add_argument("argv", nargs=argparse.REMAINDER)
@@ -46,6 +51,9 @@ def main() -> int:
             print("installed:", *(host.install_packages() or ["nothing was missing"]))
         case "status":
             return _status()
+        case "reinstall":
+            with stage(f"{given.host} anew"):
+                reinstall.make(lab, given.host, given.list)
         case "ssh":
             argv = [*ssh_command(lab.home, lab.addresses[given.machine]), *given.argv]
             os.execvp(argv[0], argv)

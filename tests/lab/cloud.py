@@ -151,24 +151,27 @@ def _machines(lab: Lab) -> list[Machine]:
     """Controller and computes, made but not started."""
     lab.shared_volumes.mkdir(mode=0o777, parents=True, exist_ok=True)
     lab.shared_volumes.chmod(0o777)
-    below = {lab.controller: prepared.controller(lab)}
-    below |= dict.fromkeys(lab.computes, (packages.compute(), layers.bare()))
-    mount = {lab.controller: "/var/lib/cinder/mnt"} | dict.fromkeys(
-        lab.computes, "/var/lib/nova/mnt"
-    )
     bridge.create(lab.host_bridge)
-    return [
-        Machine(
-            name=name,
-            address=lab.addresses[name],
-            bridge=lab.host_bridge,
-            home=lab.home,
-            layers=below[name],
-            binds={lab.shared_volumes: f"{mount[name]}/{lab.share_folder}"},
-            hosts=lab.hosts,
-        )
-        for name in (lab.controller, *lab.computes)
-    ]
+    controller = _machine(lab, lab.controller, prepared.controller(lab), "/var/lib/cinder/mnt")
+    return [controller, *(compute(lab, name) for name in lab.computes)]
+
+
+def compute(lab: Lab, name: str) -> Machine:
+    """The compute host *name* as the lab first makes it, before it is configured."""
+    below = (packages.compute(), layers.bare())
+    return _machine(lab, name, below, "/var/lib/nova/mnt")
+
+
+def _machine(lab: Lab, name: str, below: tuple[Path, ...], mounts: str) -> Machine:
+    return Machine(
+        name=name,
+        address=lab.addresses[name],
+        bridge=lab.host_bridge,
+        home=lab.home,
+        layers=below,
+        binds={lab.shared_volumes: f"{mounts}/{lab.share_folder}"},
+        hosts=lab.hosts,
+    )
 
 
 def _boot(lab: Lab, machines: list[Machine]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from migrate.computes.reinstalling.kept import KEPT
-from migrate.onhost import disk, exchange, kept, record, systemd
+from migrate.onhost import away, disk, exchange, kept, record, systemd
 
 ME, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 SECRET = b"[DEFAULT]\r\npassword = \xff\xfe s\n"
@@ -171,12 +171,15 @@ def test_a_disk_is_known_again_by_what_was_planted(
     monkeypatch.setattr(os.path, "ismount", lambda _: True)
     fstab = {"/etc/fstab": "UUID=1 / ext4 defaults 0 1\n"}
     plain, write = disk.text_if_there, disk.write
+
+    def written(path: str, text: str, mode: int) -> None:
+        if path == "/etc/fstab":
+            fstab[path] = text
+        else:
+            write(path, text, mode)
+
     monkeypatch.setattr(disk, "text_if_there", lambda p: fstab.get(p) or plain(p))
-    monkeypatch.setattr(
-        disk,
-        "write",
-        lambda p, text, *a: fstab.update({p: text}) if p == "/etc/fstab" else write(p, text, *a),
-    )
+    monkeypatch.setattr(disk, "write", written)
     own = {"mount": str(tmp_path), "uuid": "6f", "line": f"UUID=6f {tmp_path} ext4 defaults 0 2"}
     with pytest.raises(RuntimeError, match="is not the disk that was there"):
         kept.mount_again(own, "token")
@@ -185,6 +188,12 @@ def test_a_disk_is_known_again_by_what_was_planted(
     assert fstab["/etc/fstab"].count(own["line"]) == 1
     kept.pull_out(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_was_sent_away_from_a_host_outlasts_its_system() -> None:
+    """The note stands on the host, and the reinstall takes what stands there."""
+    noted = f"{record.FOLDER}/{away.NAME}.json"
+    assert [one.how for one in KEPT if noted in one.paths] == ["absent"]
 
 
 def test_each_kept_thing_has_its_reason() -> None:

@@ -44,8 +44,9 @@ class Machine(fakes.FakeHost):
         self.missing: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
+        self.running: dict[str, Any] = {}
         self.begin()
-        self.running: dict[str, Any] = dict(OLD)
+        self.running = dict(OLD)
 
     def begin(self) -> None:
         """A system of which nothing is known yet."""
@@ -81,6 +82,8 @@ class Machine(fakes.FakeHost):
         self._note(function)
         assert isinstance(payload, dict)
         module, _, name = function.partition(".")
+        if module == "away":
+            return self._away(function, payload)
         act = getattr(self, f"_{module}_{name}", None)
         return act(*payload["arguments"]) if act else None
 
@@ -222,7 +225,8 @@ class Lab:
         return keeping.stage(self.context, self.host)
 
     @property
-    def listed(self) -> Any:
+    def told(self) -> Any:
+        """What the command was given."""
         return json.loads((self.folder / "list.json").read_text())
 
     def errors(self) -> list[str]:
@@ -244,7 +248,7 @@ def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None
     assert "--config-file /etc/nova/sidestep.conf\n" in unit
     assert "User=nova\n" in unit
     assert reinstall.renewed(lab.context, lab.host)
-    assert (lab.listed["host"], lab.listed["address"], lab.listed["back"]) == ("c1", "c1", False)
+    assert (lab.told["host"], lab.told["address"], lab.told["back"]) == ("c1", "c1", False)
     assert lab.keeper.kept  # until it is put back, or for good
     assert lab.nova.services["c1"]["status"] == "disabled"
 
@@ -255,6 +259,31 @@ def test_its_steps_come_in_the_order_of_the_night() -> None:
         *("close", "drain", "keep", "reinstall", "packages", "own", "environment", "renew"),
         *("proof", "open", "home"),
     ]
+
+
+def test_who_has_left_comes_home_to_a_host_that_had_forgotten_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, home=True)
+    lab.nova.add("web")
+    lab.over()
+    assert lab.nova.where == {"web": "c2"}
+    lab.steps["home"].apply(lab.context)
+    assert lab.nova.where == {"web": "c1"}
+    reinstall.restore(lab.context, lab.host)
+    assert lab.nova.where == {"web": "c2"}
+    assert draining.bring(lab.context, lab.host) == []
+    assert lab.nova.where == {"web": "c1"}
+
+
+def test_between_two_systems_it_is_not_asked_who_has_left(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.over("close", "drain", "keep", "reinstall")
+    lab.host.dead = True
+    assert lab.steps["close"].done(lab.context)
+    assert lab.steps["drain"].done(lab.context)
+    assert lab.steps["keep"].done(lab.context)
 
 
 def test_a_run_that_died_goes_on_and_makes_nothing_anew_twice(lab: Lab) -> None:
@@ -291,10 +320,15 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     lab.host.disk = {"mount": "/var/lib/nova/instances", "uuid": "6f", "line": "UUID=6f ..."}
     assert lab.errors() == []
     lab.over("keep", "reinstall")
-    assert lab.listed["fileSystems"] == [lab.host.disk]
+    assert lab.told["fileSystems"] == [lab.host.disk]
     assert "kept.plant" in lab.host.asked
     lab.over("packages", "own")
-    assert lab.host.asked.index("kept.mount_again") < lab.host.asked.index("kept.put_back")
+    acts = ("kept.mount_again", "kept.put_back", "kept.pull_out")
+    assert [one for one in lab.host.asked if one in acts] == list(acts)
+    lab.over("environment", "renew")
+    reinstall.restore(lab.context, lab.host)
+    planted = [one for one in lab.host.asked if one in ("kept.plant", "kept.mount_again")]
+    assert planted == ["kept.plant", "kept.mount_again"] * 2
 
 
 def test_one_that_is_to_be_left_running_is_named(
@@ -354,8 +388,8 @@ def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> N
     reinstall.restore(lab.context, lab.host)
     assert lab.host.running == OLD
     assert lab.host.own
-    assert lab.listed["back"] is True
-    assert lab.listed["release"] == "2025.1"
+    assert lab.told["back"] is True
+    assert lab.told["release"] == "2025.1"
     assert lab.nova.where == {"since": "c2"}
     for step in reversed(lab.steps.values()):
         if step.revert:
@@ -365,9 +399,11 @@ def test_it_goes_back_with_what_was_kept_and_then_nothing_is_kept(lab: Lab) -> N
     assert lab.host.running == OLD
 
 
-def test_back_without_packages_of_the_old_release_is_told(lab: Lab) -> None:
+def test_back_without_packages_of_the_old_release_is_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab.over()
-    lab.host._systemd_show = lambda names: {}  # type: ignore[method-assign]
+    monkeypatch.setattr(lab.host, "_systemd_show", lambda _: {})
     with pytest.raises(StepError, match=r"has no nova-compute, .*backCommand is to bring"):
         reinstall.restore(lab.context, lab.host)
     assert lab.stage == keeping.Stage.RETURNING
@@ -378,6 +414,17 @@ def test_what_was_never_made_anew_is_only_forgotten(lab: Lab) -> None:
     reinstall.restore(lab.context, lab.host)
     lab.steps["keep"].revert(lab.context)  # type: ignore[misc]
     assert (lab.stage, lab.keeper.kept, lab.host.running) == ("", False, OLD)
+
+
+def test_one_whose_command_did_nothing_is_not_made_anew_to_go_back(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError):
+        lab.steps["reinstall"].apply(lab.context)
+    reinstall.restore(lab.context, lab.host)
+    lab.steps["keep"].revert(lab.context)  # type: ignore[misc]
+    assert (lab.host.seen, lab.stage, lab.keeper.kept) == (0, "", False)
+    assert lab.host.running == OLD
 
 
 def test_on_the_way_back_of_the_whole_its_units_are_silent_and_it_is_named(lab: Lab) -> None:

@@ -208,6 +208,14 @@ def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
         cloud.settle("c4", canary=0, batch=1)
 
 
+def test_by_another_installer_the_plan_has_its_steps_for_these_hosts(cloud: Cloud) -> None:
+    session = renew.by(cloud.session, "reinstall", ["c1"], begun=[])
+    ids = {one.id for one in session.plan}
+    assert {"c1.keep", "c2.environment"} <= ids
+    assert "c2.keep" not in ids
+    assert renew.by(cloud.session, "in-place", ["c2"], begun=[]) is cloud.session
+
+
 def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     limits = cloud.session.context.settings.settle
     unknown = planned([host("elsewhere")], WEB, way=Way.IN_PLACE)

@@ -346,9 +346,9 @@ def test_the_command_answers_programs(said: Said, cloud: tuple[type[Cloud], str]
     (host,) = document["hosts"]
     assert document["by"] == "reinstall"
     assert (host["host"], host["refused"]) == ("cmp1", True)
-    servers, command = (one for one in document["findings"] if one["severity"] == "error")
-    assert "(name-s2) is without room on any other host" in servers["message"]
-    assert "sidestep:settle.reinstall.command" in command["message"]
+    full, nobody = (one for one in document["findings"] if one["severity"] == "error")
+    assert "(name-s2) is without room on any other host" in full["message"]
+    assert "sidestep:settle.reinstall.command" in nobody["message"]
     assert "This is a plan: nothing was changed." in err
     assert cloud[0].asked
     assert {method for method, _, _ in cloud[0].asked} == {"GET"}

@@ -29,11 +29,12 @@ def drained(context: Context, host: Host) -> bool:
 
     What is renewed has been emptied before: who is there now is at home.
     """
+    installer = installers.of(context, host.name)
+    if installer.between(context, host):
+        return True
     api = login.api(context)
     policy, zone = servers.policy(context, api, host), service.of(api, host.name)["zone"]
-    if not _leaving(context, api, policy, zone, host):
-        return True
-    return installers.of(context, host.name).renewed(context, host)
+    return not _leaving(context, api, policy, zone, host) or installer.renewed(context, host)
 
 
 def drain(context: Context, host: Host) -> None:

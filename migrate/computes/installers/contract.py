@@ -55,6 +55,10 @@ class Installer(Protocol):
         """Whether all that is to be of the target's release runs, and is."""
         ...
 
+    def between(self, context: Context, host: Host) -> bool:
+        """Whether *host* is between two systems: no server runs there, and it may not answer."""
+        ...
+
     def restore(self, context: Context, host: Host) -> None:
         """Let *host* run the old release again, proven; nothing where it does.
 

@@ -45,6 +45,11 @@ def renewed(context: Context, host: Host) -> bool:
     return units.renewed(context, host)
 
 
+def between(_: Context, __: Host) -> bool:
+    """Never: its system stays."""
+    return False
+
+
 def bring(context: Context, host: Host) -> None:
     """Bring the release's environment; what is not understood there is refused before."""
     _there(context, host)

@@ -34,6 +34,11 @@ def renewed(context: Context, host: Host) -> bool:
     return units.renewed(context, host)
 
 
+def between(context: Context, host: Host) -> bool:
+    """Whether one system of it may be gone, and the next is not yet the host that it was."""
+    return keeping.stage(context, host) in (Stage.ANEW, Stage.RETURNING)
+
+
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     """What each of *those* hosts has against it; one that is renewed is left alone."""
     found = []
@@ -87,12 +92,17 @@ def restore(context: Context, host: Host) -> None:
 
     Nothing where its old system still stands.
     """
-    if keeping.stage(context, host) not in keeping.GONE:
+    now = keeping.stage(context, host)
+    if now not in keeping.GONE:
+        return
+    if now == Stage.ANEW and anew.stands(context, host):
+        keeping.note(context, host, stage=Stage.RETURNED)
         return
     api = login.api(context)
-    if keeping.stage(context, host) != Stage.RETURNING:
+    if now != Stage.RETURNING:
         service.close(api, host.name)
-        draining.drain(context, host)
+        if not between(context, host):
+            draining.drain(context, host)
         _mark(context, host)
         anew.make(context, host, back=True)
     elif not anew.is_back(context, host):
@@ -112,8 +122,11 @@ def _mark(context: Context, host: Host) -> None:
     try:
         if running := call(here, "guests.running"):
             raise StepError(f"{host.name}: {', '.join(sorted(running))} runs there: stop it first")
-        token = keeping.read(context, host)["token"]
+        note = keeping.read(context, host)
+        token = note["token"]
         call(here, "kept.mark", token)
+        if disk := note.get("disk"):
+            call(here, "kept.plant", disk["mount"], token)
         boot = call(here, "kept.system")["boot"]
     except UnreachableError:
         return

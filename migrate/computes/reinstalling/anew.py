@@ -54,12 +54,22 @@ def is_back(context: Context, host: Host) -> bool:
     return _is_fresh(context, host)
 
 
+def stands(context: Context, host: Host) -> bool:
+    """Whether the system of which things are kept is there still: a command has done nothing."""
+    try:
+        token = call(host, "kept.system")["token"]
+    except UnreachableError:
+        return False
+    return bool(token) and token == keeping.read(context, host).get("token")
+
+
 def make(context: Context, host: Host, *, back: bool = False) -> None:
     """Have it made, with the old release where it is put *back*; StepError, and it stays closed."""
     refuse(context)
     note = keeping.read(context, host)
     if not note.get("boot"):
         raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
+    keeping.note_away(context, host, reached(context, host))
     keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
     _run(context, host, note, back=back)
     try:
@@ -132,7 +142,16 @@ def reached(context: Context, host: Host) -> Host:
 def is_itself(context: Context, host: Host) -> None:
     """It has its own key again: forget that of the fresh system; StepError where it has not."""
     state_directory.forget(_known(context, host))
-    wait.until(lambda: _answers(context, host), ANSWER_SECONDS, f"{host.name}: it does not answer")
+
+    def lets_in() -> bool:
+        try:
+            host.run("true", timeout=10)
+        except UnreachableError:  # sshd may just be reading its key
+            return False
+        return True
+
+    told = f"{host.name}: it has its own ssh host key again, and does not let us in by known_hosts"
+    wait.until(lets_in, ANSWER_SECONDS, told)
 
 
 def _known(context: Context, host: Host) -> Path:

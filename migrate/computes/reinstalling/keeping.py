@@ -17,7 +17,7 @@ from migrate.computes import units
 from migrate.computes.draining import servers
 from migrate.computes.reinstalling import packages
 from migrate.computes.reinstalling.kept import INSTANCES, KEPT
-from migrate.errors import StepError
+from migrate.errors import StepError, UnreachableError
 from migrate.onhost import call
 
 ALL = "/var/lib/migrate/kept"
@@ -69,6 +69,16 @@ def note(context: Context, host: Host, **changed: Any) -> None:
     """Keep that it is so far, beside what was noted before."""
     kept = {**read(context, host), **changed}
     call(keeper(context), "record.save", _name(host), kept)
+
+
+def note_away(context: Context, host: Host, here: Host) -> None:
+    """Keep who is to come home too, which the host itself knows; one that is silent knew before."""
+    try:
+        sent = call(here, "away.sent")
+    except UnreachableError:
+        return
+    if sent or stage(context, host) not in (Stage.ANEW, Stage.RETURNING):
+        note(context, host, away=sent)
 
 
 def _name(host: Host) -> str:

@@ -64,10 +64,14 @@ def give_back(context: Context, host: Host, *, back: bool = False) -> None:
     # whom the operator's own known_hosts knows already keeps the key that it has
     spared = [HOST_KEYS] if here is host else []
     call(here, "kept.put_back", folder, spared, timeout=300)
+    for server, action in note.get("away", {}).items():
+        call(here, "away.add", server, action)
     anew.is_itself(context, host)
     call(host, "kept.remove", folder)
     if not back:
         keeping.note(context, host, stage=Stage.ITSELF)
+        if note.get("disk"):
+            call(host, "kept.pull_out", note["disk"]["mount"])
 
 
 def start(context: Context, host: Host) -> None:
@@ -85,7 +89,9 @@ def start(context: Context, host: Host) -> None:
             command=units.command(context, one, told),
         )
         rows.append([f"/etc/systemd/system/{one.unit}", text, 0o644, "root:root"])
-    call(host, "systemd.unmask", names)
+    shown = call(host, "systemd.show", names)
+    if masked := [one for one, unit in shown.items() if unit.get("LoadState") == "masked"]:
+        call(host, "systemd.unmask", masked)  # by `let_go`, when the whole went back
     given = (NOTE, rows, names, SECONDS)
     wrong = call(host, "exchange.forward", *given, timeout=SECONDS * len(names) + 60)
     if wrong:
