@@ -96,19 +96,6 @@ class Machine(fakes.FakeHost):
     def _record_forget(self, name: str) -> None:
         self.records.pop(name, None)
 
-    def _away_sent(self) -> Any:
-        return self.records.setdefault("settle-servers", {})
-
-    def _away_add(self, server: str, action: str) -> None:
-        self._away_sent()[server] = action
-
-    def _away_drop(self, servers: list[str]) -> None:
-        for server in servers:
-            self._away_sent().pop(server, None)
-
-    def _away_forget(self) -> None:
-        self.records.pop("settle-servers", None)
-
     def _guests_running(self) -> Any:
         return self.guests
 
