@@ -12,15 +12,13 @@ from migrate.onhost import configured, exchange, guests, sockets
 from migrate.onhost.systemd import run
 
 VIRSH = ("env", "LC_ALL=C", "virsh", "-c", "qemu:///system")
-SERVICE = "nova-compute"
-FILES = ("/etc/nova/nova.conf", "/etc/nova/nova-compute.conf")  # where it is told of none
 QEMU = re.compile(r"(?m)^Running hypervisor: \w+ ([\d.]+)")
 LIBVIRT = re.compile(r"(?m)^Running against daemon: ([\d.]+)")
 KEY = re.compile(r"[?&]keyfile=([^&\s]+)")
 
 
-def seen() -> dict[str, Any]:
-    """All of it:
+def seen(service: str, defaults: list[str]) -> dict[str, Any]:
+    """All of it; *service* reads *defaults* where its command line names no file:
 
         {"qemu": "10.0.2", "libvirt": "11.3.0", "cpu": {"arch": "x86_64", "vendor": "Intel",
          "model": "Skylake-Client-IBRS", "features": ["vmx"]}, "program": "/usr/bin/nova-compute",
@@ -28,10 +26,10 @@ def seen() -> dict[str, Any]:
          "ports": [22, 16509], "keys": {"/var/lib/nova/.ssh/id_ed25519": true},
          "servers": {"<id>": {"machine": "pc-q35-10.0", "firmware": "bios", "disks": ["rbd"]}}}
 
-    "texts" are those of nova-compute, in its order; "program" is "" where it does not run.
+    "texts" are those of *service*, in its order; "program" is "" where it does not run.
     """
-    unit = exchange.running([SERVICE]).get(SERVICE, {"program": "", "arguments": []})
-    files = _files(unit["arguments"])
+    unit = exchange.running([service]).get(service, {"program": "", "arguments": []})
+    files = _files(unit["arguments"]) or defaults
     read = configured.read([glob.escape(one) for one in files])
     texts = {path: read["texts"][path] for path in files if path in read["texts"]}
     named = {path for text in texts.values() for path in KEY.findall(text)}
@@ -51,7 +49,7 @@ def _files(arguments: list[str]) -> list[str]:
     found: list[str] = []
     for kind, path in configured.ARGUMENT.findall(" ".join(arguments)):
         found += sorted(glob.glob(glob.escape(path) + "/*.conf")) if kind == "dir" else [path]
-    return found or list(FILES)
+    return found
 
 
 def versions(told: str) -> dict[str, str]:

@@ -331,7 +331,7 @@ def test_the_command_shows_a_row_a_host_then_what_forbids_it(said: Said) -> None
     assert [line.split()[:2] for line in lines[3:5]] == [["refused", "cmp2"], ["refused", "cmp3"]]
     told = "\n".join(lines)
     assert (
-        "Hosts: 1, refused: 2; batches: 1; servers: 1 stays, 1 stop and start; about 183 s" in told
+        "Hosts: 1, refused: 2; batches: 1; servers: 1 stays, 1 stop and start; about 243 s" in told
     )
     assert "Users notice, stop and start: off from the stop until its host is renewed." in told
     assert "instance-HA is at work for rack2" in told

@@ -19,6 +19,8 @@ from migrate.onhost import call
 
 KEY = "settle-hypervisors"
 SECONDS = 300.0  # one with hundreds of servers
+SERVICE = "nova-compute"
+FILES = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]  # where it is told of none
 UNKNOWN = Platform("", "", "", "")
 
 Row = dict[str, Any]
@@ -30,7 +32,7 @@ def read(context: Context, api: Api) -> list[Seen]:
     todo = [one for one in context.source.computes if one.name not in known]
     told = hosts.gather(todo, _ask)
     known.update({host.name: one for host, one in zip(todo, told, strict=True) if one})
-    rows = api.pages("compute", "/os-services", "services", binary="nova-compute")
+    rows = api.pages("compute", "/os-services", "services", binary=SERVICE)
     return [
         _seen(context, row["host"], known[row["host"]], row)
         for row in sorted(rows, key=lambda row: str(row["host"]))
@@ -58,7 +60,7 @@ def _known(context: Context) -> dict[str, Row]:
 def _ask(host: Host) -> Row | None:
     """None of one that is dead; what else is wrong stands in its place."""
     try:
-        return _reduced(call(host, "hypervisor.seen", timeout=SECONDS))
+        return _reduced(call(host, "hypervisor.seen", SERVICE, FILES, timeout=SECONDS))
     except UnreachableError:
         return None
     except MigrateError as error:
