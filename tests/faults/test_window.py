@@ -166,7 +166,7 @@ FAULTS = (
     Fault(
         name="the target's broker is down",
         kind="broker",
-        at="keystone.start",
+        at="database.copy",  # it takes seconds to stop, and is asked soon after the first start
         breaks=on("target", "systemctl stop rabbitmq-server"),
         mends=on("target", "systemctl start rabbitmq-server"),
         says="daemons.answer: .*rabbitmq-server: .*Connection refused on .* and start it",
