@@ -13,7 +13,7 @@ NAMES = 5  # of servers that one finding names
 MAKE_ROOM = "make room, settle fewer hosts at once (--batch), or stop and start them by a rule"
 
 
-def of_cloud(facts: Facts, others: int) -> list[Finding]:
+def of_cloud(facts: Facts, others: int, way: Way) -> list[Finding]:
     """Whatever stands against all hosts that are planned; *others* stay on the old release."""
     found = []
     if facts.recovery:
@@ -26,7 +26,8 @@ def of_cloud(facts: Facts, others: int) -> list[Finding]:
                 "disable these segments until the hosts are settled",
             )
         )
-    found.append(_of_the_last(others))
+    if way.renews:
+        found.append(_of_the_last(others))
     return found
 
 
@@ -63,7 +64,7 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
                 "bring it back, or leave it out with --host",
             )
         )
-    elif way is Way.REINSTALL and host.enabled and opened[host.zone] < 2:
+    elif way.emptied and host.enabled and opened[host.zone] < 2:
         found.append(
             _about(
                 host,
