@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from migrate.computes.estimates import Action
@@ -21,11 +23,17 @@ def findings(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator
     """Hosts that take no server, and those of *planned* whose servers could go to none."""
     wanted = {one.host.name: one for one in planned}
     visited = {to for one in planned for lot in one.lots for to in _visited(one, lot)}
+    opened: dict[str, list[Seen]] = defaultdict(list)
+    for host in hosts:
+        if host.open:
+            opened[host.zone].append(host)
+    ready = {zone: [to for to in those if not to.unready] for zone, those in opened.items()}
     for host in hosts:
         one = wanted.get(host.host)
-        takers = [to for to in hosts if to.zone == host.zone and to.open and to.host != host.host]
-        if one and one.actions.get(Action.LIVE) and all(to.unready for to in takers):
-            names = ", ".join(to.host for to in takers[:3]) or "none is open"
+        takers = _others(ready.get(host.zone, ()), host)
+        if one and one.actions.get(Action.LIVE) and not any(takers):
+            closed = islice(_others(opened.get(host.zone, ()), host), 3)
+            names = ", ".join(closed) or "none is open"
             yield _about(
                 host,
                 Severity.ERROR,
@@ -34,6 +42,10 @@ def findings(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator
         if host.unready and (one or host.host in visited):
             severity = Severity.WARNING if host.host in visited else Severity.INFO
             yield _about(host, severity, f"no server is live-migrated to it: {host.unready}")
+
+
+def _others(hosts: Iterable[Seen], but: Seen) -> Iterator[str]:
+    return (one.host for one in hosts if one.host != but.host)
 
 
 def _visited(one: HostPlan, lot: Any) -> Iterator[str]:
