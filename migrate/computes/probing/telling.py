@@ -10,7 +10,7 @@ from typing import Any
 from migrate.computes.estimates import Action
 from migrate.computes.plan import HostPlan
 from migrate.computes.probing.facts import How, Record, Seen, Trip
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, info, warning
 
 NAME = "live-migration"
 MAKE = (
@@ -34,14 +34,14 @@ def findings(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator
         if one and one.actions.get(Action.LIVE) and not any(takers):
             closed = islice(_others(opened.get(host.zone, ()), host), 3)
             names = ", ".join(closed) or "none is open"
-            yield _about(
-                host,
-                Severity.ERROR,
+            yield error(
                 f"servers of it are to be live-migrated, and no other host takes any ({names})",
+                MAKE,
+                host.host,
             )
         if host.unready and (one or host.host in visited):
-            severity = Severity.WARNING if host.host in visited else Severity.INFO
-            yield _about(host, severity, f"no server is live-migrated to it: {host.unready}")
+            tell = warning if host.host in visited else info
+            yield tell(f"no server is live-migrated to it: {host.unready}", MAKE, host.host)
 
 
 def _others(hosts: Iterable[Seen], but: Seen) -> Iterator[str]:
@@ -54,10 +54,6 @@ def _visited(one: HostPlan, lot: Any) -> Iterator[str]:
         yield from set(lot.to)
         if lot.decision.home:
             yield one.host.name
-
-
-def _about(host: Seen, severity: Severity, message: str) -> Finding:
-    return Finding(NAME, severity, message, MAKE, host.host)
 
 
 def lines(record: Record) -> list[str]:
