@@ -19,8 +19,8 @@ from migrate.computes.installers.in_place import PLAIN
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import PreconditionError, StepError, UnreachableError
-from migrate.onhost import call
+from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
+from migrate.onhost import agents, call
 
 STOP_SECONDS = 20.0
 LEFT = (
@@ -42,19 +42,27 @@ def between(context: Context, host: Host) -> bool:
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     """What each of *those* hosts has against it; one that is renewed is left alone."""
     found = []
+
+    def tell(severity: Severity, message: object, remedy: str, where: str = "") -> Finding:
+        return Finding("reinstall", severity, str(message), remedy, where)
+
     try:
         anew.refuse(context)
     except PreconditionError as error:
-        remedy = "name it, or settle hosts in place"
-        found.append(Finding("reinstall", Severity.ERROR, str(error), remedy))
+        found.append(tell(Severity.ERROR, error, "name it, or settle hosts in place"))
+    try:
+        gone = keeping.gone(context)
+    except MigrateError as error:
+        told = f"which hosts are in the middle of it is not known: {error}"
+        where = keeping.keeper(context).name
+        found.append(tell(Severity.WARNING, told, "`pulumi up` makes it", where))
+        gone = set()
 
     def look(host: Host) -> list[Finding]:
-        if keeping.stage(context, host) in keeping.GONE:
+        if host.name in gone:
             return []  # its old system is gone, and what there is, is ours
-        wrong = [*_strange(context, host), *keeping.missing(context, host)]
-        wrong += _stays(context, host)
-        remedy = environment.LEAVE
-        return [Finding("reinstall", Severity.ERROR, one, remedy, host.name) for one in wrong]
+        wrong = [*_strange(context, host), *keeping.missing(context, host), *_stays(context, host)]
+        return [tell(Severity.ERROR, one, environment.LEAVE, host.name) for one in wrong]
 
     return found + environment.each(those, look)
 
@@ -142,13 +150,15 @@ def let_go(context: Context, host: Host) -> None:
     if names := units.new(context, host):
         call(host, "systemd.stop", names, STOP_SECONDS, timeout=120)
         call(host, "systemd.mask", names)
+    call(host, "record.forget", agents.RECORD)  # else the way back would start them again
 
 
 def left(context: Context) -> list[str]:
     """Names of hosts that came over so and were not put back: what `let_go` silences."""
     ours = [one for one in context.source.computes if installers.of(context, one.name).ACTS is ACTS]
     try:
-        return [one.name for one in ours if keeping.stage(context, one) in keeping.GONE]
+        gone = keeping.gone(context) if ours else set()
+        return [one.name for one in ours if one.name in gone]
     except UnreachableError:
         return [one.name for one in ours]  # who knows it is dead
 

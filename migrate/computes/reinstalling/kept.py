@@ -62,6 +62,10 @@ KEPT = (
         why="folders that services write to, with their owners; what is in them is not kept",
     ),
     Kept(
+        paths=("/var/lib/migrate/agents.json",),
+        why="which units are started again when the cloud as a whole goes back",
+    ),
+    Kept(
         paths=("/etc/libvirt/*.conf", "/etc/libvirt/hooks", "/etc/default/libvirt*"),
         why="how libvirt and QEMU are set up: who may migrate to it, what is shared",
     ),
