@@ -1,9 +1,11 @@
-"""Every error the program raises on purpose; `migrate.cli.main` alone turns one into an exit code.
+"""Every error raised on purpose; `migrate.cli.commands` alone turns one into an exit code.
 
 MigrateError                 something the operator can act on                exit 1
 ├── SettingsError            the operator's input is wrong                    exit 2
 ├── PreconditionError        the cloud is not ready, or a rule forbids it     exit 3
+│   └── LoginError           clouds.yaml does not log in (cloud/login.py)     exit 3
 ├── StepError                a step failed; the run can be resumed            exit 4
+│   └── ApiError             an API does not answer as asked (cloud/api.py)   exit 4
 ├── IrreversibleError        asked to go back past a one-way step             exit 5
 ├── JournalError             the journal belongs to another plan or is broken exit 6
 ├── LockedError              another run holds the stack                      exit 7

@@ -187,6 +187,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
         f"At most {limits.per_host} migrations at once on a host and {limits.in_all} in all, "
         f"{decided.timeout_seconds} s for each; {decided.pause_seconds} s between batches; no "
         f"further host after {decided.stop_after} that failed.",
+        *([f"Done already, and left alone: {', '.join(plan.already)}."] if plan.already else []),
         *([HOME.format(plan.home)] if plan.home else []),
         *([NOVAS] if actions[Action.LIVE] else []),
         *(
@@ -212,6 +213,7 @@ def document(plan: SettlePlan, by: str) -> dict[str, Any]:
         "seconds": round(plan.seconds, 1),
         "batches": [round(one, 1) for one in plan.batches],
         "servers": dict(sorted(plan.actions.items())),
+        "already": list(plan.already),
         "hosts": [_host(one, plan.way) for one in plan.hosts],
         "findings": [finding_document(one) for one in plan.findings],
     }

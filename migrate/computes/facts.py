@@ -51,7 +51,6 @@ class Server(NamedTuple):
     project: str
     status: str  # ACTIVE, SHUTOFF, ...
     task: str
-    power: int  # nova's: 1 running, 3 paused, 4 shut down
     host: str
     flavor: Flavor
     kind: Kind

@@ -52,6 +52,7 @@ class SettlePlan:
     findings: tuple[Finding, ...]
     batches: tuple[float, ...]  # seconds of each
     seconds: float  # of all, with the pauses between
+    already: tuple[str, ...] = ()  # were asked for too, and are done: nothing of them is planned
 
     @property
     def actions(self) -> Counter[Action]:
@@ -67,10 +68,20 @@ class SettlePlan:
         return sum(sum(one.home.values()) for one in self.hosts)
 
 
-def make(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
-    """The plan for the hosts of *names*; all others only take servers."""
+def make(
+    facts: Facts,
+    settle: Settle,
+    way: Way,
+    names: Collection[str],
+    already: Collection[str] = (),
+) -> SettlePlan:
+    """The plan for the hosts of *names*; all others only take servers, also those *already* done.
+
+    What would forbid to renew one that is done forbids nothing.
+    """
     with _uncollected():
-        return _made(facts, settle, way, names)
+        made = _made(facts, settle, way, set(names) - set(already), already)
+    return replace(made, already=tuple(sorted(set(names) & set(already))))
 
 
 @contextmanager
@@ -87,12 +98,18 @@ def _uncollected() -> Iterator[None]:
             gc.unfreeze()
 
 
-def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> SettlePlan:
+def _made(
+    facts: Facts, settle: Settle, way: Way, names: Collection[str], already: Collection[str]
+) -> SettlePlan:
     hosts = [host for host in facts.hosts if host.name in names]
     emptying = Emptying(facts, settle, way)
+    for host in facts.hosts:
+        if host.name in already:
+            emptying.reopen(host, renewed=True)
     kinds = {host.name: emptying.kinds(host) for host in hosts}
     opened = Counter(one.zone for one in facts.hosts if one.enabled and one.up)
-    findings = refusals.of_cloud(facts, hosts)
+    others = len(facts.hosts) - len(hosts) - len(already)
+    findings = refusals.of_cloud(facts, others) if hosts else []
     if way is Way.IN_PLACE and hosts and not emptying.shown():
         findings.append(refusals.of_no_model())
     ready: list[ComputeHost] = []
@@ -126,7 +143,7 @@ def _made(facts: Facts, settle: Settle, way: Way, names: Collection[str]) -> Set
         planned += batch
         counts = [one.actions for one in batch], [one.home for one in batch]
         seconds.append(_seconds(*counts, settle, way))
-    if len(planned) == len(facts.hosts) > 0:
+    if planned and len(planned) + len(already) == len(facts.hosts):
         planned[-1] = replace(planned[-1], last=True)
     turns = {one.host.name for one in planned}
     planned += [HostPlan(host, kinds[host.name]) for host in hosts if host.name not in turns]

@@ -6,8 +6,10 @@ an old controller's own address, where nothing answers once that is released.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from migrate.cloud import Context, addresses, hosts, named_servers, urls
@@ -24,6 +26,9 @@ FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/
 APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; others are for users
 NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
+SERVER, PLUGIN = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
+PHYSICAL = 1500  # neutron's own, where nothing is said
+ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 
 Ports = dict[tuple[str, int], str]  # address and port, and where they are named
 
@@ -55,11 +60,11 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
     if not those:
         return []
     old, told = _old(context)
-    ends, unknown = _tunnel_ends(context)
+    ends, mtu, unknown = _tunnel_ends(context)
 
     def ask(host: Host) -> list[Finding]:
         try:
-            return list(_compute(context, old, ends, host))
+            return list(_compute(context, old, ends, mtu, host))
         except UnreachableError:
             return []
         except MigrateError as failure:
@@ -71,17 +76,51 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
 
 
 def _compute(
-    context: Context, old: addresses.Mapping, ends: list[str], host: Host
+    context: Context, old: addresses.Mapping, ends: list[str], mtu: int, host: Host
 ) -> Iterator[Finding]:
     projects = [recipe.project for recipe in context.recipes if recipe.compute_units]
     patterns = [one.format(project) for project in projects for one in FILES]
     read: dict[str, Any] = call(host, "configured.read", patterns)
-    texts: dict[str, str] = read["texts"]
+    texts = _by_running(context, host, read["texts"])
     yield from _named(old, texts)
     yield from controllers(context, host)
     yield from _unanswered(host, _servers(texts, read["given"]))
-    yield from _packets(host, ends) if _tunnels(texts.get(SWITCH, "")) else ()
+    yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
     yield from _shares(host, old)
+
+
+def _by_running(context: Context, host: Host, texts: Mapping[str, str]) -> dict[str, str]:
+    """Those of *texts* that a unit which runs there reads, as oslo.config finds its files."""
+    projects = {
+        name: recipe.project
+        for recipe in context.recipes
+        for name in (
+            *recipe.compute_units,
+            *recipe.source_data_plane_units,
+            *(one.name for one in recipe.host_units),
+        )
+    }
+    running: dict[str, Any] = call(host, "exchange.running", sorted(projects))
+    patterns = [
+        pattern
+        for name, one in running.items()
+        for pattern in _patterns(projects[name], name, one["arguments"])
+    ]
+    return {
+        path: text
+        for path, text in texts.items()
+        if any(fnmatchcase(path, pattern) for pattern in patterns)
+    }
+
+
+def _patterns(project: str, program: str, arguments: Collection[str]) -> Iterator[str]:
+    given = {"file": list[str](), "dir": list[str]()}
+    for kind, path in ARGUMENT.findall(" ".join(arguments)):
+        given[kind].append(glob.escape(path.rstrip("/")))
+    usual = [f"/etc/{project}/{one}.conf" for one in (project, program)]
+    yield from given["file"] or usual
+    for folder in given["dir"] or [f"{one}.d" for one in usual]:
+        yield f"{folder}/*.conf"
 
 
 def _named(old: addresses.Mapping, texts: Mapping[str, str]) -> Iterator[Finding]:
@@ -117,12 +156,20 @@ def _unanswered(host: Host, named: Ports) -> Iterator[Finding]:
             yield error(message, "Start what should answer there, or correct that option")
 
 
-def _packets(host: Host, ends: list[str]) -> Iterator[Finding]:
-    for address, size in zip(ends, call(host, "reach.packets", ends), strict=True):
-        if size.isdigit():
+def _packets(host: Host, ends: list[str], mtu: int = 0) -> Iterator[Finding]:
+    """Lost large packets: of tunnels, at *mtu*, which fit as they are or not at all.
+
+    With 0 they are others, and smaller ones do as well, where routers on the way tell.
+    """
+    asked = [[one, mtu] for one in ends]
+    for address, one in zip(ends, call(host, "reach.packets", asked), strict=True):
+        if one["whole"] is False and (mtu or not one["path"]):
+            told = f"; the way takes {one['path']}" if one["path"] else ""
             yield error(
-                f"packets of {size} bytes to {address} get lost, small ones do not",
-                "Make the MTU the same on the whole way",
+                f"packets of {one['size']} bytes to {address} get lost, small ones do not{told} "
+                f"(tried: ping -M do -s {one['data']})",
+                "Make the MTU the same on the whole way"
+                + (", or global_physnet_mtu or path_mtu of neutron smaller" if mtu else ""),
             )
 
 
@@ -149,14 +196,29 @@ def _tunnels(text: str) -> str:
     return (switch.get("ovs", "local_ip") or "").strip() if types else ""
 
 
-def _tunnel_ends(context: Context) -> tuple[list[str], list[Finding]]:
-    """Those of the target's controllers."""
+def _tunnel_ends(context: Context) -> tuple[list[str], int, list[Finding]]:
+    """Those of the target's controllers, and how large neutron makes packets of tunnels."""
+    wanted = [SWITCH, SERVER, PLUGIN]
     try:
-        texts = hosts.gather(context.target.controllers, lambda one: files.read(one, [SWITCH]))
+        texts = hosts.gather(context.target.controllers, lambda one: files.read(one, wanted))
     except UnreachableError as away:
         told = f"whether tunnels to the target carry whole packets is not known: {away}"
-        return [], [warning(told, "Bring it back, then the same again")]
-    return [end for text in texts if (end := _tunnels(text.get(SWITCH, "")))], []
+        return [], 0, [warning(told, "Bring it back, then the same again")]
+    ends = [end for text in texts if (end := _tunnels(text.get(SWITCH, "")))]
+    return ends, max(map(_tunnel_mtu, texts)), []
+
+
+def _tunnel_mtu(texts: Mapping[str, str]) -> int:
+    """By neutron's own rule the smaller of the two, of which the second may be 0 for none."""
+    server, plugin = (Ini.parse(texts.get(one, "")) for one in (SERVER, PLUGIN))
+    physical = _number(server.get("DEFAULT", "global_physnet_mtu"), PHYSICAL)
+    path = _number(plugin.get("ml2", "path_mtu"), 0)
+    return min(physical, path or physical)
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    found = (text or "").strip()
+    return int(found) if found.isdigit() and int(found) else otherwise
 
 
 def _old(context: Context) -> tuple[addresses.Mapping, list[Finding]]:

@@ -170,7 +170,14 @@ def _host(service: Json, node: Json, below: dict[str, list[Provider]]) -> Comput
 
 
 def servers_of(rows: Iterable[Json], groups: Iterable[Json] = ()) -> list[Server]:
-    """Those that are on a host: one that was never scheduled, or is offloaded, is on none."""
+    """Those that are on a host: one that was never scheduled, or is offloaded, is on none.
+
+    ApiError where nova knows too little: of a server in a cell that is down it tells no host.
+    """
+    rows = list(rows)
+    if down := [row["id"] for row in rows if row["status"] == "UNKNOWN" and "name" not in row]:
+        told = f"the cell of {len(down)} servers is down, of {down[0]} among them: see its database"
+        raise ApiError("nova's list of servers", 503, told)
     member: dict[str, Group] = {}
     for one in groups:
         most = (one.get("rules") or {}).get("max_server_per_host", 1)
@@ -192,7 +199,6 @@ def _server(row: Json, flavor: Flavor, group: Group | None) -> Server:
         project=row["tenant_id"],
         status=row["status"],
         task=task,
-        power=row["OS-EXT-STS:power_state"],
         host=row["OS-EXT-SRV-ATTR:host"],
         flavor=flavor,
         kind=kind_of(row["status"], task),

@@ -13,8 +13,8 @@ NAMES = 5  # of servers that one finding names
 MAKE_ROOM = "make room, settle fewer hosts at once (--batch), or stop and start them by a rule"
 
 
-def of_cloud(facts: Facts, hosts: Collection[ComputeHost]) -> list[Finding]:
-    """Whatever stands against all of *hosts*."""
+def of_cloud(facts: Facts, others: int) -> list[Finding]:
+    """Whatever stands against all hosts that are planned; *others* stay on the old release."""
     found = []
     if facts.recovery:
         found.append(
@@ -26,7 +26,7 @@ def of_cloud(facts: Facts, hosts: Collection[ComputeHost]) -> list[Finding]:
                 "disable these segments until the hosts are settled",
             )
         )
-    found.append(_of_the_last(len(facts.hosts) - len(hosts)))
+    found.append(_of_the_last(others))
     return found
 
 

@@ -40,7 +40,7 @@ def noted(context: Context, what: str) -> bool:
 
 def first_pass(context: Context) -> None:
     """Copy everything while the source serves, so that the window only brings what changed."""
-    markers.refuse_after(context, "copied")
+    markers.refuse_after(context, markers.COPIED)
     source, target = context.source.database, context.target.database
     names = sorted({database.name for database in known(context)})
     with connection.session(source) as link:
@@ -70,7 +70,7 @@ def copy(context: Context) -> None:
     or what a schema tool made of it, the end is the same. Where only tools were killed over a copy
     that had come, their projects' databases are brought anew, and the work of the others stays.
     """
-    markers.refuse_after(context, "synced")
+    markers.refuse_after(context, markers.SYNCED)
     target = context.target.database
     fenced = baseline.required(context)
     with connection.session(target) as link:
@@ -89,7 +89,7 @@ def copy(context: Context) -> None:
         delta.make_room(link, databases, [*tables, *gone])
     pull(context, "databases", split(costs(fenced, databases, []), STREAMS))
     pull(context, "tables", together(costs(fenced, [], tables), STREAMS))
-    markers.mark(context, "copied")
+    markers.mark(context, markers.COPIED)
     with connection.session(target) as link:
         accounts.grant(link, carried)
         progress.forget_tools(link, {database.project for database in known(context)})
@@ -98,7 +98,7 @@ def copy(context: Context) -> None:
 
 def discard_copy(context: Context) -> None:
     """The copy is no longer that of the fence; what is there counts as a first pass again."""
-    markers.unmark(context, "copied")
+    markers.unmark(context, markers.COPIED)
     with connection.session(context.target.database) as link:
         progress.forget(link, "copy")
 

@@ -100,7 +100,7 @@ def discard(context: Context) -> None:
     target = context.target.database
     record = recorded(target)
     if record["source"]:
-        markers.unmark(context, "copied")
+        markers.unmark(context, markers.COPIED)
         with connection.session(target) as link:
             prove_other(link, target, record["source"])
             with connection.session(context.source.database) as other:

@@ -61,7 +61,7 @@ def upgrade(context: Context, recipe: Recipe) -> None:
 
 def tools_wait(context: Context) -> bool:
     """Whether the tools wait, or have done what they waited for: then they were let go."""
-    return markers.reached(context, "synced") or warm.started(context)
+    return markers.reached(context, markers.SYNCED) or warm.started(context)
 
 
 def await_tools(context: Context) -> None:
@@ -72,19 +72,19 @@ def await_tools(context: Context) -> None:
 
 def synced(context: Context) -> bool:
     """Whether every machine that answers is marked so."""
-    return markers.everywhere(context, "synced")
+    return markers.everywhere(context, markers.SYNCED)
 
 
 def unmark(context: Context) -> None:
     """Not marked as upgraded any more, nor as anything after that."""
-    markers.unmark(context, "synced")
+    markers.unmark(context, markers.SYNCED)
 
 
 def finish(context: Context) -> None:
     """Let the waiting tools go, whose memory is wanted now, and mark the target as upgraded."""
     # before the mark: it says that this is done, and a run that died between would leave them
     warm.stop(context, "--no-block")  # the services start beside: nobody waits for this
-    markers.mark(context, "synced")
+    markers.mark(context, markers.SYNCED)
 
 
 def drop(context: Context, recipe: Recipe) -> None:

@@ -11,7 +11,17 @@ from functools import partial
 
 from migrate.cloud import Context
 from migrate.engine.plan import Action, Check, Impact, Phase, Step
-from migrate.finish import address, agents, caps, mark, online, schemas, services, traces
+from migrate.finish import (
+    address,
+    agents,
+    by_tool,
+    caps,
+    mark,
+    online,
+    schemas,
+    services,
+    traces,
+)
 from migrate.services.base import Recipe
 
 
@@ -66,6 +76,17 @@ def _records(recipes: tuple[Recipe, ...]) -> list[Step]:
                 agents.purge,
                 needs=found,
                 seconds=3,
+            )
+        )
+    if by_tool.removed(recipes):
+        found.append(
+            _step(
+                "records",
+                "Remove records of the source's control units that no API deletes, by the tool",
+                by_tool.purged,
+                by_tool.purge,
+                needs=found,
+                seconds=6,
             )
         )
     if any(recipe.cells for recipe in recipes):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrate.cloud import Context, hosts
 from migrate.computes.network import reading
-from migrate.finish import address, agents, caps, services, traces
+from migrate.finish import address, agents, by_tool, caps, services, traces
 from migrate.finish.facts import Names, Record, purged
 from migrate.services.rest import Resource
 from migrate.storage.volumes import policy
@@ -42,8 +42,10 @@ def listed(context: Context, resources: Mapping[str, Mapping[str, Resource]]) ->
     ]
     going, _ = purged(records, services.binaries(context), names)
     known = resources.get(agents.LISTED, {}).items()
+    volumes = resources.get(by_tool.LISTED, {}).items()
     return {
         *(one.id for one in going),
+        *(id_ for id_, row in volumes if by_tool.goes(context, row["binary"], row["host"], names)),
         *(id_ for id_, row in known if agents.goes(row["binary"], row["host"], names)),
     }
 
@@ -55,6 +57,10 @@ def _goes(context: Context) -> Iterator[Thing]:
             yield Thing(one.binary, one.host, "neutron's record of an agent that is stopped")
     for record in services.old(context)[0]:
         yield Thing(record.binary, record.host, "record of a unit that runs no more")
+    for recipe, record in by_tool.old(context):
+        remover = " ".join(recipe.outlived.remover) if recipe.outlived else ""
+        told = f"record of a unit that runs no more, by `{remover}`"
+        yield Thing(record.binary, record.host, told)
     for host, path, value in caps.capped(context):
         yield Thing(f"cap {value}", f"{host.name}:{path}", "every compute host is new: auto")
     for recipe in context.recipes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from migrate.cloud import Context, hosts, side_by_side
+from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, draining, installers, proof, service, versions
-from migrate.computes.facts import ComputeHost
+from migrate.computes import closing, draining, installers, versions
 from migrate.computes.plan import SettlePlan
 from migrate.computes.versions import Versions
 from migrate.engine import markers
@@ -21,7 +20,6 @@ from migrate.errors import (
     MigrateError,
     PreconditionError,
     StepError,
-    UnreachableError,
 )
 from migrate.phases import control, no_return, settle
 from migrate.phases.plan import compose, settled
@@ -55,9 +53,10 @@ def renew(
     _refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
     found = versions.read(session.context)
-    begun = _begun(session.context, [one.host for one in plan.hosts])
+    begun = settle.begun(session.context, [one.host for one in plan.hosts])
     todo = found.old | begun
-    outcome = Outcome(already=[one for one in _names(plan) if one not in todo])
+    already = [*plan.already, *(one for one in _names(plan) if one not in todo)]
+    outcome = Outcome(already=already)
     batches = [mine for batch in _batches(plan) if (mine := [one for one in batch if one in todo])]
     _refuse_last(found, batches, past)
     session = by(session, limits.by, [name for batch in batches for name in batch], begun)
@@ -139,20 +138,6 @@ def _host(context: Context, name: str) -> Host:
         if host.name == name:
             return host
     raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
-
-
-def _begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
-    """Names of *those* that a run before this one has left in the middle."""
-
-    def ask(host: Host) -> set[str]:
-        closed = host.name in reasons or proof.noted(context, host)
-        try:
-            return {host.name} if closed or not draining.at_home(context, host) else set()
-        except UnreachableError:
-            return set()  # the plan has told it
-
-    reasons = {one.name for one in those if one.reason == service.REASON}
-    return set().union(*hosts.gather([_host(context, one.name) for one in those], ask))
 
 
 def _names(plan: SettlePlan) -> list[str]:

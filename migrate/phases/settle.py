@@ -6,13 +6,24 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from migrate.cloud import Context, login
+from migrate.cloud import Context, hosts, login
+from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import installers, plan, reach, reading, service
-from migrate.computes.facts import Facts
+from migrate.computes import (
+    draining,
+    installers,
+    plan,
+    proof,
+    reach,
+    reading,
+    service,
+    versions,
+)
+from migrate.computes.facts import ComputeHost, Facts
 from migrate.computes.installers import Installer
+from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import SettingsError
+from migrate.errors import SettingsError, UnreachableError
 
 UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
 NAME_IT = "name it there as nova does, or leave it out with --host"
@@ -44,8 +55,37 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     facts = reading.read(login.api(context))
     settle = asked.over(context.settings.settle)
     installer = installers.named(settle.by)
-    made = plan.make(facts, settle, installer.WAY, selected(facts, asked))
+    names = selected(facts, asked)
+    made = plan.make(facts, settle, installer.WAY, names, done(context, facts))
     return replace(made, findings=(*made.findings, *_on_hosts(context, made, installer)))
+
+
+def done(context: Context, facts: Facts) -> set[str]:
+    """Hosts that have come over, and on which nothing is left to do; nova's databases say so."""
+    try:
+        if not markers.live(context):
+            return set()
+    except UnreachableError:
+        return set()  # a plan without them: to carry it out asks again
+    found = versions.read(context)
+    new = [one for one in facts.hosts if found.computes.get(one.name, 0) >= found.newest]
+    return {one.name for one in new} - begun(context, new)
+
+
+def begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
+    """Names of *those* that a run before this one has left in the middle."""
+
+    def ask(host: Host) -> set[str]:
+        closed = host.name in reasons or proof.noted(context, host)
+        try:
+            return {host.name} if closed or not draining.at_home(context, host) else set()
+        except UnreachableError:
+            return set()  # the plan tells it
+
+    reasons = {one.name for one in those if one.reason == service.REASON}
+    names = {one.name for one in those}
+    known = [one for one in context.source.computes if one.name in names]
+    return reasons.union(*hosts.gather(known, ask))
 
 
 def _on_hosts(context: Context, made: plan.SettlePlan, installer: Installer) -> list[Finding]:
@@ -53,7 +93,7 @@ def _on_hosts(context: Context, made: plan.SettlePlan, installer: Installer) -> 
 
     One that a run has left in the middle forbids nothing to the others: it may have died since.
     """
-    begun = {one.host.name for one in made.hosts if one.host.reason == service.REASON}
+    midway = {one.host.name for one in made.hosts if one.host.reason == service.REASON}
     wanted = [one.host.name for one in made.hosts if not one.refused]
     known = {host.name: host for host in context.source.computes}
     unknown = [
@@ -65,7 +105,7 @@ def _on_hosts(context: Context, made: plan.SettlePlan, installer: Installer) -> 
     found = installer.findings(context, those)
     found += reach.computes(context, those)
     return unknown + [
-        replace(one, severity=Severity.WARNING) if one.where in begun else one for one in found
+        replace(one, severity=Severity.WARNING) if one.where in midway else one for one in found
     ]
 
 

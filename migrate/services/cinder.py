@@ -312,7 +312,11 @@ RECIPE = Recipe(
         "rpc FROM {d}.services WHERE deleted = 0",
         judge=_too_old,
     ),
-    outlived=Outlived(why="in use: the old name is part of every volume's identity"),
+    outlived=Outlived(
+        why="in use: the old name is part of every volume's identity",
+        removed=("cinder-scheduler",),
+        remover=("cinder-manage", "service", "remove"),
+    ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),
     backends=Backends(program="cinder-volume", judge=_backends),

@@ -92,7 +92,10 @@ class Outlived:
     """What becomes of records that its units left about the source's controllers, in `finish`.
 
     `purged` are binaries whose records nothing needs once they run no more; `why` all others stay.
+    No API deletes those that are `removed`: the tool `remover` does, given binary and host.
     """
 
     why: str
     purged: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    remover: tuple[str, ...] = ()

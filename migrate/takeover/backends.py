@@ -16,7 +16,7 @@ WAIT_SECONDS = 45.0  # a broker that was killed is back in half of that
 
 def answer(context: Context) -> bool:
     """Whether the services run and what they stand on answers now."""
-    return markers.reached(context, "synced") and not _silent(context, 0.0)
+    return markers.reached(context, markers.SYNCED) and not _silent(context, 0.0)
 
 
 def wait(context: Context) -> None:

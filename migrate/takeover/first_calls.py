@@ -22,7 +22,7 @@ WAIT_SECONDS = 45.0  # as long as for the daemons below them
 
 def answer(context: Context) -> bool:
     """Whether every API answers the administrator now."""
-    return markers.reached(context, "synced") and not _refusals(context)
+    return markers.reached(context, markers.SYNCED) and not _refusals(context)
 
 
 def wait(context: Context) -> None:

@@ -44,7 +44,7 @@ def _users(context: Context, host: Host) -> dict[str, str]:
 
 def wait_or_serve(context: Context) -> bool:
     """Whether all wait, or have done what they waited for."""
-    if markers.reached(context, "synced"):
+    if markers.reached(context, markers.SYNCED):
         return True
     return all(
         at_barrier(context, host) == set(_users(context, host))

@@ -79,7 +79,6 @@ def servers_of(count: int, hosts: int) -> tuple[list[Server], list[dict[str, int
                 project=f"project-{n % 500}",
                 status="SHUTOFF" if stopped else "ACTIVE",
                 task="",
-                power=4 if stopped else 1,
                 host=f"cmp{at:05}",
                 flavor=flavor,
                 kind=Kind.STOPPED if stopped else Kind.RUNNING,

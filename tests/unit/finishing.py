@@ -182,6 +182,9 @@ class Machine(network.Machine):
     transfer_dismiss = undo_undo
 
     def tools_run(self, user: str, path: str, argv: list[str], environment: Any) -> Any:
+        if argv[1:3] == ["service", "remove"]:
+            there = cast("World", self.world).volumes.pop((argv[3], argv[4]), None)
+            return {"status": 0 if there else 2, "output": "" if there else "Host not found."}
         done, self.rows = self.rows, 0
         return {"status": 0, "output": TABLE.format(done)}
 
@@ -203,6 +206,12 @@ class World(network.World):
             "7": (OLD, "nova-strange", 72),
         }
         self.up = {"5", "6"}
+        self.volumes = {  # cinder's records
+            ("cinder-scheduler", OLD): "down",
+            ("cinder-scheduler", NEW): "up",
+            ("cinder-volume", f"{OLD}@nfs"): "up",
+            ("cinder-backup", OLD): "down",
+        }
         self.more: dict[str, dict[str, str]] = {}  # of a record, what is beside the usual
 
     def settled(self, home: Path) -> Context:
@@ -250,6 +259,12 @@ class World(network.World):
         new.stages = {markers.LIVE: 1.0}
 
     def request(self, url: str, method: str, **more: Any) -> network.Answer:
+        if ":8776" in url:
+            rows = [
+                {"binary": binary, "host": host, "state": state}
+                for (binary, host), state in self.volumes.items()
+            ]
+            return network.Answer(200, {"services": rows})
         if ":8774" not in url:
             return super().request(url, method, **more)
         if method == "GET":
@@ -267,7 +282,10 @@ class World(network.World):
 
 
 class Connection(network.Connection):
-    urls: ClassVar[Mapping[str, str]] = {"network": network.URL, "compute": nova.URL}
+    urls: ClassVar[Mapping[str, str]] = {
+        **{"network": network.URL, "compute": nova.URL},
+        "block-storage": "http://cloud:8776/v3",
+    }
 
 
 def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError
 from migrate.phases.plan import settled
-from tests.unit.network import Killed
-from tests.unit.nova import Connection, Nova, context
+from tests.unit.network import Answer, Killed
+from tests.unit.nova import HOST, Connection, Nova, context
 
 RULES = [
     {"metadata": "do=live", "do": "liveMigrate"},
@@ -329,6 +329,58 @@ def test_a_nova_that_is_silent_for_a_while_is_asked_again(make: Make) -> None:
     lab.nova.request = halting  # type: ignore[method-assign]
     lab.over("close", "drain")
     assert lab.nova.where["live"] == "c2"
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_a_nova_that_breaks_at_one_look_is_asked_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    lab = make()
+    breaks = iter([True])
+    answering = lab.nova.request
+
+    def breaking(url: str, method: str, **more: Any) -> Any:
+        if method == "GET" and url.endswith("servers/live") and next(breaks, False):
+            return Answer(status, {})
+        return answering(url, method, **more)
+
+    monkeypatch.setattr(lab.nova, "request", breaking)
+    lab.over("close", "drain")
+    assert lab.nova.where["live"] == "c2"
+
+
+def test_what_nova_begins_though_it_did_not_answer_is_waited_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy gives up first: the server rests at the next looks, and moves then."""
+    lab = make()
+    lab.nova.servers = {"live": lab.nova.servers["live"]}
+    asked: list[dict[str, Any]] = []
+    answering = lab.nova.request
+
+    def late(url: str, method: str, **more: Any) -> Any:
+        if method == "POST":
+            asked.append({"url": url, "method": method, **more})
+            return Answer(504, {})
+        if url.endswith("servers/live") and asked and len(lab.nova.looks) > 4:
+            answering(**asked.pop())
+        return answering(url, method, **more)
+
+    monkeypatch.setattr(lab.nova, "request", late)
+    lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.asked("os-migrateLive")) == ("c2", ["live"])
+
+
+def test_a_server_whose_cell_is_down_is_not_taken_for_gone(make: Make) -> None:
+    lab = make(home=True)
+    lab.over("close", "drain", "renew", "open")
+    whole = lab.nova.servers["live"]
+    lab.nova.servers["live"] = {"id": "live", "status": "UNKNOWN", "tenant_id": "p", HOST: ""}
+    with pytest.raises(StepError, match="the cell of 1 servers is down, of live among them"):
+        lab.over("home")
+    lab.nova.servers["live"] = whole
+    lab.over("home")
+    as_wanted(lab)
 
 
 def test_where_somebody_else_has_closed_the_host_nobody_is_sent_home(make: Make) -> None:

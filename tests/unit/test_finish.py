@@ -24,7 +24,18 @@ from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
-from migrate.finish import MARK, caps, facts, mark, online, purge, refusals, services, steps
+from migrate.finish import (
+    MARK,
+    by_tool,
+    caps,
+    facts,
+    mark,
+    online,
+    purge,
+    refusals,
+    services,
+    steps,
+)
 from migrate.finish.facts import Names, Record
 from migrate.onhost import notes, record
 from migrate.phases import finish, guard, move_agents, no_return, renew, rollback, verify
@@ -34,7 +45,7 @@ from migrate.services import RECIPES
 from migrate.verify import live, views
 from migrate.verify.listing import Listing
 from tests.unit import fakes
-from tests.unit.finishing import COMPUTE, CONF, FENCE, World, without_servers
+from tests.unit.finishing import COMPUTE, CONF, FENCE, Machine, World, without_servers
 from tests.unit.network import NEW, NEW2, OLD, Killed
 
 STEPS = list(steps(RECIPES))
@@ -62,6 +73,8 @@ def finished(world: World) -> bool:
     old, new, new2 = map(world.at, (OLD, NEW, NEW2))
     return (
         set(world.records) == {"5", "6", "7"}
+        and ("cinder-scheduler", OLD) not in world.volumes
+        and len(world.volumes) == 3
         and {host for host, _ in world.agents.values()} == {NEW, NEW2}
         and all("compute = auto" in one.files[CONF] for one in (new, new2))
         and all(one.ours == ["accepted.json"] for one in (new, new2))
@@ -251,11 +264,45 @@ def test_what_a_listing_of_before_has_of_it_is_known(world: World, tmp_path: Pat
             one: {"host": host, "binary": binary} for one, (host, binary) in rows.items()
         },
         "server": {"web": {"host": OLD}},
+        "volume-service": {
+            f"{binary}@{host}": {"host": host, "binary": binary} for binary, host in world.volumes
+        },
     }
     gone = purge.listed(cloud, resources)
     over(cloud)
     left = {f"{what}@{host}" for host, what, _ in world.records.values()}
-    assert gone == (rows.keys() - left) | {f"{OLD} {binary}" for binary in KNOWN}
+    old = {f"{OLD} {binary}" for binary in KNOWN}
+    assert gone == (rows.keys() - left) | old | {f"cinder-scheduler@{OLD}"}
+
+
+def test_a_scheduler_that_is_heard_under_the_old_name_is_the_target_s_own(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    world.volumes["cinder-scheduler", OLD] = "up"
+    over(cloud)
+    assert ("cinder-scheduler", OLD) in world.volumes
+
+
+def test_a_record_that_is_gone_meanwhile_is_no_error_and_one_that_stays_is(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = world.settled(tmp_path)
+    answers = iter([2, 1, 0])  # not found, another failure, and one that lies
+
+    def run(*_: Any) -> Any:
+        status = next(answers)
+        if status == 2:
+            del world.volumes["cinder-scheduler", OLD]
+        return {"status": status, "output": "no database"}
+
+    monkeypatch.setattr(Machine, "tools_run", run)
+    by_tool.purge(cloud)
+    world.volumes["cinder-scheduler", OLD] = "down"
+    with pytest.raises(StepError, match="service remove cinder-scheduler old exited 1"):
+        by_tool.purge(cloud)
+    with pytest.raises(StepError, match="still listed: cinder-scheduler on old"):
+        by_tool.purge(cloud)
 
 
 def test_verify_misses_what_finish_has_purged_and_nothing_before_it(
@@ -284,6 +331,7 @@ def test_the_plan_says_what_goes_and_what_stays(world: World, tmp_path: Path) ->
     plan = purge.planned(world.settled(tmp_path))
     goes = [f"{one.where} {one.what}" for one in plan.goes]
     assert {f"{OLD} {one}" for one in KNOWN} < set(goes)
+    assert f"{OLD} cinder-scheduler" in goes
     assert {f"{NEW}:{CONF} cap epoxy", "compute /var/lib/migrate/settle-units.json"} < set(goes)
     assert not [one for one in goes if "settle-environment" in one or "accepted" in one]
     stays = {one.what: one.why for one in plan.stays}

@@ -13,6 +13,7 @@ import pytest
 from migrate.cloud import Context
 from migrate.computes import reach
 from migrate.engine.finding import Finding, Severity
+from migrate.onhost import addresses
 from migrate.onhost import reach as prober
 from tests.unit import fakes
 
@@ -41,7 +42,13 @@ class Machine(fakes.FakeHost):
         self.address = address
         self.texts: dict[str, str] = {}
         self.shut: dict[tuple[str, int], str] = {}
-        self.lost: dict[str, str] = {}
+        self.lost: dict[str, tuple[int, int]] = {}  # the size that is, and what the way takes
+        self.unheard: set[str] = set()
+        neutron = [f"--config-file={one}" for one in ("/etc/neutron/neutron.conf", reach.SWITCH)]
+        self.runs: dict[str, dict[str, Any]] = {
+            "nova-compute": {"arguments": []},
+            "neutron-openvswitch-agent": {"arguments": neutron},
+        }
         self.shares: list[list[str]] = []
         self.tried: list[tuple[str, int]] = []
 
@@ -58,15 +65,23 @@ class Machine(fakes.FakeHost):
         if payload["function"] == "ports":
             self.tried += [(address, port) for address, port in asked]
             return [self.shut.get((address, port), "open") for address, port in asked]
+        if payload["function"] == "packets":
+            return [self.carried(*one) for one in asked]
         answers: dict[str, Any] = {
             "facts": CONTROLLERS.get(self.name),
             "read": self.texts,
-            "packets": [self.lost.get(one, "whole") for one in asked or []],
+            "running": self.runs,
             "shares": self.shares,
         }
         if source.startswith("# configured.read"):
             return {"texts": self.texts, "given": {"my_ip": self.address, "host": self.name}}
         return answers[payload["function"]]
+
+    def carried(self, address: str, wanted: int) -> dict[str, Any]:
+        limit, path = self.lost.get(address, (0, 0))
+        size = wanted or limit or 1500
+        whole = None if address in self.unheard else not limit or size < limit
+        return {"size": size, "data": size - 28, "whole": whole, "path": path}
 
 
 @pytest.fixture
@@ -140,13 +155,61 @@ def test_ports_that_do_not_answer(context: Context, machines: dict[str, Machine]
 
 def test_tunnels_carry_whole_packets(context: Context, machines: dict[str, Machine]) -> None:
     machines["new2"].texts = {reach.SWITCH: SWITCH.replace("10.1.0.3", "10.1.0.13")}
-    machines["cmp1"].lost = machines["cmp2"].lost = {"10.1.0.13": "8972"}
+    machines["cmp1"].lost = machines["cmp2"].lost = {"10.1.0.13": (1500, 0)}
     machines["cmp1"].texts = {reach.SWITCH: SWITCH}
     assert told(context, "cmp1", "cmp2") == [
-        "cmp1: packets of 8972 bytes to 10.1.0.13 get lost, small ones do not"
+        "cmp1: packets of 1500 bytes to 10.1.0.13 get lost, small ones do not "
+        "(tried: ping -M do -s 1472)"
     ]
-    machines["cmp1"].lost = {"10.1.0.13": "unknown", "10.0.0.12": "1472"}
-    assert told(context) == ["cmp1: packets of 1472 bytes to 10.0.0.12 get lost, small ones do not"]
+    machines["cmp1"].lost = {"10.0.0.12": (9000, 0)}
+    machines["cmp1"].unheard = {"10.1.0.13"}
+    assert told(context) == [
+        "cmp1: packets of 9000 bytes to 10.0.0.12 get lost, small ones do not "
+        "(tried: ping -M do -s 8972)"
+    ]
+
+
+def test_a_tunnel_is_tried_at_its_own_size_and_others_take_what_the_way_takes(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    """A link of 9000 bytes is none of neutron's, which makes packets as it was told."""
+    machines["new"].texts = {
+        reach.SWITCH: SWITCH.replace("10.1.0.3", "10.1.0.12"),
+        reach.SERVER: "[DEFAULT]\nglobal_physnet_mtu = 9000\n",
+        reach.PLUGIN: "[ml2]\npath_mtu = 1450\n",
+    }
+    machines["new2"].texts = machines["new"].texts
+    machines["cmp1"].texts = {reach.SWITCH: SWITCH}
+    machines["cmp1"].lost = {"10.1.0.12": (9000, 0), "10.0.0.12": (9000, 1500)}
+    assert told(context) == []
+    machines["new"].texts[reach.PLUGIN] = ""
+    machines["cmp1"].lost = {"10.1.0.12": (9000, 1400)}
+    lost = findings(context)[0]
+    assert "9000 bytes to 10.1.0.12 get lost, small ones do not; the way takes 1400" in lost.message
+    assert "path_mtu" in lost.remedy
+
+
+def test_files_that_nothing_which_runs_reads_say_nothing(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    old = "[DEFAULT]\nx = http://10.0.0.2:1/\n"
+    machines["cmp1"].texts = {
+        "/etc/nova/nova.conf.d/more.conf": old,
+        "/etc/nova/api.conf": old,
+        "/etc/nova/nova-compute.conf": old,
+        "/etc/neutron/l3_agent.ini": old,
+        "/etc/neutron/neutron.conf": old,
+        reach.SWITCH: old,
+    }
+    read = {one.message.partition(":")[0] for one in findings(context)}
+    assert read == {
+        *("/etc/nova/nova.conf.d/more.conf", "/etc/nova/nova-compute.conf"),
+        *("/etc/neutron/neutron.conf", reach.SWITCH),
+    }
+    given = ["--config-file", "/etc/nova/api.conf", "--config-dir=/etc/neutron/"]
+    machines["cmp1"].runs = {"nova-compute": {"arguments": given}}
+    read = {one.message.partition(":")[0] for one in findings(context)}
+    assert read == {"/etc/nova/api.conf", "/etc/neutron/neutron.conf"}
 
 
 def test_shares_of_volumes(context: Context, machines: dict[str, Machine]) -> None:
@@ -169,9 +232,10 @@ def test_one_that_is_away_costs_the_others_nothing(
     context: Context, machines: dict[str, Machine]
 ) -> None:
     machines["cmp1"].dead = True
-    machines["cmp2"].lost = {"10.0.0.13": "1472"}
+    machines["cmp2"].lost = {"10.0.0.13": (1500, 0)}
     assert told(context, "cmp1", "cmp2") == [
-        "cmp2: packets of 1472 bytes to 10.0.0.13 get lost, small ones do not"
+        "cmp2: packets of 1500 bytes to 10.0.0.13 get lost, small ones do not "
+        "(tried: ping -M do -s 1472)"
     ]
 
 
@@ -187,7 +251,49 @@ def test_an_old_controller_that_is_away_leaves_what_the_stack_file_says(
 
 @pytest.mark.skipif(not shutil.which("ping"), reason="there is no ping here")
 def test_packets_to_this_machine_are_whole() -> None:
-    assert prober.packets(["127.0.0.1"]) == ["whole"]
+    (one, two) = prober.packets([["127.0.0.1", 0], ["127.0.0.1", 1500]])
+    assert (one["size"], one["whole"]) == (LOOPBACK, True)
+    assert two == {"size": 1500, "data": 1472, "whole": True, "path": 0}
+
+
+LOOPBACK = min(int(Path("/sys/class/net/lo/mtu").read_text()), prober.LARGEST + prober.HEADERS)
+ROUTES: dict[str, list[dict[str, Any]]] = {
+    "10.0.0.12": [{"dev": "lo"}],
+    "10.1.0.13": [{"dev": "lo", "cache": [], "metrics": [{"mtu": 1400}]}],
+    "fd00::13": [{"dev": "lo", "metrics": [{"mtu": 1500}]}],
+}
+
+
+def test_a_packet_is_as_large_as_its_route_takes_by_the_headers_of_its_family(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def ping(*argv: str) -> bool:
+        tried.append(argv[-1])
+        return True
+
+    monkeypatch.setattr(addresses, "ip", lambda *argv: ROUTES[argv[-1]])
+    monkeypatch.setattr(prober, "_answers", ping)
+    monkeypatch.setattr(shutil, "which", lambda _: "/bin/ping")
+    found = prober.packets([[one, 0] for one in ROUTES])
+    assert [one["size"] for one in found] == [LOOPBACK, 1400, 1500]
+    assert sorted(tried) == sorted(["1372", "1452", str(LOOPBACK - 28)])
+
+
+def test_what_routers_on_the_way_have_said_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    route: list[dict[str, Any]] = [{"dev": "lo", "metrics": [{"mtu": 9000}]}]
+
+    def ping(_: str, *options: str) -> bool:
+        route[0] = {"dev": "lo", "metrics": [{"mtu": 1400}]}  # the kernel has learnt it
+        return not options or int(options[-1]) <= 1400 - 28
+
+    monkeypatch.setattr(addresses, "ip", lambda *_: route)
+    monkeypatch.setattr(prober, "_answers", ping)
+    monkeypatch.setattr(shutil, "which", lambda _: "/bin/ping")
+    assert prober.packets([["10.0.0.12", 0]]) == [
+        {"size": 9000, "data": 8972, "whole": False, "path": 1400}
+    ]
 
 
 def test_shares_by_the_kernels_list() -> None:

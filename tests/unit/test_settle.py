@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from migrate.errors import SettingsError
 from migrate.phases import settle
 
 SMALL = Flavor("small", 1, 1024, 10)
-WEB = [Server("w", "web", "p1", "ACTIVE", "", 1, "elsewhere", SMALL, Kind.RUNNING)]
+WEB = [Server("w", "web", "p1", "ACTIVE", "", "elsewhere", SMALL, Kind.RUNNING)]
 AVX = frozenset({"HW_CPU_X86_AVX"})
 
 
@@ -59,7 +60,6 @@ def server(name: str, on: str, **more: Any) -> Server:
     known: dict[str, Any] = {
         "project": "p1",
         "task": "",
-        "power": 1,
         "flavor": SMALL,
         "kind": kind_of(status, more.get("task", "")),
     }
@@ -442,6 +442,24 @@ def test_the_last_enabled_host_of_a_zone_is_not_emptied() -> None:
     (error,) = errors(planned(hosts, []))
     assert "a: it is the last enabled host of zone z1" in error
     assert errors(planned(hosts, WEB, way=Way.IN_PLACE)) == []
+
+
+def test_what_would_forbid_to_renew_a_host_that_is_done_forbids_nothing() -> None:
+    names = ["a", "b", "c"]
+    hosts = [host("a"), replace(host("b"), up=False), host("c")]
+    servers = [server("web", "c"), server("broken", "a", kind=Kind.ERROR)]
+    decided = Settle.model_validate({"otherwise": "liveMigrate"})
+    facts = Facts(tuple(hosts), tuple(servers))
+    assert plan.make(facts, decided, Way.IN_PLACE, names).hosts[-1].refused
+    found = plan.make(facts, decided, Way.IN_PLACE, names, already={"a", "b"})
+    assert errors(found) == []
+    assert found.already == ("a", "b")
+    (one,) = found.hosts
+    assert (one.host.name, one.last, moves(found)["web"][1]) == ("c", True, "a")
+    assert [one.severity for one in found.findings if one.check == "no-return"] == [
+        Severity.WARNING
+    ]
+    assert plan.make(facts, decided, Way.IN_PLACE, ["a"], already={"a", "b"}).hosts == ()
 
 
 def test_a_host_that_is_down() -> None:

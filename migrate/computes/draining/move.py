@@ -16,7 +16,8 @@ from migrate.computes.draining import servers, turns
 from migrate.computes.facts import Kind, Server
 
 PAUSE = 2.0
-GRACE_SECONDS = 60.0  # for nova to take an abort to its end
+GRACE_SECONDS = 60.0  # for nova to take an abort to its end, or to begin what it did not answer
+TOO_MANY = 429
 CONFIRM: dict[str, Any] = {"confirmResize": None}
 
 Request = dict[str, Any]  # the body of a server's action
@@ -61,7 +62,9 @@ class Move:
     name: str = ""  # for people, once nova has told it
     asked: bool = False
     said: str = ""  # what nova said to what was asked
+    unanswered: float = 0.0  # when it said nothing to it
     seen: Server | None = None  # at the last look
+    silent: str = ""  # what nova said instead of how it has it
     over: bool = False  # its time
     aborted: bool = False  # what can be: nothing but a live migration
 
@@ -76,7 +79,8 @@ class Move:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
             if time.monotonic() > deadline:
                 if self.over:
-                    wrong = f"still in the middle of something {self._late}{self._abort_told}"
+                    wrong = self.silent or "still in the middle of something"
+                    wrong += f" {self._late}{self._abort_told}"
                     break
                 self._abort()
                 deadline = time.monotonic() + GRACE_SECONDS
@@ -104,11 +108,12 @@ class Move:
     def _wrong(self) -> str | None:
         """Why it is not where it is wanted; None while it is on its way, or nova is silent."""
         try:
-            return self._look()
+            found, self.silent = self._look(), ""
         except ApiError as error:
-            if error.status not in PASSING:
-                raise
-            return None
+            if error.status < 500 and error.status not in (*PASSING, TOO_MANY):
+                return str(error)  # the others have their turn all the same
+            found, self.silent = None, str(error)
+        return found
 
     def _look(self) -> str | None:
         server = servers.one(self.api, self.server)
@@ -145,6 +150,8 @@ class Move:
         if self.over:
             return f"not moved {self._late}{', and aborted' * self.aborted}"
         if self.asked:
+            if self.said and time.monotonic() < self.unanswered + GRACE_SECONDS:
+                return None  # it may be at it all the same, and has not said so yet
             return self.said or servers.failure(self.api, self.server)
         if down := self._down(server):
             return down
@@ -152,7 +159,7 @@ class Move:
         try:
             self._send(request)
         except ApiError as error:
-            self.said = str(error)
+            self.said, self.unanswered = str(error), time.monotonic()
             return None if error.status in (*PASSING, 404) else self.said
         return None
 

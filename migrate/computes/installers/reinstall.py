@@ -18,10 +18,11 @@ from migrate.computes.installers.contract import Act
 from migrate.computes.installers.in_place import PLAIN
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import agents, call
 
+NAME = "reinstall"
 STOP_SECONDS = 20.0
 LEFT = (
     "it was reinstalled and not put back: its units are stopped and masked there, and it has no "
@@ -42,29 +43,24 @@ def between(context: Context, host: Host) -> bool:
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     """What each of *those* hosts has against it; one that is renewed is left alone."""
     found = []
-
-    def tell(severity: Severity, message: object, remedy: str, where: str = "") -> Finding:
-        return Finding("reinstall", severity, str(message), remedy, where)
-
     try:
         anew.refuse(context)
-    except PreconditionError as error:
-        found.append(tell(Severity.ERROR, error, "name it, or settle hosts in place"))
+    except PreconditionError as failure:
+        found.append(error(str(failure), "name it, or settle hosts in place"))
     try:
         gone = keeping.gone(context)
-    except MigrateError as error:
-        told = f"which hosts are in the middle of it is not known: {error}"
-        where = keeping.keeper(context).name
-        found.append(tell(Severity.WARNING, told, "`pulumi up` makes it", where))
+    except MigrateError as failure:
+        told = f"which hosts are in the middle of it is not known: {failure}"
+        found.append(warning(told, "`pulumi up` makes it", keeping.keeper(context).name))
         gone = set()
 
     def look(host: Host) -> list[Finding]:
         if host.name in gone:
             return []  # its old system is gone, and what there is, is ours
         wrong = [*_strange(context, host), *keeping.missing(context, host), *_stays(context, host)]
-        return [tell(Severity.ERROR, one, environment.LEAVE, host.name) for one in wrong]
+        return list(filled([error(one, environment.LEAVE) for one in wrong], check=NAME))
 
-    return found + environment.each(those, look)
+    return [*filled(found, check=NAME), *environment.each(those, look)]
 
 
 def _strange(context: Context, host: Host) -> Iterator[str]:
