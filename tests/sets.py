@@ -77,6 +77,10 @@ SETS = {
     "settle-drain": Set(
         "servers leave a compute host by policy and come home, killed midway", True
     ),
+    "settle-probe": Set(
+        "live migration tried by servers of ours between hosts of both releases, killed midway",
+        True,
+    ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True

@@ -15,16 +15,21 @@ from migrate.computes import estimates, installers, network
 from migrate.computes.emptying import Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.plan import HostPlan, SettlePlan
+from migrate.computes.probing import telling
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
 from migrate.phases import move_agents, renew, settle
-from migrate.phases.plan import settled
+from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
 HOME = "Moves back home, once their host is renewed: {}; users notice the same again."
+PROBES = (
+    "Live migration is tried there and back by servers of ours, which are deleted: {} combinations "
+    "of hosts and servers, about {} of that, before the first host and after each batch."
+)
 NOVAS = (
     "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
     "live_migration_permit_auto_converge of [libvirt] on each host."
@@ -80,7 +85,8 @@ def run_settle(
             screen.say("[green]Nothing forbids this plan.[/]")
             return
         installer = installers.named(limits.by)
-        steps = Plan(tuple(s for one in plan.hosts for s in settled(one.host.name, installer)))
+        each = [step for one in plan.hosts for step in settled(one.host.name, installer)]
+        steps = Plan((PROBED, *each))
         outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
         screen.answer(asdict(outcome))
         screen.say(
@@ -181,6 +187,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
     hosts = len([one for one in plan.hosts if not one.refused])
     actions = plan.actions
     limits = decided.concurrency
+    probing = len(plan.probes) * estimates.PROBE_SECONDS
     return [
         f"Hosts: {hosts}, refused: {len(plan.hosts) - hosts}; batches: {len(plan.batches)}; "
         f"servers: {_counts(actions)}; about {_long(plan.seconds)} by figures measured in the lab.",
@@ -188,6 +195,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
         f"{decided.timeout_seconds} s for each; {decided.pause_seconds} s between batches; no "
         f"further host after {decided.stop_after} that failed.",
         *([f"Done already, and left alone: {', '.join(plan.already)}."] if plan.already else []),
+        *([PROBES.format(len(plan.probes), _long(probing))] if plan.probes else []),
         *([HOME.format(plan.home)] if plan.home else []),
         *([NOVAS] if actions[Action.LIVE] else []),
         *(
@@ -207,13 +215,16 @@ def _long(seconds: float) -> str:
 
 
 def document(plan: SettlePlan, by: str) -> dict[str, Any]:
-    """`{"by": "reinstall", "seconds": 310.0, "batches": [...], "hosts": [...], "findings": []}`."""
+    """`{"by": "reinstall", "seconds": 310.0, "batches": [...], "hosts": [...], "probes": [...],
+    "findings": []}`.
+    """
     return {
         "by": by,
         "seconds": round(plan.seconds, 1),
         "batches": [round(one, 1) for one in plan.batches],
         "servers": dict(sorted(plan.actions.items())),
         "already": list(plan.already),
+        "probes": [telling.trip_document(one) for one in plan.probes],
         "hosts": [_host(one, plan.way) for one in plan.hosts],
         "findings": [finding_document(one) for one in plan.findings],
     }

@@ -36,9 +36,13 @@ MOVES = {  # one alone, and each of several at once
     Action.STOP: (STOP_SECONDS, STOP_SECONDS),
     Action.STAYS: (0.0, 0.0),
 }
+BOOT_SECONDS = 17.0
+TRIP_SECONDS = 60.0  # one server to another host and back
+PROBE_SECONDS = BOOT_SECONDS + TRIP_SECONDS + 18  # put together: it is stopped and deleted, too
 RENEWALS = {
-    # environment 46, nova-compute 4, heard again 28, Open vSwitch agent 15, a server booted 17
-    Way.IN_PLACE: 46 + 4 + 28 + 15 + 17.0,
+    # environment 46, nova-compute 4, heard again 28, Open vSwitch agent 15, a server booted, which
+    # goes and comes where this cloud live-migrates
+    Way.IN_PLACE: 46 + 4 + 28 + 15 + BOOT_SECONDS + TRIP_SECONDS,
     # power off 22, boot and files 5, packages 24, environment 46, start 24, a server booted 17
     Way.REINSTALL: 22 + 5 + 24 + 46 + 24 + 17.0,
 }

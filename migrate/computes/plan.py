@@ -13,6 +13,7 @@ from migrate.computes import batches, estimates, refusals
 from migrate.computes.emptying import Emptying, Lot, Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import ComputeHost, Facts, Kind
+from migrate.computes.probing.facts import Trip
 from migrate.engine.finding import Finding
 
 
@@ -53,6 +54,13 @@ class SettlePlan:
     batches: tuple[float, ...]  # seconds of each
     seconds: float  # of all, with the pauses between
     already: tuple[str, ...] = ()  # were asked for too, and are done: nothing of them is planned
+    probes: tuple[Trip, ...] = ()  # which live migrations will be tried, by servers of ours
+
+    @property
+    def names(self) -> list[list[str]]:
+        """Of the hosts of each batch."""
+        numbers = sorted({one.batch for one in self.hosts if one.batch})
+        return [[one.host.name for one in self.hosts if one.batch == n] for n in numbers]
 
     @property
     def actions(self) -> Counter[Action]:

@@ -38,7 +38,7 @@ from migrate.takeover import (
     virtual_ip,
 )
 from migrate.takeover.gate import close, drain, reopen_timer
-from migrate.verify import renewed_host, views
+from migrate.verify import probe, renewed_host, views
 
 R = TypeVar("R")
 
@@ -410,6 +410,14 @@ def _accepted(protected: Step, live: Step) -> Step:
 
 # settle: the target serves; a compute host comes over, waiting for no other
 
+# before the first batch and after each: hosts become other ones, so it is not done for good
+PROBED = _settle(
+    "probe",
+    "Try live migration between the hosts as they are, by servers made for it",
+    (probe.all_tried, probe.try_all, probe.forget),
+    seconds=95,
+)
+
 
 def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     """The steps of the compute host *name*, which comes over by *installer*."""
@@ -445,14 +453,14 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     )
     opened = _settle(
         f"{name}.open",
-        f"Open {name} as it was, and boot a server there",
+        f"Open {name} as it was, and boot a server there that leaves and comes back",
         (
             partial(_at, name, renewed_host.is_open),
             partial(_at, name, renewed_host.open_again),
             nothing,
         ),
         after=[proven],
-        seconds=17,
+        seconds=77,
     )
     at_home = _step(
         Phase.SETTLE,
@@ -524,10 +532,10 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; asks no machine."""
-    hosts = (
+    hosts = [
         step
         for host in context.source.computes
         for step in settled(host.name, installers.of(context, host.name))
-    )
-    settle = (*hosts, *network.steps(context.recipes))
+    ]
+    settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
     return Plan.of((*steps(context.recipes), *settle, *finish.steps(context.recipes)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from migrate.cloud import Context, side_by_side
+from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
 from migrate.computes import closing, draining, installers, versions
+from migrate.computes.estimates import Action
 from migrate.computes.plan import SettlePlan
+from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.finding import Severity
@@ -22,22 +24,24 @@ from migrate.errors import (
     StepError,
 )
 from migrate.phases import control, no_return, settle
-from migrate.phases.plan import compose, settled
+from migrate.phases.plan import PROBED, compose, settled
 from migrate.phases.session import Session
-from migrate.verify import renewed_host
+from migrate.verify import probe, renewed_host
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of the hosts. `already` were of the release before.
 
-    `unproven` says of those on which no new server was booted why not.
+    `unproven` says of those on which a new server was not booted, or not moved, why not; `moves`
+    what came of live migrations that servers of ours have tried.
     """
 
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     already: list[str] = field(default_factory=list)
     unproven: dict[str, str] = field(default_factory=dict)
+    moves: list[Mapping[str, str]] = field(default_factory=list)
 
 
 def renew(
@@ -45,6 +49,7 @@ def renew(
 ) -> Outcome:
     """Bring the hosts of *plan* over, batch by batch. Safe to repeat: it goes on where hosts stand.
 
+    Before the first batch, and after each, live migration is tried between hosts as they are then.
     A host that fails stays closed, one whose servers cannot leave is as it was, and neither costs
     the others of its batch anything; no further batch begins once as many have failed as may:
     StepError names them. Raises IrreversibleError, and nothing is begun, where *plan* has the last
@@ -57,19 +62,28 @@ def renew(
     todo = found.old | begun
     already = [*plan.already, *(one for one in _names(plan) if one not in todo)]
     outcome = Outcome(already=already)
-    batches = [mine for batch in _batches(plan) if (mine := [one for one in batch if one in todo])]
+    batches = [mine for batch in plan.names if (mine := [one for one in batch if one in todo])]
     _refuse_last(found, batches, past)
     session = by(session, limits.by, [name for batch in batches for name in batch], begun)
+    probe.begin(session.context, _names(plan))
+    said = _probe(session, notify, set())
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
             break
         control.wait_while_paused(session)
-        together(session, batch, notify, outcome)
+        outcome.failed |= (stuck := _stuck(session.context, plan, batch))
+        if batch := [name for name in batch if name not in stuck]:
+            renewed_host.during(session.context, batch)
+            together(session, batch, notify, outcome)
+            hypervisors.again(session.context, batch)
+            renewed_host.during(session.context, ())
         if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
             break
+        said = _probe(session, notify, said)
+    outcome.moves = telling.document(note.read(session.context))
     outcome.unproven = dict(session.context.extras.get(renewed_host.UNPROVEN, {}))
     for name, why in outcome.unproven.items():
-        session.remark("unproven", f"{name}: no new server was booted there, {why}")
+        session.remark("unproven", f"{name}: {why}")
     if outcome.failed:
         told = "; ".join(f"{name}: {why}" for name, why in sorted(outcome.failed.items()))
         raise StepError(f"{len(outcome.done)} compute hosts came over, but not {told}")
@@ -77,6 +91,37 @@ def renew(
     if left:
         raise StepError(f"{session.cancellation.reason} before {', '.join(left)}")
     return outcome
+
+
+def _probe(session: Session, notify: Observer, said: Collection[str]) -> set[str]:
+    """Try what was not; what has been *said* to people, with what is said now."""
+    runner = session.runner(Phase.SETTLE, notify=notify)
+    runner.prepare()
+    runner.apply([step for step in runner.plan if step.id == PROBED.id])
+    lines = telling.lines(note.read(session.context))
+    for line in lines:
+        if line not in said:
+            session.remark(telling.NAME, line)
+    return {*said, *lines}
+
+
+def _stuck(context: Context, plan: SettlePlan, batch: Collection[str]) -> dict[str, str]:
+    """Those of *batch* whose servers are to be live-migrated, and can be to no host: why not."""
+    record = note.read(context)
+    mine = {
+        one.host.name: [s.server.id for s in one.servers if s.action is Action.LIVE]
+        for one in plan.hosts
+        if one.host.name in batch and one.actions.get(Action.LIVE)
+    }
+    if not mine or not record:
+        return {}
+    hosts = hypervisors.read(context, login.api(context))
+    return {
+        one.host: f"{one.host} stays as it was, live migration of its servers does not work: "
+        + "; ".join(f"{shape}: {why}" for shape, why in wrong.items())
+        for one in hosts
+        if one.host in mine and (wrong := combinations.no_way(hosts, one, mine[one.host], record))
+    }
 
 
 def by(session: Session, name: str, hosts: Iterable[str], begun: Collection[str]) -> Session:
@@ -120,6 +165,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
                 installers.forget(context, host.name)
         except MigrateError as error:
             wrong[host.name] = str(error)
+    probe.tidy(context)  # the last: what is the operator's own is back, whatever comes of this
     if wrong:
         raise StepError("; ".join(f"{name} is not back: {why}" for name, why in wrong.items()))
 
@@ -142,11 +188,6 @@ def _host(context: Context, name: str) -> Host:
 
 def _names(plan: SettlePlan) -> list[str]:
     return [one.host.name for one in plan.hosts]
-
-
-def _batches(plan: SettlePlan) -> list[list[str]]:
-    numbers = sorted({one.batch for one in plan.hosts})
-    return [[one.host.name for one in plan.hosts if one.batch == number] for number in numbers]
 
 
 def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
 from migrate.computes import (
     draining,
+    estimates,
     installers,
     plan,
     proof,
@@ -19,8 +20,11 @@ from migrate.computes import (
     service,
     versions,
 )
+from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost, Facts
 from migrate.computes.installers import Installer
+from migrate.computes.probing import combinations, hypervisors, note, telling
+from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import SettingsError, UnreachableError
@@ -52,12 +56,20 @@ class Asked:
 
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
-    facts = reading.read(login.api(context))
+    api = login.api(context)
+    facts = reading.read(api)
     settle = asked.over(context.settings.settle)
     installer = installers.named(settle.by)
     names = selected(facts, asked)
     made = plan.make(facts, settle, installer.WAY, names, done(context, facts))
-    return replace(made, findings=(*made.findings, *_on_hosts(context, made, installer)))
+    seen = hypervisors.read(context, api)
+    probes = _probes(context, made, seen)
+    return replace(
+        made,
+        findings=(*made.findings, *_on_hosts(context, made, installer, seen)),
+        probes=probes,
+        seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
+    )
 
 
 def done(context: Context, facts: Facts) -> set[str]:
@@ -88,7 +100,18 @@ def begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
     return reasons.union(*hosts.gather(known, ask))
 
 
-def _on_hosts(context: Context, made: plan.SettlePlan, installer: Installer) -> list[Finding]:
+def _probes(context: Context, made: plan.SettlePlan, seen: list[Seen]) -> tuple[Trip, ...]:
+    """What was tried before is not tried again."""
+    if made.way is not Way.IN_PLACE or not context.settings.settle.probe:
+        return ()
+    known = note.read(context)
+    trips = combinations.expected(seen, made.names, context.target.release)
+    return tuple(sorted(one for one in trips if not {one, one.back} <= known.keys()))
+
+
+def _on_hosts(
+    context: Context, made: plan.SettlePlan, installer: Installer, seen: list[Seen]
+) -> list[Finding]:
     """What the hosts that would be renewed say themselves, before the first has its turn.
 
     One that a run has left in the middle forbids nothing to the others: it may have died since.
@@ -104,6 +127,7 @@ def _on_hosts(context: Context, made: plan.SettlePlan, installer: Installer) -> 
     those = [known[one] for one in wanted if one in known]
     found = installer.findings(context, those)
     found += reach.computes(context, those)
+    found += telling.findings(seen, made.hosts)
     return unknown + [
         replace(one, severity=Severity.WARNING) if one.where in midway else one for one in found
     ]

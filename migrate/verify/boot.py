@@ -1,31 +1,33 @@
-"""A new server on a compute host: it boots, answers ping, and is deleted."""
+"""A new server on a compute host: it boots, answers ping, and is deleted.
+
+Its name says that it is ours and for which host it was made, so that nothing has to be noted
+before: who comes after one that was killed finds what it left.
+"""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from migrate.cloud import Context, wait
-from migrate.cloud.api import SECONDS, Api
+from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host
-from migrate.errors import StepError, UnreachableError, one_line
+from migrate.computes.draining import servers
+from migrate.errors import StepError, UnreachableError
 from migrate.verify.model import Model, candidates
 
-NAME = "sidestep-verify"
-ALONE = threading.Lock()
+NAME = "sidestep-verify"  # what all names of ours begin with
+MARK = "made by sidestep to be deleted again"  # a user's that has such a name is not ours
 ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
 TRIED = 3  # flavors
 NO_HOST = "No valid host was found"  # by the scheduler: one that fails on the host says otherwise
-HOST_MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
-
-
-class NoPlaceError(StepError):
-    """Nova's scheduler puts none of the servers that could be tried on the host."""
+LANDED_SECONDS = 300.0  # for a migration that another run has left
+PAUSE = 1.0
+MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +36,48 @@ class Booted:
 
     compute: str
     server: str
+    network: str
     address: str
     active_seconds: float
     answered_seconds: float
     active_at: float  # seconds since 1970
 
 
+class NoPlaceError(StepError):
+    """Nova's scheduler puts none of the servers that could be tried on the host."""
+
+
 def boot(context: Context, api: Api, compute: str) -> Booted | None:
     """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError.
 
-    None, and nothing is tried, where *compute* has no room for one. NoPlaceError where the host
-    takes none like those that run, whose flavors are tried: it is for others (aggregates, traits,
-    devices).
-    One at a time: each takes away what one before it has left.
+    None, and nothing is tried, where *compute* has no room for one; see `booted`.
     """
-    from openstack.exceptions import SDKException  # noqa: PLC0415  it costs half a second
-
-    with ALONE:
-        try:
-            return _boot(context, api, compute)
-        except SDKException as error:
-            raise StepError(f"the new server for {compute}: {one_line(error)}") from error
+    sweep(api)
+    with booted(context, api, compute, candidates(api, compute)) as one:
+        return one
 
 
-def _boot(context: Context, api: Api, compute: str) -> Booted | None:
-    connection = api.connection
-    sweep(connection)
+@contextmanager
+def booted(
+    context: Context, api: Api, compute: str, models: Iterable[Model]
+) -> Iterator[Booted | None]:
+    """A server like one of *models* on *compute* that answers ping; deleted after it, whatever
+    happens. None where there are none.
+
+    NoPlaceError where the host takes none like them: it is for others (aggregates, traits,
+    devices). What one before it has left there must be swept before.
+    """
+    with ExitStack() as stack:
+        yield _first(context, api, compute, models, stack)
+
+
+def _first(
+    context: Context, api: Api, compute: str, models: Iterable[Model], stack: ExitStack
+) -> Booted | None:
     refused = ""
-    for model in islice(candidates(api, compute), TRIED):
+    for model in islice(models, TRIED):
         try:
-            return _like(context, connection, model, compute)
+            return stack.enter_context(_like(context, api, compute, model))
         except NoPlaceError as error:
             refused = str(error)
     if refused:
@@ -71,90 +85,120 @@ def _boot(context: Context, api: Api, compute: str) -> Booted | None:
     return None
 
 
-def _like(context: Context, connection: Any, model: Model, compute: str) -> Booted:
+@contextmanager
+def _like(context: Context, api: Api, compute: str, model: Model) -> Iterator[Booted]:
     began = time.monotonic()
-    with _port(connection, model.network) as port:
-        address = port["fixed_ips"][0]["ip_address"]
-        server = _create(connection, model, port["id"], compute)
+    with _port(api, model.network, compute) as port:
+        address = str(port["fixed_ips"][0]["ip_address"])
+        server = _create(api, model, port["id"], compute)
         try:
-            _wait_active(connection, server)
+            _wait_active(api, server)
             active, active_at = time.monotonic() - began, time.time()
-            _wait_answer(context, connection, model.network, address)
+            answer(context, api, model.network, address)
             answered = time.monotonic() - began
+            yield Booted(
+                compute=compute,
+                server=server,
+                network=model.network,
+                address=address,
+                active_seconds=round(active, 1),
+                answered_seconds=round(answered, 1),
+                active_at=active_at,
+            )
         finally:
-            _delete(connection, server)
-    return Booted(compute, server, address, round(active, 1), round(answered, 1), active_at)
+            _delete(api, server)
 
 
-def sweep(connection: Any) -> None:
-    """Delete what an earlier verification left, as one that was killed."""
-    for server in connection.compute.servers(all_projects=True, name=f"^{NAME}$"):
-        _delete(connection, server.id)
-    for port in connection.network.ports(name=NAME):
-        connection.network.delete_port(port.id)
-    for group in connection.network.security_groups(name=NAME):
-        connection.network.delete_security_group(group.id)
+def is_ours(name: object) -> bool:
+    """Whether *name* is one that we give."""
+    return isinstance(name, str) and name.startswith(f"{NAME}-")
+
+
+def sweep(api: Api, compute: str = "") -> None:
+    """Delete what one that was killed has left of those made for *compute*; by default of all."""
+    for kind, id_ in left(api, compute):
+        if kind == "servers":
+            _delete(api, id_)
+        else:
+            _remove(api, "network", f"/{kind}/{id_}")
+
+
+def left(api: Api, compute: str = "") -> Iterator[tuple[str, str]]:
+    """Kind and id of what stands of ours, in the order in which it can be deleted."""
+
+    def ours(row: dict[str, Any]) -> bool:
+        return row["name"] == _name(compute) if compute else is_ours(row["name"])
+
+    asked = {"all_tenants": "1", "name": f"^{NAME}-"}
+    for row in api.pages("compute", "/servers/detail", "servers", **asked):
+        if ours(row) and row["metadata"].get(NAME) == MARK:
+            yield "servers", row["id"]
+    for kind, key in (("ports", "ports"), ("security-groups", "security_groups")):
+        for row in api.pages("network", f"/{kind}", key, description=MARK):
+            if ours(row):
+                yield kind, row["id"]
+
+
+def _name(compute: str) -> str:
+    return f"{NAME}-{compute}"
 
 
 @contextmanager
-def _port(connection: Any, network: str) -> Iterator[dict[str, Any]]:
+def _port(api: Api, network: str, compute: str) -> Iterator[dict[str, Any]]:
     """A port that lets ICMP in, with a security group of its own; both are deleted after it."""
-    project = connection.current_project_id
-    group = connection.network.create_security_group(name=NAME, project_id=project)
+    own = {"name": _name(compute), "description": MARK}
+    group = api.send("POST", "network", "/security-groups", {"security_group": own})
+    id_ = group["security_group"]["id"]
     try:
-        connection.network.create_security_group_rule(
-            security_group_id=group.id,
-            direction="ingress",
-            ethertype="IPv4",
-            protocol="icmp",
-            project_id=project,
-        )
-        port = connection.network.create_port(
-            name=NAME, network_id=network, security_group_ids=[group.id], project_id=project
-        )
+        rule = {
+            "security_group_id": id_,
+            "direction": "ingress",
+            "ethertype": "IPv4",
+            "protocol": "icmp",
+        }
+        api.send("POST", "network", "/security-group-rules", {"security_group_rule": rule})
+        wanted = {**own, "network_id": network, "security_groups": [id_]}
+        port = api.send("POST", "network", "/ports", {"port": wanted})["port"]
         try:
-            yield port.to_dict()
+            yield port
         finally:
-            connection.network.delete_port(port.id, ignore_missing=True)
+            _remove(api, "network", f"/ports/{port['id']}")
     finally:
-        connection.network.delete_security_group(group.id, ignore_missing=True)
+        _remove(api, "network", f"/security-groups/{id_}")
 
 
-def _create(connection: Any, model: Model, port: str, compute: str) -> str:
+def _create(api: Api, model: Model, port: str, compute: str) -> str:
     body = {
-        "name": NAME,
+        "name": _name(compute),
+        "metadata": {NAME: MARK},
         "imageRef": model.image,
         "flavorRef": model.flavor,
         "networks": [{"port": port}],
         "host": compute,
     }
-    answer = connection.session.post(
-        f"{Api(connection).bases['compute']}/servers",
-        json={"server": body},
-        headers={"OpenStack-API-Version": f"compute {HOST_MICROVERSION}"},
-        timeout=SECONDS,
-        raise_exc=False,
-    )
-    if answer.status_code != 202:
-        raise StepError(f"nova refused a new server ({answer.status_code}): {answer.text[:300]}")
-    return str(answer.json()["server"]["id"])
+    try:
+        made = api.send("POST", "compute", "/servers", {"server": body}, microversion=MICROVERSION)
+    except ApiError as error:
+        raise StepError(f"nova refused a new server on {compute}: {error}") from error
+    return str(made["server"]["id"])
 
 
-def _wait_active(connection: Any, server: str) -> None:
+def _wait_active(api: Api, server: str) -> None:
     def active() -> bool:
-        found = connection.compute.get_server(server)
-        if found.status == "ERROR":
-            why = (found.fault or {}).get("message", "no reason is told")
+        found = api.get("compute", f"/servers/{server}")["server"]
+        if found["status"] == "ERROR":
+            why = (found.get("fault") or {}).get("message", "no reason is told")
             if why.startswith(NO_HOST):
                 raise NoPlaceError(f"nova's scheduler takes no new server for it: {why[:300]}")
             raise StepError(f"the new server {server} went into ERROR: {why[:300]}")
-        return bool(found.status == "ACTIVE")
+        return bool(found["status"] == "ACTIVE")
 
     _await(active, ACTIVE_SECONDS, f"the new server {server} is not ACTIVE")
 
 
-def _wait_answer(context: Context, connection: Any, network: str, address: str) -> None:
-    asking = _askers(context, connection, network)
+def answer(context: Context, api: Api, network: str, address: str) -> None:
+    """Wait until the new server at *address* of *network* answers ping."""
+    asking = _askers(context, api, network)
 
     def answers() -> bool:
         for host, prefix in asking:
@@ -166,26 +210,55 @@ def _wait_answer(context: Context, connection: Any, network: str, address: str) 
     _await(answers, PING_SECONDS, f"the new server does not answer ping at {address}")
 
 
-def _askers(context: Context, connection: Any, network: str) -> list[tuple[Host, tuple[str, ...]]]:
+def _askers(context: Context, api: Api, network: str) -> list[tuple[Host, tuple[str, ...]]]:
     """Hosts that have a way into *network*: those of its DHCP servers, in their name space."""
     hosts = {host.name: host for host in (*context.source.hosts, *context.target.controllers)}
     inside = ("ip", "netns", "exec", f"qdhcp-{network}")
-    agents = connection.network.network_hosting_dhcp_agents(network)
+    agents = api.get("network", f"/networks/{network}/dhcp-agents")["agents"]
     found: list[tuple[Host, tuple[str, ...]]]
-    found = [(hosts[agent.host], inside) for agent in agents if agent.host in hosts]
+    found = [(hosts[agent["host"]], inside) for agent in agents if agent["host"] in hosts]
     outside: tuple[str, ...] = ()
     return found or [(context.target.asker, outside)]
 
 
-def _delete(connection: Any, server: str) -> None:
-    with suppress(Exception):  # deleting twice is refused while the first is at work
-        connection.compute.delete_server(server, ignore_missing=True)
+def _delete(api: Api, server: str) -> None:
+    """Not in the middle of a migration: nobody would remove what is left on the other host."""
+    wait.while_any(lambda: _there(api, server) and _moves(api, server), LANDED_SECONDS, PAUSE)
+    with suppress(ApiError):  # deleting twice is refused while the first is at work
+        api.send("DELETE", "compute", f"/servers/{server}")
     _await(
-        lambda: not connection.compute.find_server(server, all_projects=True),
+        lambda: not _there(api, server),
         GONE_SECONDS,
         f"the new server {server} is not gone after its deletion",
     )
 
 
+def _moves(api: Api, server: str) -> bool:
+    try:
+        return bool(servers.in_flight(api, server))
+    except ApiError as error:
+        if error.status == 404:
+            return False
+        raise
+
+
+def _there(api: Api, server: str) -> bool:
+    try:
+        api.get("compute", f"/servers/{server}")
+    except ApiError as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
+def _remove(api: Api, service: str, path: str) -> None:
+    try:
+        api.send("DELETE", service, path)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
 def _await(condition: Callable[[], bool], seconds: float, late: str) -> None:
-    wait.until(condition, seconds, f"{late} after {seconds:.0f} s", pause=1)
+    wait.until(condition, seconds, f"{late} after {seconds:.0f} s", PAUSE)

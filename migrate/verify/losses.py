@@ -229,7 +229,7 @@ def _ours(before: Listing, now: Listing) -> set[str]:
         id_
         for type_ in OWN_TYPES
         for id_, one in now.resources.get(type_, {}).items()
-        if one.get("name") == boot.NAME and id_ not in before.resources.get(type_, {})
+        if boot.is_ours(one.get("name")) and id_ not in before.resources.get(type_, {})
     }
     rules = now.resources.get("security-group-rule", {})
     return found | {id_ for id_, one in rules.items() if one.get("security_group_id") in found}

@@ -5,7 +5,7 @@ Nova and placement are asked at the time, since users delete images and fill hos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -37,16 +37,21 @@ def choose(api: Api, compute: str) -> Model | None:
     return next(candidates(api, compute), None)
 
 
-def candidates(api: Api, compute: str) -> Iterator[Model]:
-    """All of those, the best first, one of each flavor: the scheduler may know better than we."""
-    usable, room = cache(partial(_usable, api)), Room(api, compute)
+def candidates(
+    api: Api, compute: str, *others: str, among: Collection[str] | None = None
+) -> Iterator[Model]:
+    """All of those, the best first, one of each flavor: the scheduler may know better than we.
+
+    They have room on each of *others*, too; with *among* they are like these servers.
+    """
+    usable, rooms = cache(partial(_usable, api)), [Room(api, one) for one in (compute, *others)]
     tried = set()
-    for image, flavor, server in _known(api, compute):
-        if flavor["id"] in tried or not usable(image):
+    for image, flavor, server in _known(api, compute, *others):
+        if flavor["id"] in tried or (among is not None and server not in among):
             continue
-        if network := _network(api, server):
+        if usable(image) and (network := _network(api, server)):
             tried.add(flavor["id"])
-            if room.takes(flavor):
+            if all(room.takes(flavor) for room in rooms):
                 yield Model(image, flavor["id"], network)
     if not tried:
         raise StepError(
@@ -55,18 +60,19 @@ def candidates(api: Api, compute: str) -> Iterator[Model]:
         )
 
 
-def _known(api: Api, compute: str) -> Iterator[tuple[str, Row, str]]:
-    """Image, flavor and id of servers; those on *compute* first, all of them.
+def _known(api: Api, *computes: str) -> Iterator[tuple[str, Row, str]]:
+    """Image, flavor and id of servers; those on *computes* first, all of them.
 
-    Then some of each flavor. Of both, last are those whose flavor has demands that *compute* may
-    not meet, or not once more.
+    Then some of each flavor. Of all, last are those whose flavor has demands that these may not
+    meet, or not once more.
     """
     asked = {"is_public": "None", VERSION: SERVERS}
     rows = api.pages("compute", "/flavors/detail", "flavors", **asked)
     flavors = {one["name"]: one for one in rows}
-    here = {"all_tenants": "1", "status": "ACTIVE", "host": compute, VERSION: SERVERS}
-    there = api.pages("compute", "/servers/detail", "servers", **here)
-    yield from _shown(sorted(there, key=lambda one: _plainest(one["flavor"])), flavors)
+    for compute in computes:
+        here = {"all_tenants": "1", "status": "ACTIVE", "host": compute, VERSION: SERVERS}
+        there = api.pages("compute", "/servers/detail", "servers", **here)
+        yield from _shown(sorted(there, key=lambda one: _plainest(one["flavor"])), flavors)
     for flavor in sorted(rows, key=_plainest):
         asked = {"all_tenants": "1", "status": "ACTIVE", "flavor": flavor["id"], "limit": MANY}
         some = api.get("compute", "/servers/detail", **asked, **{VERSION: SERVERS})["servers"]

@@ -47,7 +47,7 @@ def test_what_only_the_source_can_date_is_not_guessed(tmp_path: Path) -> None:
 
 def test_the_new_server_is_asked_for_from_hosts_that_live(tmp_path: Path) -> None:
     context, hosts = fakes.context(tmp_path, "old")
-    agents = [SimpleNamespace(host="old"), SimpleNamespace(host="compute")]
-    network: Any = SimpleNamespace(network_hosting_dhcp_agents=lambda _: agents)
-    boot._wait_answer(context, SimpleNamespace(network=network), "net", "10.1.0.5")
+    agents = [{"host": "old"}, {"host": "compute"}]
+    api: Any = SimpleNamespace(get=lambda *_: {"agents": agents})
+    boot.answer(context, api, "net", "10.1.0.5")
     assert any("ping" in one for one in hosts["compute"].asked)

@@ -137,15 +137,15 @@ def test_no_two_kinds_are_named_by_the_same_field() -> None:
 
 def test_what_a_killed_verification_left_is_no_loss() -> None:
     ours = {
-        "server": {"s9": {"id": "s9", "name": boot.NAME, "tenant_id": "p1"}},
-        "port": {"n9": {"id": "n9", "name": boot.NAME, "project_id": "p1"}},
-        "security_group": {"g9": {"id": "g9", "name": boot.NAME, "project_id": "p1"}},
+        "server": {"s9": {"id": "s9", "name": f"{boot.NAME}-c1", "tenant_id": "p1"}},
+        "port": {"n9": {"id": "n9", "name": f"{boot.NAME}-c1", "project_id": "p1"}},
+        "security_group": {"g9": {"id": "g9", "name": f"{boot.NAME}-c1", "project_id": "p1"}},
         "security_group_rule": {"r9": {"security_group_id": "g9"}},
     }
     empty: dict[str, Any] = {name: {} for name in ours}
     assert not found(listing(**empty), listing(**ours))
     # a user's own thing of another type may bear the name
-    user = {"network": {"n": {"name": boot.NAME, "project_id": "p1"}}}
+    user = {"network": {"n": {"name": f"{boot.NAME}-c1", "project_id": "p1"}}}
     assert found(listing(network={}), listing(**user)).counts["created"] == 1
 
 
@@ -288,7 +288,7 @@ DISK: dict[str, Any] = {
         ({"s1": {**DISK, "image": "", "flavor": {"ephemeral": 5}}}, {}, "its disk is gone"),
         ({"s1": DISK}, {"s1": {**DISK, "name": "renamed"}}, ""),
         ({"s1": {**DISK, "image": ""}}, {}, ""),  # boots from a volume
-        ({}, {"s1": {**DISK, "name": boot.NAME}}, ""),
+        ({}, {"s1": {**DISK, "name": f"{boot.NAME}-c1"}}, ""),
     ],
 )
 def test_a_servers_own_disk_is_named(old: Any, new: Any, told: str) -> None:

@@ -10,19 +10,23 @@ from typing import Any
 
 import pytest
 
-from migrate.cloud import Context
+from migrate.cloud import Context, login
 from migrate.computes import closing, draining, versions
 from migrate.computes.draining import note
 from migrate.computes.estimates import Action, Way
 from migrate.computes.installers import in_place
+from migrate.computes.probing import hypervisors
+from migrate.computes.probing import note as trips
+from migrate.computes.probing.facts import How, Platform, Seen, Shape, Tried, Trip
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError
 from migrate.phases import renew
-from migrate.phases.plan import settled
+from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
+from migrate.verify import probe
 from tests.unit import fakes
 from tests.unit.test_settle import host, planned, server
 
@@ -41,8 +45,13 @@ class Cloud:
         self.done: list[str] = []
         self.undone: list[str] = []
         self.away: list[str] = []
+        self.probe: Callable[[], object] = lambda: None
 
     def apply(self, _: Context, step: str) -> None:
+        if step == PROBED.id:
+            self.done.append(step)
+            self.probe()
+            return
         name, what = step.split(".")
         if self.broken.get(name) == what:
             raise StepError(f"{name}: it broke")
@@ -69,7 +78,8 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     context = replace(context, source=replace(context.source, computes=computes))
     journal = Journal(tmp_path / "journal", "settle")
     found = Cloud(Session(context, Plan(()), journal))
-    steps = [scripted(one, found) for name in NAMES for one in settled(name, in_place)]
+    each = [step for name in NAMES for step in settled(name, in_place)]
+    steps = [scripted(one, found) for one in (PROBED, *each)]
     found.session = replace(found.session, plan=Plan.of(steps))
     monkeypatch.setattr(versions, "read", lambda _: Versions(found.versions, 72, found.cells))
     monkeypatch.setattr(markers, "live", lambda _: True)
@@ -77,6 +87,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         in_place, "restore", lambda _, host: found.undone.append(f"{host.name} runs the old")
     )
     monkeypatch.setattr(draining, "bring", found.bring)
+    monkeypatch.setattr(probe, "tidy", lambda _: found.undone.append("ours go"))
     monkeypatch.setattr(closing, "reopen", lambda _, host: found.undone.append(host.name))
     yield found
     journal.close()
@@ -173,14 +184,18 @@ def test_a_host_goes_back_in_the_order_of_its_steps_then_takes_servers(cloud: Cl
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
     steps = ["home", "open", "proof", "renew", "drain", "close", "environment"]
     before = ["c2 runs the old", "c2's servers come home"]
-    assert cloud.undone == [*before, *(f"c2.{one}" for one in steps), "c2"]
+    assert cloud.undone == [*before, *(f"c2.{one}" for one in steps), "c2", "ours go"]
 
 
 def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Cloud) -> None:
     cloud.away = ["web (s1): no valid host"]
     with pytest.raises(StepError, match=r"c2 is not back: its servers: web \(s1\): no valid host"):
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
-    assert cloud.undone[-2:] == ["c2.renew", "c2"]  # who is away is known still: the same again
+    assert cloud.undone[-3:] == [
+        "c2.renew",
+        "c2",
+        "ours go",
+    ]  # who is away is known still: the same again
     assert "c2.drain" not in cloud.undone
 
 
@@ -222,6 +237,38 @@ def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
     assert cloud.done == []
+
+
+def test_live_migration_is_tried_before_the_first_host_and_after_each_batch(cloud: Cloud) -> None:
+    cloud.settle("c4", canary=1, batch=3)
+    told = [one for one in cloud.done if one == PROBED.id or one.endswith(".renew")]
+    assert told[:3] == [PROBED.id, "c1.renew", PROBED.id]
+    assert told[-1] == PROBED.id
+    assert len(told) == 4 + 3
+
+
+def test_a_host_whose_servers_can_go_nowhere_is_as_it_was_and_named(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, shape = Platform("2025.1", "10", "11", "cpu"), Shape("pc", "bios", "local file")
+    seen = [Seen(name, "nova", True, old, {f"on-{name}": shape}) for name in NAMES]
+    monkeypatch.setattr(hypervisors, "read", lambda *_: seen)
+    monkeypatch.setattr(login, "api", lambda _: None)
+    context, limits = cloud.session.context, cloud.session.context.settings.settle
+    trip = Trip(old, old, shape)
+    cloud.probe = lambda: trips.add(context, trip, Tried(How.FAILS, "no key"))
+
+    def settle(**decided: Any) -> None:
+        hosts = [host(one, used=1) for one in NAMES]
+        servers = [server(f"on-{one}", one) for one in ("c1", "c2")]
+        plan = planned(hosts, servers, "c1", "c2", "c3", way=Way.IN_PLACE, **decided)
+        renew.renew(cloud.session, plan, limits, (), lambda *_: None)
+
+    with pytest.raises(StepError, match=r"c1 stays as it was.*no key"):
+        settle(otherwise="liveMigrate", canary=1)
+    assert renewed(cloud) == ["c3"]  # the canary, of which nobody is to go
+    settle()  # where servers stay, it forbids nothing
+    assert sorted(renewed(cloud)) == ["c1", "c2", "c3"]
 
 
 def test_every_step_of_a_host_belongs_to_its_phase() -> None:

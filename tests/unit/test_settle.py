@@ -129,7 +129,7 @@ def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
     assert errors(found) == []
     assert moves(found) == {"a1": ("live-migrate", "b"), "b1": ("live-migrate", "a")}
     assert found.home == 2
-    assert found.seconds == 2 * (30 + 110 + 30)
+    assert found.seconds == 2 * (30 + 170 + 30)
     away = planned(hosts, servers, "a", "b", way=Way.IN_PLACE, otherwise="liveMigrate", batch=1)
     assert away.actions == {Action.LIVE: 3}  # a1 moves twice: it is on b when that has its turn
     assert away.home == 0
@@ -139,7 +139,7 @@ def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
     decided: dict[str, Any] = {"otherwise": "liveMigrate", "home": True}
     found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
     told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
-    assert "servers: 1 live-migrate; about 170 s" in told
+    assert "servers: 1 live-migrate; about 230 s" in told
     assert "Moves back home, once their host is renewed: 1;" in told
     assert "live_migration_permit_post_copy" in told
     assert "Users notice, live-migrate: 1-4 pings lost" in told
@@ -546,9 +546,9 @@ def test_seconds_of_a_host_of_a_batch_and_of_the_whole() -> None:
     assert estimates.batch([five], Way.REINSTALL, 2, 10) == 5 * 50 / 2 + renewal
     assert estimates.batch([five] * 4, Way.REINSTALL, 5, 10) == 2 * 50 + renewal
     assert estimates.batch([{Action.STOP: 2}], Way.REINSTALL, 2, 10) == 63 + renewal + 20
-    assert estimates.batch([{Action.STAYS: 9}], Way.IN_PLACE, 2, 10) == 110
+    assert estimates.batch([{Action.STAYS: 9}], Way.IN_PLACE, 2, 10) == 170
     found = planned([host(n) for n in "abc"], [], way=Way.IN_PLACE, batch=1, pauseSeconds=60)
-    assert found.seconds == 3 * 110 + 2 * 60
+    assert found.seconds == 3 * 170 + 2 * 60
 
 
 def test_what_a_flavor_asks_of_placement() -> None:

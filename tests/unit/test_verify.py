@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -171,13 +170,13 @@ def test_each_flavor_that_has_room_may_be_tried_those_with_demands_last() -> Non
 
 
 class Scheduler:
-    """As much of openstacksdk as a boot needs: each new server fails, for one of *faults*."""
+    """As much of nova as a boot needs: each new server fails, for one of *faults*."""
 
     def __init__(self, *faults: str) -> None:
-        self.faults, self.deleted = list(faults), list[str]()
+        self.faults = list(faults)
 
-    def get_server(self, _: str) -> Any:
-        return SimpleNamespace(status="ERROR", fault={"message": self.faults.pop(0)})
+    def get(self, *_: str) -> Any:
+        return {"server": {"status": "ERROR", "fault": {"message": self.faults.pop(0)}}}
 
 
 def booting(monkeypatch: pytest.MonkeyPatch, *faults: str) -> list[str]:
@@ -190,7 +189,7 @@ def booting(monkeypatch: pytest.MonkeyPatch, *faults: str) -> list[str]:
     monkeypatch.setattr(boot, "_port", lambda *_: nullcontext(port))
     monkeypatch.setattr(boot, "_delete", lambda *_: None)
     monkeypatch.setattr(boot, "_create", lambda _, one, *__: tried.append(one.flavor))
-    boot.boot(None, SimpleNamespace(connection=SimpleNamespace(compute=nova)), "c")  # type: ignore[arg-type]
+    boot.boot(None, nova, "c")  # type: ignore[arg-type]
     return tried
 
 

@@ -49,3 +49,9 @@ def refuse_interrupted(context: Context, what: str) -> None:
     """StepError once the operator interrupts what runs; nova goes on with what it was asked."""
     if context.run and context.run.interrupted.is_set():
         raise StepError(f"{what}: interrupted; nova goes on with what it was asked")
+
+
+def stopped(context: Context) -> bool:
+    """Whether the operator wants what runs to end: then nothing is wrong with what did not."""
+    interrupted = context.run is not None and context.run.interrupted.is_set()
+    return interrupted or of(context).cancellation.requested

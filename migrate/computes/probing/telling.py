@@ -1,0 +1,78 @@
+"""What is said of live migration: what was found on hosts before, and what came of each try."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from migrate.computes.estimates import Action
+from migrate.computes.plan import HostPlan
+from migrate.computes.probing.facts import How, Record, Seen, Trip
+from migrate.engine.finding import Finding, Severity
+
+NAME = "live-migration"
+MAKE = (
+    "give nova on each host a key, or libvirt certificates, for the others "
+    "(live_migration_uri of [libvirt]); it is not set up by this program"
+)
+
+
+def findings(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator[Finding]:
+    """Hosts that take no server, and those of *planned* whose servers could go to none."""
+    wanted = {one.host.name: one for one in planned}
+    visited = {to for one in planned for lot in one.lots for to in _visited(one, lot)}
+    for host in hosts:
+        one = wanted.get(host.host)
+        takers = [to for to in hosts if to.zone == host.zone and to.open and to.host != host.host]
+        if one and one.actions.get(Action.LIVE) and all(to.unready for to in takers):
+            names = ", ".join(to.host for to in takers[:3]) or "none is open"
+            yield _about(
+                host,
+                Severity.ERROR,
+                f"servers of it are to be live-migrated, and no other host takes any ({names})",
+            )
+        if host.unready and (one or host.host in visited):
+            severity = Severity.WARNING if host.host in visited else Severity.INFO
+            yield _about(host, severity, f"no server is live-migrated to it: {host.unready}")
+
+
+def _visited(one: HostPlan, lot: Any) -> Iterator[str]:
+    """Hosts to which *lot* is live-migrated."""
+    if lot.decision.action is Action.LIVE:
+        yield from set(lot.to)
+        if lot.decision.home:
+            yield one.host.name
+
+
+def _about(host: Seen, severity: Severity, message: str) -> Finding:
+    return Finding(NAME, severity, message, MAKE, host.host)
+
+
+def lines(record: Record) -> list[str]:
+    """For people, one for each combination that does not work both ways, worst first."""
+    told = {}
+    for trip, tried in record.items():
+        back = record.get(trip.back)
+        if tried.how is How.FAILS and (back is None or back.how is not How.WORKS):
+            told[frozenset((trip, trip.back))] = f"1 works no way: {trip}: {tried.why}"
+        elif tried.how is How.FAILS:
+            told[frozenset((trip, trip.back))] = (
+                f"2 no way back by live migration: {trip.back} works, and not {trip}: {tried.why}"
+            )
+        elif tried.how is How.UNPROVEN:
+            told.setdefault(frozenset((trip, trip.back)), f"3 unproven: {trip}: {tried.why}")
+    return [line[2:] for line in sorted(told.values())]
+
+
+def document(record: Record) -> list[Mapping[str, str]]:
+    """`[{"from": "2025.1 with ...", "to": "...", "server": "pc-q35-10.0, ...", "how": "works",
+    "why": ""}]`.
+    """
+    return [
+        {**trip_document(trip), "how": str(tried.how), "why": tried.why}
+        for trip, tried in record.items()
+    ]
+
+
+def trip_document(trip: Trip) -> dict[str, str]:
+    return {"from": str(trip.source), "to": str(trip.to), "server": str(trip.shape)}

@@ -1,0 +1,99 @@
+"""What this compute host runs servers with, and how it would live-migrate them; changes nothing."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from migrate.onhost import configured, exchange, guests, sockets
+from migrate.onhost.systemd import run
+
+VIRSH = ("env", "LC_ALL=C", "virsh", "-c", "qemu:///system")
+SERVICE = "nova-compute"
+FILES = ("/etc/nova/nova.conf", "/etc/nova/nova-compute.conf")  # where it is told of none
+QEMU = re.compile(r"(?m)^Running hypervisor: \w+ ([\d.]+)")
+LIBVIRT = re.compile(r"(?m)^Running against daemon: ([\d.]+)")
+KEY = re.compile(r"[?&]keyfile=([^&\s]+)")
+
+
+def seen() -> dict[str, Any]:
+    """All of it:
+
+        {"qemu": "10.0.2", "libvirt": "11.3.0", "cpu": {"arch": "x86_64", "vendor": "Intel",
+         "model": "Skylake-Client-IBRS", "features": ["vmx"]}, "program": "/usr/bin/nova-compute",
+         "texts": {"/etc/nova/nova.conf": "..."}, "given": {"my_ip": "10.0.0.21"},
+         "ports": [22, 16509], "keys": {"/var/lib/nova/.ssh/id_ed25519": true},
+         "servers": {"<id>": {"machine": "pc-q35-10.0", "firmware": "bios", "disks": ["rbd"]}}}
+
+    "texts" are those of nova-compute, in its order; "program" is "" where it does not run.
+    """
+    unit = exchange.running([SERVICE]).get(SERVICE, {"program": "", "arguments": []})
+    files = _files(unit["arguments"])
+    read = configured.read([glob.escape(one) for one in files])
+    texts = {path: read["texts"][path] for path in files if path in read["texts"]}
+    named = {path for text in texts.values() for path in KEY.findall(text)}
+    return {
+        **versions(run(*VIRSH, "version", "--daemon")),
+        "texts": texts,
+        "given": read["given"],
+        "cpu": cpu(run(*VIRSH, "capabilities")),
+        "program": unit["program"],
+        "ports": sockets.open_ports(),
+        "keys": {path: os.path.exists(path) for path in named},
+        "servers": {one: told for one in guests.running() if (told := _server(one))},
+    }
+
+
+def _files(arguments: list[str]) -> list[str]:
+    found: list[str] = []
+    for kind, path in configured.ARGUMENT.findall(" ".join(arguments)):
+        found += sorted(glob.glob(glob.escape(path) + "/*.conf")) if kind == "dir" else [path]
+    return found or list(FILES)
+
+
+def versions(told: str) -> dict[str, str]:
+    """As `virsh version --daemon` has *told* them; "" for one that libvirt cannot say."""
+    found = {"qemu": QEMU.search(told), "libvirt": LIBVIRT.search(told)}
+    return {name: one[1] if one else "" for name, one in found.items()}
+
+
+def cpu(capabilities: str) -> dict[str, Any]:
+    """The host's own, as libvirt names it."""
+    host = ElementTree.fromstring(capabilities).find("host/cpu")  # noqa: S314  libvirt's own
+    if host is None:
+        return {"arch": "", "vendor": "", "model": "", "features": []}
+    found: dict[str, Any] = {
+        name: host.findtext(name) or "" for name in ("arch", "vendor", "model")
+    }
+    found["features"] = sorted(one.get("name") or "" for one in host.findall("feature"))
+    return found
+
+
+def _server(server: str) -> dict[str, Any] | None:
+    text = run(*VIRSH, "dumpxml", server, check=False)
+    return shape(text) if text else None  # it has ended
+
+
+def shape(text: str) -> dict[str, Any]:
+    """Of a domain *text* what decides where it can run: a volume's disk has a serial, its id."""
+    domain = ElementTree.fromstring(text)  # noqa: S314  libvirt's own
+    kind = domain.find("os/type")
+    efi = domain.find("os/loader") is not None or (
+        (system := domain.find("os")) is not None and system.get("firmware") == "efi"
+    )
+    disks = {_disk(one) for one in domain.iter("disk") if one.get("device") in (None, "disk")}
+    return {
+        "machine": "" if kind is None else kind.get("machine") or "",
+        "firmware": "efi" if efi else "bios",
+        "disks": sorted(disks),
+    }
+
+
+def _disk(disk: ElementTree.Element) -> str:
+    source = disk.find("source")
+    protocol = None if source is None else source.get("protocol")
+    whose = "volume" if disk.findtext("serial") else "local"
+    return f"{whose} {protocol or disk.get('type')}"

@@ -1,0 +1,128 @@
+"""Live migration is tried by servers of ours before servers of users are asked to go.
+
+When: before the first host is renewed, and again after each batch. Before the first there is no
+renewed host, so only the hosts as they are can be tried: whether this cloud live-migrates at all,
+between which of its hosts, and of which make. What a renewed one is to the others shows first with
+the canary, which is renewed by itself for that: it is tried with those of the old release before
+the next batch begins. Later batches bring something new only where their hosts are of another make;
+what was tried once is kept, and not tried again.
+
+A server is deleted whatever happens; what a killed run leaves has our name, and goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from migrate.cloud import Context, login
+from migrate.cloud.api import Api
+from migrate.computes.draining import turns
+from migrate.computes.probing import combinations, hypervisors, note
+from migrate.computes.probing.combinations import Pair
+from migrate.computes.probing.facts import How, Seen, Tried, Trip
+from migrate.errors import StepError
+from migrate.verify import boot, round_trip
+from migrate.verify.boot import Booted
+from migrate.verify.model import candidates
+
+CHOSEN = "settle-chosen"  # names of the hosts that this run renews
+# until `accept` cinder deletes nothing on storage that both sides share, ours neither
+VOLUME = (
+    "no volume is made for it, since none may be deleted before accept; without one it is tried"
+)
+NO_ROOM = "no two hosts that show it have room for one more server like those that run"
+LIKE_NONE = "a new server has another machine, firmware or disks than those that run"
+
+
+def begin(context: Context, names: Collection[str]) -> None:
+    """From here on only what hosts of *names* have to do with is tried.
+
+    What could not be tried, for want of room for one, is tried once more.
+    """
+    context.extras[CHOSEN] = frozenset(names)
+    for trip, tried in note.read(context).items():
+        if tried.how is How.UNPROVEN and tried.why != LIKE_NONE:
+            note.drop(context, trip)
+
+
+def all_tried(context: Context) -> bool:
+    """Whether each combination that shows now was tried, and no server of ours is left."""
+    api = login.api(context)
+    return next(boot.left(api), None) is None and not _untried(context, api)
+
+
+def try_all(context: Context) -> None:
+    """Try each that was not; what comes of it is noted, and never an error here."""
+    tidy(context)
+    api = login.api(context)
+    for trip, pairs in _untried(context, api).items():
+        _try(context, api, trip, pairs)
+
+
+def tidy(context: Context) -> None:
+    """Delete what a killed run has left of servers of ours."""
+    boot.sweep(login.api(context))
+
+
+def forget(context: Context) -> None:
+    """Nothing was tried. A server that a killed run has left is the target's, and goes with it."""
+    note.forget(context)
+
+
+def _untried(context: Context, api: Api) -> dict[Trip, list[Pair]]:
+    if not context.settings.settle.probe:
+        return {}
+    chosen = context.extras.get(CHOSEN, {one.name for one in context.source.computes})
+    hosts = hypervisors.read(context, api)
+    return combinations.untried(hosts, chosen, note.read(context))
+
+
+def _try(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> None:
+    """There and back; where it does not come there, another server is tried the other trip."""
+    try:
+        wrong = _tried(context, api, trip, pairs)
+    except StepError as error:  # it did not boot, or is not gone
+        if turns.stopped(context):
+            raise
+        wrong = str(error)
+    for one in (trip, trip.back):
+        if one not in note.read(context):
+            note.add(context, one, Tried(How.UNPROVEN, wrong or LIKE_NONE))
+
+
+def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
+    """Why it could not be tried."""
+    if trip.shape.volumes:
+        return VOLUME
+    shown = combinations.shown(hypervisors.read(context, api), trip)
+    for here, there in pairs:
+        boot.sweep(api, here.host)
+        boot.sweep(api, there.host)
+        models = list(candidates(api, here.host, there.host, among=shown))
+        if not models:
+            continue
+        with boot.booted(context, api, here.host, models) as one:
+            stays = there_and_back(context, api, one, here, there) if one else ""
+        if stays and trip != trip.back:
+            with boot.booted(context, api, there.host, models) as one:
+                _ = one and there_and_back(context, api, one, there, here)
+        return ""
+    return NO_ROOM
+
+
+def there_and_back(context: Context, api: Api, one: Booted, here: Seen, there: Seen) -> str:
+    """Take *one* from *here* to *there* and home; why it did not go, each trip is noted as it ends.
+
+    It is noted for the shape that *one* has: an old server's machine is given to no new one.
+    """
+    host = next(host for host in context.source.computes if host.name == here.host)
+    now = hypervisors.one(context, api, host)
+    if now is None or one.server not in now.shapes:
+        raise StepError(f"{here.host}: libvirt does not show the new server {one.server}")
+    trip = Trip(now.platform, there.platform, now.shapes[one.server])
+    for direction, to in ((trip, there), (trip.back, here)):
+        wrong = round_trip.move(context, api, host, one, to.host)
+        note.add(context, direction, Tried(How.FAILS if wrong else How.WORKS, wrong))
+        if wrong:
+            return f"it did not come to {to.host}: {wrong}"
+    return ""

@@ -1,0 +1,140 @@
+"""Live migration is tried by servers of ours as a compute host of the lab comes over.
+
+In a lab that stands after `python -m tests.lab.demo over`, by hand:
+
+    python -c "from tests.settle import test_probe as t; t.by_hand()"               all of them
+    python -c "from tests.settle import test_probe as t; t.by_hand('both_ways')"    one
+    python -c "from tests.settle import test_probe as t; t.migrations.remove(t.this_lab())"
+
+They go on from each other: the first that brings cmp1 over tries, the next finds what was tried.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from migrate.cloud.api import Api
+from migrate.verify import boot
+from tests.full.test_pass import STACK, succeeds
+from tests.lab import identity
+from tests.lab.settings import lab as this_lab
+from tests.settle import migrations
+from tests.settle.hosts import lost, old, row, wait_until_old
+
+pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-probe")]
+SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
+BACK = ("settle", "--execute", "--host", "cmp1", "--back")
+BETWEEN = [("2025.1", "2025.1"), ("2025.1", "2026.1"), ("2026.1", "2025.1")]
+MICROVERSION = "2.90"
+
+
+def cloud() -> Any:
+    return identity.connect(this_lab())
+
+
+def ours() -> list[tuple[str, str]]:
+    """What stands that no user has made."""
+    return list(boot.left(Api(cloud())))
+
+
+def works(told: dict[str, Any]) -> set[tuple[str, str]]:
+    """Releases between which a server of ours went."""
+    return {
+        (one["from"].split()[0], one["to"].split()[0])
+        for one in told["moves"]
+        if one["how"] == "works"
+    }
+
+
+def test_hosts_that_take_no_server_are_named_and_nothing_is_tried(over: None) -> None:
+    """As the lab is made: nova would go by tcp, and libvirt does not listen."""
+    found = json.loads(succeeds("settle", "--json"))
+    named = [one for one in found["findings"] if one["check"] == "live-migration"]
+    assert {one["where"] for one in named} == {"cmp1", "cmp2"}
+    assert {one["severity"] for one in named} == {"info"}
+    assert all("16509" in one["message"] for one in named)
+    assert found["probes"] == []
+
+
+def test_the_plan_says_what_will_be_tried() -> None:
+    migrations.make(this_lab())
+    found = json.loads(succeeds("settle", "--host", "cmp1", "--json"))
+    assert not [one for one in found["findings"] if one["check"] == "live-migration"]
+    releases = {(one["from"].split()[0], one["to"].split()[0]) for one in found["probes"]}
+    assert releases == set(BETWEEN[:2])
+
+
+def test_both_ways_between_both_releases_and_nobody_notices() -> None:
+    began = time.time()
+    told = json.loads(succeeds(*SETTLE, "--json"))
+    print(f"cmp1 over in {time.time() - began:.1f} s; pings lost: {lost(began) or 'none'}")
+    for one in told["moves"]:
+        print(one)
+    assert told["done"] == ["cmp1"]
+    assert works(told) == set(BETWEEN)
+    assert not [one for one in told["moves"] if one["how"] == "fails"]
+    assert told["unproven"] == {}
+    assert ours() == []
+    assert row("cmp1").status == "enabled"
+    assert lost(began) == {}
+
+
+def test_what_was_tried_is_not_tried_again() -> None:
+    path = "/os-migrations?migration_type=live-migration"
+    before = len(cloud().compute.get(path, microversion=MICROVERSION).json()["migrations"])
+    told = json.loads(succeeds(*SETTLE, "--json"))
+    assert told["already"] == ["cmp1"]
+    assert works(told) == set(BETWEEN)
+    after = len(cloud().compute.get(path, microversion=MICROVERSION).json()["migrations"])
+    assert after == before
+    succeeds(*BACK)
+    wait_until_old({"cmp1", "cmp2"})
+
+
+@pytest.mark.parametrize("status", ["BUILD", "MIGRATING"])
+def test_killed_with_a_server_of_ours_the_next_run_deletes_it(status: str) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "migrate.cli", *SETTLE, "--stack", STACK],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 600
+    while status not in {one.status for one in mine()}:
+        assert child.poll() is None, "it ended before one of ours was seen"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    child.kill()
+    child.wait()
+    assert ours()
+    told = json.loads(succeeds(*SETTLE, "--json"))
+    assert told["done"] == ["cmp1"]
+    assert ours() == []
+    assert old() == {"cmp2"}
+    succeeds(*BACK)
+    wait_until_old({"cmp1", "cmp2"})
+    assert ours() == []
+
+
+def mine() -> list[Any]:
+    found = cloud().compute.servers(all_projects=True)
+    return [one for one in found if boot.is_ours(one.name)]
+
+
+def by_hand(*words: str) -> None:
+    """The tests whose names have one of *words*, all by default, in a lab that stands."""
+    for name, test in list(globals().items()):
+        if name.startswith("test_") and (not words or any(word in name for word in words)):
+            print(name, flush=True)
+            if name == "test_hosts_that_take_no_server_are_named_and_nothing_is_tried":
+                test(None)
+            elif "killed" in name:
+                for status in ("BUILD", "MIGRATING"):
+                    test(status)
+            else:
+                test()

@@ -1,0 +1,194 @@
+"""The small nova of `nova.py` that boots servers too, with as much of neutron, glance and placement
+as that takes, and hosts with a libvirt.
+
+`walls` are ways on which no live migration works, `full` hosts without room, `broken` ones on which
+no new server comes up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from migrate.cloud import Context, api, login
+from migrate.cloud.api import Api
+from migrate.cloud.installation import environment
+from migrate.computes.draining import move, turns
+from migrate.verify import boot
+from tests.unit import fakes, network, nova
+from tests.unit.network import Answer, Killed
+
+KIND = {"ports": "port", "security-groups": "security_group", "security-group-rules": "rule"}
+FOLDER = environment("2026.1").folder
+
+
+class Cloud(nova.Nova):
+    """A server `web` runs on c1, which a new one can be like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.walls: set[tuple[str, str]] = set()
+        self.full: set[str] = set()
+        self.broken: set[str] = set()
+        self.fault = "no such luck"  # that nova tells of one there
+        self.made: dict[str, dict[str, Any]] = {}  # of neutron's
+        self.shape = {"machine": "pc-q35-10.0", "firmware": "bios", "disks": ["local file"]}
+        self.shapes: dict[str, dict[str, Any]] = {}  # of servers that have another
+        self.ports = [16509]
+        self.renewed: set[str] = set()
+        self.add("web")
+
+    @property
+    def left(self) -> list[str]:
+        """What stands that no user has made."""
+        ours = [one for one, row in self.servers.items() if row["metadata"].get(boot.NAME)]
+        return [*ours, *self.made]
+
+    def request(self, url: str, method: str, **more: Any) -> Answer:
+        at = urlsplit(url)
+        path = at.path.strip("/").split("/")
+        query = more.get("params") or {one: v[0] for one, v in parse_qs(at.query).items()}
+        body = more.get("json") or {}
+        boots, deletes = ("POST", ["servers"]), ("DELETE", ["servers", path[-1]])
+        if at.port == 8774 and (method, path[1:]) not in (boots, deletes):
+            return super().request(url, method, **more)
+        with self.lock:
+            if method != "GET":
+                self._happens(f"{method} {path[1]}")
+            if at.port != 8774:
+                return self._beside(path[1:], method, query, body)
+            if method == "POST":
+                return self._boot(body["server"])
+            return Answer(204 if self.servers.pop(path[-1], None) else 404, {})
+
+    def _happens(self, what: str) -> None:
+        if self.dies_at is not None and self.dies_at <= len(self.events):
+            raise Killed(what)
+        self.events.append(what)
+
+    def _boot(self, wanted: dict[str, Any]) -> Answer:
+        id_ = f"new{len(self.events)}"
+        self.add(id_, wanted["host"], "BUILD")
+        server = self.servers[id_]
+        server |= {"name": wanted["name"], "metadata": wanted["metadata"]}
+        if wanted["host"] in self.broken:
+            server |= {"status": "ERROR", "fault": {"message": self.fault}}
+        else:
+            self._begin(server, "BUILD", partial(self._rest, server, status="ACTIVE"))
+        return Answer(202, {"server": {"id": id_}})
+
+    def _beside(  # noqa: PLR0911
+        self, path: list[str], method: str, query: Mapping[str, str], body: dict[str, Any]
+    ) -> Answer:
+        match (method, path):
+            case ("POST", [kind]):
+                id_ = f"{KIND[kind]}{len(self.events)}"
+                row = {
+                    "id": id_,
+                    "fixed_ips": [{"ip_address": "10.7.0.9"}],
+                    **next(iter(body.values())),
+                }
+                if KIND[kind] != "rule":
+                    self.made[id_] = row
+                return Answer(201, {KIND[kind]: row})
+            case ("DELETE", [_, id_]):
+                return Answer(204 if self.made.pop(id_, None) else 404, {})
+            case ("GET", ["images", _]):
+                return Answer(200, {"status": "active"})
+            case ("GET", ["ports"]) if "device_id" in query:
+                return Answer(200, {"ports": [{"network_id": "net"}]})
+            case ("GET", ["ports" | "security-groups" as kind]):
+                rows = [row for one, row in self.made.items() if one.startswith(KIND[kind])]
+                return Answer(200, {kind.replace("-", "_"): rows})
+            case ("GET", ["networks", _, "dhcp-agents"]):
+                return Answer(200, {"agents": []})
+            case ("GET", ["allocation_candidates"]):
+                fits = query["in_tree"] not in self.full
+                return Answer(200, {"allocation_requests": [{}] * fits})
+        return Answer(404, {})
+
+    def _told(self, path: list[str], query: dict[str, str]) -> Answer:
+        match path:
+            case ["servers", "detail"]:
+                rows = [self._look(one) for one in list(self.servers)]
+                wanted = query.get("name", "").strip("^")
+                return Answer(
+                    200,
+                    {
+                        "servers": [
+                            one
+                            for one in rows
+                            if query.get("host") in (None, one[nova.HOST])
+                            and query.get("status") in (None, one["status"])
+                            and one["name"].startswith(wanted)
+                        ]
+                    },
+                )
+            case ["os-services"] if "host" not in query:
+                rows = [{"host": one, "zone": "z", **row} for one, row in self.services.items()]
+                return Answer(200, {"services": rows})
+            case ["os-hypervisors", "detail"]:
+                name = query["hypervisor_hostname_pattern"]
+                return Answer(200, {"hypervisors": [{"id": name, "service": {"host": name}}]})
+            case ["flavors", "detail"]:
+                flavor = {"id": "f", "name": "f", "vcpus": 1, "ram": 64, "disk": 1}
+                return Answer(200, {"flavors": [flavor]})
+        return super()._told(path, query)
+
+    def _os_migratelive(self, server: dict[str, Any], given: dict[str, Any]) -> None:
+        if (server[nova.HOST], given.get("host")) in self.walls:
+            self.script[server["id"]] = "error"
+        super()._os_migratelive(server, given)
+
+    def seen(self, host: str) -> dict[str, Any]:
+        """What `onhost/hypervisor.py` would say there."""
+        here = [one for one, row in self.servers.items() if row[nova.HOST] == host]
+        program = f"{FOLDER if host in self.renewed else '/usr'}/bin/nova-compute"
+        return {
+            **{"qemu": "10.0.2", "libvirt": "11.3.0", "program": program, "ports": self.ports},
+            "cpu": {"arch": "x86_64", "vendor": "Intel", "model": "Skylake", "features": []},
+            **{"texts": {}, "given": {}, "keys": {}},
+            "servers": {one: self.shapes.get(one, self.shape) for one in here},
+        }
+
+
+class Hypervisor(fakes.FakeHost):
+    def __init__(self, name: str, cloud: Cloud) -> None:
+        super().__init__(name)
+        self.cloud = cloud
+
+    def python(self, source: str, *given: Any, **more: Any) -> Any:
+        if source.startswith("# hypervisor.seen"):
+            return json.loads(json.dumps(self.cloud.seen(self.name)))
+        return super().python(source, *given, **more)
+
+
+class Connection(network.Connection):
+    urls: ClassVar[Mapping[str, str]] = {
+        "compute": nova.URL,
+        "network": "http://cloud:9696/v2.0",
+        "image": "http://cloud:9292/v2",
+        "placement": "http://cloud:8778/placement",
+    }
+
+
+def context(folder: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, **decided: Any) -> Context:
+    """Both clouds with the hosts of *cloud*, and nobody who waits."""
+    for module, name, value in (
+        (login, "api", lambda _: Api(Connection(cloud))),
+        (move, "PAUSE", 0.0),
+        (boot, "PAUSE", 0.0),
+        (turns, "LOOK_SECONDS", 0.01),
+        (api, "PAUSES", ()),
+    ):
+        monkeypatch.setattr(module, name, value)
+    found = nova.context(folder, **decided)
+    computes = tuple(Hypervisor(one.name, cloud) for one in found.source.computes)
+    return replace(found, source=replace(found.source, computes=computes))
