@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 
 from tests.faults.tally import Summary
 from tests.in_order import InOrder
 from tests.sets import DEFAULT, Selection
 from tests.side_by_side import SideBySide
+
+# on a machine at work an example may take any time, and is no failure for it
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 class Teller:

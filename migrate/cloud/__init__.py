@@ -67,6 +67,11 @@ class Cloud:
         return self._lead
 
     @property
+    def living(self) -> Host:
+        """Any that lives, for what each of them can do."""
+        return self.controllers[0]
+
+    @property
     def _lead(self) -> Host:
         return self.lead or self.controllers[0]
 

@@ -26,4 +26,6 @@ printf '#!/bin/sh\\nexit 101\\n' >"$switch"; chmod 755 "$switch"
 {APT} update >&2 </dev/null
 {APT} install --no-install-recommends "$@" >&2 </dev/null
 systemctl daemon-reload
+# a message bus that runs knows no user made since: polkit would not start, nor libvirt let nova in
+! systemctl is-active -q dbus || systemctl reload dbus
 """

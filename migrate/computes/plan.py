@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -59,8 +59,11 @@ class SettlePlan:
     @property
     def names(self) -> list[list[str]]:
         """Of the hosts of each batch."""
-        numbers = sorted({one.batch for one in self.hosts if one.batch})
-        return [[one.host.name for one in self.hosts if one.batch == n] for n in numbers]
+        found: dict[int, list[str]] = defaultdict(list)
+        for one in self.hosts:
+            if one.batch:
+                found[one.batch].append(one.host.name)
+        return [found[number] for number in sorted(found)]
 
     @property
     def actions(self) -> Counter[Action]:

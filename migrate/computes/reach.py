@@ -226,7 +226,7 @@ def _old(context: Context) -> tuple[addresses.Mapping, list[Finding]]:
     try:
         return addresses.of(context, 0), []
     except UnreachableError as away:
-        there, known = context.target.controllers[0], context.source.controllers
+        there, known = context.target.living, context.source.controllers
         found = addresses.Mapping(
             {one.address: there.address for one in known}, {one.name: there.name for one in known}
         )

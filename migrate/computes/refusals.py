@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from migrate.computes import service
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost, Facts, Server
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, filled, info, warning
 
 NAMES = 5  # of servers that one finding names
 MAKE_ROOM = "make room, settle fewer hosts at once (--batch), or stop and start them by a rule"
@@ -17,34 +17,27 @@ def of_cloud(facts: Facts, others: int, way: Way) -> list[Finding]:
     """Whatever stands against all hosts that are planned; *others* stay on the old release."""
     found = []
     if facts.recovery:
-        found.append(
-            Finding(
-                "instance-ha",
-                Severity.ERROR,
-                f"instance-HA is at work for {', '.join(facts.recovery)}: it would take a "
-                "host that is renewed for dead, and start its servers elsewhere",
-                "disable these segments until the hosts are settled",
-            )
+        at_work = error(
+            f"instance-HA is at work for {', '.join(facts.recovery)}: it would take a "
+            "host that is renewed for dead, and start its servers elsewhere",
+            "disable these segments until the hosts are settled",
         )
+        found.append(_as("instance-ha", at_work))
     if way.renews:
-        found.append(_of_the_last(others))
+        found.append(_as("no-return", _of_the_last(others)))
     return found
 
 
 def _of_the_last(others: int) -> Finding:
     """The point of no return, which lies in the plan unless *others* stay on the old release."""
     if others:
-        return Finding(
-            "no-return",
-            Severity.INFO,
+        return info(
             f"{others} other compute hosts stay as they are: there is a way back while one of the "
             "old release is left in each cell",
             "no API tells cells and versions: --execute asks nova's databases, and refuses the "
             "last one of a cell until --past names it",
         )
-    return Finding(
-        "no-return",
-        Severity.WARNING,
+    return warning(
         "the last compute host of the old release, in any cell, is the point of no return: from "
         "then on the next restart of a conductor lets no old one in",
         "leave one host out with --host until you want no way back, in each cell: no API tells "
@@ -54,36 +47,30 @@ def _of_the_last(others: int) -> Finding:
 
 def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
     """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
-    found = []
     if not host.up and not begun(host):
-        found.append(
-            _about(
-                host,
-                "host",
-                "nova-compute is down there, so nobody can say what runs on it",
-                "bring it back, or leave it out with --host",
-            )
+        down = error(
+            "nova-compute is down there, so nobody can say what runs on it",
+            "bring it back, or leave it out with --host",
         )
-    elif way.emptied and host.enabled and opened[host.zone] < 2:
-        found.append(
-            _about(
-                host,
-                "zone",
-                f"it is the last enabled host of zone {host.zone} and must be emptied",
-                "enable another one of this zone, or settle it in place",
-            )
+        return [_as("host", down, host)]
+    if way.emptied and host.enabled and opened[host.zone] < 2:
+        last = error(
+            f"it is the last enabled host of zone {host.zone} and must be emptied",
+            "enable another one of this zone, or settle it in place",
         )
-    return found
+        return [_as("zone", last, host)]
+    return []
 
 
 def of_no_model() -> Finding:
     """No new server can be booted anywhere to prove a renewed host."""
-    return Finding(
+    return _as(
         "proof",
-        Severity.ERROR,
-        "no server runs that was booted from an image, so nobody knows what a new one, which "
-        "proves a renewed host, could be made of",
-        "boot one server from an image by hand",
+        error(
+            "no server runs that was booted from an image, so nobody knows what a new one, which "
+            "proves a renewed host, could be made of",
+            "boot one server from an image by hand",
+        ),
     )
 
 
@@ -94,16 +81,12 @@ def of_proof(host: ComputeHost, *, room: bool) -> list[Finding]:
         return []
     why = "is closed by somebody" if closed else "has no room"
     remedy = "open it" if closed else "make room for one"
-    return [
-        _about(
-            host,
-            "proof",
-            f"it {why}, so no new server is booted there once it is renewed: that new ones work "
-            "is not proven, all else is",
-            f"{remedy} first, or accept that",
-            Severity.WARNING,
-        )
-    ]
+    unproven = warning(
+        f"it {why}, so no new server is booted there once it is renewed: that new ones work "
+        "is not proven, all else is",
+        f"{remedy} first, or accept that",
+    )
+    return [_as("proof", unproven, host)]
 
 
 def begun(host: ComputeHost) -> bool:
@@ -113,31 +96,27 @@ def begun(host: ComputeHost) -> bool:
 
 def of_servers(host: ComputeHost, why: str, remedy: str, servers: Collection[Server]) -> Finding:
     """*servers* of *host* that forbid to renew it, for the reason *why*."""
-    return _about(host, "servers", f"{named(servers)} {_is(servers)} {why}", remedy)
+    return _as("servers", error(f"{named(servers)} {_is(servers)} {why}", remedy), host)
 
 
 def of_disks(host: ComputeHost, servers: Collection[Server]) -> Finding:
     """*servers* that stay on *host* while it is reinstalled."""
-    return _about(
-        host,
-        "disks",
+    stay = warning(
         f"{named(servers)} would stay while the host is reinstalled, with disks of their own",
         "the host is asked whether its instances' folder is a file system of its own, named by "
         "UUID: only then it is kept",
-        Severity.WARNING,
     )
+    return _as("disks", stay, host)
 
 
 def of_homeless(host: ComputeHost, servers: Collection[Server]) -> Finding:
     """*servers* that leave *host* and cannot come home, since it is closed."""
-    return _about(
-        host,
-        "home",
+    away = warning(
         f"{named(servers)} {'leaves' if len(servers) == 1 else 'leave'} it and cannot come home: "
         f"it is disabled ({host.reason or 'for no reason that is told'})",
         "enable it first, or bring them home yourself when it is open",
-        Severity.WARNING,
     )
+    return _as("home", away, host)
 
 
 def named(servers: Collection[Server]) -> str:
@@ -152,11 +131,6 @@ def _is(servers: Collection[Server]) -> str:
     return "is" if len(servers) == 1 else "are"
 
 
-def _about(
-    host: ComputeHost,
-    check: str,
-    message: str,
-    remedy: str,
-    severity: Severity = Severity.ERROR,
-) -> Finding:
-    return Finding(check, severity, message, remedy, where=host.name)
+def _as(check: str, found: Finding, host: ComputeHost | None = None) -> Finding:
+    (one,) = filled([found], check=check, where=host.name if host else "")
+    return one

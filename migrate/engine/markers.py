@@ -22,6 +22,8 @@ from migrate.onhost import call
 COPIED, SYNCED, LIVE, FINISHED = STAGES = ("copied", "synced", "released", "finished")
 ENDS = (FINISHED, LIVE)  # of these any machine's word holds, whatever the source says by now
 PATH = "/var/lib/migrate/marker.json"
+VERSION = 1  # of a mark in the file; one that names none is of the first
+# the table's version is its columns: one whose meaning changes has to get another name
 SCHEMA = "migrate_marker"
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};
@@ -133,7 +135,7 @@ def mark(context: Context, reached: str, at: float | None = None) -> None:
     for host in context.source.controllers:
         host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
         kept = [one for one in _marked(host) if one["stage"] != reached]
-        host.write(PATH, json.dumps([*kept, values]), mode=0o600)
+        host.write(PATH, json.dumps([*kept, {"version": VERSION, **values}]), mode=0o600)
 
 
 def unmark(context: Context, reached: str) -> None:
@@ -167,10 +169,14 @@ def _marks(context: Context) -> list[dict[str, Any]]:
     for host in context.source.controllers:
         try:
             found += _marked(host)
+        except PreconditionError:
+            raise
         except MigrateError as error:
             silent.append(error)
     try:
         found += _rows(context)
+    except PreconditionError:
+        raise
     except MigrateError as error:
         silent.append(error)
     if silent and not found:
@@ -182,15 +188,46 @@ def _rows(context: Context) -> list[dict[str, Any]]:
     if not _sql(context, f"SHOW TABLES FROM {SCHEMA} LIKE 'stage'", missing=True):
         return []
     columns = ("stage", "stack", "source", "fence", "at")
-    rows = _sql(context, f"SELECT {', '.join(columns)} FROM {SCHEMA}.stage")  # noqa: S608
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    where = f"{context.target.database.name}: table {SCHEMA}.stage"
+    try:
+        rows = _sql(context, f"SELECT {', '.join(columns)} FROM {SCHEMA}.stage")  # noqa: S608
+    except CommandError as error:
+        if "ERROR 1054" in error.stderr:  # it has no such column
+            raise _not_ours(where, "has other columns") from error
+        raise
+    return _ours(where, [dict(zip(columns, row, strict=True)) for row in rows])
 
 
 def _marked(host: Host) -> list[dict[str, Any]]:
     """The marks in the file of a source controller."""
     text = host.shell('cat "$1" 2>/dev/null || true', PATH)
-    found: list[dict[str, Any]] = json.loads(text or "[]")
-    return found
+    where = f"{host.name}: {PATH}"
+    try:
+        found: list[dict[str, Any]] = [dict(one) for one in json.loads(text or "[]")]
+    except (TypeError, ValueError) as error:
+        raise _not_ours(where, "is no list of marks") from error
+    return _ours(where, found)
+
+
+def _ours(where: str, marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """*marks*, each of which this program understands.
+
+    One that it does not may say that users write on the target: it is never passed over, whatever
+    other machines say.
+    """
+    for one in marks:
+        if (version := one.get("version", VERSION)) != VERSION:
+            raise _not_ours(where, f"has a mark of version {version}, this program's are {VERSION}")
+        if one.get("stage") not in STAGES:
+            raise _not_ours(where, f"has a mark of the unknown stage {one.get('stage')!r}")
+    return marks
+
+
+def _not_ours(where: str, what: str) -> PreconditionError:
+    return PreconditionError(
+        f"{where} {what}, so nobody knows whether users write on the target; use the migrate that "
+        "wrote it, or, where nothing of its migration stands any more, move it away"
+    )
 
 
 def _sql(context: Context, statement: str, *, missing: bool = False) -> list[list[str]]:

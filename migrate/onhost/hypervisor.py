@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ from migrate.onhost.systemd import run
 VIRSH = ("env", "LC_ALL=C", "virsh", "-c", "qemu:///system")
 QEMU = re.compile(r"(?m)^Running hypervisor: \w+ ([\d.]+)")
 LIBVIRT = re.compile(r"(?m)^Running against daemon: ([\d.]+)")
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KEY = re.compile(r"[?&]keyfile=([^&\s]+)")
 
 
@@ -41,7 +43,7 @@ def seen(service: str, defaults: list[str]) -> dict[str, Any]:
         "program": unit["program"],
         "ports": sockets.open_ports(),
         "keys": {path: os.path.exists(path) for path in named},
-        "servers": {one: told for one in guests.running() if (told := _server(one))},
+        "servers": _servers(guests.running()),
     }
 
 
@@ -70,14 +72,21 @@ def cpu(capabilities: str) -> dict[str, Any]:
     return found
 
 
-def _server(server: str) -> dict[str, Any] | None:
-    text = run(*VIRSH, "dumpxml", server, check=False)
-    return shape(text) if text else None  # it has ended
+def _servers(running: Iterable[str]) -> dict[str, Any]:
+    """By one virsh for all, whose commands may be many; for one that has ended it goes on."""
+    # anybody may start what looks like a server: its word must not become a command
+    commands = [f"dumpxml {one}" for one in running if ID.fullmatch(one)]
+    return shapes(run(*VIRSH, "; ".join(commands), check=False)) if commands else {}
 
 
-def shape(text: str) -> dict[str, Any]:
-    """Of a domain *text* what decides where it can run: a volume's disk has a serial, its id."""
-    domain = ElementTree.fromstring(text)  # noqa: S314  libvirt's own
+def shapes(text: str) -> dict[str, Any]:
+    """Of the domains of *text*, one after the other, their shapes by id."""
+    every = ElementTree.fromstring(f"<all>{text}</all>")  # noqa: S314  libvirt's own
+    return {one.findtext("uuid") or "": _shape(one) for one in every.findall("domain")}
+
+
+def _shape(domain: ElementTree.Element) -> dict[str, Any]:
+    """What decides where *domain* can run: a volume's disk has a serial, its id."""
     kind = domain.find("os/type")
     efi = domain.find("os/loader") is not None or (
         (system := domain.find("os")) is not None and system.get("firmware") == "efi"

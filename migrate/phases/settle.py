@@ -26,7 +26,7 @@ from migrate.computes.installers import Installer
 from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, Severity, error, filled
 from migrate.errors import MigrateError, SettingsError, UnreachableError
 
 UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
@@ -136,16 +136,12 @@ def _on_hosts(
     midway = {one.host.name for one in made.hosts if one.host.reason == service.REASON}
     wanted = [one.host.name for one in made.hosts if not one.refused]
     known = {host.name: host for host in context.source.computes}
-    unknown = [
-        Finding("hosts", Severity.ERROR, UNREACHED, NAME_IT, name)
-        for name in wanted
-        if name not in known
-    ]
+    unknown = [error(UNREACHED, NAME_IT, name) for name in wanted if name not in known]
     those = [known[one] for one in wanted if one in known]
     found = installer.findings(context, those)
     found += reach.computes(context, those)
-    found += telling.findings(seen, made.hosts)
-    return unknown + [
+    found += filled(telling.findings(seen, made.hosts), check=telling.NAME)
+    return [*filled(unknown, check="hosts")] + [
         replace(one, severity=Severity.WARNING) if one.where in midway else one for one in found
     ]
 

@@ -60,10 +60,6 @@ class Comparison:
     differences: tuple[Difference, ...]
     allowed: dict[str, int]
 
-    @property
-    def equal(self) -> bool:
-        return not self.differences
-
 
 @cache
 def ordered() -> frozenset[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.login import ADMIN
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, Severity, error, filled, info
 from migrate.errors import one_line
 from migrate.verify import addresses, boot, dashboard, heartbeats, views
 from migrate.verify.comparison import Comparison, compare
@@ -40,7 +40,10 @@ class Verification:
 
     def fails(self, message: str, remedy: str, where: str = "") -> None:
         """Add an error."""
-        self.findings.append(Finding(NAME, Severity.ERROR, message, remedy, where))
+        self.adds(error(message, remedy, where))
+
+    def adds(self, one: Finding) -> None:
+        self.findings += filled([one], check=NAME)
 
 
 def run(
@@ -120,9 +123,7 @@ def _listings(
         if made:
             names = ", ".join(sorted({one.type for one in made}))
             told = f"{len(made)} resources were made since the release ({names})"
-            result.findings.append(
-                Finding(NAME, Severity.INFO, told, "They would be lost on the way back", who)
-            )
+            result.adds(info(told, "They would be lost on the way back", who))
         for one in lost[:SHOWN]:
             result.fails(str(one), "See why; nothing may change on the way", who)
         if len(lost) > SHOWN:

@@ -29,20 +29,13 @@ class Model:
     network: str
 
 
-def choose(api: Api, compute: str) -> Model | None:
-    """One that has room on *compute*, like a server there if one will do; None without room.
-
-    StepError where no server shows what a new one could be made of.
-    """
-    return next(candidates(api, compute), None)
-
-
 def candidates(
     api: Api, compute: str, *others: str, among: Collection[str] | None = None
 ) -> Iterator[Model]:
-    """All of those, the best first, one of each flavor: the scheduler may know better than we.
+    """All that have room on *compute* and each of *others*, one of each flavor: the scheduler may
+    know better than we. Those like a server there come first; with *among* they are like these.
 
-    They have room on each of *others*, too; with *among* they are like these servers.
+    StepError where no server shows what a new one could be made of.
     """
     usable, rooms = cache(partial(_usable, api)), [Room(api, one) for one in (compute, *others)]
     tried = set()

@@ -100,6 +100,14 @@ class Bench:
         """A project folder as an operator's host has it."""
         (folder / "stacks").mkdir(parents=True)
         shutil.copy(ROOT / "Pulumi.yaml", folder)
+        self._write_stack(folder)
+
+    def decide(self, **settings: object) -> None:
+        """*settings* and no others stand in the stack's file from now on."""
+        self.settings = settings
+        self._write_stack(self.folder)
+
+    def _write_stack(self, folder: Path) -> None:
         config = rigs.stack(rigs.rig())
         config |= {f"sidestep:{name}": value for name, value in self.settings.items()}
         text = yaml.safe_dump({"config": config})

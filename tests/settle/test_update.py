@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ printf 'newer\\n' >"$1/.sidestep-lock"
 
 
 @pytest.fixture(scope="module")
-def newer(over: None) -> Iterator[None]:
+def newer(over: None) -> None:
     """cmp1 has come over, and then the controllers were updated."""
     succeeds(*OVER)
     context = context_of(STACK)
@@ -44,7 +43,6 @@ def newer(over: None) -> Iterator[None]:
         names = [unit.unit for recipe in context.recipes for unit in recipe.units]
         found = call(one, "update.outdated", names, f"{context.installation.folder}/.sidestep-lock")
         one.run("systemctl", "restart", *found, timeout=300)
-    yield
 
 
 def stamps() -> dict[str, str]:

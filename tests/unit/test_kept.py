@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from migrate.computes.reinstalling.kept import KEPT
-from migrate.onhost import away, disk, exchange, kept, record, systemd
+from migrate.onhost import disk, exchange, kept, record, systemd
 
 ME, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 SECRET = b"[DEFAULT]\r\npassword = \xff\xfe s\n"
@@ -188,12 +188,6 @@ def test_a_disk_is_known_again_by_what_was_planted(
     assert fstab["/etc/fstab"].count(own["line"]) == 1
     kept.pull_out(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_who_was_sent_away_from_a_host_outlasts_its_system() -> None:
-    """The note stands on the host, and the reinstall takes what stands there."""
-    noted = f"{record.FOLDER}/{away.NAME}.json"
-    assert [one.how for one in KEPT if noted in one.paths] == ["absent"]
 
 
 def test_each_kept_thing_has_its_reason() -> None:

@@ -282,7 +282,8 @@ def test_what_servers_see_of_a_cpu_decides_and_not_more() -> None:
         assert see(text, own) == see(text, other)
 
 
-DOMAIN = """<domain type='kvm'>
+ID = "6f1c2d3e-0000-4000-8000-00000000000{}"
+DOMAIN = """<domain type='kvm'><metadata><uuid>none</uuid></metadata><uuid>{id}</uuid>
 <os {os}><type arch='x86_64' machine='pc-q35-10.0'>hvm</type>{loader}</os>
 <devices><disk type='file' device='disk'><source file='/x'/></disk>
 <disk type='network' device='disk'><source protocol='rbd' name='v'/><serial>1</serial></disk>
@@ -294,11 +295,27 @@ DOMAIN = """<domain type='kvm'>
     [("", "", "bios"), ("firmware='efi'", "", "efi"), ("", "<loader>/x.fd</loader>", "efi")],
 )
 def test_a_server_s_shape_is_read_of_its_domain(os: str, loader: str, firmware: str) -> None:
-    assert hypervisor.shape(DOMAIN.format(os=os, loader=loader)) == {
-        "machine": "pc-q35-10.0",
-        "firmware": firmware,
-        "disks": ["local file", "volume rbd"],
-    }
+    told = {"machine": "pc-q35-10.0", "firmware": firmware, "disks": ["local file", "volume rbd"]}
+    domains = [DOMAIN.format(id=one, os=os, loader=loader) for one in "ab"]
+    assert hypervisor.shapes("\n\n".join(domains)) == {"a": told, "b": told}
+
+
+def test_libvirt_is_asked_once_for_all_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has ended costs the others nothing, and what only looks like a server is no command."""
+    virsh = tmp_path / "virsh"
+    domain = DOMAIN.format(id=ID.format(1), os="", loader="")
+    script = f'echo "$@" >> {tmp_path}/asked; cat <<EOF\n{domain}\nEOF\nexit 1'
+    virsh.write_text(f"#!/bin/sh\n{script}\n")
+    virsh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert hypervisor._servers(["x; destroy web"]) == {}
+    assert not (tmp_path / "asked").exists()
+    found = hypervisor._servers([ID.format(1), "web; destroy web", ID.format(2)])
+    assert list(found) == [ID.format(1)]
+    (asked,) = (tmp_path / "asked").read_text().splitlines()
+    assert asked.endswith(f"dumpxml {ID.format(1)}; dumpxml {ID.format(2)}")
 
 
 def test_versions_and_cpu_are_read_as_libvirt_tells_them() -> None:

@@ -82,8 +82,6 @@ class Machine(fakes.FakeHost):
         self._note(function)
         assert isinstance(payload, dict)
         module, _, name = function.partition(".")
-        if module == "away":
-            return self._away(function, payload)
         act = getattr(self, f"_{module}_{name}", None)
         return act(*payload["arguments"]) if act else None
 
@@ -95,6 +93,21 @@ class Machine(fakes.FakeHost):
 
     def _record_forget(self, name: str) -> None:
         self.records.pop(name, None)
+
+    def _away_sent(self) -> Any:
+        return self.records.get("away", {})
+
+    def _away_add(self, server: str, action: str) -> None:
+        self.records["away"] = {**self._away_sent(), server: action}
+
+    def _away_drop(self, servers: list[str]) -> None:
+        self.records["away"] = {k: v for k, v in self._away_sent().items() if k not in servers}
+
+    def _away_forget(self) -> None:
+        self.records.pop("away", None)
+
+    def _notes_left(self, _: Any) -> Any:
+        return [f"{name}.json" for name in self.records]
 
     def _guests_running(self) -> Any:
         return self.guests
@@ -417,10 +430,12 @@ def test_one_whose_command_did_nothing_is_not_made_anew_to_go_back(lab: Lab) -> 
 def test_on_the_way_back_of_the_whole_its_units_are_silent_and_it_is_named(lab: Lab) -> None:
     lab.over()
     installers.keep(lab.context, ["c1"], "reinstall", begun=[])
+    lab.host.records["agents"] = {"units": list(OLD), "state": "reconnected"}
     for name in ("renew", "own", "reinstall", "keep"):
         lab.steps[name].revert(lab.context)  # type: ignore[misc]
     assert lab.host.running == {}
     assert "systemd.mask" in lab.host.asked
+    assert "agents" not in lab.host.records  # nothing is to be started again there
     assert lab.keeper.kept  # the only copy of what it was
     assert reinstall.left(lab.context) == ["c1"]
 
@@ -428,6 +443,18 @@ def test_on_the_way_back_of_the_whole_its_units_are_silent_and_it_is_named(lab: 
 def test_what_it_would_not_be_itself_without_is_named(lab: Lab) -> None:
     lab.host.missing = ["/var/lib/nova/compute_id"]
     assert [one for one in lab.errors() if "compute_id is missing: without it" in one]
+
+
+def test_before_the_target_stands_the_plan_is_shown_all_the_same(lab: Lab) -> None:
+    lab.keeper.dead = True
+    (told,) = reinstall.findings(lab.context, [lab.host])
+    assert (told.severity, told.where) == ("warning", "new")
+
+
+def test_one_in_the_middle_is_not_asked_what_it_has_against_it(lab: Lab) -> None:
+    lab.over("close", "drain", "keep", "reinstall")
+    assert lab.errors() == []
+    assert lab.host.running == {}
 
 
 def test_without_a_command_it_is_refused_before(lab: Lab) -> None:

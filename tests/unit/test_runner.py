@@ -93,7 +93,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes(), st.integers(0, 14))
 def test_interrupted_then_resumed_equals_uninterrupted(shape: Any, lives: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ def test_interrupted_then_resumed_equals_uninterrupted(shape: Any, lives: int) -
         assert world.facts == {f"{s.id} {half}" for s in plan for half in ("half", "whole")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes(), st.integers(0, 14), st.integers(0, 14), st.booleans())
 def test_retreat_from_anywhere_is_identity(shape: Any, there: int, back: int, lost: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -161,7 +161,7 @@ LINES = st.lists(
 ).map(lambda lines: "[DEFAULT]\n" + "\n".join(lines) + "\n")
 
 
-@settings(max_examples=60, deadline=None)  # each of them writes files
+@settings(max_examples=60)  # each of them writes files
 @given(LINES, LINES)
 def test_whatever_is_written(one: str, other: str) -> None:
     """Never another value; oslo.config puts nothing for an option without a value, we refuse."""

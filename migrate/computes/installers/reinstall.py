@@ -18,10 +18,11 @@ from migrate.computes.installers.contract import Act
 from migrate.computes.installers.in_place import PLAIN
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
-from migrate.engine.finding import Finding, error, filled
-from migrate.errors import PreconditionError, StepError, UnreachableError
-from migrate.onhost import call
+from migrate.engine.finding import Finding, error, filled, warning
+from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
+from migrate.onhost import agents, call
 
+NAME = "reinstall"
 STOP_SECONDS = 20.0
 LEFT = (
     "it was reinstalled and not put back: its units are stopped and masked there, and it has no "
@@ -46,15 +47,20 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
         anew.refuse(context)
     except PreconditionError as failure:
         found.append(error(str(failure), "name it, or settle hosts in place"))
+    try:
+        gone = keeping.gone(context)
+    except MigrateError as failure:
+        told = f"which hosts are in the middle of it is not known: {failure}"
+        found.append(warning(told, "`pulumi up` makes it", keeping.keeper(context).name))
+        gone = set()
 
     def look(host: Host) -> list[Finding]:
-        if keeping.stage(context, host) in keeping.GONE:
+        if host.name in gone:
             return []  # its old system is gone, and what there is, is ours
-        wrong = [*_strange(context, host), *keeping.missing(context, host)]
-        wrong += _stays(context, host)
-        return list(filled([error(one, environment.LEAVE) for one in wrong], check="reinstall"))
+        wrong = [*_strange(context, host), *keeping.missing(context, host), *_stays(context, host)]
+        return list(filled([error(one, environment.LEAVE) for one in wrong], check=NAME))
 
-    return [*filled(found, check="reinstall"), *environment.each(those, look)]
+    return [*filled(found, check=NAME), *environment.each(those, look)]
 
 
 def _strange(context: Context, host: Host) -> Iterator[str]:
@@ -140,13 +146,15 @@ def let_go(context: Context, host: Host) -> None:
     if names := units.new(context, host):
         call(host, "systemd.stop", names, STOP_SECONDS, timeout=120)
         call(host, "systemd.mask", names)
+    call(host, "record.forget", agents.RECORD)  # else the way back would start them again
 
 
 def left(context: Context) -> list[str]:
     """Names of hosts that came over so and were not put back: what `let_go` silences."""
     ours = [one for one in context.source.computes if installers.of(context, one.name).ACTS is ACTS]
     try:
-        return [one.name for one in ours if keeping.stage(context, one) in keeping.GONE]
+        gone = keeping.gone(context) if ours else set()
+        return [one.name for one in ours if one.name in gone]
     except UnreachableError:
         return [one.name for one in ours]  # who knows it is dead
 

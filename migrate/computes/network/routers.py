@@ -83,7 +83,7 @@ def _give_back(context: Context, api: Api) -> None:
         left = {one: agent for one, agent in left.items() if one not in mine}
     lost = {one: agent for one, agent in left.items() if one not in home}  # nobody carries them
     routers = _routers(facts, lost, kept, context.source.controllers)
-    handover.run(context, api, context.target.controllers[0], routers)
+    handover.run(context, api, context.target.living, routers)
 
 
 def _take_back(context: Context, api: Api, facts: Facts, noted: Noted) -> None:

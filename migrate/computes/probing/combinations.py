@@ -24,11 +24,16 @@ def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Trip, list[Pair
 
     *chosen* are names of hosts that are renewed by this run.
     """
+    return _of(hosts, chosen, _shapes(hosts))
+
+
+def _of(
+    hosts: Collection[Seen], chosen: Collection[str], shapes: Mapping[str, Collection[Shape]]
+) -> dict[Trip, list[Pair]]:
     used: dict[Platform, set[Shape]] = defaultdict(set)
     zones: dict[str, dict[Platform, list[Seen]]] = defaultdict(lambda: defaultdict(list))
     for one in hosts:
-        shapes = set(one.shapes.values())
-        used[one.platform] |= shapes | {shape.bare for shape in shapes if shape.bare.disks}
+        used[one.platform].update(shapes[one.host])
         if one.open and not one.unready:
             zones[one.zone][one.platform].append(one)
     found: dict[tuple[Platform, Platform], list[Pair]] = defaultdict(list)
@@ -42,6 +47,16 @@ def of(hosts: Collection[Seen], chosen: Collection[str]) -> dict[Trip, list[Pair
         if pairs
         for shape in sorted(used[here] | used[there])
     }
+
+
+def _shapes(hosts: Collection[Seen]) -> dict[str, set[Shape]]:
+    """Of the servers on each of *hosts*, with their volumes and, where disks are left, without."""
+    found = {}
+    for one in hosts:
+        shapes = set(one.shapes.values())
+        bare = {shape.bare for shape in shapes if shape.volumes}
+        found[one.host] = shapes | {shape for shape in bare if shape.disks}
+    return found
 
 
 def untried(
@@ -59,6 +74,7 @@ def expected(
     all.
     """
     found: set[Trip] = set()
+    shapes = _shapes(hosts)
     every = {name for names in batches for name in names}
     for renewed in (set[str](), set(batches[0]) if batches else set(), every):
         stand = [
@@ -67,7 +83,7 @@ def expected(
             else one
             for one in hosts
         ]
-        found |= of(stand, every).keys()
+        found |= _of(stand, every, shapes).keys()
     return found
 
 

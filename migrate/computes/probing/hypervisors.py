@@ -5,6 +5,7 @@ after it was renewed.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from migrate.cloud import Context, hosts
@@ -21,6 +22,7 @@ KEY = "settle-hypervisors"
 SECONDS = 300.0  # one with hundreds of servers
 SERVICE = "nova-compute"
 FILES = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]  # where it is told of none
+ALIKE = lru_cache(1024)(Shape)  # one is kept of many that are equal
 UNKNOWN = Platform("", "", "", "")
 
 Row = dict[str, Any]
@@ -81,7 +83,7 @@ def _reduced(told: Row) -> Row:
 
 
 def _shape(told: Row) -> Shape:
-    return Shape(told["machine"], told["firmware"], ", ".join(told["disks"]))
+    return ALIKE(told["machine"], told["firmware"], ", ".join(told["disks"]))
 
 
 def _seen(context: Context, name: str, told: Row, row: Row) -> Seen:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from migrate.computes.estimates import Action
 from migrate.computes.plan import HostPlan
 from migrate.computes.probing.facts import How, Record, Seen, Trip
-from migrate.engine.finding import Finding, Severity
+from migrate.engine.finding import Finding, error, info, warning
 
 NAME = "live-migration"
 MAKE = (
@@ -21,19 +23,29 @@ def findings(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator
     """Hosts that take no server, and those of *planned* whose servers could go to none."""
     wanted = {one.host.name: one for one in planned}
     visited = {to for one in planned for lot in one.lots for to in _visited(one, lot)}
+    opened: dict[str, list[Seen]] = defaultdict(list)
+    for host in hosts:
+        if host.open:
+            opened[host.zone].append(host)
+    ready = {zone: [to for to in those if not to.unready] for zone, those in opened.items()}
     for host in hosts:
         one = wanted.get(host.host)
-        takers = [to for to in hosts if to.zone == host.zone and to.open and to.host != host.host]
-        if one and one.actions.get(Action.LIVE) and all(to.unready for to in takers):
-            names = ", ".join(to.host for to in takers[:3]) or "none is open"
-            yield _about(
-                host,
-                Severity.ERROR,
+        takers = _others(ready.get(host.zone, ()), host)
+        if one and one.actions.get(Action.LIVE) and not any(takers):
+            closed = islice(_others(opened.get(host.zone, ()), host), 3)
+            names = ", ".join(closed) or "none is open"
+            yield error(
                 f"servers of it are to be live-migrated, and no other host takes any ({names})",
+                MAKE,
+                host.host,
             )
         if host.unready and (one or host.host in visited):
-            severity = Severity.WARNING if host.host in visited else Severity.INFO
-            yield _about(host, severity, f"no server is live-migrated to it: {host.unready}")
+            tell = warning if host.host in visited else info
+            yield tell(f"no server is live-migrated to it: {host.unready}", MAKE, host.host)
+
+
+def _others(hosts: Iterable[Seen], but: Seen) -> Iterator[str]:
+    return (one.host for one in hosts if one.host != but.host)
 
 
 def _visited(one: HostPlan, lot: Any) -> Iterator[str]:
@@ -42,10 +54,6 @@ def _visited(one: HostPlan, lot: Any) -> Iterator[str]:
         yield from set(lot.to)
         if lot.decision.home:
             yield one.host.name
-
-
-def _about(host: Seen, severity: Severity, message: str) -> Finding:
-    return Finding(NAME, severity, message, MAKE, host.host)
 
 
 def lines(record: Record) -> list[str]:

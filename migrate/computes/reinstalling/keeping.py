@@ -65,6 +65,13 @@ def stage(context: Context, host: Host) -> str:
     return str(read(context, host)["stage"])
 
 
+def gone(context: Context) -> set[str]:
+    """Names of hosts whose old system may be gone: asked once, of all."""
+    noted = {f"{_name(host)}.json": host for host in context.source.computes}
+    left = noted.keys() & set(call(keeper(context), "notes.left", []))
+    return {noted[one].name for one in left if stage(context, noted[one]) in GONE}
+
+
 def note(context: Context, host: Host, **changed: Any) -> None:
     """Keep that it is so far, beside what was noted before."""
     kept = {**read(context, host), **changed}

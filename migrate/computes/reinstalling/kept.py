@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from migrate.onhost import away, record
-
 # put back as it was; only where the fresh system has none; never, but there to compare with
 How = Literal["back", "absent", "aside"]
 
@@ -29,11 +27,6 @@ INSTANCES = "/var/lib/nova/instances"
 HOST_KEYS = "/etc/ssh/ssh_host_"
 
 KEPT = (
-    Kept(
-        paths=(f"{record.FOLDER}/{away.NAME}.json",),
-        why="which servers were sent away or stopped, and are to be back: nobody else knows",
-        how="absent",  # on the way back the fresh system's own is later
-    ),
     Kept(
         paths=("/etc/hostname", "/etc/hosts"),
         why="nova and libvirt name the node by it: in another form it is another host",
@@ -67,6 +60,10 @@ KEPT = (
             *("/var/lib/neutron/", "/var/lib/neutron/*/", "/var/log/neutron/"),
         ),
         why="folders that services write to, with their owners; what is in them is not kept",
+    ),
+    Kept(
+        paths=("/var/lib/migrate/agents.json",),
+        why="which units are started again when the cloud as a whole goes back",
     ),
     Kept(
         paths=("/etc/libvirt/*.conf", "/etc/libvirt/hooks", "/etc/default/libvirt*"),
