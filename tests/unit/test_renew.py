@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, login
-from migrate.computes import closing, draining, versions
+from migrate.computes import closing, draining, installers, versions
 from migrate.computes.draining import note
 from migrate.computes.estimates import Action, Way
-from migrate.computes.installers import in_place
+from migrate.computes.installers import in_place, update
 from migrate.computes.probing import hypervisors
 from migrate.computes.probing import note as trips
 from migrate.computes.probing.facts import How, Platform, Seen, Shape, Tried, Trip
@@ -23,7 +23,7 @@ from migrate.engine import markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError
-from migrate.phases import renew
+from migrate.phases import renew, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import probe
@@ -273,3 +273,44 @@ def test_a_host_whose_servers_can_go_nowhere_is_as_it_was_and_named(
 
 def test_every_step_of_a_host_belongs_to_its_phase() -> None:
     assert {one.phase for one in settled("c1", in_place)} == {Phase.SETTLE}
+
+
+def updated(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, **decided: Any) -> Session:
+    """Hosts of the cloud are updated, by the scripted steps of an update."""
+    context = cloud.session.context
+    context.extras[installers.UPDATING] = True
+    monkeypatch.setattr(update, "restore", lambda _, host: cloud.undone.append(host.name))
+    steps = [scripted(one, cloud) for name in NAMES for one in settled(name, update)]
+    session = replace(cloud.session, plan=Plan.of(steps))
+    plan = planned([host(one) for one in NAMES], WEB, way=Way.UPDATE, **decided)
+    assert not plan.hosts[-1].last
+    limits = context.settings.settle.model_copy(update=decided)
+    assert updating.update(session, plan, limits, lambda *_: None).failed == {}
+    return session
+
+
+def test_an_update_goes_through_the_same_batches_and_the_last_host_needs_no_word(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.versions = dict.fromkeys(NAMES, 72)
+    updated(cloud, monkeypatch, canary=1, batch=3)
+    assert sorted(one for one in cloud.done if one.endswith("exchange")) == [
+        f"{name}.update-exchange" for name in NAMES
+    ]
+    assert cloud.done.index("c1.update-open") < cloud.done.index("c2.update-bring")
+    cloud.broken = {"c1": "update-exchange"}
+    cloud.done = []
+    with pytest.raises(StepError, match="but not c1: "):
+        updated(cloud, monkeypatch, canary=1, batch=3, stop_after=1)
+    assert not [one for one in cloud.done if one.startswith("c2")]
+
+
+def test_the_version_before_is_back_though_no_host_of_the_old_release_is_left(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.versions = dict.fromkeys(NAMES, 72)
+    session = updated(cloud, monkeypatch, canary=0, batch=4)
+    updating.put_back(session, ["c2"], lambda *_: None)
+    steps = ["home", "open", "proof", "exchange", "drain", "close", "bring"]
+    home = "c2's servers come home"
+    assert cloud.undone == ["c2", home, *(f"c2.update-{one}" for one in steps), "c2"]

@@ -94,7 +94,12 @@ def test_a_unit_that_died_of_the_exchange_is_started_on_the_way_back(
     monkeypatch.setattr(systemd, "show", lambda _: {})
     assert onhost.forward(folder, NEW, ["nova-compute"], 1) == ["nova-compute is failed"]
     started: list[str] = []
-    monkeypatch.setattr(agents, "restart", lambda names, _: started.extend(names) or [])
+
+    def restart(names: list[str], _: float) -> list[str]:
+        started.extend(names)
+        return []
+
+    monkeypatch.setattr(agents, "restart", restart)
     assert onhost.back(folder, 1) == []
     assert started == ["nova-compute"]
     assert onhost.stamps(folder)["runs"] == OLD
@@ -192,7 +197,7 @@ def test_controllers_that_were_not_updated_alike_are_refused(context: Context) -
     assert told.severity is Severity.ERROR
     assert f"new {NEW}, new2 {OLD}" in told.message
     with pytest.raises(PreconditionError, match="not of one lock"):
-        update.renewed(context, Compute("c1", OLD))  # type: ignore[arg-type]
+        update.renewed(context, Compute("c1", OLD))
 
 
 def test_controllers_whose_units_run_on_from_before_are_refused(context: Context) -> None:
@@ -222,7 +227,7 @@ def test_what_runs_from_the_controllers_lock_is_done_already(context: Context) -
     assert update.renewed(context, host)
     host.answers["update.behind"] = ["nova-compute"]
     assert not update.renewed(context, host)
-    assert not update.renewed(context, Compute("c1", OLD))  # type: ignore[arg-type]
+    assert not update.renewed(context, Compute("c1", OLD))
 
 
 def booting_by(context: Context, *command: str) -> Context:
