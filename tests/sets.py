@@ -81,6 +81,9 @@ SETS = {
         "live migration tried by servers of ours between hosts of both releases, killed midway",
         True,
     ),
+    "settle-update": Set(
+        "a compute host of the release to newer pins and back, killed at each boundary", True
+    ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True

@@ -144,7 +144,10 @@ def accept() -> None:
     click.option(
         "--agents", is_flag=True, help="Network agents instead, to the target's controllers."
     ),
-    click.option("--back", is_flag=True, help="These hosts run the old release again."),
+    click.option(
+        "--update", is_flag=True, help="To the controllers' newer pins of the release they have."
+    ),
+    click.option("--back", is_flag=True, help="These hosts run what they ran before again."),
     click.option(
         "--past",
         multiple=True,
@@ -164,6 +167,10 @@ def settle() -> None:
     again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
     metadata agents go from the old controllers to the new ones, network by network and router by
     router. Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
+    With --update hosts that have come over follow their controllers to newer pins of the release,
+    after a `pulumi up` with these: units start again from an environment beside the one before; by
+    a command of the stack file servers leave and the host is booted. --update --back --host NAME
+    puts the version before back, also after `migrate finish`.
     """
 
 

@@ -19,7 +19,7 @@ from migrate.computes.probing import telling
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
-from migrate.phases import move_agents, renew, settle
+from migrate.phases import move_agents, renew, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 
@@ -49,13 +49,24 @@ def run_settle(
     stop_after: int | None,
     execute: bool,
     agents: bool,
+    update: bool,
     back: bool,
     past: tuple[str, ...],
     take_over: bool,
 ) -> None:
     asked = settle.Asked(
-        hosts=hosts, zone=zone, by=by, canary=canary, batch=batch, stop_after=stop_after
+        hosts=hosts,
+        zone=zone,
+        by=by,
+        update=update,
+        canary=canary,
+        batch=batch,
+        stop_after=stop_after,
     )
+    if update and (agents or by or past):
+        raise SettingsError(
+            "--update: hosts keep what they came over by; no --agents, --by, --past"
+        )
     if agents and (hosts or zone or past):
         raise SettingsError(
             "--agents: all of them move together, without --host, --zone and --past"
@@ -70,29 +81,38 @@ def run_settle(
         runs=True,
         take_over=take_over,
         os_cloud=os_cloud,
-    ) as session:
+    ) as opened:
+        session = updating.begin(opened) if update else opened
         if agents:
             _agents(screen, session, execute=execute, back=back)
             return
         if back:
-            _back(screen, session, hosts, execute=execute)
+            _back(screen, session, hosts, execute=execute, update=update)
             return
         plan = settle.planned(session.context, asked)
         limits = asked.over(session.context.settings.settle)
+        if update:
+            limits = limits.model_copy(update={"by": plan.way.value})
         _show(screen, session, plan, limits, execute=execute)
         if not execute:
             screen.answer(document(plan, limits.by))
             screen.say("[green]Nothing forbids this plan.[/]")
             return
-        installer = installers.named(limits.by)
+        installer = installers.updating(session.context) if update else installers.named(limits.by)
         each = [step for one in plan.hosts for step in settled(one.host.name, installer)]
-        steps = Plan((PROBED, *each))
-        outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
+        if update:
+            outcome = updating.update(session, plan, limits, Progress(screen, Plan(tuple(each))))
+            told = "were updated[/]", "before; back by `migrate settle --update --back --host NAME`"
+        else:
+            steps = Plan((PROBED, *each))
+            outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
+            told = (
+                "came over[/]",
+                "of the release before; back by `migrate settle --back --host NAME`",
+            )
         screen.answer(asdict(outcome))
-        screen.say(
-            f"[green]{len(outcome.done)} compute hosts came over[/], {len(outcome.already)} were "
-            f"of the release before; back by `migrate settle --back --host NAME`"
-        )
+        done, already = len(outcome.done), len(outcome.already)
+        screen.say(f"[green]{done} compute hosts {told[0]}, {already} were {told[1]}")
 
 
 def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> None:
@@ -118,7 +138,9 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
     screen.answer({"done": [step.id for step in steps], "routers": kept})
 
 
-def _back(screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool) -> None:
+def _back(
+    screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool, update: bool
+) -> None:
     steps = Plan(
         tuple(
             step for name in hosts for step in settled(name, installers.of(session.context, name))
@@ -127,7 +149,8 @@ def _back(screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: 
     if not execute:
         _would_undo(screen, session, steps)
         return
-    renew.put_back(session, hosts, Progress(screen, steps))
+    put_back = updating.put_back if update else renew.put_back
+    put_back(session, hosts, Progress(screen, steps))
     screen.say(f"[green]Back:[/] {', '.join(hosts)}")
     screen.answer({"back": list(hosts)})
 

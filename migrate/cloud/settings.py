@@ -136,11 +136,19 @@ class Reinstall(Model):
     limit_seconds: int = Field(default=3600, ge=30, le=86_400)
 
 
+class Update(Model):
+    """What hosts meet that come to newer pins of their release; see stacks/README.md."""
+
+    command: Named = ()  # boots a host; (): none is booted
+    limit_seconds: int = Field(default=3600, ge=30, le=86_400)
+
+
 class Settle(Model):
     """How compute hosts come over: the first of `rules` that a server meets says what is done."""
 
     by: str = "in-place"  # the installer; see migrate/computes/installers
     reinstall: Reinstall = Reinstall()
+    update: Update = Update()
     rules: tuple[SettleRule, ...] = ()
     otherwise: Move | None = None  # None: leave in place, liveMigrate where hosts are emptied
     home: bool = False  # whether servers that were moved come back to their renewed host

@@ -206,24 +206,24 @@ def pull_files(
 
 
 def pull_tree(
-    context: Context, folder: str, *, pulls: Host, serves: Host, keys: str = FOLDER
+    context: Context, folder: str, *, pulls: Host, serves: Host, keys: str = FOLDER, to: str = ""
 ) -> None:
-    """Copy all of *folder* from *serves* to the same place of *pulls*, whole or not at all.
+    """Copy all of *folder* from *serves* to *to* of *pulls*, by default the same; whole or not.
 
     A key of its own is made for it, in the folder *keys* of *pulls*, and taken away again. What
     came is compared byte by byte: raises StepError where it is not the same. The bytes go from host
     to host.
     """
-    note = f"{NOTE}-{pulls.name}"
+    note, to = f"{NOTE}-{pulls.name}", to or folder
     try:
         let_in(context, [pulls], [serves], note, keys)
         permit(serves, trees=[folder])
         argv = command(context, pulls, serves, "tree", folder, folder=keys)
-        if wrong := onhost.call(pulls, "transfer.pull_tree", argv, folder, timeout=DAY):
+        if wrong := onhost.call(pulls, "transfer.pull_tree", argv, to, timeout=DAY):
             raise StepError(f"{serves.name}:{folder} did not reach {pulls.name}: {wrong}")
-        sides = (serves, pulls)
-        if len({onhost.call(h, "transfer.tree_digest", folder, timeout=600) for h in sides}) > 1:
-            raise StepError(f"{folder} is not the same on {pulls.name} as on {serves.name}")
+        sides = ((serves, folder), (pulls, to))
+        if len({onhost.call(h, "transfer.tree_digest", at, timeout=600) for h, at in sides}) > 1:
+            raise StepError(f"{to} on {pulls.name} is not the same as {folder} on {serves.name}")
     finally:
         turn_away(pulls, serves, keys)
 

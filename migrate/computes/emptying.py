@@ -118,7 +118,7 @@ class Emptying:
 
     def on_disk(self, host: ComputeHost) -> list[Finding]:
         """Servers whose disks must outlast a reinstall of *host*."""
-        if self._way is Way.IN_PLACE:
+        if self._way is not Way.REINSTALL:
             return []
         kept = [
             server

@@ -37,7 +37,7 @@ def findings(context: Context, host: Host, bytes_: int) -> list[Finding]:
         return []
     if told := _runs_from_another(context, host):
         return [error(told, LEAVE)]
-    wrong = _unlike(context.target.tools, host)
+    wrong = unlike(context.target.tools, host)
     wrong += call(host, "environment.unfit", context.installation.folder, bytes_)
     return [error(one, LEAVE) for one in wrong]
 
@@ -68,12 +68,16 @@ def make(context: Context, host: Host) -> None:
         raise PreconditionError(f"{host.name}: {told}")
     serves, folder = context.target.tools, context.installation.folder
     bytes_ = call(serves, "environment.size", folder)
-    if wrong := _unlike(serves, host) or call(host, "environment.claim", folder, bytes_):
+    if wrong := unlike(serves, host) or call(host, "environment.claim", folder, bytes_):
         raise PreconditionError(f"{host.name}: {'; '.join(wrong)}")
     transfer.pull_tree(context, folder, pulls=host, serves=serves)
-    programs = [unit.name for recipe in context.recipes for unit in recipe.host_units]
-    if failed := call(host, "environment.finish", folder, programs, timeout=300):
+    if failed := call(host, "environment.finish", folder, programs(context), timeout=300):
         raise StepError(f"{host.name}: the environment does not work there: {'; '.join(failed)}")
+
+
+def programs(context: Context) -> list[str]:
+    """Those of it that are tried where it is brought."""
+    return [unit.name for unit in units.known(context)]
 
 
 def _runs_from_another(context: Context, host: Host) -> str:
@@ -93,7 +97,7 @@ def remove(context: Context, host: Host) -> None:
     transfer.turn_away(host, context.target.tools)
 
 
-def _unlike(serves: Host, host: Host) -> list[str]:
+def unlike(serves: Host, host: Host) -> list[str]:
     """Why programs built on *serves* would not run on *host*."""
     there, here = (call(one, "environment.system") for one in (serves, host))
     if there == here:

@@ -120,8 +120,8 @@ def _made(
     kinds = {host.name: emptying.kinds(host) for host in hosts}
     opened = Counter(one.zone for one in facts.hosts if one.enabled and one.up)
     others = len(facts.hosts) - len(hosts) - len(already)
-    findings = refusals.of_cloud(facts, others) if hosts else []
-    if way is Way.IN_PLACE and hosts and not emptying.shown():
+    findings = refusals.of_cloud(facts, others, way) if hosts else []
+    if way is not Way.REINSTALL and hosts and not emptying.shown():
         findings.append(refusals.of_no_model())
     ready: list[ComputeHost] = []
     for host in hosts:
@@ -136,7 +136,7 @@ def _made(
         opened,
         canary=settle.canary,
         size=settle.batch,
-        emptied=way is Way.REINSTALL or any(map(emptying.moves, ready)),
+        emptied=way.emptied or any(map(emptying.moves, ready)),
     )
     planned: list[HostPlan] = []
     seconds: list[float] = []
@@ -146,7 +146,7 @@ def _made(
         findings += wrong
         if not done:
             continue
-        if way is Way.IN_PLACE and emptying.shown():
+        if way is not Way.REINSTALL and emptying.shown():
             for host, lots in done.items():
                 room = any(one.to for one in lots) or emptying.has_room(host)
                 findings += refusals.of_proof(host, room=room)
@@ -154,7 +154,7 @@ def _made(
         planned += batch
         counts = [one.actions for one in batch], [one.home for one in batch]
         seconds.append(_seconds(*counts, settle, way))
-    if planned and len(planned) + len(already) == len(facts.hosts):
+    if way.renews and planned and len(planned) + len(already) == len(facts.hosts):
         planned[-1] = replace(planned[-1], last=True)
     turns = {one.host.name for one in planned}
     planned += [HostPlan(host, kinds[host.name]) for host in hosts if host.name not in turns]

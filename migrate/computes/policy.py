@@ -15,7 +15,6 @@ ABOVE = "put a rule above it in sidestep:settle that says what to do"
 
 # in place they notice nothing, and stay whatever is wanted of one that runs
 AT_REST = (Kind.STOPPED, Kind.HELD)
-OTHERWISE: dict[Way, Move] = {Way.IN_PLACE: "leave", Way.REINSTALL: "liveMigrate"}
 
 
 class Wanted(NamedTuple):
@@ -40,7 +39,9 @@ class Policy:
 
     def __init__(self, way: Way, settle: Settle, projects: Mapping[str, str]) -> None:
         self._way = way
-        self._otherwise = Wanted(settle.otherwise or OTHERWISE[way], settle.home)
+        self._otherwise = Wanted(
+            settle.otherwise or ("liveMigrate" if way.emptied else "leave"), settle.home
+        )
         self._rules = [
             (
                 _matcher(rule, projects),
@@ -61,7 +62,7 @@ class Policy:
     def leaves(self, server: Server, zone: str) -> bool:
         """Whether *server* is not to be on its host, or not to run there, while it is renewed."""
         move = self.wanted(server, zone).move
-        if self._way is Way.IN_PLACE:
+        if not self._way.emptied:
             return move != "leave" and server.kind not in AT_REST
         return move != "stopStart" or server.kind is not Kind.STOPPED
 
@@ -119,7 +120,7 @@ def decide(way: Way, move: Move, server: Server) -> Decision:
         return Decision(Action.REFUSED, "in the middle of an operation", "wait until it has ended")
     if move == "ask":
         return Decision(Action.REFUSED, "not decided upon: the policy says ask", ABOVE)
-    if way is Way.IN_PLACE and (move == "leave" or kind in AT_REST):
+    if not way.emptied and (move == "leave" or kind in AT_REST):
         return Decision(Action.STAYS)
     if kind is Kind.HELD:
         wrong = f"{server.status}, which nova does not move"
@@ -148,7 +149,7 @@ def _stop(kind: Kind, _: Flavor) -> Decision:
 
 
 def _leave(*_: object) -> Decision:
-    wrong = "to be left running by the policy, which no reinstall does"
+    wrong = "to be left running by the policy, which no reinstall and no boot does"
     return Decision(Action.REFUSED, wrong, f"settle this host in place, or {ABOVE}")
 
 

@@ -13,7 +13,7 @@ NAMES = 5  # of servers that one finding names
 MAKE_ROOM = "make room, settle fewer hosts at once (--batch), or stop and start them by a rule"
 
 
-def of_cloud(facts: Facts, others: int) -> list[Finding]:
+def of_cloud(facts: Facts, others: int, way: Way) -> list[Finding]:
     """Whatever stands against all hosts that are planned; *others* stay on the old release."""
     found = []
     if facts.recovery:
@@ -23,7 +23,9 @@ def of_cloud(facts: Facts, others: int) -> list[Finding]:
             "disable these segments until the hosts are settled",
         )
         found.append(_as("instance-ha", at_work))
-    return [*found, _as("no-return", _of_the_last(others))]
+    if way.renews:
+        found.append(_as("no-return", _of_the_last(others)))
+    return found
 
 
 def _of_the_last(others: int) -> Finding:
@@ -51,7 +53,7 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
             "bring it back, or leave it out with --host",
         )
         return [_as("host", down, host)]
-    if way is Way.REINSTALL and host.enabled and opened[host.zone] < 2:
+    if way.emptied and host.enabled and opened[host.zone] < 2:
         last = error(
             f"it is the last enabled host of zone {host.zone} and must be emptied",
             "enable another one of this zone, or settle it in place",

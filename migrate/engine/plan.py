@@ -27,6 +27,7 @@ class Phase(StrEnum):
     ACCEPT = "accept"  # the operator's word: shared storage is not held any more
     SETTLE = "settle"  # the target serves; compute and storage hosts come over
     FINISH = "finish"  # no way back any more
+    UPDATE = "update"  # newer pins of the target's release, before or after that
 
 
 class Impact(StrEnum):

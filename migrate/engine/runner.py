@@ -103,6 +103,8 @@ class Runner:
 
         While the source serves a newer program may add steps; it must know those that stand.
         """
+        if phase is Phase.UPDATE:
+            return False  # each is another one: hosts, and whether they boot, are decided anew
         begun = set(self.journal.begun(phase))
         known = {step.id for step in self.plan}
         return bool(begun) and (phase is Phase.CUTOVER or not begun <= known)

@@ -16,8 +16,10 @@ from migrate.finish.address import living
 from migrate.onhost import call
 from migrate.takeover.gate import reopen_timer
 
-# when the operator accepted, which its own step asks; whose the environment is, which stays
-OF_TARGET, OF_COMPUTE = ["accepted.json"], ["settle-environment.json"]
+# when the operator accepted, which its own step asks; whose the environment is, which stays, and
+# the version before it, to which a host goes back also from here on
+OF_TARGET = ["accepted.json"]
+OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
 FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 

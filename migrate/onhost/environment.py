@@ -12,7 +12,7 @@ from typing import Any
 
 from migrate.onhost import disk, record, undo
 
-RECORD = "settle-environment"
+RECORD, UPDATE = "settle-environment", "settle-update"  # of the second see onhost/update.py
 STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
 LOCK = ".sidestep-lock"
 SPARE = 2**30  # bytes that stay free beside it
@@ -24,6 +24,11 @@ def system() -> str:
     """What a program that was built elsewhere must find: "Python 3.13, x86_64, glibc 2.41"."""
     python = ".".join(platform.python_version_tuple()[:2])
     return f"Python {python}, {platform.machine()}, {' '.join(platform.libc_ver())}"
+
+
+def beside(folder: str) -> str:
+    """Where the one that does not run stands, of two from different locks."""
+    return f"{folder}.beside"
 
 
 def size(folder: str) -> int:
@@ -64,9 +69,10 @@ def finish(folder: str, programs: list[str]) -> list[str]:
         place = os.path.join(packages, os.path.basename(path))
         if not os.path.lexists(place):
             os.symlink(path, place)
-    tried = [[f"{folder}/bin/python", "-m", "libvirt"]]
-    wrong = []
-    for argv in [*tried, *([f"{folder}/bin/{one}", "--version"] for one in programs)]:
+    python, wrong = f"{folder}/bin/python", []
+    # by its own Python: a script names that of the folder where it will run
+    tried = [[python, f"{folder}/bin/{one}", "--version"] for one in programs]
+    for argv in [[python, "-m", "libvirt"], *tried]:
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, cwd="/", env=NO_CACHE
         )
@@ -89,17 +95,19 @@ def remove() -> None:
     noted = record.load(RECORD)
     if noted is None:
         return
-    _forget_caches(f"{noted['folder']}/")
-    shutil.rmtree(noted["folder"], ignore_errors=True)
-    shutil.rmtree(undo.beside(noted["folder"]), ignore_errors=True)
+    for folder in (noted["folder"], beside(noted["folder"])):
+        forget_caches(f"{folder}/")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(undo.beside(folder), ignore_errors=True)
     try:
         os.rmdir(os.path.dirname(noted["folder"]))
     except OSError:
         pass  # another release is there
+    record.forget(UPDATE)  # nothing of it is left to go back to
     record.forget(RECORD)
 
 
-def _forget_caches(folder: str) -> None:
+def forget_caches(folder: str) -> None:
     """Remove what programs in *folder* have cached of it in the homes of those who ran them."""
     for pattern in CACHES:
         for path in glob.glob(pattern):

@@ -420,28 +420,33 @@ PROBED = _settle(
 
 
 def settled(name: str, installer: Installer) -> tuple[Step, ...]:
-    """The steps of the compute host *name*, which comes over by *installer*."""
-    ahead = _installed(name, installer.AHEAD, [])
-    closed = _settle(
-        f"{name}.close",
+    """The steps of the compute host *name*, which comes over, or is updated, by *installer*.
+
+    An update is a phase of its own: what it undoes is not what a host was before it came over.
+    """
+    phase, stem = _phase(installer), _stem(name, installer)
+    quiet = partial(_step, phase, Impact.NONE)
+    ahead = _installed(phase, stem, name, installer.AHEAD, [])
+    closed = quiet(
+        f"{stem}close",
         f"Note how {name} is, and close it to the scheduler",
         _on(name, closing.closed, closing.close, closing.forget),
         after=ahead[-1:],
         seconds=2,
     )
     emptied = _step(
-        Phase.SETTLE,
+        phase,
         Impact.SERVERS_MOVE,
-        f"{name}.drain",
+        drain_of(name, installer),
         f"Let servers leave {name} that are to, by sidestep:settle",
         _on(name, draining.drained, draining.drain, draining.forget),
         after=[closed],
         seconds=1,
     )
-    renewed = _installed(name, installer.ACTS, [emptied])
+    renewed = _installed(phase, stem, name, installer.ACTS, [emptied])
     # whoever goes on asks again, until it is open: it costs one heartbeat
-    proven = _settle(
-        f"{name}.proof",
+    proven = quiet(
+        f"{stem}proof",
         f"Prove that {name} is what it was, and of the new release",
         (
             partial(_at, name, renewed_host.is_open),
@@ -451,8 +456,8 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         after=renewed[-1:],
         seconds=28,
     )
-    opened = _settle(
-        f"{name}.open",
+    opened = quiet(
+        f"{stem}open",
         f"Open {name} as it was, and boot a server there that leaves and comes back",
         (
             partial(_at, name, renewed_host.is_open),
@@ -463,9 +468,9 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         seconds=77,
     )
     at_home = _step(
-        Phase.SETTLE,
+        phase,
         Impact.SERVERS_MOVE,
-        f"{name}.home",
+        f"{stem}home",
         f"Let servers come home to {name} that are to, and start who was stopped",
         (partial(_at, name, draining.at_home), partial(_at, name, draining.come), nothing),
         after=[opened],
@@ -474,15 +479,30 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     return *ahead, closed, emptied, *renewed, proven, opened, at_home
 
 
-def _installed(name: str, acts: Iterable[Act], after: list[Step]) -> list[Step]:
+def _phase(installer: Installer) -> Phase:
+    return Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
+
+
+def _stem(name: str, installer: Installer) -> str:
+    return f"{name}." if installer.WAY.renews else f"{name}.update-"
+
+
+def drain_of(name: str, installer: Installer) -> str:
+    """The step that lets servers leave the host *name*."""
+    return f"{_stem(name, installer)}drain"
+
+
+def _installed(
+    phase: Phase, stem: str, name: str, acts: Iterable[Act], after: list[Step]
+) -> list[Step]:
     """The steps of an installer, one after the other."""
     made: list[Step] = []
     for one in acts:
         made.append(
             _step(
-                Phase.SETTLE,
+                phase,
                 one.impact,
-                f"{name}.{one.name}",
+                f"{stem}{one.name}",
                 one.title.format(host=name),
                 _on(name, one.done, one.apply, one.revert),
                 after=made[-1:] or after,
@@ -531,7 +551,10 @@ def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
 
 
 def compose(context: Context) -> Plan:
-    """The whole way over for *context*'s recipes and hosts; asks no machine."""
+    """The whole way over for *context*'s recipes and hosts; asks no machine.
+
+    Of a command that updates hosts their steps for that are in place of those by which they came.
+    """
     hosts = [
         step
         for host in context.source.computes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from migrate.cloud import Context, login, side_by_side
@@ -24,7 +24,7 @@ from migrate.errors import (
     StepError,
 )
 from migrate.phases import control, no_return, settle
-from migrate.phases.plan import PROBED, compose, settled
+from migrate.phases.plan import PROBED, compose, drain_of, settled
 from migrate.phases.session import Session
 from migrate.verify import probe, renewed_host
 
@@ -55,7 +55,7 @@ def renew(
     StepError names them. Raises IrreversibleError, and nothing is begun, where *plan* has the last
     host of the old release and *past* does not name it.
     """
-    _refuse(session.context, plan)
+    refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
     found = versions.read(session.context)
     begun = settle.begun(session.context, [one.host for one in plan.hosts])
@@ -67,20 +67,39 @@ def renew(
     session = by(session, limits.by, [name for batch in batches for name in batch], begun)
     probe.begin(session.context, _names(plan))
     said = _probe(session, notify, set())
+    for batch in turns(session, batches, limits, outcome):
+        outcome.failed |= (stuck := _stuck(session.context, plan, batch))
+        if mine := [name for name in batch if name not in stuck]:
+            renewed_host.during(session.context, mine)
+            together(session, Phase.SETTLE, mine, notify, outcome)
+            hypervisors.again(session.context, mine)
+            renewed_host.during(session.context, ())
+        if not _enough(session, limits, outcome):
+            said = _probe(session, notify, said)
+    outcome.moves = telling.document(note.read(session.context))
+    end(session, batches, outcome)
+    return outcome
+
+
+def turns(
+    session: Session, batches: Collection[list[str]], limits: Settle, outcome: Outcome
+) -> Iterator[list[str]]:
+    """Each of *batches* when it is its turn; none once enough have failed, or a stop was asked."""
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
-            break
+            return
         control.wait_while_paused(session)
-        outcome.failed |= (stuck := _stuck(session.context, plan, batch))
-        if batch := [name for name in batch if name not in stuck]:
-            renewed_host.during(session.context, batch)
-            together(session, batch, notify, outcome)
-            hypervisors.again(session.context, batch)
-            renewed_host.during(session.context, ())
-        if len(outcome.failed) >= limits.stop_after or session.cancellation.requested:
-            break
-        said = _probe(session, notify, said)
-    outcome.moves = telling.document(note.read(session.context))
+        yield batch
+        if _enough(session, limits, outcome):
+            return
+
+
+def _enough(session: Session, limits: Settle, outcome: Outcome) -> bool:
+    return len(outcome.failed) >= limits.stop_after or session.cancellation.requested
+
+
+def end(session: Session, batches: Collection[list[str]], outcome: Outcome) -> None:
+    """Say what was not proven; StepError where hosts have failed, or are left."""
     outcome.unproven = dict(session.context.extras.get(renewed_host.UNPROVEN, {}))
     for name, why in outcome.unproven.items():
         session.remark("unproven", f"{name}: {why}")
@@ -90,7 +109,6 @@ def renew(
     left = [name for batch in batches for name in batch if name not in outcome.done]
     if left:
         raise StepError(f"{session.cancellation.reason} before {', '.join(left)}")
-    return outcome
 
 
 def _probe(session: Session, notify: Observer, said: Collection[str]) -> set[str]:
@@ -148,38 +166,51 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
             "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
             "cloud back"
         )
-    for host in [_host(context, name) for name in names]:
-        installer = installers.of(context, host.name)
-        steps = {one.id for one in settled(host.name, installer)}
-        runner = session.runner(Phase.SETTLE, notify=notify)
+    for host in [reached(context, name) for name in names]:
         try:
-            installer.restore(context, host)  # proven before what it replaces goes
-            away = draining.bring(context, host)
-            # who is to be brought is known by the step of the drain, until all are
-            kept = {f"{host.name}.drain"} if away else set()
-            runner.retreat([one for one in runner.plan if one.id in steps - kept])
-            closing.reopen(context, host)
-            if away:
+            if away := restored(session, Phase.SETTLE, host, notify):
                 wrong[host.name] = f"its servers: {'; '.join(away)}"
             else:
                 installers.forget(context, host.name)
         except MigrateError as error:
             wrong[host.name] = str(error)
     probe.tidy(context)  # the last: what is the operator's own is back, whatever comes of this
+    refuse_left(wrong)
+
+
+def restored(session: Session, phase: Phase, host: Host, notify: Observer) -> list[str]:
+    """Undo what *phase* did on *host*, and let servers come to it; which are not home, and why."""
+    context = session.context
+    installer = installers.of(context, host.name)
+    steps = {one.id for one in settled(host.name, installer)}
+    runner = session.runner(phase, notify=notify)
+    installer.restore(context, host)  # proven before what it replaces goes
+    away = draining.bring(context, host)
+    # who is to be brought is known by the step of the drain, until all are
+    kept = {drain_of(host.name, installer)} if away else set()
+    runner.retreat([one for one in runner.plan if one.id in steps - kept])
+    closing.reopen(context, host)
+    return away
+
+
+def refuse_left(wrong: Mapping[str, str]) -> None:
+    """StepError that names hosts that are not back."""
     if wrong:
         raise StepError("; ".join(f"{name} is not back: {why}" for name, why in wrong.items()))
 
 
-def _refuse(context: Context, plan: SettlePlan) -> None:
+def refuse(context: Context, plan: SettlePlan) -> None:
+    """PreconditionError where *plan* must not be carried out."""
     if not markers.live(context):
         raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
     if any(one.severity is Severity.ERROR for one in plan.findings):
         raise PreconditionError("what forbids the plan comes first, see there")
     for name in _names(plan):
-        _host(context, name)
+        reached(context, name)
 
 
-def _host(context: Context, name: str) -> Host:
+def reached(context: Context, name: str) -> Host:
+    """The host *name*; PreconditionError where nobody can reach it."""
     for host in context.source.computes:
         if host.name == name:
             return host
@@ -202,9 +233,11 @@ def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str
         )
 
 
-def together(session: Session, names: list[str], notify: Observer, outcome: Outcome) -> None:
+def together(
+    session: Session, phase: Phase, names: list[str], notify: Observer, outcome: Outcome
+) -> None:
     """Bring the hosts of *names* over side by side; *outcome* says what became of each."""
-    runner = session.runner(Phase.SETTLE, notify=notify)
+    runner = session.runner(phase, notify=notify)
     runner.prepare()
     steps = {one.id: one for one in runner.plan}
 

@@ -27,7 +27,7 @@ from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity, error, filled
-from migrate.errors import SettingsError, UnreachableError
+from migrate.errors import MigrateError, SettingsError, UnreachableError
 
 UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
 NAME_IT = "name it there as nova does, or leave it out with --host"
@@ -40,6 +40,7 @@ class Asked:
     hosts: Collection[str] = ()
     zone: str = ""
     by: str | None = None
+    update: bool = False
     canary: int | None = None
     batch: int | None = None
     stop_after: int | None = None
@@ -59,9 +60,10 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     api = login.api(context)
     facts = reading.read(api)
     settle = asked.over(context.settings.settle)
-    installer = installers.named(settle.by)
+    installer = installers.updating(context) if asked.update else installers.named(settle.by)
     names = selected(facts, asked)
-    made = plan.make(facts, settle, installer.WAY, names, done(context, facts))
+    already = updated(context, facts, installer) if asked.update else done(context, facts)
+    made = plan.make(facts, settle, installer.WAY, names, already)
     seen = hypervisors.read(context, api)
     probes = _probes(context, made, seen)
     return replace(
@@ -82,6 +84,21 @@ def done(context: Context, facts: Facts) -> set[str]:
     found = versions.read(context)
     new = [one for one in facts.hosts if found.computes.get(one.name, 0) >= found.newest]
     return {one.name for one in new} - begun(context, new)
+
+
+def updated(context: Context, facts: Facts, installer: Installer) -> set[str]:
+    """Hosts that run from the controllers' lock, and on which nothing is left to do."""
+
+    def ask(host: Host) -> set[str]:
+        try:
+            return {host.name} if installer.renewed(context, host) else set()
+        except MigrateError:
+            return set()  # the plan tells it
+
+    names = {one.name for one in facts.hosts}
+    known = [one for one in context.source.computes if one.name in names]
+    found = set[str]().union(*hosts.gather(known, ask))
+    return found - begun(context, [one for one in facts.hosts if one.name in found])
 
 
 def begun(context: Context, those: Collection[ComputeHost]) -> set[str]:

@@ -68,7 +68,7 @@ def main(at_once: int, in_all: int, seconds: float, folder: str | None) -> None:
         session = Session(CONTEXT, Plan.of(steps), journal)
         outcome = renew.Outcome()
         began, cpu = time.monotonic(), time.process_time()
-        renew.together(session, mine, lambda *_: None, outcome)
+        renew.together(session, Phase.SETTLE, mine, lambda *_: None, outcome)
         took, cpu = time.monotonic() - began, time.process_time() - cpu
         grown, events = path.stat().st_size - before, len(journal.events()) - rows
         journal.close()

@@ -44,7 +44,7 @@ def brought(folder: Path, *programs: str) -> None:
     (folder / "bin").mkdir()
     (folder / "bin/python").write_text(f'#!/bin/sh\ncd {packages} && exec {sys.executable} "$@"\n')
     for name in programs:
-        (folder / "bin" / name).write_text("#!/bin/sh\necho 33.0.2\n")
+        (folder / "bin" / name).write_text("print('33.0.2')\n")
     for path in (folder / "bin").iterdir():
         path.chmod(0o755)
     (folder / ".sidestep-lock").write_text("1a2b\n")
@@ -109,7 +109,7 @@ def test_a_program_that_does_not_start_is_told(tmp_path: Path, packaged: Path) -
     folder = tmp_path / "opt/2026.1"
     environment.claim(str(folder), 1000)
     brought(folder, "nova-compute")
-    (folder / "bin/nova-compute").write_text("#!/bin/sh\necho no module named nova >&2\nexit 1\n")
+    (folder / "bin/nova-compute").write_text("import sys\nsys.exit('no module named nova')\n")
     (wrong,) = environment.finish(str(folder), ["nova-compute"])
     assert wrong.endswith("nova-compute --version exited 1: no module named nova")
     assert environment.stamp(str(folder)) == ""

@@ -16,13 +16,19 @@ from migrate.computes.installers.contract import Act, Installer
 from migrate.engine import state_directory
 from migrate.errors import PreconditionError, SettingsError
 
-__all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of"]
+__all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of", "updating"]
 
 GROUP = "sidestep.installers"
 SHIPPED = {
     "in-place": "migrate.computes.installers.in_place",
     "reinstall": "migrate.computes.installers.reinstall",
 }
+# not to be chosen: a host that has come over stays what it is by the one that brought it
+UPDATES = {
+    False: "migrate.computes.installers.update",
+    True: "migrate.computes.installers.update_and_boot",
+}
+UPDATING = "settle.updating"  # whether this command updates hosts that have come over
 
 
 @cache
@@ -43,6 +49,10 @@ def named(name: str) -> Installer:
     entry = _entries().get(name)
     if entry is None:
         raise SettingsError(f"no installer is called {name!r}; there are: {', '.join(names())}")
+    return _loaded(name, entry)
+
+
+def _loaded(name: str, entry: EntryPoint) -> Installer:
     try:
         loaded = entry.load()
     except (Exception, SystemExit) as error:  # whatever somebody else's module can raise
@@ -62,8 +72,16 @@ def chosen(context: Context, host: str) -> str:
 
 
 def of(context: Context, host: str) -> Installer:
-    """That installer itself."""
+    """That installer itself; of a command that updates, the one that does."""
+    if context.extras.get(UPDATING):
+        return updating(context)
     return named(chosen(context, host))
+
+
+def updating(context: Context) -> Installer:
+    """By what hosts that have come over are updated: with a boot where the stack file names one."""
+    where = UPDATES[bool(context.settings.settle.update.command)]
+    return _loaded("update", EntryPoint("update", where, GROUP))
 
 
 def keep(context: Context, hosts: Iterable[str], name: str, begun: Iterable[str]) -> None:

@@ -11,12 +11,12 @@ for the same host again. Afterwards the host is asked whether it is another syst
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context, trusting, wait
 from migrate.cloud.host import Host
+from migrate.computes import operators
 from migrate.computes.reinstalling import keeping
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.engine import state_directory
@@ -26,7 +26,6 @@ from migrate.errors import (
     RefusedError,
     StepError,
     UnreachableError,
-    one_line,
 )
 from migrate.onhost import call
 
@@ -104,26 +103,9 @@ def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> N
     }
     state_directory.keep(listed, json.dumps(told, indent=1))
     command = (decided.back_command or decided.command) if back else decided.command
-    log = context.home / f"reinstall-{host.name}.log"
-    state_directory.keep(log, "")
-    try:
-        with log.open("a") as written:
-            done = subprocess.run(
-                [*command, host.name, host.address, str(listed)],
-                stdin=subprocess.DEVNULL,
-                stdout=written,
-                stderr=subprocess.STDOUT,
-                timeout=decided.limit_seconds,
-                check=False,
-            )
-        wrong = f"exited {done.returncode}" if done.returncode else ""
-    except subprocess.TimeoutExpired:
-        wrong = f"did not end within {decided.limit_seconds} s"
-    except OSError as error:
-        wrong = f"cannot be run: {error.strerror}"
-    if wrong:
-        said = one_line(log.read_text(errors="replace")[-300:])
-        raise StepError(f"{host.name}: {command[0]} {wrong} ({said or 'silent'}; {log}); {STAYS}")
+    asked = [*command, host.name, host.address, str(listed)]
+    if wrong := operators.run(context, asked, f"reinstall-{host.name}", decided.limit_seconds):
+        raise StepError(f"{host.name}: {wrong}; {STAYS}")
 
 
 def reached(context: Context, host: Host) -> Host:
