@@ -27,6 +27,7 @@ from migrate.onhost import disk, exchange, record, systemd, undo
 RECORD = "reinstall"  # on a system that is to go: where it is still there, nothing was made anew
 LARGE = 2**26  # bytes; what is more is no configuration
 UNITS = "/etc/systemd/system"
+MACHINE = "/etc/machine-id"
 CANARY = ".sidestep-canary"
 FIXED = 1000  # from here on a number is somebody's choice, and data is owned by it
 OWN_OF_SWITCH = ("rundir",)  # Open vSwitch writes it anew
@@ -181,10 +182,13 @@ def put_back(folder: str, spared: list[str]) -> None:
     told = manifest(folder)
     _make_accounts(told)
     rows = [row for row in told["rows"] if _is_put_back(row, spared)]
+    renumbered = any(row["path"] == MACHINE and not _is_here(row) for row in rows)
     for row in rows:
         _put(row, folder)
     _rename(told["names"])
     systemd.run("systemctl", "daemon-reload")
+    if renumbered:  # it writes on under the number it started with, where journalctl does not look
+        systemd.run("systemctl", "restart", "systemd-journald")
     systemd.run("systemd-tmpfiles", "--create", check=False)
     systemd.run("sysctl", "-q", "--system", check=False)
     enabled, active = (list(systemd.show(told[one])) for one in ("enabled", "active"))

@@ -145,6 +145,19 @@ def test_a_host_that_calls_itself_otherwise_is_refused(
         kept.put_back(str(folder), [])
 
 
+def test_the_journal_goes_on_under_the_machine_s_own_number(
+    system: System, etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, folder = etc / "nova/machine-id", tmp_path / "kept/cmp1"
+    monkeypatch.setattr(kept, "MACHINE", str(own))
+    own.write_text("its own\n")
+    gathered(etc, folder)
+    own.write_text("of the fresh system\n")
+    for _ in range(2):  # what is itself already is left to run
+        kept.put_back(str(folder), [])
+    assert system.ran.count("systemctl restart systemd-journald") == 1
+
+
 def test_what_is_spared_stays_as_it_is(system: System, etc: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kept/cmp1"
     gathered(etc, folder)
