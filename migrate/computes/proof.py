@@ -96,7 +96,19 @@ def wait_until_heard(api: Api, host: Host, since: str) -> None:
         row = service.of(api, host.name)
         return bool(row["state"] == "up" and row["updated_at"] != since)
 
-    wait.until(heard, HEARD_SECONDS, f"{host.name}: nova does not hear its nova-compute", PAUSE)
+    if wait.while_any(lambda: not heard(), HEARD_SECONDS, PAUSE):
+        raise StepError(f"{host.name}: nova does not hear its nova-compute{_dying(host)}")
+
+
+def _dying(host: Host) -> str:
+    """That it ends as often as systemd starts it, which looks as if it ran."""
+    units: dict[str, dict[str, str]] = call(host, "systemd.show", [service.BINARY])
+    count = sum(int(one["NRestarts"]) for one in units.values())
+    return (
+        f", which has ended and been started again {count} times: its log there says why"
+        if count
+        else ""
+    )
 
 
 def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:

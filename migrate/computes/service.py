@@ -12,6 +12,7 @@ from migrate.cloud.api import VERSION, Api
 from migrate.errors import PreconditionError
 
 REASON = "sidestep: this host is being renewed"
+BINARY = "nova-compute"
 MICROVERSION = "2.53"  # from here on a service has one id in all cells
 
 Row = dict[str, Any]
@@ -19,7 +20,7 @@ Row = dict[str, Any]
 
 def of(api: Api, host: str) -> Row:
     """The one record of nova-compute on *host*; PreconditionError where there is none, or more."""
-    asked = {"binary": "nova-compute", "host": host, VERSION: MICROVERSION}
+    asked = {"binary": BINARY, "host": host, VERSION: MICROVERSION}
     found: list[Row] = api.get("compute", "/os-services", **asked)["services"]
     if len(found) != 1:
         raise PreconditionError(

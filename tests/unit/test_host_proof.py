@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,21 @@ def test_a_guest_that_shut_itself_down_is_its_user_s_doing(
     nova.status = "ACTIVE"
     with pytest.raises(StepError, match="web shut itself down, which nova notes within 10 min"):
         proof.prove(context, host)
+
+
+def test_a_unit_that_ends_as_often_as_it_is_started_is_told(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, nova = noted
+    monkeypatch.setattr(nova, "beats", repeat(0))
+    for restarts, told in (
+        ("0", "does not hear its nova-compute$"),
+        ("6", "started again 6 times"),
+    ):
+        shown = {"nova-compute.service": {"NRestarts": restarts}}
+        monkeypatch.setitem(fakes.ANSWERS, "systemd.show", shown)
+        with pytest.raises(StepError, match=told):
+            proof.prove(context, host)
 
 
 def test_another_process_is_no_guest_that_shut_itself_down(

@@ -20,7 +20,6 @@ from migrate.onhost import call
 
 KEY = "settle-hypervisors"
 SECONDS = 300.0  # one with hundreds of servers
-SERVICE = "nova-compute"
 FILES = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]  # where it is told of none
 ALIKE = lru_cache(1024)(Shape)  # one is kept of many that are equal
 UNKNOWN = Platform("", "", "", "")
@@ -34,7 +33,7 @@ def read(context: Context, api: Api) -> list[Seen]:
     todo = [one for one in context.source.computes if one.name not in known]
     told = hosts.gather(todo, _ask)
     known.update({host.name: one for host, one in zip(todo, told, strict=True) if one})
-    rows = api.pages("compute", "/os-services", "services", binary=SERVICE)
+    rows = api.pages("compute", "/os-services", "services", binary=service.BINARY)
     return [
         _seen(context, row["host"], known[row["host"]], row)
         for row in sorted(rows, key=lambda row: str(row["host"]))
@@ -62,7 +61,7 @@ def _known(context: Context) -> dict[str, Row]:
 def _ask(host: Host) -> Row | None:
     """None of one that is dead; what else is wrong stands in its place."""
     try:
-        return _reduced(call(host, "hypervisor.seen", SERVICE, FILES, timeout=SECONDS))
+        return _reduced(call(host, "hypervisor.seen", service.BINARY, FILES, timeout=SECONDS))
     except UnreachableError:
         return None
     except MigrateError as error:
