@@ -174,6 +174,11 @@ def _names() -> dict[str, str]:
     return {"short": socket.gethostname(), "long": socket.getfqdn()}
 
 
+def disks(instances: str) -> list[str]:
+    """Files below *instances* that hold a server's disk, of one that was moved away too."""
+    return sorted(glob.glob(f"{glob.escape(instances)}/*/disk*"))
+
+
 def put_back(folder: str, spared: list[str]) -> None:
     """Put back all of *folder* but what begins with one of *spared*; RuntimeError where it cannot.
 

@@ -42,6 +42,7 @@ class Machine(fakes.FakeHost):
         self.guests: dict[str, Any] = {}
         self.disk: dict[str, str] = {"why": "it lies on the system's own disk"}
         self.missing: list[str] = []
+        self.lying: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
         self.running: dict[str, Any] = {}
@@ -134,6 +135,9 @@ class Machine(fakes.FakeHost):
 
     def _kept_missing(self, _: Any) -> Any:
         return self.missing
+
+    def _kept_disks(self, _: str) -> Any:
+        return self.lying
 
     def _kept_own_disk(self, _: str) -> Any:
         return self.disk
@@ -228,6 +232,10 @@ class Lab:
     def told(self) -> Any:
         """What the command was given."""
         return json.loads((self.folder / "list.json").read_text())
+
+    def made(self) -> int:
+        """How often the command has made a system."""
+        return len(list(self.host.systems.iterdir()))
 
     def errors(self) -> list[str]:
         return [one.message for one in reinstall.findings(self.context, [self.host])]
@@ -368,6 +376,24 @@ def test_a_command_is_not_believed(lab: Lab) -> None:
     (lab.folder / "idle").touch()
     with pytest.raises(StepError, match="the system is the one that it was"):
         lab.steps["reinstall"].apply(lab.context)
+
+
+def test_nothing_of_a_server_goes_with_the_system(lab: Lab) -> None:
+    """It is asked at the last moment, on the way there and back: users work meanwhile."""
+    lab.over("close", "drain", "keep")
+    lab.host.lying = ["/var/lib/nova/instances/web_resize/disk"]
+    with pytest.raises(StepError, match="web_resize/disk would be lost"):
+        lab.steps["reinstall"].apply(lab.context)
+    lab.host.lying, lab.host.guests = [], {"web": {"process": 7}}
+    with pytest.raises(StepError, match="web runs there"):
+        lab.steps["reinstall"].apply(lab.context)
+    assert not lab.made()
+    lab.host.guests = {}
+    lab.over("reinstall", "packages", "own", "environment", "renew")
+    lab.host.lying = ["/var/lib/nova/instances/new/disk"]
+    with pytest.raises(StepError, match="new/disk would be lost"):
+        reinstall.restore(lab.context, lab.host)
+    assert lab.made() == 1
 
 
 def test_a_host_that_does_not_come_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from migrate.cloud.host import Host
 from migrate.computes import operators
 from migrate.computes.reinstalling import keeping
 from migrate.computes.reinstalling.keeping import Stage
+from migrate.computes.reinstalling.kept import INSTANCES
 from migrate.engine import state_directory
 from migrate.errors import (
     HostKeyError,
@@ -68,6 +69,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
     note = keeping.read(context, host)
     if not note.get("boot"):
         raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
+    _refuse_loss(reached(context, host), note)
     keeping.note_away(context, host, reached(context, host))
     keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
     _run(context, host, note, back=back)
@@ -86,6 +88,22 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
         )
     if context.run:
         call(reached(context, host), "runs.admit", context.run.id)
+
+
+def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
+    """At the last moment: users may have started, resized or made something since it was asked."""
+    try:
+        running = sorted(call(here, "guests.running"))
+        disks = call(here, "kept.disks", INSTANCES)
+    except UnreachableError:
+        return  # what a dead host has, nobody can ask
+    if running:
+        raise StepError(f"{here.name}: {', '.join(running)} runs there: stop it first; {STAYS}")
+    if disks and not note.get("disk"):
+        raise StepError(
+            f"{here.name}: {', '.join(disks)} would be lost, on no file system that is kept: let "
+            f"its server leave, or confirm its resize; {STAYS}"
+        )
 
 
 def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> None:
