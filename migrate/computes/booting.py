@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
-from migrate.computes import operators
-from migrate.errors import RefusedError, StepError, UnreachableError
+from migrate.computes import guests, operators
+from migrate.errors import StepError
 from migrate.onhost import call
 
 NOTE = "settle-boot"
@@ -26,18 +26,15 @@ def booted(host: Host, lock: str) -> bool:
 
 def boot(context: Context, host: Host, lock: str) -> None:
     """Have it booted; StepError where it was not, or a server runs there."""
-    if running := call(host, "guests.running"):
-        raise StepError(
-            f"{host.name}: {', '.join(sorted(running))} runs there, and no server outlasts a "
-            "boot: see `sidestep:settle`, then the same command again"
-        )
+    guests.refuse(host, "a boot")
     before = _boot(host)
     call(host, "record.save", NOTE, {"lock": lock, "boot": before})
     decided = context.settings.settle.update
     asked = [*decided.command, host.name, host.address]
     if wrong := operators.run(context, asked, f"update-{host.name}", decided.limit_seconds):
         raise StepError(f"{host.name}: {wrong}; {STAYS}")
-    wait.until(lambda: _answers(host), ANSWER_SECONDS, f"{host.name}: it does not answer; {STAYS}")
+    told = f"{host.name}: it does not answer; {STAYS}"
+    wait.until(lambda: operators.answers(lambda: host), ANSWER_SECONDS, told)
     if _boot(host) == before:
         raise StepError(
             f"{host.name}: {decided.command[0]} came to an end and the host has not booted: its "
@@ -54,13 +51,3 @@ def forget(host: Host) -> None:
 
 def _boot(host: Host) -> str:
     return str(call(host, "kept.system")["boot"])
-
-
-def _answers(host: Host) -> bool:
-    try:
-        host.run("true", timeout=10)
-    except RefusedError:
-        raise
-    except UnreachableError:
-        return False
-    return True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine import state_directory
-from migrate.errors import one_line
+from migrate.errors import RefusedError, UnreachableError, one_line
 
 
 def run(context: Context, asked: Sequence[str], name: str, seconds: float) -> str:
@@ -33,3 +34,14 @@ def run(context: Context, asked: Sequence[str], name: str, seconds: float) -> st
         return ""
     said = one_line(log.read_text(errors="replace")[-300:])
     return f"{asked[0]} {wrong} ({said or 'silent'}; {log})"
+
+
+def answers(reach: Callable[[], Host]) -> bool:
+    """Whether the host does after it; RefusedError where it lets nobody in: no waiting helps."""
+    try:
+        reach().run("true", timeout=10)
+    except RefusedError:
+        raise
+    except UnreachableError:
+        return False
+    return True

@@ -9,7 +9,17 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from migrate.errors import SettingsError
-from migrate.services import cinder, glance, heat, horizon, keystone, neutron, nova, placement
+from migrate.services import (
+    cinder,
+    glance,
+    heat,
+    horizon,
+    keystone,
+    neutron,
+    nova,
+    packages,
+    placement,
+)
 from migrate.services.base import Recipe
 from migrate.services.rest import Kind
 from migrate.services.unit import Unit
@@ -46,13 +56,7 @@ def found() -> tuple[Recipe, ...]:
 
 def _loaded(entry: EntryPoint) -> Recipe:
     """What *entry* names; SettingsError where that is no recipe of this program."""
-    try:
-        loaded = entry.load()
-    except (Exception, SystemExit) as error:  # whatever somebody else's module can raise
-        raise SettingsError(
-            f"the recipe {entry.name} ({entry.value}) cannot be loaded: {error!r}; "
-            "mend or uninstall its package"
-        ) from error
+    loaded = packages.load(entry, "recipe")
     # it becomes part of paths on hosts
     project = getattr(loaded, "project", None)
     if not isinstance(loaded, Recipe) or not PROJECT.fullmatch(str(project)):

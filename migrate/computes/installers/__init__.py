@@ -15,6 +15,7 @@ from migrate.cloud import Context
 from migrate.computes.installers.contract import Act, Installer
 from migrate.engine import state_directory
 from migrate.errors import PreconditionError, SettingsError
+from migrate.services import packages
 
 __all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of", "updating"]
 
@@ -49,17 +50,11 @@ def named(name: str) -> Installer:
     entry = _entries().get(name)
     if entry is None:
         raise SettingsError(f"no installer is called {name!r}; there are: {', '.join(names())}")
-    return _loaded(name, entry)
+    return _loaded(entry)
 
 
-def _loaded(name: str, entry: EntryPoint) -> Installer:
-    try:
-        loaded = entry.load()
-    except (Exception, SystemExit) as error:  # whatever somebody else's module can raise
-        raise SettingsError(
-            f"the installer {name} ({entry.value}) cannot be loaded: {error!r}; mend or uninstall "
-            "its package"
-        ) from error
+def _loaded(entry: EntryPoint) -> Installer:
+    loaded = packages.load(entry, "installer")
     if not isinstance(loaded, Installer):
         raise SettingsError(f"{entry.value} is no installer; mend or uninstall its package")
     return loaded
@@ -81,7 +76,7 @@ def of(context: Context, host: str) -> Installer:
 def updating(context: Context) -> Installer:
     """By what hosts that have come over are updated: with a boot where the stack file names one."""
     where = UPDATES[bool(context.settings.settle.update.command)]
-    return _loaded("update", EntryPoint("update", where, GROUP))
+    return _loaded(EntryPoint("update", where, GROUP))
 
 
 def keep(context: Context, hosts: Iterable[str], name: str, begun: Iterable[str]) -> None:

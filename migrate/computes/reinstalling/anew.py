@@ -16,7 +16,7 @@ from typing import Any
 
 from migrate.cloud import Context, trusting, wait
 from migrate.cloud.host import Host
-from migrate.computes import operators
+from migrate.computes import guests, operators
 from migrate.computes.reinstalling import keeping
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.computes.reinstalling.kept import INSTANCES
@@ -75,7 +75,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
     _run(context, host, note, back=back)
     try:
         wait.until(
-            lambda: _answers(context, host),
+            lambda: operators.answers(lambda: reached(context, host)),
             ANSWER_SECONDS,
             f"{host.name}: it was made anew and does not answer; {STAYS}",
         )
@@ -93,12 +93,10 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
 def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
     """At the last moment: users may have started, resized or made something since it was asked."""
     try:
-        running = sorted(call(here, "guests.running"))
+        guests.refuse(here, "a reinstall")
         disks = call(here, "kept.disks", INSTANCES)
     except UnreachableError:
         return  # what a dead host has, nobody can ask
-    if running:
-        raise StepError(f"{here.name}: {', '.join(running)} runs there: stop it first; {STAYS}")
     if disks and not note.get("disk"):
         raise StepError(
             f"{here.name}: {', '.join(disks)} would be lost, on no file system that is kept: let "
@@ -156,16 +154,6 @@ def is_itself(context: Context, host: Host) -> None:
 
 def _known(context: Context, host: Host) -> Path:
     return context.home / f"fresh-{host.name}.known_hosts"
-
-
-def _answers(context: Context, host: Host) -> bool:
-    try:
-        reached(context, host).run("true", timeout=10)
-    except RefusedError:
-        raise
-    except UnreachableError:
-        return False
-    return True
 
 
 def _is_fresh(context: Context, host: Host) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from migrate.cloud import Context, login, transfer
 from migrate.cloud.host import Host
-from migrate.computes import units
+from migrate.computes import guests, units
 from migrate.computes.draining import servers
 from migrate.computes.reinstalling import packages
 from migrate.computes.reinstalling.kept import INSTANCES, KEPT
@@ -149,11 +149,7 @@ def refuse_servers(context: Context, host: Host) -> dict[str, str]:
 
     {} where no data is to outlast it.
     """
-    if running := call(host, "guests.running"):
-        raise StepError(
-            f"{host.name}: {', '.join(sorted(running))} runs there, and no server outlasts a "
-            "reinstall: see `sidestep:settle`, then the same command again"
-        )
+    guests.refuse(host, "a reinstall")
     stays = [one for one in servers.on(login.api(context), host) if one.local_disk]
     if not stays:
         return {}
