@@ -5,8 +5,6 @@ queue there, or is reached by the virtual IP or by a URL of the catalogue. Users
 address moves; the operator says of each thing that it may be lost (`sidestep:leave`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 

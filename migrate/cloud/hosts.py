@@ -1,7 +1,5 @@
 """Ask many hosts at a time: one that fails costs the others nothing, all that do are named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar

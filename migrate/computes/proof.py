@@ -4,8 +4,6 @@ Nova, placement, the database of services and the host itself are asked, before 
 work meanwhile: what is gone must be gone in nova too, and is no loss.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Facts of compute hosts from nova, placement and keystone; every call is a GET."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor

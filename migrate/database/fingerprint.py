@@ -13,8 +13,6 @@ A false "different" stops the run, which is the safe side.
      "accounts": {"'nova'@'%'": {"login": "<digest>", "grants": ["GRANT USAGE ON ..."]}}}
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator

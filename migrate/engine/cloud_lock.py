@@ -6,8 +6,6 @@ own directory is a dead predecessor's and taken on; another's is refused unless 
 it over, which shuts the other run out of every host, also when it is alive.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

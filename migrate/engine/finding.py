@@ -1,7 +1,5 @@
 """What a check has to say: one thing, how bad it is, and what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum

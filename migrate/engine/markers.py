@@ -6,8 +6,6 @@ over live data, nor go back where there is no way back. The first two count only
 under which they were made: a source that has been open since is not what was copied.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress

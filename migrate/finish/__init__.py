@@ -4,8 +4,6 @@
 what would go, what stays, and why. The cloud is asked for all of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from functools import partial
 

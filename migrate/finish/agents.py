@@ -1,7 +1,5 @@
 """Neutron's records of the source's agents. One that is deleted while it runs comes back."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from migrate.cloud import Context

@@ -1,7 +1,5 @@
 """What forbids to finish, each with its remedy: the cloud is asked whether all of it is new."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, hosts

@@ -1,7 +1,5 @@
 """Nova's records of the source's control units, by its own databases: no API lists them all."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.cloud.api import VERSION, Api, ApiError
 from migrate.computes.network import reading

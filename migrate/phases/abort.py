@@ -1,7 +1,5 @@
 """`migrate abort`: out of the window and back to the source, by the run at work or in its place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

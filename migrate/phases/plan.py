@@ -7,8 +7,6 @@ undoes it. Here stands the order: steps that do not wait for each other run side
 way back is the same page, read upwards.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar

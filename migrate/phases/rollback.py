@@ -1,7 +1,5 @@
 """`migrate rollback` and the delete of `Takeover`: back to the source as it was at the fence."""
 
-from __future__ import annotations
-
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a service's database is asked before it is moved. Data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

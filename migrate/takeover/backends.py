@@ -3,8 +3,6 @@
 An API answers without its broker, and a service that runs may be deaf: nothing else would tell.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine import markers

@@ -5,8 +5,6 @@ goes back must before that have compared the source with its fingerprint at the 
 returned the virtual IP with the old broker running, since every unit connects through it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context, hosts, urls

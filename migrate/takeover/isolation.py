@@ -6,8 +6,6 @@ each URL is asked who is at its other end before the first tool runs. The filter
 when the address has moved, what somebody starts on the source would follow it to our database.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from importlib import resources

@@ -8,8 +8,6 @@ Going back needs the old broker and cache up before the address returns (done he
 the target knows deleted through the target before it goes.
 """
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context, hosts

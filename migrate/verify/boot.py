@@ -4,8 +4,6 @@ Its name says that it is ours and for which host it was made, so that nothing ha
 before: who comes after one that was killed finds what it left.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress

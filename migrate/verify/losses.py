@@ -22,8 +22,6 @@ project "" is the cloud's own. "servers" run as the source may not have it: they
 of what was attached, before anything else is undone; see `computes/homecoming/`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 Nova and placement are asked at the time, since users delete images and fill hosts meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial

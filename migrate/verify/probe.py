@@ -10,8 +10,6 @@ what was tried once is kept, and not tried again.
 A server is deleted whatever happens; what a killed run leaves has our name, and goes first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from migrate.cloud import Context, login

@@ -1,7 +1,5 @@
 """What nova says of the servers of a host, of one server, and of why it did not move."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
 `steps` are theirs in `migrate settle`; `refusals.findings` is what is asked before.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.computes.network import dhcp, routers, start, stop

@@ -3,8 +3,6 @@
 Given first and taken then, a network would have a second port, and its DHCP server another address.
 """
 
-from __future__ import annotations
-
 import time
 
 from migrate.cloud.api import PASSING, Api, ApiError

@@ -1,7 +1,5 @@
 """Facts of network agents from neutron, by GETs, and what the source's hosts gave away."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ Open vSwitch's agent comes first: the others plug into the bridge that it makes.
 agent that is new nothing but what nobody carries.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host

@@ -1,7 +1,5 @@
 """Closing the source's HAProxy, in two depths; its own text comes back byte for byte."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each

@@ -5,8 +5,6 @@ cannot tell from there (no route, an address that is elsewhere, a certificate th
 closed files are tried for in a second HAProxy on that controller, which `migrate check` does too.
 """
 
-from __future__ import annotations
-
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
