@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context, login, wait
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes import reading, service, versions
 from migrate.engine import state_directory
@@ -167,13 +167,10 @@ def _acted_upon(api: Api, server: str, since: str) -> bool:
 
     Times are nova's own, as text that can be compared.
     """
-    try:
+    with unless_gone():
         found = api.get("compute", f"/servers/{server}/os-instance-actions")["instanceActions"]
-    except ApiError as error:
-        if error.status == 404:
-            return True
-        raise
-    return any(one["user_id"] and one["start_time"] >= since for one in found)
+        return any(one["user_id"] and one["start_time"] >= since for one in found)
+    return True
 
 
 def _agents(api: Api, host: Host) -> Iterator[str]:

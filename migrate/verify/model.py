@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.computes.room import Room
 from migrate.errors import StepError
 
@@ -82,12 +82,9 @@ def _plainest(flavor: Row) -> tuple[bool, int]:
 
 
 def _usable(api: Api, image: str) -> bool:
-    try:
+    with unless_gone():
         return bool(api.get("image", f"/images/{image}")["status"] == "active")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return False
+    return False
 
 
 def _network(api: Api, server: str) -> str:
