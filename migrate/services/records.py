@@ -36,6 +36,14 @@ class OnlineMigration:
     query: str
 
 
+def left(database: str, **migrations: str) -> tuple[OnlineMigration, ...]:
+    """Those of *database*, each by its name with the rows that it has still to do, from FROM on."""
+    return tuple(
+        OnlineMigration(name=name, database=database, query=f"SELECT count(*) FROM {rows}")  # noqa: S608
+        for name, rows in migrations.items()
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oldest:
     """Records by which services learn how old their oldest is, also when that died years ago.
