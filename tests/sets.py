@@ -77,6 +77,9 @@ SETS = {
     "settle-drain": Set(
         "servers leave a compute host by policy and come home, killed midway", True
     ),
+    "settle-failures": Set(
+        "a host dies, an installer, a migration or the network fails: named, and gone on", True
+    ),
     "settle-probe": Set(
         "live migration tried by servers of ours between hosts of both releases, killed midway",
         True,
@@ -139,7 +142,7 @@ def run(name: str, rig: str) -> proofs.Proof:
     table(name).unlink(missing_ok=True)
     began, when, closing = time.monotonic(), datetime.now(UTC), "it said nothing"
     child = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-v", "--set", name, *SETS[name].arguments],
+        [sys.executable, "-m", "pytest", "-vv", "--set", name, *SETS[name].arguments],
         env={**os.environ, "SIDESTEP_RIG": rig, TABLE: name, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -27,6 +27,10 @@ from migrate.errors import MigrateError
 
 HOST_ENVIRONMENT = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "UV_INDEX_URL")
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+# by the time of the day they change what stands and runs in a machine
+DAILY = tuple(
+    f"{name}.timer" for name in ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "logrotate")
+)
 LAUNCH = Path(__file__).with_name("launch.sh")
 
 
@@ -213,6 +217,10 @@ def _write_identity(machine: Machine) -> None:
     (etc / "environment").write_text(_environment())
     if Path("/etc/pip.conf").exists():
         shutil.copy("/etc/pip.conf", etc / "pip.conf")
+    for timer in DAILY:
+        mask = etc / "systemd/system" / timer
+        mask.unlink(missing_ok=True)
+        mask.symlink_to("/dev/null")
     access.admit(machine.home, machine.root, machine.name, machine.address)
 
 

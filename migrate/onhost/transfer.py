@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 
 from migrate.onhost import disk, record, undo
 
@@ -76,21 +77,10 @@ def pull(command: list[str], folder: str, incoming: str, names: list[str]) -> st
 
 
 def _receive(command: list[str], incoming: str, names: list[str]) -> str:
-    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as errors:
-        asked.write(b"".join(os.fsencode(name) + b"\0" for name in names))
-        asked.seek(0)
-        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=errors) as sent:
-            argv = ["tar", "-x", "-p", "-f", "-", "-C", incoming]
-            taken = subprocess.run(argv, stdin=sent.stdout, stderr=errors, check=False)
-        missing = [n for n in names if not os.path.isfile(os.path.join(incoming, n))]
-        if not (sent.returncode or taken.returncode or missing):
-            return ""
-        errors.seek(0)
-        said = errors.read()[-500:].decode(errors="replace").strip()
-    return (
-        f"ssh {sent.returncode}, tar {taken.returncode}, "
-        f"{len(missing)} missing {missing[:3]}: {said}"
-    )
+    if wrong := _unpack(command, incoming, names):
+        return wrong
+    missing = [n for n in names if not os.path.isfile(os.path.join(incoming, n))]
+    return f"{len(missing)} missing {missing[:3]}" if missing else ""
 
 
 def pull_tree(command: list[str], folder: str) -> str:
@@ -98,18 +88,31 @@ def pull_tree(command: list[str], folder: str) -> str:
     incoming = undo.beside(folder)
     shutil.rmtree(incoming, ignore_errors=True)
     os.makedirs(incoming, 0o755)
-    with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as sent:
-            argv = ["tar", "-x", "-p", "-f", "-", "-C", incoming]
-            taken = subprocess.run(argv, stdin=sent.stdout, stderr=errors, check=False)
-        if sent.returncode or taken.returncode:
-            shutil.rmtree(incoming, ignore_errors=True)
-            errors.seek(0)
-            said = errors.read()[-500:].decode(errors="replace").strip()
-            return f"ssh {sent.returncode}, tar {taken.returncode}: {said}"
+    if wrong := _unpack(command, incoming):
+        shutil.rmtree(incoming, ignore_errors=True)
+        return wrong
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(incoming, folder)
     return ""
+
+
+def _unpack(command: list[str], incoming: str, names: Iterable[str] = ()) -> str:
+    """Put what *command*, which is asked for *names*, sends into *incoming*; "" or what is wrong.
+
+    tar's own words do not always tell a full disk: "Wrote only 8704 of 10240 bytes".
+    """
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as errors:
+        asked.write(b"".join(os.fsencode(name) + b"\0" for name in names))
+        asked.seek(0)
+        with subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, stderr=errors) as sent:
+            argv = ["tar", "-x", "-p", "-f", "-", "-C", incoming]
+            taken = subprocess.run(argv, stdin=sent.stdout, stderr=errors, check=False)
+        if not (sent.returncode or taken.returncode):
+            return ""
+        errors.seek(0)
+        said = errors.read()[-500:].decode(errors="replace").strip()
+    free = shutil.disk_usage(incoming).free >> 20
+    return f"ssh {sent.returncode}, tar {taken.returncode}, {free} MiB free: {said}"
 
 
 def tree_digest(folder: str) -> str:

@@ -138,6 +138,7 @@ RECIPE = Recipe(
                 ),
             ),
             rights=("{tools}/privsep-helper *",),
+            wants=("/var/lib/nova/compute_id",),  # else InvalidConfiguration: seen in the lab
         ),
     ),
     queues=("conductor",),

@@ -62,6 +62,7 @@ class HostUnit:
     overlay: str  # "/etc/nova/sidestep.conf"
     settings: tuple[Setting, ...] = ()
     rights: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
     rootwrap: Shipped | None = None  # the release's rights of rootwrap, under a name of ours
 
     @property

@@ -94,6 +94,25 @@ def booted(do: str) -> Iterator[Booted]:
         wait.until(lambda: admin.compute.find_server(server) is None, 120, f"{server} is not gone")
 
 
+def begun() -> subprocess.Popen[str]:
+    """`SETTLE`, which runs on; what it says is its `stdout`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "migrate.cli", *SETTLE, "--stack", STACK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until_on_its_way(server: Booted, child: subprocess.Popen[str]) -> None:
+    """Return as soon as nova moves *server*, while *child* runs."""
+    deadline = time.monotonic() + 300
+    while server.now.status != "MIGRATING":
+        assert child.poll() is None, child.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 class Pings:
     """How many got no answer while the block ran, ten a second."""
 
@@ -149,16 +168,8 @@ def test_one_moves_live_under_the_load_and_comes_home() -> None:
 
 def test_killed_while_one_is_on_its_way_the_same_again_goes_on() -> None:
     with booted("live") as server:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "migrate.cli", *SETTLE, "--stack", STACK],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 300
-        while server.now.status != "MIGRATING":
-            assert child.poll() is None, "it ended before anybody was on the way"
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        child = begun()
+        until_on_its_way(server, child)
         child.kill()
         child.wait()
         with Pings(server.address) as pings:

@@ -37,6 +37,7 @@ class Compute(fakes.FakeHost):
         self.running, self.comes_up = running, comes_up
         self.files: dict[str, list[Any]] = {}
         self.later: dict[str, list[str]] = {}
+        self.gone: list[str] = []
 
     def read(self, path: str) -> str:
         assert path == f"{VENV}/etc/neutron/rootwrap.conf"
@@ -56,6 +57,8 @@ class Compute(fakes.FakeHost):
             return {name: one for name, one in self.running.items() if name in given[0]}
         if function == "exchange.overriding":
             return self.later
+        if function == "files.existing":
+            return [path for path in given[0] if path not in self.gone]
         assert function == "exchange.forward"
         _, rows, names, _ = given
         self.files = {row[0]: row[1:] for row in rows}
@@ -188,6 +191,17 @@ def test_a_drop_in_that_would_undo_ours_is_found(
     monkeypatch.setattr(systemd, "run", lambda *_: f"{paths}\n")
     found = exchange.overriding(["nova-compute"], in_place.DROP_IN_NAME)
     assert found == {"nova-compute": [str(tmp_path / "zz.conf")]}
+
+
+def test_a_host_without_its_identity_is_refused_before_anything_is_done(context: Context) -> None:
+    host = Compute({"nova-compute": NOVA})
+    host.gone = ["/var/lib/nova/compute_id"]
+    (found,) = in_place.strange(context, host)
+    assert "/var/lib/nova/compute_id is not there" in found.message
+    assert "openstack hypervisor show compute" in found.remedy
+    with pytest.raises(PreconditionError, match="compute_id"):
+        in_place.renew(context, host)
+    assert host.files == {}
 
 
 def test_a_unit_that_does_not_come_up_is_told(context: Context) -> None:

@@ -149,6 +149,13 @@ def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding
             )
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield error(f"{name} runs with arguments that are not understood: {odd}", LEAVE)
+    wants = [path for one in units.known(context) if one.name in running for path in one.wants]
+    if gone := sorted(set(wants) - set(call(host, "files.existing", wants))):
+        yield error(
+            f"{', '.join(gone)} is not there, by which nova knows this host: the release's program "
+            "does not start without it",
+            f"put it back: its text is the id that `openstack hypervisor show {host.name}` tells",
+        )
     for name, paths in call(host, "exchange.overriding", list(running), DROP_IN_NAME).items():
         told = f"{', '.join(paths)} is read after our drop-in of {name} and would undo it"
         yield error(told, f"give it a name before {DROP_IN_NAME}, or leave the host out")
