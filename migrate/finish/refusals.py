@@ -90,8 +90,7 @@ def _away(context: Context) -> Iterator[Finding]:
         told = "servers that left it or were stopped for its renewal are not back"
         return [error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)]
 
-    for found in hosts.gather(context.source.computes, ask):
-        yield from found
+    yield from hosts.joined(context.source.computes, ask)
 
 
 def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:

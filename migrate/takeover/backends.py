@@ -31,4 +31,4 @@ def _silent(context: Context, seconds: float) -> list[str]:
         found = call(host, "daemons.silent", seconds, timeout=seconds + 60)
         return [f"{one} on {host.name}" for one in found]
 
-    return [one for found in hosts.gather(context.target.controllers, ask) for one in found]
+    return hosts.joined(context.target.controllers, ask)

@@ -113,4 +113,4 @@ def _named(context: Context, function: str, *arguments: Any, timeout: float = 60
     def ask(host: Host) -> list[str]:
         return [f"{host.name}: {one}" for one in call(host, function, *arguments, timeout=timeout)]
 
-    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
+    return hosts.joined(context.source.controllers, ask)

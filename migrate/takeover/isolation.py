@@ -252,7 +252,7 @@ def peers(context: Context) -> list[Peer]:
         answered = call(host, "peers.prove", asked, told["digest"])
         return [Peer(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
 
-    return [one for found in hosts.gather(context.target.controllers, ask) for one in found]
+    return hosts.joined(context.target.controllers, ask)
 
 
 def forget_proof(context: Context) -> None:

@@ -109,7 +109,7 @@ def _prove(context: Context) -> None:
                 wrong.append(f"{host.name} hears {said} for {one.address}")
         return wrong
 
-    if wrong := [line for found in hosts.gather(context.source.hosts, ask) for line in found]:
+    if wrong := hosts.joined(context.source.hosts, ask):
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
 
 

@@ -66,7 +66,7 @@ def leaving(context: Context) -> list[str]:
             if count
         ]
 
-    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
+    return hosts.joined(context.source.controllers, ask)
 
 
 def own_addresses(context: Context, *, living: bool = False) -> list[str]:

@@ -44,7 +44,7 @@ def wrong(context: Context, depth: str) -> list[str]:
     def ask(host: Host) -> list[str]:
         return [f"{host.name}: {line}" for line in _wrong_at(context, host, depth, own)]
 
-    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
+    return hosts.joined(context.source.controllers, ask)
 
 
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:
