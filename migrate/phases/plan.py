@@ -423,11 +423,7 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     proven = quiet(
         f"{stem}proof",
         f"Prove that {name} is what it was, and of the new release",
-        (
-            partial(_at, name, renewed_host.is_open),
-            partial(_at, name, proof.prove),
-            nothing,
-        ),
+        (partial(_at, name, renewed_host.is_open), partial(_at, name, proof.prove), nothing),
         after=renewed[-1:],
         seconds=28,
     )
