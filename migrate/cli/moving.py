@@ -11,6 +11,7 @@ import click
 from migrate import checks
 from migrate.cli import findings, report
 from migrate.cli.at_work import at_work
+from migrate.cli.options import refuse_unconfirmed
 from migrate.cli.output import Progress, Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import pulumi, serving
@@ -129,8 +130,7 @@ def _require_confirmed(stack: str, confirm: str) -> None:
         confirm = click.prompt(
             f"This closes the cloud's APIs. Type the stack's name ({stack})", err=True
         )
-    if confirm != stack:
-        raise SettingsError(f"not confirmed: give --confirm {stack}")
+    refuse_unconfirmed(stack, confirm)
 
 
 def _refuse_changes(stack: str) -> None:
