@@ -16,7 +16,7 @@ from migrate.cli.output import Progress, Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import pulumi, serving
 from migrate.engine.plan import Phase
-from migrate.errors import JournalError, PreconditionError, SettingsError
+from migrate.errors import JournalError, PreconditionError
 from migrate.phases import accept, cutover, no_return, readiness, rollback, status, verify
 from migrate.phases.session import Session, context_of
 from migrate.verify import noticed

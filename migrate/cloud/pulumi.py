@@ -37,8 +37,8 @@ def selected(root: Path | None = None) -> str:
         return _pulumi("stack", "--show-name", root=root).strip()
     except PreconditionError as error:
         raise SettingsError(
-            f"no stack is selected ({error}): name one with --stack, or `source tools/activate` and "
-            "`pulumi stack select` it"
+            f"no stack is selected ({error}): name one with --stack, or `source tools/activate` "
+            "and `pulumi stack select` it"
         ) from error
 
 

@@ -27,7 +27,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
     "machines": {...}, "missing": "", "next": "migrate ..."}`
 
-    `missing` is a file without which no machine lets us in, and what to do about it. Only with *ask* the controllers are asked, each for a few seconds at most.
+    `missing` is a file without which no machine lets us in, and what to do about it. Only with
+    *ask* the controllers are asked, each for a few seconds at most.
     """
     journalled = session.journal.states()
     phases: dict[str, str] = {}
