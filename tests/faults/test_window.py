@@ -166,10 +166,11 @@ FAULTS = (
     Fault(
         name="the target's broker is down",
         kind="broker",
-        at="database.copy",  # it takes seconds to stop, and is asked soon after the first start
+        at="database.copy",  # it takes seconds to stop: one of two proofs is the first to ask it
         breaks=on("target", "systemctl stop rabbitmq-server"),
         mends=on("target", "systemctl start rabbitmq-server"),
-        says="daemons.answer: .*rabbitmq-server: .*Connection refused on .* and start it",
+        says="daemons.answer: .*rabbitmq-server: .*Connection refused on .* and start it"
+        "|database.urls: .* transport_url -> .*Connection refused",
     ),
     Fault(
         name="the target's broker dies and comes back",

@@ -1,25 +1,51 @@
-"""The lab's cloud on the target, under a load that goes on: one for each file."""
+"""The lab's cloud on the target, under a load that goes on: one for each file.
+
+With SIDESTEP_KEEP_LAB=1 it is left for the next of these sets, and one that was left as it was is
+used again. `make lab-down` removes it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from migrate.cloud import settings
-from tests.lab import cloud, demo, stack
+from migrate.computes import versions
+from migrate.engine import markers
+from migrate.errors import MigrateError
+from migrate.phases.session import context_of
+from tests.lab import cloud, demo, load, stack
 from tests.lab.settings import lab as this_lab
+from tests.settle import migrations
 
 
 @pytest.fixture(scope="module", autouse=True)
 def over() -> Iterator[None]:
-    if settings.home(demo.STACK).exists():
-        clear()  # who was here before was killed, or has finished for good
-    demo.over(this_lab())
+    stays = bool(os.environ.get("SIDESTEP_KEEP_LAB"))
+    if not (stays and untouched()):
+        if settings.home(demo.STACK).exists():
+            clear()  # who was here before was killed, or has finished for good
+        demo.over(this_lab())
+    load.start(this_lab())
     try:
         yield
     finally:
-        clear()
+        if not stays:
+            clear()
+
+
+def untouched() -> bool:
+    """Whether the cloud serves on the target, and no compute host has come over."""
+    try:
+        context = context_of(demo.STACK)
+        if not markers.live(context) or len(versions.read(context).old) != len(this_lab().computes):
+            return False
+        migrations.remove(this_lab())
+    except MigrateError:
+        return False
+    return True
 
 
 def clear() -> None:
