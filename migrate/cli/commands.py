@@ -202,7 +202,8 @@ def rollback() -> None:
     Changes both clouds: the target is stopped, the virtual IP goes home, and the source is opened
     only when its data equals its fingerprint. The target's machines stay. Safe to run again after
     a crash. Hosts that were reinstalled are put back first, by `migrate settle --back --host NAME`:
-    what runs on those that are not is stopped here, and they are named. Next: `migrate status`; `pulumi destroy` does the same and takes the target away.
+    what runs on those that are not is stopped here, and they are named. Next: `migrate status`;
+    `pulumi destroy` does the same and takes the target away.
     """
 
 
