@@ -14,6 +14,7 @@ from migrate.computes import (
     draining,
     estimates,
     installers,
+    network,
     plan,
     proof,
     reach,
@@ -24,7 +25,6 @@ from migrate.computes import (
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost, Facts
 from migrate.computes.installers import Installer
-from migrate.computes.network import reading as network
 from migrate.computes.network import refusals
 from migrate.computes.network.facts import Agent
 from migrate.computes.probing import combinations, hypervisors, note, telling
@@ -87,7 +87,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
 def network_hosts(context: Context, api: Api) -> list[Agent]:
     """Network agents on hosts of their own, which no compute host's steps bring over."""
     both = (*context.source.controllers, *context.target.controllers)
-    return refusals.carriers(network.list_agents(api), network.names(both))
+    return refusals.carriers(network.reading.list_agents(api), network.reading.names(both))
 
 
 def _refuse_named(carriers: Collection[Agent], asked: Asked) -> None:
