@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from typing import Any
 
-from migrate.cli import findings
+from migrate.cli import findings, report
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen, finding_document
 from migrate.cloud.settings import Settle
@@ -20,6 +21,7 @@ from migrate.errors import SettingsError
 from migrate.phases import move_agents, renew, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
+from migrate.verify import noticed, pings
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
@@ -71,16 +73,22 @@ def run_settle(
         )
     if back and not (hosts or agents):
         raise SettingsError("--back: name each host that is to go back with --host, or --agents")
-    with at_work(
-        screen,
-        stack,
-        "settle",
-        changes=execute,
-        runs=True,
-        take_over=take_over,
-        os_cloud=os_cloud,
-    ) as opened:
+    with (
+        at_work(
+            screen,
+            stack,
+            "settle",
+            changes=execute,
+            runs=True,
+            take_over=take_over,
+            os_cloud=os_cloud,
+        ) as opened,
+        ExitStack() as during,
+    ):
         session = updating.begin(opened) if update else opened
+        if execute:
+            during.enter_context(report.reported(session))
+            during.enter_context(_pinged(session, hosts, agents=agents, update=update, back=back))
         if agents:
             _agents(screen, session, execute=execute, back=back)
             return
@@ -111,6 +119,18 @@ def run_settle(
         screen.answer(asdict(outcome))
         done, already = len(outcome.done), len(outcome.already)
         screen.say(f"[green]{done} compute hosts {told[0]}, {already} were {told[1]}")
+
+
+def _pinged(
+    session: Session, hosts: tuple[str, ...], **asked: bool
+) -> AbstractContextManager[None]:
+    """A record of pings, by what was asked for, as long as the block runs."""
+    if not session.context.settings.settle.watch:
+        return nullcontext()
+    words = ["settle", *(f"--{one}" for one, given in asked.items() if given), *hosts]
+    return noticed.recording(
+        session.context, " ".join(words), session.remark, streams=pings.streams
+    )
 
 
 def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> None:

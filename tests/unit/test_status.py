@@ -56,6 +56,10 @@ REOPENED = {"state": "reopened", "left": -3.0, "alive": False}
     ("document", "said"),
     [
         (found(), "migrate check"),
+        (
+            found(missing="there is no file x"),
+            "there is no file x; then `migrate status --stack lab`",
+        ),
         (found(held_by="ann"), "wait for the run"),
         (found(held_by="ann", asked={"pause": "bob"}), "migrate resume --stack lab"),
         (found(phases={"follow": "done", "cutover": "not begun"}), "`migrate cutover"),

@@ -27,7 +27,7 @@ def api(context: Context) -> Api:
 
 def read(asked: Api) -> Facts:
     """All agents, what each carries, and every router; a call an agent beside two lists."""
-    agents = tuple(_agent(row) for row in asked.pages("network", "/agents", "agents"))
+    agents = list_agents(asked)
     held = {
         agent.id: _held(asked, cargo, agent)
         for cargo in CARGO
@@ -35,6 +35,13 @@ def read(asked: Api) -> Facts:
         if agent.binary == cargo.agent
     }
     return Facts(agents, held, {one.id: one for one in _routers(asked)})
+
+
+def list_agents(asked: Api) -> tuple[Agent, ...]:
+    """All agents; none for a cloud without neutron."""
+    if "network" not in asked.bases:
+        return ()
+    return tuple(_agent(row) for row in asked.pages("network", "/agents", "agents"))
 
 
 def _agent(row: dict[str, Any]) -> Agent:
