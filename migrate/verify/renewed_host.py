@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
-from migrate.computes import proof, service
+from migrate.computes import closing, proof, service
 from migrate.computes.probing import hypervisors, note
 from migrate.computes.probing.facts import How, Seen
 from migrate.errors import StepError
@@ -27,9 +27,7 @@ STAYED = "the new server was not live-migrated: "
 
 def is_open(context: Context, host: Host) -> bool:
     """Whether it is proven, and not closed by us: open, or closed by somebody before us."""
-    return not (
-        proof.noted(context, host) or service.is_ours(service.of(login.api(context), host.name))
-    )
+    return not closing.midway(context, host)
 
 
 def open_again(context: Context, host: Host) -> None:
