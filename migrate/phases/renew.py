@@ -131,12 +131,13 @@ def _stuck(context: Context, plan: SettlePlan, batch: Collection[str]) -> dict[s
         for one in plan.hosts
         if one.host.name in batch and one.actions.get(Action.LIVE)
     }
-    if not mine or not record:
+    if not mine or not record or not context.settings.settle.probe:
         return {}
     hosts = hypervisors.read(context, login.api(context))
     return {
         one.host: f"{one.host} stays as it was, live migration of its servers does not work: "
         + "; ".join(f"{shape}: {why}" for shape, why in wrong.items())
+        + ". The same command tries that once more"
         for one in hosts
         if one.host in mine and (wrong := combinations.no_way(hosts, one, mine[one.host], record))
     }

@@ -357,3 +357,18 @@ def test_the_plan_names_hosts_that_take_no_server(
     for one in telling.findings(hosts, plan(**decided).hosts):
         told.setdefault(one.where, []).append(one.severity)
     assert told == severities
+
+
+def test_what_has_failed_is_tried_once_more_by_the_next_run(lab: Lab) -> None:
+    ways = {(one, other) for one in ("c1", "c2", "c3") for other in ("c1", "c2", "c3")}
+    lab.cloud.walls = set(ways)
+    assert lab.tried() == {("2025.1", "2025.1"): "fails"}
+    assert note.lasting(lab.context) == {}  # so the plan of the next run reckons with it
+    probe.begin(lab.context, ["c1"])
+    lab.cloud.full = {"c1", "c2", "c3"}
+    assert lab.tried() == {("2025.1", "2025.1"): "fails"}  # no failure to try hides it
+    lab.cloud.walls, lab.cloud.full = set(), set()
+    probe.begin(lab.context, ["c1"])
+    assert lab.tried() == {("2025.1", "2025.1"): "works"}
+    probe.begin(lab.context, ["c1"])
+    assert probe.all_tried(lab.context)
