@@ -26,6 +26,7 @@ from migrate.verify.boot import Booted
 from migrate.verify.model import candidates
 
 CHOSEN = "settle-chosen"  # names of the hosts that this run renews
+LEFT = "settle-left"  # what of ours, or named so, could not be deleted
 OWED = "settle-owed"  # trips that runs before this one have tried in vain, until this one has
 # until `accept` cinder deletes nothing on storage that both sides share, ours neither
 VOLUME = (
@@ -58,8 +59,8 @@ def try_all(context: Context) -> None:
 
 
 def tidy(context: Context) -> None:
-    """Delete what a killed run has left of servers of ours."""
-    boot.sweep(login.api(context))
+    """Delete what a killed run has left of servers of ours; what stays is kept for `LEFT`."""
+    context.extras[LEFT] = boot.sweep(login.api(context))
 
 
 def forget(context: Context) -> None:

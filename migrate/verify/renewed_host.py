@@ -16,7 +16,7 @@ from migrate.computes.probing import hypervisors, note
 from migrate.computes.probing.facts import How, Seen
 from migrate.errors import StepError
 from migrate.verify import boot, probe
-from migrate.verify.model import Model, candidates
+from migrate.verify.model import Model, NoPlaceError, candidates
 
 UNPROVEN = "settle.unproven"  # {"cmp1": "no new server was booted there: ..."}, for people
 BATCH = "settle.batch"  # names of the hosts that are renewed at this moment
@@ -42,7 +42,7 @@ def open_again(context: Context, host: Host) -> None:
     if not service.is_closed(service.of(api, host.name)):
         try:
             why = _prove(context, api, host)
-        except boot.NoPlaceError as error:
+        except NoPlaceError as error:
             why = f"{NOT_BOOTED}{error}"
         except BaseException:
             service.close(api, host.name)
