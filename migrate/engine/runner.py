@@ -24,9 +24,9 @@ from migrate.errors import (
 Observer = Callable[[Step, State, str], None]
 WORKERS = 8
 BOOTS = (
-    ". One that had come over boots into the target's release, which must not meet the source: keep "
-    "it off, or mask its nova-compute and network agents as soon as it is up, until the same again "
-    "has undone that"
+    ". One that had come over boots into the target's release, which must not meet the source: "
+    "keep it off, or mask its nova-compute and network agents as soon as it is up, until the same "
+    "again has undone that"
 )
 
 
@@ -98,7 +98,8 @@ class Runner:
                     needed_by[need].append(step.id)
             self._carry_out(steps, needed_by, self._revert)
         if self._owed:
-            came_over = only is None and any(step.phase is Phase.SETTLE for step in self._owed.values())
+            owed = self._owed.values()
+            came_over = only is None and any(step.phase is Phase.SETTLE for step in owed)
             raise StepError(
                 f"all else is undone, but not {'; '.join(self._owed)}. Bring that host back, or "
                 "take it out of sidestep:source.computes, then the same again"
