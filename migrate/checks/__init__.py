@@ -1,7 +1,5 @@
 """What is asked of both clouds before anything changes; every answer is collected."""
 
-from __future__ import annotations
-
 from migrate.checks import (
     access,
     accounts,

@@ -1,7 +1,5 @@
 """The `migrate` command: which commands there are, their help and options, and how they end."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import traceback

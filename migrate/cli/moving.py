@@ -1,7 +1,5 @@
 """The commands of the window and after it: cutover, verify, accept, rollback."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 from typing import Any

@@ -4,8 +4,6 @@ Neither this nor `commands.py` imports what moves a cloud: `--help`, completion 
 cost no more than click.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any

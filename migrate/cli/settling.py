@@ -1,7 +1,5 @@
 """The command for compute hosts: settle."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
@@ -30,6 +32,16 @@ class ApiError(StepError):
         self.status = status
         said = f"answered {status}" if status else "got no answer"
         super().__init__(f"{where} {said}: {one_line(text)}")
+
+
+@contextmanager
+def unless_gone() -> Iterator[None]:
+    """Pass over a 404: what is asked for, or to be deleted, is not there any more."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 def moved(url: str, address: str) -> str:

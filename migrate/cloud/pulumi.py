@@ -1,7 +1,5 @@
 """What Pulumi knows: the selected stack, its outputs, and whether a preview shows a change."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

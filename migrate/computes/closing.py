@@ -1,7 +1,5 @@
 """A compute host is closed to the scheduler before it is renewed, and how it is then is kept."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.computes import installers, proof, service

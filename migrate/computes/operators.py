@@ -1,7 +1,5 @@
 """A command of the operator's own, as the stack file names it; what it says is kept."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Callable, Sequence
 

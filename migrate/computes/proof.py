@@ -4,14 +4,12 @@ Nova, placement, the database of services and the host itself are asked, before 
 work meanwhile: what is gone must be gone in nova too, and is no loss.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context, login, wait
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes import reading, service, units, versions
 from migrate.engine import state_directory
@@ -183,13 +181,10 @@ def _acted_upon(api: Api, server: str, since: str) -> bool:
 
     Times are nova's own, as text that can be compared.
     """
-    try:
+    with unless_gone():
         found = api.get("compute", f"/servers/{server}/os-instance-actions")["instanceActions"]
-    except ApiError as error:
-        if error.status == 404:
-            return True
-        raise
-    return any(one["user_id"] and one["start_time"] >= since for one in found)
+        return any(one["user_id"] and one["start_time"] >= since for one in found)
+    return True
 
 
 def _agents(api: Api, host: Host) -> Iterator[str]:

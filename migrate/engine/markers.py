@@ -6,8 +6,6 @@ over live data, nor go back where there is no way back. The first two count only
 under which they were made: a source that has been open since is not what was copied.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress
@@ -166,19 +164,14 @@ def _counts(mark: dict[str, Any], token: str) -> bool:
 def _marks(context: Context) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     silent: list[MigrateError] = []
-    for host in context.source.controllers:
+    asked = [*(partial(_marked, h) for h in context.source.controllers), partial(_rows, context)]
+    for ask in asked:
         try:
-            found += _marked(host)
+            found += ask()
         except PreconditionError:
             raise
         except MigrateError as error:
             silent.append(error)
-    try:
-        found += _rows(context)
-    except PreconditionError:
-        raise
-    except MigrateError as error:
-        silent.append(error)
     if silent and not found:
         raise silent[0]  # a dead machine must not hide what the others say, nor make it up
     return found

@@ -1,7 +1,5 @@
 """Carry a plan out against a journal: forwards, or back to where it began."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial

@@ -1,7 +1,5 @@
 """What the controllers themselves say about a move; whoever is silent is told as such."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context, hosts

@@ -1,7 +1,5 @@
 """`migrate settle --execute`: compute hosts come over, batch by batch; or one goes back."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 

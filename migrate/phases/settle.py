@@ -1,7 +1,5 @@
 """`migrate settle`: the plan by which compute hosts come over; nothing is changed."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any

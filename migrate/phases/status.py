@@ -1,7 +1,5 @@
 """`migrate status`: where a stack stands, by its journal, its lock and the machines themselves."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

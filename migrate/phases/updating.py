@@ -3,8 +3,6 @@
 It may be done before or after `migrate finish`: what it undoes is only its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

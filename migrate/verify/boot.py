@@ -4,8 +4,6 @@ Its name says that it is ours and for which host it was made, so that nothing ha
 before: who comes after one that was killed finds what it left.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from migrate.cloud import Context, wait
-from migrate.cloud.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.draining import servers
 from migrate.errors import StepError, UnreachableError
@@ -258,30 +256,21 @@ def _delete(api: Api, server: str) -> None:
 
 
 def _moves(api: Api, server: str) -> bool:
-    try:
+    with unless_gone():
         return bool(servers.in_flight(api, server))
-    except ApiError as error:
-        if error.status == 404:
-            return False
-        raise
+    return False
 
 
 def _there(api: Api, server: str) -> bool:
-    try:
+    with unless_gone():
         api.get("compute", f"/servers/{server}")
-    except ApiError as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
+        return True
+    return False
 
 
 def _remove(api: Api, service: str, path: str) -> None:
-    try:
+    with unless_gone():
         api.send("DELETE", service, path)
-    except ApiError as error:
-        if error.status != 404:
-            raise
 
 
 def _await(condition: Callable[[], bool], seconds: float, late: str) -> None:

@@ -1,7 +1,5 @@
 """The proof through the virtual IP: all is there, unchanged, and works."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor

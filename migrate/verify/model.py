@@ -3,15 +3,13 @@
 Nova and placement are asked at the time, since users delete images and fill hosts meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
 from typing import Any
 
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.computes.room import Room
 from migrate.errors import StepError
 
@@ -104,16 +102,12 @@ class _Image(Enum):
 
 def _image(api: Api, image: str) -> _Image:
     """Whether a server of ours may be made of *image*: one that is for all, or our own."""
-    try:
+    with unless_gone():
         found = api.get("image", f"/images/{image}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return _Image.GONE
-    if found["status"] != "active":
-        return _Image.GONE
-    ours = found["visibility"] in OF_ALL or found["owner"] == api.project
-    return _Image.USABLE if ours else _Image.PRIVATE
+        if found["status"] == "active":
+            ours = found["visibility"] in OF_ALL or found["owner"] == api.project
+            return _Image.USABLE if ours else _Image.PRIVATE
+    return _Image.GONE
 
 
 def _network(api: Api, server: str) -> str:

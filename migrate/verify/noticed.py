@@ -5,8 +5,6 @@ more entry for each virtual IP tells whether anybody answers there at all, by TC
 connection is an answer, as to a ping.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

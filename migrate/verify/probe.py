@@ -10,8 +10,6 @@ what works is kept, and not tried again; what does not is tried once more by the
 A server is deleted whatever happens; what a killed run leaves has our name, and goes first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from migrate.cloud import Context, login

@@ -4,8 +4,6 @@ and where this cloud live-migrates it goes to another host and comes back.
 No new server can be put on a closed host, so it is opened for it, and closed again if that fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, login

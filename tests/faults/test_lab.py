@@ -41,7 +41,7 @@ LIVE = (
     " operator ",
     " files /var/lib/migrate/fingerprint.json",
     " processes nobody dnsmasq",
-    " processes root neutron-rootwra",
+    *(f" processes root {name}-rootwra" for name in ("neutron", "nova", "cinder")),
 )
 
 

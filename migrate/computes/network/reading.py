@@ -1,12 +1,10 @@
 """Facts of network agents from neutron, by GETs, and what the source's hosts gave away."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
 from migrate.cloud import Context, hosts, login, wait
-from migrate.cloud.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.network.facts import CARGO, Agent, Cargo, Facts, Noted, Router, short
 from migrate.errors import StepError
@@ -57,12 +55,9 @@ def _held(asked: Api, cargo: Cargo, agent: Agent) -> tuple[str, ...]:
 
 def _routers(asked: Api) -> list[Router]:
     """Every router; none where neutron has no such extension."""
-    try:
+    rows = []
+    with unless_gone():
         rows = asked.pages("network", "/routers", "routers")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return []
     return [
         Router(
             id=row["id"],

@@ -1,7 +1,5 @@
 """What forbids to move the network agents, each with its remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from functools import partial
 
