@@ -30,6 +30,10 @@ PROBES = (
     "Live migration is tried there and back by servers of ours, which are deleted: {} combinations "
     "of hosts and servers, about {} of that, before the first host and after each batch."
 )
+DESK = (
+    "How a host was before is kept in this state directory until it is proven: go on from here, or "
+    "put it back."
+)
 NOVAS = (
     "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
     "live_migration_permit_auto_converge of [libvirt] on each host."
@@ -245,6 +249,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
             if way is plan.way and actions[action]
         ),
         f"The way back of a host: {estimates.WAYS_BACK[plan.way]}.",
+        DESK,
     ]
 
 

@@ -71,6 +71,12 @@ class Api:
             self._bases = {service: url for service, url in found.items() if url}
         return self._bases
 
+    @property
+    def project(self) -> str:
+        """The id of the project that is logged in to, in which what is made stands."""
+        session = self.connection.session
+        return str(session.auth.get_access(session).project_id)
+
     def find(self, service: str, types: tuple[str, ...]) -> bool:
         """Whether the catalogue has a service that no recipe knows, which can be asked then."""
         if url := self._base(service, types, ""):

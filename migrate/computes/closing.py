@@ -28,6 +28,16 @@ def forget(context: Context, host: Host) -> None:
     proof.forget(context, host)
 
 
+def midway(context: Context, host: Host) -> bool:
+    """Whether it is closed by us, or was, and has not been proven since.
+
+    How it was is kept at the desk that has closed it. Another desk goes by nova's word alone, which
+    names nobody where the operator had closed it before.
+    """
+    row = service.of(login.api(context), host.name)
+    return proof.noted(context, host) or service.is_ours(row)
+
+
 def reopen(context: Context, host: Host) -> None:
     """Let servers come to it again, if we closed it."""
     service.reopen(login.api(context), host.name)

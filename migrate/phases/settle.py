@@ -149,10 +149,10 @@ def begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
 
 
 def _probes(context: Context, made: plan.SettlePlan, seen: list[Seen]) -> tuple[Trip, ...]:
-    """What was tried before is not tried again."""
+    """What works is not tried again."""
     if made.way is not Way.IN_PLACE or not context.settings.settle.probe:
         return ()
-    known = note.read(context)
+    known = note.lasting(context)
     trips = combinations.expected(seen, made.names, context.target.release)
     return tuple(sorted(one for one in trips if not {one, one.back} <= known.keys()))
 

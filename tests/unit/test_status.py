@@ -28,6 +28,7 @@ def source(**changed: Any) -> dict[str, Any]:
         "closed": "",
         "fenced": [],
         "stages": [],
+        "unread": "",
         "addresses": [],
     }
     return {**plain, **changed}

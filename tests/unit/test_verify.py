@@ -100,7 +100,7 @@ class Now:
 
     def __init__(self, *servers: dict[str, Any], free: int = 9999) -> None:
         self.servers, self.free = servers, free
-        self.images = {"i1": "active"}
+        self.images, self.visibility = {"i1": "active"}, "public"
         self.flavors = ["small", "big", "pinned"]
 
     def pages(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
@@ -126,7 +126,8 @@ class Now:
         if path.startswith("/images/"):
             if path[8:] not in self.images:
                 raise ApiError(path, 404, "gone")
-            return {"status": self.images[path[8:]]}
+            ours = {"visibility": self.visibility, "owner": "somebody"}
+            return {"status": self.images[path[8:]], **ours}
         if path == "/ports":
             known = query["device_id"] != "unplugged"
             return {"ports": [{"network_id": f"net-{query['device_id']}"}] if known else []}
