@@ -109,7 +109,8 @@ def test_a_unit_that_ends_while_it_is_looked_at_is_told_though_nova_hears_it(
     noted: Noted, monkeypatch: pytest.MonkeyPatch, second: dict[str, str]
 ) -> None:
     """As one does that dies some seconds after each start: at any moment it may run."""
-    context, host, nova = noted
+    context, host, _ = noted
+    nova: Any = noted[2]
     unit = {"ActiveState": "active", "MainPID": "7", "NRestarts": "0"}
     shown = {"neutron-openvswitch-agent.service": unit}
     monkeypatch.setitem(fakes.ANSWERS, "systemd.show", shown)
