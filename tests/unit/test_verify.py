@@ -198,12 +198,12 @@ def test_a_host_for_others_only_is_told_by_the_scheduler_s_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nowhere = "No valid host was found. There are not enough hosts available."
-    with pytest.raises(boot.NoPlaceError, match="takes no new server for it: No valid host"):
+    with pytest.raises(model.NoPlaceError, match="takes no new server for it: No valid host"):
         booting(monkeypatch, *[nowhere] * 3)
     broken = "Exceeded maximum number of retries. Exhausted all hosts available"
     with pytest.raises(StepError, match="went into ERROR: Exceeded") as told:
         booting(monkeypatch, nowhere, broken)
-    assert not isinstance(told.value, boot.NoPlaceError)
+    assert not isinstance(told.value, model.NoPlaceError)
 
 
 def test_a_host_without_room_is_told_and_not_an_error() -> None:
