@@ -110,12 +110,12 @@ def test_a_unit_that_ends_while_it_is_looked_at_is_told_though_nova_hears_it(
 ) -> None:
     """As one does that dies some seconds after each start: at any moment it may run."""
     context, host, _ = noted
-    nova: Any = noted[2]
+    api: Any = noted[2]
     unit = {"ActiveState": "active", "MainPID": "7", "NRestarts": "0"}
     shown = {"neutron-openvswitch-agent.service": unit}
     monkeypatch.setitem(fakes.ANSWERS, "systemd.show", shown)
     proof.prove(context, host)
-    proof.wait_until_steady(context, nova, host)
+    proof.wait_until_steady(context, api, host)
     heard = proof.wait_until_heard
 
     def meanwhile(*given: Any) -> None:
@@ -123,7 +123,7 @@ def test_a_unit_that_ends_while_it_is_looked_at_is_told_though_nova_hears_it(
         shown["neutron-openvswitch-agent.service"] = {**unit, **second}
 
     monkeypatch.setattr(proof, "wait_until_heard", meanwhile)
-    for prove in (proof.prove, lambda *_: proof.wait_until_steady(context, nova, host)):
+    for prove in (proof.prove, lambda *_: proof.wait_until_steady(context, api, host)):
         shown["neutron-openvswitch-agent.service"] = unit
         with pytest.raises(StepError, match=r"neutron-openvswitch-agent\.service has ended"):
             prove(context, host)
