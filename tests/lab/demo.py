@@ -24,7 +24,7 @@ from tests.lab import cloud, load, outages, stack, traces
 from tests.lab.settings import Lab, lab
 from tests.readme import commands
 
-STACK = "lab"
+STACK = stack.STACK
 TIDY_SECONDS = 120
 
 

@@ -7,7 +7,8 @@ import subprocess
 
 from migrate.cloud import pulumi, settings
 from migrate.errors import PreconditionError
-from tests.lab.demo import STACK
+
+STACK = "lab"
 
 
 def forget() -> None:
