@@ -15,6 +15,7 @@ from migrate.computes import draining
 from migrate.computes.homecoming import bring, decision, reading
 from migrate.computes.installers import reinstall
 from migrate.computes.network import refusals
+from migrate.computes.reinstalling import silent
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -50,7 +51,8 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")
-    living = replace(session, context=replace(context, target=context.target.without(dead)))
+    context = replace(context, target=context.target.without(dead))
+    living = replace(session, context=silent.passing(context, session.remark))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
     if going_live.written(living.context):
@@ -103,9 +105,9 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     say. With *closed*, when users cannot come in any more, a controller's own address is asked.
     Servers that would be stopped are among it, dead target or not.
     """
-    context = session.context
-    if not going_live.written(context):
-        return losses.nothing(context.stack)
+    if not going_live.written(session.context):
+        return losses.nothing(session.context.stack)
+    context = silent.passing(session.context)
     found = _found(context, closed=closed)
     try:
         facts = reading.read(context)

@@ -16,7 +16,7 @@ from migrate.cloud.settings import Reinstall
 from migrate.computes import draining, installers, proof
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import reinstall
-from migrate.computes.reinstalling import anew, keeping
+from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.packages import NAMES
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError, UnreachableError
@@ -488,3 +488,23 @@ def test_without_a_command_it_is_refused_before(lab: Lab) -> None:
     settings = lab.context.settings.model_copy(update={"settle": decided})
     (told,) = reinstall.findings(replace(lab.context, settings=settings), [])
     assert "sidestep:settle.reinstall.command" in told.message
+
+
+def test_between_two_systems_it_is_silent_to_the_way_back_unless_the_old_one_stands(
+    lab: Lab,
+) -> None:
+    lab.over("close", "drain", "keep")
+    assert silent.passing(lab.context).source.computes[0] is lab.host
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError):
+        lab.steps["reinstall"].apply(lab.context)
+    assert silent.passing(lab.context).source.computes[0] is lab.host
+    (lab.folder / "broken").unlink()
+    lab.over("reinstall")
+    told: list[str] = []
+    passing = silent.passing(lab.context, lambda _, text: told.append(text))
+    with pytest.raises(UnreachableError, match="settle --back --host c1 --execute") as caught:
+        passing.source.computes[0].run("true")
+    assert caught.value.hosts == {"c1"}
+    assert "what was its own is kept in /var/lib/migrate/kept/c1 on new" in told[0]
+    assert reinstall.left(passing) == []

@@ -18,6 +18,7 @@ from migrate.computes.installers.contract import Act
 from migrate.computes.installers.in_place import PLAIN
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
+from migrate.computes.reinstalling.silent import Silent
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import agents, call
@@ -37,7 +38,7 @@ def renewed(context: Context, host: Host) -> bool:
 
 def between(context: Context, host: Host) -> bool:
     """Whether one system of it may be gone, and the next is not yet the host that it was."""
-    return keeping.stage(context, host) in (Stage.ANEW, Stage.RETURNING)
+    return keeping.stage(context, host) in keeping.BETWEEN
 
 
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
@@ -148,12 +149,16 @@ def let_go(context: Context, host: Host) -> None:
 
 
 def left(context: Context) -> list[str]:
-    """Names of hosts that came over so and were not put back: what `let_go` silences."""
-    ours = [one for one in context.source.computes if installers.of(context, one.name).ACTS is ACTS]
+    """Names of hosts that came over so and were not put back: what `let_go` silences.
+
+    One between two systems was told by `passing`.
+    """
+    there = [one for one in context.source.computes if not isinstance(one, Silent)]
+    ours = [one for one in there if installers.of(context, one.name).ACTS is ACTS]
     try:
         gone = keeping.gone(context) if ours else set()
         return [one.name for one in ours if one.name in gone]
-    except UnreachableError:
+    except MigrateError:
         return [one.name for one in ours]  # who knows it is dead
 
 

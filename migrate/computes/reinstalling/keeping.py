@@ -8,6 +8,7 @@ be needed.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any
 
@@ -36,7 +37,8 @@ class Stage(StrEnum):
     RETURNED = "returned"
 
 
-GONE = (Stage.ANEW, Stage.ITSELF, Stage.RETURNING)  # its old system, and not yet another old one
+BETWEEN = (Stage.ANEW, Stage.RETURNING)  # one system may be gone, the next is not yet itself
+GONE = (*BETWEEN, Stage.ITSELF)  # its old system, and not yet another old one
 
 
 def keeper(context: Context) -> Host:
@@ -65,11 +67,11 @@ def stage(context: Context, host: Host) -> str:
     return str(read(context, host)["stage"])
 
 
-def gone(context: Context) -> set[str]:
-    """Names of hosts whose old system may be gone: asked once, of all."""
+def gone(context: Context, stages: Collection[Stage] = GONE) -> set[str]:
+    """Names of hosts whose old system may be gone, or that are at *stages*: asked once, of all."""
     noted = {f"{_name(host)}.json": host for host in context.source.computes}
     left = noted.keys() & set(call(keeper(context), "notes.left", []))
-    return {noted[one].name for one in left if stage(context, noted[one]) in GONE}
+    return {noted[one].name for one in left if stage(context, noted[one]) in stages}
 
 
 def note(context: Context, host: Host, **changed: Any) -> None:
