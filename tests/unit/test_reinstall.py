@@ -363,7 +363,7 @@ def test_a_copy_that_is_not_equal_makes_nothing_anew(lab: Lab) -> None:
 def test_a_command_that_fails_leaves_the_host_closed_and_may_be_repeated(lab: Lab) -> None:
     lab.over("close", "drain", "keep")
     (lab.folder / "broken").touch()
-    with pytest.raises(StepError, match=r"exited 3 \(no such image; .*the host stays closed"):
+    with pytest.raises(StepError, match=r"exited 3; .*reinstall-c1.log; the host stays closed"):
         lab.steps["reinstall"].apply(lab.context)
     assert lab.nova.services["c1"]["status"] == "disabled"
     assert not lab.steps["reinstall"].done(lab.context)
