@@ -17,6 +17,7 @@ from migrate.computes import draining, installers, proof
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import reinstall
 from migrate.computes.reinstalling import anew, keeping, silent
+from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError, UnreachableError
@@ -42,6 +43,7 @@ class Machine(fakes.FakeHost):
         self.guests: dict[str, Any] = {}
         self.disk: dict[str, str] = {"why": "it lies on the system's own disk"}
         self.missing: list[str] = []
+        self.board = ["product_uuid 4c4c"]
         self.lying: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
@@ -114,7 +116,11 @@ class Machine(fakes.FakeHost):
         return self.guests
 
     def _kept_gather(self, *given: Any) -> Any:
-        return {"system": self._kept_system()}
+        rows = [{"path": one.paths[0]} for one in KEPT_THERE if one.must]
+        return {"system": self._kept_system(), "rows": rows}
+
+    def _hardware_identity(self) -> Any:
+        return self.board
 
     def _kept_system(self) -> Any:
         token = self.records.get("reinstall", {"token": ""})["token"]
@@ -375,6 +381,33 @@ def test_a_command_is_not_believed(lab: Lab) -> None:
     lab.over("close", "drain", "keep")
     (lab.folder / "idle").touch()
     with pytest.raises(StepError, match="the system is the one that it was"):
+        lab.steps["reinstall"].apply(lab.context)
+
+
+def test_another_machine_at_its_address_is_given_nothing_of_its_own(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    for board in (["product_uuid other"], []):
+        lab.host.board = board
+        with pytest.raises(StepError, match=r"another machine answers at c1: .*product_uuid 4c4c"):
+            lab.steps["reinstall"].apply(lab.context)
+        assert not lab.steps["reinstall"].done(lab.context)
+        assert lab.nova.services["c1"]["status"] == "disabled"
+        assert not lab.host.own
+    lab.host.board = ["product_uuid 4c4c"]
+    assert lab.steps["reinstall"].done(lab.context)
+
+
+def test_one_that_nothing_tells_from_another_is_refused(lab: Lab) -> None:
+    lab.host.board = []
+    assert [one for one in lab.errors() if "by which another machine is told" in one]
+
+
+def test_what_goes_while_all_is_copied_makes_nothing_anew(lab: Lab) -> None:
+    lab.over("close", "drain")
+    lab.host.missing = ["/var/lib/nova/compute_id"]
+    with pytest.raises(StepError, match="c1: /var/lib/nova/compute_id is missing"):
+        lab.steps["keep"].apply(lab.context)
+    with pytest.raises(StepError, match="nothing of it is kept"):
         lab.steps["reinstall"].apply(lab.context)
 
 

@@ -81,6 +81,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
         )
     except HostKeyError as error:
         raise StepError(f"{error}: the command is to write it to knownHosts; {STAYS}") from error
+    _refuse_another(context, host, note)
     if not _is_fresh(context, host):
         raise StepError(
             f"{host.name}: the command came to an end and the system is the one that it was "
@@ -101,6 +102,17 @@ def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
         raise StepError(
             f"{here.name}: {', '.join(disks)} would be lost, on no file system that is kept: let "
             f"its server leave, or confirm its resize; {STAYS}"
+        )
+
+
+def _refuse_another(context: Context, host: Host, note: dict[str, Any]) -> None:
+    """What is the host's own, keys among it, is given to no other machine at its address."""
+    here = call(reached(context, host), "hardware.identity")
+    if not set(here) & set(note.get("identity", ())):
+        raise StepError(
+            f"{host.name}: another machine answers at {host.address}: it is "
+            f"{', '.join(here) or 'without a mark'}, and was {', '.join(note.get('identity', ()))};"
+            f" have the command make {host.name} itself, or take the other off its address; {STAYS}"
         )
 
 
@@ -160,6 +172,7 @@ def _is_fresh(context: Context, host: Host) -> bool:
     note = keeping.read(context, host)
     try:
         here = call(reached(context, host), "kept.system")
-    except UnreachableError:
+        _refuse_another(context, host, note)
+    except (UnreachableError, StepError):
         return False
     return bool(here["boot"] != note["boot"] and here["token"] != note["token"])

@@ -120,11 +120,15 @@ def keep(context: Context, host: Host) -> None:
     transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
     if wrong := call(keeps, "kept.wrong_in", where):
         raise StepError(f"{host.name}: its {', '.join(wrong)} did not reach {keeps.name} whole")
+    if lacks := missing(context, host) or _not_in(told["rows"]):
+        raise StepError(f"{host.name}: {'; '.join(lacks)}")
+    identity = call(host, "hardware.identity")
     _clear(context, host)
     call(host, "kept.mark", token)
     if own:
         call(host, "kept.plant", own["mount"], token)
-    note(context, host, stage=Stage.KEPT, token=token, boot=told["system"]["boot"], disk=own)
+    boot = told["system"]["boot"]
+    note(context, host, stage=Stage.KEPT, token=token, boot=boot, disk=own, identity=identity)
 
 
 def patterns(context: Context) -> list[list[str]]:
@@ -137,7 +141,18 @@ def missing(context: Context, host: Host) -> list[str]:
     """What *host* has not, and would not be itself without."""
     must = [one for one in KEPT if one.must]  # the first path of each
     found = set(call(host, "kept.missing", [one.paths[0] for one in must]))
-    return [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
+    told = [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
+    if not call(host, "hardware.identity"):
+        told.append(
+            "neither its board nor a network card has a mark, by which another machine is told from it"
+        )
+    return told
+
+
+def _not_in(rows: list[dict[str, Any]]) -> list[str]:
+    kept = {row["path"] for row in rows}
+    must = [one.paths[0] for one in KEPT if one.must]
+    return [f"{one} was not kept: it came while all was copied" for one in must if one not in kept]
 
 
 def own_disk(host: Host) -> dict[str, str]:
