@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 import stat
@@ -177,6 +178,20 @@ def _names() -> dict[str, str]:
 def disks(instances: str) -> list[str]:
     """Files below *instances* that hold a server's disk, of one that was moved away too."""
     return sorted(glob.glob(f"{glob.escape(instances)}/*/disk*"))
+
+
+def daemons_of_ceph(root: str = "/var/lib/ceph") -> list[str]:
+    """["osd.3"]: daemons of Ceph whose data are here, of its packages or of cephadm."""
+    packaged = glob.glob(f"{root}/osd/*-*") + glob.glob(f"{root}/mon/*-*")
+    found = {".".join(path.split("/")[-2:]) for path in packaged}
+    managed = glob.glob(f"{root}/*-*-*-*-*/osd.*") + glob.glob(f"{root}/*-*-*-*-*/mon.*")
+    found |= {os.path.basename(path) for path in managed}
+    found |= set(re.findall(r"\bceph-osd@\d+\.service|\bceph-\S+@osd\.\d+\.service", _units()))
+    return sorted(found)
+
+
+def _units() -> str:
+    return systemd.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "ceph*")
 
 
 def put_back(folder: str, spared: list[str]) -> None:

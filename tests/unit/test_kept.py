@@ -178,6 +178,21 @@ def test_a_folder_on_the_system_s_own_disk_does_not_outlast_it(tmp_path: Path) -
     assert set(kept.own_disk("/etc")) == {"why"}
 
 
+def test_daemons_of_ceph_are_told_by_their_data_and_by_their_units(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "ceph"
+    for one in ("osd", "mon", "bootstrap-osd/ceph.keyring", "crash/posted"):
+        (root / one).mkdir(parents=True)
+    assert kept.daemons_of_ceph(str(root)) == []
+    (root / "osd/ceph-3").mkdir()
+    (root / "0a1b2c3d-0000-11ee-8000-525400000001/osd.4").mkdir(parents=True)
+    assert kept.daemons_of_ceph(str(root)) == ["osd.4", "osd.ceph-3"]
+    told = "ceph-osd@7.service loaded active running Ceph\nceph.target loaded active active x\n"
+    monkeypatch.setattr(kept, "_units", lambda: told)
+    assert "ceph-osd@7.service" in kept.daemons_of_ceph(str(root))
+
+
 def test_a_disk_is_known_again_by_what_was_planted(
     system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,9 @@ class Machine(fakes.FakeHost):
         self.disk: dict[str, str] = {"why": "it lies on the system's own disk"}
         self.missing: list[str] = []
         self.board = ["product_uuid 4c4c"]
+        self.conf = "[DEFAULT]\n"
+        self.ceph: list[str] = []
+        self.looked: list[str] = []
         self.lying: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
@@ -116,6 +119,7 @@ class Machine(fakes.FakeHost):
         return self.guests
 
     def _kept_gather(self, *given: Any) -> Any:
+        self.wanted = given[1]
         rows = [{"path": one.paths[0]} for one in KEPT_THERE if one.must]
         return {"system": self._kept_system(), "rows": rows}
 
@@ -142,11 +146,19 @@ class Machine(fakes.FakeHost):
     def _kept_missing(self, _: Any) -> Any:
         return self.missing
 
-    def _kept_disks(self, _: str) -> Any:
+    def _kept_disks(self, path: str) -> Any:
+        self.looked.append(path)
         return self.lying
 
-    def _kept_own_disk(self, _: str) -> Any:
+    def _kept_own_disk(self, path: str) -> Any:
+        self.looked.append(path)
         return self.disk
+
+    def _kept_daemons_of_ceph(self) -> Any:
+        return self.ceph
+
+    def _hypervisor_settings(self, *_: Any) -> Any:
+        return {"program": "", "texts": {"/etc/nova/nova.conf": self.conf}, "given": {}}
 
     def _kept_put_back(self, folder: str, spared: list[str]) -> None:
         assert folder == KEPT
@@ -345,6 +357,51 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     assert planted == ["kept.plant", "kept.mount_again"] * 2
 
 
+@pytest.mark.parametrize(
+    ("conf", "place"),
+    [
+        ("", "/var/lib/nova/instances"),
+        ("instances_path = /srv/guests/", "/srv/guests"),
+        ("state_path = /data/nova", "/data/nova/instances"),
+        ("instances_path = $state_path/i", "/var/lib/nova/i"),
+    ],
+)
+def test_servers_data_are_where_its_own_nova_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conf: str, place: str
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.host.conf = f"[DEFAULT]\n{conf}\n"
+    lab.nova.add("off", status="SHUTOFF")
+    lab.host.disk = {"mount": "/srv", "uuid": "6f", "line": "UUID=6f ..."}
+    lab.over("close", "drain", "keep", "reinstall")
+    assert set(lab.host.looked) == {place}
+    assert [f"{place}/", "back"] in lab.host.wanted
+
+
+def test_disks_that_are_no_files_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.host.conf = "[libvirt]\nimages_type = lvm\nimages_volume_group = vg\n"
+    (told,) = lab.errors()
+    assert "servers' disks lie in no directory there" in told
+    lab.host.conf = "[libvirt]\nimages_type = rbd\n"
+    assert lab.errors() == []  # none is on this host
+    lab.nova.add("off", status="SHUTOFF")
+    (told,) = lab.errors()
+    assert "the off would stay there" in told
+    assert "images_type = rbd" in told
+    lab.over("close", "drain")
+    with pytest.raises(StepError, match=r"images_type = rbd\): move it away by a rule"):
+        lab.steps["keep"].apply(lab.context)
+
+
+def test_one_that_carries_daemons_of_ceph_is_refused_by_name(lab: Lab) -> None:
+    lab.host.ceph = ["osd.3"]
+    (told,) = lab.errors()
+    assert told.startswith("osd.3 is there, whose data")
+
+
 def test_one_that_is_to_be_left_running_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,7 +456,7 @@ def test_another_machine_at_its_address_is_given_nothing_of_its_own(lab: Lab) ->
 
 def test_one_that_nothing_tells_from_another_is_refused(lab: Lab) -> None:
     lab.host.board = []
-    assert [one for one in lab.errors() if "by which another machine is told" in one]
+    assert [one for one in lab.errors() if "by which it is told from another" in one]
 
 
 def test_what_goes_while_all_is_copied_makes_nothing_anew(lab: Lab) -> None:

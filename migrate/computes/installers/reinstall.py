@@ -16,7 +16,7 @@ from migrate.computes.draining import servers
 from migrate.computes.estimates import Action, Way
 from migrate.computes.installers.contract import Act
 from migrate.computes.installers.in_place import PLAIN
-from migrate.computes.reinstalling import anew, keeping, own
+from migrate.computes.reinstalling import anew, instances, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.computes.reinstalling.silent import Silent
 from migrate.engine.finding import Finding, error, filled, warning
@@ -58,7 +58,8 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     def look(host: Host) -> list[Finding]:
         if host.name in gone:
             return []  # its old system is gone, and what there is, is ours
-        wrong = [*_strange(context, host), *keeping.missing(context, host), *_stays(context, host)]
+        wrong = [*_strange(context, host), *_elsewhere(host), *keeping.missing(context, host)]
+        wrong += _stays(context, host)
         return list(filled([error(one, environment.LEAVE) for one in wrong], check=NAME))
 
     return [*filled(found, check=NAME), *environment.each(those, look)]
@@ -75,6 +76,14 @@ def _strange(context: Context, host: Host) -> Iterator[str]:
             yield f"{name} runs as {one['arguments'][:2]}, which is not understood"
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield f"{name} runs with arguments that are not understood: {odd}"
+
+
+def _elsewhere(host: Host) -> Iterator[str]:
+    """What lies on the host's disks for others than its servers, or in no directory of theirs."""
+    if (place := instances.read(host)).why and not place.shared:
+        yield place.why
+    if found := call(host, "kept.daemons_of_ceph"):
+        yield f"{', '.join(found)} is there, whose data a reinstall would take from Ceph"
 
 
 def _stays(context: Context, host: Host) -> Iterator[str]:

@@ -95,7 +95,7 @@ def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
     """At the last moment: users may have started, resized or made something since it was asked."""
     try:
         guests.refuse(here, "a reinstall")
-        disks = call(here, "kept.disks", INSTANCES)
+        disks = call(here, "kept.disks", note.get("instances", INSTANCES))
     except UnreachableError:
         return  # what a dead host has, nobody can ask
     if disks and not note.get("disk"):

@@ -16,8 +16,8 @@ from migrate.cloud import Context, login, transfer
 from migrate.cloud.host import Host
 from migrate.computes import guests, units
 from migrate.computes.draining import servers
-from migrate.computes.reinstalling import packages
-from migrate.computes.reinstalling.kept import INSTANCES, KEPT
+from migrate.computes.reinstalling import instances, packages
+from migrate.computes.reinstalling.kept import KEPT
 from migrate.errors import StepError, UnreachableError
 from migrate.onhost import call
 
@@ -115,7 +115,9 @@ def keep(context: Context, host: Host) -> None:
     note(context, host, stage=Stage.KEEPING, token=token)
     accounts = sorted({one.user for one in context.recipes if one.host_units})
     asked = [[one.name for one in units.known(context)], list(packages.DAEMONS)]
-    told = call(host, "kept.gather", where, patterns(context), accounts, asked, token, timeout=120)
+    place = instances.read(host).path
+    wanted = [*patterns(context), [f"{place}/", "back"]]
+    told = call(host, "kept.gather", where, wanted, accounts, asked, token, timeout=120)
     keeps = keeper(context)
     transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
     if wrong := call(keeps, "kept.wrong_in", where):
@@ -128,7 +130,8 @@ def keep(context: Context, host: Host) -> None:
     if own:
         call(host, "kept.plant", own["mount"], token)
     boot = told["system"]["boot"]
-    note(context, host, stage=Stage.KEPT, token=token, boot=boot, disk=own, identity=identity)
+    now = {"token": token, "boot": boot, "disk": own, "identity": identity, "instances": place}
+    note(context, host, stage=Stage.KEPT, **now)
 
 
 def patterns(context: Context) -> list[list[str]]:
@@ -143,9 +146,7 @@ def missing(context: Context, host: Host) -> list[str]:
     found = set(call(host, "kept.missing", [one.paths[0] for one in must]))
     told = [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
     if not call(host, "hardware.identity"):
-        told.append(
-            "neither its board nor a network card has a mark, by which another machine is told from it"
-        )
+        told.append("neither board nor network card has a mark, by which it is told from another")
     return told
 
 
@@ -157,7 +158,10 @@ def _not_in(rows: list[dict[str, Any]]) -> list[str]:
 
 def own_disk(host: Host) -> dict[str, str]:
     """The file system of their own that servers' data lie on, or why there is none."""
-    found: dict[str, str] = call(host, "kept.own_disk", INSTANCES)
+    place = instances.read(host)
+    if place.why:
+        return {"why": place.why}
+    found: dict[str, str] = call(host, "kept.own_disk", place.path)
     return found
 
 
