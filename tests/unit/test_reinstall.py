@@ -47,6 +47,7 @@ class Machine(fakes.FakeHost):
         self.conf = "[DEFAULT]\n"
         self.ceph: list[str] = []
         self.looked: list[str] = []
+        self.changed: list[str] = []
         self.lying: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
@@ -134,7 +135,10 @@ class Machine(fakes.FakeHost):
         self.records["reinstall"] = {"token": token}
 
     def _kept_manifest(self, _: str) -> Any:
-        return {"units": OLD}
+        return {"units": OLD, "rows": []}
+
+    def _kept_changed(self, *_: Any) -> Any:
+        return self.changed
 
     def _kept_wrong_in(self, _: str) -> Any:
         self.kept = True
@@ -465,6 +469,26 @@ def test_what_goes_while_all_is_copied_makes_nothing_anew(lab: Lab) -> None:
     with pytest.raises(StepError, match="c1: /var/lib/nova/compute_id is missing"):
         lab.steps["keep"].apply(lab.context)
     with pytest.raises(StepError, match="nothing of it is kept"):
+        lab.steps["reinstall"].apply(lab.context)
+
+
+def test_what_was_changed_since_it_was_kept_is_kept_anew_before_the_system_goes(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    lab.host.changed = ["/etc/nova/nova.conf"]
+    with pytest.raises(StepError, match=r"nova.conf was changed since it was kept; the same again"):
+        lab.steps["reinstall"].apply(lab.context)
+    assert not lab.made()
+    assert not lab.steps["keep"].done(lab.context)
+    lab.host.changed = []
+    lab.over("keep")
+    lab.host.changed = ["/etc/nova/nova.conf"]  # another day
+    assert not lab.steps["keep"].done(lab.context)
+    lab.host.changed = []
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError, match="exited 3"):
+        lab.steps["reinstall"].apply(lab.context)
+    lab.host.changed = ["/etc/nova/nova.conf"]  # while its command was mended
+    with pytest.raises(StepError, match="was changed since it was kept"):
         lab.steps["reinstall"].apply(lab.context)
 
 

@@ -70,6 +70,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
     if not note.get("boot"):
         raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
     _refuse_loss(reached(context, host), note)
+    _refuse_changed(context, host)
     keeping.note_away(context, host, reached(context, host))
     keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
     _run(context, host, note, back=back)
@@ -103,6 +104,18 @@ def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
             f"{here.name}: {', '.join(disks)} would be lost, on no file system that is kept: let "
             f"its server leave, or confirm its resize; {STAYS}"
         )
+
+
+def _refuse_changed(context: Context, host: Host) -> None:
+    """What was changed since it was kept would be lost with the system, as long as that stands."""
+    now = keeping.stage(context, host)
+    if now == Stage.KEPT or (now == Stage.ANEW and stands(context, host)):
+        if found := keeping.changed(context, host):
+            keeping.note(context, host, stage=Stage.KEEPING)
+            raise StepError(
+                f"{host.name}: {', '.join(found)} was changed since it was kept; the same again "
+                "keeps it anew"
+            )
 
 
 def _refuse_another(context: Context, host: Host, note: dict[str, Any]) -> None:

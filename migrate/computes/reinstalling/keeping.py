@@ -105,7 +105,21 @@ def is_kept(context: Context, host: Host) -> bool:
     now = stage(context, host)
     if now in GONE:
         return True
-    return now == Stage.KEPT and not call(keeper(context), "kept.wrong_in", folder(host))
+    if now != Stage.KEPT or call(keeper(context), "kept.wrong_in", folder(host)):
+        return False
+    return not changed(context, host)
+
+
+def changed(context: Context, host: Host) -> list[str]:
+    """Paths of *host*, whose system stands, that are not as they are kept: days may have passed."""
+    rows = [row for row in manifest(context, host)["rows"] if row["how"] != "aside"]
+    place = read(context, host)["instances"]
+    wanted = [one for one in _wanted(context, place) if one[1] != "aside"]
+    try:
+        found: list[str] = call(host, "kept.changed", rows, wanted, timeout=120)
+    except UnreachableError:
+        return []  # what a dead host has, nobody can ask
+    return found
 
 
 def keep(context: Context, host: Host) -> None:
@@ -116,7 +130,7 @@ def keep(context: Context, host: Host) -> None:
     accounts = sorted({one.user for one in context.recipes if one.host_units})
     asked = [[one.name for one in units.known(context)], list(packages.DAEMONS)]
     place = instances.read(host).path
-    wanted = [*patterns(context), [f"{place}/", "back"]]
+    wanted = _wanted(context, place)
     told = call(host, "kept.gather", where, wanted, accounts, asked, token, timeout=120)
     keeps = keeper(context)
     transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
@@ -138,6 +152,10 @@ def patterns(context: Context) -> list[list[str]]:
     """All that is kept, each with how it is put back."""
     ours = [[path, one.how] for one in KEPT for path in one.paths]
     return [*ours, *([path, "back"] for path in context.settings.settle.reinstall.keep)]
+
+
+def _wanted(context: Context, place: str) -> list[list[str]]:
+    return [*patterns(context), [f"{place}/", "back"]]
 
 
 def missing(context: Context, host: Host) -> list[str]:
