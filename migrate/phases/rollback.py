@@ -61,6 +61,8 @@ def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         draining.start_again(living.context, living.remark)
+        for one in silent.left_off(living.context):
+            living.remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
         for name in reinstall.left(living.context):
             living.remark("hosts", f"{name}: {reinstall.LEFT}")
         bring.bring_home(living.context, living.remark)
@@ -113,7 +115,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
         facts = reading.read(context)
         acts = decision.decide(facts)
         found.document["servers"] += [one.document for one in acts]
-        found.document["servers"] += draining.left_off(context)
+        found.document["servers"] += draining.left_off(context) + silent.left_off(context)
         found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
     except MigrateError as error:
         found.document["unknown"].append(f"which servers would be stopped: {error}")

@@ -20,7 +20,7 @@ from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES
 from migrate.engine.cancellation import Cancellation
-from migrate.errors import StepError, UnreachableError
+from migrate.errors import PreconditionError, StepError, UnreachableError
 from migrate.phases.plan import settled
 from tests.unit import fakes, nova
 from tests.unit.test_in_place import AGENT, NOVA, ROOTWRAP, VENV
@@ -622,3 +622,46 @@ def test_between_two_systems_it_is_silent_to_the_way_back_unless_the_old_one_sta
     assert caught.value.hosts == {"c1"}
     assert "what was its own is kept in /var/lib/migrate/kept/c1 on new" in told[0]
     assert reinstall.left(passing) == []
+
+
+def test_who_was_stopped_for_it_is_named_while_only_its_keeper_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.nova.add("web")
+    lab.host.disk = {"mount": "/var/lib/nova/instances", "uuid": "6f", "line": "UUID=6f ..."}
+    lab.over("close", "drain", "keep", "reinstall")
+    assert draining.left_off(lab.context) == []
+    (told,) = silent.left_off(silent.passing(lab.context))
+    assert (told["id"], told["host"], told["why"]) == ("web", "c1", "stopped")
+    assert "openstack server reboot --hard web" in told["what"]
+
+
+def with_controllers(lab: Lab, *those: Machine) -> Context:
+    return replace(lab.context, target=replace(lab.context.target, controllers=those))
+
+
+def test_two_controllers_keep_it_and_either_is_enough_in_whatever_order(lab: Lab) -> None:
+    second, third = Machine("new2", lab.host.systems), Machine("new3", lab.host.systems)
+    lab.context = with_controllers(lab, lab.keeper, second, third)
+    lab.over("close", "drain", "keep", "reinstall")
+    assert (lab.keeper.kept, second.kept, third.kept) == (True, True, False)
+    lab.context = with_controllers(lab, third, second, lab.keeper)
+    assert lab.stage == keeping.Stage.ANEW
+    lab.keeper.dead = True
+    assert lab.stage == keeping.Stage.ANEW
+    assert keeping.holder(lab.context, lab.host) is second
+    lab.over("packages", "own")
+    second.dead, lab.keeper.dead = True, False  # it knows less than this desk
+    with pytest.raises(UnreachableError, match="new2 does not answer, which may know how far c1"):
+        keeping.stage(lab.context, lab.host)
+
+
+def test_a_keeper_that_is_not_named_any_more_is_asked_for(lab: Lab) -> None:
+    lab.over("close", "drain", "keep", "reinstall")
+    other = with_controllers(lab, Machine("another", lab.host.systems))
+    with pytest.raises(PreconditionError, match=r"kept on new, which is not among"):
+        keeping.stage(other, lab.host)
+    lab.keeper.dead = True
+    with pytest.raises(UnreachableError):
+        keeping.stage(lab.context, lab.host)

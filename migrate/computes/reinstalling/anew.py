@@ -109,13 +109,13 @@ def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
 def _refuse_changed(context: Context, host: Host) -> None:
     """What was changed since it was kept would be lost with the system, as long as that stands."""
     now = keeping.stage(context, host)
-    if now == Stage.KEPT or (now == Stage.ANEW and stands(context, host)):
-        if found := keeping.changed(context, host):
-            keeping.note(context, host, stage=Stage.KEEPING)
-            raise StepError(
-                f"{host.name}: {', '.join(found)} was changed since it was kept; the same again "
-                "keeps it anew"
-            )
+    system = now == Stage.KEPT or (now == Stage.ANEW and stands(context, host))
+    if system and (found := keeping.changed(context, host)):
+        keeping.note(context, host, stage=Stage.KEEPING)
+        raise StepError(
+            f"{host.name}: {', '.join(found)} was changed since it was kept; the same again "
+            "keeps it anew"
+        )
 
 
 def _refuse_another(context: Context, host: Host, note: dict[str, Any]) -> None:

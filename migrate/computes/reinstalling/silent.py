@@ -6,12 +6,14 @@ It shows another ssh key, or none, and knows nothing of what it was; no server r
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.computes import installers
+from migrate.computes.estimates import Action
 from migrate.computes.reinstalling import anew, keeping
 from migrate.errors import HostKeyError, MigrateError, UnreachableError
 
@@ -20,6 +22,11 @@ TOLD = (
     "settle --back --host {name} --execute` before a rollback puts it right; after one bring it up "
     "with the old release yourself, what was its own is kept in {folder} on {keeper}"
 )
+OFF = (
+    "stopped by settle, and its host stands between two systems: `openstack server reboot --hard "
+    "{}` once that is itself again, the source takes it for running"
+)
+WHY = {"why": "stopped"}
 
 
 class Silent:
@@ -62,6 +69,21 @@ def _silenced(context: Context, host: Host, remark: Callable[[str, str], None]) 
     why = TOLD.format(name=host.name, folder=keeping.folder(host), keeper=keeps)
     remark("hosts", f"{host.name}: {why}")
     return Silent(host, why)
+
+
+def left_off(context: Context) -> list[dict[str, str]]:
+    """Servers that were stopped for the reinstall of hosts that are silent, as losses name them.
+
+    Only who keeps what was the host's own knows them; nobody starts them before it is itself.
+    """
+    found = []
+    for host in context.source.computes:
+        if isinstance(host, Silent):
+            with suppress(MigrateError):  # who knows it is dead, and was named
+                away = keeping.read(context, host).get("away", {})
+                off = [one for one, action in away.items() if action == Action.STOP]
+                found += [{**WHY, "id": one, "name": one, "host": host.name} for one in off]
+    return [{**one, "what": OFF.format(one["id"])} for one in found]
 
 
 def _stands(context: Context, host: Host) -> bool:
