@@ -15,8 +15,6 @@ MigrateError                 something the operator can act on                ex
 └── CommandError             a command on a host exited non-zero              exit 4
 """
 
-from __future__ import annotations
-
 
 def one_line(said: object, limit: int = 300) -> str:
     """What somebody else's error or program has *said*, as it may stand in a sentence of ours."""

@@ -1,7 +1,5 @@
 """What is asked of both clouds before anything changes; every answer is collected."""
 
-from __future__ import annotations
-
 from migrate.checks import (
     access,
     accounts,
@@ -19,6 +17,7 @@ from migrate.checks import (
     listeners,
     logins,
     migrations,
+    network_hosts,
     online,
     operations,
     path,
@@ -48,7 +47,8 @@ CHECKS: tuple[Check, ...] = tuple(
     for one in (
         *(access, path, chosen, clock),
         virtual_ip,  # another holder is why APIs fail
-        *(gate, listeners, release, units, agents, shape, keepalived, scope, endpoints, backends),
+        *(gate, listeners, release, units, agents, network_hosts, shape, keepalived, scope),
+        *(endpoints, backends),
         *(operations, records, leftovers, tokens, trusts, logins, accounts, started),
         *(database, charset, definitions, revisions, migrations, online, upgrade_status),
         *(space, target, translation, reach),

@@ -1,7 +1,5 @@
 """Every host lets us in by ssh, with a known key, and lets us become root."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn, cast

@@ -1,7 +1,5 @@
 """Accounts, roles and plugins as the servers tell them, and whom an account lets in."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

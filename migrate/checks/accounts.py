@@ -1,7 +1,5 @@
 """The services' accounts: the fence holds them, the copy carries them, the target lets them in."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The source's APIs answer, and the agents and services behind them are heard."""
 
-from __future__ import annotations
-
 from migrate.checks.check import Check
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import SERVICES, Api, ApiError

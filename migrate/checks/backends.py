@@ -1,7 +1,5 @@
 """Volumes, images and networks are kept by what code here moves, or the move is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks import options

@@ -1,7 +1,5 @@
 """Character sets and collations: the target must know every one that the source uses."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

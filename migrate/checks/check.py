@@ -1,7 +1,5 @@
 """One check: a name and a function that asks the machines and changes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The services of the stack file are those of the source: none is missing, none is left behind."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks import units

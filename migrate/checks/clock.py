@@ -1,7 +1,5 @@
 """The hosts agree on the time: heartbeats and tokens of one are judged by another."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The source's MariaDB is sound, can be copied, and can be made read-only for its services."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Tables and objects that the copy cannot carry as they are, or the target cannot take."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 

@@ -3,8 +3,6 @@
 And it has what the target's programs and their clients look for in it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """The source can be closed: every socket of HAProxy that users reach, and nobody passes it by."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

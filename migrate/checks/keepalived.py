@@ -1,7 +1,5 @@
 """keepalived of the source is one instance that holds the virtual IPs, and no other address."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface

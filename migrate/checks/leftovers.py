@@ -3,8 +3,6 @@
 Where a service keeps them, and which are too old, its recipe says.
 """
 
-from __future__ import annotations
-
 from migrate.checks.check import Check
 from migrate.checks.sql import session
 from migrate.cloud import Context, releases

@@ -1,7 +1,5 @@
 """What users reach at the source's proxy is what the target's will serve, listener by listener."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks import scope, scope_facts, traces

@@ -1,7 +1,5 @@
 """The services can log in to their databases as their configuration tells them to."""
 
-from __future__ import annotations
-
 from migrate.checks.check import Check
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host

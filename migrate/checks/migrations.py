@@ -3,8 +3,6 @@
 They are tried again only where definitions or the installed release have changed since.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator

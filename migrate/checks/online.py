@@ -3,8 +3,6 @@
 Counted by queries of the recipes, because the tools themselves write.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pymysql

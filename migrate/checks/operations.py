@@ -1,7 +1,5 @@
 """What the source is in the middle of. The cutover waits for these, for a while."""
 
-from __future__ import annotations
-
 from migrate.checks import agents
 from migrate.checks.check import Check
 from migrate.cloud import Context

@@ -1,7 +1,5 @@
 """The options of a source's service as it sees them, each with what counts where none is set."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

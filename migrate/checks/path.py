@@ -1,7 +1,5 @@
 """The way from release to release is one that is supported. Asks no host."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks.check import Check

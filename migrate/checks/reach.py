@@ -1,7 +1,5 @@
 """Computes and source controllers reach the target on every port they will need, whole packets."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from migrate.checks.check import Check

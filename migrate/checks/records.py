@@ -1,7 +1,5 @@
 """What stands in the source's databases that would hold the window up, or is of no use any more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks.check import Check

@@ -1,7 +1,5 @@
 """The hosts run the releases that the stack file says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

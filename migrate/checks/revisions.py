@@ -1,7 +1,5 @@
 """Every database of the source shows the last revision of the release that the source runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks.check import Check

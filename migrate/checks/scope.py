@@ -5,8 +5,6 @@ queue there, or is reached by the virtual IP or by a URL of the catalogue. Users
 address moves; the operator says of each thing that it may be lost (`sidestep:leave`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -33,7 +31,8 @@ def run(context: Context) -> Iterator[Finding]:
 
 def judge(facts: Facts, leave: tuple[str, ...]) -> Iterator[Finding]:
     """What *facts* show that neither a recipe nor *leave* covers is an error."""
-    found = traces.grouped(_traces(facts))
+    signs = (_units, _connections, _listeners, _databases, _queues, _catalogue)
+    found = traces.grouped(trace for sign in signs for trace in sign(facts))
     for thing, seen in found.items():
         yield _finding(thing, seen, thing in leave)
     for host in facts.controllers:
@@ -63,15 +62,6 @@ def _finding(thing: str, seen: list[Trace], left: bool) -> Finding:
         f"Move it elsewhere or stop it for good; if it may be lost, sidestep:leave: ['{thing}']",
         where,
     )
-
-
-def _traces(facts: Facts) -> Iterator[Trace]:
-    yield from _units(facts)
-    yield from _connections(facts)
-    yield from _listeners(facts)
-    yield from _databases(facts)
-    yield from _queues(facts)
-    yield from _catalogue(facts)
 
 
 def _units(facts: Facts) -> Iterator[Trace]:

@@ -1,7 +1,5 @@
 """What the source's hosts, database, broker and catalogue say of who uses them."""
 
-from __future__ import annotations
-
 import base64
 import ipaddress
 import json

@@ -1,7 +1,5 @@
 """The source is of the shape that is moved: one controller a side, OVS, keepalived, no cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 

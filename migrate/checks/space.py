@@ -1,7 +1,5 @@
 """Room for what is copied: on the target for databases and images, here for what is kept."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass

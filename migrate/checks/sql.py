@@ -1,7 +1,5 @@
 """Questions to the MariaDB of a host, as its root, in transactions that may not write."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -4,8 +4,6 @@ Everything here reads a service's files in oslo.config's own order. A program wi
 --config-dir, or with options in its environment, may see something else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any

@@ -1,7 +1,5 @@
 """The target is made and clean: its daemons run, empty, and nothing of another cloud is there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks import units

@@ -1,7 +1,5 @@
 """Services vouch for themselves: the role `service`, and service tokens beside users' own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

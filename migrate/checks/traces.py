@@ -1,7 +1,5 @@
 """Signs that something uses the cloud's daemons or virtual IP, and what each belongs to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the configuration and the images say before anything is carried over."""
 
-from __future__ import annotations
-
 from migrate import configuration
 from migrate.checks.check import Check
 from migrate.cloud import Context

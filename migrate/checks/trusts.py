@@ -4,8 +4,6 @@ It keeps the trust's id encrypted, so its own code on the source opens it. It is
 redeemed: redeeming counts its uses down, which would write to the source.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any

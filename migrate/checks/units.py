@@ -1,7 +1,5 @@
 """The source's services run: what stands still before the move would be thought lost by it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from migrate.checks.check import Check

@@ -1,7 +1,5 @@
 """What `*-status upgrade check` of the source's own release says of the source."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The virtual IP is held by one source controller, and nobody else answers for it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A session whose failure is told with how things stand then."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 

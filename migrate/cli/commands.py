@@ -1,7 +1,5 @@
 """The `migrate` command: which commands there are, their help and options, and how they end."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import traceback
@@ -162,8 +160,9 @@ def settle() -> None:
     host when its turn is, what happens to its servers and where they would go, about how long it
     takes, and what forbids it (exit code 3). Policy and defaults are `settle` of the stack file.
     With --execute, after the cutover: in place nova-compute and Open vSwitch's agent start the
-    release's programs beside the packages and servers run on; by a reinstall they leave, and the
-    host is made anew by the command of the stack file. Each is proven before it takes servers
+    release's programs beside the packages and servers run on; by a reinstall (--by reinstall) they
+    leave, and the host is made anew by `settle.reinstall.command` of the stack file, an argv list
+    that stacks/README.md tells of. Each is proven before it takes servers
     again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
     metadata agents go from the old controllers to the new ones, network by network and router by
     router. Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
@@ -200,7 +199,9 @@ def rollback() -> None:
 
     Changes both clouds: the target is stopped, the virtual IP goes home, and the source is opened
     only when its data equals its fingerprint. The target's machines stay. Safe to run again after
-    a crash. Next: `migrate status`; `pulumi destroy` does the same and takes the target away.
+    a crash. Hosts that were reinstalled are put back first, by `migrate settle --back --host NAME`:
+    what runs on those that are not is stopped here, and they are named. Next: `migrate status`;
+    `pulumi destroy` does the same and takes the target away.
     """
 
 

@@ -1,7 +1,5 @@
 """The commands beside a run that is at work: pause, resume and abort it, and look at it."""
 
-from __future__ import annotations
-
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen
 from migrate.cloud import serving

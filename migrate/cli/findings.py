@@ -1,7 +1,5 @@
 """Findings that forbid to go on become the command's error."""
 
-from __future__ import annotations
-
 from migrate import checks
 from migrate.checks import access
 from migrate.checks.check import Check

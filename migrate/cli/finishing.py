@@ -1,7 +1,5 @@
 """The command after which nothing goes back: finish."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A command's answer as openstackclient's users ask for it: `-f json`, `yaml` or `value`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The commands of the window and after it: cutover, verify, accept, rollback."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 from typing import Any
@@ -11,11 +9,12 @@ import click
 from migrate import checks
 from migrate.cli import findings, report
 from migrate.cli.at_work import at_work
+from migrate.cli.options import refuse_unconfirmed
 from migrate.cli.output import Progress, Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import pulumi, serving
 from migrate.engine.plan import Phase
-from migrate.errors import JournalError, PreconditionError, SettingsError
+from migrate.errors import JournalError, PreconditionError
 from migrate.phases import accept, cutover, no_return, readiness, rollback, status, verify
 from migrate.phases.session import Session, context_of
 from migrate.verify import noticed
@@ -129,8 +128,7 @@ def _require_confirmed(stack: str, confirm: str) -> None:
         confirm = click.prompt(
             f"This closes the cloud's APIs. Type the stack's name ({stack})", err=True
         )
-    if confirm != stack:
-        raise SettingsError(f"not confirmed: give --confirm {stack}")
+    refuse_unconfirmed(stack, confirm)
 
 
 def _refuse_changes(stack: str) -> None:

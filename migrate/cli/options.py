@@ -4,13 +4,13 @@ Neither this nor `commands.py` imports what moves a cloud: `--help`, completion 
 cost no more than click.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import click
+
+from migrate.errors import SettingsError
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 Declared = Callable[[Callable[[], None]], click.Command]
@@ -47,6 +47,12 @@ past = click.option(
 )
 
 
+def refuse_unconfirmed(stack: str, confirm: str) -> None:
+    """SettingsError where *confirm* is not the stack's name."""
+    if confirm != stack:
+        raise SettingsError(f"not confirmed: give --confirm {stack}")
+
+
 def command(group: click.Group, module: str, *options: Option) -> Declared:
     """Declare a command of *group* by an empty function: its name and its docstring, the help.
 
@@ -56,6 +62,8 @@ def command(group: click.Group, module: str, *options: Option) -> Declared:
 
     def declared(about: Callable[[], None]) -> click.Command:
         def run(stack: str, form: str, **given: Any) -> None:
+            if stack and given.get("execute") and given.get("confirm"):
+                refuse_unconfirmed(stack, given["confirm"])  # what comes now is slow to load
             from migrate.cli.output import Screen  # noqa: PLC0415
             from migrate.cloud import pulumi  # noqa: PLC0415
 

@@ -1,7 +1,5 @@
 """What people see: plans and findings as tables, progress as lines; and documents for programs."""
 
-from __future__ import annotations
-
 import re
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The commands before the window: plan, check, backup, follow."""
 
-from __future__ import annotations
-
 from migrate import checks
 from migrate.cli import findings
 from migrate.cli.at_work import at_work, refuse_missing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +11,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from migrate.cli import hosts_report
 from migrate.engine import state_directory
 from migrate.engine.window import Span
+from migrate.errors import MigrateError
 from migrate.phases import verify
 from migrate.phases.session import Session
 from migrate.phases.status import status
@@ -27,6 +31,16 @@ def write_report(session: Session) -> Path:
     state_directory.record(session.home / "report.json", found)
     page = _template().render(found=found, bars=bars(session), row=ROW, width=WIDTH, label=LABEL)
     return state_directory.keep(session.home / "report.html", page)
+
+
+@contextmanager
+def reported(session: Session) -> Iterator[None]:
+    """The report is written when the block ends, however it does; none is no reason to fail."""
+    try:
+        yield
+    finally:
+        with suppress(OSError, MigrateError):
+            write_report(session)
 
 
 def gather(session: Session) -> dict[str, Any]:
@@ -49,6 +63,7 @@ def gather(session: Session) -> dict[str, Any]:
         },
         "noticed": noticed.kept(session.home),
         "proofs": {"verification": proof} if proof else {},
+        "settled": hosts_report.gather(session),
         "carried": _carried(session.home),
         "events": [
             {**asdict(event), "time": _time(event.at)} for event in session.journal.events()

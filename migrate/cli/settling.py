@@ -1,13 +1,12 @@
 """The command for compute hosts: settle."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from typing import Any
 
-from migrate.cli import findings
+from migrate.cli import findings, report
 from migrate.cli.at_work import at_work
 from migrate.cli.output import Progress, Screen, finding_document
 from migrate.cloud.settings import Settle
@@ -22,6 +21,7 @@ from migrate.errors import SettingsError
 from migrate.phases import move_agents, renew, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
+from migrate.verify import noticed, pings
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
@@ -29,6 +29,10 @@ HOME = "Moves back home, once their host is renewed: {}; users notice the same a
 PROBES = (
     "Live migration is tried there and back by servers of ours, which are deleted: {} combinations "
     "of hosts and servers, about {} of that, before the first host and after each batch."
+)
+DESK = (
+    "How a host was before is kept in this state directory until it is proven: go on from here, or "
+    "put it back."
 )
 NOVAS = (
     "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
@@ -73,16 +77,22 @@ def run_settle(
         )
     if back and not (hosts or agents):
         raise SettingsError("--back: name each host that is to go back with --host, or --agents")
-    with at_work(
-        screen,
-        stack,
-        "settle",
-        changes=execute,
-        runs=True,
-        take_over=take_over,
-        os_cloud=os_cloud,
-    ) as opened:
+    with (
+        at_work(
+            screen,
+            stack,
+            "settle",
+            changes=execute,
+            runs=True,
+            take_over=take_over,
+            os_cloud=os_cloud,
+        ) as opened,
+        ExitStack() as during,
+    ):
         session = updating.begin(opened) if update else opened
+        if execute:
+            during.enter_context(report.reported(session))
+            during.enter_context(_pinged(session, hosts, agents=agents, update=update, back=back))
         if agents:
             _agents(screen, session, execute=execute, back=back)
             return
@@ -113,6 +123,18 @@ def run_settle(
         screen.answer(asdict(outcome))
         done, already = len(outcome.done), len(outcome.already)
         screen.say(f"[green]{done} compute hosts {told[0]}, {already} were {told[1]}")
+
+
+def _pinged(
+    session: Session, hosts: tuple[str, ...], **asked: bool
+) -> AbstractContextManager[None]:
+    """A record of pings, by what was asked for, as long as the block runs."""
+    if not session.context.settings.settle.watch:
+        return nullcontext()
+    words = ["settle", *(f"--{one}" for one, given in asked.items() if given), *hosts]
+    return noticed.recording(
+        session.context, " ".join(words), session.remark, streams=pings.streams
+    )
 
 
 def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> None:
@@ -227,6 +249,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
             if way is plan.way and actions[action]
         ),
         f"The way back of a host: {estimates.WAYS_BACK[plan.way]}.",
+        DESK,
     ]
 
 

@@ -5,8 +5,6 @@ was stopped with Ctrl-S blocks, and neither may stop the run. `run.log` in the s
 each line with its time (0600).
 """
 
-from __future__ import annotations
-
 import atexit
 import io
 import os

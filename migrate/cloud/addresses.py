@@ -1,7 +1,5 @@
 """Addresses and names of the source's controllers, and what stands in their place on the target."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ earlier one, dead or alive, before it acts. A host without that file lets us in:
 ended by itself, or the host has booted since, so nothing of any run lives there.
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 from dataclasses import dataclass, field

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
@@ -32,6 +34,16 @@ class ApiError(StepError):
         super().__init__(f"{where} {said}: {one_line(text)}")
 
 
+@contextmanager
+def unless_gone() -> Iterator[None]:
+    """Pass over a 404: what is asked for, or to be deleted, is not there any more."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
 def moved(url: str, address: str) -> str:
     """*url* at a controller's *address*: same port and path; TLS ends at the virtual IP."""
     parts = urlsplit(url)
@@ -58,6 +70,12 @@ class Api:
             found = {one: self._base(one, *names) for one, names in SERVICES.items()}
             self._bases = {service: url for service, url in found.items() if url}
         return self._bases
+
+    @property
+    def project(self) -> str:
+        """The id of the project that is logged in to, in which what is made stands."""
+        session = self.connection.session
+        return str(session.auth.get_access(session).project_id)
 
     def find(self, service: str, types: tuple[str, ...]) -> bool:
         """Whether the catalogue has a service that no recipe knows, which can be asked then."""

@@ -1,7 +1,5 @@
 """Debian packages are installed without starting anything: scripts for a host."""
 
-from __future__ import annotations
-
 SECONDS = 1800
 OPTIONS = (
     "Dpkg::Use-Pty=0",

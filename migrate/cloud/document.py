@@ -1,7 +1,5 @@
 """The operator's own YAML files: what is wrong with one is told in a line."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any

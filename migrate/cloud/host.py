@@ -1,7 +1,5 @@
 """One machine reached over ssh. The only module that imports fabric and paramiko."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import socket

@@ -1,7 +1,5 @@
 """Ask many hosts at a time: one that fails costs the others nothing, all that do are named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -40,6 +38,11 @@ def gather(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]
     return [answer.result() for answer in answers]
 
 
+def joined(hosts: Iterable[Host], ask: Callable[[Host], Iterable[Answer]]) -> list[Answer]:
+    """All that `gather` is answered, in one list."""
+    return [one for answer in gather(hosts, ask) for one in answer]
+
+
 def living(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]:
     """`gather` of those that answer: one that is dead has nothing to say.
 
@@ -54,7 +57,7 @@ def living(hosts: Iterable[Host], ask: Callable[[Host], Answer]) -> list[Answer]
         except UnreachableError:
             return []
 
-    return [answer for found in gather(hosts, guarded) for answer in found]
+    return joined(hosts, guarded)
 
 
 def call_each(those: Iterable[Host], function: str, *arguments: Any, timeout: float = 60) -> Any:

@@ -4,8 +4,6 @@ The target's is an environment of its own, which `infra/controller/venv.py` make
 be one too, or be in the system's packages. Another installer is another function here.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from migrate.cloud.host import Host

@@ -1,7 +1,5 @@
 """Which ssh host keys are trusted: `known_hosts` as OpenSSH writes it, line by line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from paramiko import SSHException

@@ -1,7 +1,5 @@
 """Who the program is to the cloud: an entry of the stack's clouds.yaml, logged in."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context

@@ -1,7 +1,5 @@
 """Every database, broker and cache that configuration files name, wherever an option does so."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """What the cloud is in the middle of: operations that would not survive a stop of its services."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from migrate.cloud import side_by_side

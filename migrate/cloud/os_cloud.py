@@ -1,7 +1,5 @@
 """clouds.yaml as openstacksdk reads it, and `--os-cloud`, another entry of it than the stack's."""
 
-from __future__ import annotations
-
 import socket
 from typing import Any
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """What Pulumi knows: the selected stack, its outputs, and whether a preview shows a change."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -36,7 +34,10 @@ def selected(root: Path | None = None) -> str:
     try:
         return _pulumi("stack", "--show-name", root=root).strip()
     except PreconditionError as error:
-        raise SettingsError(f"no stack is selected, name one with --stack ({error})") from error
+        raise SettingsError(
+            f"no stack is selected ({error}): name one with --stack, or `source tools/activate` "
+            "and `pulumi stack select` it"
+        ) from error
 
 
 def changes(stack: str, root: Path | None = None) -> list[str]:
@@ -56,7 +57,9 @@ def changes(stack: str, root: Path | None = None) -> list[str]:
 def require(root: Path | None = None) -> None:
     """PreconditionError where there is no Pulumi to ask."""
     if shutil.which("pulumi", path=environment(root)["PATH"]) is None:
-        raise PreconditionError("pulumi is not on PATH: `make tools` says where it put it")
+        raise PreconditionError(
+            "pulumi is not on PATH: `make tools` brings it, `source tools/activate` puts it there"
+        )
 
 
 def _document(*argv: str, stack: str, root: Path | None) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Settings that are Python, parsed: one at a time."""
 
-from __future__ import annotations
-
 import ast
 import threading
 

@@ -4,8 +4,6 @@ A hop goes to the next release, or from a SLURP release to the next SLURP releas
 supported upstream. Nothing in the database tools stops a longer hop, so it is refused here.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files

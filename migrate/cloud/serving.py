@@ -1,7 +1,5 @@
 """Whether users get answers through the virtual IP: units that run do not say so yet."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, login, wait
 
 SECONDS = 90.0  # two busy cores take 40 s from "active" to the last answer

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from migrate.cloud import document
 from migrate.errors import SettingsError
@@ -158,6 +160,7 @@ class Settle(Model):
     stop_after: int = Field(default=1, ge=1)  # hosts that failed
     pause_seconds: int = Field(default=0, ge=0, le=86_400)  # between batches
     timeout_seconds: int = Field(default=900, ge=10, le=86_400)  # of one migration
+    watch: tuple[IPv4Address, ...] = ()  # of servers, pinged meanwhile for the report
     probe: bool = True  # whether live migration is tried by servers of ours, which are deleted
 
 
@@ -220,8 +223,12 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         malformed = [
-            f"{PREFIX}{'.'.join(str(part) for part in problem['loc'])}: "
-            + problem["msg"].removeprefix("Value error, ")
+            f"{PREFIX}{'.'.join(map(str, problem['loc']))}: "
+            + (
+                unknown(problem["loc"])
+                if problem["type"] == "extra_forbidden"
+                else problem["msg"].removeprefix("Value error, ")
+            )
             for problem in error.errors()
         ]
         raise _problems(where, malformed + found) from error
@@ -238,6 +245,34 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
         update={"file": settings.cloud.file and root / settings.cloud.file.expanduser()}
     )
     return settings.model_copy(update={"ssh": ssh, "cloud": cloud})
+
+
+def unknown(where: tuple[int | str, ...]) -> str:
+    """What is told of a key that stands at *where* in the file, and that there is not."""
+    *above, key = where
+    models: list[Any] = [Settings]
+    for part in above:
+        if isinstance(part, str):
+            found = [one for model in models for name, one in _fields(model) if name == part]
+            models = [model for one in found for model in _models(one.annotation)]
+    known = [name for model in models for name, _ in _fields(model)]
+    meant = get_close_matches(str(key), known, n=1)
+    return (
+        f"there is no such key; did you mean {meant[0]}?"
+        if meant
+        else (f"there is no such key; there are: {', '.join(known)}")
+    )
+
+
+def _fields(model: type[Model]) -> list[tuple[str, FieldInfo]]:
+    return [(one.alias or name, one) for name, one in model.model_fields.items()]
+
+
+def _models(annotation: Any) -> list[type[Model]]:
+    """Those in *annotation*, which may be a tuple of one, or one that may be None."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return [annotation]
+    return [model for one in get_args(annotation) for model in _models(one)]
 
 
 def contradictions(values: dict[str, Any]) -> list[str]:

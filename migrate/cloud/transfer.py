@@ -8,8 +8,6 @@ removed by revert.
 Other parts use `stream` (a command line for a script that runs on the target) and `pull_files`.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 import threading

@@ -5,8 +5,6 @@ ends at the next @. Percent-encoding is undone in the user and the password only
 name several servers, each with an account of its own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

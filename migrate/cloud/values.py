@@ -5,8 +5,6 @@ side, no secret touches a disk, and a text that is on no host yet can be asked a
 oslo.config's answer is tested against oslo.config itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath

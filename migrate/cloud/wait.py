@@ -1,7 +1,5 @@
 """Ask until it is so, or until time is over: the one place that waits by asking again."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Which hosts come over together: a canary, then batches, zone by zone."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """A compute host is closed to the scheduler before it is renewed, and how it is then is kept."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.computes import installers, proof, service
@@ -28,6 +26,16 @@ def forget(context: Context, host: Host) -> None:
     `reopen` is for the way back of one host.
     """
     proof.forget(context, host)
+
+
+def midway(context: Context, host: Host) -> bool:
+    """Whether it is closed by us, or was, and has not been proven since.
+
+    How it was is kept at the desk that has closed it. Another desk goes by nova's word alone, which
+    names nobody where the operator had closed it before.
+    """
+    row = service.of(login.api(context), host.name)
+    return proof.noted(context, host) or service.is_ours(row)
 
 
 def reopen(context: Context, host: Host) -> None:

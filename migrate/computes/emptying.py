@@ -1,7 +1,5 @@
 """Who is on which host as the plan goes on, and where each goes when its host has its turn."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ It is copied from a controller, byte by byte, so that a host without a way to a 
 do; libvirt and its binding stay the host's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 from migrate.cloud import Context, transfer

@@ -4,8 +4,6 @@ Where it says so nothing was measured yet, and the figure is put together of oth
 96 MB of memory: one that is large or busy writing takes longer, by what its network carries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from math import ceil

@@ -1,7 +1,5 @@
 """Compute hosts and the servers on them, as nova and placement tell them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

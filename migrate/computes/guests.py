@@ -1,7 +1,5 @@
 """Servers that run on a compute host, as its processes tell: nobody else's record is asked."""
 
-from __future__ import annotations
-
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call

@@ -1,7 +1,5 @@
 """What a server asks of its host, and what stands against moving it while it runs."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 What it says may hold secrets: it is kept in a file that only its user reads, and no error tells it.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The plan by which compute hosts come over: from facts and policy, asking nobody."""
 
-from __future__ import annotations
-
 import gc
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping

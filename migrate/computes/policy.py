@@ -1,7 +1,5 @@
 """What the operator wants for a server, and what can be done for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 

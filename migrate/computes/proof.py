@@ -4,16 +4,14 @@ Nova, placement, the database of services and the host itself are asked, before 
 work meanwhile: what is gone must be gone in nova too, and is no loss.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context, login, wait
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.cloud.host import Host
-from migrate.computes import reading, service, versions
+from migrate.computes import reading, service, units, versions
 from migrate.engine import state_directory
 from migrate.errors import StepError
 from migrate.onhost import call
@@ -82,11 +80,25 @@ def prove(context: Context, host: Host) -> None:
             f"{host.name}: {_path(context, host)} is gone, which kept how it was before: run this "
             f"where it was begun, or `migrate settle --back --host {host.name} --execute` and anew"
         )
+    began = units.begun(context, host)
     # a heartbeat from after this call: by then the record tells what runs now
     wait_until_heard(api, host, service.of(api, host.name)["updated_at"])
     wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, PAUSE)
-    if wrong:
+    if wrong := [*wrong, *_loops(context, host, began)]:
         raise StepError(f"{host.name}: {'; '.join(wrong)}")
+
+
+def wait_until_steady(context: Context, api: Api, host: Host) -> None:
+    """Until nova hears it once more; StepError where not, or a unit has ended meanwhile."""
+    began = units.begun(context, host)
+    wait_until_heard(api, host, service.of(api, host.name)["updated_at"])
+    if wrong := list(_loops(context, host, began)):
+        raise StepError(f"{host.name}: {'; '.join(wrong)}")
+
+
+def _loops(context: Context, host: Host, began: dict[str, str]) -> Iterator[str]:
+    if ended := units.ended(context, host, began):
+        yield f"{', '.join(ended)} has ended while it was looked at: its log there says why"
 
 
 def wait_until_heard(api: Api, host: Host, since: str) -> None:
@@ -102,8 +114,8 @@ def wait_until_heard(api: Api, host: Host, since: str) -> None:
 
 def _dying(host: Host) -> str:
     """That it ends as often as systemd starts it, which looks as if it ran."""
-    units: dict[str, dict[str, str]] = call(host, "systemd.show", [service.BINARY])
-    count = sum(int(one["NRestarts"]) for one in units.values())
+    shown: dict[str, dict[str, str]] = call(host, "systemd.show", [service.BINARY])
+    count = sum(int(one["NRestarts"]) for one in shown.values())
     return (
         f", which has ended and been started again {count} times: its log there says why"
         if count
@@ -169,13 +181,10 @@ def _acted_upon(api: Api, server: str, since: str) -> bool:
 
     Times are nova's own, as text that can be compared.
     """
-    try:
+    with unless_gone():
         found = api.get("compute", f"/servers/{server}/os-instance-actions")["instanceActions"]
-    except ApiError as error:
-        if error.status == 404:
-            return True
-        raise
-    return any(one["user_id"] and one["start_time"] >= since for one in found)
+        return any(one["user_id"] and one["start_time"] >= since for one in found)
+    return True
 
 
 def _agents(api: Api, host: Host) -> Iterator[str]:

@@ -4,8 +4,6 @@ A compute host is asked, too, what its own files name: all of it must answer, an
 an old controller's own address, where nothing answers once that is released.
 """
 
-from __future__ import annotations
-
 import glob
 import re
 from collections.abc import Collection, Iterator, Mapping

@@ -1,13 +1,11 @@
 """Facts of compute hosts from nova, placement and keystone; every call is a GET."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, ApiError, unless_gone
 from migrate.computes.facts import (
     Aggregate,
     ComputeHost,
@@ -85,12 +83,9 @@ def nodes(api: Api, host: str) -> list[Json]:
     """
     asked = {"hypervisor_hostname_pattern": host.partition(".")[0], VERSION: HYPERVISORS}
     where = "/os-hypervisors/detail"
-    try:
+    rows = []
+    with unless_gone():  # where there is no such name
         rows = api.get("compute", where, **asked)["hypervisors"]
-    except ApiError as error:
-        if error.status != 404:  # there is no such name
-            raise
-        rows = []
     if found := [one for one in rows if one["service"]["host"] == host]:
         return found
     rows = api.pages("compute", where, "hypervisors", **{VERSION: HYPERVISORS})

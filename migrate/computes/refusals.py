@@ -1,7 +1,5 @@
 """What forbids to settle a host, or is to be known first; each with its remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from migrate.computes import service

@@ -1,7 +1,5 @@
 """Whether a new server fits on one compute host now, by placement's word."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api

@@ -4,8 +4,6 @@ Whether it was closed before is told by the reason that it is closed for: only w
 ours is opened again, so that no note is needed which could be lost.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api

@@ -1,7 +1,5 @@
 """Servers that are alike in all that decides what becomes of them: a sort is decided once."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 

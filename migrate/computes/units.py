@@ -46,6 +46,24 @@ def new(context: Context, host: Host) -> list[str]:
     return [name for name, one in found.items() if _is_new(context, one["program"])]
 
 
+def begun(context: Context, host: Host) -> dict[str, str]:
+    """The main process of each of them that runs there, or that systemd is about to start."""
+    shown: dict[str, dict[str, str]] = call(
+        host, "systemd.show", [one.name for one in known(context)]
+    )
+    return {
+        name: one["MainPID"]
+        for name, one in shown.items()
+        if one.get("ActiveState") in ("active", "activating", "reloading")
+    }
+
+
+def ended(context: Context, host: Host, before: dict[str, str]) -> list[str]:
+    """Those of *before*, of `begun`, that have ended since, though they may run again: a loop."""
+    now = begun(context, host)
+    return sorted(name for name, pid in before.items() if pid == "0" or now.get(name) != pid)
+
+
 def _is_new(context: Context, program: str) -> bool:
     return bool(program.startswith(f"{context.installation.folder}/"))
 

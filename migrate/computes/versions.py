@@ -1,7 +1,5 @@
 """Which version nova's services have, by its own databases: no API tells."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """RabbitMQ's accounts on the target: those that the source's transport URLs name, and no other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Each service's configuration carried to the target, and what is found before it is written."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts, side_by_side
 from migrate.configuration import broker, files, project, volumes
 from migrate.engine import markers

@@ -5,8 +5,6 @@ translated line by line: Django on the source says what each name that they set 
 on the target what it makes of the file that comes of it.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

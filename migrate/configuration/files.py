@@ -1,7 +1,5 @@
 """Read configuration from the source, write it to the target, and take it back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Folders of keys, carried as they are: from host to host through memory, never to a disk here."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context, hosts

@@ -1,7 +1,5 @@
 """Paste pipelines: the release's own are used; what operators added to the source's is told."""
 
-from __future__ import annotations
-
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini, Line
 from migrate.configuration import files

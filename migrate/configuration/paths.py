@@ -1,7 +1,5 @@
 """Files that options name, which are on the source and would be missing on the target."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """Policies: rules that operators set are carried; the release's own validator judges them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath

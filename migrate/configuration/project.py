@@ -1,7 +1,5 @@
 """One project's configuration on one controller: what its files on the target shall be."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """The rules of a recipe, for one cloud."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from migrate.services.base import Recipe

@@ -1,7 +1,5 @@
 """Servers that the translated files name: the target's own, or told before the window opens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from ipaddress import ip_address
 

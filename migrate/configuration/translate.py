@@ -1,7 +1,5 @@
 """Turn the source's files into the target's: pure, text in, text and findings out."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

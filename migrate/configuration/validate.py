@@ -1,7 +1,5 @@
 """The target's own validator on the translated files: what it alone objects to is a finding."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Whether some controller of the target serves each back end that the source's volumes name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from migrate.cloud import Context

@@ -1,7 +1,5 @@
 """The services' database accounts: found, described without secrets, and carried with hashes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The fingerprint taken at the fence: kept on the source too, so that any machine can go back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context

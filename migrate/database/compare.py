@@ -1,7 +1,5 @@
 """The proof that the copy is the fenced source, and that there was something to compare."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import baseline, connection, progress

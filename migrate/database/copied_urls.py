@@ -6,8 +6,6 @@ everything asked again: by `takeover.isolation`, and here as a last guard that d
 the target is isolated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 

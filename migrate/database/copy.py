@@ -5,8 +5,6 @@ stream counts as whole only when its last statement, which the source sends afte
 well, was answered by the target's server.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, side_by_side, transfer
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed

@@ -1,7 +1,5 @@
 """What a service's options are where no file sets them: its release is asked, once it matters."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 

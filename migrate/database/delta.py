@@ -1,7 +1,5 @@
 """What a copy lacks: from two fingerprints to the databases and tables that must be brought."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from migrate.database import connection

@@ -1,7 +1,5 @@
 """What differs between two fingerprints, each thing by its name in one line."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

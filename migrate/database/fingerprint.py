@@ -13,14 +13,11 @@ A false "different" stops the run, which is the safe side.
      "accounts": {"'nova'@'%'": {"login": "<digest>", "grants": ["GRANT USAGE ON ..."]}}}
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from hashlib import sha256
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from migrate.cloud import side_by_side
@@ -136,19 +133,14 @@ def objects(link: connection.Session, kind: str, names: list[str]) -> dict[str, 
 
 def measured(opened: Opener, tables: list[tuple[str, str, int]]) -> dict[str, dict[str, Any]]:
     """Rows, checksum and definition of every table, by several connections side by side."""
-    waiting: SimpleQueue[list[tuple[str, str]]] = SimpleQueue()
-    for batch in batches(tables):
-        waiting.put(batch)
+    waiting = iter(list(batches(tables)))  # who is free takes the next: a list's may be shared
 
     def work(_: int) -> dict[str, dict[str, Any]]:
         done: dict[str, dict[str, Any]] = {}
         with opened() as link:
-            while True:
-                try:
-                    batch = waiting.get_nowait()
-                except Empty:
-                    return done
+            for batch in waiting:
                 done |= measure(link, batch)
+        return done
 
     parts = side_by_side.each(work, range(CONNECTIONS), CONNECTIONS)
     return dict(sorted(one for part in parts for one in part.items()))

@@ -4,8 +4,6 @@ Exit codes of the schema tools are not believed (a tool that found nothing to do
 another database, also exits 0). The scripts are read by the release's own alembic.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

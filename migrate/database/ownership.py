@@ -1,7 +1,5 @@
 """What on the target's server is ours: claimed before it is made, refused where it is another's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context

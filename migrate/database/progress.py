@@ -4,8 +4,6 @@ A row says which source data it was done to, by the digest of the fingerprint ta
 work done for an earlier window never counts for this one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from migrate.database import connection

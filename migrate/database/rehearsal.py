@@ -5,8 +5,6 @@ names and an account of their own, and are gone afterwards; what a killed run le
 the next. The tools find them by their environment alone, which oslo.config prefers to any file.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager

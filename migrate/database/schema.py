@@ -1,7 +1,5 @@
 """Bring the copy to the target's release, project by project, and prove it by alembic's heads."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.database import (
     baseline,

@@ -1,7 +1,5 @@
 """Which databases the services use, read from the source's own configuration and cell mappings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """Server-wide settings that decide how a schema tool's tables turn out: compared and carried."""
 
-from __future__ import annotations
-
 from migrate.database import connection
 
 CARRIED = (

@@ -1,7 +1,5 @@
 """A command of the target's release, run as the service's user: cold, or by a warm process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

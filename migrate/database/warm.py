@@ -4,8 +4,6 @@ They are transient units of systemd under the service's own account. Nothing dep
 one does not answer, the tool is started cold and gives the same result.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate import onhost

@@ -1,7 +1,5 @@
 """The request to stop a run: asked by signals, an abort or the limit; heeded before each begin."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager

@@ -6,14 +6,13 @@ own directory is a dead predecessor's and taken on; another's is refused unless 
 it over, which shuts the other run out of every host, also when it is alive.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from migrate.cloud import Context, apart, hosts
+from migrate.cloud.admission import Run
 from migrate.cloud.host import Host
 from migrate.engine import state_lock
 from migrate.errors import CommandError, LockedError, MigrateError, UnreachableError
@@ -70,14 +69,14 @@ def held(
     taken: list[Host] = []
     try:
         _claim(context, mine, note, take_over, taken)
-        _admit(context, note)
+        _admit(context, run, note)
         run.admitted = True
         yield
     finally:
         with suppress(MigrateError):
             resume(context)
         if not take_over:
-            _leave(context)
+            _leave(context, run)
         for host in taken:
             try:
                 call(host, "runs.release", run.id, timeout=20)
@@ -120,10 +119,8 @@ def _claim(
         )
 
 
-def _admit(context: Context, note: Note) -> None:
+def _admit(context: Context, run: Run, note: Note) -> None:
     """Shut every other run out of every host, and end what it left running there."""
-    run = context.run
-    assert run is not None
 
     def admit(host: Host) -> list[str]:
         try:
@@ -132,22 +129,19 @@ def _admit(context: Context, note: Note) -> None:
             return [f"not looked for on {host.name}: {error}"]
         return [f"ended on {host.name}: {one}" for one in ended]
 
-    for line in _everywhere(context, admit):
+    for line in hosts.joined(context.hosts, admit):
         note("orphan", line)
 
 
-def _leave(context: Context) -> None:
+def _leave(context: Context, run: Run) -> None:
     """Nothing of this run is at work any more, and nobody else's was shut out."""
-    run = context.run
-    assert run is not None
     run.admitted = False
 
-    def leave(host: Host) -> list[str]:
+    def leave(host: Host) -> None:
         with suppress(MigrateError):  # then the next run is let in after that host was asked
             call(host, "runs.leave", run.id, timeout=20)
-        return []
 
-    _everywhere(context, leave)
+    hosts.gather(context.hosts, leave)
 
 
 def interrupt(context: Context) -> list[str]:
@@ -168,7 +162,7 @@ def interrupt(context: Context) -> list[str]:
 
     with run.ending:
         run.interrupted.set()
-        return _everywhere(apart(context), shut)
+        return hosts.joined(apart(context).hosts, shut)
 
 
 def resume(context: Context) -> None:
@@ -180,20 +174,15 @@ def resume(context: Context) -> None:
         run.interrupted.clear()
         run.admitted = False
 
-        def readmit(host: Host) -> list[str]:
+        def readmit(host: Host) -> None:
             try:
                 call(host, "runs.readmit", run.id, timeout=20)
             except UnreachableError:
                 pass  # whatever needs it says so
             except MigrateError as error:
                 raise LockedError(f"{host.name}: {error}") from error
-            return []
 
         try:
-            _everywhere(context, readmit)
+            hosts.gather(context.hosts, readmit)
         finally:
             run.admitted = True
-
-
-def _everywhere(context: Context, ask: Callable[[Host], list[str]]) -> list[str]:
-    return [line for found in hosts.gather(context.hosts, ask) for line in found]

@@ -1,7 +1,5 @@
 """What a check has to say: one thing, how bad it is, and what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -58,8 +56,7 @@ def filled(found: Iterable[Finding], *, check: str = "", where: str = "") -> Ite
 
 def on_each(those: Iterable[Host], ask: Callable[[Host], Iterable[Finding]]) -> list[Finding]:
     """What *ask* finds on each of *those*, side by side, with the host's name."""
-    found = hosts.gather(those, lambda host: list(filled(ask(host), where=host.name)))
-    return [one for part in found for one in part]
+    return hosts.joined(those, lambda host: list(filled(ask(host), where=host.name)))
 
 
 def refuse(found: Iterable[Finding]) -> None:

@@ -4,8 +4,6 @@ It says what was begun, for the way back, and what happened when, for people. It
 whether a step is done: the machines are.
 """
 
-from __future__ import annotations
-
 import getpass
 import os
 import socket

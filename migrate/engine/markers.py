@@ -6,8 +6,6 @@ over live data, nor go back where there is no way back. The first two count only
 under which they were made: a source that has been open since is not what was copied.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress
@@ -16,7 +14,7 @@ from typing import Any
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
+from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError, one_line
 from migrate.onhost import call
 
 COPIED, SYNCED, LIVE, FINISHED = STAGES = ("copied", "synced", "released", "finished")
@@ -166,19 +164,14 @@ def _counts(mark: dict[str, Any], token: str) -> bool:
 def _marks(context: Context) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     silent: list[MigrateError] = []
-    for host in context.source.controllers:
+    asked = [*(partial(_marked, h) for h in context.source.controllers), partial(_rows, context)]
+    for ask in asked:
         try:
-            found += _marked(host)
+            found += ask()
         except PreconditionError:
             raise
         except MigrateError as error:
             silent.append(error)
-    try:
-        found += _rows(context)
-    except PreconditionError:
-        raise
-    except MigrateError as error:
-        silent.append(error)
     if silent and not found:
         raise silent[0]  # a dead machine must not hide what the others say, nor make it up
     return found
@@ -200,8 +193,13 @@ def _rows(context: Context) -> list[dict[str, Any]]:
 
 def _marked(host: Host) -> list[dict[str, Any]]:
     """The marks in the file of a source controller."""
-    text = host.shell('cat "$1" 2>/dev/null || true', PATH)
     where = f"{host.name}: {PATH}"
+    try:
+        text = host.shell('LC_ALL=C cat "$1"', PATH)
+    except CommandError as error:
+        if "No such file or directory" not in error.stderr:
+            raise _not_ours(where, f"cannot be read ({one_line(error.stderr)})") from error
+        text = ""
     try:
         found: list[dict[str, Any]] = [dict(one) for one in json.loads(text or "[]")]
     except (TypeError, ValueError) as error:

@@ -1,7 +1,5 @@
 """Names that need each other, in order: each after what it needs, else the first that was given."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush

@@ -68,6 +68,30 @@ class Step:
     estimate: float = 1.0
 
 
+def step(
+    phase: Phase,
+    impact: Impact,
+    id_: str,
+    title: str,
+    act: tuple[Check, Action, Action | None],  # is it done, do it, undo it
+    *,
+    after: Iterable[Step] = (),
+    seconds: float,
+) -> Step:
+    """A step that names others as objects, as the pages do on which steps stand in their order."""
+    return Step(
+        id=id_,
+        title=title,
+        phase=phase,
+        impact=impact,
+        done=act[0],
+        apply=act[1],
+        revert=act[2],
+        needs=tuple(one.id for one in after),
+        estimate=seconds,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in an order that satisfies every `needs`."""

@@ -1,7 +1,5 @@
 """Carry a plan out against a journal: forwards, or back to where it began."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -23,6 +21,11 @@ from migrate.errors import (
 
 Observer = Callable[[Step, State, str], None]
 WORKERS = 8
+BOOTS = (
+    ". One that had come over boots into the target's release, which must not meet the source: "
+    "keep it off, or mask its nova-compute and network agents as soon as it is up, until the same "
+    "again has undone that"
+)
 
 
 class Runner:
@@ -43,7 +46,7 @@ class Runner:
         self.allowed = allowed  # steps without a way back that the operator named
         self.notify, self.workers = notify, workers
         self.cancellation = cancellation or Cancellation()
-        self._owed: list[str] = []  # what a dead compute host keeps from being undone
+        self._owed: dict[str, Step] = {}  # what a dead compute host keeps from being undone
 
     def advance(self, only: Collection[Step] | None = None) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -84,7 +87,7 @@ class Runner:
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = self.begun() if only is None else list(only), []
+        begun, self._owed = self.begun() if only is None else list(only), {}
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
@@ -93,9 +96,12 @@ class Runner:
                     needed_by[need].append(step.id)
             self._carry_out(steps, needed_by, self._revert)
         if self._owed:
+            owed = self._owed.values()
+            came_over = only is None and any(step.phase is Phase.SETTLE for step in owed)
             raise StepError(
                 f"all else is undone, but not {'; '.join(self._owed)}. Bring that host back, or "
                 "take it out of sidestep:source.computes, then the same again"
+                f"{BOOTS if came_over else ''}"
             )
 
     def _bound(self, phase: Phase) -> bool:
@@ -217,7 +223,7 @@ class Runner:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""
         if not error.hosts or not error.hosts <= self.context.optional:
             raise error
-        self._owed.append(f"{step.id}: {_describe(error)}")
+        self._owed[f"{step.id}: {_describe(error)}"] = step
 
     def _mark_failed(self, step: Step, error: BaseException) -> None:
         """Neither hides the other: *error*, and that it could not be recorded."""

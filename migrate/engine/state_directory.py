@@ -3,8 +3,6 @@
 What this program reads again carries a format: that of another program is refused, never half read.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """One operator at a time: a lock that a crash releases and that says who holds it."""
 
-from __future__ import annotations
-
 import fcntl
 import getpass
 import json

@@ -1,7 +1,5 @@
 """How long the window was and what it was made of, from the journal."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from migrate.engine.journal import Event, Journal, State

@@ -4,13 +4,11 @@
 what would go, what stays, and why. The cloud is asked for all of it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from migrate.cloud import Context
-from migrate.engine.plan import Action, Check, Impact, Phase, Step
+from migrate.engine.plan import Impact, Phase, Step, step
 from migrate.finish import (
     address,
     agents,
@@ -30,34 +28,12 @@ def never(_: Context) -> bool:
     return False
 
 
-def _step(
-    step: str,
-    title: str,
-    done: Check,
-    apply: Action,
-    *,
-    seconds: float,
-    needs: Iterable[Step] = (),
-    impact: Impact = Impact.NONE,
-) -> Step:
-    return Step(
-        id=f"finish.{step}",
-        title=title,
-        phase=Phase.FINISH,
-        done=done,
-        apply=apply,
-        revert=None,
-        needs=tuple(one.id for one in needs),
-        impact=impact,
-        estimate=seconds,
-    )
+_finish = partial(step, Phase.FINISH, Impact.NONE)
 
-
-MARK = _step(
-    "mark",
+MARK = _finish(
+    "finish.mark",
     "Mark every machine: from here there is no way back",
-    mark.marked,
-    mark.mark,
+    (mark.marked, mark.mark, None),
     seconds=5,
 )
 
@@ -69,45 +45,42 @@ def _records(recipes: tuple[Recipe, ...]) -> list[Step]:
     found = [MARK]
     if any(recipe.target_data_plane_units for recipe in recipes):
         found.append(
-            _step(
-                "agents",
+            _finish(
+                "finish.agents",
                 "Delete neutron's records of the source's agents, which are stopped",
-                agents.purged,
-                agents.purge,
-                needs=found,
+                (agents.purged, agents.purge, None),
+                after=found,
                 seconds=3,
             )
         )
     if by_tool.removed(recipes):
         found.append(
-            _step(
-                "records",
+            _finish(
+                "finish.records",
                 "Remove records of the source's control units that no API deletes, by the tool",
-                by_tool.purged,
-                by_tool.purge,
-                needs=found,
+                (by_tool.purged, by_tool.purge, None),
+                after=found,
                 seconds=6,
             )
         )
     if any(recipe.cells for recipe in recipes):
         found.append(
-            _step(
-                "services",
+            _finish(
+                "finish.services",
                 "Delete nova's records of the source's control units, the hidden ones too",
-                services.purged,
-                services.purge,
-                needs=found,
+                (services.purged, services.purge, None),
+                after=found,
                 seconds=3,
             )
         )
         found.append(
-            _step(
-                "caps",
+            step(
+                Phase.FINISH,
+                Impact.COMPUTE_RESTARTS,
+                "finish.caps",
                 "Let nova's services speak the target's release, and restart them",
-                caps.lifted,
-                caps.lift,
-                needs=found,
-                impact=Impact.COMPUTE_RESTARTS,
+                (caps.lifted, caps.lift, None),
+                after=found,
                 seconds=20,
             )
         )
@@ -116,52 +89,47 @@ def _records(recipes: tuple[Recipe, ...]) -> list[Step]:
 
 def _data(recipes: tuple[Recipe, ...], after: list[Step]) -> list[Step]:
     found = [
-        _step(
-            f"{recipe.project}-online",
+        _finish(
+            f"finish.{recipe.project}-online",
             f"Run {recipe.project}'s online data migrations until nothing is completed any more",
-            never,
-            partial(online.migrate, recipe=recipe),
-            needs=after,
+            (never, partial(online.migrate, recipe=recipe), None),
+            after=after,
             seconds=15,
         )
         for recipe in recipes
         if recipe.online
     ]
-    whole = _step(
-        "schemas",
+    whole = _finish(
+        "finish.schemas",
         "See that no schema waits for a contract migration: those ran in the window",
-        schemas.whole,
-        schemas.refuse,
-        needs=[*after, *found],
+        (schemas.whole, schemas.refuse, None),
+        after=[*after, *found],
         seconds=10,
     )
     return [*found, whole]
 
 
 def _traces(after: list[Step]) -> Iterator[Step]:
-    released = _step(
-        "address",
+    released = _finish(
+        "finish.address",
         "Let go of the private address and of the filter against the source's controllers",
-        address.released,
-        address.release,
-        needs=after,
+        (address.released, address.release, None),
+        after=after,
         seconds=5,
     )
     yield released
-    yield _step(
-        "traces",
+    yield _finish(
+        "finish.traces",
         "Take away key, timer and notes on the controllers",
-        traces.gone_from_controllers,
-        traces.clear_controllers,
-        needs=[released],
+        (traces.gone_from_controllers, traces.clear_controllers, None),
+        after=[released],
         seconds=3,
     )
-    yield _step(
-        "hosts",
+    yield _finish(
+        "finish.hosts",
         "Take away the notes on compute hosts",
-        traces.gone_from_computes,
-        traces.clear_computes,
-        needs=[released],
+        (traces.gone_from_computes, traces.clear_computes, None),
+        after=[released],
         seconds=3,
     )
 

@@ -5,8 +5,6 @@ the source's addresses is not let in to the database. What made the address bind
 keepalived has it is Pulumi's and stays.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

@@ -1,11 +1,9 @@
 """Neutron's records of the source's agents. One that is deleted while it runs comes back."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from migrate.cloud import Context
-from migrate.cloud.api import Api, ApiError
+from migrate.cloud.api import unless_gone
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Agent
 from migrate.errors import StepError
@@ -41,18 +39,10 @@ def purge(context: Context) -> None:
             "--agents --execute` moves them, then the same again"
         )
     for one in going:
-        delete(api, one.id)
+        with unless_gone():
+            api.send("DELETE", "network", f"/agents/{one.id}")
 
 
 def in_use(agent: Agent, held: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether *agent* is heard, or carries anything."""
     return agent.alive or bool(held.get(agent.id))
-
-
-def delete(api: Api, agent: str) -> None:
-    """Delete the record *agent*, which may be gone already."""
-    try:
-        api.send("DELETE", "network", f"/agents/{agent}")
-    except ApiError as error:
-        if error.status != 404:
-            raise

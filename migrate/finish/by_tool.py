@@ -1,7 +1,5 @@
 """Records that no API deletes, as cinder's of the old scheduler: the release's tool does."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from migrate.cloud import Context

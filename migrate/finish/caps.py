@@ -5,8 +5,6 @@ then of the target's release: what reads it is started anew. Compute hosts have 
 were renewed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from functools import partial
 

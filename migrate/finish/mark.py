@@ -1,7 +1,5 @@
 """The point of no return: every machine says so before anything is purged."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.engine import markers
 from migrate.finish import refusals

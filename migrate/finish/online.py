@@ -4,8 +4,6 @@ What it calls needed is not believed: two rows of nova's stay so for ever. Nor i
 which is 0 after a run that did all of the work.
 """
 
-from __future__ import annotations
-
 import re
 
 from migrate.cloud import Context

@@ -1,7 +1,5 @@
 """What would go and what stays, each with its reason: what `migrate finish` shows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

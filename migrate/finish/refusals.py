@@ -1,7 +1,5 @@
 """What forbids to finish, each with its remedy: the cloud is asked whether all of it is new."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, hosts
@@ -92,8 +90,7 @@ def _away(context: Context) -> Iterator[Finding]:
         told = "servers that left it or were stopped for its renewal are not back"
         return [error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)]
 
-    for found in hosts.gather(context.source.computes, ask):
-        yield from found
+    yield from hosts.joined(context.source.computes, ask)
 
 
 def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:

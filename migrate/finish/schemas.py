@@ -4,8 +4,6 @@ That is not believed but asked: each database shows the heads that the release's
 those of a branch for contracting too.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.database import heads
 from migrate.database.service_databases import service_databases

@@ -1,9 +1,7 @@
 """Nova's records of the source's control units, by its own databases: no API lists them all."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.computes.network import reading
 from migrate.computes.service import MICROVERSION
 from migrate.computes.versions import COMPUTE, each_cell
@@ -60,8 +58,5 @@ def delete(api: Api, record: Record) -> None:
     """Delete *record*, which may be gone already; never a compute host's."""
     if record.binary == COMPUTE:
         raise StepError(f"the record of {record} is in use and is not deleted: a bug")
-    try:
+    with unless_gone():
         api.send("DELETE", "compute", f"/os-services/{record.id}", microversion=MICROVERSION)
-    except ApiError as error:
-        if error.status != 404:
-            raise

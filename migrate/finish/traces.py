@@ -4,8 +4,6 @@ On the source's controllers the fence stays, and what is noted of it: whatever b
 its services stay silent. So does the mark.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts, transfer
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each

@@ -97,6 +97,14 @@ def remove(path: str) -> bool:
     return _unlink(path)
 
 
+def remove_empty(folder: str) -> None:
+    """Remove *folder*, unless it is gone, or somebody has put something of his own there."""
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass
+
+
 def _unlink(path: str) -> bool:
     try:
         os.unlink(path)

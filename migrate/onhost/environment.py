@@ -99,10 +99,7 @@ def remove() -> None:
         forget_caches(f"{folder}/")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(undo.beside(folder), ignore_errors=True)
-    try:
-        os.rmdir(os.path.dirname(noted["folder"]))
-    except OSError:
-        pass  # another release is there
+    disk.remove_empty(os.path.dirname(noted["folder"]))  # unless another release is there
     record.forget(UPDATE)  # nothing of it is left to go back to
     record.forget(RECORD)
 

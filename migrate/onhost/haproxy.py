@@ -167,10 +167,10 @@ def end_old_workers() -> None:
         if not leaving:
             return
         for pid in leaving:
-            os.kill(pid, signal.SIGTERM)
+            processes.kill(pid, signal.SIGTERM)
         time.sleep(0.1)
     for pid in _workers()[1]:
-        os.kill(pid, signal.SIGKILL)
+        processes.kill(pid, signal.SIGKILL)
 
 
 def _check(texts: list[str]) -> None:

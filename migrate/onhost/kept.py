@@ -89,10 +89,7 @@ def manifest(folder: str) -> dict[str, Any]:
 def remove(folder: str) -> None:
     """Remove *folder*, and those above it that are ours and empty."""
     shutil.rmtree(folder, ignore_errors=True)
-    try:
-        os.rmdir(os.path.dirname(folder))
-    except OSError:
-        pass
+    disk.remove_empty(os.path.dirname(folder))
     record.tidy()
 
 

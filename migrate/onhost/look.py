@@ -12,23 +12,31 @@ def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
     """Lock, reopen timer, HAProxy, fence, marks and addresses of this host.
 
     {"lock": {...} or None, "watch": {"state": "armed", "left": 594.2, "alive": True},
-    "closed": "users", "fenced": ["fence", "database"], "stages": ["copied"], "addresses": [...]}
+    "closed": "users", "fenced": ["fence", "database"], "stages": ["copied"], "addresses": [...],
+    "unread": ""}
+
+    "unread" says why the marks in the file are not known.
     """
+    stages, unread = _file()
     return {
         "lock": record.load("lock"),
         "watch": reopen_timer.state(),
         "closed": (record.load("haproxy") or {}).get("depth", ""),
         "fenced": [name for name in ("fence", "database", "manager") if record.load(name)],
-        "stages": sorted({*_file(), *_table(schema)}),
+        "stages": sorted({*stages, *_table(schema)}),
+        "unread": unread,
         "addresses": [one["address"] for one in virtual_ip.addresses(virtual_ips)],
     }
 
 
-def _file() -> list[str]:
+def _file() -> tuple[list[str], str]:
+    """The stages that it has, and why they are not known."""
+    path = f"{record.FOLDER}/marker.json"
     try:
-        return [one["stage"] for one in json.loads(disk.text(f"{record.FOLDER}/marker.json"))]
-    except (OSError, ValueError):
-        return []
+        text = disk.text_if_there(path)
+        return [one["stage"] for one in json.loads(text or "[]")], ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [], f"{path}: {error}"
 
 
 def _table(schema: str) -> list[str]:

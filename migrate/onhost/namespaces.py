@@ -10,6 +10,7 @@ import signal
 import time
 from typing import Any
 
+from migrate.onhost.processes import kill
 from migrate.onhost.systemd import run
 
 OURS = re.compile(r"(qrouter|qdhcp|snat|fip)-")
@@ -122,10 +123,7 @@ def _end(space: str) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + KILL_SECONDS
         for pid in _pids(space):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+            kill(pid, number)
         while _pids(space) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 

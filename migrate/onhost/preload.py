@@ -75,10 +75,7 @@ def end(units: list[str]) -> None:
     systemd.stop(known, STOP_SECONDS)
     for unit in units:
         disk.remove(_drop_in(unit))
-        try:
-            os.rmdir(os.path.dirname(_drop_in(unit)))
-        except OSError:
-            pass
+        disk.remove_empty(os.path.dirname(_drop_in(unit)))
     shutil.rmtree(FOLDER, ignore_errors=True)
     systemd.run("systemctl", "daemon-reload")
 

@@ -64,6 +64,14 @@ def started(pid: int) -> str:
     return _stat(pid)[1][19]
 
 
+def kill(pid: int, number: int) -> None:
+    """Send signal *number* to *pid*, which may have ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
 def _stat(pid: int) -> tuple[str, list[str]]:
     head, _, rest = disk.text(f"/proc/{pid}/stat").rpartition(")")
     return head.partition("(")[2], rest.split()

@@ -64,10 +64,7 @@ def _path(name: str) -> str:
 
 def tidy() -> None:
     """Remove our folder if nothing is left in it."""
-    try:
-        os.rmdir(FOLDER)
-    except OSError:
-        pass
+    disk.remove_empty(FOLDER)
 
 
 @contextmanager

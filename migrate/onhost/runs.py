@@ -96,10 +96,7 @@ def _end(ours: Callable[[str], bool]) -> list[str]:
                 + "; ".join(f"process {pid} ({what})" for pid, what in found.items())
             )
         for pid in found:
-            try:
-                os.kill(pid, signal.SIGTERM if waited < GRACE_SECONDS else signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            processes.kill(pid, signal.SIGTERM if waited < GRACE_SECONDS else signal.SIGKILL)
         time.sleep(0.1)
     return [f"{what} (process {pid})" for pid, what in told.items()]
 

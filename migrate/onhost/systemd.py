@@ -97,10 +97,7 @@ def stop(names: Iterable[str], grace: float) -> None:
             break
         if time.monotonic() > began + grace:
             for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                processes.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
     run("systemctl", "reset-failed", *names, check=False)
 

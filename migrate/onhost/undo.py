@@ -148,10 +148,7 @@ def _put_back(entry: Entry) -> None:
 
 
 def _remove_folder(entry: Entry) -> None:
-    try:
-        os.rmdir(entry["path"])
-    except OSError:
-        pass  # it is gone, or somebody has put something of his own there
+    disk.remove_empty(entry["path"])
 
 
 def _replant(entry: Entry) -> None:

@@ -80,14 +80,12 @@ def forward(folder: str, lock: str, names: list[str], seconds: float) -> list[st
 
 
 def back(folder: str, seconds: float) -> list[str]:
-    """Let what ran before run again, which is told as above; nothing where nothing was noted."""
+    """Let what ran before run again, which is told as above; nothing where nothing was noted.
+
+    The note stays: until that is proven the same again has to know it.
+    """
     noted = record.load(RECORD)
-    if noted is None:
-        return []
-    wrong = _put(folder, noted["from"], noted["units"], seconds)
-    if not wrong:
-        record.forget(RECORD)
-    return wrong
+    return _put(folder, noted["from"], noted["units"], seconds) if noted else []
 
 
 def _put(folder: str, lock: str, names: list[str], seconds: float) -> list[str]:

@@ -1,7 +1,5 @@
 """`migrate abort`: out of the window and back to the source, by the run at work or in its place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +10,7 @@ from migrate.engine.runner import Observer
 from migrate.errors import PreconditionError, StepError
 from migrate.phases import control
 from migrate.phases.control import ABORT
-from migrate.phases.rollback import rollback_of
+from migrate.phases.rollback import rollback
 from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.takeover.gate.reopen_timer import BACK_SECONDS
@@ -62,7 +60,7 @@ def abort(session: Session, notify: Observer) -> None:
         "abort", f"undoing the window in the place of a run that died: {state_lock.myself()}"
     )
     with session.cancellation.ignored():
-        rollback_of(session, notify, Phase.CUTOVER)
+        rollback(session, notify, (Phase.CUTOVER,))
 
 
 def window_begun(session: Session) -> bool:

@@ -1,7 +1,5 @@
 """`migrate accept`: the operator's word that the target stays; shared storage is no longer held."""
 
-from __future__ import annotations
-
 from migrate.engine import markers
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer

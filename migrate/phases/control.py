@@ -5,8 +5,6 @@ also one that is not the run's. The run looks several times a second. What was a
 of it, is in the journal.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`migrate cutover`: the window. It ends with the target serving, or as if it had not been."""
 
-from __future__ import annotations
-
 import threading
 import traceback
 from collections.abc import Collection

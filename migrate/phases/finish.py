@@ -1,7 +1,5 @@
 """`migrate finish`: no way back any more. What only the old release needed goes."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`migrate follow`: make the target ready while the cloud serves. Safe to repeat at any time."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from migrate.engine import markers

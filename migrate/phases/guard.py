@@ -1,7 +1,5 @@
 """What must be so before something large happens: the words with which we refuse otherwise."""
 
-from __future__ import annotations
-
 import os
 from contextlib import closing
 

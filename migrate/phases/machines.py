@@ -1,7 +1,5 @@
 """What the controllers themselves say about a move; whoever is silent is told as such."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context, hosts
@@ -45,6 +43,7 @@ def _describe(one: dict[str, Any]) -> list[str]:
         parts.append(f"closed to {one['closed']}" if one["closed"] else "open")
         parts += ["fenced"] if one["fenced"] else []
     parts += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
+    parts += [f"its marks cannot be read ({one['unread']})"] if one["unread"] else []
     parts += {
         "armed": [f"the watch reopens it in {max(timer['left'], 0):.0f} s"],
         "reopening": ["the watch reopens it just now"],

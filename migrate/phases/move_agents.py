@@ -1,7 +1,5 @@
 """`migrate settle --agents`: network agents come over to the target's controllers, or back."""
 
-from __future__ import annotations
-
 from migrate.computes import network
 from migrate.engine import markers
 from migrate.engine.plan import Phase, Plan, Step

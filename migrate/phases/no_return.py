@@ -1,7 +1,5 @@
 """After `migrate finish` nothing goes back, by the machines' word or the journal's."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State

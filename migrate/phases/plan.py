@@ -7,8 +7,6 @@ undoes it. Here stands the order: steps that do not wait for each other run side
 way back is the same page, read upwards.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
@@ -20,7 +18,7 @@ from migrate.computes import closing, draining, installers, network, proof
 from migrate.computes.installers import Act, Installer
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
-from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing
+from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
 from migrate.storage.images import image_passes
 from migrate.storage.volumes import policy
@@ -43,33 +41,10 @@ from migrate.verify import probe, renewed_host, views
 R = TypeVar("R")
 
 
-def _step(
-    phase: Phase,
-    impact: Impact,
-    step: str,
-    title: str,
-    act: tuple[Check, Action, Action],  # is it done, do it, undo it
-    *,
-    after: Iterable[Step] = (),
-    seconds: float,
-) -> Step:
-    return Step(
-        id=step,
-        title=title,
-        phase=phase,
-        impact=impact,
-        done=act[0],
-        apply=act[1],
-        revert=act[2],
-        needs=tuple(one.id for one in after),
-        estimate=seconds,
-    )
-
-
-_follow = partial(_step, Phase.FOLLOW, Impact.NONE)
-_serving = partial(_step, Phase.CUTOVER, Impact.NONE)
-_closed = partial(_step, Phase.CUTOVER, Impact.API_CLOSED)
-_settle = partial(_step, Phase.SETTLE, Impact.NONE)
+_follow = partial(step, Phase.FOLLOW, Impact.NONE)
+_serving = partial(step, Phase.CUTOVER, Impact.NONE)
+_closed = partial(step, Phase.CUTOVER, Impact.API_CLOSED)
+_settle = partial(step, Phase.SETTLE, Impact.NONE)
 
 # follow: the source serves
 
@@ -364,7 +339,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[CLOSED_TO_ALL, apis],
         seconds=0.3,
     )
-    moved = _step(
+    moved = step(
         Phase.CUTOVER,
         Impact.ADDRESS_MOVES,
         going_live.POINT,
@@ -373,7 +348,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[disarmed, READ_ONLY, MANAGER_FENCED, PROXY, apis],
         seconds=5.5,
     )
-    reconnected = _step(
+    reconnected = step(
         Phase.CUTOVER,
         Impact.AGENTS_RECONNECT,
         "agents.reconnect",
@@ -397,7 +372,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
 
 
 def _accepted(protected: Step, live: Step) -> Step:
-    return _step(
+    return step(
         Phase.ACCEPT,
         Impact.NONE,
         "storage.accept",
@@ -425,7 +400,7 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     An update is a phase of its own: what it undoes is not what a host was before it came over.
     """
     phase, stem = _phase(installer), _stem(name, installer)
-    quiet = partial(_step, phase, Impact.NONE)
+    quiet = partial(step, phase, Impact.NONE)
     ahead = _installed(phase, stem, name, installer.AHEAD, [])
     closed = quiet(
         f"{stem}close",
@@ -434,7 +409,7 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         after=ahead[-1:],
         seconds=2,
     )
-    emptied = _step(
+    emptied = step(
         phase,
         Impact.SERVERS_MOVE,
         drain_of(name, installer),
@@ -448,11 +423,7 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     proven = quiet(
         f"{stem}proof",
         f"Prove that {name} is what it was, and of the new release",
-        (
-            partial(_at, name, renewed_host.is_open),
-            partial(_at, name, proof.prove),
-            nothing,
-        ),
+        (partial(_at, name, renewed_host.is_open), partial(_at, name, proof.prove), nothing),
         after=renewed[-1:],
         seconds=28,
     )
@@ -467,7 +438,7 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         after=[proven],
         seconds=77,
     )
-    at_home = _step(
+    at_home = step(
         phase,
         Impact.SERVERS_MOVE,
         f"{stem}home",
@@ -499,7 +470,7 @@ def _installed(
     made: list[Step] = []
     for one in acts:
         made.append(
-            _step(
+            step(
                 phase,
                 one.impact,
                 f"{stem}{one.name}",
@@ -556,9 +527,9 @@ def compose(context: Context) -> Plan:
     Of a command that updates hosts their steps for that are in place of those by which they came.
     """
     hosts = [
-        step
+        one
         for host in context.source.computes
-        for step in settled(host.name, installers.of(context, host.name))
+        for one in settled(host.name, installers.of(context, host.name))
     ]
     settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
     return Plan.of((*steps(context.recipes), *settle, *finish.steps(context.recipes)))

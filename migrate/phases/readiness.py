@@ -1,7 +1,5 @@
 """What commands ask before they begin: is the way legal, does a window stand open."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, releases
 from migrate.engine import markers
 from migrate.errors import MigrateError

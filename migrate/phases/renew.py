@@ -1,7 +1,5 @@
 """`migrate settle --execute`: compute hosts come over, batch by batch; or one goes back."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,12 +19,20 @@ from migrate.errors import (
     IrreversibleError,
     MigrateError,
     PreconditionError,
+    RefusedError,
     StepError,
+    UnreachableError,
 )
 from migrate.phases import control, no_return, settle
 from migrate.phases.plan import PROBED, compose, drain_of, settled
 from migrate.phases.session import Session
 from migrate.verify import probe, renewed_host
+
+DEAD = (
+    ". It is passed over, and nothing of it was undone: it boots into what it ran last, closed or "
+    "open as nova has it, and servers that were sent away from it stay where they are. The same "
+    "again once it answers"
+)
 
 
 @dataclass(slots=True)
@@ -116,7 +122,10 @@ def _probe(session: Session, notify: Observer, said: Collection[str]) -> set[str
     runner = session.runner(Phase.SETTLE, notify=notify)
     runner.prepare()
     runner.apply([step for step in runner.plan if step.id == PROBED.id])
-    lines = telling.lines(note.read(session.context))
+    lines = [
+        *telling.lines(note.read(session.context)),
+        *session.context.extras.get(probe.LEFT, ()),
+    ]
     for line in lines:
         if line not in said:
             session.remark(telling.NAME, line)
@@ -131,12 +140,13 @@ def _stuck(context: Context, plan: SettlePlan, batch: Collection[str]) -> dict[s
         for one in plan.hosts
         if one.host.name in batch and one.actions.get(Action.LIVE)
     }
-    if not mine or not record:
+    if not mine or not record or not context.settings.settle.probe:
         return {}
     hosts = hypervisors.read(context, login.api(context))
     return {
         one.host: f"{one.host} stays as it was, live migration of its servers does not work: "
         + "; ".join(f"{shape}: {why}" for shape, why in wrong.items())
+        + ". The same command tries that once more"
         for one in hosts
         if one.host in mine and (wrong := combinations.no_way(hosts, one, mine[one.host], record))
     }
@@ -156,7 +166,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     Safe to repeat. What is not begun is undone too, without harm; StepError names who failed.
     Servers that are to come home do; who cannot is named, as nova has it.
     """
-    context, wrong = session.context, {}
+    context = session.context
     draining.share(context, session.cancellation)
     no_return.refuse(context, session.journal)
     names = list(names)
@@ -166,16 +176,40 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
             "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
             "cloud back"
         )
-    for host in [reached(context, name) for name in names]:
+    wrong = each_back(session, Phase.SETTLE, names, notify)
+    for name in names:
+        if name not in wrong:
+            installers.forget(context, name)
+    # the last: what is the operator's own is back, whatever comes of this
+    try:
+        probe.tidy(context)
+        told = context.extras.get(probe.LEFT, [])
+    except MigrateError as error:
+        told = [f"what a killed run has left was not deleted: {error}"]
+    for line in told:
+        session.remark(telling.NAME, line)
+    refuse_left(wrong)
+
+
+def each_back(
+    session: Session, phase: Phase, names: Iterable[str], notify: Observer
+) -> dict[str, str]:
+    """Undo what *phase* did on hosts of *names*; who is not back, and why.
+
+    One that is dead holds no other up. Nothing of it is undone, not half of it, and what waits for
+    whoever boots it is told.
+    """
+    wrong = {}
+    for host in [reached(session.context, name) for name in names]:
         try:
-            if away := restored(session, Phase.SETTLE, host, notify):
+            if away := restored(session, phase, host, notify):
                 wrong[host.name] = f"its servers: {'; '.join(away)}"
-            else:
-                installers.forget(context, host.name)
+        except UnreachableError as error:
+            dead = host.name in error.hosts and not isinstance(error, RefusedError)
+            wrong[host.name] = f"{error}{DEAD if dead else ''}"
         except MigrateError as error:
             wrong[host.name] = str(error)
-    probe.tidy(context)  # the last: what is the operator's own is back, whatever comes of this
-    refuse_left(wrong)
+    return wrong
 
 
 def restored(session: Session, phase: Phase, host: Host, notify: Observer) -> list[str]:

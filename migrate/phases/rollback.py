@@ -1,7 +1,5 @@
 """`migrate rollback` and the delete of `Takeover`: back to the source as it was at the fence."""
 
-from __future__ import annotations
-
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -32,19 +30,14 @@ UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT, Phase.SETTLE)
 FILE = "losses.json"
 
 
-def rollback(session: Session, notify: Observer) -> None:
-    """Undo the window, then what `follow` made on either side. Safe to repeat, also half-way.
+def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UNDONE) -> None:
+    """Undo the window, then what `follow` made on either side, or *phases* only. Safe to repeat.
 
     A target machine that is dead is the best reason to go back: what stood on it counts as undone,
     once nobody answers for the virtual IP any more. One that lives is closed to users first, so
     that nothing is written after what would be lost was exported. Then servers that the source
     would run a second time are stopped (`computes/homecoming/`), before its agents can start.
     """
-    rollback_of(session, notify, *UNDONE)
-
-
-def rollback_of(session: Session, notify: Observer, *phases: Phase) -> None:
-    """The same for the steps of *phases* only."""
     context = session.context
     answering = _living(context)
     no_return.refuse(context, session.journal)

@@ -1,7 +1,5 @@
 """One command at work on one stack: its settings, both clouds, the plan, the journal, the lock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field

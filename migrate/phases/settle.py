@@ -1,18 +1,18 @@
 """`migrate settle`: the plan by which compute hosts come over; nothing is changed."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate.cloud import Context, hosts, login
+from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
 from migrate.computes import (
     draining,
     estimates,
     installers,
+    network,
     plan,
     proof,
     reach,
@@ -23,6 +23,8 @@ from migrate.computes import (
 from migrate.computes.estimates import Way
 from migrate.computes.facts import ComputeHost, Facts
 from migrate.computes.installers import Installer
+from migrate.computes.network import refusals
+from migrate.computes.network.facts import Agent
 from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
@@ -58,6 +60,8 @@ class Asked:
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
     api = login.api(context)
+    carriers = network_hosts(context, api)
+    _refuse_named(carriers, asked)
     facts = reading.read(api)
     settle = asked.over(context.settings.settle)
     installer = installers.updating(context) if asked.update else installers.named(settle.by)
@@ -68,10 +72,37 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     probes = _probes(context, made, seen)
     return replace(
         made,
-        findings=(*made.findings, *_on_hosts(context, made, installer, seen)),
+        findings=(
+            *made.findings,
+            *_on_hosts(context, made, installer, seen),
+            *left_out(carriers, asked),
+        ),
         probes=probes,
         seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
     )
+
+
+def network_hosts(context: Context, api: Api) -> list[Agent]:
+    """Network agents on hosts of their own, which no compute host's steps bring over."""
+    both = (*context.source.controllers, *context.target.controllers)
+    return refusals.carriers(network.reading.list_agents(api), network.reading.names(both))
+
+
+def _refuse_named(carriers: Collection[Agent], asked: Asked) -> None:
+    """SettingsError where --host names a network host of its own."""
+    named = [one for one in carriers if one.at(asked.hosts)]
+    if named:
+        raise SettingsError(
+            "; ".join(f"--host {refusals.elsewhere(one).describe()}" for one in named)
+        )
+
+
+def left_out(carriers: Collection[Agent], asked: Asked) -> list[Finding]:
+    """Network hosts, where all hosts are asked for: they forbid nothing to compute hosts."""
+    if asked.hosts or asked.zone or asked.update:
+        return []
+    found = [replace(refusals.elsewhere(one), severity=Severity.WARNING) for one in carriers]
+    return list(filled(found, check=refusals.NAME))
 
 
 def done(context: Context, facts: Facts) -> set[str]:
@@ -118,10 +149,10 @@ def begun(context: Context, those: Collection[ComputeHost]) -> set[str]:
 
 
 def _probes(context: Context, made: plan.SettlePlan, seen: list[Seen]) -> tuple[Trip, ...]:
-    """What was tried before is not tried again."""
+    """What works is not tried again."""
     if made.way is not Way.IN_PLACE or not context.settings.settle.probe:
         return ()
-    known = note.read(context)
+    known = note.lasting(context)
     trips = combinations.expected(seen, made.names, context.target.release)
     return tuple(sorted(one for one in trips if not {one, one.back} <= known.keys()))
 

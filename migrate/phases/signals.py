@@ -4,8 +4,6 @@ Ctrl-C or SIGTERM once: what runs ends, nothing more begins. Twice: what runs is
 too. SIGHUP is not heeded: a lost ssh session must not end the window.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

@@ -1,15 +1,13 @@
 """`migrate status`: where a stack stands, by its journal, its lock and the machines themselves."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 
-from migrate.cloud import Context, apart
+from migrate.cloud import Context, apart, host, known_hosts
 from migrate.engine import cloud_lock, markers, state_directory, state_lock
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
-from migrate.errors import JournalError
+from migrate.errors import JournalError, SettingsError
 from migrate.phases import control, machines
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
@@ -25,9 +23,10 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "settling": ["cmp1.proof"],
     "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
-    "machines": {...}, "next": "migrate ..."}`
+    "machines": {...}, "missing": "", "next": "migrate ..."}`
 
-    Only with *ask* the controllers are asked, each for a few seconds at most.
+    `missing` is a file without which no machine lets us in, and what to do about it. Only with
+    *ask* the controllers are asked, each for a few seconds at most.
     """
     journalled = session.journal.states()
     phases: dict[str, str] = {}
@@ -64,11 +63,22 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         ],
         "verified": _verified(session),
         "machines": {},
+        "missing": missing(session.context) if ask else "",
     }
     if ask:
         patient = apart(session.context, machines.PATIENCE_SECONDS)
         found["machines"] = machines.look(patient)
     return {**found, "next": following(found)}
+
+
+def missing(context: Context) -> str:
+    """A file of ssh that is not there, and what to do; "" where none is."""
+    ssh = context.settings.ssh
+    try:
+        host.refuse_missing(ssh.key, ssh.known_hosts or known_hosts.of_the_user())
+    except SettingsError as error:
+        return str(error)
+    return ""
 
 
 def unread(context: Context, why: str) -> dict[str, Any]:
@@ -109,6 +119,8 @@ def following(found: dict[str, Any]) -> str:
         return "wait for the run that is at work" + (
             f", which is paused: `migrate resume --stack {stack}`" if paused else ""
         )
+    if found.get("missing"):
+        return f"{found['missing']}; then `migrate status --stack {stack}` again"
     seen = [one for one in found["machines"].values() if "silent" not in one]
     source = [one for one in seen if one["side"] == "source"]
     first = _of_the_source(source, found["papers"], named)

@@ -1,7 +1,5 @@
 """What users did on the target that no listing of the administrator shows: its databases know."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

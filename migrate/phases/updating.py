@@ -3,8 +3,6 @@
 It may be done before or after `migrate finish`: what it undoes is only its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,7 +11,6 @@ from migrate.computes import draining, installers
 from migrate.computes.plan import SettlePlan
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError
 from migrate.phases import renew
 from migrate.phases.plan import compose
 from migrate.phases.renew import Outcome
@@ -49,11 +46,4 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     Safe to repeat, and nothing where none was updated. StepError names who is not back.
     """
     draining.share(session.context, session.cancellation)
-    wrong: dict[str, str] = {}
-    for host in [renew.reached(session.context, name) for name in names]:
-        try:
-            if away := renew.restored(session, Phase.UPDATE, host, notify):
-                wrong[host.name] = f"its servers: {'; '.join(away)}"
-        except MigrateError as error:
-            wrong[host.name] = str(error)
-    renew.refuse_left(wrong)
+    renew.refuse_left(renew.each_back(session, Phase.UPDATE, names, notify))

@@ -1,7 +1,5 @@
 """`migrate verify`: the proof through the virtual IP, kept for the report."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import asdict
 from typing import Any

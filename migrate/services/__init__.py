@@ -1,7 +1,5 @@
 """The recipes, in the order the services are brought up (identity first)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a service stands on, judged by what its files say: what no code here moves is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol

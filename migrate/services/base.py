@@ -1,7 +1,5 @@
 """A service's recipe: what to move, what to run, what proves it works. Data, no code."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath

@@ -5,7 +5,7 @@ from typing import Any
 
 from migrate.services.backends import Backends, Options, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
-from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Outlived, Question
+from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
 from migrate.services.unit import Shipped, Unit
@@ -282,29 +282,15 @@ RECIPE = Recipe(
             least=MANY,
         ),
     ),
-    online_left=(
-        OnlineMigration(
-            name="service_uuids_online_data_migration",
-            database="cinder",
-            query="SELECT count(*) FROM volumes WHERE service_uuid IS NULL AND host IS NOT NULL "
-            "AND deleted = 0",
-        ),
-        OnlineMigration(
-            name="remove_temporary_admin_metadata_data_migration",
-            database="cinder",
-            query="SELECT count(*) FROM volume_admin_metadata WHERE `key` = 'temporary' AND "
-            "deleted = 0",
-        ),
-        OnlineMigration(
-            name="volume_use_quota_online_data_migration",
-            database="cinder",
-            query="SELECT count(*) FROM volumes WHERE use_quota IS NULL AND deleted = 0",
-        ),
-        OnlineMigration(
-            name="snapshot_use_quota_online_data_migration",
-            database="cinder",
-            query="SELECT count(*) FROM snapshots WHERE use_quota IS NULL AND deleted = 0",
-        ),
+    online_left=left(
+        "cinder",
+        service_uuids_online_data_migration="volumes WHERE service_uuid IS NULL AND host IS NOT "
+        "NULL AND deleted = 0",
+        remove_temporary_admin_metadata_data_migration="volume_admin_metadata WHERE "
+        "`key` = 'temporary' AND deleted = 0",
+        volume_use_quota_online_data_migration="volumes WHERE use_quota IS NULL AND deleted = 0",
+        snapshot_use_quota_online_data_migration="snapshots WHERE use_quota IS NULL AND "
+        "deleted = 0",
     ),
     oldest=Oldest(
         database="cinder",

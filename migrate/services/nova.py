@@ -15,7 +15,7 @@ from migrate.services.base import (
     Vouches,
     majors,
 )
-from migrate.services.records import HOUR, MANY, Oldest, OnlineMigration, Outlived, Question
+from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules, Setting
 from migrate.services.unit import HostUnit, Shipped, Unit
@@ -403,37 +403,19 @@ RECIPE = Recipe(
         ),
     ),
     online_left=(
-        OnlineMigration(
-            name="populate_instance_compute_id",
-            database="nova",
-            query="SELECT count(*) FROM instances i JOIN compute_nodes c ON c.host = i.host AND "
+        *left(
+            "nova",
+            populate_instance_compute_id="instances i JOIN compute_nodes c ON c.host = i.host AND "
             "c.hypervisor_hostname = i.node AND c.deleted = 0 WHERE i.compute_id IS NULL "
             "AND i.deleted = 0",
+            populate_dev_uuids="pci_devices WHERE uuid IS NULL AND deleted = 0",
+            populate_uuids="block_device_mapping WHERE uuid IS NULL AND deleted = 0",
+            migration_migrate_to_uuid="migrations WHERE uuid IS NULL AND deleted = 0",
         ),
-        OnlineMigration(
-            name="populate_dev_uuids",
-            database="nova",
-            query="SELECT count(*) FROM pci_devices WHERE uuid IS NULL AND deleted = 0",
-        ),
-        OnlineMigration(
-            name="populate_uuids",
-            database="nova",
-            query="SELECT count(*) FROM block_device_mapping WHERE uuid IS NULL AND deleted = 0",
-        ),
-        OnlineMigration(
-            name="migration_migrate_to_uuid",
-            database="nova",
-            query="SELECT count(*) FROM migrations WHERE uuid IS NULL AND deleted = 0",
-        ),
-        OnlineMigration(
-            name="populate_queued_for_delete",
-            database="nova_api",
-            query="SELECT count(*) FROM instance_mappings WHERE queued_for_delete IS NULL",
-        ),
-        OnlineMigration(
-            name="populate_user_id",
-            database="nova_api",
-            query="SELECT count(*) FROM instance_mappings WHERE user_id IS NULL",
+        *left(
+            "nova_api",
+            populate_queued_for_delete="instance_mappings WHERE queued_for_delete IS NULL",
+            populate_user_id="instance_mappings WHERE user_id IS NULL",
         ),
     ),
     oldest=Oldest(

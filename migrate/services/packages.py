@@ -1,7 +1,5 @@
 """What another distribution brings by an entry point, loaded as whatever it turns out to be."""
 
-from __future__ import annotations
-
 from importlib.metadata import EntryPoint
 from typing import Any
 

@@ -1,9 +1,14 @@
 """Placement: what the hosts have, and who uses it."""
 
+from functools import partial
+
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
 from migrate.services.records import OnlineMigration
 from migrate.services.rest import Allowed, Kind, Rest
 from migrate.services.unit import Unit
+
+PROVIDER = "/resource_providers/{uuid}"
+_of_provider = partial(Kind, each="resource-provider", admin=True)
 
 RECIPE = Recipe(
     project="placement",
@@ -50,12 +55,10 @@ RECIPE = Recipe(
                 ),
                 follows=True,
             ),
-            Kind(
+            _of_provider(
                 type="inventory",
-                path="/resource_providers/{uuid}/inventories",
+                path=f"{PROVIDER}/inventories",
                 one="inventories",
-                each="resource-provider",
-                admin=True,
                 allowed=(
                     Allowed(
                         field="inventories.MEMORY_MB.total", reason="as memory_mb of its hypervisor"
@@ -67,28 +70,14 @@ RECIPE = Recipe(
                 ),
                 follows=True,
             ),
-            Kind(
-                type="allocation",
-                path="/resource_providers/{uuid}/allocations",
-                one="allocations",
-                each="resource-provider",
-                admin=True,
-                follows=True,
+            _of_provider(
+                type="allocation", path=f"{PROVIDER}/allocations", one="allocations", follows=True
             ),
-            Kind(
-                type="provider-trait",
-                path="/resource_providers/{uuid}/traits",
-                one="traits",
-                each="resource-provider",
-                admin=True,
-                follows=True,
+            _of_provider(
+                type="provider-trait", path=f"{PROVIDER}/traits", one="traits", follows=True
             ),
-            Kind(
-                type="provider-aggregate",
-                path="/resource_providers/{uuid}/aggregates",
-                one="aggregates",
-                each="resource-provider",
-                admin=True,
+            _of_provider(
+                type="provider-aggregate", path=f"{PROVIDER}/aggregates", one="aggregates"
             ),
         ),
     ),

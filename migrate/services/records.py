@@ -1,7 +1,5 @@
 """What a service's database is asked before it is moved. Data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +34,14 @@ class OnlineMigration:
     name: str
     database: str  # its usual name
     query: str
+
+
+def left(database: str, **migrations: str) -> tuple[OnlineMigration, ...]:
+    """Those of *database*, each by its name with the rows that it has still to do, from FROM on."""
+    return tuple(
+        OnlineMigration(name=name, database=database, query=f"SELECT count(*) FROM {rows}")  # noqa: S608
+        for name, rows in migrations.items()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

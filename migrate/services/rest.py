@@ -1,7 +1,5 @@
 """What the administrator asks of a service's API, and what its answers mean. Data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase

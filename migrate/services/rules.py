@@ -4,8 +4,6 @@ Settings of this program, groups whose names operators choose, remedies. Every s
 where that is known from.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol

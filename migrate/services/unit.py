@@ -1,7 +1,5 @@
 """What a machine of the target is given for a service: units, and files of the release. Data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from migrate.services.rules import Setting

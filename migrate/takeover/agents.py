@@ -13,8 +13,6 @@ own (all servers of a host dark for 5 s), and a connection that meets no rule th
 long as it lasts (measured on 2025.1 in the lab: two of three pings stayed dark).
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each

@@ -1,7 +1,5 @@
 """What the network says: who answers for a virtual IP, and which answers are ours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from migrate.cloud.host import Host

@@ -3,8 +3,6 @@
 An API answers without its broker, and a service that runs may be deaf: nothing else would tell.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine import markers
@@ -33,4 +31,4 @@ def _silent(context: Context, seconds: float) -> list[str]:
         found = call(host, "daemons.silent", seconds, timeout=seconds + 60)
         return [f"{one} on {host.name}" for one in found]
 
-    return [one for found in hosts.gather(context.target.controllers, ask) for one in found]
+    return hosts.joined(context.target.controllers, ask)

@@ -1,7 +1,5 @@
 """The files that the source's listeners name, at the same place on the target, for as long."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context

@@ -5,8 +5,6 @@ goes back must before that have compared the source with its fingerprint at the 
 returned the virtual IP with the old broker running, since every unit connects through it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context, hosts, urls
@@ -115,4 +113,4 @@ def _named(context: Context, function: str, *arguments: Any, timeout: float = 60
     def ask(host: Host) -> list[str]:
         return [f"{host.name}: {one}" for one in call(host, function, *arguments, timeout=timeout)]
 
-    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
+    return hosts.joined(context.source.controllers, ask)

@@ -6,8 +6,6 @@ one were refused (403, for up to 20 s after each of three cutovers). So the firs
 each controller's own address, and it proves that what was copied can be read.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts, login, side_by_side
 from migrate.cloud.api import ApiError
 from migrate.cloud.host import Host

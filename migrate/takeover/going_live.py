@@ -4,8 +4,6 @@ Up to `POINT` a window that fails undoes itself; from then on going back may los
 and is the operator's decision. What `migrate rollback` counts as lost is what came after `begin`.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.engine import markers, window
 from migrate.engine.journal import BEGUN, Journal, State

@@ -6,8 +6,6 @@ each URL is asked who is at its other end before the first tool runs. The filter
 when the address has moved, what somebody starts on the source would follow it to our database.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -254,7 +252,7 @@ def peers(context: Context) -> list[Peer]:
         answered = call(host, "peers.prove", asked, told["digest"])
         return [Peer(**{**one, "where": f"{host.name}:{one['where']}"}) for one in answered]
 
-    return [one for found in hosts.gather(context.target.controllers, ask) for one in found]
+    return hosts.joined(context.target.controllers, ask)
 
 
 def forget_proof(context: Context) -> None:

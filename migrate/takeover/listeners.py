@@ -1,7 +1,5 @@
 """What the target's HAProxy serves in place of the source's, and what of it would be lost."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ knows no configuration, no database and no broker yet, and begins its work in th
 data is ready. Nothing depends on it: where none waits, the service is started from the beginning.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each

@@ -5,8 +5,6 @@ virtual IP is private until the takeover, so HAProxy may run before; keepalived 
 only staged.
 """
 
-from __future__ import annotations
-
 import re
 
 from migrate.cloud import Context, hosts

@@ -4,8 +4,6 @@ Going back stops them when the virtual IP is home; what they ask for it still fi
 address (isolation.py), never the source's.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import StepError

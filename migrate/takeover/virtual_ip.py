@@ -8,8 +8,6 @@ Going back needs the old broker and cache up before the address returns (done he
 the target knows deleted through the target before it goes.
 """
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context, hosts
@@ -111,7 +109,7 @@ def _prove(context: Context) -> None:
                 wrong.append(f"{host.name} hears {said} for {one.address}")
         return wrong
 
-    if wrong := [line for found in hosts.gather(context.source.hosts, ask) for line in found]:
+    if wrong := hosts.joined(context.source.hosts, ask):
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
 
 

@@ -1,7 +1,5 @@
 """Every API at every virtual IP that serves it, as its users reach it: in clear or over TLS."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import time

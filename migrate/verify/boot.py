@@ -4,8 +4,6 @@ Its name says that it is ours and for which host it was made, so that nothing ha
 before: who comes after one that was killed finds what it left.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,11 +12,11 @@ from itertools import islice
 from typing import Any
 
 from migrate.cloud import Context, wait
-from migrate.cloud.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.draining import servers
 from migrate.errors import StepError, UnreachableError
-from migrate.verify.model import Model, candidates
+from migrate.verify.model import Model, NoPlaceError, candidates
 
 NAME = "sidestep-verify"  # what all names of ours begin with
 MARK = "made by sidestep to be deleted again"  # a user's that has such a name is not ours
@@ -41,10 +39,6 @@ class Booted:
     active_seconds: float
     answered_seconds: float
     active_at: float  # seconds since 1970
-
-
-class NoPlaceError(StepError):
-    """Nova's scheduler puts none of the servers that could be tried on the host."""
 
 
 def boot(context: Context, api: Api, compute: str) -> Booted | None:
@@ -114,29 +108,57 @@ def is_ours(name: object) -> bool:
     return isinstance(name, str) and name.startswith(f"{NAME}-")
 
 
-def sweep(api: Api, compute: str = "") -> None:
-    """Delete what one that was killed has left of those made for *compute*; by default of all."""
-    for kind, id_ in left(api, compute):
-        if kind == "servers":
-            _delete(api, id_)
-        else:
-            _remove(api, "network", f"/{kind}/{id_}")
+def sweep(api: Api, compute: str = "") -> list[str]:
+    """Delete what one that was killed has left of those made for *compute*; by default of all.
+
+    What stays is told, and holds nothing up: it may be on a host that is dead, or be a user's that
+    only has such a name.
+    """
+    told = []
+    for kind, row in list(_named(api, compute)):
+        what = f"{kind} {row['id']} ({row['name']})"
+        if not _is_marked(api, kind, row):
+            told.append(f"{what} of project {_project(row)} is named as ours and is not: it stays")
+            continue
+        try:
+            if kind == "servers":
+                _delete(api, row["id"])
+            else:
+                _remove(api, "network", f"/{kind}/{row['id']}")
+        except StepError as error:
+            told.append(f"{what} was made by us and is not gone: {error}; delete it by hand")
+    return told
 
 
 def left(api: Api, compute: str = "") -> Iterator[tuple[str, str]]:
     """Kind and id of what stands of ours, in the order in which it can be deleted."""
+    for kind, row in _named(api, compute):
+        if _is_marked(api, kind, row):
+            yield kind, row["id"]
 
-    def ours(row: dict[str, Any]) -> bool:
-        return row["name"] == _name(compute) if compute else is_ours(row["name"])
 
-    asked = {"all_tenants": "1", "name": f"^{NAME}-"}
-    for row in api.pages("compute", "/servers/detail", "servers", **asked):
-        if ours(row) and row["metadata"].get(NAME) == MARK:
-            yield "servers", row["id"]
-    for kind, key in (("ports", "ports"), ("security-groups", "security_groups")):
-        for row in api.pages("network", f"/{kind}", key, description=MARK):
-            if ours(row):
-                yield kind, row["id"]
+def _named(api: Api, compute: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and record of all that has such a name, whoever has given it."""
+    every = {"all_tenants": "1", "name": f"^{NAME}-"}
+    for kind, service, asked in (
+        ("servers", "compute", every),
+        ("ports", "network", {"description": MARK}),
+        ("security-groups", "network", {"description": MARK}),
+    ):
+        where = f"/{kind}/detail" if kind == "servers" else f"/{kind}"
+        for row in api.pages(service, where, kind.replace("-", "_"), **asked):
+            if row["name"] == _name(compute) if compute else is_ours(row["name"]):
+                yield kind, row
+
+
+def _is_marked(api: Api, kind: str, row: dict[str, Any]) -> bool:
+    """Whether it has our mark, and stands in our project: a mark alone anybody can copy."""
+    marked = kind != "servers" or row["metadata"].get(NAME) == MARK
+    return marked and _project(row) == api.project
+
+
+def _project(row: dict[str, Any]) -> str:
+    return str(row.get("tenant_id") or row.get("project_id"))
 
 
 def _name(compute: str) -> str:
@@ -234,30 +256,21 @@ def _delete(api: Api, server: str) -> None:
 
 
 def _moves(api: Api, server: str) -> bool:
-    try:
+    with unless_gone():
         return bool(servers.in_flight(api, server))
-    except ApiError as error:
-        if error.status == 404:
-            return False
-        raise
+    return False
 
 
 def _there(api: Api, server: str) -> bool:
-    try:
+    with unless_gone():
         api.get("compute", f"/servers/{server}")
-    except ApiError as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
+        return True
+    return False
 
 
 def _remove(api: Api, service: str, path: str) -> None:
-    try:
+    with unless_gone():
         api.send("DELETE", service, path)
-    except ApiError as error:
-        if error.status != 404:
-            raise
 
 
 def _await(condition: Callable[[], bool], seconds: float, late: str) -> None:

@@ -1,7 +1,5 @@
 """Two listings field by field: what differs, and what of it is no loss, as its kind says."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """Horizon lets the administrator in: its form with its cross-site token, as a browser does."""
 
-from __future__ import annotations
-
 import re
 import ssl
 from http.cookiejar import CookieJar

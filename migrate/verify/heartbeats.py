@@ -3,8 +3,6 @@
 The rows copied from the source say "up" by themselves for a minute.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -76,7 +76,8 @@ def take(
     began, clock = time.time(), time.monotonic()
     api.microversions = dict(microversions) if microversions else _spoken(api)
     wanted = [k for k in _selected(tuple(types)) if everywhere or not (k.admin or k.common)]
-    wanted = [kind for kind in wanted if everywhere or kind.each in ("", *_types(wanted))]
+    parents = {"", *(kind.type for kind in wanted)}
+    wanted = [kind for kind in wanted if everywhere or kind.each in parents]
     resources: dict[str, Found] = {}
     absent = {k.type: "no such service" for k in wanted if k.service not in api.bases}
     wanted = [kind for kind in wanted if kind.type not in absent]
@@ -103,10 +104,6 @@ def take(
             resources.pop(type_, None)
     seconds = round(time.monotonic() - clock, 3)
     return Listing(resources, absent, api.microversions, began, seconds)
-
-
-def _types(kinds_: Iterable[Kind]) -> list[str]:
-    return [kind.type for kind in kinds_]
 
 
 def _selected(types: tuple[str, ...]) -> list[Kind]:

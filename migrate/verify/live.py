@@ -1,11 +1,8 @@
 """The proof through the virtual IP: all is there, unchanged, and works."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from queue import Empty, Queue
@@ -19,6 +16,7 @@ from migrate.errors import one_line
 from migrate.verify import addresses, boot, dashboard, heartbeats, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take
+from migrate.verify.model import NoPlaceError
 
 NAME = "verify"
 SETTLE_SECONDS, SETTLE_PAUSE = 60.0, 3.0
@@ -285,9 +283,11 @@ def _server(
         except Empty:
             _not_booted(result, full)
             return
-        with suppress(boot.NoPlaceError):  # it is for other servers than those that run
+        try:
             one = boot.boot(context, api, host)
-        full += [] if one else [host]
+            full += [] if one else [host]
+        except NoPlaceError as error:  # it is for other servers than those that run
+            full.append(f"{host} ({error})")
     result.document["booted"] = asdict(one)
     result.lines.append(
         f"a new server on {one.compute} was ACTIVE after {one.active_seconds} s, answered ping "

@@ -22,8 +22,6 @@ project "" is the cloud's own. "servers" run as the source may not have it: they
 of what was attached, before anything else is undone; see `computes/homecoming/`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -133,7 +131,8 @@ def find(
             continue
         project = where.project(one.type, one.id)
         changes = grouped.setdefault(project, {}).setdefault(one.type, {})
-        kept = changes.setdefault(f"{CHANGES[_change(one)]} {one.id}", {})
+        change = "changed" if one.field else one.change
+        kept = changes.setdefault(f"{CHANGES[change]} {one.id}", {})
         if not kept:
             kept.update(_resource(one, before, now))
         if one.field:
@@ -265,10 +264,6 @@ def _properties(before: Listing, now: Listing) -> Iterator[Difference]:
         for id_ in old.keys() & new.keys():
             for name in new[id_].keys() - old[id_].keys() - everywhere:
                 yield Difference(type_, id_, str(name), MISSING, new[id_][name])
-
-
-def _change(one: Difference) -> str:
-    return "changed" if one.field else one.change
 
 
 def _follows(one: Difference) -> bool:

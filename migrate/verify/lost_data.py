@@ -3,8 +3,6 @@
 What of a kind is lost, and when, its recipe says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 

@@ -3,21 +3,25 @@
 Nova and placement are asked at the time, since users delete images and fill hosts meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache, partial
 from typing import Any
 
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.computes.room import Room
 from migrate.errors import StepError
 
 SERVERS = "2.74"  # tells flavors by their names
+OF_ALL = ("public", "community")
 MANY = "50"  # servers that are looked at of each flavor: one may boot from a volume
 
 Row = dict[str, Any]
+
+
+class NoPlaceError(StepError):
+    """No server that could be tried may be made, or nova's scheduler puts none on the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,26 @@ def candidates(
     """All that have room on *compute* and each of *others*, one of each flavor: the scheduler may
     know better than we. Those like a server there come first; with *among* they are like these.
 
-    StepError where no server shows what a new one could be made of.
+    StepError where no server shows what a new one could be made of; NoPlaceError where they show
+    only images of users' own, which are not ours to boot.
     """
-    usable, rooms = cache(partial(_usable, api)), [Room(api, one) for one in (compute, *others)]
-    tried = set()
+    look, rooms = cache(partial(_image, api)), [Room(api, one) for one in (compute, *others)]
+    tried, private = set(), set[str]()
     for image, flavor, server in _known(api, compute, *others):
         if flavor["id"] in tried or (among is not None and server not in among):
             continue
-        if usable(image) and (network := _network(api, server)):
+        found = look(image)
+        if found is _Image.PRIVATE:
+            private.add(image)
+        if found is _Image.USABLE and (network := _network(api, server)):
             tried.add(flavor["id"])
             if all(room.takes(flavor) for room in rooms):
                 yield Model(image, flavor["id"], network)
+    if private and not tried:
+        raise NoPlaceError(
+            f"what runs is of users' own images ({', '.join(sorted(private)[:3])}), which are not "
+            "ours to boot: boot one server from a public image by hand, then the same again"
+        )
     if not tried:
         raise StepError(
             "no running server shows which image, flavor and network a new one could have; "
@@ -83,13 +96,18 @@ def _plainest(flavor: Row) -> tuple[bool, int]:
     return bool(flavor.get("extra_specs")), int(flavor["ram"])
 
 
-def _usable(api: Api, image: str) -> bool:
-    try:
-        return bool(api.get("image", f"/images/{image}")["status"] == "active")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return False
+class _Image(Enum):
+    USABLE, PRIVATE, GONE = range(3)
+
+
+def _image(api: Api, image: str) -> _Image:
+    """Whether a server of ours may be made of *image*: one that is for all, or our own."""
+    with unless_gone():
+        found = api.get("image", f"/images/{image}")
+        if found["status"] == "active":
+            ours = found["visibility"] in OF_ALL or found["owner"] == api.project
+            return _Image.USABLE if ours else _Image.PRIVATE
+    return _Image.GONE
 
 
 def _network(api: Api, server: str) -> str:

@@ -5,12 +5,10 @@ more entry for each virtual IP tells whether anybody answers there at all, by TC
 connection is an answer, as to a ping.
 """
 
-from __future__ import annotations
-
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +30,8 @@ CUTOVER, ROLLBACK = "cutover", "rollback"  # whose record it is
 ADDRESS = "the address"
 
 Call = Callable[[], str]  # what was wrong, "" for an answer
+Stream = Callable[[Callable[[float, float, str], None], threading.Event], None]
+"""Tells of each call what `Heard.note` notes, until the event is set."""
 Note = Callable[[str, str], None]
 
 
@@ -69,13 +69,22 @@ class Heard:
 
 
 @contextmanager
-def recording(context: Context, command: str, note: Note, *, anew: bool = False) -> Iterator[None]:
+def recording(
+    context: Context,
+    command: str,
+    note: Note,
+    *,
+    anew: bool = False,
+    streams: Callable[[Context], Iterable[tuple[str, str, Stream]]] | None = None,
+) -> Iterator[None]:
     """Ask as long as the block runs, and keep what was heard in `noticed.json` under *command*.
 
     What a run that died or failed has kept is gone on with; *anew* forgets all of it. What fails
-    here, *note* is told, and nobody else: no record is no reason to leave a cloud closed.
+    here, *note* is told, and nobody else: no record is no reason to leave a cloud closed. With
+    *streams* these are listened to instead of the APIs.
     """
-    record, well = _Record(context, command, note, {} if anew else kept(context.home)), False
+    before = {} if anew else kept(context.home)
+    record, well = _Record(context, command, note, before, streams or _called), False
     record.begin()
     try:
         yield
@@ -117,13 +126,21 @@ class _Record:
     Another begins them: what is to be asked is found out on a machine, and nobody waits for it.
     """
 
-    def __init__(self, context: Context, command: str, note: Note, before: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        command: str,
+        note: Note,
+        before: dict[str, Any],
+        streams: Callable[[Context], Iterable[tuple[str, str, Stream]]],
+    ) -> None:
+        self._streams = streams
         self._path, self._command, self._note = context.home / FILE, command, note
         self._context, self._before = context, before
         mine = before.get(command, {})
         self._mine = {} if mine.get("ended") else mine
         self._from = self._mine.get("from") or _now()
-        self._asked: list[tuple[Heard, Call]] = []
+        self._asked: list[tuple[Heard, Stream]] = []
         self._over, self._lock = threading.Event(), threading.Lock()
         self._threads: list[threading.Thread] = []
         self._wrong = ""
@@ -148,8 +165,8 @@ class _Record:
         before = {(one["what"], one["at"]): one for one in self._mine.get("heard", [])}
         try:
             self._asked = [
-                (Heard(**before.get((what, at), {"what": what, "at": at})), call)
-                for what, at, call in things(self._context)
+                (Heard(**before.get((what, at), {"what": what, "at": at})), stream)
+                for what, at, stream in self._streams(self._context)
             ]
         except Exception as error:
             self._note("noticed", f"no record is made: {error!r}")
@@ -161,17 +178,15 @@ class _Record:
             self._start(self._ask, *one)
         self._start(self._keep_on)
 
-    def _ask(self, heard: Heard, call: Call) -> None:
-        while not self._over.is_set():
-            began, clock = time.time(), time.monotonic()
-            try:
-                wrong = call()
-            except Exception as error:  # whatever a cloud in between can raise
-                wrong = type(error).__name__
-            took = time.monotonic() - clock
+    def _ask(self, heard: Heard, stream: Stream) -> None:
+        def hear(began: float, took: float, wrong: str) -> None:
             with self._lock:
                 heard.note(began, took, wrong)
-            self._over.wait(max(0.0, INTERVAL - took))
+
+        try:
+            stream(hear, self._over)
+        except Exception as error:
+            self._note("noticed", f"{heard.what} {heard.at} is not heard any more: {error!r}")
 
     def _keep_on(self) -> None:
         while not self._over.wait(KEEP_SECONDS):
@@ -187,6 +202,25 @@ class _Record:
             if self._wrong != (wrong := repr(error)):
                 self._wrong = wrong
                 self._note("noticed", f"the record is not kept: {wrong}")
+
+
+def _called(context: Context) -> Iterator[tuple[str, str, Stream]]:
+    return ((what, at, _again_and_again(call)) for what, at, call in things(context))
+
+
+def _again_and_again(call: Call) -> Stream:
+    def follow(hear: Callable[[float, float, str], None], over: threading.Event) -> None:
+        while not over.is_set():
+            began, clock = time.time(), time.monotonic()
+            try:
+                wrong = call()
+            except Exception as error:  # whatever a cloud in between can raise
+                wrong = type(error).__name__
+            took = time.monotonic() - clock
+            hear(began, took, wrong)
+            over.wait(max(0.0, INTERVAL - took))
+
+    return follow
 
 
 def things(context: Context) -> Iterator[tuple[str, str, Call]]:

@@ -5,12 +5,10 @@ renewed host, so only the hosts as they are can be tried: whether this cloud liv
 between which of its hosts, and of which make. What a renewed one is to the others shows first with
 the canary, which is renewed by itself for that: it is tried with those of the old release before
 the next batch begins. Later batches bring something new only where their hosts are of another make;
-what was tried once is kept, and not tried again.
+what works is kept, and not tried again; what does not is tried once more by the next run.
 
 A server is deleted whatever happens; what a killed run leaves has our name, and goes first.
 """
-
-from __future__ import annotations
 
 from collections.abc import Collection
 
@@ -19,30 +17,29 @@ from migrate.cloud.api import Api
 from migrate.computes.draining import turns
 from migrate.computes.probing import combinations, hypervisors, note
 from migrate.computes.probing.combinations import Pair
-from migrate.computes.probing.facts import How, Seen, Tried, Trip
+from migrate.computes.probing.facts import LIKE_NONE, How, Record, Seen, Tried, Trip
 from migrate.errors import StepError
 from migrate.verify import boot, round_trip
 from migrate.verify.boot import Booted
 from migrate.verify.model import candidates
 
 CHOSEN = "settle-chosen"  # names of the hosts that this run renews
+LEFT = "settle-left"  # what of ours, or named so, could not be deleted
+OWED = "settle-owed"  # trips that runs before this one have tried in vain, until this one has
 # until `accept` cinder deletes nothing on storage that both sides share, ours neither
 VOLUME = (
     "no volume is made for it, since none may be deleted before accept; without one it is tried"
 )
 NO_ROOM = "no two hosts that show it have room for one more server like those that run"
-LIKE_NONE = "a new server has another machine, firmware or disks than those that run"
 
 
 def begin(context: Context, names: Collection[str]) -> None:
     """From here on only what hosts of *names* have to do with is tried.
 
-    What could not be tried, for want of room for one, is tried once more.
+    What could not be tried, or has failed, is tried once more.
     """
     context.extras[CHOSEN] = frozenset(names)
-    for trip, tried in note.read(context).items():
-        if tried.how is How.UNPROVEN and tried.why != LIKE_NONE:
-            note.drop(context, trip)
+    context.extras[OWED] = set(note.read(context).keys() - note.lasting(context).keys())
 
 
 def all_tried(context: Context) -> bool:
@@ -60,8 +57,8 @@ def try_all(context: Context) -> None:
 
 
 def tidy(context: Context) -> None:
-    """Delete what a killed run has left of servers of ours."""
-    boot.sweep(login.api(context))
+    """Delete what a killed run has left of servers of ours; what stays is kept for `LEFT`."""
+    context.extras[LEFT] = boot.sweep(login.api(context))
 
 
 def forget(context: Context) -> None:
@@ -74,7 +71,13 @@ def _untried(context: Context, api: Api) -> dict[Trip, list[Pair]]:
         return {}
     chosen = context.extras.get(CHOSEN, {one.name for one in context.source.computes})
     hosts = hypervisors.read(context, api)
-    return combinations.untried(hosts, chosen, note.read(context))
+    return combinations.untried(hosts, chosen, _record(context))
+
+
+def _record(context: Context) -> Record:
+    """What is not to be tried by this run."""
+    owed = context.extras.get(OWED, ())
+    return {trip: tried for trip, tried in note.read(context).items() if trip not in owed}
 
 
 def _try(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> None:
@@ -86,8 +89,13 @@ def _try(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> None:
             raise
         wrong = str(error)
     for one in (trip, trip.back):
-        if one not in note.read(context):
+        if one not in _record(context):
             note.add(context, one, Tried(How.UNPROVEN, wrong or LIKE_NONE))
+        _tried_now(context, one)
+
+
+def _tried_now(context: Context, trip: Trip) -> None:
+    context.extras.get(OWED, set()).discard(trip)
 
 
 def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
@@ -123,6 +131,7 @@ def there_and_back(context: Context, api: Api, one: Booted, here: Seen, there: S
     for direction, to in ((trip, there), (trip.back, here)):
         wrong = round_trip.move(context, api, host, one, to.host)
         note.add(context, direction, Tried(How.FAILS if wrong else How.WORKS, wrong))
+        _tried_now(context, direction)
         if wrong:
             return f"it did not come to {to.host}: {wrong}"
     return ""

@@ -4,19 +4,17 @@ and where this cloud live-migrates it goes to another host and comes back.
 No new server can be put on a closed host, so it is opened for it, and closed again if that fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
-from migrate.computes import proof, service
+from migrate.computes import closing, proof, service
 from migrate.computes.probing import hypervisors, note
 from migrate.computes.probing.facts import How, Seen
 from migrate.errors import StepError
 from migrate.verify import boot, probe
-from migrate.verify.model import Model, candidates
+from migrate.verify.model import Model, NoPlaceError, candidates
 
 UNPROVEN = "settle.unproven"  # {"cmp1": "no new server was booted there: ..."}, for people
 BATCH = "settle.batch"  # names of the hosts that are renewed at this moment
@@ -27,9 +25,7 @@ STAYED = "the new server was not live-migrated: "
 
 def is_open(context: Context, host: Host) -> bool:
     """Whether it is proven, and not closed by us: open, or closed by somebody before us."""
-    return not (
-        proof.noted(context, host) or service.is_ours(service.of(login.api(context), host.name))
-    )
+    return not closing.midway(context, host)
 
 
 def open_again(context: Context, host: Host) -> None:
@@ -44,7 +40,7 @@ def open_again(context: Context, host: Host) -> None:
     if not service.is_closed(service.of(api, host.name)):
         try:
             why = _prove(context, api, host)
-        except boot.NoPlaceError as error:
+        except NoPlaceError as error:
             why = f"{NOT_BOOTED}{error}"
         except BaseException:
             service.close(api, host.name)

@@ -3,8 +3,6 @@
 It has arrived when it answers ping from there, too.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from migrate.cloud import Context

@@ -4,8 +4,6 @@ The stack's clouds.yaml may hold more entries than the administrator's. Each tha
 same keystone is a user whose own view is listed before and after, with a token from before.
 """
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -22,7 +22,7 @@ from tests.faults.bench import Ended
 from tests.faults.tally import Tally
 from tests.full.test_pass import STACK, succeeds
 from tests.lab import cloud
-from tests.lab.demo import Papers, stand_up
+from tests.lab.demo import Papers, remove_cut_off, stand_up
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands, run
 
@@ -41,7 +41,7 @@ LIVE = (
     " operator ",
     " files /var/lib/migrate/fingerprint.json",
     " processes nobody dnsmasq",
-    " processes root neutron-rootwra",
+    *(f" processes root {name}-rootwra" for name in ("neutron", "nova", "cinder")),
 )
 
 
@@ -49,6 +49,7 @@ LIVE = (
 def papers() -> Iterator[Path]:
     """The lab's source, and a target beside it as `pulumi up` leaves it; afterwards neither."""
     Papers(this_lab()).traces.unlink(missing_ok=True)  # of another pass, with what it had made
+    remove_cut_off(this_lab())
     stand_up(this_lab())
     run(commands("over")[:3])
     try:

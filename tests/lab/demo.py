@@ -16,11 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from migrate.cloud import login, wait
+from migrate.cloud import login, settings, wait
 from migrate.phases.session import context_of
 from migrate.verify.comparison import compare
 from migrate.verify.listing import Listing, take
-from tests.lab import cloud, load, outages, traces
+from tests.lab import cloud, load, outages, stack, traces
 from tests.lab.settings import Lab, lab
 from tests.readme import commands
 
@@ -55,6 +55,13 @@ def stand_up(this: Lab) -> None:
     """The source cloud with its content, and what it is like written down."""
     cloud.stand_up(this)
     Papers(this).keep_before()
+
+
+def remove_cut_off(this: Lab) -> None:
+    """Nothing of a pass that was killed: its source would be taken for one that nobody touched."""
+    if settings.home(STACK).exists():
+        cloud.down(this)
+        stack.forget()
 
 
 def back(this: Lab, tidy: Callable[[], object] = lambda: None) -> int:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from migrate.cloud import settings
 from migrate.computes import versions
 from migrate.engine import markers
 from migrate.errors import MigrateError
@@ -25,8 +24,7 @@ from tests.settle import migrations
 def over() -> Iterator[None]:
     stays = bool(os.environ.get("SIDESTEP_KEEP_LAB"))
     if not (stays and untouched()):
-        if settings.home(demo.STACK).exists():
-            clear()  # who was here before was killed, or has finished for good
+        demo.remove_cut_off(this_lab())  # or one that has finished for good
         demo.over(this_lab())
     load.start(this_lab())
     try:

@@ -37,6 +37,8 @@ class Cloud(nova.Nova):
         self.walls: set[tuple[str, str]] = set()
         self.full: set[str] = set()
         self.broken: set[str] = set()
+        self.image = {"status": "active", "visibility": "public", "owner": "p"}
+        self.stuck: set[str] = set()  # what nobody can delete
         self.fault = "no such luck"  # that nova tells of one there
         self.made: dict[str, dict[str, Any]] = {}  # of neutron's
         self.shape = {"machine": "pc-q35-10.0", "firmware": "bios", "disks": ["local file"]}
@@ -77,7 +79,7 @@ class Cloud(nova.Nova):
         id_ = f"new{len(self.events)}"
         self.add(id_, wanted["host"], "BUILD")
         server = self.servers[id_]
-        server |= {"name": wanted["name"], "metadata": wanted["metadata"]}
+        server |= {"name": wanted["name"], "metadata": wanted["metadata"], "tenant_id": "ours"}
         if wanted["host"] in self.broken:
             server |= {"status": "ERROR", "fault": {"message": self.fault}}
         else:
@@ -92,16 +94,19 @@ class Cloud(nova.Nova):
                 id_ = f"{KIND[kind]}{len(self.events)}"
                 row = {
                     "id": id_,
+                    "project_id": "ours",
                     "fixed_ips": [{"ip_address": "10.7.0.9"}],
                     **next(iter(body.values())),
                 }
                 if KIND[kind] != "rule":
                     self.made[id_] = row
                 return Answer(201, {KIND[kind]: row})
+            case ("DELETE", [_, id_]) if id_ in self.stuck:
+                return Answer(409, {})
             case ("DELETE", [_, id_]):
                 return Answer(204 if self.made.pop(id_, None) else 404, {})
             case ("GET", ["images", _]):
-                return Answer(200, {"status": "active"})
+                return Answer(200, self.image)
             case ("GET", ["ports"]) if "device_id" in query:
                 return Answer(200, {"ports": [{"network_id": "net"}]})
             case ("GET", ["ports" | "security-groups" as kind]):

@@ -57,6 +57,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noted:
     running = {"web": {"process": 7, "started": "1", "ports": ["tap1"]}}
     monkeypatch.setitem(fakes.ANSWERS, "guests.seen", running)
     monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", [])
+    monkeypatch.setitem(fakes.ANSWERS, "systemd.show", {})
     host: Any = hosts["compute"]
     proof.note(context, nova, host)
     monkeypatch.setattr(proof, "HEARD_SECONDS", 0.05)
@@ -101,6 +102,31 @@ def test_a_unit_that_ends_as_often_as_it_is_started_is_told(
         monkeypatch.setitem(fakes.ANSWERS, "systemd.show", shown)
         with pytest.raises(StepError, match=told):
             proof.prove(context, host)
+
+
+@pytest.mark.parametrize("second", [{"MainPID": "8"}, {"ActiveState": "failed", "MainPID": "0"}])
+def test_a_unit_that_ends_while_it_is_looked_at_is_told_though_nova_hears_it(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch, second: dict[str, str]
+) -> None:
+    """As one does that dies some seconds after each start: at any moment it may run."""
+    context, host, _ = noted
+    api: Any = noted[2]
+    unit = {"ActiveState": "active", "MainPID": "7", "NRestarts": "0"}
+    shown = {"neutron-openvswitch-agent.service": unit}
+    monkeypatch.setitem(fakes.ANSWERS, "systemd.show", shown)
+    proof.prove(context, host)
+    proof.wait_until_steady(context, api, host)
+    heard = proof.wait_until_heard
+
+    def meanwhile(*given: Any) -> None:
+        heard(*given)
+        shown["neutron-openvswitch-agent.service"] = {**unit, **second}
+
+    monkeypatch.setattr(proof, "wait_until_heard", meanwhile)
+    for prove in (proof.prove, lambda *_: proof.wait_until_steady(context, api, host)):
+        shown["neutron-openvswitch-agent.service"] = unit
+        with pytest.raises(StepError, match=r"neutron-openvswitch-agent\.service has ended"):
+            prove(context, host)
 
 
 def test_another_process_is_no_guest_that_shut_itself_down(

@@ -11,6 +11,8 @@ import pytest
 from infra.controller import record
 from migrate.engine import markers
 from migrate.errors import CommandError, PreconditionError
+from migrate.onhost import look
+from migrate.onhost import record as here
 from tests.unit import fakes
 
 MARK = {"stage": "copied", "stack": "s", "source": "0123", "fence": "f", "at": 1.0}
@@ -23,8 +25,11 @@ class Marked(fakes.FakeHost):
     text = ""
     rows = ""
     wrong = ""
+    unread = ""
 
     def shell(self, script: str, *args: str, timeout: float = 60) -> str:
+        if self.unread:
+            raise CommandError(self.name, "cat", 1, f"cat: {args[0]}: {self.unread}")
         return self.text
 
     def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
@@ -69,6 +74,33 @@ def test_a_file_that_is_not_understood_is_refused_whatever_the_target_says(
     for ask in (markers.stage, markers.live, markers.finished):
         with pytest.raises(PreconditionError, match=f"old: {markers.PATH} .*{told}"):
             ask(context)
+
+
+def test_a_file_that_cannot_be_read_is_none_only_where_it_is_not_there(
+    clouds: tuple[Any, Any, Any],
+) -> None:
+    context, old, new = clouds
+    old.unread = "No such file or directory"
+    assert markers.stage(context) == ""
+    new.rows = "released\ts\t0123\tf\t1.0"
+    assert markers.live(context)
+    old.unread = "Input/output error"
+    with pytest.raises(PreconditionError, match=rf"old: {markers.PATH} cannot be read .*output"):
+        markers.live(context)
+
+
+def test_what_is_looked_at_says_that_its_marks_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(here, "FOLDER", str(tmp_path))
+    assert look._file() == ([], "")
+    (tmp_path / "marker.json").write_text(json.dumps([MARK]))
+    assert look._file() == (["copied"], "")
+    (tmp_path / "marker.json").write_text("[{")
+    assert "marker.json" in look._file()[1]
+    (tmp_path / "marker.json").unlink()
+    (tmp_path / "marker.json").mkdir()
+    assert "Is a directory" in look._file()[1]
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
-from migrate.cloud import Context
+from migrate.checks import network_hosts
+from migrate.cloud import Context, login
 from migrate.cloud.api import Api, ApiError
 from migrate.computes import network
 from migrate.computes.network import assignment, dhcp, facts, handover, reading, refusals, timings
 from migrate.computes.network.facts import Agent, Facts, Router
+from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
-from migrate.errors import PreconditionError, StepError
+from migrate.errors import PreconditionError, SettingsError, StepError
+from migrate.phases import settle
 from migrate.services import RECIPES
-from tests.unit.network import DHCP, L3, NEW, NEW2, OLD, Killed, World, context
+from tests.unit.network import DHCP, L3, NEW, NEW2, OLD, Killed, Machine, World, context
 
 TOLD = ("stop", "clear", "start", "freeze", "thaw", "arm", "disarm")
 STEPS = list(network.steps(RECIPES))
@@ -428,3 +431,43 @@ def test_a_call_that_changes_something_is_made_once_and_its_refusal_told(tmp_pat
 
 def test_a_cloud_without_neutron_has_none_of_these_steps() -> None:
     assert list(network.steps(tuple(one for one in RECIPES if one.project != "neutron"))) == []
+
+
+def with_network_host(home: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """A cloud in which a host of its own, `net1`, has an L3 agent too."""
+    world = World()
+    world.hosts["net1"] = host = Machine("net1", world)
+    host.active = {L3, facts.SWITCH}
+    world.register(host)
+    cloud = context(world, home)
+    monkeypatch.setattr(login, "api", reading.api)
+    return cloud
+
+
+def test_a_network_host_of_its_own_is_refused_before_the_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = network_hosts.CHECK.run(with_network_host(tmp_path, monkeypatch))
+    assert (one.severity, one.where) == (Severity.ERROR, "net1")
+    assert "network hosts of their own are not settled" in one.message
+    assert "`openstack network agent remove network`" in one.remedy
+
+
+def test_a_network_host_of_its_own_is_refused_by_settle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = with_network_host(tmp_path, monkeypatch)
+    with pytest.raises(SettingsError, match="--host net1: neutron-l3-agent is on no controller"):
+        settle.planned(cloud, settle.Asked(hosts=["net1"]))
+    agents = settle.network_hosts(cloud, reading.api(cloud))
+    (one,) = settle.left_out(agents, settle.Asked())
+    assert (one.severity, one.where) == (Severity.WARNING, "net1")
+    assert settle.left_out(agents, settle.Asked(hosts=["cmp1"])) == []
+
+
+def test_no_network_host_is_told_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = context(World(), tmp_path)
+    monkeypatch.setattr(login, "api", reading.api)
+    assert network_hosts.CHECK.run(cloud) == []

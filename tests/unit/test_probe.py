@@ -229,6 +229,43 @@ def test_a_user_s_server_of_such_a_name_stays(lab: Lab) -> None:
     assert lab.cloud.where == {"web": "c1", "mine": "c2"}
 
 
+def test_what_only_looks_like_ours_stays_and_is_named_and_holds_nothing_up(lab: Lab) -> None:
+    """A user may copy name and mark; what stands in our project cannot be theirs."""
+    copied = {"name": f"{boot.NAME}-c2", "description": boot.MARK, "project_id": "p"}
+    lab.cloud.made["security_groupX"] = {"id": "security_groupX", **copied}
+    lab.cloud.add("mine", "c2", **{boot.NAME: boot.MARK})
+    lab.cloud.servers["mine"]["name"] = f"{boot.NAME}-c2"
+    assert probe.all_tried(lab.context) is False
+    probe.try_all(lab.context)
+    assert probe.all_tried(lab.context)
+    assert set(lab.cloud.left) == {"mine", "security_groupX"}
+    server, group = lab.context.extras[probe.LEFT]
+    assert server.startswith("servers mine (sidestep-verify-c2) of project p ")
+    assert group.startswith("security-groups security_groupX (sidestep-verify-c2) of project p ")
+
+
+def test_what_of_ours_cannot_be_deleted_is_named_and_holds_nothing_up(lab: Lab) -> None:
+    """As a server on a host that has died since."""
+    ours = {"name": f"{boot.NAME}-c2", "description": boot.MARK, "project_id": "ours"}
+    lab.cloud.made["portX"] = {"id": "portX", **ours}
+    lab.cloud.stuck = {"portX"}
+    probe.try_all(lab.context)
+    assert [str(one.how) for one in note.read(lab.context).values()] == ["works"]
+    (told,) = lab.context.extras[probe.LEFT]
+    assert "portX (sidestep-verify-c2) was made by us and is not gone" in told
+
+
+def test_no_server_is_made_of_a_user_s_own_image(lab: Lab) -> None:
+    lab.cloud.image = {"status": "active", "visibility": "private", "owner": "p"}
+    assert lab.tried() == {("2025.1", "2025.1"): "unproven"}
+    assert "POST servers" not in lab.cloud.events
+    (told,) = {one.why for one in note.read(lab.context).values()}
+    assert "of users' own images (i)" in told
+    lab.cloud.image["owner"] = "ours"
+    probe.begin(lab.context, ["c1"])
+    assert lab.tried() == {("2025.1", "2025.1"): "works"}
+
+
 def test_where_the_operator_stops_nothing_is_noted(lab: Lab) -> None:
     stop = Cancellation()
     draining.share(lab.context, stop)
@@ -357,3 +394,18 @@ def test_the_plan_names_hosts_that_take_no_server(
     for one in telling.findings(hosts, plan(**decided).hosts):
         told.setdefault(one.where, []).append(one.severity)
     assert told == severities
+
+
+def test_what_has_failed_is_tried_once_more_by_the_next_run(lab: Lab) -> None:
+    ways = {(one, other) for one in ("c1", "c2", "c3") for other in ("c1", "c2", "c3")}
+    lab.cloud.walls = set(ways)
+    assert lab.tried() == {("2025.1", "2025.1"): "fails"}
+    assert note.lasting(lab.context) == {}  # so the plan of the next run reckons with it
+    probe.begin(lab.context, ["c1"])
+    lab.cloud.full = {"c1", "c2", "c3"}
+    assert lab.tried() == {("2025.1", "2025.1"): "fails"}  # no failure to try hides it
+    lab.cloud.walls, lab.cloud.full = set(), set()
+    probe.begin(lab.context, ["c1"])
+    assert lab.tried() == {("2025.1", "2025.1"): "works"}
+    probe.begin(lab.context, ["c1"])
+    assert probe.all_tried(lab.context)

@@ -22,7 +22,13 @@ from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.errors import IrreversibleError, PreconditionError, StepError
+from migrate.errors import (
+    IrreversibleError,
+    PreconditionError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
 from migrate.phases import renew, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
@@ -61,6 +67,9 @@ class Cloud:
     def revert(self, _: Context, step: str) -> None:
         self.undone.append(step)
 
+    def tidy(self, _: Context) -> None:
+        self.undone.append("ours go")
+
     def bring(self, _: Context, host: fakes.FakeHost) -> list[str]:
         self.undone.append(f"{host.name}'s servers come home")
         return self.away
@@ -87,7 +96,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         in_place, "restore", lambda _, host: found.undone.append(f"{host.name} runs the old")
     )
     monkeypatch.setattr(draining, "bring", found.bring)
-    monkeypatch.setattr(probe, "tidy", lambda _: found.undone.append("ours go"))
+    monkeypatch.setattr(probe, "tidy", found.tidy)
     monkeypatch.setattr(closing, "reopen", lambda _, host: found.undone.append(host.name))
     yield found
     journal.close()
@@ -197,6 +206,36 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
         "ours go",
     ]  # who is away is known still: the same again
     assert "c2.drain" not in cloud.undone
+
+
+def test_a_dead_host_is_passed_over_and_named_with_what_waits_there(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else fails beside it: neither hides the other, and all else goes back."""
+    usual = in_place.restore
+
+    def restore(context: Context, host: Any) -> None:
+        if host.name == "c2":
+            raise UnreachableError("c2 is away", "c2")
+        if host.name == "c3":
+            raise RefusedError("c3 lets nobody in", "c3")
+        usual(context, host)
+
+    def tidy(_: Context) -> None:
+        raise StepError("nova is away")
+
+    monkeypatch.setattr(in_place, "restore", restore)
+    monkeypatch.setattr(probe, "tidy", tidy)
+    with pytest.raises(
+        StepError, match=r"c2 is not back: c2 is away\. It is passed over.*boots"
+    ) as e:
+        renew.put_back(cloud.session, ["c2", "c3", "c1"], lambda *_: None)
+    assert str(e.value).endswith("c3 is not back: c3 lets nobody in")
+    assert "c1.renew" in cloud.undone
+    assert not [one for one in cloud.undone if one.startswith(("c2", "c3"))]
+    assert [one.text for one in cloud.session.journal.remarks()] == [
+        "what a killed run has left was not deleted: nova is away"
+    ]
 
 
 def test_a_host_whose_servers_are_not_home_is_gone_on_with(cloud: Cloud) -> None:

@@ -70,6 +70,13 @@ def test_a_host_that_takes_none_like_those_that_run_is_opened_and_named(lab: Lab
     assert lab.row["status"] == "enabled"
 
 
+def test_where_only_users_own_images_run_it_is_opened_and_named(lab: Lab) -> None:
+    lab.cloud.image = {"status": "active", "visibility": "shared", "owner": "p"}
+    assert "of users' own images (i)" in lab.open()
+    assert lab.row["status"] == "enabled"
+    assert "POST servers" not in lab.cloud.events
+
+
 def test_one_that_somebody_else_closed_stays_so_and_is_named(lab: Lab) -> None:
     lab.row["disabled_reason"] = "a broken fan"
     assert "somebody else has closed it" in lab.open()

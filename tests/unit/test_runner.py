@@ -326,3 +326,30 @@ def test_a_dead_target_does_not_stop_the_way_back(
         with pytest.raises(StepError, match="source is away"):
             runner.retreat()
     assert (world.facts == set()) is goes_on
+
+
+@pytest.mark.parametrize("phase", [Phase.FOLLOW, Phase.SETTLE])
+def test_a_dead_compute_host_is_named_with_what_it_boots_into_and_all_else_is_undone(
+    journal: Journal, phase: Phase
+) -> None:
+    """Only one that had come over boots into what must not meet the source."""
+    world = World()
+    context: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset({"c1"}))
+    away = True
+
+    def revert(_: Any) -> None:
+        if away:
+            raise UnreachableError("c1 is away", "c1")
+        world.facts -= {"c1.renew half", "c1.renew whole"}
+
+    others = [world.step("a", Phase.FOLLOW, ()), world.step("c2.renew", Phase.SETTLE, ())]
+    lost = dataclasses.replace(world.step("c1.renew", phase, ()), revert=revert)
+    runner = Runner(Plan.of([*others, lost]), journal, context)
+    runner.advance()
+    with pytest.raises(StepError, match=r"c1\.renew: c1 is away.*Bring that host back") as told:
+        runner.retreat()
+    assert world.facts == {"c1.renew half", "c1.renew whole"}
+    assert ("boots into the target's release" in str(told.value)) is (phase is Phase.SETTLE)
+    away = False
+    runner.retreat()  # the same again undoes what was left
+    assert world.facts == set()

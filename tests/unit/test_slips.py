@@ -79,6 +79,14 @@ STACK_FILES = [
     (TEXT + "  other: [\n", "Pulumi.prod.yaml is not YAML"),
     (TEXT + "  other: \x00\n", "Pulumi.prod.yaml is not YAML"),
     ("- config\n", "has no `config:` mapping"),
+    (
+        TEXT + "  sidestep:widnow: {}\n",
+        "sidestep:widnow: there is no such key; did you mean window?",
+    ),
+    (TEXT + "  sidestep:ssh: {knowHosts: x}\n", "such key; did you mean knownHosts?"),
+    (TEXT + "  sidestep:ssh: {xyz: x}\n", "there is no such key; there are: user, key, knownHosts"),
+    (TEXT + "  sidestep:settle: {rules: [{tga: x, do: ask}]}\n", "did you mean tag?"),
+    (TEXT + "  sidestep:settle: {reinstall: {comand: []}}\n", "did you mean command?"),
 ]
 
 
@@ -108,6 +116,43 @@ def test_a_merge_key_is_no_key_twice(project: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SystemExit) as ended:
         commands.main()
     assert ended.value.code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_another_stack_confirmed_is_refused_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("stacks/Pulumi.prod.yaml").unlink()
+    line = refused(monkeypatch, capsys, "cutover", "--execute", "--confirm", "prdo")
+    assert "not confirmed: give --confirm prod" in line
+
+
+@pytest.mark.usefixtures("project")
+def test_no_stack_is_selected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "argv", ["migrate", "plan"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "`source tools/activate` puts it there" in said
+    assert "name one with --stack, or `source tools/activate` and `pulumi stack select` it" in said
+
+
+@pytest.mark.usefixtures("project")
+def test_status_without_known_hosts_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["migrate", "status", "--stack", "prod"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"there is no file {tmp_path}/.ssh/known_hosts; compare" in said
+    assert "migrate check" not in said
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])

@@ -28,6 +28,7 @@ HEAVY |= {"pydantic", "pymysql", "rich", "yaml"}
         (["--version"], 0, {}),
         (["no-such-command"], 2, {}),
         (["plan", "--no-such-option"], 2, {}),
+        (["cutover", "--execute", "--stack", "prod", "--confirm", "prdo"], 2, {}),
         (
             [],
             0,

@@ -28,6 +28,7 @@ def source(**changed: Any) -> dict[str, Any]:
         "closed": "",
         "fenced": [],
         "stages": [],
+        "unread": "",
         "addresses": [],
     }
     return {**plain, **changed}
@@ -56,6 +57,10 @@ REOPENED = {"state": "reopened", "left": -3.0, "alive": False}
     ("document", "said"),
     [
         (found(), "migrate check"),
+        (
+            found(missing="there is no file x"),
+            "there is no file x; then `migrate status --stack lab`",
+        ),
         (found(held_by="ann"), "wait for the run"),
         (found(held_by="ann", asked={"pause": "bob"}), "migrate resume --stack lab"),
         (found(phases={"follow": "done", "cutover": "not begun"}), "`migrate cutover"),

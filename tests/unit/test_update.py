@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from migrate.cloud import Context
-from migrate.computes import booting, installers
+from migrate.cloud import Context, login, transfer
+from migrate.computes import booting, closing, installers, proof
 from migrate.computes.estimates import Way
 from migrate.computes.installers import in_place, update, update_and_boot
 from migrate.engine.finding import Finding, Severity
@@ -187,7 +187,7 @@ def found(context: Context, *hosts: Any) -> list[Finding]:
 def test_the_plan_says_from_which_lock_to_which(context: Context) -> None:
     (told,) = found(context, Compute("c1", OLD))
     assert (told.severity, told.where) == (Severity.INFO, "c1")
-    assert f"from lock {OLD} to {NEW}: nova 33.0.2 to 33.0.3" in told.message
+    assert f"from lock {OLD} to {NEW}, back to {OLD}: nova 33.0.2 to 33.0.3" in told.message
 
 
 def test_controllers_that_were_not_updated_alike_are_refused(context: Context) -> None:
@@ -282,3 +282,99 @@ def test_its_steps_are_a_phase_of_their_own(context: Context) -> None:
     ids = [one.id for one in compose(context).phase(Phase.UPDATE)]
     each = ("bring", "close", "drain", "exchange", "proof", "open", "home")
     assert ids == [f"compute.update-{one}" for one in each]
+
+
+class Real(Compute):
+    """The same, on which the programs of an update run, for *folder*."""
+
+    def __init__(self, folder: str, usual: str) -> None:
+        super().__init__("c1", "")
+        self.folders = {usual: folder, environment.beside(usual): environment.beside(folder)}
+
+    def python(self, source: str, payload: Any = None, *rest: Any, **more: Any) -> Any:
+        module, _, function = source.splitlines()[0].lstrip("# ").partition(".")
+        if module in ("update", "record") or function in ("stamp", "beside"):
+            given = [
+                self.folders.get(one, one) if isinstance(one, str) else one
+                for one in payload["arguments"]
+            ]
+            return getattr({"update": onhost, "record": record}.get(module, environment), function)(
+                *given
+            )
+        return super().python(source, payload, *rest, **more)
+
+
+@pytest.fixture
+def real(context: Context, folder: str, monkeypatch: pytest.MonkeyPatch) -> Real:
+    """It runs the old lock, was proven there, and the controllers have NEW."""
+    host = Real(folder, context.installation.folder)
+
+    def pull(context: Context, *_: Any, to: str, **__: Any) -> None:
+        stand(Path(environment.beside(folder)), update.wanted(context))
+        assert to == environment.beside(folder)
+
+    monkeypatch.setattr(environment, "_libvirt", lambda: "/usr/lib/python3/dist-packages")
+    monkeypatch.setattr(transfer, "pull_tree", pull)
+    monkeypatch.setattr(login, "api", lambda _: None)
+    monkeypatch.setattr(proof, "wait_until_steady", lambda *_: None)
+    monkeypatch.setattr(closing, "midway", lambda *_: False)
+    monkeypatch.setattr(environment, "SPARE", 0)
+    host.answers |= {"environment.finish": [], "environment.programs": []}
+    return host
+
+
+def updated(context: Context, host: Any, lock: str) -> Context:
+    """The controllers come to *lock*, and the host after them."""
+    for one in context.target.controllers:
+        answers: Any = one
+        answers.answers["environment.stamp"] = lock
+    context.extras.pop(update.LOCK, None)
+    if not update.brought(context, host):
+        update.bring(context, host)
+    update.renew(context, host)
+    return context
+
+
+def test_after_two_updates_the_way_back_leads_to_the_one_between_which_was_proven(
+    context: Context, real: Any, folder: str
+) -> None:
+    updated(context, real, NEW)
+    updated(context, real, "9a9b")
+    update.restore(context, real)
+    assert onhost.stamps(folder) == {"runs": NEW, "beside": "9a9b"}
+
+
+@pytest.mark.parametrize("then", ["9a9b", OLD])
+def test_the_way_back_leads_past_an_update_that_was_never_proven(
+    context: Context, real: Any, folder: str, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """It stands in the place that the proven one would have been removed from."""
+    updated(context, real, NEW)
+    monkeypatch.setattr(closing, "midway", lambda *_: True)  # as where its proof has failed
+    context.extras[update.LOCK] = then
+    assert not update.brought(context, real)
+    assert update._locks(context, real, then) == (
+        f"from lock {NEW} to {then}, back to {OLD} ({NEW} was never proven there: {OLD} runs "
+        "again first)"
+    )
+    updated(context, real, then)
+    assert onhost.stamps(folder)["runs"] == then
+    update.restore(context, real)
+    assert onhost.stamps(folder)["runs"] == OLD
+
+
+def test_back_that_is_not_proven_is_not_forgotten(
+    context: Context, real: Any, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unheard(*_: Any) -> None:
+        raise StepError("nova does not hear its nova-compute")
+
+    updated(context, real, NEW)
+    with monkeypatch.context() as here:
+        here.setattr(proof, "wait_until_steady", unheard)
+        with pytest.raises(StepError, match="does not hear"):
+            update.restore(context, real)
+    assert record.load(update.NOTE)
+    update.restore(context, real)
+    assert record.load(update.NOTE) is None
+    assert onhost.stamps(folder)["runs"] == OLD

@@ -100,7 +100,7 @@ class Now:
 
     def __init__(self, *servers: dict[str, Any], free: int = 9999) -> None:
         self.servers, self.free = servers, free
-        self.images = {"i1": "active"}
+        self.images, self.visibility = {"i1": "active"}, "public"
         self.flavors = ["small", "big", "pinned"]
 
     def pages(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
@@ -126,7 +126,8 @@ class Now:
         if path.startswith("/images/"):
             if path[8:] not in self.images:
                 raise ApiError(path, 404, "gone")
-            return {"status": self.images[path[8:]]}
+            ours = {"visibility": self.visibility, "owner": "somebody"}
+            return {"status": self.images[path[8:]], **ours}
         if path == "/ports":
             known = query["device_id"] != "unplugged"
             return {"ports": [{"network_id": f"net-{query['device_id']}"}] if known else []}
@@ -197,12 +198,12 @@ def test_a_host_for_others_only_is_told_by_the_scheduler_s_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nowhere = "No valid host was found. There are not enough hosts available."
-    with pytest.raises(boot.NoPlaceError, match="takes no new server for it: No valid host"):
+    with pytest.raises(model.NoPlaceError, match="takes no new server for it: No valid host"):
         booting(monkeypatch, *[nowhere] * 3)
     broken = "Exceeded maximum number of retries. Exhausted all hosts available"
     with pytest.raises(StepError, match="went into ERROR: Exceeded") as told:
         booting(monkeypatch, nowhere, broken)
-    assert not isinstance(told.value, boot.NoPlaceError)
+    assert not isinstance(told.value, model.NoPlaceError)
 
 
 def test_a_host_without_room_is_told_and_not_an_error() -> None:

@@ -4,8 +4,6 @@ A server that was moved and is not to come home, or that its user has stopped me
 it is. So do all where somebody else has closed the host: nova sends nobody there.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from migrate.cloud import Context, login

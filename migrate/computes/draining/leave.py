@@ -1,7 +1,5 @@
 """A host is emptied before it is renewed, of the servers that the stack file says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn

@@ -1,7 +1,5 @@
 """One server is brought to where it is wanted, by nova, which is asked how far it is."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Which servers were to leave a host, and how: kept on that host before nova is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from migrate.cloud.host import Host

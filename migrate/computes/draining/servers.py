@@ -1,13 +1,11 @@
 """What nova says of the servers of a host, of one server, and of why it did not move."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from migrate.cloud import Context, side_by_side
-from migrate.cloud.api import VERSION, Api, ApiError
+from migrate.cloud.api import VERSION, Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes import installers, reading, service
 from migrate.computes.estimates import Way
@@ -40,13 +38,10 @@ def on(api: Api, host: Host) -> list[Server]:
 
 def one(api: Api, server: str) -> Server | None:
     """None where it is gone, or on no host any more."""
-    try:
+    with unless_gone():
         row = api.get("compute", f"/servers/{server}", **{VERSION: reading.COMPUTE})["server"]
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
-    return next(iter(reading.servers_of([row])), None)
+        return next(iter(reading.servers_of([row])), None)
+    return None
 
 
 def among(api: Api, host: Host, ids: Iterable[str]) -> dict[str, Server | None]:

@@ -1,7 +1,5 @@
 """Servers of one host on their way side by side: as many at once as the stack file lets."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Collection
 

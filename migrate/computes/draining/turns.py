@@ -1,7 +1,5 @@
 """How many servers are on their way at once over all hosts of a run, and whether more may be."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

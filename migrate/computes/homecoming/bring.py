@@ -1,7 +1,5 @@
 """Stop what may not run on, through the target where it answers, and prove that nothing does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 

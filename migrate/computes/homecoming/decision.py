@@ -1,7 +1,5 @@
 """What becomes of each server that runs: pure, the same with a target that can be asked or not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum

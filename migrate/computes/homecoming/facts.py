@@ -1,7 +1,5 @@
 """Servers as the source names them, and as they really run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

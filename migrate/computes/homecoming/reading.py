@@ -1,7 +1,5 @@
 """The facts, from both sides' databases and from what runs on each compute host; only read."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace

@@ -85,8 +85,8 @@ def restore(context: Context, host: Host) -> None:
     )
 
 
-def let_go(context: Context, host: Host) -> None:
-    """The same, and nobody waits: on the way back of the whole what they ask first may be dead."""
+def restore_without_waiting(context: Context, host: Host) -> None:
+    """`restore`, and nobody waits: on the way back of the whole what they ask first may be dead."""
     _back(context, host, 0)
 
 
@@ -189,7 +189,7 @@ ACTS: tuple[Act, ...] = (
         title="Exchange what runs on {host}; its servers run on",
         done=renewed,
         apply=renew,
-        revert=let_go,
+        revert=restore_without_waiting,
         seconds=20,
     ),
 )

@@ -2,8 +2,9 @@
 
 The environment of the newer lock is brought beside the one that runs and changes places with it;
 units, files and servers stay, units are started again. The way back is the same, in seconds: both
-stay until the next update. Where the stack file names a command, servers leave
-first and the host is booted by it: `update_and_boot.py`.
+stay until the next update. What was never proven is no version before: where the next update
+comes after one that failed, what ran before that runs again first. Where the stack file names a
+command, servers leave first and the host is booted by it: `update_and_boot.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from migrate.cloud import Context, transfer, wait
+from migrate.cloud import Context, login, transfer, wait
 from migrate.cloud.host import Host
-from migrate.computes import environment, units
+from migrate.computes import closing, environment, proof, units
 from migrate.computes.estimates import Way
 from migrate.computes.installers.contract import Act
 from migrate.engine.finding import Finding, error, filled, info, on_each
@@ -23,6 +24,7 @@ from migrate.onhost import call
 NAME = "update"
 SECONDS = 240.0  # as in place
 LOCK = "settle.lock"
+NOTE = "settle-update"  # of onhost/update.py
 SHOWN = 5  # distributions that the plan names
 
 Versions = dict[str, str]
@@ -78,11 +80,27 @@ def between(_: Context, __: Host) -> bool:
 
 def brought(context: Context, host: Host) -> bool:
     """Whether the newer environment stands there, beside what runs or in its place."""
-    return wanted(context) in _stamps(context, host).values()
+    stamps = _stamps(context, host)
+    return wanted(context) in stamps.values() and not unproven(context, host, stamps["runs"])
+
+
+def unproven(context: Context, host: Host, runs: str) -> str:
+    """The lock before *runs*, where *runs* was never proven there and another is wanted; or ""."""
+    noted = call(host, "record.load", NOTE)
+    if not noted or noted["to"] != runs or wanted(context) == runs:
+        return ""
+    return str(noted["from"]) if closing.midway(context, host) else ""
 
 
 def bring(context: Context, host: Host) -> None:
-    """Bring it beside what runs; what cannot be is refused before anything is copied."""
+    """Bring it beside what runs; what cannot be is refused before anything is copied.
+
+    It takes the place of what stands beside, which must not be the last that was proven.
+    """
+    if unproven(context, host, _stamps(context, host)["runs"]):
+        restore(context, host)
+        if brought(context, host):
+            return
     serves, folder = context.target.tools, context.installation.folder
     bytes_ = call(serves, "environment.size", folder)
     wrong = environment.unlike(serves, host)
@@ -108,8 +126,8 @@ def renew(context: Context, host: Host) -> None:
 
 
 def restore(context: Context, host: Host) -> None:
-    """Let the version before run again, and wait until it does; nothing where none was updated."""
-    noted = call(host, "record.load", "settle-update")
+    """Let the version before run again, proven; nothing where none was updated."""
+    noted = call(host, "record.load", NOTE)
     if not noted:
         return
     folder = context.installation.folder
@@ -120,6 +138,8 @@ def restore(context: Context, host: Host) -> None:
         SECONDS,
         f"{host.name}: its units do not run from lock {noted['from']} again",
     )
+    proof.wait_until_steady(context, login.api(context), host)
+    call(host, "record.forget", NOTE)  # the last: the same again has to know where back is
 
 
 def nothing(_: Context, __: Host) -> None:
@@ -138,7 +158,7 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
         found = list(_strange(context, host, lock, bytes_))
         if not found:
             here = _distributions(host, context.installation.folder)
-            found = list(_compared(context, here, newer, _stamps(context, host)["runs"], lock))
+            found = list(_compared(context, here, newer, _locks(context, host, lock)))
         return list(filled(found, check=NAME, where=host.name))
 
     return [*outdated(context), *environment.each(those, look)]
@@ -159,9 +179,15 @@ def _strange(context: Context, host: Host, lock: str, bytes_: int) -> Iterator[F
         yield error(one, environment.LEAVE)
 
 
-def _compared(
-    context: Context, here: Versions, newer: Versions, runs: str, lock: str
-) -> Iterator[Finding]:
+def _locks(context: Context, host: Host, lock: str) -> str:
+    """From which to *lock*, and where `--update --back` leads after it."""
+    runs = _stamps(context, host)["runs"]
+    before = unproven(context, host, runs)
+    told = f"from lock {runs} to {lock}, back to {before or runs}"
+    return f"{told} ({runs} was never proven there: {before} runs again first)" if before else told
+
+
+def _compared(context: Context, here: Versions, newer: Versions, locks: str) -> Iterator[Finding]:
     """What changes; a service that would become older is an error."""
     changed = [one for one in {**here, **newer} if here.get(one) != newer.get(one)]
     services = {recipe.project for recipe in context.recipes}
@@ -169,7 +195,7 @@ def _compared(
     told = [f"{one} {here.get(one, 'none')} to {newer.get(one, 'none')}" for one in changed]
     more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     shown = ", ".join(told[:SHOWN]) or "the same versions"
-    yield info(f"from lock {runs} to {lock}: {shown}{more}", "Nothing")
+    yield info(f"{locks}: {shown}{more}", "Nothing")
     if older := [one for one in services if _older(newer.get(one), here.get(one))]:
         yield error(
             f"{', '.join(sorted(older))} of the controllers is older than there",

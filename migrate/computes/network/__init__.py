@@ -3,54 +3,45 @@
 `steps` are theirs in `migrate settle`; `refusals.findings` is what is asked before.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from functools import partial
 
 from migrate.computes.network import dhcp, routers, start, stop
-from migrate.engine.plan import Impact, Phase, Step
+from migrate.engine.plan import Impact, Phase, Step, step
 from migrate.services.base import Recipe
 
-START = Step(
-    id="network.start",
-    title="Start the network agents of the target",
-    phase=Phase.SETTLE,
-    done=start.running,
-    apply=start.start,
-    revert=start.stop,
-    estimate=60,
+_quiet = partial(step, Phase.SETTLE, Impact.NONE)
+
+START = _quiet(
+    "network.start",
+    "Start the network agents of the target",
+    (start.running, start.start, start.stop),
+    seconds=60,
 )
-NETWORKS = Step(
-    id="network.dhcp",
-    title="Move each network to a DHCP agent of the target",
-    phase=Phase.SETTLE,
-    impact=Impact.DHCP_MOVES,
-    done=dhcp.moved,
-    apply=dhcp.move,
-    revert=dhcp.give_back,
-    needs=(START.id,),
-    estimate=60,
+NETWORKS = step(
+    Phase.SETTLE,
+    Impact.DHCP_MOVES,
+    "network.dhcp",
+    "Move each network to a DHCP agent of the target",
+    (dhcp.moved, dhcp.move, dhcp.give_back),
+    after=[START],
+    seconds=60,
 )
-ROUTERS = Step(
-    id="network.routers",
-    title="Hand each router over to an L3 agent of the target",
-    phase=Phase.SETTLE,
-    impact=Impact.ROUTERS_MOVE,
-    done=routers.moved,
-    apply=routers.move,
-    revert=routers.give_back,
-    needs=(NETWORKS.id,),
-    estimate=60,
+ROUTERS = step(
+    Phase.SETTLE,
+    Impact.ROUTERS_MOVE,
+    "network.routers",
+    "Hand each router over to an L3 agent of the target",
+    (routers.moved, routers.move, routers.give_back),
+    after=[NETWORKS],
+    seconds=60,
 )
-STOP = Step(
-    id="network.stop",
-    title="Stop the network agents of the source for good",
-    phase=Phase.SETTLE,
-    done=stop.stopped,
-    apply=stop.stop,
-    revert=stop.start_again,
-    needs=(ROUTERS.id,),
-    estimate=20,
+STOP = _quiet(
+    "network.stop",
+    "Stop the network agents of the source for good",
+    (stop.stopped, stop.stop, stop.start_again),
+    after=[ROUTERS],
+    seconds=20,
 )
 
 

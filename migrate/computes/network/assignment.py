@@ -3,11 +3,9 @@
 Given first and taken then, a network would have a second port, and its DHCP server another address.
 """
 
-from __future__ import annotations
-
 import time
 
-from migrate.cloud.api import PASSING, Api, ApiError
+from migrate.cloud.api import PASSING, Api, ApiError, unless_gone
 from migrate.computes.network.facts import Agent, Cargo
 from migrate.errors import StepError
 
@@ -56,10 +54,7 @@ def _settled(api: Api, cargo: Cargo, one: str, agent: Agent) -> bool:
 
 def exists(api: Api, cargo: Cargo, one: str) -> bool:
     """Whether neutron still knows *one*."""
-    try:
+    with unless_gone():
         api.get("network", cargo.each.format(one))
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return False
-    return True
+        return True
+    return False

@@ -4,8 +4,6 @@ Removed first, then added: the port waits for its next agent meanwhile. Guests h
 for some seconds; a lease lasts a day, and who asks then asks again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

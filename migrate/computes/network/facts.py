@@ -1,7 +1,5 @@
 """Network agents and what they carry, as neutron tells it; who is to carry what. Asks nobody."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ same MAC, the one that announced itself last wins; that is why the old one goes 
 A timer on that host lets both agents work again, should we die meanwhile.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import threading
 import time

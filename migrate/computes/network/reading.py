@@ -1,12 +1,10 @@
 """Facts of network agents from neutron, by GETs, and what the source's hosts gave away."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
 from migrate.cloud import Context, hosts, login, wait
-from migrate.cloud.api import Api, ApiError
+from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.network.facts import CARGO, Agent, Cargo, Facts, Noted, Router, short
 from migrate.errors import StepError
@@ -29,7 +27,7 @@ def api(context: Context) -> Api:
 
 def read(asked: Api) -> Facts:
     """All agents, what each carries, and every router; a call an agent beside two lists."""
-    agents = tuple(_agent(row) for row in asked.pages("network", "/agents", "agents"))
+    agents = list_agents(asked)
     held = {
         agent.id: _held(asked, cargo, agent)
         for cargo in CARGO
@@ -37,6 +35,13 @@ def read(asked: Api) -> Facts:
         if agent.binary == cargo.agent
     }
     return Facts(agents, held, {one.id: one for one in _routers(asked)})
+
+
+def list_agents(asked: Api) -> tuple[Agent, ...]:
+    """All agents; none for a cloud without neutron."""
+    if "network" not in asked.bases:
+        return ()
+    return tuple(_agent(row) for row in asked.pages("network", "/agents", "agents"))
 
 
 def _agent(row: dict[str, Any]) -> Agent:
@@ -57,12 +62,9 @@ def _held(asked: Api, cargo: Cargo, agent: Agent) -> tuple[str, ...]:
 
 def _routers(asked: Api) -> list[Router]:
     """Every router; none where neutron has no such extension."""
-    try:
+    rows = []
+    with unless_gone():
         rows = asked.pages("network", "/routers", "routers")
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return []
     return [
         Router(
             id=row["id"],

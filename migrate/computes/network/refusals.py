@@ -1,8 +1,6 @@
 """What forbids to move the network agents, each with its remedy."""
 
-from __future__ import annotations
-
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
 from migrate.cloud import Context
@@ -95,6 +93,23 @@ def _several(facts: Facts, noted: Noted) -> Iterator[Finding]:
                 )
 
 
+def carriers(agents: Iterable[Agent], controllers: Collection[str]) -> list[Agent]:
+    """Those that carry networks on hosts that are none of *controllers*: network hosts."""
+    return [one for one in agents if one.binary in KNOWN[1:] and not one.at(controllers)]
+
+
+def elsewhere(agent: Agent) -> Finding:
+    """What is told of one of `carriers`."""
+    return error(
+        f"{agent.binary} is on no controller of the source or the target: network hosts of their "
+        "own are not settled",
+        "Move what it carries to a controller's agent (`openstack network agent remove network`, "
+        "`add network`; the same with routers), stop it and delete its record; or name that host "
+        "as the stack's file has its controllers",
+        agent.host,
+    )
+
+
 def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Finding]:
     if agent.binary not in KNOWN:
         yield error(
@@ -104,12 +119,7 @@ def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Find
         )
     elif not agent.at(source):
         if agent.binary != SWITCH:  # that one is settled with its compute host
-            yield error(
-                f"{agent.binary} is on no controller of the source or the target",
-                "Move what it carries to a controller and delete its record, or name that host "
-                "as the stack's file has its controllers",
-                agent.host,
-            )
+            yield elsewhere(agent)
     elif not (agent.alive and agent.enabled):
         stopped_by_us = {short(host) for host, kept in noted.items() if kept}
         if short(agent.host) not in stopped_by_us:

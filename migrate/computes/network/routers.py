@@ -4,8 +4,6 @@ Which those are is asked of the cloud and of the hosts: neutron says who carries
 host whether its name space still stands. So a run that died anywhere goes on.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host

@@ -4,10 +4,8 @@ Open vSwitch's agent comes first: the others plug into the bridge that it makes.
 agent that is new nothing but what nobody carries.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
-from migrate.cloud.api import Api, ApiError
+from migrate.cloud.api import unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.network import dhcp, reading, refusals, routers
 from migrate.computes.network.facts import KNOWN, SWITCH
@@ -69,12 +67,5 @@ def stop(context: Context) -> None:
     hosts.gather(context.target.controllers, act)
     api = reading.api(context)
     for agent in reading.read(api).at(reading.names(context.target.controllers), *KNOWN):
-        _delete(api, agent.id)
-
-
-def _delete(api: Api, agent: str) -> None:
-    try:
-        api.send("DELETE", "network", f"/agents/{agent}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+        with unless_gone():
+            api.send("DELETE", "network", f"/agents/{agent.id}")

@@ -3,8 +3,6 @@
 Its bridges and their records in neutron stay: those go in `finish`.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts, wait
 from migrate.cloud.host import Host
 from migrate.computes.network import reading

@@ -1,7 +1,5 @@
 """How long each router was half made and its old host without an agent, for the report."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context

@@ -77,9 +77,18 @@ class How(StrEnum):
     UNPROVEN = "unproven"  # no server of ours could be made for it
 
 
+# the one reason that no later run changes
+LIKE_NONE = "a new server has another machine, firmware or disks than those that run"
+
+
 class Tried(NamedTuple):
     how: How
     why: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether no later run tries it once more: it works, or no server of ours can show it."""
+        return self.how is How.WORKS or self.why == LIKE_NONE
 
 
 Record = Mapping[Trip, Tried]

@@ -1,4 +1,6 @@
-"""What was tried of live migration, and what came of it: kept, so that nothing is tried twice."""
+"""What was tried of live migration, and what came of it: kept, so that nothing that works is tried
+twice. What does not is tried once more by each run: it may have been mended.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +23,20 @@ def read(context: Context) -> Record:
     }
 
 
+def lasting(context: Context) -> Record:
+    """What of it no later run tries once more."""
+    return {trip: tried for trip, tried in read(context).items() if tried.lasts}
+
+
 def add(context: Context, trip: Trip, tried: Tried) -> None:
     """Keep what came of *trip*: the last that was seen counts, and no failure to try hides it."""
     with ALONE:
         known = dict(read(context))
-        if tried.how is not How.UNPROVEN or trip not in known:
+        seen = known.get(trip)
+        if tried.how is not How.UNPROVEN or seen is None or seen.how is How.UNPROVEN:
             known[trip] = tried
-        _keep(context, known)
-
-
-def drop(context: Context, trip: Trip) -> None:
-    """*trip* is to be tried again."""
-    with ALONE:
-        known = dict(read(context))
-        known.pop(trip, None)
-        _keep(context, known)
-
-
-def _keep(context: Context, known: Record) -> None:
-    rows = [[*trip, *tried] for trip, tried in known.items()]
-    state_directory.record(_path(context), {"trips": rows})
+        rows = [[*one, *came] for one, came in known.items()]
+        state_directory.record(_path(context), {"trips": rows})
 
 
 def forget(context: Context) -> None:

@@ -1,7 +1,5 @@
 """Where servers' disks lie on a compute host, as its own nova.conf says."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from migrate.cloud.host import Host

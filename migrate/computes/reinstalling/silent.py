@@ -3,8 +3,6 @@
 It shows another ssh key, or none, and knows nothing of what it was; no server runs there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace

@@ -7,8 +7,6 @@ process with constant memory. They cross the network inside ssh and, where a pas
 (see `seal`), are encrypted before they are stored; without one nothing goes to an `s3://` URL.
 """
 
-from __future__ import annotations
-
 from migrate.storage.backup.proof import restore_proof
 from migrate.storage.backup.take import back_up, manifest
 

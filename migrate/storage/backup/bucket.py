@@ -1,7 +1,5 @@
 """A backup in a bucket of any S3 server: a module of its own, since boto3 loads slowly."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Restore what is stored into a MariaDB of its own, and compare it with what was backed up."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterator

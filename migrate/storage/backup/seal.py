@@ -7,8 +7,6 @@ the header below, then chunks.
     SIDESTEP-1 | salt, 16 | nonce prefix, 7 | chunks of up to 1 MiB, each with its tag of 16
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where a backup is kept: a folder of the operator's machine, or a bucket of any S3 server."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Which images glance knows, and what it recorded of each when it was made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Image files on the hosts: compared with what glance recorded, pulled, taken away."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath

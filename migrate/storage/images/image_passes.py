@@ -1,7 +1,5 @@
 """First pass, delta and proof of the images; what each brought is noted under the step's id."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.engine import markers, state_directory
 from migrate.errors import StepError

@@ -5,8 +5,6 @@ what would delete or change them under the source: a policy file of ours, writte
 ever started. `sidestep:sharedStorage: record` lets through whatever can be named afterwards.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The source's APIs, closed: reopen timer, to users, drain, to all; then left to the target."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context
 from migrate.takeover.gate import close, proof
 

@@ -1,7 +1,5 @@
 """Closing the source's HAProxy, in two depths; its own text comes back byte for byte."""
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
@@ -68,7 +66,7 @@ def leaving(context: Context) -> list[str]:
             if count
         ]
 
-    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
+    return hosts.joined(context.source.controllers, ask)
 
 
 def own_addresses(context: Context, *, living: bool = False) -> list[str]:

@@ -1,7 +1,5 @@
 """Wait until the source is in the middle of nothing, or say what it is in the middle of."""
 
-from __future__ import annotations
-
 import time
 
 from migrate.cloud import Context, login, wait

@@ -5,8 +5,6 @@ cannot tell from there (no route, an address that is elsewhere, a certificate th
 closed files are tried for in a second HAProxy on that controller, which `migrate check` does too.
 """
 
-from __future__ import annotations
-
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
@@ -46,7 +44,7 @@ def wrong(context: Context, depth: str) -> list[str]:
     def ask(host: Host) -> list[str]:
         return [f"{host.name}: {line}" for line in _wrong_at(context, host, depth, own)]
 
-    return [line for found in hosts.gather(context.source.controllers, ask) for line in found]
+    return hosts.joined(context.source.controllers, ask)
 
 
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:

@@ -7,8 +7,6 @@ one that is dead, stopped or cut off leaves the rest to it. Going back moves the
 since the timer must not open what is being opened.
 """
 
-from __future__ import annotations
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
