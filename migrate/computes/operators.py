@@ -1,37 +1,69 @@
-"""A command of the operator's own, as the stack file names it; what it says is kept."""
+"""A command of the operator's own, as the stack file names it.
 
+What it says may hold secrets: it is kept in a file that only its user reads, and no error tells it.
+"""
+
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import state_directory
-from migrate.errors import RefusedError, UnreachableError, one_line
+from migrate.errors import RefusedError, UnreachableError
+
+LOOK_SECONDS, END_SECONDS = 0.2, 10.0
 
 
 def run(context: Context, asked: Sequence[str], name: str, seconds: float) -> str:
     """What went wrong with the command *asked*, "" where nothing did; its log is *name*.log."""
     log = context.home / f"{name}.log"
     state_directory.keep(log, "")
-    try:
-        with log.open("a") as written:
-            done = subprocess.run(
+    wrong = ""
+    with log.open("a") as written:
+        try:
+            running = subprocess.Popen(
                 asked,
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
-                timeout=seconds,
-                check=False,
+                start_new_session=True,  # what it starts is ended with it
             )
-        wrong = f"exited {done.returncode}" if done.returncode else ""
-    except subprocess.TimeoutExpired:
-        wrong = f"did not end within {seconds} s"
-    except OSError as error:
-        wrong = f"cannot be run: {error.strerror}"
-    if not wrong:
-        return ""
-    said = one_line(log.read_text(errors="replace")[-300:])
-    return f"{asked[0]} {wrong} ({said or 'silent'}; {log})"
+        except OSError as error:
+            wrong = f"cannot be run: {error.strerror}"
+        else:
+            wrong = _ended(context, running, seconds)
+    return f"{asked[0]} {wrong}; what it said is in {log}" if wrong else ""
+
+
+def _ended(context: Context, running: subprocess.Popen[bytes], seconds: float) -> str:
+    """Wait for it, as long as nobody interrupts the run; what is wrong with how it ended."""
+    deadline = time.monotonic() + seconds
+    try:
+        while (status := running.poll()) is None:
+            if context.run and context.run.interrupted.wait(LOOK_SECONDS):
+                return "was interrupted, and ended with all that it had started"
+            if time.monotonic() > deadline:
+                return f"did not end within {seconds} s, and was ended with all that it had started"
+            if not context.run:
+                time.sleep(LOOK_SECONDS)
+    finally:
+        if running.returncode is None:
+            _end(running)
+    return f"exited {status}" if status else ""
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """TERM for its whole group, then KILL for what is left of it."""
+    os.killpg(running.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        running.wait(END_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
 
 
 def answers(reach: Callable[[], Host]) -> bool:

@@ -30,21 +30,25 @@ def seen(service: str, defaults: list[str]) -> dict[str, Any]:
 
     "texts" are those of *service*, in its order; "program" is "" where it does not run.
     """
-    unit = exchange.running([service]).get(service, {"program": "", "arguments": []})
-    files = _files(unit["arguments"]) or defaults
-    read = configured.read([glob.escape(one) for one in files])
-    texts = {path: read["texts"][path] for path in files if path in read["texts"]}
-    named = {path for text in texts.values() for path in KEY.findall(text)}
+    told = settings(service, defaults)
+    named = {path for text in told["texts"].values() for path in KEY.findall(text)}
     return {
         **versions(run(*VIRSH, "version", "--daemon")),
-        "texts": texts,
-        "given": read["given"],
+        **told,
         "cpu": cpu(run(*VIRSH, "capabilities")),
-        "program": unit["program"],
         "ports": sockets.open_ports(),
         "keys": {path: os.path.exists(path) for path in named},
         "servers": _servers(guests.running()),
     }
+
+
+def settings(service: str, defaults: list[str]) -> dict[str, Any]:
+    """The same's "program", "texts" and "given"."""
+    unit = exchange.running([service]).get(service, {"program": "", "arguments": []})
+    files = _files(unit["arguments"]) or defaults
+    read = configured.read([glob.escape(one) for one in files])
+    texts = {path: read["texts"][path] for path in files if path in read["texts"]}
+    return {"program": unit["program"], "texts": texts, "given": read["given"]}
 
 
 def _files(arguments: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import shutil
 import socket
 import stat
@@ -26,6 +27,8 @@ from migrate.onhost import disk, exchange, record, systemd, undo
 
 RECORD = "reinstall"  # on a system that is to go: where it is still there, nothing was made anew
 LARGE = 2**26  # bytes; what is more is no configuration
+MANY = 20_000  # files; a link may lead to what is no configuration either
+OF_PACKAGES, OF_KERNEL = ("/usr/", "/lib"), ("/dev/", "/proc/", "/sys/", "/run/")
 UNITS = "/etc/systemd/system"
 MACHINE = "/etc/machine-id"
 CANARY = ".sidestep-canary"
@@ -46,10 +49,8 @@ def gather(
     os.makedirs(f"{folder}/files", 0o700)
     os.chmod(folder, 0o700)
     rows: dict[str, Row] = {}
-    for pattern, how in patterns:
-        for path in _matching(pattern):
-            if path not in rows:
-                rows[path] = {"path": path, "how": how, **_taken(path, folder, len(rows))}
+    for path, how in _wanted(patterns).items():
+        rows[path] = {"path": path, "how": how, **_taken(path, folder, len(rows))}
     names, daemons = units
     own = [os.path.basename(path) for path in rows if os.path.dirname(path) == UNITS]
     known = systemd.show([*daemons, *(one for one in own if systemd.full(one) == one)])
@@ -104,6 +105,53 @@ def wrong_in(folder: str) -> list[str]:
         for row in manifest(folder)["rows"]
         if "at" in row and _digest(f"{folder}/files/{row['at']}") != row["digest"]
     ]
+
+
+def changed(rows: list[Row], patterns: list[list[str]]) -> list[str]:
+    """What of *patterns* is not as *rows*, of an earlier `gather`, have it; folders may be new."""
+    now = _wanted(patterns)
+    new = [path for path in now.keys() - {row["path"] for row in rows} if not os.path.isdir(path)]
+    return sorted([*new, *(row["path"] for row in rows if not _is_here(row))])
+
+
+def _wanted(patterns: list[list[str]]) -> dict[str, str]:
+    """How each path is put back: of a link, and of one on the way to it, what it leads to too.
+
+    What a package has brought is put back only where no package of the fresh system has.
+    """
+    found: dict[str, str] = {}
+    for pattern, how in patterns:
+        for path in _matching(pattern):
+            found.setdefault(path, how)
+            for link in _links(path):
+                found.setdefault(link, "absent" if link != path else how)
+            real = os.path.realpath(path)
+            if real != path and _is_own(real):
+                alone = "/" if pattern.endswith("/") else ""
+                for one in _matching(glob.escape(real) + alone):
+                    found.setdefault(one, "absent" if one.startswith(OF_PACKAGES) else how)
+            if len(found) > MANY:
+                raise RuntimeError(f"{pattern} leads to more than {MANY} files: no configuration")
+    return found
+
+
+def _links(path: str) -> list[str]:
+    """Those of *path* and the folders above it that are links."""
+    found = []
+    while path != os.path.dirname(path):
+        if os.path.islink(path):
+            found.append(path)
+        path = os.path.dirname(path)
+    return found
+
+
+def _is_own(path: str) -> bool:
+    """Whether it is a file or folder of this host's disks."""
+    return (
+        os.path.exists(path)
+        and not path.startswith(OF_KERNEL)
+        and (os.path.isdir(path) or os.path.isfile(path))
+    )
 
 
 def _matching(pattern: str) -> Iterator[str]:
@@ -176,6 +224,20 @@ def disks(instances: str) -> list[str]:
     return sorted(glob.glob(f"{glob.escape(instances)}/*/disk*"))
 
 
+def daemons_of_ceph(root: str = "/var/lib/ceph") -> list[str]:
+    """["osd.3"]: daemons of Ceph whose data are here, of its packages or of cephadm."""
+    packaged = glob.glob(f"{root}/osd/*-*") + glob.glob(f"{root}/mon/*-*")
+    found = {".".join(path.split("/")[-2:]) for path in packaged}
+    managed = glob.glob(f"{root}/*-*-*-*-*/osd.*") + glob.glob(f"{root}/*-*-*-*-*/mon.*")
+    found |= {os.path.basename(path) for path in managed}
+    found |= set(re.findall(r"\bceph-osd@\d+\.service|\bceph-\S+@osd\.\d+\.service", _units()))
+    return sorted(found)
+
+
+def _units() -> str:
+    return systemd.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "ceph*")
+
+
 def put_back(folder: str, spared: list[str]) -> None:
     """Put back all of *folder* but what begins with one of *spared*; RuntimeError where it cannot.
 
@@ -185,7 +247,7 @@ def put_back(folder: str, spared: list[str]) -> None:
     _make_accounts(told)
     rows = [row for row in told["rows"] if _is_put_back(row, spared)]
     renumbered = any(row["path"] == MACHINE and not _is_here(row) for row in rows)
-    for row in rows:
+    for row in sorted(rows, key=lambda one: ("to" not in one, one["path"])):  # links lead the way
         _put(row, folder)
     _rename(told["names"])
     systemd.run("systemctl", "daemon-reload")
@@ -236,22 +298,36 @@ def _is_here(row: Row) -> bool:
 
 
 def _put(row: Row, folder: str) -> None:
-    path = row["path"]
+    if "to" in row:
+        _link(row["path"], row["to"])
+        return
+    path = os.path.realpath(row["path"])
     for missing_ in undo.folders(path):
         os.mkdir(missing_["path"], 0o755)
-    if "to" in row:
-        if os.path.lexists(path) and not os.path.isdir(path):
-            os.unlink(path)
-        os.symlink(row["to"], path)
-        return
     numbers = _number(pwd.getpwnam, row["user"]), _number(grp.getgrnam, row["group"])
     if "at" in row:
         text = disk.text(f"{folder}/files/{row['at']}")
-        disk.write(os.path.realpath(path), text, row["mode"], numbers)
+        disk.write(path, text, row["mode"], numbers)
     else:
         os.makedirs(path, exist_ok=True)
         os.chown(path, *numbers)
         os.chmod(path, row["mode"])
+
+
+def _link(path: str, to: str) -> None:
+    """Let *path* lead to *to*; RuntimeError where a folder that is in use stands there."""
+    for missing_ in undo.folders(path):
+        os.mkdir(missing_["path"], 0o755)
+    if os.path.islink(path) or os.path.isfile(path):
+        os.unlink(path)
+    elif os.path.isdir(path):
+        try:
+            os.rmdir(path)
+        except OSError:
+            raise RuntimeError(
+                f"{path} is a folder with files here and was a link to {to}: move it away"
+            ) from None
+    os.symlink(to, path)
 
 
 def _number(look: Any, name: str) -> int:

@@ -13,6 +13,7 @@ from migrate.computes import draining
 from migrate.computes.homecoming import bring, decision, reading
 from migrate.computes.installers import reinstall
 from migrate.computes.network import refusals
+from migrate.computes.reinstalling import silent
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -43,7 +44,8 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")
-    living = replace(session, context=replace(context, target=context.target.without(dead)))
+    context = replace(context, target=context.target.without(dead))
+    living = replace(session, context=silent.passing(context, session.remark))
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
     if going_live.written(living.context):
@@ -52,6 +54,8 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         draining.start_again(living.context, living.remark)
+        for one in silent.left_off(living.context):
+            living.remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
         for name in reinstall.left(living.context):
             living.remark("hosts", f"{name}: {reinstall.LEFT}")
         bring.bring_home(living.context, living.remark)
@@ -96,15 +100,15 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     say. With *closed*, when users cannot come in any more, a controller's own address is asked.
     Servers that would be stopped are among it, dead target or not.
     """
-    context = session.context
-    if not going_live.written(context):
-        return losses.nothing(context.stack)
+    if not going_live.written(session.context):
+        return losses.nothing(session.context.stack)
+    context = silent.passing(session.context)
     found = _found(context, closed=closed)
     try:
         facts = reading.read(context)
         acts = decision.decide(facts)
         found.document["servers"] += [one.document for one in acts]
-        found.document["servers"] += draining.left_off(context)
+        found.document["servers"] += draining.left_off(context) + silent.left_off(context)
         found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
     except MigrateError as error:
         found.document["unknown"].append(f"which servers would be stopped: {error}")

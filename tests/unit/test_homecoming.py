@@ -27,11 +27,14 @@ from migrate.computes.homecoming.decision import (
     wrong,
 )
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
+from migrate.computes.installers import reinstall
+from migrate.computes.reinstalling import keeping
 from migrate.database.service_databases import ServiceDatabase
-from migrate.engine.journal import Journal
+from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.errors import (
     CommandError,
+    HostKeyError,
     PreconditionError,
     RefusedError,
     StepError,
@@ -39,7 +42,7 @@ from migrate.errors import (
 )
 from migrate.onhost import domains, guests
 from migrate.phases import rollback
-from migrate.phases.plan import compose
+from migrate.phases.plan import compose, settled
 from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.verify import losses
@@ -415,6 +418,34 @@ def test_nothing_is_undone_before_every_server_is_as_the_source_has_it(session: 
     assert events(session)[-2:] == ["c2: domains.unplug made web", "undone"]
     (kept,) = session.home.glob("losses-*.json")
     assert [one["id"] for one in json.loads(kept.read_text())["servers"]] == ["db", "made", "web"]
+
+
+def test_a_host_between_two_systems_is_named_and_everything_else_goes_back(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Renewed(Compute):
+        def _note(self, what: str) -> None:
+            raise HostKeyError(f"{self.name}: its ssh host key has changed", self.name)
+
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["reinstall-c2.json"])
+    monkeypatch.setattr(keeping, "read", lambda *_: {"stage": "anew", "token": "of the old"})
+    c2 = next(one for one in session.context.source.computes if one.name == "c2")
+    monkeypatch.setattr(c2, "__class__", Renewed)
+    with pytest.raises(StepError, match=r"all else is undone.*settle --back --host c2 --execute"):
+        rollback.rollback(with_step_of("c2", session), lambda *_: None)
+    assert events(session)[-1] == "undone"
+    told = [one.text for one in session.journal.remarks() if one.kind == "hosts"]
+    assert any("c2: it stands between two systems" in one for one in told)
+
+
+def with_step_of(name: str, session: Session) -> Session:
+    (silenced,) = [one for one in settled(name, reinstall) if one.id == f"{name}.renew"]
+    mine = replace(silenced, needs=())
+    session.journal.record(mine.phase, mine.id, State.STARTED)
+    plan = Plan.of([*session.plan, mine])
+    for step in session.plan:
+        session.journal.record(step.phase, step.id, State.STARTED)
+    return replace(session, plan=plan)
 
 
 def test_what_cannot_be_stopped_forbids_the_way_back(session: Session) -> None:

@@ -106,6 +106,68 @@ def test_it_comes_back_byte_by_byte_with_owner_mode_and_links(
     assert "systemctl enable -q libvirtd.service provider-bridge.service" in system.ran
 
 
+def test_what_a_link_leads_to_is_kept_with_it_and_putting_back_may_be_repeated(
+    system: System, etc: Path, tmp_path: Path
+) -> None:
+    far, folder = tmp_path / "far", tmp_path / "kept/cmp1"
+    (far / "policy.d").mkdir(parents=True)
+    (far / "policy.d/one.yaml").write_text("mine")
+    (far / "secret.conf").write_text("key")
+    (etc / "nova/policy.d").symlink_to(far / "policy.d")
+    (etc / "nova/secret.conf").symlink_to("../../far/secret.conf")
+    (etc / "nova/null").symlink_to("/dev/null")
+    (etc / "nova/gone").symlink_to("nowhere")
+    gathered(etc, folder)
+    shutil.rmtree(etc)
+    shutil.rmtree(far)
+    (etc / "nova/policy.d").mkdir(parents=True)  # of a package
+    for _ in range(2):
+        kept.put_back(str(folder), [])
+        assert (etc / "nova/policy.d").readlink() == far / "policy.d"
+        assert (etc / "nova/policy.d/one.yaml").read_text() == "mine"
+        assert (etc / "nova/secret.conf").read_text() == "key"
+        assert (etc / "nova/null").readlink() == Path("/dev/null")
+    assert not any("null" in path.name for path in (folder / "files").iterdir())
+
+
+def test_a_folder_that_is_reached_by_a_link_is_the_same_again(
+    system: System, etc: Path, tmp_path: Path
+) -> None:
+    (etc / "nova").rename(tmp_path / "far")
+    (etc / "nova").symlink_to(tmp_path / "far")
+    folder = tmp_path / "kept/cmp1"
+    kept.gather(str(folder), [[f"{etc}/nova/*.conf", "back"]], [], [[], []], "token")
+    shutil.rmtree(tmp_path / "far")
+    (etc / "nova").unlink()
+    for _ in range(2):
+        kept.put_back(str(folder), [])
+        assert (etc / "nova").readlink() == tmp_path / "far"
+        assert (tmp_path / "far/nova.conf").read_bytes() == SECRET
+
+
+def test_a_folder_in_use_where_a_link_was_is_refused(
+    system: System, etc: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept/cmp1"
+    gathered(etc, folder)
+    (etc / "nova/link").unlink()
+    (etc / "nova/link/more").mkdir(parents=True)
+    with pytest.raises(RuntimeError, match=r"nova/link is a folder with files here and was a link"):
+        kept.put_back(str(folder), [])
+
+
+def test_what_was_changed_since_is_told(system: System, etc: Path, tmp_path: Path) -> None:
+    rows = gathered(etc, tmp_path / "kept/cmp1")["rows"]
+    patterns = [[f"{etc}/nova", "back"], [f"{etc}/log/", "back"]]
+    assert kept.changed(rows, patterns) == []
+    (etc / "nova/nova.conf").write_text("since")
+    (etc / "nova/new.conf").write_text("since")
+    (etc / "nova/folder").mkdir()
+    (etc / "nova/link").unlink()
+    names = ("link", "new.conf", "nova.conf")
+    assert kept.changed(rows, patterns) == [f"{etc}/nova/{one}" for one in names]
+
+
 def test_nothing_of_it_is_seen_in_what_is_told(system: System, etc: Path, tmp_path: Path) -> None:
     told = gathered(etc, tmp_path / "kept/cmp1")
     assert "password" not in json.dumps(told)
@@ -176,6 +238,21 @@ def test_a_system_is_told_from_the_next_by_what_was_left_on_it(system: System) -
 def test_a_folder_on_the_system_s_own_disk_does_not_outlast_it(tmp_path: Path) -> None:
     assert kept.own_disk(str(tmp_path / "none")) == {"why": f"there is no {tmp_path}/none"}
     assert set(kept.own_disk("/etc")) == {"why"}
+
+
+def test_daemons_of_ceph_are_told_by_their_data_and_by_their_units(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "ceph"
+    for one in ("osd", "mon", "bootstrap-osd/ceph.keyring", "crash/posted"):
+        (root / one).mkdir(parents=True)
+    assert kept.daemons_of_ceph(str(root)) == []
+    (root / "osd/ceph-3").mkdir()
+    (root / "0a1b2c3d-0000-11ee-8000-525400000001/osd.4").mkdir(parents=True)
+    assert kept.daemons_of_ceph(str(root)) == ["osd.4", "osd.ceph-3"]
+    told = "ceph-osd@7.service loaded active running Ceph\nceph.target loaded active active x\n"
+    monkeypatch.setattr(kept, "_units", lambda: told)
+    assert "ceph-osd@7.service" in kept.daemons_of_ceph(str(root))
 
 
 def test_a_disk_is_known_again_by_what_was_planted(

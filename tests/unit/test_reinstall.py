@@ -16,10 +16,11 @@ from migrate.cloud.settings import Reinstall
 from migrate.computes import draining, installers, proof
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import reinstall
-from migrate.computes.reinstalling import anew, keeping
+from migrate.computes.reinstalling import anew, keeping, silent
+from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES
 from migrate.engine.cancellation import Cancellation
-from migrate.errors import StepError, UnreachableError
+from migrate.errors import PreconditionError, StepError, UnreachableError
 from migrate.phases.plan import settled
 from tests.unit import fakes, nova
 from tests.unit.test_in_place import AGENT, NOVA, ROOTWRAP, VENV
@@ -42,6 +43,11 @@ class Machine(fakes.FakeHost):
         self.guests: dict[str, Any] = {}
         self.disk: dict[str, str] = {"why": "it lies on the system's own disk"}
         self.missing: list[str] = []
+        self.board = ["product_uuid 4c4c"]
+        self.conf = "[DEFAULT]\n"
+        self.ceph: list[str] = []
+        self.looked: list[str] = []
+        self.changed: list[str] = []
         self.lying: list[str] = []
         self.damaged: list[str] = []
         self.kept = self.own = False
@@ -114,7 +120,12 @@ class Machine(fakes.FakeHost):
         return self.guests
 
     def _kept_gather(self, *given: Any) -> Any:
-        return {"system": self._kept_system()}
+        self.wanted = given[1]
+        rows = [{"path": one.paths[0]} for one in KEPT_THERE if one.must]
+        return {"system": self._kept_system(), "rows": rows}
+
+    def _hardware_identity(self) -> Any:
+        return self.board
 
     def _kept_system(self) -> Any:
         token = self.records.get("reinstall", {"token": ""})["token"]
@@ -124,7 +135,10 @@ class Machine(fakes.FakeHost):
         self.records["reinstall"] = {"token": token}
 
     def _kept_manifest(self, _: str) -> Any:
-        return {"units": OLD}
+        return {"units": OLD, "rows": []}
+
+    def _kept_changed(self, *_: Any) -> Any:
+        return self.changed
 
     def _kept_wrong_in(self, _: str) -> Any:
         self.kept = True
@@ -136,11 +150,19 @@ class Machine(fakes.FakeHost):
     def _kept_missing(self, _: Any) -> Any:
         return self.missing
 
-    def _kept_disks(self, _: str) -> Any:
+    def _kept_disks(self, path: str) -> Any:
+        self.looked.append(path)
         return self.lying
 
-    def _kept_own_disk(self, _: str) -> Any:
+    def _kept_own_disk(self, path: str) -> Any:
+        self.looked.append(path)
         return self.disk
+
+    def _kept_daemons_of_ceph(self) -> Any:
+        return self.ceph
+
+    def _hypervisor_settings(self, *_: Any) -> Any:
+        return {"program": "", "texts": {"/etc/nova/nova.conf": self.conf}, "given": {}}
 
     def _kept_put_back(self, folder: str, spared: list[str]) -> None:
         assert folder == KEPT
@@ -339,6 +361,51 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     assert planted == ["kept.plant", "kept.mount_again"] * 2
 
 
+@pytest.mark.parametrize(
+    ("conf", "place"),
+    [
+        ("", "/var/lib/nova/instances"),
+        ("instances_path = /srv/guests/", "/srv/guests"),
+        ("state_path = /data/nova", "/data/nova/instances"),
+        ("instances_path = $state_path/i", "/var/lib/nova/i"),
+    ],
+)
+def test_servers_data_are_where_its_own_nova_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conf: str, place: str
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.host.conf = f"[DEFAULT]\n{conf}\n"
+    lab.nova.add("off", status="SHUTOFF")
+    lab.host.disk = {"mount": "/srv", "uuid": "6f", "line": "UUID=6f ..."}
+    lab.over("close", "drain", "keep", "reinstall")
+    assert set(lab.host.looked) == {place}
+    assert [f"{place}/", "back"] in lab.host.wanted
+
+
+def test_disks_that_are_no_files_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.host.conf = "[libvirt]\nimages_type = lvm\nimages_volume_group = vg\n"
+    (told,) = lab.errors()
+    assert "servers' disks lie in no directory there" in told
+    lab.host.conf = "[libvirt]\nimages_type = rbd\n"
+    assert lab.errors() == []  # none is on this host
+    lab.nova.add("off", status="SHUTOFF")
+    (told,) = lab.errors()
+    assert "the off would stay there" in told
+    assert "images_type = rbd" in told
+    lab.over("close", "drain")
+    with pytest.raises(StepError, match=r"images_type = rbd\): move it away by a rule"):
+        lab.steps["keep"].apply(lab.context)
+
+
+def test_one_that_carries_daemons_of_ceph_is_refused_by_name(lab: Lab) -> None:
+    lab.host.ceph = ["osd.3"]
+    (told,) = lab.errors()
+    assert told.startswith("osd.3 is there, whose data")
+
+
 def test_one_that_is_to_be_left_running_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +430,7 @@ def test_a_copy_that_is_not_equal_makes_nothing_anew(lab: Lab) -> None:
 def test_a_command_that_fails_leaves_the_host_closed_and_may_be_repeated(lab: Lab) -> None:
     lab.over("close", "drain", "keep")
     (lab.folder / "broken").touch()
-    with pytest.raises(StepError, match=r"exited 3 \(no such image; .*the host stays closed"):
+    with pytest.raises(StepError, match=r"exited 3; .*reinstall-c1.log; the host stays closed"):
         lab.steps["reinstall"].apply(lab.context)
     assert lab.nova.services["c1"]["status"] == "disabled"
     assert not lab.steps["reinstall"].done(lab.context)
@@ -375,6 +442,53 @@ def test_a_command_is_not_believed(lab: Lab) -> None:
     lab.over("close", "drain", "keep")
     (lab.folder / "idle").touch()
     with pytest.raises(StepError, match="the system is the one that it was"):
+        lab.steps["reinstall"].apply(lab.context)
+
+
+def test_another_machine_at_its_address_is_given_nothing_of_its_own(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    for board in (["product_uuid other"], []):
+        lab.host.board = board
+        with pytest.raises(StepError, match=r"another machine answers at c1: .*product_uuid 4c4c"):
+            lab.steps["reinstall"].apply(lab.context)
+        assert not lab.steps["reinstall"].done(lab.context)
+        assert lab.nova.services["c1"]["status"] == "disabled"
+        assert not lab.host.own
+    lab.host.board = ["product_uuid 4c4c"]
+    assert lab.steps["reinstall"].done(lab.context)
+
+
+def test_one_that_nothing_tells_from_another_is_refused(lab: Lab) -> None:
+    lab.host.board = []
+    assert [one for one in lab.errors() if "by which it is told from another" in one]
+
+
+def test_what_goes_while_all_is_copied_makes_nothing_anew(lab: Lab) -> None:
+    lab.over("close", "drain")
+    lab.host.missing = ["/var/lib/nova/compute_id"]
+    with pytest.raises(StepError, match="c1: /var/lib/nova/compute_id is missing"):
+        lab.steps["keep"].apply(lab.context)
+    with pytest.raises(StepError, match="nothing of it is kept"):
+        lab.steps["reinstall"].apply(lab.context)
+
+
+def test_what_was_changed_since_it_was_kept_is_kept_anew_before_the_system_goes(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    lab.host.changed = ["/etc/nova/nova.conf"]
+    with pytest.raises(StepError, match=r"nova.conf was changed since it was kept; the same again"):
+        lab.steps["reinstall"].apply(lab.context)
+    assert not lab.made()
+    assert not lab.steps["keep"].done(lab.context)
+    lab.host.changed = []
+    lab.over("keep")
+    lab.host.changed = ["/etc/nova/nova.conf"]  # another day
+    assert not lab.steps["keep"].done(lab.context)
+    lab.host.changed = []
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError, match="exited 3"):
+        lab.steps["reinstall"].apply(lab.context)
+    lab.host.changed = ["/etc/nova/nova.conf"]  # while its command was mended
+    with pytest.raises(StepError, match="was changed since it was kept"):
         lab.steps["reinstall"].apply(lab.context)
 
 
@@ -488,3 +602,66 @@ def test_without_a_command_it_is_refused_before(lab: Lab) -> None:
     settings = lab.context.settings.model_copy(update={"settle": decided})
     (told,) = reinstall.findings(replace(lab.context, settings=settings), [])
     assert "sidestep:settle.reinstall.command" in told.message
+
+
+def test_between_two_systems_it_is_silent_to_the_way_back_unless_the_old_one_stands(
+    lab: Lab,
+) -> None:
+    lab.over("close", "drain", "keep")
+    assert silent.passing(lab.context).source.computes[0] is lab.host
+    (lab.folder / "broken").touch()
+    with pytest.raises(StepError):
+        lab.steps["reinstall"].apply(lab.context)
+    assert silent.passing(lab.context).source.computes[0] is lab.host
+    (lab.folder / "broken").unlink()
+    lab.over("reinstall")
+    told: list[str] = []
+    passing = silent.passing(lab.context, lambda _, text: told.append(text))
+    with pytest.raises(UnreachableError, match="settle --back --host c1 --execute") as caught:
+        passing.source.computes[0].run("true")
+    assert caught.value.hosts == {"c1"}
+    assert "what was its own is kept in /var/lib/migrate/kept/c1 on new" in told[0]
+    assert reinstall.left(passing) == []
+
+
+def test_who_was_stopped_for_it_is_named_while_only_its_keeper_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch, otherwise="stopStart")
+    lab.nova.add("web")
+    lab.host.disk = {"mount": "/var/lib/nova/instances", "uuid": "6f", "line": "UUID=6f ..."}
+    lab.over("close", "drain", "keep", "reinstall")
+    assert draining.left_off(lab.context) == []
+    (told,) = silent.left_off(silent.passing(lab.context))
+    assert (told["id"], told["host"], told["why"]) == ("web", "c1", "stopped")
+    assert "openstack server reboot --hard web" in told["what"]
+
+
+def with_controllers(lab: Lab, *those: Machine) -> Context:
+    return replace(lab.context, target=replace(lab.context.target, controllers=those))
+
+
+def test_two_controllers_keep_it_and_either_is_enough_in_whatever_order(lab: Lab) -> None:
+    second, third = Machine("new2", lab.host.systems), Machine("new3", lab.host.systems)
+    lab.context = with_controllers(lab, lab.keeper, second, third)
+    lab.over("close", "drain", "keep", "reinstall")
+    assert (lab.keeper.kept, second.kept, third.kept) == (True, True, False)
+    lab.context = with_controllers(lab, third, second, lab.keeper)
+    assert lab.stage == keeping.Stage.ANEW
+    lab.keeper.dead = True
+    assert lab.stage == keeping.Stage.ANEW
+    assert keeping.holder(lab.context, lab.host) is second
+    lab.over("packages", "own")
+    second.dead, lab.keeper.dead = True, False  # it knows less than this desk
+    with pytest.raises(UnreachableError, match="new2 does not answer, which may know how far c1"):
+        keeping.stage(lab.context, lab.host)
+
+
+def test_a_keeper_that_is_not_named_any_more_is_asked_for(lab: Lab) -> None:
+    lab.over("close", "drain", "keep", "reinstall")
+    other = with_controllers(lab, Machine("another", lab.host.systems))
+    with pytest.raises(PreconditionError, match=r"kept on new, which is not among"):
+        keeping.stage(other, lab.host)
+    lab.keeper.dead = True
+    with pytest.raises(UnreachableError):
+        keeping.stage(lab.context, lab.host)

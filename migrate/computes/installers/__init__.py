@@ -20,9 +20,10 @@ from migrate.services import packages
 __all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of", "updating"]
 
 GROUP = "sidestep.installers"
+REINSTALL = "reinstall"
 SHIPPED = {
     "in-place": "migrate.computes.installers.in_place",
-    "reinstall": "migrate.computes.installers.reinstall",
+    REINSTALL: "migrate.computes.installers.reinstall",
 }
 # not to be chosen: a host that has come over stays what it is by the one that brought it
 UPDATES = {

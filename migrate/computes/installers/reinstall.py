@@ -16,8 +16,9 @@ from migrate.computes.draining import servers
 from migrate.computes.estimates import Action, Way
 from migrate.computes.installers.contract import Act
 from migrate.computes.installers.in_place import PLAIN
-from migrate.computes.reinstalling import anew, keeping, own
+from migrate.computes.reinstalling import anew, instances, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
+from migrate.computes.reinstalling.silent import Silent
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import agents, call
@@ -37,7 +38,7 @@ def renewed(context: Context, host: Host) -> bool:
 
 def between(context: Context, host: Host) -> bool:
     """Whether one system of it may be gone, and the next is not yet the host that it was."""
-    return keeping.stage(context, host) in (Stage.ANEW, Stage.RETURNING)
+    return keeping.stage(context, host) in keeping.BETWEEN
 
 
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
@@ -57,7 +58,8 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     def look(host: Host) -> list[Finding]:
         if host.name in gone:
             return []  # its old system is gone, and what there is, is ours
-        wrong = [*_strange(context, host), *keeping.missing(context, host), *_stays(context, host)]
+        wrong = [*_strange(context, host), *_elsewhere(host), *keeping.missing(context, host)]
+        wrong += _stays(context, host)
         return list(filled([error(one, environment.LEAVE) for one in wrong], check=NAME))
 
     return [*filled(found, check=NAME), *environment.each(those, look)]
@@ -74,6 +76,14 @@ def _strange(context: Context, host: Host) -> Iterator[str]:
             yield f"{name} runs as {one['arguments'][:2]}, which is not understood"
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield f"{name} runs with arguments that are not understood: {odd}"
+
+
+def _elsewhere(host: Host) -> Iterator[str]:
+    """What lies on the host's disks for others than its servers, or in no directory of theirs."""
+    if (place := instances.read(host)).why and not place.shared:
+        yield place.why
+    if found := call(host, "kept.daemons_of_ceph"):
+        yield f"{', '.join(found)} is there, whose data a reinstall would take from Ceph"
 
 
 def _stays(context: Context, host: Host) -> Iterator[str]:
@@ -148,12 +158,16 @@ def let_go(context: Context, host: Host) -> None:
 
 
 def left(context: Context) -> list[str]:
-    """Names of hosts that came over so and were not put back: what `let_go` silences."""
-    ours = [one for one in context.source.computes if installers.of(context, one.name).ACTS is ACTS]
+    """Names of hosts that came over so and were not put back: what `let_go` silences.
+
+    One between two systems was told by `passing`.
+    """
+    there = [one for one in context.source.computes if not isinstance(one, Silent)]
+    ours = [one for one in there if installers.of(context, one.name).ACTS is ACTS]
     try:
         gone = keeping.gone(context) if ours else set()
         return [one.name for one in ours if one.name in gone]
-    except UnreachableError:
+    except MigrateError:
         return [one.name for one in ours]  # who knows it is dead
 
 

@@ -70,6 +70,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
     if not note.get("boot"):
         raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
     _refuse_loss(reached(context, host), note)
+    _refuse_changed(context, host)
     keeping.note_away(context, host, reached(context, host))
     keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
     _run(context, host, note, back=back)
@@ -81,6 +82,7 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
         )
     except HostKeyError as error:
         raise StepError(f"{error}: the command is to write it to knownHosts; {STAYS}") from error
+    _refuse_another(context, host, note)
     if not _is_fresh(context, host):
         raise StepError(
             f"{host.name}: the command came to an end and the system is the one that it was "
@@ -94,13 +96,36 @@ def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
     """At the last moment: users may have started, resized or made something since it was asked."""
     try:
         guests.refuse(here, "a reinstall")
-        disks = call(here, "kept.disks", INSTANCES)
+        disks = call(here, "kept.disks", note.get("instances", INSTANCES))
     except UnreachableError:
         return  # what a dead host has, nobody can ask
     if disks and not note.get("disk"):
         raise StepError(
             f"{here.name}: {', '.join(disks)} would be lost, on no file system that is kept: let "
             f"its server leave, or confirm its resize; {STAYS}"
+        )
+
+
+def _refuse_changed(context: Context, host: Host) -> None:
+    """What was changed since it was kept would be lost with the system, as long as that stands."""
+    now = keeping.stage(context, host)
+    system = now == Stage.KEPT or (now == Stage.ANEW and stands(context, host))
+    if system and (found := keeping.changed(context, host)):
+        keeping.note(context, host, stage=Stage.KEEPING)
+        raise StepError(
+            f"{host.name}: {', '.join(found)} was changed since it was kept; the same again "
+            "keeps it anew"
+        )
+
+
+def _refuse_another(context: Context, host: Host, note: dict[str, Any]) -> None:
+    """What is the host's own, keys among it, is given to no other machine at its address."""
+    here = call(reached(context, host), "hardware.identity")
+    if not set(here) & set(note.get("identity", ())):
+        raise StepError(
+            f"{host.name}: another machine answers at {host.address}: it is "
+            f"{', '.join(here) or 'without a mark'}, and was {', '.join(note.get('identity', ()))};"
+            f" have the command make {host.name} itself, or take the other off its address; {STAYS}"
         )
 
 
@@ -160,6 +185,7 @@ def _is_fresh(context: Context, host: Host) -> bool:
     note = keeping.read(context, host)
     try:
         here = call(reached(context, host), "kept.system")
-    except UnreachableError:
+        _refuse_another(context, host, note)
+    except (UnreachableError, StepError):
         return False
     return bool(here["boot"] != note["boot"] and here["token"] != note["token"])

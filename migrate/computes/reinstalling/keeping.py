@@ -1,4 +1,4 @@
-"""What is a host's own stands on a controller of the target, with how far its reinstall is.
+"""What is a host's own stands on two controllers of the target, with how far its reinstall is.
 
 The folder there is root's alone, read back and equal by its hashes before anything is made anew. It
 stays until the host is put back, or `migrate finish` removes it: nothing is given up that may still
@@ -8,16 +8,19 @@ be needed.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from migrate.cloud import Context, login, transfer
+from migrate.cloud import Context, hosts, login, transfer
 from migrate.cloud.host import Host
 from migrate.computes import guests, units
 from migrate.computes.draining import servers
-from migrate.computes.reinstalling import packages
-from migrate.computes.reinstalling.kept import INSTANCES, KEPT
-from migrate.errors import StepError, UnreachableError
+from migrate.computes.reinstalling import instances, packages
+from migrate.computes.reinstalling.kept import KEPT
+from migrate.engine import state_directory
+from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
 
 ALL = "/var/lib/migrate/kept"
@@ -36,12 +39,44 @@ class Stage(StrEnum):
     RETURNED = "returned"
 
 
-GONE = (Stage.ANEW, Stage.ITSELF, Stage.RETURNING)  # its old system, and not yet another old one
+BETWEEN = (Stage.ANEW, Stage.RETURNING)  # one system may be gone, the next is not yet itself
+GONE = (*BETWEEN, Stage.ITSELF)  # its old system, and not yet another old one
 
 
 def keeper(context: Context) -> Host:
     """Who keeps it: a host of the cloud that is not reinstalled, and never the operator's own."""
     return context.target.tools
+
+
+def keepers(context: Context) -> list[Host]:
+    """The same, and a second one where there is one."""
+    first = keeper(context)
+    return [first, *(one for one in context.target.controllers if one is not first)][:2]
+
+
+def holders(context: Context, host: Host) -> list[Host]:
+    """Who keeps what is *host*'s own, as was noted; in whatever order the list has them now."""
+    names = read(context, host).get("keepers") or [keeper(context).name]
+    return [one for one in context.target.controllers if one.name in names]
+
+
+def holder(context: Context, host: Host) -> Host:
+    """One of them that answers and has all of it whole; StepError where none does."""
+    if whole := [one for one, wrong in _copies(context, host) if not wrong]:
+        return whole[0]
+    raise StepError(f"{host.name}: nobody who answers has a whole copy of what is its own")
+
+
+def _copies(context: Context, host: Host) -> list[tuple[Host, list[str]]]:
+    """Each of those that answer, and what is wrong with its copy."""
+
+    def ask(one: Host) -> tuple[Host, list[str]]:
+        try:
+            return one, call(one, "kept.wrong_in", folder(host))
+        except CommandError:
+            return one, [folder(host)]  # it is not there
+
+    return hosts.living(holders(context, host), ask)
 
 
 def folder(host: Host) -> str:
@@ -56,8 +91,35 @@ def keys(host: Host) -> str:
 
 def read(context: Context, host: Host) -> Note:
     """`{"stage": "kept", "token": ..., "boot": ..., "disk": {...}}`; "" is the first stage."""
-    found: Note | None = call(keeper(context), "record.load", _name(host))
-    return found or {"stage": ""}
+    told = hosts.living(
+        context.target.controllers, lambda one: (one.name, call(one, "record.load", _name(host)))
+    )
+    newest: Note = max((one for _, one in told if one), key=_count, default={"stage": ""})
+    here = state_directory.recorded(_desk(context, host))
+    if newest["stage"] and _count(newest) >= _count(here):
+        return newest
+    every = {one.name for one in (*context.target.controllers, *context.target.dead)}
+    names = set(here.get("keepers", every))
+    if lost := sorted(names - every):
+        raise PreconditionError(
+            f"{host.name}: what is its own is kept on {', '.join(lost)}, which is not among "
+            "sidestep:target.controllers any more: name it there again, by that name"
+        )
+    if silent := names - {name for name, _ in told}:
+        raise UnreachableError(
+            f"{', '.join(sorted(silent))} does not answer, which may know how far {host.name} is",
+            *silent,
+        )
+    return newest
+
+
+def _count(note: Note) -> int:
+    return int(note.get("count", 0))
+
+
+def _desk(context: Context, host: Host) -> Path:
+    """What this desk noted last: who holds it when the list of controllers is another one."""
+    return context.home / f"kept-{host.name}.json"
 
 
 def stage(context: Context, host: Host) -> str:
@@ -65,17 +127,28 @@ def stage(context: Context, host: Host) -> str:
     return str(read(context, host)["stage"])
 
 
-def gone(context: Context) -> set[str]:
-    """Names of hosts whose old system may be gone: asked once, of all."""
+def gone(context: Context, stages: Collection[Stage] = GONE) -> set[str]:
+    """Names of hosts whose old system may be gone, or that are at *stages*: asked once, of all."""
     noted = {f"{_name(host)}.json": host for host in context.source.computes}
-    left = noted.keys() & set(call(keeper(context), "notes.left", []))
-    return {noted[one].name for one in left if stage(context, noted[one]) in GONE}
+    told = hosts.living(context.target.controllers, lambda one: call(one, "notes.left", []))
+    if not told:
+        call(keeper(context), "notes.left", [])  # says that it does not answer
+    left = {name for names in told for name in names}
+    begun = [one for name, one in noted.items() if name in left or _desk(context, one).exists()]
+    return {one.name for one in begun if stage(context, one) in stages}
 
 
 def note(context: Context, host: Host, **changed: Any) -> None:
     """Keep that it is so far, beside what was noted before."""
-    kept = {**read(context, host), **changed}
-    call(keeper(context), "record.save", _name(host), kept)
+    before = read(context, host)
+    names = before.get("keepers") or [one.name for one in keepers(context)]
+    kept = {"keepers": names, **before, **changed, "count": _count(before) + 1}
+    state_directory.record(_desk(context, host), kept)
+    those = [one for one in context.target.controllers if one.name in kept["keepers"]]
+    if not hosts.living(those, lambda one: [call(one, "record.save", _name(host), kept)]):
+        raise UnreachableError(
+            f"{', '.join(names)} does not answer, which keeps how far {host.name} is", *names
+        )
 
 
 def note_away(context: Context, host: Host, here: Host) -> None:
@@ -94,7 +167,7 @@ def _name(host: Host) -> str:
 
 def manifest(context: Context, host: Host) -> dict[str, Any]:
     """What was noted of what is kept; nothing secret is in it."""
-    found: dict[str, Any] = call(keeper(context), "kept.manifest", folder(host))
+    found: dict[str, Any] = call(holder(context, host), "kept.manifest", folder(host))
     return found
 
 
@@ -103,26 +176,51 @@ def is_kept(context: Context, host: Host) -> bool:
     now = stage(context, host)
     if now in GONE:
         return True
-    return now == Stage.KEPT and not call(keeper(context), "kept.wrong_in", folder(host))
+    if now != Stage.KEPT:
+        return False
+    copies = _copies(context, host)
+    if not copies or any(wrong for _, wrong in copies):
+        return False
+    return not changed(context, host)
+
+
+def changed(context: Context, host: Host) -> list[str]:
+    """Paths of *host*, whose system stands, that are not as they are kept: days may have passed."""
+    rows = [row for row in manifest(context, host)["rows"] if row["how"] != "aside"]
+    place = read(context, host)["instances"]
+    wanted = [one for one in _wanted(context, place) if one[1] != "aside"]
+    try:
+        found: list[str] = call(host, "kept.changed", rows, wanted, timeout=120)
+    except UnreachableError:
+        return []  # what a dead host has, nobody can ask
+    return found
 
 
 def keep(context: Context, host: Host) -> None:
     """Gather it, let the keeper pull it, and read it back; StepError where it is not equal."""
     token, where = secrets.token_hex(16), folder(host)
     own = refuse_servers(context, host)
-    note(context, host, stage=Stage.KEEPING, token=token)
+    those = keepers(context)
+    note(context, host, stage=Stage.KEEPING, token=token, keepers=[one.name for one in those])
     accounts = sorted({one.user for one in context.recipes if one.host_units})
     asked = [[one.name for one in units.known(context)], list(packages.DAEMONS)]
-    told = call(host, "kept.gather", where, patterns(context), accounts, asked, token, timeout=120)
-    keeps = keeper(context)
-    transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
-    if wrong := call(keeps, "kept.wrong_in", where):
-        raise StepError(f"{host.name}: its {', '.join(wrong)} did not reach {keeps.name} whole")
+    place = instances.read(host).path
+    wanted = _wanted(context, place)
+    told = call(host, "kept.gather", where, wanted, accounts, asked, token, timeout=120)
+    for keeps in those:
+        transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
+        if wrong := call(keeps, "kept.wrong_in", where):
+            raise StepError(f"{host.name}: its {', '.join(wrong)} did not reach {keeps.name} whole")
+    if lacks := missing(context, host) or _not_in(told["rows"]):
+        raise StepError(f"{host.name}: {'; '.join(lacks)}")
+    identity = call(host, "hardware.identity")
     _clear(context, host)
     call(host, "kept.mark", token)
     if own:
         call(host, "kept.plant", own["mount"], token)
-    note(context, host, stage=Stage.KEPT, token=token, boot=told["system"]["boot"], disk=own)
+    boot = told["system"]["boot"]
+    now = {"token": token, "boot": boot, "disk": own, "identity": identity, "instances": place}
+    note(context, host, stage=Stage.KEPT, **now)
 
 
 def patterns(context: Context) -> list[list[str]]:
@@ -131,16 +229,32 @@ def patterns(context: Context) -> list[list[str]]:
     return [*ours, *([path, "back"] for path in context.settings.settle.reinstall.keep)]
 
 
+def _wanted(context: Context, place: str) -> list[list[str]]:
+    return [*patterns(context), [f"{place}/", "back"]]
+
+
 def missing(context: Context, host: Host) -> list[str]:
     """What *host* has not, and would not be itself without."""
     must = [one for one in KEPT if one.must]  # the first path of each
     found = set(call(host, "kept.missing", [one.paths[0] for one in must]))
-    return [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
+    told = [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
+    if not call(host, "hardware.identity"):
+        told.append("neither board nor network card has a mark, by which it is told from another")
+    return told
+
+
+def _not_in(rows: list[dict[str, Any]]) -> list[str]:
+    kept = {row["path"] for row in rows}
+    must = [one.paths[0] for one in KEPT if one.must]
+    return [f"{one} was not kept: it came while all was copied" for one in must if one not in kept]
 
 
 def own_disk(host: Host) -> dict[str, str]:
     """The file system of their own that servers' data lie on, or why there is none."""
-    found: dict[str, str] = call(host, "kept.own_disk", INSTANCES)
+    place = instances.read(host)
+    if place.why:
+        return {"why": place.why}
+    found: dict[str, str] = call(host, "kept.own_disk", place.path)
     return found
 
 
@@ -171,12 +285,17 @@ def forget(context: Context, host: Host) -> None:
     call(host, "record.forget", "reinstall")
     if own:
         call(host, "kept.pull_out", own["mount"])
-    call(keeper(context), "kept.remove", folder(host))
-    call(keeper(context), "record.forget", _name(host))
+    those = holders(context, host)
+    for keeps in those:
+        call(keeps, "kept.remove", folder(host))
+    for keeps in those:
+        call(keeps, "record.forget", _name(host))
+    state_directory.forget(_desk(context, host))
 
 
 def _clear(context: Context, host: Host) -> None:
     """Nothing of the copying stays on *host*."""
-    transfer.turn_away(keeper(context), host, keys(host))
+    for keeps in holders(context, host):
+        transfer.turn_away(keeps, host, keys(host))
     transfer.shut(host)
     call(host, "kept.remove", folder(host))

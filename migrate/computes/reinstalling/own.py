@@ -55,7 +55,8 @@ def is_itself(context: Context, host: Host) -> bool:
 
 def give_back(context: Context, host: Host, *, back: bool = False) -> None:
     """Put back what was kept; on the way *back* the old release's units start with it."""
-    here, keeps, folder = anew.reached(context, host), keeping.keeper(context), keeping.folder(host)
+    here, folder = anew.reached(context, host), keeping.folder(host)
+    keeps = keeping.holder(context, host)
     note = keeping.read(context, host)
     here.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     transfer.pull_tree(context, folder, pulls=here, serves=keeps)
