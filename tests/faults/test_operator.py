@@ -21,7 +21,9 @@ from tests.faults.test_window import UNDONE
 from tests.wait import waits_for
 
 pytestmark = pytest.mark.rig
-LIMIT = 120  # seconds, in which a busy machine has its window too, after which a source whose operator is dead reopens itself
+# seconds after which a source whose operator is dead reopens itself; a busy machine has its window
+# in them, too
+LIMIT = 120
 
 
 @pytest.fixture
