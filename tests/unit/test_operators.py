@@ -44,26 +44,30 @@ def child_has_ended(context: Context) -> bool:
     return False
 
 
-def test_what_it_started_ends_with_it_at_its_time_limit(context: Context) -> None:
-    told = operators.run(context, command(context, STARTS), "make", 0.5)
-    assert "did not end within 0.5 s" in told
-    assert child_has_ended(context)
-
-
-def test_what_it_started_ends_with_it_where_the_run_is_interrupted(context: Context) -> None:
+def interrupted(context: Context, script: str) -> str:
+    """What is told of a command that is interrupted once it has started another."""
     run = Run("1")
-    context = replace(context, run=run)
 
     def interrupt() -> None:
         while not (context.home / "pid").exists():
             time.sleep(0.01)
         run.interrupted.set()
 
-    thread = threading.Thread(target=interrupt)
+    thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
-    told = operators.run(context, command(context, STARTS), "make", 60)
-    thread.join()
-    assert "was interrupted" in told
+    told = operators.run(replace(context, run=run), command(context, script), "make", 60)
+    thread.join(10)
+    return told
+
+
+def test_what_it_started_ends_with_it_at_its_time_limit(context: Context) -> None:
+    told = operators.run(context, command(context, STARTS), "make", 3)
+    assert "did not end within 3 s" in told
+    assert child_has_ended(context)
+
+
+def test_what_it_started_ends_with_it_where_the_run_is_interrupted(context: Context) -> None:
+    assert "was interrupted" in interrupted(context, STARTS)
     assert child_has_ended(context)
 
 
@@ -71,7 +75,7 @@ def test_what_ignores_a_request_to_end_is_ended_too(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operators, "END_SECONDS", 0.2)
-    operators.run(context, command(context, f"trap '' TERM; {STARTS}"), "make", 0.5)
+    interrupted(context, f"trap '' TERM; {STARTS}")
     assert child_has_ended(context)
 
 
