@@ -14,7 +14,6 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from migrate.cli import hosts_report
 from migrate.engine import state_directory
 from migrate.engine.window import Span
-from migrate.errors import MigrateError
 from migrate.phases import verify
 from migrate.phases.session import Session
 from migrate.phases.status import status
@@ -39,7 +38,7 @@ def reported(session: Session) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError, MigrateError):
+        with suppress(Exception):  # it would hide what the block has raised
             write_report(session)
 
 

@@ -45,9 +45,9 @@ def _ended(context: Context, running: subprocess.Popen[bytes], seconds: float) -
     try:
         while (status := running.poll()) is None:
             if context.run and context.run.interrupted.wait(LOOK_SECONDS):
-                return "was interrupted, and ended with all that it had started"
+                return _cut_off(running, "was interrupted")
             if time.monotonic() > deadline:
-                return f"did not end within {seconds} s, and was ended with all that it had started"
+                return _cut_off(running, f"did not end within {seconds} s")
             if not context.run:
                 time.sleep(LOOK_SECONDS)
     finally:
@@ -56,14 +56,20 @@ def _ended(context: Context, running: subprocess.Popen[bytes], seconds: float) -
     return f"exited {status}" if status else ""
 
 
+def _cut_off(running: subprocess.Popen[bytes], why: str) -> str:
+    _end(running)
+    if running.poll() is None:
+        return f"{why}, and runs on as another user: end process {running.pid} first"
+    return f"{why}, and was ended with all that it had started"
+
+
 def _end(running: subprocess.Popen[bytes]) -> None:
-    """TERM for its whole group, then KILL for what is left of it."""
-    os.killpg(running.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        running.wait(END_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    """TERM for its whole group, then KILL for what is left of it; one of another user runs on."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(running.pid, sent)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(END_SECONDS)
 
 
 def answers(reach: Callable[[], Host]) -> bool:

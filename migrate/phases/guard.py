@@ -7,7 +7,7 @@ from migrate.cloud import Context
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
-from migrate.errors import MigrateError, one_line
+from migrate.errors import MigrateError, PreconditionError, one_line
 from migrate.phases import no_return, rollback
 from migrate.phases.session import context_of, opened
 
@@ -24,6 +24,8 @@ def cutover_begun(context: Context) -> str:
     try:
         if stage := markers.stage(context):
             return f"the machines are marked {stage!r}"
+    except PreconditionError as error:
+        return str(error)  # a mark that nobody here understands
     except MigrateError:
         pass
     with closing(Journal(context.home / "journal", reading=True)) as journal:

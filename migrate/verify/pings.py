@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from migrate.cloud import Context
+from migrate.errors import StepError
 from migrate.verify.noticed import Stream
 
 INTERVAL = 0.1
@@ -41,6 +42,7 @@ def _stream(address: str) -> Stream:
                     told.line(line)
                     if over.is_set():
                         return
+                raise StepError("ping has ended: nothing more is known of it")
             finally:
                 process.kill()
 

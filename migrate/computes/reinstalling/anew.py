@@ -120,11 +120,13 @@ def _refuse_changed(context: Context, host: Host) -> None:
 
 def _refuse_another(context: Context, host: Host, note: dict[str, Any]) -> None:
     """What is the host's own, keys among it, is given to no other machine at its address."""
+    if not (before := note.get("identity")):
+        return  # it was kept by an older program
     here = call(reached(context, host), "hardware.identity")
-    if not set(here) & set(note.get("identity", ())):
+    if not set(here) & set(before):
         raise StepError(
             f"{host.name}: another machine answers at {host.address}: it is "
-            f"{', '.join(here) or 'without a mark'}, and was {', '.join(note.get('identity', ()))};"
+            f"{', '.join(here) or 'without a mark'}, and was {', '.join(before)};"
             f" have the command make {host.name} itself, or take the other off its address; {STAYS}"
         )
 

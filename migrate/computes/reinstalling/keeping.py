@@ -18,7 +18,7 @@ from migrate.cloud.host import Host
 from migrate.computes import guests, units
 from migrate.computes.draining import servers
 from migrate.computes.reinstalling import instances, packages
-from migrate.computes.reinstalling.kept import KEPT
+from migrate.computes.reinstalling.kept import INSTANCES, KEPT
 from migrate.engine import state_directory
 from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
@@ -187,7 +187,7 @@ def is_kept(context: Context, host: Host) -> bool:
 def changed(context: Context, host: Host) -> list[str]:
     """Paths of *host*, whose system stands, that are not as they are kept: days may have passed."""
     rows = [row for row in manifest(context, host)["rows"] if row["how"] != "aside"]
-    place = read(context, host)["instances"]
+    place = read(context, host).get("instances", INSTANCES)
     wanted = [one for one in _wanted(context, place) if one[1] != "aside"]
     try:
         found: list[str] = call(host, "kept.changed", rows, wanted, timeout=120)
@@ -225,8 +225,8 @@ def keep(context: Context, host: Host) -> None:
 
 def patterns(context: Context) -> list[list[str]]:
     """All that is kept, each with how it is put back."""
-    ours = [[path, one.how] for one in KEPT for path in one.paths]
-    return [*ours, *([path, "back"] for path in context.settings.settle.reinstall.keep)]
+    theirs = [[path, "back"] for path in context.settings.settle.reinstall.keep]
+    return [*theirs, *([path, one.how] for one in KEPT for path in one.paths)]
 
 
 def _wanted(context: Context, place: str) -> list[list[str]]:
@@ -286,16 +286,14 @@ def forget(context: Context, host: Host) -> None:
     if own:
         call(host, "kept.pull_out", own["mount"])
     those = holders(context, host)
-    for keeps in those:
-        call(keeps, "kept.remove", folder(host))
-    for keeps in those:
-        call(keeps, "record.forget", _name(host))
+    if len(hosts.living(those, lambda one: [call(one, "kept.remove", folder(host))])) < len(those):
+        return  # the others' note stays, newer than that of one who is dead and comes back
+    hosts.gather(those, lambda one: call(one, "record.forget", _name(host)))
     state_directory.forget(_desk(context, host))
 
 
 def _clear(context: Context, host: Host) -> None:
     """Nothing of the copying stays on *host*."""
-    for keeps in holders(context, host):
-        transfer.turn_away(keeps, host, keys(host))
+    hosts.living(holders(context, host), lambda one: transfer.turn_away(one, host, keys(host)))
     transfer.shut(host)
     call(host, "kept.remove", folder(host))

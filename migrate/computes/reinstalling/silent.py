@@ -64,6 +64,8 @@ def _silenced(context: Context, host: Host, remark: Callable[[str, str], None]) 
     if isinstance(host, Silent):
         return host
     keeps = keeping.keeper(context).name
+    with suppress(MigrateError):
+        keeps = ", ".join(one.name for one in keeping.holders(context, host))
     why = TOLD.format(name=host.name, folder=keeping.folder(host), keeper=keeps)
     remark("hosts", f"{host.name}: {why}")
     return Silent(host, why)
