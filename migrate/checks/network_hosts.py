@@ -5,16 +5,14 @@ from __future__ import annotations
 from migrate.checks import agents
 from migrate.checks.check import Check
 from migrate.cloud import Context
-from migrate.computes.network import reading, refusals
+from migrate.computes.network import refusals
 from migrate.engine.finding import Finding
 
 
 def run(context: Context) -> list[Finding]:
     """Agents on network hosts of their own; who does not answer, the check of agents tells."""
     api = agents.administrator(context)
-    both = (*context.source.controllers, *context.target.controllers)
-    found = reading.list_agents(api) if api else ()
-    return [refusals.elsewhere(one) for one in refusals.carriers(found, reading.names(both))]
+    return [refusals.elsewhere(one) for one in refusals.network_hosts(context, api)] if api else []
 
 
 CHECK = Check("network-hosts", run, quick=True)

@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate.cloud import Context, hosts, login
-from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
 from migrate.computes import (
     draining,
     estimates,
     installers,
-    network,
     plan,
     proof,
     reach,
@@ -60,7 +58,7 @@ class Asked:
 def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     """The plan for the hosts that are *asked* for, from what the cloud says now."""
     api = login.api(context)
-    carriers = network_hosts(context, api)
+    carriers = refusals.network_hosts(context, api)
     _refuse_named(carriers, asked)
     facts = reading.read(api)
     settle = asked.over(context.settings.settle)
@@ -80,12 +78,6 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
         probes=probes,
         seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
     )
-
-
-def network_hosts(context: Context, api: Api) -> list[Agent]:
-    """Network agents on hosts of their own, which no compute host's steps bring over."""
-    both = (*context.source.controllers, *context.target.controllers)
-    return refusals.carriers(network.reading.list_agents(api), network.reading.names(both))
 
 
 def _refuse_named(carriers: Collection[Agent], asked: Asked) -> None:

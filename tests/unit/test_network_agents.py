@@ -459,7 +459,7 @@ def test_a_network_host_of_its_own_is_refused_by_settle(
     cloud = with_network_host(tmp_path, monkeypatch)
     with pytest.raises(SettingsError, match="--host net1: neutron-l3-agent is on no controller"):
         settle.planned(cloud, settle.Asked(hosts=["net1"]))
-    agents = settle.network_hosts(cloud, reading.api(cloud))
+    agents = refusals.network_hosts(cloud, reading.api(cloud))
     (one,) = settle.left_out(agents, settle.Asked())
     assert (one.severity, one.where) == (Severity.WARNING, "net1")
     assert settle.left_out(agents, settle.Asked(hosts=["cmp1"])) == []

@@ -1,9 +1,10 @@
 """What forbids to move the network agents, each with its remedy."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 from migrate.cloud import Context
+from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.computes.network import reading
@@ -93,13 +94,15 @@ def _several(facts: Facts, noted: Noted) -> Iterator[Finding]:
                 )
 
 
-def carriers(agents: Iterable[Agent], controllers: Collection[str]) -> list[Agent]:
-    """Those that carry networks on hosts that are none of *controllers*: network hosts."""
-    return [one for one in agents if one.binary in KNOWN[1:] and not one.at(controllers)]
+def network_hosts(context: Context, api: Api) -> list[Agent]:
+    """Agents that carry networks on hosts of their own: no compute host's steps bring them over."""
+    names = reading.names((*context.source.controllers, *context.target.controllers))
+    agents = reading.list_agents(api)
+    return [one for one in agents if one.binary in KNOWN[1:] and not one.at(names)]
 
 
 def elsewhere(agent: Agent) -> Finding:
-    """What is told of one of `carriers`."""
+    """What is told of one of `network_hosts`, and of any such agent."""
     return error(
         f"{agent.binary} is on no controller of the source or the target: network hosts of their "
         "own are not settled",
