@@ -50,9 +50,9 @@ def _ended(context: Context, running: subprocess.Popen[bytes], seconds: float) -
                 return _cut_off(running, f"did not end within {seconds} s")
             if not context.run:
                 time.sleep(LOOK_SECONDS)
-    finally:
-        if running.returncode is None:
-            _end(running)
+    except BaseException:
+        _end(running)
+        raise
     return f"exited {status}" if status else ""
 
 

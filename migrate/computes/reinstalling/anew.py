@@ -110,7 +110,7 @@ def _refuse_changed(context: Context, host: Host) -> None:
     """What was changed since it was kept would be lost with the system, as long as that stands."""
     now = keeping.stage(context, host)
     system = now == Stage.KEPT or (now == Stage.ANEW and stands(context, host))
-    if system and (found := keeping.changed(context, host)):
+    if system and (found := keeping.changed(context, host, keeping.holder(context, host))):
         keeping.note(context, host, stage=Stage.KEEPING)
         raise StepError(
             f"{host.name}: {', '.join(found)} was changed since it was kept; the same again "

@@ -174,19 +174,18 @@ def manifest(context: Context, host: Host) -> dict[str, Any]:
 def is_kept(context: Context, host: Host) -> bool:
     """Whether it stands there, whole, or was there long before."""
     now = stage(context, host)
-    if now in GONE:
-        return True
     if now != Stage.KEPT:
-        return False
+        return now in GONE
     copies = _copies(context, host)
     if not copies or any(wrong for _, wrong in copies):
         return False
-    return not changed(context, host)
+    return not changed(context, host, copies[0][0])
 
 
-def changed(context: Context, host: Host) -> list[str]:
-    """Paths of *host*, whose system stands, that are not as they are kept: days may have passed."""
-    rows = [row for row in manifest(context, host)["rows"] if row["how"] != "aside"]
+def changed(context: Context, host: Host, keeps: Host) -> list[str]:
+    """Paths of *host*, whose system stands, that are not as *keeps* has them: days may pass."""
+    kept = call(keeps, "kept.manifest", folder(host))["rows"]
+    rows = [row for row in kept if row["how"] != "aside"]
     place = read(context, host).get("instances", INSTANCES)
     wanted = [one for one in _wanted(context, place) if one[1] != "aside"]
     try:
