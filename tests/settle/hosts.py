@@ -1,8 +1,11 @@
-"""Compute hosts of the lab as nova has them, and the pings that servers lost."""
+"""Compute hosts of the lab: over and back, as nova has them, and the pings that servers lost."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from migrate.computes import versions
@@ -10,6 +13,36 @@ from migrate.phases.session import context_of
 from tests.full.test_pass import STACK
 from tests.lab import identity, load, outages
 from tests.lab.settings import lab as this_lab
+
+SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
+BACK = ("settle", "--execute", "--host", "cmp1", "--back")
+
+
+def begun() -> subprocess.Popen[str]:
+    """`SETTLE`, which runs on; what it says is its `stdout`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "migrate.cli", *SETTLE, "--stack", STACK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(child: subprocess.Popen[str], seen: Callable[[], bool], seconds: float) -> None:
+    """Return as soon as what is waited for is *seen*, while *child* of `begun` runs."""
+    deadline = time.monotonic() + seconds
+    while not seen():
+        assert child.poll() is None, child.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def each_test(of: Mapping[str, Any], words: tuple[str, ...]) -> None:
+    """Call the tests in *of*, a module's globals, whose names have one of *words*, or all."""
+    for name, test in list(of.items()):
+        if name.startswith("test_") and (not words or any(word in name for word in words)):
+            print(name, flush=True)
+            test()
 
 
 def host(name: str) -> Any:

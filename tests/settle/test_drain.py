@@ -14,7 +14,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,16 +23,14 @@ from typing import Any
 import pytest
 
 from migrate.cloud import wait
-from tests.full.test_pass import STACK, migrate, succeeds
+from tests.full.test_pass import migrate, succeeds
 from tests.lab import identity
 from tests.lab.content.servers import BOOTED, wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
-from tests.settle.hosts import lost, old, row, wait_until_old
+from tests.settle.hosts import BACK, SETTLE, begun, each_test, lost, old, row, until, wait_until_old
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-drain")]
-SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
-BACK = ("settle", "--execute", "--host", "cmp1", "--back")
 MICROVERSION = "2.90"
 LOST = 4  # of 10 pings a second, by one live migration: what was measured by hand
 
@@ -94,23 +91,9 @@ def booted(do: str) -> Iterator[Booted]:
         wait.until(lambda: admin.compute.find_server(server) is None, 120, f"{server} is not gone")
 
 
-def begun() -> subprocess.Popen[str]:
-    """`SETTLE`, which runs on; what it says is its `stdout`."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "migrate.cli", *SETTLE, "--stack", STACK],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def until_on_its_way(server: Booted, child: subprocess.Popen[str]) -> None:
     """Return as soon as nova moves *server*, while *child* runs."""
-    deadline = time.monotonic() + 300
-    while server.now.status != "MIGRATING":
-        assert child.poll() is None, child.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(child, lambda: server.now.status == "MIGRATING", 300)
 
 
 class Pings:
@@ -210,7 +193,4 @@ def test_one_that_must_be_asked_for_is_refused_before_anything_is_done() -> None
 def by_hand(*words: str) -> None:
     """The tests whose names have one of *words*, all by default, in a lab that stands."""
     migrations.make(this_lab())
-    for name, test in list(globals().items()):
-        if name.startswith("test_") and (not words or any(word in name for word in words)):
-            print(name, flush=True)
-            test()
+    each_test(globals(), words)

@@ -22,8 +22,8 @@ from tests.lab import cloud
 from tests.lab.content.servers import wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
-from tests.settle.hosts import host, lost, old, row, wait_until_old
-from tests.settle.test_drain import BACK, SETTLE, begun, booted, until_on_its_way
+from tests.settle.hosts import BACK, SETTLE, begun, each_test, host, lost, old, row, wait_until_old
+from tests.settle.test_drain import booted, until_on_its_way
 from tests.settle.test_in_place import mortal
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-failures")]
@@ -156,7 +156,4 @@ def test_a_host_that_dies_while_a_server_leaves_it() -> None:
 def by_hand(*words: str) -> None:
     """The tests whose names have one of *words*, all by default, in a lab that stands."""
     migrations.make(this_lab())
-    for name, test in list(globals().items()):
-        if name.startswith("test_") and (not words or any(word in name for word in words)):
-            print(name, flush=True)
-            test()
+    each_test(globals(), words)

@@ -22,11 +22,9 @@ from tests.full.test_pass import STACK, migrate, succeeds
 from tests.lab import demo, identity, traces
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
-from tests.settle.hosts import host, lost, old, row, wait_until_old
+from tests.settle.hosts import BACK, SETTLE, host, lost, old, row, wait_until_old
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle")]
-SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
-BACK = ("settle", "--execute", "--host", "cmp1", "--back")
 STEPS = ("environment", "close", "drain", "renew", "proof", "open", "home")
 
 

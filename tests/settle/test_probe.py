@@ -12,8 +12,6 @@ They go on from each other: the first that brings cmp1 over tries, the next find
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -21,15 +19,13 @@ import pytest
 
 from migrate.cloud.api import Api
 from migrate.verify import boot
-from tests.full.test_pass import STACK, succeeds
+from tests.full.test_pass import succeeds
 from tests.lab import identity
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
-from tests.settle.hosts import lost, old, row, wait_until_old
+from tests.settle.hosts import BACK, SETTLE, begun, lost, old, row, until, wait_until_old
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-probe")]
-SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
-BACK = ("settle", "--execute", "--host", "cmp1", "--back")
 BETWEEN = [("2025.1", "2025.1"), ("2025.1", "2026.1"), ("2026.1", "2025.1")]
 MICROVERSION = "2.90"
 
@@ -99,16 +95,8 @@ def test_what_was_tried_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("status", ["BUILD", "MIGRATING"])
 def test_killed_with_a_server_of_ours_the_next_run_deletes_it(status: str) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "migrate.cli", *SETTLE, "--stack", STACK],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 600
-    while status not in {one.status for one in mine()}:
-        assert child.poll() is None, "it ended before one of ours was seen"
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    child = begun()
+    until(child, lambda: status in {one.status for one in mine()}, 600)
     child.kill()
     child.wait()
     assert ours()

@@ -22,14 +22,13 @@ from tests.lab import disks, identity
 from tests.lab.content.servers import wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
-from tests.settle.hosts import host, lost, old, row, wait_until_old
+from tests.settle.hosts import BACK, host, lost, old, row, wait_until_old
 from tests.settle.test_drain import Pings, booted
 from tests.settle.test_in_place import mortal
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-reinstall")]
 HOST = ("--host", "cmp1", "--canary", "0")
 SETTLE = ("settle", "--execute", "--by", "reinstall", *HOST)
-BACK = ("settle", "--execute", "--host", "cmp1", "--back")
 STEPS = (
     *("close", "drain", "keep", "reinstall", "packages", "own", "environment", "renew"),
     *("proof", "open", "home"),

@@ -16,11 +16,10 @@ import pytest
 from migrate.onhost import call
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.settle.hosts import host, lost, row
+from tests.settle.hosts import SETTLE, host, lost, row
 from tests.settle.test_in_place import mortal
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-update")]
-OVER = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
 UPDATE = ("settle", "--update", "--execute", "--host", "cmp1", "--canary", "0")
 BACK = ("settle", "--update", "--back", "--execute", "--host", "cmp1")
 STEPS = ("bring", "close", "drain", "exchange", "proof", "open", "home")
@@ -36,7 +35,7 @@ printf 'newer\\n' >"$1/.sidestep-lock"
 @pytest.fixture(scope="module")
 def newer(over: None) -> None:
     """cmp1 has come over, and then the controllers were updated."""
-    succeeds(*OVER)
+    succeeds(*SETTLE)
     context = context_of(STACK)
     for one in context.target.controllers:
         one.shell(NEWER, context.installation.folder)
