@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, draining, installers, versions
+from migrate.computes import closing, draining, installers, service, versions
+from migrate.computes.draining import timings
 from migrate.computes.estimates import Action
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, hypervisors, note, telling
@@ -76,6 +77,7 @@ def renew(
     for batch in turns(session, batches, limits, outcome):
         outcome.failed |= (stuck := _stuck(session.context, plan, batch))
         if mine := [name for name in batch if name not in stuck]:
+            note_servers(session.context, plan, set(mine) - begun)
             renewed_host.during(session.context, mine)
             together(session, Phase.SETTLE, mine, notify, outcome)
             hypervisors.again(session.context, mine)
@@ -85,6 +87,18 @@ def renew(
     outcome.moves = telling.document(note.read(session.context))
     end(session, batches, outcome)
     return outcome
+
+
+def note_servers(context: Context, plan: SettlePlan, names: Collection[str]) -> None:
+    """Keep for the report what is on hosts of *names* now, who have not begun before."""
+    for one in plan.hosts:
+        if one.host.name in names and one.host.reason != service.REASON:
+            here = [it.server for it in one.servers if it.server.host == one.host.name]
+            disks = {
+                "local disk": len([it for it in here if it.local_disk]),
+                "volumes": len([it for it in here if it.volumes]),
+            }
+            timings.keep_servers(context, one.host.name, {"kinds": one.kinds, "disks": disks})
 
 
 def turns(

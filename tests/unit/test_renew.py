@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, login
-from migrate.computes import closing, draining, installers, versions
-from migrate.computes.draining import note
+from migrate.computes import closing, draining, installers, service, versions
+from migrate.computes.draining import note, timings
 from migrate.computes.estimates import Action, Way
 from migrate.computes.installers import in_place, update
 from migrate.computes.probing import hypervisors
@@ -254,6 +254,30 @@ def test_a_host_goes_back_whatever_this_desk_knows_of_it(cloud: Cloud) -> None:
     cloud.versions["c4"] = 68
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
     assert "c2.renew" in cloud.undone
+
+
+def test_what_is_on_a_host_before_its_turn_is_kept_for_the_report(cloud: Cloud) -> None:
+    on_c1 = [
+        server("web", "c1"),
+        server("db", "c1", volume_booted=True, volumes=("v",)),
+        server("off", "c1", status="SHUTOFF", volumes=("w",)),
+        server("still", "c1", status="PAUSED"),
+    ]
+
+    def settle(servers: Any, **more: Any) -> None:
+        plan = planned([host("c1", **more), host("c2")], servers, "c1", way=Way.IN_PLACE)
+        limits = cloud.session.context.settings.settle
+        renew.renew(cloud.session, plan, limits, (), lambda *_: None)
+
+    settle(on_c1)
+    found = {
+        "kinds": {"running": 2, "stopped": 1, "paused": 1},
+        "disks": {"local disk": 3, "volumes": 2},
+    }
+    assert timings.kept(cloud.session.context, "c1")["servers"] == found
+    cloud.versions["c1"] = 68
+    settle(on_c1[:1], enabled=False, reason=service.REASON)  # in the middle: some have left
+    assert timings.kept(cloud.session.context, "c1")["servers"] == found
 
 
 def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
