@@ -88,12 +88,9 @@ class Runner:
         """
         self.refuse_one_way()
         begun, self._owed = self.begun() if only is None else list(only), {}
+        needed_by = self._needed_by(begun)
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
-            needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
-            for step in steps:
-                for need in needed_by.keys() & set(step.needs):
-                    needed_by[need].append(step.id)
             self._carry_out(steps, needed_by, self._revert)
         if self._owed:
             owed = self._owed.values()
@@ -103,6 +100,20 @@ class Runner:
                 "take it out of sidestep:source.computes, then the same again"
                 f"{BOOTS if came_over else ''}"
             )
+
+    def _needed_by(self, steps: Collection[Step]) -> dict[str, set[str]]:
+        """Those of *steps* that need each of them, also through steps that are not among them."""
+        needed_by: dict[str, set[str]] = {step.id: set() for step in steps}
+        through: dict[str, set[str]] = {}  # what a step that is not among them needs of them
+        for step in self.plan:
+            needs = [{one} if one in needed_by else through.get(one, set()) for one in step.needs]
+            those = set[str]().union(*needs)
+            if step.id not in needed_by:
+                through[step.id] = those
+                continue
+            for need in those:
+                needed_by[need].add(step.id)
+        return needed_by
 
     def _bound(self, phase: Phase) -> bool:
         """Whether *phase* can only go on with the plan that began it.

@@ -51,6 +51,7 @@ class Cloud:
         self.done: list[str] = []
         self.undone: list[str] = []
         self.away: list[str] = []
+        self.stuck = ""  # the step that cannot be undone
         self.probe: Callable[[], object] = lambda: None
 
     def apply(self, _: Context, step: str) -> None:
@@ -65,6 +66,8 @@ class Cloud:
         self.versions[name] = 72 if what == "renew" else self.versions[name]
 
     def revert(self, _: Context, step: str) -> None:
+        if step == self.stuck:
+            raise StepError("it runs on")
         self.undone.append(step)
 
     def tidy(self, _: Context) -> None:
@@ -200,12 +203,19 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
     cloud.away = ["web (s1): no valid host"]
     with pytest.raises(StepError, match=r"c2 is not back: its servers: web \(s1\): no valid host"):
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
-    assert cloud.undone[-3:] == [
-        "c2.renew",
-        "c2",
-        "ours go",
-    ]  # who is away is known still: the same again
-    assert "c2.drain" not in cloud.undone
+    steps = ["home", "open", "proof", "renew", "close", "environment"]
+    before = ["c2 runs the old", "c2's servers come home"]
+    # who is away is known still by the step that is left out: the same again
+    assert cloud.undone == [*before, *(f"c2.{one}" for one in steps), "c2", "ours go"]
+
+
+def test_the_environment_stays_while_what_runs_from_it_cannot_be_exchanged(cloud: Cloud) -> None:
+    """Also while servers are away, when the step between the two is not undone."""
+    cloud.away = ["web (s1): no valid host"]
+    cloud.stuck = "c2.renew"
+    with pytest.raises(StepError, match=r"c2 is not back: c2\.renew: it runs on"):
+        renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert cloud.undone[2:] == ["c2.home", "c2.open", "c2.proof", "ours go"]
 
 
 def test_a_dead_host_is_passed_over_and_named_with_what_waits_there(

@@ -146,6 +146,29 @@ def test_needs_order_both_ways(journal: Journal) -> None:
     ]
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named", "by the journal"])
+def test_a_step_that_is_left_out_keeps_those_around_it_in_order(
+    journal: Journal, *, named: bool
+) -> None:
+    """Side by side the first would be undone although what stands upon it could not be."""
+
+    def fails(_: Any) -> None:
+        raise StepError("it stands")
+
+    world = World()
+    chain = [world.step(f"s{n}", Phase.SETTLE, (f"s{n - 1}",) * bool(n)) for n in range(4)]
+    chain[3] = dataclasses.replace(chain[3], revert=fails)
+    for one in (chain[0], chain[3]):
+        journal.record(Phase.SETTLE, one.id, State.DONE)
+    runner = Runner(Plan.of(chain), journal, NO_CONTEXT)
+    with pytest.raises(StepError, match="it stands"):
+        runner.retreat([chain[0], chain[3]] if named else None)
+    assert world.log == []
+    journal.record(Phase.SETTLE, "s3", State.REVERTED)
+    runner.retreat([chain[0]] if named else None)
+    assert world.log == ["undo s0 whole", "undo s0 half"]
+
+
 def test_nothing_new_begins_after_a_failure(journal: Journal) -> None:
     world = World()
 
