@@ -9,6 +9,7 @@ from migrate.cloud.settings import Settle
 from migrate.computes import closing, draining, installers, service, versions
 from migrate.computes.draining import timings
 from migrate.computes.estimates import Action
+from migrate.computes.installers import standing
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.versions import Versions
@@ -64,6 +65,7 @@ def renew(
     """
     refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
+    session = learned(session, [reached(session.context, name) for name in _names(plan)])
     found = versions.read(session.context)
     begun = settle.begun(session.context, [one.host for one in plan.hosts])
     todo = found.old | begun
@@ -174,6 +176,18 @@ def by(session: Session, name: str, hosts: Iterable[str], begun: Collection[str]
     return replace(session, plan=compose(context)) if other else session
 
 
+def learned(session: Session, hosts: Collection[Host]) -> Session:
+    """The same with a plan by which *hosts* have come over as machines say, whatever this desk has.
+
+    What it did not know is told.
+    """
+    context = session.context
+    found = standing.learn(context, hosts)
+    for name, by_ in found.items():
+        session.remark("hosts", f"{name} has come over by {by_}, as machines say")
+    return replace(session, plan=compose(context)) if found else session
+
+
 def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
@@ -184,6 +198,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     draining.share(context, session.cancellation)
     no_return.refuse(context, session.journal)
     names = list(names)
+    session = learned(session, [reached(context, name) for name in names])
     if stuck := versions.read(context).stuck(names):
         raise IrreversibleError(
             f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "

@@ -18,7 +18,7 @@ from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.errors import MigrateError, RefusedError, one_line
-from migrate.phases import no_return, traces
+from migrate.phases import no_return, renew, traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -46,9 +46,11 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
         session.remark("dead", f"{names}: passed over, what stood there went with it")
     context = replace(context, target=context.target.without(dead))
     living = replace(session, context=silent.passing(context, session.remark))
+    if written := going_live.written(living.context):
+        living = renew.learned(living, living.context.source.computes)
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if going_live.written(living.context):
+    if written:
         bring.foresee(living.context)
         refusals.foresee(living.context)
         if context.target.holder.name not in dead:

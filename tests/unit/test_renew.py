@@ -14,7 +14,7 @@ from migrate.cloud import Context, login
 from migrate.computes import closing, draining, installers, service, versions
 from migrate.computes.draining import note, timings
 from migrate.computes.estimates import Action, Way
-from migrate.computes.installers import in_place, update
+from migrate.computes.installers import in_place, reinstall, update
 from migrate.computes.probing import hypervisors
 from migrate.computes.probing import note as trips
 from migrate.computes.probing.facts import How, Platform, Seen, Shape, Tried, Trip
@@ -302,6 +302,31 @@ def test_by_another_installer_the_plan_has_its_steps_for_these_hosts(cloud: Clou
     assert {"c1.keep", "c2.environment"} <= ids
     assert "c2.keep" not in ids
     assert renew.by(cloud.session, "in-place", ["c2"], begun=[]) is cloud.session
+
+
+def test_a_desk_that_knows_nothing_takes_hosts_for_what_machines_say_they_are(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["settle-reinstalled.json"])
+    (c1, c2, *_) = cloud.session.context.source.computes
+    ids = {one.id for one in renew.learned(cloud.session, [c2]).plan}
+    assert {"c1.environment", "c2.keep"} <= ids
+    assert "c1.keep" not in ids
+    cloud.versions["c1"] = 72
+    note.add(c1, "s1", Action.STOP)  # a run before has left it in the middle
+    with pytest.raises(PreconditionError, match=r"c1 \(reinstall\) is in the middle by another"):
+        cloud.settle("c4", canary=0, batch=4)
+    assert cloud.done == []
+
+
+def test_on_the_way_back_too(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    back: list[str] = []
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["settle-reinstalled.json"])
+    monkeypatch.setattr(reinstall, "restore", lambda _, host: back.append(host.name))
+    monkeypatch.setattr(renew, "compose", lambda _: cloud.session.plan)
+    renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert back == ["c2"]
+    assert "c2 runs the old" not in cloud.undone
 
 
 def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
