@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
+from typing import NoReturn
 
 from migrate.cloud import Context
 from migrate.engine.cancellation import Cancellation
@@ -14,6 +15,7 @@ from migrate.errors import (
     JournalError,
     LockedError,
     MigrateError,
+    PassedOverError,
     RefusedError,
     StepError,
     UnreachableError,
@@ -46,7 +48,8 @@ class Runner:
         self.allowed = allowed  # steps without a way back that the operator named
         self.notify, self.workers = notify, workers
         self.cancellation = cancellation or Cancellation()
-        self._owed: dict[str, Step] = {}  # what a dead compute host keeps from being undone
+        # what compute hosts keep from being undone, and why
+        self._owed: list[tuple[Step, UnreachableError]] = []
 
     def advance(self, only: Collection[Step] | None = None) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -87,19 +90,27 @@ class Runner:
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = self.begun() if only is None else list(only), {}
+        begun, self._owed = self.begun() if only is None else list(only), []
         needed_by = self._needed_by(begun)
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
             self._carry_out(steps, needed_by, self._revert)
         if self._owed:
-            owed = self._owed.values()
-            came_over = only is None and any(step.phase is Phase.SETTLE for step in owed)
-            raise StepError(
-                f"all else is undone, but not {'; '.join(self._owed)}. Bring that host back, or "
-                "take it out of sidestep:source.computes, then the same again"
-                f"{BOOTS if came_over else ''}"
-            )
+            self._tell_owed(came_over=only is None)
+
+    def _tell_owed(self, *, came_over: bool) -> NoReturn:
+        """PassedOverError where all of these hosts are dead; StepError where one refuses us."""
+        told = dict.fromkeys(f"{step.id}: {_describe(error)}" for step, error in self._owed)
+        came_over &= any(step.phase is Phase.SETTLE for step, _ in self._owed)
+        words = (
+            f"all else is undone, but not {'; '.join(told)}. Bring that host back, or "
+            "take it out of sidestep:source.computes, then the same again"
+            f"{BOOTS if came_over else ''}"
+        )
+        errors = [error for _, error in self._owed]
+        if any(isinstance(error, RefusedError) for error in errors):
+            raise StepError(words)
+        raise PassedOverError(words, {name for error in errors for name in error.hosts})
 
     def _needed_by(self, steps: Collection[Step]) -> dict[str, set[str]]:
         """Those of *steps* that need each of them, also through steps that are not among them."""
@@ -234,7 +245,7 @@ class Runner:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""
         if not error.hosts or not error.hosts <= self.context.optional:
             raise error
-        self._owed[f"{step.id}: {_describe(error)}"] = step
+        self._owed.append((step, error))
 
     def _mark_failed(self, step: Step, error: BaseException) -> None:
         """Neither hides the other: *error*, and that it could not be recorded."""

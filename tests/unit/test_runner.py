@@ -20,7 +20,14 @@ from migrate.engine import state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
-from migrate.errors import IrreversibleError, JournalError, StepError, UnreachableError
+from migrate.errors import (
+    IrreversibleError,
+    JournalError,
+    PassedOverError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
 
 NO_CONTEXT: Any = SimpleNamespace(dead_targets=frozenset({"dead"}), optional=frozenset())
 
@@ -369,10 +376,34 @@ def test_a_dead_compute_host_is_named_with_what_it_boots_into_and_all_else_is_un
     lost = dataclasses.replace(world.step("c1.renew", phase, ()), revert=revert)
     runner = Runner(Plan.of([*others, lost]), journal, context)
     runner.advance()
-    with pytest.raises(StepError, match=r"c1\.renew: c1 is away.*Bring that host back") as told:
+    with pytest.raises(PassedOverError, match=r"c1\.renew: c1 is away.*Bring that host") as told:
         runner.retreat()
+    assert told.value.hosts == {"c1"}
     assert world.facts == {"c1.renew half", "c1.renew whole"}
     assert ("boots into the target's release" in str(told.value)) is (phase is Phase.SETTLE)
     away = False
     runner.retreat()  # the same again undoes what was left
     assert world.facts == set()
+
+
+def test_one_that_answers_and_does_not_let_us_in_is_not_told_as_dead(journal: Journal) -> None:
+    world = World()
+    context: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset({"c1", "c2"}))
+
+    def failing(error: UnreachableError) -> Any:
+        def revert(_: Any) -> None:
+            raise error
+
+        return revert
+
+    errors = {"c1": UnreachableError("c1 is away", "c1"), "c2": RefusedError("c2 says no", "c2")}
+    steps = [
+        dataclasses.replace(world.step(name, Phase.SETTLE, ()), revert=failing(error))
+        for name, error in errors.items()
+    ]
+    runner = Runner(Plan.of(steps), journal, context)
+    runner.advance()
+    with pytest.raises(StepError, match="c2 says no") as told:
+        runner.retreat()
+    assert not isinstance(told.value, PassedOverError)
+    assert "c1 is away" in str(told.value)
