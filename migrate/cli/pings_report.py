@@ -41,23 +41,30 @@ def gather(context: Context, names: Collection[str], acts: Iterable[Span]) -> di
     for command, record in noticed.kept(context.home).items():
         mine = [one for one in record["heard"] if one["what"] == pings.WHAT]
         if command.startswith("settle") and mine:
-            heard += mine
+            heard += [(one, _only(command, names)) for one in mine]
             seen.append(_window(record))
     owners, spans = watched.kept(context), list(acts)
     turns: dict[str, list[Span]] = {name: [] for name in names}
     for span in spans:
         turns.get(window.of_host(span.step), []).append(span)
     lost: Counter[Lost] = Counter()
-    for one in heard:
+    for one, only in heard:
         for silence in one["silences"]:
             near = [span for span in spans if span.start <= silence[1] and silence[0] <= span.end]
             for at in _times(*silence):
-                lost[_told(one["at"], owners.get(one["at"], {}), at, near, turns)] += 1
+                told = _told(one["at"], owners.get(one["at"], {}), at, near, turns)
+                lost[told if told.step else told._replace(host=only)] += 1
     return {
         "hosts": {name: _of_host(name, turns[name], seen, lost) for name in names},
         "lost": [{**one._asdict(), "pings": count} for one, count in sorted(lost.items())],
         "watch": "" if seen else NOTHING,
     }
+
+
+def _only(command: str, names: Collection[str]) -> str:
+    """The one host that a run was asked for: what is lost between steps, too, was for it."""
+    asked = [word for word in command.split()[1:] if not word.startswith("--")]
+    return asked[0] if len(asked) == 1 and asked[0] in names else ""
 
 
 def _window(record: dict[str, Any]) -> tuple[float, float]:

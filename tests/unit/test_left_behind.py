@@ -13,11 +13,13 @@ from infra.resources import guarded
 from infra.resources.standing import TakeoverProvider
 from migrate.computes import installers
 from migrate.computes.reinstalling import keeping
-from migrate.engine.journal import Journal
+from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.errors import PassedOverError, StepError
 from migrate.phases import left_behind, rollback
+from migrate.phases.plan import compose
 from migrate.phases.session import Session
+from migrate.takeover import going_live
 from tests.unit import fakes
 
 SILENT = {"reach.ports": ["timeout"], "reach.packets": [{"whole": None}], "notes.left": []}
@@ -86,6 +88,23 @@ def test_with_a_dead_target_this_desk_must_know_that_nothing_was_kept(session: S
         left_behind.tell(session, DEAD)
     installers.keep(session.context, ["compute"], installers.IN_PLACE, begun=())
     assert left_behind.tell(session, DEAD)
+
+
+def test_once_it_answers_a_rollback_undoes_what_was_left_and_needs_no_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(going_live, "written", lambda _: False)
+    context, hosts = fakes.context(tmp_path, "new", "new2")
+    journal = Journal(tmp_path / "journal", "rollback")
+    plan = compose(context)
+    left = [one for one in plan if one.id in ("compute.renew", "compute.environment")]
+    for step in plan:
+        state = State.FAILED if step in left else State.REVERTED
+        journal.record(step.phase, step.id, state)
+    rollback.rollback(Session(context, plan, journal), lambda *_: None)
+    assert [journal.state(one.id) for one in left] == [State.REVERTED] * 2
+    assert {"exchange.back", "environment.remove"} <= set(hosts["compute"].asked)
+    journal.close()
 
 
 def test_the_takeover_is_deleted_past_it_and_the_engine_is_told(

@@ -142,10 +142,10 @@ class Settled:
             one.note(T + begin + number / 10, 0.1, pings.LOST)
         one.note(T + begin + count / 10, 0.001, "")
 
-    def pinged(self, begin: float, end: float) -> None:
+    def pinged(self, begin: float, end: float, command: str = "settle") -> None:
         times = [datetime.fromtimestamp(T + at, UTC).isoformat() for at in (begin, end)]
         record = {"from": times[0], "to": times[1], "heard": list(map(asdict, self.lost.values()))}
-        state_directory.record(self.context.home / noticed.FILE, {"settle": record})
+        state_directory.record(self.context.home / noticed.FILE, {command: record})
 
     @property
     def page(self) -> str:
@@ -195,6 +195,21 @@ def test_a_lost_ping_is_that_of_the_host_whose_step_was_at_work(settled: Settled
         ("10.0.0.9", "a", "renew", 8),
     ]
     assert told["pings"]["watch"] == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "host"),
+    [("settle --back a", "a"), ("settle --back a b", ""), ("settle --agents", "")],
+)
+def test_between_steps_it_is_that_of_the_only_host_that_was_asked_for(
+    settled: Settled, command: str, host: str
+) -> None:
+    settled.at_work("a.renew", 0, 10)
+    settled.at_work("b.renew", 0, 10)
+    settled.silent("10.0.0.9", 12, 3)  # as its old programs start again, which is no step
+    settled.pinged(0, 60, command)
+    (one,) = settled.told["pings"]["lost"]
+    assert (one["host"], one["step"], one["pings"]) == (host, "", 3)
 
 
 def test_of_two_at_work_it_is_the_one_where_its_server_stood(settled: Settled) -> None:
