@@ -23,6 +23,7 @@ from migrate.errors import (
 
 Observer = Callable[[Step, State, str], None]
 WORKERS = 8
+HOSTS = (Phase.SETTLE, Phase.UPDATE)  # whose steps are those of one host each
 BOOTS = (
     ". One that had come over boots into the target's release, which must not meet the source: "
     "keep it off, or mask its nova-compute and network agents as soon as it is up, until the same "
@@ -50,6 +51,7 @@ class Runner:
         self.cancellation = cancellation or Cancellation()
         # what compute hosts keep from being undone, and why
         self._owed: list[tuple[Step, UnreachableError]] = []
+        self._upon: dict[str, set[str]] = {}  # what is undone before each
 
     def advance(self, only: Collection[Step] | None = None) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -91,10 +93,10 @@ class Runner:
         """
         self.refuse_one_way()
         begun, self._owed = self.begun() if only is None else list(only), []
-        needed_by = self._needed_by(begun)
+        self._upon = self._needed_by(begun)
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
-            self._carry_out(steps, needed_by, self._revert)
+            self._carry_out(steps, self._upon, self._revert)
         if self._owed:
             self._tell_owed(came_over=only is None)
 
@@ -225,6 +227,10 @@ class Runner:
 
     def _revert(self, step: Step) -> None:
         self._mark_if_possible(step, State.REVERTING)
+        if error := self._owed_upon(step):
+            self._mark_failed(step, error)
+            self._owed.append((step, error))
+            return
         note = ""
         try:
             if step.revert is not None:
@@ -240,6 +246,17 @@ class Runner:
             self._mark_failed(step, error)
             raise
         self._mark_if_possible(step, State.REVERTED, note)
+
+    def _owed_upon(self, step: Step) -> UnreachableError | None:
+        """Why what stands upon *step* of a compute host is not undone; None where all of it is.
+
+        A host that comes back meanwhile would lose what still runs from it. Steps of other phases
+        are of all hosts, and none holds them up.
+        """
+        if step.phase not in HOSTS:
+            return None
+        upon = self._upon[step.id]
+        return next((error for one, error in self._owed if one.id in upon), None)
 
     def _owe(self, step: Step, error: UnreachableError) -> None:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""

@@ -386,6 +386,33 @@ def test_a_dead_compute_host_is_named_with_what_it_boots_into_and_all_else_is_un
     assert world.facts == set()
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["journal", "no journal"])
+def test_a_host_that_comes_back_meanwhile_keeps_what_still_runs_from_it(
+    journal: Journal, *, lost: bool
+) -> None:
+    world = World()
+    context: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset({"c1"}))
+    chain = [world.step(f"c1.s{n}", Phase.SETTLE, (f"c1.s{n - 1}",) * bool(n)) for n in range(4)]
+    usual, away = chain[2].revert, [UnreachableError("c1 is away", "c1")]
+
+    def revert(given: Any) -> None:
+        if away:
+            raise away.pop()  # and answers from then on
+        assert usual
+        usual(given)
+
+    chain[2] = dataclasses.replace(chain[2], revert=revert)
+    runner = Runner(Plan.of([*chain, world.step("c2.s0", Phase.SETTLE, ())]), journal, context)
+    if not lost:
+        runner.advance()
+    world.facts |= {f"c1.s{n} {half}" for n in range(4) for half in ("half", "whole")}
+    with pytest.raises(PassedOverError, match=r"c1\.s2: c1 is away; c1\.s1: .*; c1\.s0: "):
+        runner.retreat()
+    assert world.facts == {f"c1.s{n} {half}" for n in range(3) for half in ("half", "whole")}
+    runner.retreat()
+    assert world.facts == set()
+
+
 def test_one_that_answers_and_does_not_let_us_in_is_not_told_as_dead(journal: Journal) -> None:
     world = World()
     context: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset({"c1", "c2"}))
