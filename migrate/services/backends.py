@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Options(Protocol):
@@ -20,6 +20,38 @@ class Refusal:
     message: str
     remedy: str
     warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendConfig:
+    """A store of images, or a back end of volumes, as the service's files have it."""
+
+    name: str
+    driver: str  # a class of cinder's, or a store's kind
+    where: str  # the option that says so: "[nfs1] volume_driver"
+    section: str  # of its own options
+    given: Options
+    common: str = ""  # the section that counts where its own says nothing
+
+    def get(self, name: str, default: str = "") -> str:
+        """Its own option *name*."""
+        shared = self.given.get(self.common, name, default) if self.common else default
+        return self.given.get(self.section, name, shared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where a service keeps what users gave it; `migrate.storage` has a file for each driver.
+
+    `backends` gives those that are in use, by the options of `program`. `title` and `remedy` are
+    told of one: {name} and {driver}.
+    """
+
+    keeps: Literal["images", "volumes"]
+    program: str
+    backends: Callable[[Options], Iterator[BackendConfig]]
+    title: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ NAMED = {
     "onhost/dashboard.py": {"horizon"},
     "onhost/policy.py": {"cinder"},
     "storage/images/image_passes.py": {"glance"},
+    "storage/volumes/nfs.py": {"cinder"},
     "storage/volumes/policy.py": {"cinder"},
     "verify/live.py": {"nova"},
 }

@@ -1,0 +1,6 @@
+"""The drivers of volumes that are moved, each a file of this folder."""
+
+from migrate.storage.contract import Backend
+from migrate.storage.volumes import nfs
+
+DRIVERS: tuple[Backend, ...] = (nfs,)
