@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from migrate.checks import options
 from migrate.checks.check import Check
-from migrate.checks.options import Options
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.configuration import service_options
+from migrate.configuration.service_options import Options
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.onhost import call
 from migrate.services.backends import Backends, Plugins
@@ -20,9 +20,9 @@ def run(context: Context) -> Iterator[Finding]:
         for host in context.source.controllers if recipe.backends or recipe.storage else ():
             told: list[Finding] = []
             if one := recipe.storage:
-                told += backends.judged(one, options.read(host, recipe, one.program))
+                told += backends.judged(one, service_options.read(host, recipe, one.program))
             if other := recipe.backends:
-                given = options.read(host, recipe, other.program)
+                given = service_options.read(host, recipe, other.program)
                 told += judged(other, given)
                 told += _absent(context, recipe, other.plugins, given)
             yield from filled(told, where=host.name)
