@@ -27,5 +27,6 @@ def judged(storage: Storage, given: Options) -> Iterator[Finding]:
             continue
         if backend.UNSHOWN:
             yield error(f"{title} ({config.where}), {backend.UNSHOWN}", remedy)
+            continue
         for one in backend.findings(config):
             yield (warning if one.warning else error)(f"{title}: {one.message}", one.remedy)

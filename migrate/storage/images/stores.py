@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from migrate.storage.images import file, http, object_store
+from migrate.storage.images import file, http, object_store, rbd
 from migrate.storage.images.contract import ImageStore
 from migrate.storage.images.image import Image
 
-STORES: tuple[ImageStore, ...] = (file, http, object_store)
+STORES: tuple[ImageStore, ...] = (file, rbd, http, object_store)
 
 
 def of(scheme: str) -> ImageStore | None:
