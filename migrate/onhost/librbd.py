@@ -105,9 +105,7 @@ def _parent(rbd: Any, image: Any) -> list[str]:
 
 
 def _digest(image: Any, algorithm: str, blocks: int) -> str:
-    """The hash of all of it, or of so many blocks that lie evenly, the first and the last among
-    them.
-    """
+    """The hash of all of it, or of so many blocks that lie evenly, the first and the last too."""
     found = hashlib.new(algorithm)
     size = image.size()
     starts = list(range(0, size, BLOCK))

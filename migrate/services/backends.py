@@ -68,6 +68,21 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volumes:
+    """Volumes, which stay where they are and are proven: see `migrate.storage.volumes`.
+
+    `query` gives of each that is whole id, the id of its data, size in GiB, `host`, and whether a
+    server may write to it; `snapshots` of each id, the id of its volume's data and its size; {d} is
+    the database. On the storage they are called by the options `name` and `snapshot_name`.
+    """
+
+    query: str
+    snapshots: str
+    name: tuple[str, str]  # the option, and what counts where none is set
+    snapshot_name: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """An option that lists plugins, by the entry points' group in which the release has them."""
 

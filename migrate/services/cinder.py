@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from migrate.services.backends import BackendConfig, Options, Storage
+from migrate.services.backends import BackendConfig, Options, Storage, Volumes
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
@@ -287,6 +287,17 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),
+    volumes=Volumes(
+        query="SELECT id, COALESCE(_name_id, id), size, host, status <> 'available' "
+        "FROM {d}.volumes WHERE NOT deleted AND host IS NOT NULL AND status IN "
+        "('available', 'in-use', 'maintenance', 'reserved', 'awaiting-transfer') ORDER BY id",
+        snapshots="SELECT s.id, COALESCE(v._name_id, v.id), s.volume_size, v.host "
+        "FROM {d}.snapshots s JOIN {d}.volumes v ON v.id = s.volume_id "
+        "WHERE NOT s.deleted AND NOT v.deleted AND v.host IS NOT NULL AND "
+        "s.status = 'available' ORDER BY s.id",
+        name=("volume_name_template", "volume-%s"),
+        snapshot_name=("snapshot_name_template", "snapshot-%s"),
+    ),
     storage=Storage(
         keeps="volumes",
         program="cinder-volume",

@@ -14,7 +14,7 @@ from migrate.configuration import service_options
 from migrate.errors import PreconditionError
 from migrate.services import RECIPES, chosen
 from migrate.storage.backends import supporting
-from migrate.storage.rbd import ceph_conf, client, clients, files
+from migrate.storage.rbd import ceph_conf, client, client_files, clients
 from tests.unit.fakes import STACK, FakeHost
 
 CONF = "[global]\nfsid = f5\nmon host = 10.0.0.7\n"
@@ -109,7 +109,7 @@ def context(home: Path, texts: dict[str, str], *, told: bool = True) -> Context:
 
 
 def test_a_key_is_for_its_service_alone(tmp_path: Path) -> None:
-    found = {one.path: one for one in files.wanted(context(tmp_path, SOURCE), 0)}
+    found = {one.path: one for one in client_files.wanted(context(tmp_path, SOURCE), 0)}
     assert {path: (one.mode, one.owner) for path, one in found.items()} == {
         "/etc/ceph/ceph.conf": (0o644, "root:root"),
         "/etc/ceph/ceph.client.glance.keyring": (0o640, "root:glance"),
@@ -122,8 +122,8 @@ def test_who_uses_no_rbd_has_nothing_carried_and_is_asked_nothing(tmp_path: Path
     nfs = CINDER.replace("nfs1, r", "nfs1")
     without = {"/etc/glance/glance-api.conf": "", "/etc/cinder/cinder.conf": nfs}
     found = context(tmp_path, without, told=False)
-    assert files.wanted(found, 0) == []
-    assert list(files.findings(found)) == []
+    assert client_files.wanted(found, 0) == []
+    assert list(client_files.findings(found)) == []
 
 
 SHARED = {**SOURCE, "/etc/cinder/cinder.conf": CINDER.replace("= cinder\n", "= glance\n")}
@@ -145,17 +145,17 @@ def test_what_cannot_be_carried_is_refused(
     texts = {path: text for path, text in {**SOURCE, **change}.items() if text is not None}
     found = context(tmp_path, texts)
     with pytest.raises(PreconditionError, match=told):
-        files.wanted(found, 0)
-    (finding,) = files.findings(found)
+        client_files.wanted(found, 0)
+    (finding,) = client_files.findings(found)
     assert told in finding.message
     assert "AQ" not in finding.message
 
 
 def test_a_stack_that_does_not_say_so_and_a_target_without_the_modules(tmp_path: Path) -> None:
-    assert list(files.findings(context(tmp_path, SOURCE))) == []
+    assert list(client_files.findings(context(tmp_path, SOURCE))) == []
     found = context(tmp_path, SOURCE, told=False)
     found.target.controllers[0].modules = ("rados",)  # type: ignore[attr-defined]
-    silent, absent = files.findings(found)
+    silent, absent = client_files.findings(found)
     assert "glance, cinder use Ceph's RBD" in silent.message
     assert "clients: true" in silent.remedy
     assert "has no rbd" in absent.message

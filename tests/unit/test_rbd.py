@@ -16,12 +16,17 @@ import pytest
 
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
+from migrate.configuration import service_options
 from migrate.errors import StepError
 from migrate.onhost import librbd
-from migrate.services import RECIPES
+from migrate.services import RECIPES, chosen
 from migrate.storage.images import rbd as images_on_rbd
 from migrate.storage.images.image import Image
 from migrate.storage.rbd.client import Client
+from migrate.storage.rbd.wanted import differences
+from migrate.storage.volumes import contract as volume_contract
+from migrate.storage.volumes import rbd as volumes_on_rbd
+from migrate.storage.volumes import volume_proof
 from tests.unit.ceph import Cluster, Device
 from tests.unit.fakes import STACK
 
@@ -265,3 +270,43 @@ def test_a_location_says_where_it_lies(path: str, pool: str, name: str, snapshot
 def test_a_location_that_is_none_is_refused(location: str) -> None:
     with pytest.raises(StepError, match="none of RBD's"):
         images_on_rbd.path("one", location)
+
+
+def volumes() -> dict[str, volume_contract.Volume]:
+    """Those of cinder's rows, by what they are called on the storage."""
+    (recipe,) = chosen(["cinder"])
+    assert recipe.volumes
+    given = service_options.parsed({"f": "[DEFAULT]\nvolume_name_template = vol-%s\n"})
+    rows = [("a", "a", 1, "ctl-old@rbd1#rbd1", 0), ("b", "c", 2, "ctl-old@rbd1#pool", 1)]
+    split = [("s", "c", 1, "ctl-old@rbd1#pool")]
+    found = volume_proof.described(recipe.volumes, rows, split, given)
+    return {f"{one.name}@{one.snapshot}": one for one in found}
+
+
+def test_what_rows_of_volumes_say() -> None:
+    found = volumes()
+    assert list(found) == ["vol-a@", "vol-c@", "vol-c@snapshot-s"]  # b was migrated: c is its data
+    assert {one.backend for one in found.values()} == {"rbd1"}
+    assert found["vol-c@"].id == "b"
+    assert (found["vol-a@"].size, found["vol-a@"].written) == (1 << 30, False)
+
+
+def test_a_volume_is_read_when_no_server_may_write_to_it_and_not_in_the_window() -> None:
+    found, own = volumes(), {"rbd1": Client(CONF, "cinder", "volumes", "ceph")}
+    first = {name: volumes_on_rbd.described(one, own, True) for name, one in found.items()}
+    assert {name for name, one in first.items() if one.read} == {"vol-a@", "vol-c@snapshot-s"}
+    assert {name for name, one in first.items() if one.settled} == {"vol-c@snapshot-s"}
+    window = [volumes_on_rbd.described(one, own, False) for one in found.values()]
+    assert not any(one.read for one in window)
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(1 << 30, []), ((1 << 30) + 4096, []), ((1 << 30) - 1, ["has 1073741823 of 1073741824"])],
+)
+def test_a_volume_is_as_large_as_is_said_or_larger(size: int, told: list[str]) -> None:
+    own = {"rbd1": Client(CONF, "cinder", "volumes", "ceph")}
+    wanted = volumes_on_rbd.described(volumes()["vol-a@"], own, True)
+    image_ = {"prefix": "x", "size": size, "parent": [], "snapshots": {}}
+    found = list(differences(wanted, image_, image_))
+    assert [one[: len(word)] for one, word in zip(found, told, strict=True)] == told

@@ -1,6 +1,6 @@
 """The drivers of volumes that are moved, each a file of this folder."""
 
-from migrate.storage.contract import Backend
 from migrate.storage.volumes import nfs, rbd
+from migrate.storage.volumes.contract import VolumeDriver
 
-DRIVERS: tuple[Backend, ...] = (nfs, rbd)
+DRIVERS: tuple[VolumeDriver, ...] = (nfs, rbd)

@@ -1,11 +1,19 @@
-"""NFS shares that both sides mount: nothing is copied."""
+"""NFS shares that both sides mount: nothing is copied, and nothing is proven before a boot is.
+
+A share is mounted by the one who uses it, so no mount here would be the one that cinder makes.
+"""
 
 from collections.abc import Iterator
 
+from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.services.backends import BackendConfig, Refusal
+from migrate.services.base import Recipe
 from migrate.services.cinder import SHARES
+from migrate.storage.volumes.contract import Volume
 
 UNSHOWN = ""
+PROVEN = False
 
 
 def supports(config: BackendConfig) -> bool:
@@ -20,3 +28,10 @@ def findings(config: BackendConfig) -> Iterator[Refusal]:
             message=f"it reads its shares from {shares}, which is not carried",
             remedy=f"Put them into {SHARES} and set nfs_shares_config to it",
         )
+
+
+def wrong(
+    context: Context, recipe: Recipe, host: Host, volumes: list[Volume], read: bool
+) -> list[str]:
+    """Nothing; see above."""
+    return []
