@@ -48,7 +48,7 @@ def seen(
         except rados.Error as error:
             raise RuntimeError(f"{who} has no pool {client['pool']}: {error}") from error
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            found = list(threads.map(lambda one: _image(rbd, pool, *one, blocks), asked))
+            found = list(threads.map(lambda one: _image(rbd, pool, one, blocks), asked))
         pool.close()
         return {"fsid": str(cluster.get_fsid()), "images": found}
     finally:
@@ -64,9 +64,8 @@ def _become(service: str) -> None:
         os.setuid(person.pw_uid)
 
 
-def _image(
-    rbd: Any, pool: Any, name: str, snapshot: str, algorithm: str, blocks: int
-) -> dict[str, Any] | None:
+def _image(rbd: Any, pool: Any, asked: list[str], blocks: int) -> dict[str, Any] | None:
+    name, snapshot, algorithm = asked
     try:
         image = rbd.Image(pool, name, read_only=True)
     except rbd.ImageNotFound:

@@ -105,8 +105,9 @@ class Opened:
     def parent_info(self) -> tuple[str, str, str]:
         if self.device.parent is None:
             raise MissingError
-        return self.device.parent
+        parent: tuple[str, str, str] = self.device.parent
+        return parent
 
     def read(self, start: int, length: int) -> bytes:
         self.cluster.reads += length
-        return self.data[start : start + length]
+        return bytes(self.data[start : start + length])

@@ -103,8 +103,8 @@ class Target(FakeHost):
 
 def context(home: Path, texts: dict[str, str], *, told: bool = True) -> Context:
     settings = parse({**STACK, "ceph": {"clients": told}}, "test", home)
-    source = Cloud("source", "2025.1", (Source(texts),), (), settings.source.virtual_ips)  # type: ignore[arg-type]
-    target = Cloud("target", "2026.1", (Target("new"),), (), settings.source.virtual_ips)  # type: ignore[arg-type]
+    source = Cloud("source", "2025.1", (Source(texts),), (), settings.source.virtual_ips)
+    target = Cloud("target", "2026.1", (Target("new"),), (), settings.source.virtual_ips)
     return Context("test", settings, source, target, home, RECIPES)
 
 

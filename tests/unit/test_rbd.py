@@ -101,14 +101,9 @@ def both(home: Path, checksums: str) -> tuple[Context, ClientHost, ClientHost]:
     whole = cluster()
     hosts = ClientHost("old", whole), ClientHost("new", whole)
     ips = settings.source.virtual_ips
-    sides = (
-        Cloud(n, r, (h,), (), ips)
-        for n, r, h in (  # type: ignore[arg-type]
-            ("source", "2025.1", hosts[0]),
-            ("target", "2026.1", hosts[1]),
-        )
-    )
-    return Context("test", settings, *sides, home, RECIPES), *hosts
+    source = Cloud("source", "2025.1", (hosts[0],), (), ips)  # type: ignore[arg-type]
+    target = Cloud("target", "2026.1", (hosts[1],), (), ips)  # type: ignore[arg-type]
+    return (Context("test", settings, source, target, home, RECIPES), *hosts)
 
 
 def wrong(context: Context, target: ClientHost, *those: Image, fresh: bool = False) -> list[str]:

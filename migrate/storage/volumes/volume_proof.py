@@ -1,8 +1,8 @@
 """Volumes that stay where they are: proven while the source serves, and again in the window.
 
-First all that nobody writes to is read, as `sidestep:ceph.checksums` says. In the window nothing is:
-there each is seen by both sides as the same, as large and with the same snapshots and parent. That
-it was done stands on the target's hosts.
+First all that nobody writes to is read, as `sidestep:ceph.checksums` says. In the window nothing
+is: there each is seen by both sides as the same, as large and with the same snapshots and parent.
+That it was done stands on the target's hosts.
 """
 
 from collections.abc import Iterator
