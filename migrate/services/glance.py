@@ -45,7 +45,12 @@ def _folder(given: Options) -> str:
 
 
 def _lost(before: Resource | None, now: Resource | None) -> str:
-    """The bytes of an image; one that is hidden is still that image."""
+    """The bytes of an image; one that is hidden is still that image.
+
+    Where glance shows where images lie, which it has to for clones on RBD, it tells shared ones.
+    """
+    if before and now is None and str(before.get("direct_url", "")).startswith("rbd://"):
+        return "deleted: its data on RBD is gone"
     if now and now.get("checksum") and not (before or {}).get("checksum"):
         return "its bytes are in the target's glance only"
     return ""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrate.checks import ceph
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
 from migrate.configuration import service_options
-from migrate.errors import PreconditionError
+from migrate.errors import PreconditionError, UnreachableError
 from migrate.services import RECIPES, chosen
 from migrate.storage.backends import supporting
 from migrate.storage.rbd import ceph_conf, client, client_files, clients
@@ -195,3 +197,26 @@ def test_what_counts_where_nothing_is_said() -> None:
     *_, config = recipe.storage.backends(service_options.parsed({"f": CINDER}))
     found = client.of(config, clients.NAMES["volumes"])
     assert found == client.Client("/etc/ceph/ceph.conf", "cinder", "rbd", "ceph")
+
+
+class Compute(FakeHost):
+    """A compute host with this nova.conf."""
+
+    text = ""
+
+    def python(self, source: str, payload: Any = None, *_: Any, **__: Any) -> Any:
+        assert source.startswith("# hypervisor.settings")
+        if self.dead:
+            raise UnreachableError("away", self.name)
+        return {"texts": {"/etc/nova/nova.conf": self.text}, "given": {}}
+
+
+def test_servers_disks_on_rbd_are_named_all_at_once(tmp_path: Path) -> None:
+    hosts = [Compute("c1"), Compute("c2"), Compute("c3"), Compute("c4", dead=True)]
+    hosts[0].text = hosts[2].text = "[libvirt]\nimages_type = rbd\n"
+    found = context(tmp_path, {}, told=False)
+    source = Cloud("source", "2025.1", found.source.controllers, tuple(hosts), ())
+    (finding,) = ceph.run(replace(found, source=source))
+    assert "c1, c3 are on RBD" in finding.message
+    assert "images_type" in finding.message
+    assert finding.remedy

@@ -19,7 +19,7 @@ from migrate.cloud.settings import parse
 from migrate.configuration import service_options
 from migrate.errors import StepError
 from migrate.onhost import librbd
-from migrate.services import RECIPES, chosen
+from migrate.services import RECIPES, chosen, kind
 from migrate.storage.images import rbd as images_on_rbd
 from migrate.storage.images.image import Image
 from migrate.storage.rbd.client import Client
@@ -305,3 +305,19 @@ def test_a_volume_is_as_large_as_is_said_or_larger(size: int, told: list[str]) -
     image_ = {"prefix": "x", "size": size, "parent": [], "snapshots": {}}
     found = list(differences(wanted, image_, image_))
     assert [one[: len(word)] for one, word in zip(found, told, strict=True)] == told
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ({"direct_url": LOCATION, "checksum": "x"}, "deleted: its data on RBD is gone"),
+        ({"direct_url": "file:///var/lib/glance/images/one", "checksum": "x"}, ""),
+        ({"checksum": "x"}, ""),
+    ],
+)
+def test_a_shared_image_that_was_deleted_is_lost(before: dict[str, str], told: str) -> None:
+    known = kind("image")
+    assert known
+    assert known.lost
+    assert known.lost(before, None) == told
+    assert known.lost(before, before) == ""
