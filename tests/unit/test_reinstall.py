@@ -13,7 +13,7 @@ import pytest
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.settings import Reinstall
-from migrate.computes import draining, installers, proof
+from migrate.computes import draining, installers, proof, versions
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import reinstall
 from migrate.computes.reinstalling import anew, keeping, silent
@@ -229,6 +229,7 @@ class Lab:
             (login, "api", lambda _: Api(nova.Connection(self.nova))),
             (proof, "look", lambda *_: {"at": "now"}),
             (proof, "wait_until_heard", lambda *_: None),
+            (versions, "heartbeats", lambda *_: 0),
             (move, "PAUSE", 0.0),
             (turns, "LOOK_SECONDS", 0.01),
             (anew, "ANSWER_SECONDS", 0.0),
