@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import os
 import pwd
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,8 +33,7 @@ def seen(
     Of what is hashed every byte is read, or that many *blocks* of it where that is not 0.
     """
     _become(service)
-    rados: Any = importlib.import_module("rados")
-    rbd: Any = importlib.import_module("rbd")
+    rados, rbd = _binding("rados"), _binding("rbd")
     who = f"client.{client['user']} by {client['conf']}"
     try:
         cluster = rados.Rados(conffile=client["conf"], rados_id=client["user"])
@@ -53,6 +53,13 @@ def seen(
         return {"fsid": str(cluster.get_fsid()), "images": found}
     finally:
         cluster.shutdown()
+
+
+def _binding(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RuntimeError(f"{sys.executable} has no {name}: install python3-{name}") from error
 
 
 def _become(service: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,10 @@ from migrate.checks import ceph
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
 from migrate.configuration import service_options
+from migrate.engine import markers
 from migrate.errors import PreconditionError, UnreachableError
+from migrate.onhost import files as onhost_files
+from migrate.onhost import record, undo
 from migrate.services import RECIPES, chosen
 from migrate.storage.backends import supporting
 from migrate.storage.rbd import ceph_conf, client, client_files, clients
@@ -220,3 +225,45 @@ def test_servers_disks_on_rbd_are_named_all_at_once(tmp_path: Path) -> None:
     assert "c1, c3 are on RBD" in finding.message
     assert "images_type" in finding.message
     assert finding.remedy
+
+
+class Here(FakeHost):
+    """A target's controller whose files are this machine's, below a folder of the test."""
+
+    def python(self, source: str, payload: Any = None, *_: Any, **__: Any) -> Any:
+        module, function = source.splitlines()[0].lstrip("# ").split(".")
+        program: Any = {"files": onhost_files, "undo": undo}[module]
+        return json.loads(json.dumps(getattr(program, function)(*payload["arguments"])))
+
+
+def test_files_are_carried_and_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
+    monkeypatch.setattr(markers, "refuse_when_live", lambda _: None)
+    conf, keyring, own = (tmp_path / one for one in ("ceph.conf", "glance.keyring", "own"))
+    texts = {
+        "/etc/glance/glance-api.conf": f"{GLANCE}rbd_store_ceph_conf = {conf}\n",
+        str(conf): f"[client]\nkeyring = {keyring}\n",
+        str(keyring): KEY.format("glance"),
+    }
+    found = context(tmp_path, texts)
+    recipes = tuple(replace(one, user="root") for one in chosen(["glance"]))
+    target = Cloud("target", "2026.1", (Here("new"),), (), ())
+    found = replace(found, target=target, recipes=recipes)
+    conf.write_text("what the package has put there")
+    conf.chmod(0o600)
+    own.write_text("nobody's business")
+    assert not client_files.carried(found)
+    for _ in range(2):
+        client_files.carry(found)
+        assert client_files.carried(found)
+    assert keyring.read_text() == KEY.format("glance")
+    assert keyring.stat().st_mode & 0o777 == 0o640
+    texts[str(keyring)] = KEY.format("another")  # the source's has changed
+    assert not client_files.carried(found)
+    client_files.restore(found)
+    assert not keyring.exists()
+    assert conf.read_text() == "what the package has put there"
+    assert conf.stat().st_mode & 0o777 == 0o600
+    assert own.exists()

@@ -6,11 +6,12 @@ import hashlib
 import importlib
 import os
 import pwd
+import sys
 import threading
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,8 +21,10 @@ from migrate.configuration import service_options
 from migrate.errors import StepError
 from migrate.onhost import librbd
 from migrate.services import RECIPES, chosen, kind
+from migrate.storage import backends
 from migrate.storage.images import rbd as images_on_rbd
 from migrate.storage.images.image import Image
+from migrate.storage.rbd import UNSHOWN
 from migrate.storage.rbd.client import Client
 from migrate.storage.rbd.wanted import differences
 from migrate.storage.volumes import contract as volume_contract
@@ -41,6 +44,16 @@ rbd_store_pool = images
 rbd_store_user = glance
 rbd_store_ceph_conf = /etc/ceph/ceph.conf
 """
+CINDER = """
+[DEFAULT]
+enabled_backends = nfs1, rbd1
+[nfs1]
+volume_driver = cinder.volume.drivers.nfs.NfsDriver
+[rbd1]
+volume_driver = cinder.volume.drivers.rbd.RBDDriver
+rbd_pool = volumes
+rbd_user = cinder
+"""
 DATA = bytes(range(256)) * 64 * 1024  # 16 MiB
 LOCATION = "rbd://f5/images/one/snap"
 
@@ -59,6 +72,11 @@ def image(**other: Any) -> Image:
 class ClientHost:
     """A host whose services are clients of `cluster`, and that has glance's files."""
 
+    texts: ClassVar = {
+        "/etc/glance/glance-api.conf": GLANCE,
+        "/etc/cinder/cinder.conf": CINDER,
+    }
+
     def __init__(self, name: str, cluster_: Cluster) -> None:
         self.name = self.address = name
         self.cluster = cluster_
@@ -73,11 +91,13 @@ class ClientHost:
     ) -> Any:
         function = source.splitlines()[0].lstrip("# ")
         if function == "configured.read":
-            return {"texts": {"/etc/glance/glance-api.conf": GLANCE}, "given": {}}
+            folder = payload["arguments"][0][0].rpartition("/")[0]
+            there = {path: text for path, text in self.texts.items() if path.startswith(folder)}
+            return {"texts": there, "given": {}}
         assert function == "librbd.seen"
         self.interpreters += interpreter
         service, *rest = payload["arguments"]
-        assert service == "glance"
+        assert service == rest[0]["user"]
         return seen(self.cluster, ME, *rest)
 
 
@@ -321,3 +341,65 @@ def test_a_shared_image_that_was_deleted_is_lost(before: dict[str, str], told: s
     assert known.lost
     assert known.lost(before, None) == told
     assert known.lost(before, before) == ""
+
+
+def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
+    clouds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _, new = clouds
+    (recipe,) = chosen(["cinder"])
+    disk = Device("rbd_data.9", DATA, {"snapshot-s": (DATA, False)})
+    new.cluster.pools["volumes"] = {"volume-a": disk}
+
+    def volume(id_: str, backend: str, snapshot: str = "") -> volume_contract.Volume:
+        return volume_contract.Volume(
+            id=id_,
+            name=f"volume-{id_}",
+            size=len(DATA),
+            backend=backend,
+            written=False,
+            snapshot=snapshot,
+        )
+
+    every = [volume("a", "rbd1"), volume("a", "rbd1", "snapshot-s"), volume("n", "nfs1")]
+    monkeypatch.setattr(volume_proof, "found", lambda *_: every)
+
+    def wrong_() -> list[str]:
+        return volume_proof.wrong(context, recipe, context.source.database, new, read=True)
+
+    assert wrong_() == []
+    assert new.cluster.reads == 4 * len(DATA)
+    assert wrong_() == []
+    assert new.cluster.reads == 6 * len(DATA)  # the snapshot is believed, the volume is not
+    every += [volume("b", "rbd1"), volume("c", "gone")]
+    assert wrong_() == [
+        "volume c is of gone, which old does not have",
+        "new: volume b (volumes/volume-b) is not there",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unshown", "user", "told"),
+    [
+        (UNSHOWN, "admin", ["error", "[DEFAULT] enabled_backends", "not shown on a real Ceph"]),
+        ("", "admin", ["error", "store rbd1", "client.admin"]),
+        ("", "glance", []),
+    ],
+)
+def test_it_is_refused_until_it_was_shown_and_judged_from_then_on(
+    monkeypatch: pytest.MonkeyPatch, unshown: str, user: str, told: list[str]
+) -> None:
+    assert UNSHOWN  # whoever shows it takes this line and the README's away with it
+    monkeypatch.setattr(images_on_rbd, "UNSHOWN", unshown)
+    (recipe,) = chosen(["glance"])
+    assert recipe.storage
+    text = GLANCE.replace("_user = glance", f"_user = {user}")
+    found = list(backends.judged(recipe.storage, service_options.parsed({"f": text})))
+    assert len(found) == bool(told)
+    assert all(word in str(one) for one in found for word in told)
+
+
+def test_a_python_without_the_bindings_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rados", None)
+    with pytest.raises(RuntimeError, match="has no rados: install python3-rados"):
+        librbd.seen(ME, {"conf": CONF, "user": "glance", "pool": "images"}, [], 0)
