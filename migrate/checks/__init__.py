@@ -5,6 +5,7 @@ from migrate.checks import (
     accounts,
     agents,
     backends,
+    ceph,
     charset,
     chosen,
     clock,
@@ -48,7 +49,7 @@ CHECKS: tuple[Check, ...] = tuple(
         *(access, path, chosen, clock),
         virtual_ip,  # another holder is why APIs fail
         *(gate, listeners, release, units, agents, network_hosts, shape, keepalived, scope),
-        *(endpoints, backends),
+        *(endpoints, backends, ceph),
         *(operations, records, leftovers, tokens, trusts, logins, accounts, started),
         *(database, charset, definitions, revisions, migrations, online, upgrade_status),
         *(space, target, translation, reach),

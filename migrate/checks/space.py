@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks import options
 from migrate.checks.check import Check
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.configuration import service_options
 from migrate.database.connection import marks
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
@@ -61,7 +61,7 @@ def _images(context: Context) -> Iterator[str]:
     """Where the source's images are, where it has any."""
     for recipe in context.recipes:
         if one := recipe.images:
-            yield one.folder(options.read(context.source.tools, recipe, one.program))
+            yield one.folder(service_options.read(context.source.tools, recipe, one.program))
 
 
 def _judge(host: Host, needs: list[Need]) -> Iterator[Finding]:

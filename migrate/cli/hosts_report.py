@@ -64,7 +64,7 @@ def _host(session: Session, name: str, spans: Iterable[window.Span]) -> dict[str
 def _moved(one: timings.Record) -> dict[str, Any]:
     """A move in seconds, as we saw it and by nova's own record; None for what nobody knows."""
     ours = one["ended"] - one["asked"] if "ended" in one else None
-    record = one.get("nova") or {}
+    record = one.get("migration") or {}
     return {
         **{key: one.get(key, "") for key in ("server", "name", "how", "from", "to", "wrong")},
         "asked": one["asked"],

@@ -124,7 +124,7 @@ def test_how_long_each_took_is_kept_with_what_nova_has_noted_of_it(make: Make) -
     assert all(one["ended"] >= one["asked"] for one in moves)
     status = {one["how"]: one.get("nova", {}).get("status") for one in moves}
     assert status == {"live": "completed", "cold": "confirmed", "stop": None, "start": None}
-    (live, _) = [one["nova"] for one in moves if one["how"] == "live"]
+    (live, _) = [one["migration"] for one in moves if one["how"] == "live"]
     assert live["updated_at"] == LATER
 
 
@@ -146,7 +146,7 @@ def test_what_a_killed_run_has_asked_for_has_ended_once_the_next_has_seen_it(
     lab.begin()
     lab.over("drain")
     (one,) = timings.kept(lab.context, "c1")["moves"]
-    assert (one["server"], one["to"], one["nova"]["status"]) == ("live", "c2", "completed")
+    assert (one["server"], one["to"], one["migration"]["status"]) == ("live", "c2", "completed")
     assert one["ended"] > one["asked"]
 
 
@@ -161,7 +161,7 @@ def test_no_record_of_it_is_no_reason_to_leave_a_server_where_it_is(make: Make) 
     lab.nova.add("another", do="live")
     lab.over("drain")
     (one,) = timings.kept(lab.context, "c1")["moves"]
-    assert (one["server"], one["to"], one["nova"]) == ("another", "c2", {})
+    assert (one["server"], one["to"], one["migration"]) == ("another", "c2", {})
 
 
 def test_a_move_that_failed_says_why(make: Make) -> None:
@@ -170,7 +170,7 @@ def test_a_move_that_failed_says_why(make: Make) -> None:
     with pytest.raises(StepError, match="libvirt said no"):
         lab.over("close", "drain")
     (one,) = timings.kept(lab.context, "c1")["moves"]
-    assert (one["to"], one["nova"]["status"]) == ("c1", "error")
+    assert (one["to"], one["migration"]["status"]) == ("c1", "error")
     assert "libvirt said no" in one["wrong"]
 
 

@@ -267,7 +267,7 @@ def test_servers_of_a_host_and_how_long_each_moved_are_told(settled: Settled) ->
         "updated_at": "2026-11-28T09:00:07.500000",
     }
     moves = [
-        {**moved, "asked": T, "ended": T + 9.04, "nova": record},
+        {**moved, "asked": T, "ended": T + 9.04, "migration": record},
         {**moved, "server": "7a", "name": "db", "asked": T},
     ]
     kept = settled.context.home / "moves-a.json"

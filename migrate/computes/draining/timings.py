@@ -49,7 +49,7 @@ def ended(context: Context, api: Api, host: str, id_: str, server: Server | None
             return
         told = {"ended": now, "to": server.host if server else "", "wrong": why}
         if kind := KINDS.get(mine["how"]):
-            told["nova"] = _nova(api, host, id_, kind)
+            told["migration"] = _nova(api, host, id_, kind)
         with _lock:
             moves = _moves(context, host)
             _keep(context, host, [{**one, **told} if one == mine else one for one in moves])
