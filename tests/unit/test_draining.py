@@ -122,7 +122,7 @@ def test_how_long_each_took_is_kept_with_what_nova_has_noted_of_it(make: Make) -
         *(("stop", "start", "c1", "c1", ""), ("stop", "stop", "c1", "c1", "")),
     ]
     assert all(one["ended"] >= one["asked"] for one in moves)
-    status = {one["how"]: one.get("nova", {}).get("status") for one in moves}
+    status = {one["how"]: one.get("migration", {}).get("status") for one in moves}
     assert status == {"live": "completed", "cold": "confirmed", "stop": None, "start": None}
     (live, _) = [one["migration"] for one in moves if one["how"] == "live"]
     assert live["updated_at"] == LATER
