@@ -174,12 +174,12 @@ class Machine(fakes.FakeHost):
     def _exchange_running(self, names: list[str]) -> Any:
         return {name: one for name, one in self.running.items() if name in names}
 
-    def _exchange_forward(self, note: str, rows: Any, names: list[str], _: float) -> Any:
+    def _exchange_forward(self, note: str, rows: Any, found: Any, _: float) -> Any:
         assert self.own
         assert self.environment
         self.records[note] = {"entries": []}
         self.files = {row[0]: row[1] for row in rows}
-        for name in names:
+        for name in found:
             self.running[name] = {**OLD[name], "program": f"{VENV}/bin/{name}"}
         return []
 
