@@ -22,7 +22,7 @@ from migrate.errors import CommandError, StepError
 FOLDER = "/var/lib/migrate/transfer"
 KEY, SERVE = f"{FOLDER}/key", f"{FOLDER}/serve"
 ALLOWED = f"{FOLDER}/allowed.json"
-SERVE_PROGRAM = onhost.source("serve")
+SERVE_PROGRAM = "#!/usr/bin/env python3\n" + onhost.source("serve")
 NOTE = "transfer-key"
 NOTHING: dict[str, list[str]] = {"databases": [], "folders": [], "trees": []}
 DAY = 86400.0

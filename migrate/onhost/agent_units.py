@@ -4,8 +4,6 @@ dnsmasq, haproxy and keepalived share the control group of the agent that starte
 without it: only an agent's main process is ever killed here.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -3,8 +3,6 @@
 Kept here and not with an operator: whoever goes on, or goes back, must know it.
 """
 
-from __future__ import annotations
-
 from migrate.onhost import record
 
 NAME = "settle-servers"

@@ -5,8 +5,6 @@ starts: what is asked goes as one program in Erlang, by stdin, since passwords a
 passwords stand in it as numbers, which need no quoting. What fails is told without arguments.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 

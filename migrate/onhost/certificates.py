@@ -1,7 +1,5 @@
 """Files of TLS: read on the source, put on the target, taken away when going back."""
 
-from __future__ import annotations
-
 import base64
 import glob
 import os

@@ -1,7 +1,5 @@
 """What this host's services are told: files, and what they work out themselves without them."""
 
-from __future__ import annotations
-
 import glob
 import json
 import os

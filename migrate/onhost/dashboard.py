@@ -4,8 +4,6 @@ Run by the python that has `openstack_dashboard`, and nothing is written. Needs 
 and Python's standard library.
 """
 
-from __future__ import annotations
-
 import ast
 import glob
 import importlib

@@ -1,7 +1,5 @@
 """A release's environment on a compute host: brought whole, with this host's own libvirt."""
 
-from __future__ import annotations
-
 import glob
 import importlib.util
 import os

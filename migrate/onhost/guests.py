@@ -1,7 +1,5 @@
 """What runs of servers on this compute host, and by which ports they are connected."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

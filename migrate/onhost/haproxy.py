@@ -1,7 +1,5 @@
 """HAProxy of this host: its configuration exchanged and put back, its old workers watched."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

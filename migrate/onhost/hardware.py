@@ -1,7 +1,5 @@
 """By what this machine is told from another, whatever system is on it."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re

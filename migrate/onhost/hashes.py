@@ -7,8 +7,6 @@ began is never believed later, since a second write could carry the same time. W
 does not see is a disk that decays between two readings; `fresh` reads everything again.
 """
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os

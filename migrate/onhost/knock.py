@@ -4,8 +4,6 @@
 "reset"   ended without a byte            "silent"  nobody can be reached there, or no HTTP is heard
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 from collections.abc import Callable, Sequence

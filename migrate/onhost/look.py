@@ -1,7 +1,5 @@
 """How this host stands in a move, by what was recorded on it; quick, and changes nothing."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

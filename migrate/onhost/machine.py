@@ -1,7 +1,5 @@
 """What this machine is, and what Debian has installed on it."""
 
-from __future__ import annotations
-
 import grp
 import os
 import pwd

@@ -1,7 +1,5 @@
 """Name spaces of routers and networks on this host: what stands in them, and how one goes away."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import os

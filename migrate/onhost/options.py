@@ -1,7 +1,5 @@
 """What options a release knows, by its own generator: names and kinds only, its JSON is large."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import json

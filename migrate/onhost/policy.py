@@ -1,7 +1,5 @@
 """Which rules count for cinder, by its own code: run by the Python that has it."""
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from typing import Any

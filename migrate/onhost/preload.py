@@ -1,7 +1,5 @@
 """The target's services, started before the window up to a barrier: see `start_barrier.py`."""
 
-from __future__ import annotations
-
 import json
 import os
 import pwd

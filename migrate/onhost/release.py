@@ -1,7 +1,5 @@
 """A release in its virtual environment *venv*: what it has, and what it ships for /etc."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re

@@ -1,7 +1,5 @@
 """TCP sockets of this host as its kernel tells them, each with who holds it."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import time

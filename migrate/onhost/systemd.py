@@ -1,7 +1,5 @@
 """Units of this host: what they are and what runs in them; masked, a reboot keeps them still."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

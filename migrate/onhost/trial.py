@@ -5,8 +5,6 @@ with: call nothing else after it. The second HAProxy has the host's addresses th
 empty folders where the first has its unix sockets, so it takes nothing away from it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re

@@ -7,8 +7,6 @@ What was noted under a name once is not noted again: a second act must not take 
 Undoing is safe to repeat, and does nothing where nothing was noted.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 import shutil

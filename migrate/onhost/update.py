@@ -4,8 +4,6 @@ Both have the same stamp files as where they were made; scripts in them name the
 The one that does not run stays beside until the next update, so that the way back is a restart.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Who carries the virtual IPs: the source's keepalived parted from them, the target's begun."""
 
-from __future__ import annotations
-
 import os
 import time
 from typing import Any

@@ -8,8 +8,6 @@ had been started afresh: it reads the configuration files then, not before.
     -> {"folders": {...}} on a connection gives the heads, {"argv": [], "environment": {}} a result
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os
