@@ -1,6 +1,5 @@
 """The source's APIs answer, and the agents and services behind them are heard."""
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import SERVICES, Api, ApiError
 from migrate.cloud.login import LoginError
@@ -68,6 +67,3 @@ def _dead(binary: str, host: str, *, enabled: bool) -> Finding:
     if not enabled:
         return warning(f"{binary} is disabled and not heard", remedy.capitalize(), host)
     return error(f"{binary} is not heard by the cloud", f"Start it, or {remedy}", host)
-
-
-CHECK = Check("agents", run, quick=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from migrate.checks import options
-from migrate.checks.check import Check
 from migrate.checks.options import Options
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -50,6 +49,3 @@ def _loads(context: Context, host: Host, wanted: list[tuple[Plugins, str]]) -> l
     python = context.installation.python
     answer: list[bool] = call(host, "packages.loadable", asked, interpreter=[python])
     return answer
-
-
-CHECK = Check("backends", run, quick=True)

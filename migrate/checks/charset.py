@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, service_schemata, session
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, error, info
@@ -62,6 +61,3 @@ def _used(database: Database, schemata: list[str]) -> dict[str, list[str]]:
         named = f"{row['table_schema']}.{row['table_name']}"
         used.setdefault(row["collation_name"], []).append(named)
     return used
-
-
-CHECK = Check("charset", run)

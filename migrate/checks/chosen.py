@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from migrate.checks import units
-from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error
@@ -57,6 +56,3 @@ def installed(host: Host) -> tuple[set[str], set[str]]:
             if "active" in own:
                 running.add(recipe.project)
     return there, running
-
-
-CHECK = Check("chosen", run, quick=True)

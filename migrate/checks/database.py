@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
 from migrate.database.service_databases import service_databases
@@ -167,6 +166,3 @@ def _broken(table: str, message: str) -> Finding:
         f"CHECK TABLE {table}: {message}",
         "Repair it (`mariadb-check --repair`, or restore it) before anything is copied",
     )
-
-
-CHECK = Check("database", run)

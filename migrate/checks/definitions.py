@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, Row, service_schemata, session
 from migrate.cloud import Context
 from migrate.database.connection import IDENTIFIER
@@ -171,6 +170,3 @@ def _every(database: Database) -> list[str]:
     return [
         row["s"] for row in rows if row["s"] not in ("information_schema", "performance_schema")
     ]
-
-
-CHECK = Check("definitions", run)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 
 from migrate.checks import options
-from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, endpoints
 from migrate.cloud import Context, urls
 from migrate.engine.finding import Finding, error
@@ -93,6 +92,3 @@ def judge(
                 "without a path of its own",
                 f"Serve it at port {PORTS[one.kind]} on the source too, then change the endpoint",
             )
-
-
-CHECK = Check("endpoints", run, quick=True)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each, warning
@@ -124,6 +123,3 @@ def _address(entry: str) -> str:
         return str(ip_interface(entry.split(maxsplit=1)[0]).ip)
     except ValueError:
         return ""
-
-
-CHECK = Check("keepalived", run, quick=True)

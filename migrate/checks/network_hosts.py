@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from migrate.checks import agents
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.computes.network import refusals
 from migrate.engine.finding import Finding
@@ -13,6 +12,3 @@ def run(context: Context) -> list[Finding]:
     """Agents on network hosts of their own; who does not answer, the check of agents tells."""
     api = agents.administrator(context)
     return [refusals.elsewhere(one) for one in refusals.network_hosts(context, api)] if api else []
-
-
-CHECK = Check("network-hosts", run, quick=True)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pymysql
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
@@ -45,6 +44,3 @@ def _left(database: Database, schema: str, query: str) -> int:
         if failure.args and failure.args[0] in ABSENT:
             return 0
         raise
-
-
-CHECK = Check("online-migrations", run)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, installation, releases
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each
@@ -67,6 +66,3 @@ def _compute(context: Context, host: Host) -> Iterator[Finding]:
             f"(at least {oldest})",
             f"Upgrade that compute to {context.source.release} first",
         )
-
-
-CHECK = Check("release", run)

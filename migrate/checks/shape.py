@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.checks import traces
-from migrate.checks.check import Check
 from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -91,6 +90,3 @@ def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Itera
             f"{', '.join(sorted(units))} use a {kind} at {address}, no host of the stack file",
             f"Only a {kind} on the controller is fenced and moved: bring it there first",
         )
-
-
-CHECK = Check("shape", run, quick=True)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
@@ -91,6 +90,3 @@ def _differ(seen: Values, usual: Values, section: str, option: str) -> bool:
         return seen.get(section, option) != usual.get(section, option)
     except PreconditionError:
         return False  # what cannot be known is told by those who need it
-
-
-CHECK = Check("started", run)

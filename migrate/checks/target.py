@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from migrate.checks import units
-from migrate.checks.check import Check
 from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -84,6 +83,3 @@ def _contents(context: Context, host: Host) -> Iterator[Finding]:
                 f"{state['Id']} runs there before the cutover",
                 f"Stop and disable it: systemctl disable --now {state['Id']}",
             )
-
-
-CHECK = Check("target", run, quick=True)

@@ -1,7 +1,6 @@
 """What the configuration and the images say before anything is carried over."""
 
 from migrate import configuration
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding
 from migrate.storage import images
@@ -10,6 +9,3 @@ from migrate.storage import images
 def run(context: Context) -> list[Finding]:
     """Options, settings, policies and images that do not simply go over."""
     return [*configuration.findings(context), *images.findings(context)]
-
-
-CHECK = Check("translation", run)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error
@@ -57,6 +56,3 @@ def _error(host: Host, unit: str, message: str) -> Finding:
         f"See `journalctl -u {unit}` there and start it; disable it if it is not meant to run",
         host.name,
     )
-
-
-CHECK = Check("services", run, quick=True)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.settings import VirtualIp
@@ -91,6 +90,3 @@ def carried(host: Host) -> dict[str, list[str]]:
             if "local" in one:
                 found.setdefault(one["local"], []).append(link["ifname"])
     return found
-
-
-CHECK = Check("virtual-ip", run, quick=True)
