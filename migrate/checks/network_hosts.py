@@ -1,7 +1,5 @@
 """DHCP, L3 and metadata agents are on controllers: what another host carries is not settled."""
 
-from __future__ import annotations
-
 from migrate.checks import agents
 from migrate.cloud import Context
 from migrate.computes.network import refusals

@@ -1,19 +1,15 @@
 """What a step is given: the two clouds, the settings, the state directory."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from migrate.cloud.admission import Run
 from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
 from migrate.cloud.installation import Installation, environment
 from migrate.cloud.settings import Machine, Settings, Source, Target, VirtualIp
-
-if TYPE_CHECKING:
-    from migrate.services.base import Recipe
+from migrate.services.base import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ class Cloud:
     def _lead(self) -> Host:
         return self.lead or self.controllers[0]
 
-    def without(self, names: Collection[str]) -> Cloud:
+    def without(self, names: Collection[str]) -> Self:
         """The same cloud, its controllers of *names* dead: who goes over `controllers` passes them.
 
         Roles stay whose they were: what stood there alone stands nowhere else.

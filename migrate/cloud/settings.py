@@ -1,12 +1,10 @@
 """What the operator decided: the stack's file, read by `infra/` and `migrate/` alike."""
 
-from __future__ import annotations
-
 import os
 from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -114,7 +112,7 @@ class SettleRule(Model):
     home: bool | None = None  # whether one that was moved comes back; None: as for all
 
     @model_validator(mode="after")
-    def _matches(self) -> SettleRule:
+    def _matches(self) -> Self:
         if not any((self.tag, self.metadata, self.flavor, self.project, self.zone)):
             raise ValueError(
                 "name a tag, metadata, a flavor, a project or a zone; `otherwise` is for all others"

@@ -6,15 +6,13 @@ Taken before the cutover and after it, and compared. All projects by the adminis
 project's own user sees.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from migrate.cloud.api import Api, ApiError
@@ -56,7 +54,7 @@ class Listing:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def parse(cls, text: str) -> Listing:
+    def parse(cls, text: str) -> Self:
         """The listing that `text()` wrote."""
         return cls(**json.loads(text))
 
