@@ -74,8 +74,9 @@ def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Finding]:
                 "Move that file into /etc/keepalived, with a name that ends in .conf",
             )
         elif PREPARED.search(line):
+            first = words[0].partition("=")[0]  # what follows may be a password
             yield error(
-                f"keepalived has a definition or a condition, which is not read: {_first(words)}",
+                f"keepalived has a definition or a condition, which is not read: {first}",
                 "Write what it stands for",
             )
         elif words and words[0].startswith("notify"):
@@ -83,10 +84,6 @@ def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Finding]:
                 f"keepalived calls scripts ({words[0]}), which the target's will not",
                 "See that nothing depends on them",
             )
-
-
-def _first(words: list[str]) -> str:
-    return words[0].partition("=")[0]  # what follows may be a password
 
 
 def _code(line: str) -> str:

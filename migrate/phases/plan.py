@@ -40,7 +40,6 @@ from migrate.verify import probe, renewed_host, views
 
 R = TypeVar("R")
 
-
 _follow = partial(step, Phase.FOLLOW, Impact.NONE)
 _serving = partial(step, Phase.CUTOVER, Impact.NONE)
 _closed = partial(step, Phase.CUTOVER, Impact.API_CLOSED)
@@ -399,7 +398,8 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
 
     An update is a phase of its own: what it undoes is not what a host was before it came over.
     """
-    phase, stem = _phase(installer), _stem(name, installer)
+    phase = Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
+    stem = _stem(name, installer)
     quiet = partial(step, phase, Impact.NONE)
     ahead = _installed(phase, stem, name, installer.AHEAD, [])
     closed = quiet(
@@ -448,10 +448,6 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         seconds=1,
     )
     return *ahead, closed, emptied, *renewed, proven, opened, at_home
-
-
-def _phase(installer: Installer) -> Phase:
-    return Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
 
 
 def _stem(name: str, installer: Installer) -> str:
