@@ -40,9 +40,7 @@ def read(host: Host, recipe: Recipe, program: str) -> Options:
 
 
 def parsed(
-    texts: Mapping[str, str],
-    given: Mapping[str, str] | None = None,
-    known: Defaults = dict,
+    texts: Mapping[str, str], given: Mapping[str, str] | None = None, known: Defaults = dict
 ) -> Options:
     """The options of *texts*, in the order in which they are read."""
     return Options(Values(texts, given, known))

@@ -19,11 +19,7 @@ from migrate.services.base import Recipe
 
 BROKER = ("DEFAULT", "transport_url")
 # Debian's own scripts name each program's log and the process as the broker shows it; so do ours
-NAMES = {
-    "OS_DEFAULT__LOG_FILE",
-    "OS_DEFAULT__LOG_DIR",
-    "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME",
-}
+NAMES = {"OS_DEFAULT__LOG_FILE", "OS_DEFAULT__LOG_DIR", "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME"}
 
 
 def run(context: Context) -> list[Finding]:

@@ -57,11 +57,7 @@ def allow(context: Context) -> None:
 
 
 def let_in(
-    context: Context,
-    pulls: Iterable[Host],
-    serves: Iterable[Host],
-    note: str,
-    folder: str = FOLDER,
+    context: Context, pulls: Iterable[Host], serves: Iterable[Host], note: str, folder: str = FOLDER
 ) -> None:
     """Let the hosts *pulls* ask each of *serves*, where that is noted as *note* before.
 

@@ -25,10 +25,7 @@ PATH = "/etc/horizon/local_settings.py"
 PYTHON = "/usr/bin/python3"
 
 # The target's own, which the static files were made with: never the source's.
-OURS = {
-    "STATIC_ROOT": "'/var/lib/horizon/static'",
-    "COMPRESS_OFFLINE": "True",
-}
+OURS = {"STATIC_ROOT": "'/var/lib/horizon/static'", "COMPRESS_OFFLINE": "True"}
 # What belongs to the source's host or package, and why it stays there.
 LEFT = {
     "LOCAL_PATH": "a path of the source's package",

@@ -61,8 +61,7 @@ def claim(
     logins = {
         str(row[0])
         for row in connection.rows(
-            link,
-            "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE is_role = 'N'",
+            link, "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE is_role = 'N'"
         )
     }
     strangers = (logins & set(users)) - set(record["accounts"])

@@ -79,11 +79,7 @@ def held(
 
 
 def _claim(
-    context: Context,
-    mine: dict[str, Any],
-    note: Note,
-    take_over: bool,
-    taken: list[Host],
+    context: Context, mine: dict[str, Any], note: Note, take_over: bool, taken: list[Host]
 ) -> None:
     silent = []
     for host in sorted(context.source.controllers, key=lambda one: one.name):  # all in one order

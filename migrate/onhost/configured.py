@@ -68,11 +68,7 @@ def servers(names: list[str]) -> dict[str, Any]:
     """
     links = addresses.ip("address", "show")
     own = [one["local"] for link in links for one in link.get("addr_info", ())]
-    return {
-        "addresses": addresses.resolved(names),
-        "own": own,
-        "ports": sockets.open_ports(),
-    }
+    return {"addresses": addresses.resolved(names), "own": own, "ports": sockets.open_ports()}
 
 
 def started(users: list[str]) -> list[dict[str, Any]]:

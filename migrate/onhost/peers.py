@@ -15,11 +15,7 @@ from typing import Any
 from migrate.onhost import configured, disk, record, sockets
 
 RECORD = "isolation-proof"
-SERVERS = {
-    "database": ("mariadbd", "mysqld"),
-    "broker": ("beam.smp",),
-    "cache": ("memcached",),
-}
+SERVERS = {"database": ("mariadbd", "mysqld"), "broker": ("beam.smp",), "cache": ("memcached",)}
 SECONDS = 5.0
 LOOKS = 8
 

@@ -132,9 +132,7 @@ def heads(folder: str) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     versions = Path(sysconfig.get_paths()["purelib"], folder)
     scripts = alembic.ScriptDirectory(
-        str(versions.parent),
-        version_locations=[str(versions)],
-        recursive_version_locations=True,
+        str(versions.parent), version_locations=[str(versions)], recursive_version_locations=True
     )
     ends = set(scripts.get_heads())
     implied = {name for one in scripts.walk_revisions() for name in one._resolved_dependencies}

@@ -43,12 +43,7 @@ class Session:
         self.refuse_unknown(past)
         steps = self.plan.phase(*phases)
         return Runner(
-            steps,
-            self.journal,
-            self.context,
-            notify,
-            allowed=past,
-            cancellation=self.cancellation,
+            steps, self.journal, self.context, notify, allowed=past, cancellation=self.cancellation
         )
 
     def refuse_unknown(self, past: Collection[str]) -> None:

@@ -45,11 +45,7 @@ class Verification:
 
 
 def run(
-    context: Context,
-    before: dict[str, Listing],
-    released: float,
-    *,
-    purged: Collection[str] = (),
+    context: Context, before: dict[str, Listing], released: float, *, purged: Collection[str] = ()
 ) -> Verification:
     """Verify the target through the virtual IP against the views *before* (`views.kept`).
 
