@@ -34,7 +34,7 @@ def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
     names = [full(name) for name in names]
     if not names:
         return {}
-    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,KillMode"
+    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,KillMode,Type"
     text = run("systemctl", "show", "--no-pager", "-p", fields, *names)
     found = {}
     for name, block in zip(names, text.strip().split("\n\n")):
