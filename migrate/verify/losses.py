@@ -30,7 +30,7 @@ from typing import Any
 from migrate.services import kind, kinds
 from migrate.verify import boot, lost_data
 from migrate.verify.comparison import MISSING, Difference, compare
-from migrate.verify.listing import Listing, Resource
+from migrate.verify.listing import Listing
 
 CHANGES = {"added": "created", "changed": "changed", "removed": "deleted"}
 # fields that are written with every other, or by the cloud itself
@@ -119,7 +119,7 @@ def find(
     `phases/traces.py`.
     """
     document = _document(stack, released, accepted)
-    where = Projects(before, now)
+    where = lost_data.Projects(before, now)
     grouped: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     ours = _ours(before, now)
     differences = compare(before, now, ours=ours).differences
@@ -167,44 +167,6 @@ def find(
             "(volume-<id>): the source can take them over by `cinder manage`"
         )
     return Losses(document)
-
-
-class Projects:
-    """Whose a resource is, by both listings."""
-
-    def __init__(self, before: Listing, now: Listing) -> None:
-        self._listings = (now, before)
-
-    def name(self, id_: str) -> str:
-        """The project's name; its id where it has none any more."""
-        if not id_:
-            return "(the cloud's own)"
-        found = self._found("project", id_)
-        return str(found["name"]) if found else id_
-
-    def project(self, type_: str, id_: str) -> str:
-        """The project's id; "" for what belongs to the cloud itself."""
-        if type_ == "project":
-            return id_
-        resource = self._found(type_, id_) or {}
-        known = kind(type_)
-        if known and (owner := known.project(resource)):
-            return owner
-        for other in (one for one in kinds() if one.reference):
-            named = resource.get(other.reference)
-            if isinstance(named, str) and self._found(other.type, named):
-                return self.project(other.type, named)
-        # an id may begin with the parent's: "<stack>/<name>"
-        parent = id_.partition("/")[0]
-        if known and known.each and self._found(known.each, parent):
-            return self.project(known.each, parent)
-        return ""
-
-    def _found(self, type_: str, id_: str) -> Resource | None:
-        for listing in self._listings:
-            if id_ in listing.resources.get(type_, {}):
-                return listing.resources[type_][id_]
-        return None
 
 
 def _document(stack: str, released: float, accepted: float) -> dict[str, Any]:
