@@ -71,9 +71,7 @@ def run_follow(
     screen: Screen, stack: str, *, execute: bool, take_over: bool, past: tuple[str, ...]
 ) -> None:
     readiness.require_path(context_of(stack))  # before any machine is asked
-    with at_work(
-        screen, stack, "follow", changes=execute, runs=True, take_over=take_over
-    ) as session:
+    with at_work(screen, stack, "follow", changes=execute, take_over=take_over) as session:
         session.refuse_unknown(past)
         steps = session.plan.phase(Phase.FOLLOW)
         if not execute:

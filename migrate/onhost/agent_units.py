@@ -59,18 +59,8 @@ def arm(seconds: float, stopped: str, still: str) -> None:
     when = (f"--on-active={seconds:.0f}", "--timer-property=AccuracySec=1s")
     act = 'systemctl kill --signal=CONT "$1"; systemctl start "$2"'
     names = (systemd.full(still), systemd.full(stopped))
-    run(
-        "systemd-run",
-        "-q",
-        "--collect",
-        f"--unit={name}",
-        *when,
-        "/bin/sh",
-        "-c",
-        act,
-        "sh",
-        *names,
-    )
+    ours = ("systemd-run", "-q", "--collect", f"--unit={name}", *when)
+    run(*ours, "/bin/sh", "-c", act, "sh", *names)
     _end(before)
 
 
