@@ -47,5 +47,4 @@ def _absent(
 def _loads(context: Context, host: Host, wanted: list[tuple[Plugins, str]]) -> list[bool]:
     asked = [[one.group, name] for one, name in wanted]
     python = context.installation.python
-    answer: list[bool] = call(host, "packages.loadable", asked, interpreter=[python])
-    return answer
+    return list(call(host, "packages.loadable", asked, interpreter=[python]))

@@ -28,8 +28,7 @@ def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, s
     *projects* are given with the name of their distribution.
     """
     python = installation.found(host, release).python
-    answer: dict[str, str] = call(host, "packages.versions", projects, interpreter=[python])
-    return answer
+    return dict(call(host, "packages.versions", projects, interpreter=[python]))
 
 
 def _controller(

@@ -138,17 +138,8 @@ def connect(
     """
 
     def host(machine: Machine) -> Host:
-        ssh = settings.ssh
-        return SshHost(
-            machine.name,
-            str(machine.address),
-            user=ssh.user,
-            key=ssh.key,
-            known_hosts=ssh.known_hosts,
-            port=ssh.port,
-            run=run,
-            patience=patience,
-        )
+        ssh = settings.ssh.model_dump()
+        return SshHost(machine.name, str(machine.address), **ssh, run=run, patience=patience)
 
     computes = tuple(map(host, settings.source.computes))
 
@@ -169,16 +160,8 @@ def connect(
 
 def trusting(context: Context, host: Host, known_hosts: Path) -> Host:
     """*host* as a connection that knows the host keys of *known_hosts*, and no others."""
-    ssh = context.settings.ssh
-    return SshHost(
-        host.name,
-        host.address,
-        user=ssh.user,
-        key=ssh.key,
-        known_hosts=known_hosts,
-        port=ssh.port,
-        run=context.run,
-    )
+    ssh = context.settings.ssh.model_dump() | {"known_hosts": known_hosts}
+    return SshHost(host.name, host.address, **ssh, run=context.run)
 
 
 def apart(context: Context, patience: float = CONNECT_SECONDS) -> Context:

@@ -6,7 +6,16 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -42,6 +51,11 @@ def _no_text(value: Any) -> Any:
     return value
 
 
+def _rooted(path: Path, info: ValidationInfo) -> Path:
+    return info.context / path.expanduser() if info.context else path
+
+
+Rooted = Annotated[Path, AfterValidator(_rooted)]  # relative to the project's folder
 Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
 Named = Annotated[tuple[str, ...], BeforeValidator(_no_text)]
 Words = Annotated[Named, Field(min_length=1)]
@@ -75,11 +89,14 @@ class Target(Model):
 
 
 class Ssh(Model):
-    """How the hosts are reached: a user who is root or has passwordless sudo, with checked keys."""
+    """How the hosts are reached: a user who is root or has passwordless sudo, with checked keys.
+
+    `cloud.host.SshHost` takes each by its name.
+    """
 
     user: str = "root"
-    key: Path | None = None  # None: the agent's or the user's own keys
-    known_hosts: Path | None = None  # None: the user's own file
+    key: Rooted | None = None  # None: the agent's or the user's own keys
+    known_hosts: Rooted | None = None  # None: the user's own file
     port: int = Field(default=22, ge=1, le=65535)
 
 
@@ -87,7 +104,7 @@ class CloudsFile(Model):
     """Which entry of which clouds.yaml logs in as the cloud's administrator."""
 
     name: str
-    file: Path | None = None  # None: where openstacksdk looks
+    file: Rooted | None = None  # None: where openstacksdk looks
 
 
 class Window(Model):
@@ -218,7 +235,7 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
     """Settings from plain *values* (keys without the prefix); *where* names them in errors."""
     found = contradictions(values)
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values, context=root)
     except ValidationError as error:
         malformed = [
             f"{PREFIX}{'.'.join(map(str, problem['loc']))}: "
@@ -232,17 +249,7 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
         raise _problems(where, malformed + found) from error
     if found:
         raise _problems(where, found)
-    ssh = settings.ssh.model_copy(
-        update={
-            "key": settings.ssh.key and root / settings.ssh.key.expanduser(),
-            "known_hosts": settings.ssh.known_hosts
-            and root / settings.ssh.known_hosts.expanduser(),
-        }
-    )
-    cloud = settings.cloud.model_copy(
-        update={"file": settings.cloud.file and root / settings.cloud.file.expanduser()}
-    )
-    return settings.model_copy(update={"ssh": ssh, "cloud": cloud})
+    return settings
 
 
 def unknown(where: tuple[int | str, ...]) -> str:

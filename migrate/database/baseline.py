@@ -55,8 +55,7 @@ def required(context: Context) -> Fingerprint:
 
 def name(context: Context) -> str:
     """The digest that names the fenced data; "" where none was taken under this very fence."""
-    found: str = call(context.source.database, "baseline.name", NAME)
-    return found
+    return str(call(context.source.database, "baseline.name", NAME))
 
 
 def taken(context: Context) -> bool:

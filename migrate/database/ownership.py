@@ -82,8 +82,7 @@ def claim(
 def recorded(target: Host) -> dict[str, Any]:
     """What is recorded as ours on the target; empty lists where nothing is."""
     empty = {"source": "", "databases": [], "accounts": [], "settings": {}}
-    found: dict[str, Any] = call(target, "record.load", RECORD) or empty
-    return found
+    return dict(call(target, "record.load", RECORD) or empty)
 
 
 def empty(link: connection.Session, record: dict[str, Any]) -> None:

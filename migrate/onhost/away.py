@@ -10,8 +10,7 @@ NAME = "settle-servers"
 
 def sent() -> dict[str, str]:
     """{"6f1c...": "live"}: what was to be done with each of those that are not back."""
-    servers: dict[str, str] = (record.load(NAME) or {"servers": {}})["servers"]
-    return servers
+    return dict((record.load(NAME) or {"servers": {}})["servers"])
 
 
 def add(server: str, action: str) -> None:

@@ -66,8 +66,7 @@ def disconnect(context: Context) -> None:
 
 
 def _states(context: Context) -> list[str]:
-    states: list[str] = call_each(context.source.hosts, "agents.state")
-    return states
+    return list(call_each(context.source.hosts, "agents.state"))
 
 
 def _restart(context: Context, function: str) -> None:

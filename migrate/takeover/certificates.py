@@ -14,8 +14,7 @@ def listed(context: Context, texts: list[str]) -> list[str]:
 
     CommandError where one cannot be read.
     """
-    found: list[str] = call(context.source.holder, "certificates.listed", *_asked(context, texts))
-    return found
+    return list(call(context.source.holder, "certificates.listed", *_asked(context, texts)))
 
 
 def carry(context: Context, texts: list[str]) -> None:
@@ -32,8 +31,7 @@ def carried(context: Context, texts: list[str]) -> bool:
 
 def _files(context: Context, texts: list[str]) -> dict[str, Any]:
     asked = _asked(context, texts)
-    found: dict[str, Any] = call(context.source.holder, "certificates.read", *asked)
-    return found
+    return dict(call(context.source.holder, "certificates.read", *asked))
 
 
 def _asked(context: Context, texts: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -106,7 +106,7 @@ def _listings(
         all_projects = before[ADMIN] if name != ADMIN else None
         judge = partial(compare, old, since=released, reference=all_projects, ours=purged)
         found = _settled(login.api(context, name=name), name, old, after[name], judge)
-        document[name] = _document(found)
+        document[name] = asdict(found)
         who = "all projects" if name == ADMIN else f"as {name}"
         made = [one for one in found.differences if one.change == "added" and not one.field]
         lost = [one for one in found.differences if one not in made]
@@ -144,15 +144,6 @@ def _settled(
         after = replace(after, resources={**after.resources, **again.resources})
         found = judge(after)
     return found
-
-
-def _document(found: Comparison) -> dict[str, Any]:
-    return {
-        "resources": found.resources,
-        "fields": found.fields,
-        "allowed": found.allowed,
-        "differences": [asdict(one) for one in found.differences],
-    }
 
 
 def _tokens(context: Context, result: Verification) -> None:

@@ -56,8 +56,7 @@ class Losses:
 
     @property
     def counts(self) -> dict[str, int]:
-        found: dict[str, int] = self.document["counts"]
-        return found
+        return dict(self.document["counts"])
 
     def summary(self) -> str:
         """The counts in words: "2 created, 1 deleted; data of 1 lost for good"."""
@@ -73,13 +72,11 @@ class Losses:
 
     @property
     def servers(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self.document["servers"]
-        return found
+        return list(self.document["servers"])
 
     @property
     def unknown(self) -> list[str]:
-        found: list[str] = self.document["unknown"]
-        return found
+        return list(self.document["unknown"])
 
     def rows(self) -> Iterator[tuple[str, str, str, list[str]]]:
         """Project, type, change and the resources' names, as a table shows them."""

@@ -59,7 +59,8 @@ class Section:
 
     def ports(self) -> set[int]:
         """The ports of its binds for others than this host itself."""
-        return {port for address, ports in self.binds() if not _loopback(address) for port in ports}
+        heard = (ports for at, ports in self.binds() if not LOOPBACK.match(f"{at}:"))
+        return {port for ports in heard for port in ports}
 
     def value(self, key: str) -> list[str]:
         """The last line that begins with *key*, of its own or of its defaults."""
@@ -192,7 +193,3 @@ def _words(line: str) -> list[str]:
         return shlex.split(line, comments=True)
     except ValueError:  # an open quote: HAProxy does not take it either
         return line.split()
-
-
-def _loopback(address: str) -> bool:
-    return bool(LOOPBACK.match(f"{address}:"))
