@@ -105,8 +105,7 @@ def run(context: Context, checks: tuple[Check, ...] = CHECKS) -> list[Finding]:
         for finding in sorted(part, key=lambda one: ranks.index(one.severity))
     ]
     findings = list({(f.message, f.where): f for f in reversed(findings)}.values())[::-1]
-    unasked = [check.name for check, (_, cut) in zip(checks, found, strict=True) if cut]
-    if unasked:
+    if unasked := [check.name for check, (_, cut) in zip(checks, found, strict=True) if cut]:
         told = any(finding.check == ACCESS.name for finding in findings)
         message = f"not asked, because a host does not let us in: {', '.join(unasked)}"
         one = (info if told else error)(message, "Mend the access and check again")

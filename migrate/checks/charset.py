@@ -45,8 +45,7 @@ def run(context: Context) -> Iterator[Finding]:
                 source.name,
             )
     counted = Counter({collation: len(tables) for collation, tables in used.items()})
-    told = ", ".join(f"{collation} {count}" for collation, count in counted.most_common())
-    if told:
+    if told := ", ".join(f"{collation} {count}" for collation, count in counted.most_common()):
         yield info(
             f"tables by collation: {told}; the server's default is {default}",
             "Carried over as they are and compared",

@@ -26,8 +26,7 @@ def run(context: Context) -> Iterator[Finding]:
             for schema in sorted(
                 {database.name for database in mine if database.usual == one.database}
             ):
-                left = _left(link, schema, one.query)
-                if left:
+                if left := _left(link, schema, one.query):
                     tool = " ".join(recipe.online[0].argv)
                     yield error(
                         f"{one.name} has {left} row(s) left in {schema}",

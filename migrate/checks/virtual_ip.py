@@ -60,8 +60,7 @@ def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> It
     interface = call(asker, "arp.interface_of", virtual_ip.interface, asker.address)
     heard: list[str] = call(asker, "arp.ask", interface, address, PROBE_SECONDS)
     own = arp.hardware(holders)
-    strangers = [mac for mac in heard if mac not in own]
-    if strangers:
+    if strangers := [mac for mac in heard if mac not in own]:
         yield error(
             f"{', '.join(strangers)} answers for {address} beside its holder"
             if own & set(heard)

@@ -57,8 +57,7 @@ def run_backup(screen: Screen, stack: str, *, execute: bool, take_over: bool, to
             screen.answer({"would_store_at": url})
             return
         manifest = backup.back_up(session.context, url)
-        differences = backup.restore_proof(session.context, url)
-        if differences:
+        if differences := backup.restore_proof(session.context, url):
             told = "; ".join(str(difference) for difference in differences[:10])
             raise PreconditionError(
                 f"the backup at {url} does not restore to what the source is: {told}"

@@ -30,8 +30,7 @@ def take(context: Context) -> None:
             f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
         )
     taken = of(context, source)
-    missing = sorted({one.name for one in known(context)} - set(taken["databases"]))
-    if missing:
+    if missing := sorted({one.name for one in known(context)} - set(taken["databases"])):
         raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
     call(source, "record.save", RECORD, {"fingerprint": taken})
     called = {"digest": digest(taken), "fencing": markers.fencing(context)}
@@ -77,13 +76,12 @@ def lift(context: Context) -> None:
     A source that takes writes again (its timer reopened it) moves on by right: nothing to compare.
     """
     source = context.source.database
-    if kept(context) is not None and read_only(source):
-        found = source_equals_fence(context)
-        if found:
-            raise StepError(
-                f"{source.name}: data is not what it was at the fence, no unit was started: "
-                + "; ".join(str(one) for one in found[:20])
-            )
+    stands = kept(context) is not None and read_only(source)
+    if stands and (found := source_equals_fence(context)):
+        raise StepError(
+            f"{source.name}: data is not what it was at the fence, no unit was started: "
+            + "; ".join(str(one) for one in found[:20])
+        )
     for one in RECORDS:
         call(source, "record.forget", one)
     state_directory.forget(context.home / "fingerprint.json")

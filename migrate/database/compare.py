@@ -25,8 +25,7 @@ def forget(context: Context) -> None:
 
 def prove_equal(target: Host, fenced: Fingerprint, copied: Fingerprint) -> None:
     """Raise StepError with what differs."""
-    found = differences(fenced, copied, ("source", "target"))
-    if found:
+    if found := differences(fenced, copied, ("source", "target")):
         raise StepError(
             f"{target.name}: the copy is not the source: "
             + "; ".join(str(difference) for difference in found[:20])

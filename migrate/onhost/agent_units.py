@@ -134,8 +134,7 @@ def restore(seconds: float) -> list[str]:
     """Unmask, enable and start what ran, as it was; what is not active after *seconds* is told."""
     kept = (record.load(RECORD) or {"units": {}})["units"]
     systemd.unmask(name for name, one in kept.items() if one["file"] != "masked")
-    enabled = [name for name, one in kept.items() if one["file"] == "enabled"]
-    if enabled:
+    if enabled := [name for name, one in kept.items() if one["file"] == "enabled"]:
         run("systemctl", "enable", "--quiet", *enabled)
     wrong = systemd.start([name for name, one in kept.items() if one["active"]], seconds)
     if not wrong:

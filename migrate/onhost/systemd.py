@@ -62,8 +62,7 @@ def mask(names: Iterable[str]) -> None:
 
 def unmask(names: Iterable[str]) -> None:
     """Undo `mask`."""
-    names = [full(name) for name in names]
-    if names:
+    if names := [full(name) for name in names]:
         run("systemctl", "unmask", "--quiet", *names)
     aside = [name for name in names if os.path.lexists(f"{UNITS}/{name}{ASIDE}")]
     for name in aside:

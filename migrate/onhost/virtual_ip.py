@@ -121,8 +121,7 @@ def take_back() -> None:
     """Carry the addresses as before `release`; announcing them is the caller's."""
     kept = record.load(AWAY) or {}
     if kept.get("keepalived"):
-        masked = _unit()["LoadState"] == "masked"
-        if masked:
+        if masked := _unit()["LoadState"] == "masked":
             systemd.unmask([KEEPALIVED])
         run("systemctl", "start", KEEPALIVED)
         if masked:  # it is the fence's to lift that

@@ -49,8 +49,7 @@ def reconnect(context: Context) -> None:
     nothing is lost but time when nobody listens in time.
     """
     noted = {unit for units in call_each(context.source.hosts, "agents.noted") for unit in units}
-    asked = [q for r in context.recipes if noted & _restartable(r) for q in r.queues]
-    if asked:
+    if asked := [q for r in context.recipes if noted & _restartable(r) for q in r.queues]:
         broker.wait_for_listeners(context, asked, LISTEN_SECONDS)
     _restart(context, "agents.reconnect")
 

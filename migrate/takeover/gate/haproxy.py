@@ -64,8 +64,7 @@ class Section:
 
     def value(self, key: str) -> list[str]:
         """The last line that begins with *key*, of its own or of its defaults."""
-        own = [words for words in self.lines if words[0] == key]
-        if own:
+        if own := [words for words in self.lines if words[0] == key]:
             return own[-1][1:]
         return self.defaults.value(key) if self.defaults else []
 
