@@ -12,12 +12,16 @@ from migrate.cloud.settings import Machine, Settings, Source, Target, VirtualIp
 from migrate.services.base import Recipe
 
 
+class Role:
+    """The host of a cloud that does something alone: today the first controller, for each role."""
+
+    def __get__(self, cloud: "Cloud", _: object) -> Host:
+        return cloud.lead or cloud.controllers[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """One side. `release` is the OpenStack series, e.g. "2026.1".
-
-    What one host does is asked by its role; today the first controller has them all.
-    """
+    """One side. `release` is the OpenStack series, e.g. "2026.1"."""
 
     name: str  # "source" or "target"
     release: str
@@ -27,49 +31,18 @@ class Cloud:
     dead: tuple[Host, ...] = ()  # controllers that do not answer, on the way back; see `without`
     lead: Host | None = None
 
-    @property
-    def database(self) -> Host:
-        """Whose database server takes the writes."""
-        return self._lead
-
-    @property
-    def broker(self) -> Host:
-        """Whose broker is asked and given accounts; a cluster shares them."""
-        return self._lead
-
-    @property
-    def tools(self) -> Host:
-        """Who runs the services' tools, and whose files say how the services are configured."""
-        return self._lead
-
-    @property
-    def once(self) -> Host:
-        """Who runs the units of which a cloud has one."""
-        return self._lead
-
-    @property
-    def holder(self) -> Host:
-        """Who carries the virtual IPs, and the proxy that users reach there."""
-        return self._lead
-
-    @property
-    def asker(self) -> Host:
-        """Who asks the network who answers for an address."""
-        return self._lead
-
-    @property
-    def api(self) -> Host:
-        """At whose own address the APIs are asked, past the proxy."""
-        return self._lead
+    database = Role()  # whose database server takes the writes
+    broker = Role()  # whose broker is asked and given accounts; a cluster shares them
+    tools = Role()  # who runs the services' tools; its files say how the services are configured
+    once = Role()  # who runs the units of which a cloud has one
+    holder = Role()  # who carries the virtual IPs, and the proxy that users reach there
+    asker = Role()  # who asks the network who answers for an address
+    api = Role()  # at whose own address the APIs are asked, past the proxy
 
     @property
     def living(self) -> Host:
         """Any that lives, for what each of them can do."""
         return self.controllers[0]
-
-    @property
-    def _lead(self) -> Host:
-        return self.lead or self.controllers[0]
 
     def without(self, names: Collection[str]) -> Self:
         """The same cloud, its controllers of *names* dead: who goes over `controllers` passes them.
@@ -80,7 +53,7 @@ class Cloud:
             self,
             controllers=tuple(host for host in self.controllers if host.name not in names),
             dead=(*self.dead, *(host for host in self.controllers if host.name in names)),
-            lead=self._lead,
+            lead=self.database,
         )
 
     @property
