@@ -2,13 +2,13 @@
 
 Each start of rabbitmqctl is a machine of its own for a second of CPU, beside everything that
 starts: what is asked goes as one program in Erlang, by stdin, since passwords are in it. Names and
-passwords stand in it as numbers, which need no quoting. What fails is told without arguments.
+passwords stand in it as numbers, which need no quoting.
 """
 
 import json
-import subprocess
 
 from migrate.onhost import record
+from migrate.onhost.systemd import run
 
 RECORD = "broker"
 MAKE = """
@@ -82,9 +82,4 @@ def _names(kind: str, field: str) -> set[str]:
 
 
 def _control(*argv: str, text: str = "") -> str:
-    done = subprocess.run(
-        ["rabbitmqctl", *argv], input=text, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"rabbitmqctl {argv[0]}: {done.stderr.strip()[-500:]}")
-    return done.stdout
+    return run("rabbitmqctl", *argv, stdin=text)

@@ -9,6 +9,7 @@ import subprocess
 from typing import Any
 
 from migrate.onhost import disk, record, undo
+from migrate.onhost.systemd import run
 
 RECORD, UPDATE = "settle-environment", "settle-update"  # of the second see onhost/update.py
 STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
@@ -31,8 +32,7 @@ def beside(folder: str) -> str:
 
 def size(folder: str) -> int:
     """Bytes that *folder* takes."""
-    done = subprocess.run(["du", "-sB1", folder], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[0])
+    return int(run("du", "-sB1", folder).split()[0])
 
 
 def claim(folder: str, bytes_: int) -> list[str]:
