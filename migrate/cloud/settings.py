@@ -262,11 +262,8 @@ def unknown(where: tuple[int | str, ...]) -> str:
             models = [model for one in found for model in _models(one.annotation)]
     known = [name for model in models for name, _ in _fields(model)]
     meant = get_close_matches(str(key), known, n=1)
-    return (
-        f"there is no such key; did you mean {meant[0]}?"
-        if meant
-        else (f"there is no such key; there are: {', '.join(known)}")
-    )
+    there = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(known)}"
+    return f"there is no such key; {there}"
 
 
 def _fields(model: type[Model]) -> list[tuple[str, FieldInfo]]:

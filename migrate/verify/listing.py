@@ -167,7 +167,7 @@ def _identity(kind: Kind, entry: Resource, parent_id: str) -> str:
 
 
 def _plain(kind: Kind, entry: Resource) -> Resource:
-    cleaned: Resource = _without_secrets(_without_addresses(entry))
+    cleaned: Resource = _cleaned(entry)
     cleaned = {name: value for name, value in cleaned.items() if name not in kind.omitted}
     for name in kind.digest:
         if cleaned.get(name) is not None:
@@ -179,24 +179,17 @@ def _digest(value: Any) -> str:
     return "sha256:" + sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _without_secrets(value: Any) -> Any:
-    """*value* with a digest in place of each secret, as the login to a storage in an attachment."""
+def _cleaned(value: Any) -> Any:
+    """*value* with a digest in place of each secret, as the login to a storage in an attachment,
+    and without links, which name the endpoint that was asked."""
     if isinstance(value, dict):
         return {
-            k: _digest(v) if k in SECRETS and isinstance(v, str) and v else _without_secrets(v)
+            k: _digest(v) if k in SECRETS and isinstance(v, str) and v else _cleaned(v)
             for k, v in value.items()
+            if not _is_links(k, v)
         }
     if isinstance(value, list):
-        return [_without_secrets(one) for one in value]
-    return value
-
-
-def _without_addresses(value: Any) -> Any:
-    """*value* without the links in it: they name the endpoint that was asked."""
-    if isinstance(value, dict):
-        return {k: _without_addresses(v) for k, v in value.items() if not _is_links(k, v)}
-    if isinstance(value, list):
-        return [_without_addresses(one) for one in value]
+        return [_cleaned(one) for one in value]
     return value
 
 
