@@ -2,8 +2,7 @@
 
 from types import ModuleType
 
-from migrate.checks import CHECKS
-from migrate.checks.check import Check
+from migrate.checks import CHECKS, Check
 
 
 def check_of(module: ModuleType) -> Check:

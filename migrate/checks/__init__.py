@@ -1,5 +1,8 @@
 """What is asked of both clouds before anything changes; every answer is collected."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 from migrate.checks import (
     access,
     accounts,
@@ -37,10 +40,27 @@ from migrate.checks import (
     upgrade_status,
     virtual_ip,
 )
-from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
 from migrate.engine.finding import Finding, Severity, error, filled, info
 from migrate.errors import MigrateError, UnreachableError, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A name and a question to the machines that changes nothing; nothing found is a pass.
+
+    One that is `quick` takes seconds, and is made again before the window: what it asks may have
+    changed since `migrate check`. The rest runs tools and reads all tables.
+    """
+
+    name: str
+    ask: Callable[[Context], Iterable[Finding]]
+    quick: bool = False
+
+    def run(self, context: Context) -> list[Finding]:
+        """All that it finds, under its name where another part has not given it its own."""
+        return list(filled(self.ask(context), check=self.name))
+
 
 ACCESS = Check("access", access.run, quick=True)
 CHECKS = (

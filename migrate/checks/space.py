@@ -46,7 +46,11 @@ def run(context: Context) -> Iterator[Finding]:
                 schemata,
             )
         )
-    folders = list(_images(context))
+    folders = [
+        one.folder(options.read(context.source.tools, recipe, one.program))
+        for recipe in context.recipes
+        if (one := recipe.images)
+    ]
     stored = call(context.source.tools, "space.below", folders, timeout=600)
     images = [Need("images", *one, IMAGE_FACTOR) for one in zip(folders, stored, strict=True)]
     for host in context.target.controllers:
@@ -54,13 +58,6 @@ def run(context: Context) -> Iterator[Finding]:
             folder = str(database.value("SELECT @@datadir"))
         yield from _judge(host, [Need("databases", folder, data, DATABASE_FACTOR), *images])
     yield from _operator(context, data)
-
-
-def _images(context: Context) -> Iterator[str]:
-    """Where the source's images are, where it has any."""
-    for recipe in context.recipes:
-        if one := recipe.images:
-            yield one.folder(options.read(context.source.tools, recipe, one.program))
 
 
 def _judge(host: Host, needs: list[Need]) -> Iterator[Finding]:

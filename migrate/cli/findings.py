@@ -1,7 +1,7 @@
 """Findings that forbid to go on become the command's error."""
 
 from migrate import checks
-from migrate.checks.check import Check
+from migrate.checks import Check
 from migrate.cli.output import Screen
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError

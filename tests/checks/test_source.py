@@ -10,6 +10,7 @@ import pytest
 
 from migrate import checks
 from migrate.checks import (
+    Check,
     agents,
     charset,
     database,
@@ -22,7 +23,6 @@ from migrate.checks import (
     upgrade_status,
 )
 from migrate.checks import path as way
-from migrate.checks.check import Check
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding

@@ -7,8 +7,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from migrate.checks import reach, space, target, virtual_ip
-from migrate.checks.check import Check
+from migrate.checks import Check, reach, space, target, virtual_ip
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from tests.checked import check_of

@@ -10,6 +10,7 @@ import pytest
 
 from migrate import checks
 from migrate.checks import (
+    Check,
     agents,
     backends,
     clock,
@@ -24,7 +25,6 @@ from migrate.checks import (
     trusts,
     units,
 )
-from migrate.checks.check import Check
 from migrate.cloud import Context, login
 from migrate.engine.finding import Finding
 from migrate.phases.session import context_of

@@ -8,8 +8,7 @@ from typing import Any, cast
 import pytest
 
 from migrate import checks
-from migrate.checks import agents, options, path, upgrade_status
-from migrate.checks.check import Check
+from migrate.checks import Check, agents, options, path, upgrade_status
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
