@@ -2,28 +2,33 @@
 
 from collections.abc import Iterator
 
-from migrate.checks import options
-from migrate.checks.options import Options
 from migrate.cloud import Context
+from migrate.configuration import service_options
+from migrate.configuration.service_options import Options
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.onhost import call
 from migrate.services.backends import Backends, Plugins
 from migrate.services.base import Recipe
+from migrate.storage import backends
 
 
 def run(context: Context) -> Iterator[Finding]:
     """Back ends and drivers of the source that no code here moves, or the target cannot load."""
     for recipe in context.recipes:
-        if one := recipe.backends:
-            for host in context.source.controllers:
-                given = options.read(host, recipe, one.program)
-                told = [*judged(one, given), *_absent(context, recipe, one.plugins, given)]
-                yield from filled(told, where=host.name)
+        for host in context.source.controllers if recipe.backends or recipe.storage else ():
+            told: list[Finding] = []
+            if one := recipe.storage:
+                told += backends.judged(one, service_options.read(host, recipe, one.program))
+            if other := recipe.backends:
+                given = service_options.read(host, recipe, other.program)
+                told += judged(other, given)
+                told += _absent(context, recipe, other.plugins, given)
+            yield from filled(told, where=host.name)
 
 
-def judged(backends: Backends, given: Options) -> Iterator[Finding]:
-    """What its own recipe says of a service's back ends."""
-    for one in backends.judge(given):
+def judged(named: Backends, given: Options) -> Iterator[Finding]:
+    """What its own recipe says of a service's drivers."""
+    for one in named.judge(given):
         yield (warning if one.warning else error)(one.message, one.remedy)
 
 

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks import options
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.configuration import service_options
 from migrate.database.connection import marks
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
@@ -47,7 +47,7 @@ def run(context: Context) -> Iterator[Finding]:
             )
         )
     folders = [
-        one.folder(options.read(context.source.tools, recipe, one.program))
+        one.folder(service_options.read(context.source.tools, recipe, one.program))
         for recipe in context.recipes
         if (one := recipe.images)
     ]

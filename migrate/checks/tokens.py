@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks import agents, options
-from migrate.checks.options import Options
+from migrate.checks import agents
 from migrate.cloud import Context
 from migrate.cloud.api import Api
+from migrate.configuration import service_options
+from migrate.configuration.service_options import Options
 from migrate.engine.finding import Finding, error, filled, warning
 
 LOGIN = "keystone_authtoken"
@@ -36,7 +37,7 @@ def run(context: Context) -> Iterator[Finding]:
     receivers = {name: one.vouches.receives for name, one in recipes.items()}
     receivers = {name: program for name, program in receivers.items() if program}
     said = {
-        one: options.read(host, recipes[one[0]], one[1])
+        one: service_options.read(host, recipes[one[0]], one[1])
         for one in {*senders.items(), *receivers.items()}
     }
     wanted = {

@@ -179,6 +179,13 @@ class Settle(Model):
     probe: bool = True  # whether live migration is tried by servers of ours, which are deleted
 
 
+class Ceph(Model):
+    """Ceph RBD that services of both sides use; how much is read to prove it."""
+
+    clients: bool = False  # whether the target's controllers are its clients
+    checksums: Literal["sampled", "whole"] = "sampled"
+
+
 class Settings(Model):
     """One stack's decisions."""
 
@@ -193,6 +200,7 @@ class Settings(Model):
     leave: Named = ()  # what `migrate check` names and no recipe moves: may be lost
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
+    ceph: Ceph = Ceph()
     backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
 

@@ -12,7 +12,10 @@ from migrate.onhost import call
 
 # services make what they need in these by themselves
 STATE = ("/var/", "/run/", "/tmp/", "/dev/", "/proc/", "/sys/")  # noqa: S108
-ELSEWHERE = {"policy_dirs", "policy_file"}  # migrate.configuration.policy looks after those
+ELSEWHERE = {
+    *("policy_dirs", "policy_file"),  # migrate.configuration.policy looks after those
+    *("rbd_store_ceph_conf", "rbd_ceph_conf"),  # and migrate.storage.rbd after these
+}
 IN_URL = re.compile(r"[?&]ssl_\w+=(/[^&\s,]+)")
 
 

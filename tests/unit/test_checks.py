@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from migrate import checks
-from migrate.checks import Check, agents, options, path, upgrade_status
+from migrate.checks import Check, agents, path, upgrade_status
 from migrate.cloud import Context
+from migrate.configuration import service_options
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
 from migrate.services import glance, neutron, nova
@@ -160,4 +161,4 @@ def test_an_agent_that_is_not_heard() -> None:
 )
 def test_the_folder_of_images_is_that_of_the_default_store(text: str, folder: str) -> None:
     assert glance.RECIPE.images
-    assert glance.RECIPE.images.folder(options.parsed({"glance-api.conf": text})) == folder
+    assert glance.RECIPE.images.folder(service_options.parsed({"glance-api.conf": text})) == folder
