@@ -25,8 +25,7 @@ def run(context: Context) -> list[Finding]:
     own = {host.address for host in context.source.controllers}
 
     def ask(host: Host) -> Iterable[Finding]:
-        there = UNIT in call(host, "sockets.running")
-        return judge(host.shell(TEXT), known, own) if there else ()
+        return judge(host.shell(TEXT), known, own) if UNIT in call(host, "sockets.running") else ()
 
     return on_each(context.source.controllers, ask)
 

@@ -12,5 +12,4 @@ def run(context: Context) -> Iterator[Finding]:
     try:
         releases.require_legal(context.source.release, context.target.release)
     except PreconditionError as failure:
-        remedy = "Set sidestep:target.release to a release that one hop reaches"
-        yield error(str(failure), remedy)
+        yield error(str(failure), "Set sidestep:target.release to a release that one hop reaches")

@@ -18,8 +18,7 @@ CLUSTERS = {4567: "Galera", 25672: "RabbitMQ"}  # where members of one speak to 
 def run(context: Context) -> list[Finding]:
     """What of the two clouds no code here moves, whatever the services say."""
     own = frozenset(own_addresses(context)) | {str(v.address) for v in context.source.virtual_ips}
-    asked = on_each(context.source.controllers, lambda host: _host(host, own))
-    return [*sides(context), *asked]
+    return [*sides(context), *on_each(context.source.controllers, lambda host: _host(host, own))]
 
 
 def sides(context: Context) -> Iterator[Finding]:

@@ -19,8 +19,7 @@ def run(context: Context) -> list[Finding]:
     on_computes = [unit for recipe in recipes for unit in recipe.compute_units]
     asked = [(host, on_controllers) for host in context.source.controllers]
     asked += [(host, on_computes) for host in context.source.computes]
-    found = side_by_side.each(lambda one: list(_host(*one)), asked)
-    return [one for part in found for one in part]
+    return [one for part in side_by_side.each(lambda one: list(_host(*one)), asked) for one in part]
 
 
 def _host(host: Host, units: list[str]) -> Iterator[Finding]:

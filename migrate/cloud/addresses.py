@@ -67,8 +67,7 @@ class Mapping:
 
     def unmapped(self, value: str) -> list[str]:
         """Addresses of the source in *value* that have no counterpart."""
-        found = self._lost.finditer(value)
-        return sorted({one["address"] for one in found if one["address"]})
+        return sorted({one["address"] for one in self._lost.finditer(value) if one["address"]})
 
 
 def _pattern(addresses: Iterable[str]) -> str:

@@ -132,8 +132,7 @@ class Ini:
             return
         # after the last thing said in the section's last block, before the blank lines that end it
         inside = [at for at, line in enumerate(self.lines) if line.section == section]
-        said = [at for at in inside if self.lines[at].kind in {Kind.OPTION, Kind.SECTION}]
-        at = said[-1] + 1
+        at = [at for at in inside if self.lines[at].kind in {Kind.OPTION, Kind.SECTION}][-1] + 1
         self.lines[at:at] = [*remark, fresh]
 
     def rename(self, line: Line, section: str, name: str) -> None:

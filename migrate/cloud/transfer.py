@@ -192,8 +192,7 @@ def pull_files(
         number, share = numbered
         argv = command(context, target, source, "files", folder)
         incoming = f"{folder}/.incoming-sidestep-{number}"
-        pulled = onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY)
-        return str(pulled)
+        return str(onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY))
 
     if wrong := [text for text in side_by_side.each(pull, enumerate(shares), STREAMS) if text]:
         raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")

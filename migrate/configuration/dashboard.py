@@ -94,8 +94,7 @@ def read(host: Host, python: str = PYTHON) -> DjangoSettings:
 
 def known(host: Host, installation: Installation) -> frozenset[str]:
     """Names of settings that the dashboard of *installation* reads."""
-    names = call(host, "dashboard.known", interpreter=[installation.python], timeout=120)
-    return frozenset(names)
+    return frozenset(call(host, "dashboard.known", interpreter=[installation.python], timeout=120))
 
 
 def translate(
@@ -149,8 +148,7 @@ def judged(
     code = [one for one in settings.code if repr(one) in file.text]
     asked = (file.text, code, list(settings.apps))
     said = call(host, "dashboard.trial", *asked, interpreter=[installation.python], timeout=300)
-    found = objections(file.text, said, settings.policies)
-    return list(filled(found, where=f"{source}:horizon"))
+    return list(filled(objections(file.text, said, settings.policies), where=f"{source}:horizon"))
 
 
 def objections(

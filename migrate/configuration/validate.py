@@ -60,8 +60,7 @@ def objections(
 
 
 def _finding(where: str, message: str) -> Finding:
-    remedy = "Look the option up in the release's configuration reference"
-    return warning(message, remedy, where)
+    return warning(message, "Look the option up in the release's configuration reference", where)
 
 
 def _line(ini: Ini, section: str, name: str) -> Line | None:

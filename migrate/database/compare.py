@@ -42,6 +42,5 @@ def only(fenced: Fingerprint, part: Fingerprint) -> Fingerprint:
     result = dict(fenced)
     for kind in ("databases", "tables", *OBJECTS):
         result[kind] = {name: one for name, one in fenced[kind].items() if kept(name)}
-    accounts_kept = part["accounts"]
-    result["accounts"] = {n: one for n, one in fenced["accounts"].items() if n in accounts_kept}
+    result["accounts"] = {n: one for n, one in fenced["accounts"].items() if n in part["accounts"]}
     return result

@@ -38,8 +38,7 @@ def settled(target: Host, fenced: Fingerprint, held: Fingerprint) -> bool:
     """Whether the target is claimed for all of *fenced*, with its accounts and settings."""
     if held["server"] == fenced["server"]:
         return False  # and `settle` refuses it
-    record = recorded(target)
-    claimed = set(fenced["databases"]) <= set(record["databases"])
+    claimed = set(fenced["databases"]) <= set(recorded(target)["databases"])
     return claimed and all(fenced[kind] == held[kind] for kind in ("accounts", "settings"))
 
 

@@ -118,8 +118,7 @@ class Plan:
 
     def phase(self, *phases: Phase) -> Plan:
         """Only the steps of *phases*; needs on earlier phases are dropped, their steps are done."""
-        kept = [step for step in self.steps if step.phase in phases]
-        return Plan(tuple(kept))
+        return Plan(tuple(step for step in self.steps if step.phase in phases))
 
     def fingerprint(self, phase: Phase) -> str:
         """Hex digest over a phase's ids in order; a journal only resumes the same ones."""

@@ -18,8 +18,7 @@ STOPPED = ("inactive", "failed")
 
 def serving(names: list[str]) -> bool:
     """Whether all of *names* are active here, and will be after a reboot."""
-    units = systemd.show(names)
-    enabled = [one for one in units.values() if one["UnitFileState"] == "enabled"]
+    enabled = [one for one in systemd.show(names).values() if one["UnitFileState"] == "enabled"]
     return len(systemd.active(names)) == len(enabled) == len(names)
 
 

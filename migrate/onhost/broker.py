@@ -77,8 +77,7 @@ def _binary(text: str) -> str:
 
 
 def _names(kind: str, field: str) -> set[str]:
-    rows = json.loads(_control("-q", "--formatter", "json", kind) or "[]")
-    return {row[field] for row in rows}
+    return {row[field] for row in json.loads(_control("-q", "--formatter", "json", kind) or "[]")}
 
 
 def _control(*argv: str, text: str = "") -> str:

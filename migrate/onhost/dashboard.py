@@ -60,8 +60,7 @@ def read() -> dict[str, Any]:
     strings = [text for one in found if one[-1] for text in _strings(ast.literal_eval(one[-1]))]
     apps = ast.literal_eval(real["values"]["INSTALLED_APPS"])
     code = apart(lambda: _code(strings))
-    rules = real["policies"]
-    return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": rules}
+    return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": real["policies"]}
 
 
 def trial(text: str, code: list[str], apps: list[str]) -> dict[str, Any]:

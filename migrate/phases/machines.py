@@ -25,8 +25,7 @@ def look(context: Context) -> dict[str, dict[str, Any]]:
             seen = {"silent": str(error)}
         return host.name, {"side": sides[host.name].name, **seen}
 
-    controllers = (*context.source.controllers, *context.target.controllers)
-    return dict(hosts.gather(controllers, ask))
+    return dict(hosts.gather((*context.source.controllers, *context.target.controllers), ask))
 
 
 def lines(found: dict[str, dict[str, Any]]) -> list[str]:

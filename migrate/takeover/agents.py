@@ -77,5 +77,4 @@ def _restart(context: Context, function: str) -> None:
 
 
 def _restartable(recipe: Recipe) -> set[str]:
-    units = {*recipe.source_data_plane_units, *recipe.compute_units}
-    return units - set(recipe.forwarding_units)
+    return {*recipe.source_data_plane_units, *recipe.compute_units} - set(recipe.forwarding_units)

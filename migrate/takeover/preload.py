@@ -60,5 +60,4 @@ def begin(context: Context) -> None:
 
 def end(context: Context) -> None:
     """None waits any more."""
-    units = list(_users(context, context.target.once))
-    call_each(context.target.controllers, "preload.end", units)
+    call_each(context.target.controllers, "preload.end", list(_users(context, context.target.once)))

@@ -100,8 +100,7 @@ def take(
     for type_ in absent:
         if not resources.get(type_):
             resources.pop(type_, None)
-    seconds = round(time.monotonic() - clock, 3)
-    return Listing(resources, absent, api.microversions, began, seconds)
+    return Listing(resources, absent, api.microversions, began, round(time.monotonic() - clock, 3))
 
 
 def _selected(types: tuple[str, ...]) -> list[Kind]:

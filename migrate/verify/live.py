@@ -121,8 +121,7 @@ def _listings(
         for one in lost[:SHOWN]:
             result.fails(str(one), "See why; nothing may change on the way", who)
         if len(lost) > SHOWN:
-            rest = len(lost) - SHOWN
-            result.fails(f"and {rest} more differences", "See verification.json", who)
+            result.fails(f"and {len(lost) - SHOWN} more differences", "See verification.json", who)
 
 
 def _settled(

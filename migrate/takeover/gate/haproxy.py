@@ -138,8 +138,7 @@ def closed(texts: dict[str, str], own: list[str] | None) -> dict[str, str]:
     for file, (path, text) in enumerate(texts.items()):
         lines = []
         for number, line in enumerate(text.split("\n")):
-            rules = added.get((file, number), [])
-            lines += [line, *(f"    {rule}  {MARK}" for rule in rules)]
+            lines += [line, *(f"    {rule}  {MARK}" for rule in added.get((file, number), []))]
         found[path] = "\n".join(lines)
     return found
 
