@@ -59,15 +59,12 @@ def lift() -> None:
 
 def addresses(wanted: list[str]) -> list[dict[str, Any]]:
     """Those of *wanted* that an interface other than `lo` carries here."""
-    found = []
-    for link in ip("-4", "address", "show"):
-        for one in link["addr_info"]:
-            if one["local"] in wanted and link["ifname"] != "lo":
-                device = link["ifname"]
-                found.append(
-                    {"address": one["local"], "prefix": one["prefixlen"], "device": device}
-                )
-    return found
+    return [
+        {"address": one["local"], "prefix": one["prefixlen"], "device": link["ifname"]}
+        for link in ip("-4", "address", "show")
+        for one in link["addr_info"]
+        if one["local"] in wanted and link["ifname"] != "lo"
+    ]
 
 
 def stop_brokers() -> None:

@@ -15,7 +15,6 @@ PATIENCE_SECONDS = 4.0
 def look(context: Context) -> dict[str, dict[str, Any]]:
     """By host name {"side": "source", **`onhost.look.seen`}, or {"side", "silent": why}."""
     addresses = [str(one.address) for one in context.source.virtual_ips]
-
     sides = {h.name: one for one in (context.source, context.target) for h in one.controllers}
 
     def ask(host: Host) -> tuple[str, dict[str, Any]]:

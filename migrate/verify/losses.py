@@ -236,17 +236,12 @@ def _follows(one: Difference) -> bool:
 def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:
     old = before.resources.get(one.type, {}).get(one.id)
     new = now.resources.get(one.type, {}).get(one.id)
-    found: dict[str, Any] = {
+    told: dict[str, Any] = {"fields": [] if one.field else None, "before": old, "now": new}
+    return {
         "id": one.id,
         "name": lost_data.name_of(one.type, new or old or {}, one.id),
+        **{key: value for key, value in told.items() if value is not None},
     }
-    if one.field:
-        found["fields"] = []
-    if old is not None:
-        found["before"] = old
-    if new is not None:
-        found["now"] = new
-    return found
 
 
 def _clock(at: float) -> str:
