@@ -10,6 +10,7 @@ from typing import Any
 from migrate.onhost import processes
 
 UNITS = "/etc/systemd/system"
+SUFFIXES = (".service", ".timer", ".socket", ".target")
 ASIDE = ".migrate-fenced"  # what a real file of the administrator is called while it is masked
 
 
@@ -24,9 +25,7 @@ def run(*argv: str, check: bool = True, stdin: str = "") -> str:
 
 def full(name: str) -> str:
     """*name* with the suffix of a service where it has none."""
-    return (
-        name if name.endswith((".service", ".timer", ".socket", ".target")) else f"{name}.service"
-    )
+    return name if name.endswith(SUFFIXES) else f"{name}.service"
 
 
 def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
