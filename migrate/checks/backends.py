@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
-from migrate.cloud.host import Host
 from migrate.configuration import service_options
 from migrate.configuration.service_options import Options
 from migrate.engine.finding import Finding, error, filled, warning
@@ -41,20 +39,12 @@ def _absent(
     wanted = [(one, name) for one in plugins for name in given.listed(one.section, one.option)]
     if not wanted:
         return
+    asked = [[one.group, name] for one, name in wanted]
     for host in context.target.controllers:
-        for (one, name), there in zip(wanted, _loads(context, host, wanted), strict=True):
+        loads = call(host, "packages.loadable", asked, interpreter=[context.installation.python])
+        for (one, name), there in zip(wanted, loads, strict=True):
             if not there:
                 yield error(
                     f"{recipe.project}'s {one.option} names {name}, which {host.name} cannot load",
                     f"Take {name} out once nothing uses it; the target has {recipe.project} alone",
                 )
-
-
-def _loads(context: Context, host: Host, wanted: list[tuple[Plugins, str]]) -> list[bool]:
-    asked = [[one.group, name] for one, name in wanted]
-    python = context.installation.python
-    answer: list[bool] = call(host, "packages.loadable", asked, interpreter=[python])
-    return answer
-
-
-CHECK = Check("backends", run, quick=True)

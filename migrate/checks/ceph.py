@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.computes.reinstalling import instances
@@ -32,6 +31,3 @@ def _keeps_disks_on_rbd(host: Host) -> bool:
         return instances.read(host).shared
     except UnreachableError:
         return False
-
-
-CHECK = Check("ceph", run)

@@ -6,7 +6,6 @@ And it has what the target's programs and their clients look for in it.
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, endpoints
 from migrate.cloud import Context, urls
 from migrate.configuration import service_options
@@ -93,6 +92,3 @@ def judge(
                 "without a path of its own",
                 f"Serve it at port {PORTS[one.kind]} on the source too, then change the endpoint",
             )
-
-
-CHECK = Check("endpoints", run, quick=True)

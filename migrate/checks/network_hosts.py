@@ -4,12 +4,9 @@ On a compute host of the stack's file they serve on across the cutover as old ag
 release are asked there, and they are reconnected. Of any other host nobody knows that.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from migrate.checks import agents
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.computes.network import reading, refusals
 from migrate.engine.finding import Finding, Severity
@@ -32,6 +29,3 @@ def run(context: Context) -> list[Finding]:
 
 def _later(told: Finding) -> Finding:
     return replace(told, severity=Severity.WARNING, message=f"{told.message}{SERVES_ON}")
-
-
-CHECK = Check("network-hosts", run, quick=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.checks import agents
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.configuration import service_options
@@ -151,6 +150,3 @@ def _held(api: Api, user: str, one: Login) -> frozenset[str]:
         for name, scope in scopes
         if scope and one.project_id in ("", scope["id"]) and one.project in ("", scope["name"])
     )
-
-
-CHECK = Check("tokens", run)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrate.checks import agents
-from migrate.checks.check import Check
 from migrate.checks.sql import session
 from migrate.cloud import Context
 from migrate.cloud.api import Api
@@ -135,6 +134,3 @@ def _roles(api: Api, user: str, project: str) -> Iterator[str]:
     asked: Any = {"user.id": user, "scope.project.id": project, "effective": "true"}
     for one in api.pages("identity", "/role_assignments", "role_assignments", **asked):
         yield one["role"]["id"]
-
-
-CHECK = Check("trusts", run)

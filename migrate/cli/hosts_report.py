@@ -1,7 +1,5 @@
 """What the report tells of compute hosts and network agents that came over."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime

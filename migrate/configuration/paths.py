@@ -28,7 +28,7 @@ def findings(
         (f"{source.name}:{path}:{line.number}", f"[{line.section}] {line.name}", one)
         for path, text in texts.items()
         for line, one in _paths(text)
-        if not _comes(one, here)
+        if not any(at == one or at.startswith(f"{one}/") for at in here)
     ]
     return _missing(source, target, named)
 
@@ -70,7 +70,3 @@ def _of_value(text: str) -> Iterator[str]:
     one = text.strip()
     if one.startswith("/") and " " not in one and not one.startswith(STATE):
         yield one.rstrip("/")
-
-
-def _comes(path: str, coming: set[str]) -> bool:
-    return any(one == path or one.startswith(f"{path}/") for one in coming)

@@ -3,8 +3,6 @@
 A unit keeps its name, user and arguments; a drop-in names another program, and is taken away again.
 """
 
-from __future__ import annotations
-
 import os
 import pwd
 import re

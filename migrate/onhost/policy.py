@@ -1,7 +1,5 @@
 """Which rules count for a service, by its own code: run by the Python that has it."""
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from typing import Any
@@ -30,5 +28,4 @@ def images(names: list[str]) -> dict[str, list[Any]]:
 
 def _rules(enforcer: Any, names: list[str]) -> dict[str, list[Any]]:
     enforcer.load_rules(True)
-    known = enforcer.registered_rules
-    return {one: [one in known, str(enforcer.rules.get(one))] for one in names}
+    return {one: [one in enforcer.registered_rules, str(enforcer.rules.get(one))] for one in names}

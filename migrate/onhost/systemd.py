@@ -1,7 +1,5 @@
 """Units of this host: what they are and what runs in them; masked, a reboot keeps them still."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -12,6 +10,7 @@ from typing import Any
 from migrate.onhost import processes
 
 UNITS = "/etc/systemd/system"
+SUFFIXES = (".service", ".timer", ".socket", ".target")
 ASIDE = ".migrate-fenced"  # what a real file of the administrator is called while it is masked
 
 
@@ -26,9 +25,7 @@ def run(*argv: str, check: bool = True, stdin: str = "") -> str:
 
 def full(name: str) -> str:
     """*name* with the suffix of a service where it has none."""
-    return (
-        name if name.endswith((".service", ".timer", ".socket", ".target")) else f"{name}.service"
-    )
+    return name if name.endswith(SUFFIXES) else f"{name}.service"
 
 
 def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -36,7 +33,7 @@ def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
     names = [full(name) for name in names]
     if not names:
         return {}
-    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,KillMode"
+    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,KillMode,Type"
     text = run("systemctl", "show", "--no-pager", "-p", fields, *names)
     found = {}
     for name, block in zip(names, text.strip().split("\n\n")):
@@ -64,8 +61,7 @@ def mask(names: Iterable[str]) -> None:
 
 def unmask(names: Iterable[str]) -> None:
     """Undo `mask`."""
-    names = [full(name) for name in names]
-    if names:
+    if names := [full(name) for name in names]:
         run("systemctl", "unmask", "--quiet", *names)
     aside = [name for name in names if os.path.lexists(f"{UNITS}/{name}{ASIDE}")]
     for name in aside:

@@ -4,8 +4,6 @@ What stands on such a host is undone there, once it answers: the target is not n
 unless it keeps what was the host's own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from migrate.cloud import Context, hosts

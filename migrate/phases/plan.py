@@ -42,7 +42,6 @@ from migrate.verify import probe, renewed_host, views
 
 R = TypeVar("R")
 
-
 _follow = partial(step, Phase.FOLLOW, Impact.NONE)
 _serving = partial(step, Phase.CUTOVER, Impact.NONE)
 _closed = partial(step, Phase.CUTOVER, Impact.API_CLOSED)
@@ -445,7 +444,8 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
 
     An update is a phase of its own: what it undoes is not what a host was before it came over.
     """
-    phase, stem = _phase(installer), _stem(name, installer)
+    phase = Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
+    stem = _stem(name, installer)
     quiet = partial(step, phase, Impact.NONE)
     ahead = _installed(phase, stem, name, installer.AHEAD, [])
     closed = quiet(
@@ -469,18 +469,14 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     proven = quiet(
         f"{stem}proof",
         f"Prove that {name} is what it was, and of the new release",
-        (partial(_at, name, renewed_host.is_open), partial(_at, name, proof.prove), nothing),
+        _on(name, renewed_host.is_open, proof.prove),
         after=renewed[-1:],
         seconds=28,
     )
     opened = quiet(
         f"{stem}open",
         f"Open {name} as it was, and boot a server there that leaves and comes back",
-        (
-            partial(_at, name, renewed_host.is_open),
-            partial(_at, name, renewed_host.open_again),
-            nothing,
-        ),
+        _on(name, renewed_host.is_open, renewed_host.open_again),
         after=[proven],
         seconds=77,
     )
@@ -489,15 +485,11 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         Impact.SERVERS_MOVE,
         f"{stem}home",
         f"Let servers come home to {name} that are to, and start who was stopped",
-        (partial(_at, name, draining.at_home), partial(_at, name, draining.come), nothing),
+        _on(name, draining.at_home, draining.come),
         after=[opened],
         seconds=1,
     )
     return *ahead, closed, emptied, *renewed, proven, opened, at_home
-
-
-def _phase(installer: Installer) -> Phase:
-    return Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
 
 
 def _stem(name: str, installer: Installer) -> str:
@@ -533,9 +525,10 @@ def _on(
     name: str,
     done: Callable[[Context, Host], bool],
     apply: Callable[[Context, Host], None],
-    revert: Callable[[Context, Host], None],
+    revert: Callable[[Context, Host], None] | None = None,
 ) -> tuple[Check, Action, Action]:
-    return partial(_at, name, done), partial(_at, name, apply), partial(_at, name, revert)
+    back = partial(_at, name, revert) if revert else nothing
+    return partial(_at, name, done), partial(_at, name, apply), back
 
 
 def _at(name: str, act: Callable[[Context, Host], R], context: Context) -> R:

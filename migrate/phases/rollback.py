@@ -108,8 +108,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     found = _found(context, closed=closed)
     try:
         facts = reading.read(context)
-        acts = decision.decide(facts)
-        found.document["servers"] += [one.document for one in acts]
+        found.document["servers"] += [one.document for one in decision.decide(facts)]
         found.document["servers"] += draining.left_off(context) + silent.left_off(context)
         found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
     except MigrateError as error:

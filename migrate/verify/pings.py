@@ -1,7 +1,5 @@
 """Pings of the addresses that `settle.watch` names, ten a second, from where `migrate` runs."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import threading

@@ -4,8 +4,6 @@ Asked of neutron once, before servers move, and kept for the report: afterwards 
 elsewhere.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.cloud import Context, login
