@@ -12,7 +12,7 @@ from migrate.onhost import agents, disk, files, processes, record, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
 OWED = "settle-restart"
-BEFORE = "settle-units"  # how what is exchanged ran before, for one that does not come up
+BEFORE = "settle-before"  # how what is exchanged ran before, for one that does not come up
 # what our drop-in sets; a variable more is no harm, an empty line takes all of them away
 SET = re.compile(r"(?m)^\s*((ExecStart|Type|KillMode)\s*=|Environment\s*=\s*(\"?PATH=|PYTHON|$))")
 TITLED = re.compile(r"\S+ \((.+)\)\s*")

@@ -57,7 +57,7 @@ def runs(host: Host) -> Any:
 
 
 def forward(host: Host) -> None:
-    assert call(host, "exchange.forward", NOTE, ROWS, [NAME], 30) == []
+    assert call(host, "exchange.forward", NOTE, ROWS, {NAME: OLD}, 30) == []
     assert runs(host) == NEW
 
 
@@ -109,7 +109,7 @@ def test_killed_after_its_files_were_gone_it_is_still_restarted(host: Host) -> N
 def test_rights_that_sudo_does_not_understand_touch_no_unit(host: Host) -> None:
     wrong = [ROWS[0], [ROWS[1][0], "nobody ALL = nonsense nonsense\n", 0o440, "root:root"]]
     with pytest.raises(Exception, match="visudo"):
-        call(host, "exchange.forward", NOTE, wrong, [NAME], 30)
+        call(host, "exchange.forward", NOTE, wrong, {NAME: OLD}, 30)
     assert runs(host) == OLD
     back(host)
     is_as_it_was(host)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrate.computes.installers import in_place
+from migrate.computes.reinstalling import own
 from migrate.onhost import agents, exchange, record, systemd
 
 NOVA = {"program": "/usr/bin/nova-compute", "user": "nova", "arguments": ["--config-file=/n"]}
@@ -56,3 +61,21 @@ def test_once_it_was_put_back_only_what_runs_counts(
 def test_one_that_never_ran_there_is_not_told(units: dict[str, dict[str, str]]) -> None:
     units["nova-compute.service"]["ActiveState"] = "inactive"
     assert exchange.running(NAMES) == {}
+
+
+@pytest.mark.parametrize("note", [in_place.NOTE, own.NOTE])
+def test_what_is_undone_and_what_ran_before_are_kept_apart(
+    units: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: str
+) -> None:
+    """By one name the second would take the way back away, and could not be read as the first."""
+    path = tmp_path / "nova-compute.service.d" / "sidestep.conf"
+    owner = f"{pwd.getpwuid(os.getuid()).pw_name}:{grp.getgrgid(os.getgid()).gr_name}"
+    rows = [[str(path), "ours", 0o600, owner]]
+    monkeypatch.setattr(agents, "restart", lambda *_: [])
+    for _ in range(2):
+        assert exchange.forward(note, rows, exchange.running(NAMES), 0) == []
+    units["nova-compute.service"]["ActiveState"] = "failed"
+    assert exchange.running(NAMES) == {"nova-compute": NOVA}
+    assert exchange.back(note, NAMES, "/opt/openstack", 1) == []
+    assert not path.exists()
+    assert not Path(record.FOLDER).exists()
