@@ -124,7 +124,7 @@ def start(names: Iterable[str], seconds: float) -> list[str]:
 
 def _has_failed(unit: dict[str, str]) -> bool:
     """Whether it has, and systemd is not about to start it."""
-    return unit["ActiveState"] == "failed" and "Job" not in unit
+    return unit["ActiveState"] == "failed" and not unit.get("Job")
 
 
 def state(names: Iterable[str]) -> dict[str, Any]:

@@ -18,31 +18,31 @@ class Systemd:
         self.state = dict.fromkeys(fate, "inactive")
 
     def run(self, *argv: str, **_: object) -> str:
+        if argv[1] == "show":
+            return self._show()
         assert argv[:3] == ("systemctl", "start", "--no-block")
         for name in (one.removesuffix(".service") for one in argv[3:]):
             self.starts.append(name)
             self.queued[name] = 2
         return ""
 
-    def show(self, names: list[str]) -> dict[str, dict[str, str]]:
+    def _show(self) -> str:
         for name, left in list(self.queued.items()):
             if left:
                 self.queued[name] -= 1
             else:
                 del self.queued[name]
                 self.state[name] = self.fate[name].pop(0)
-        return {
-            f"{one}.service": {
-                "ActiveState": state,
-                **({"Job": "7"} if one in self.queued else {}),
-            }
+        # a property that was asked for is told when it is empty, too
+        return "\n\n".join(
+            f"Id={one}.service\nLoadState=loaded\nActiveState={state}\n"
+            f"Job={7 if one in self.queued else ''}"
             for one, state in self.state.items()
-        }
+        )
 
 
 def started(monkeypatch: pytest.MonkeyPatch, here: Systemd, seconds: float) -> list[str]:
     monkeypatch.setattr(systemd, "run", here.run)
-    monkeypatch.setattr(systemd, "show", here.show)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     return systemd.start(list(here.fate), seconds)
 
