@@ -10,7 +10,8 @@ from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
 
 SERVICES = "SELECT host, `binary`, version FROM {} WHERE deleted = 0"
-HEARTBEATS = "SELECT host, `binary`, report_count FROM {} WHERE deleted = 0"
+HEARTBEATS = "SELECT host, `binary`, report_count FROM {} WHERE deleted = 0 AND host = %s"
+CELLS = "versions.cells"  # names of their databases, asked once a run
 COMPUTE, CONDUCTOR = "nova-compute", "nova-conductor"
 
 
@@ -70,17 +71,23 @@ def heartbeats(context: Context, host: str) -> int:
     No API tells: `updated_at` is also later once a service that starts has written its version, a
     while before it reports, and `up` may still be the word of the one before it.
     """
-    rows = [row for found in each_cell(context, HEARTBEATS).values() for row in found]
+    rows = [row for found in each_cell(context, HEARTBEATS, host).values() for row in found]
     return sum(int(count) for at, binary, count in rows if (str(at), binary) == (host, COMPUTE))
 
 
-def each_cell(context: Context, statement: str) -> dict[str, list[connection.Row]]:
+def each_cell(
+    context: Context, statement: str, *values: object
+) -> dict[str, list[connection.Row]]:
     """The rows of *statement* over the services, which are {}, of every cell of the target."""
-    nova = [recipe for recipe in context.recipes if recipe.cells]
     host = context.target.database
-    databases = service_databases(host, nova, context.installation.tools)
+    if CELLS not in context.extras:  # heartbeats are asked for each second, of each host at work
+        nova = [recipe for recipe in context.recipes if recipe.cells]
+        known = service_databases(host, nova, context.installation.tools)
+        context.extras[CELLS] = sorted({one.name for one in known if one.cell})
     with connection.session(host) as link:
         return {
-            name: connection.rows(link, statement.format(connection.quoted(name, "services")))
-            for name in sorted({one.name for one in databases if one.cell})
+            name: connection.rows(
+                link, statement.format(connection.quoted(name, "services")), *values
+            )
+            for name in context.extras[CELLS]
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from migrate.cloud import Context, login
 from migrate.computes import proof, versions
 from migrate.computes.versions import Versions
+from migrate.database import connection
+from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import StepError
 from migrate.onhost import domains, guests
 from tests.unit import fakes
@@ -154,6 +157,30 @@ def test_a_lost_note_says_what_to_do(noted: Noted) -> None:
         proof.prove(context, host)
     assert "settle-compute.json is gone" in str(error.value)
     assert "`migrate settle --back --host compute --execute`" in str(error.value)
+
+
+def test_a_heartbeat_asks_for_one_row_and_a_run_once_for_the_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for each second, of each host at work: ten thousand rows, and files by ssh."""
+    context, _ = fakes.context(tmp_path)
+    asked, told = [], []
+    cell = ServiceDatabase("nova", "nova", "nova_cell1", "nova", "mysql://", "cell1")
+
+    def databases(*_: Any) -> list[ServiceDatabase]:
+        told.append(1)
+        return [cell]
+
+    def rows(_: None, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        asked.append((statement, values))
+        return [("compute", "nova-compute", 7)]
+
+    monkeypatch.setattr(versions, "service_databases", databases)
+    monkeypatch.setattr(connection, "session", lambda _: nullcontext())
+    monkeypatch.setattr(connection, "rows", rows)
+    assert [versions.heartbeats(context, "compute") for _ in range(3)] == [7, 7, 7]
+    assert len(told) == 1
+    assert all("host = %s" in one and values == ("compute",) for one, values in asked)
 
 
 BEGUN = "2026-11-21 11:00:00.1+0000: starting up libvirt version: 11.3.0, qemu version: 10.0\n"
