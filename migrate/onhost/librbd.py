@@ -1,7 +1,7 @@
 """What a service's own client of Ceph sees of images on RBD: run by the Python that has librbd.
 
-    seen("glance", {"conf": "/etc/ceph/ceph.conf", "user": "glance", "pool": "images"},
-         [["<image>", "snap", "sha512"]], 0)
+    seen("glance", {"conf": "/etc/ceph/ceph.conf", "user": "glance", "pool": "images",
+                    "cluster": "ceph"}, [["<image>", "snap", "sha512"]], 0)
     {"fsid": "...", "images": [{"prefix": "rbd_data.5e...", "size": 1 << 30, "parent": [],
      "snapshots": {"snap": {"id": 4, "size": 1 << 30, "protected": True}}, "digest": "..."}]}
 
@@ -36,7 +36,9 @@ def seen(
     rados, rbd = _binding("rados"), _binding("rbd")
     who = f"client.{client['user']} by {client['conf']}"
     try:
-        cluster = rados.Rados(conffile=client["conf"], rados_id=client["user"])
+        # by the name of the cluster librados looks for the key
+        named = {"clustername": client["cluster"], "conffile": client["conf"]}
+        cluster = rados.Rados(rados_id=client["user"], **named)
         for name, value in WAITS.items():
             cluster.conf_set(name, value)
         cluster.connect()

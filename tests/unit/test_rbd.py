@@ -162,7 +162,7 @@ def test_a_sample_reads_the_first_and_the_last_block(tmp_path: Path) -> None:
     def told(data: bytes) -> str:
         one.snapshots["snap"] = (data, True)
         asked = ("images", [["one", "snap", "sha256"]], 16)
-        client = {"conf": CONF, "user": "glance", "pool": asked[0]}
+        client = {"conf": CONF, "user": "glance", "pool": asked[0], "cluster": "ceph"}
         return str(seen(new.cluster, ME, client, *asked[1:])["images"][0]["digest"])
 
     last = large[:-1] + b"x"
@@ -248,9 +248,19 @@ def test_what_is_not_as_it_has_to_be_is_told(
 def test_a_client_that_is_shut_out_says_so(change: Any, told: str) -> None:
     of = cluster()
     change(of)
-    client = {"conf": CONF, "user": "glance", "pool": "images"}
+    client = {"conf": CONF, "user": "glance", "pool": "images", "cluster": "ceph"}
     with pytest.raises(RuntimeError, match=told):
         seen(of, ME, client, [["one", "snap", ""]], 0)
+
+
+def test_the_key_is_looked_for_by_the_name_of_the_cluster() -> None:
+    """Cinder's rbd_cluster_name is in the usual name of the file of its key."""
+    of = cluster()
+    of.name = "backup"
+    client = {"conf": CONF, "user": "glance", "pool": "images", "cluster": "backup"}
+    assert seen(of, ME, client, [["one", "snap", ""]], 0)["fsid"] == of.fsid
+    with pytest.raises(RuntimeError, match="is not let in"):
+        seen(of, ME, {**client, "cluster": "ceph"}, [["one", "snap", ""]], 0)
 
 
 def test_the_program_is_the_service_s_user_when_it_reads_the_key() -> None:
@@ -402,4 +412,4 @@ def test_it_is_refused_until_it_was_shown_and_judged_from_then_on(
 def test_a_python_without_the_bindings_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rados", None)
     with pytest.raises(RuntimeError, match="has no rados: install python3-rados"):
-        librbd.seen(ME, {"conf": CONF, "user": "glance", "pool": "images"}, [], 0)
+        librbd.seen(ME, {}, [], 0)

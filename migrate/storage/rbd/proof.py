@@ -74,7 +74,8 @@ class _Asking:
 
     def both(self, asked: list[list[str]], blocks: int = 0) -> list[dict[str, Any]]:
         """What each tells: the target's first."""
-        client = {"conf": self.client.conf, "user": self.client.user, "pool": self.client.pool}
+        its = self.client
+        client = {"conf": its.conf, "user": its.user, "pool": its.pool, "cluster": its.cluster}
 
         def ask(one: tuple[Host, str]) -> dict[str, Any]:
             host, python = one
