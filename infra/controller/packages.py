@@ -37,6 +37,8 @@ shift 2
 for folder; do rm -rf -- "$folder"; done
 # keepalived makes them when it first runs, to name the origin of its addresses
 rmdir --ignore-fail-on-non-empty /etc/iproute2/rt_addrprotos.d /etc/iproute2 2>/dev/null || true
+# a monitor or an OSD in a container has its data there, and needs no package of ours
+rmdir --ignore-fail-on-non-empty /var/lib/ceph 2>/dev/null || true
 """
 
 # folders that belong to a package although dpkg does not remove them
@@ -46,7 +48,7 @@ FOLDERS = {
     "memcached": ("/etc/memcached.conf",),
     "haproxy": ("/etc/haproxy", "/var/lib/haproxy"),
     "keepalived": ("/etc/keepalived", "/etc/iproute2/rt_addrprotos.d/keepalived.conf"),
-    "ceph-common": ("/etc/ceph", "/var/lib/ceph", "/var/log/ceph"),
+    "ceph-common": ("/etc/ceph", "/var/log/ceph"),
     "uuid-runtime": ("/var/lib/libuuid",),
     "openvswitch-switch": ("/etc/openvswitch", "/var/lib/openvswitch", "/var/log/openvswitch"),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from configparser import ConfigParser
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +106,20 @@ def test_a_client_of_ceph_is_made_for_a_stack_that_asks_and_its_modules_belong_t
     assert wanted["modules"] == ["rados", "rbd"]
     assert not set(wanted["packages"]) & set(packages.names())
     assert differing(wanted, {**wanted, "modules": ["rados"]}) == ["modules"]
+
+
+def test_data_of_a_ceph_in_containers_stays_where_our_client_goes(tmp_path: Path) -> None:
+    monitor = tmp_path / "ceph" / "f5" / "mon"
+    monitor.mkdir(parents=True)
+    text = packages.ERASE.replace("/etc/iproute2", str(tmp_path / "none"))
+    text = text.replace("/var/lib/ceph", str(tmp_path / "ceph"))
+    ours = [one.replace("/var/lib", str(tmp_path)) for one in packages.FOLDERS["ceph-common"]]
+    erase = ["sh", "-c", text, "sh", "", "", *(one for one in ours if str(tmp_path) in one)]
+    subprocess.run(erase, check=True)
+    assert monitor.is_dir()
+    shutil.rmtree(tmp_path / "ceph" / "f5")
+    subprocess.run(erase, check=True)
+    assert not (tmp_path / "ceph").exists()
 
 
 def test_what_is_not_as_wanted_is_named() -> None:
