@@ -143,7 +143,12 @@ SHARED = {**SOURCE, "/etc/cinder/cinder.conf": CINDER.replace("= cinder\n", "= g
         ({"/etc/ceph/ceph.conf": None}, "names /etc/ceph/ceph.conf, which is not there"),
         ({"/etc/ceph/ceph.conf": "[client]\nkey = AQ==\n"}, "sets `key` for client"),
         ({"/etc/ceph/ceph.conf": "[client]\nkeyfile = /k\n"}, "sets `keyfile` for client"),
+        ({"/etc/ceph/ceph.conf": "[client.rgw]\nkey = AQ==\n"}, "sets `key` for client.rgw"),
         (SHARED, "ceph.client.glance.keyring is read by two services"),
+        (
+            {"/etc/ceph/ceph.client.glance.keyring": KEY.format("glance") + KEY.format("admin")},
+            "glance.keyring has the key of client.admin too",
+        ),
     ],
 )
 def test_what_cannot_be_carried_is_refused(
@@ -260,7 +265,7 @@ def test_files_are_carried_and_taken_back(tmp_path: Path, monkeypatch: pytest.Mo
         assert client_files.carried(found)
     assert keyring.read_text() == KEY.format("glance")
     assert keyring.stat().st_mode & 0o777 == 0o640
-    texts[str(keyring)] = KEY.format("another")  # the source's has changed
+    texts[str(keyring)] = KEY.format("glance").replace("secret", "another")  # the source's has changed
     assert not client_files.carried(found)
     client_files.restore(found)
     assert not keyring.exists()

@@ -15,8 +15,8 @@ SECTION = re.compile(r"\s*\[([^\]]+)\]")
 OPTION = re.compile(r"\s*([^=;#\[\s][^=]*?)\s*=\s*(.*?)\s*(?:\s[;#].*)?$")
 
 
-def get(text: str, name: str, option: str) -> str:
-    """*option* of the client *name* ("client.glance") by a file's *text*; "" where none is set."""
+def by_section(text: str, option: str) -> dict[str, str]:
+    """*option* in each section of a file's *text* that sets it; a keyring is written alike."""
     found: dict[str, str] = {}
     section = ""
     for line in text.splitlines():
@@ -24,6 +24,12 @@ def get(text: str, name: str, option: str) -> str:
             section = match[1].strip()
         elif (match := OPTION.match(line)) and re.sub(r"[ -]+", "_", match[1]) == option:
             found[section] = match[2].strip('"')
+    return found
+
+
+def get(text: str, name: str, option: str) -> str:
+    """*option* of the client *name* ("client.glance") by a file's *text*; "" where none is set."""
+    found = by_section(text, option)
     return next((found[one] for one in (name, "client", "global") if one in found), "")
 
 

@@ -20,7 +20,6 @@ from migrate.storage.rbd import ceph_conf, clients
 from migrate.storage.rbd.client import Client
 
 NOTE = "ceph"  # under which the target's own files are kept
-INLINE = ("key", "keyfile")
 MODULES = ("rados", "rbd")
 PACKAGES = "ceph-common python3-rados python3-rbd"
 
@@ -47,15 +46,25 @@ def _of_client(source: Host, recipe: Recipe, client: Client) -> Iterator[File]:
             "there, or name the one that counts"
         )
     text = found[client.conf]
-    if inline := [one for one in INLINE if ceph_conf.get(text, client.name, one)]:
+    # everybody may read it there, so it holds no key of anybody
+    named = [f"`key` for {one}" for one in ceph_conf.by_section(text, "key")]
+    if ceph_conf.get(text, client.name, "keyfile"):
+        named.append(f"`keyfile` for {client.name}")
+    if named:
         raise PreconditionError(
-            f"{source.name}: {client.conf} sets `{inline[0]}` for {client.name}; put the key into "
+            f"{source.name}: {client.conf} sets {named[0]}; put the key into "
             "a keyring, which can be carried for one service alone"
         )
     yield File(client.conf, text, 0o644, "root:root")
     places = ceph_conf.keyrings(text, client.name, client.cluster)
     there = files.read(source, places, exact=True)
     if keyring := next((one for one in places if one in there), ""):
+        others = ceph_conf.by_section(there[keyring], "key").keys() - {client.name}
+        if others:
+            raise PreconditionError(
+                f"{source.name}: {keyring} has the key of {', '.join(sorted(others))} too, which "
+                f"{recipe.project} is not given; put that of {client.name} into one of its own"
+            )
         yield File(keyring, there[keyring], 0o640, f"root:{recipe.user}")
     else:
         raise PreconditionError(
