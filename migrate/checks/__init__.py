@@ -81,7 +81,7 @@ CHECKS = (
     Check("scope", scope.run, quick=True),
     Check("endpoints", endpoints.run, quick=True),
     Check("backends", backends.run, quick=True),
-    Check("ceph", ceph.run),
+    Check("ceph", ceph.run, quick=True),
     Check("operations", operations.run),
     Check("records", records.run),
     Check("leftovers", leftovers.run),

@@ -75,9 +75,7 @@ def heartbeats(context: Context, host: str) -> int:
     return sum(int(count) for at, binary, count in rows if (str(at), binary) == (host, COMPUTE))
 
 
-def each_cell(
-    context: Context, statement: str, *values: object
-) -> dict[str, list[connection.Row]]:
+def each_cell(context: Context, statement: str, *values: object) -> dict[str, list[connection.Row]]:
     """The rows of *statement* over the services, which are {}, of every cell of the target."""
     host = context.target.database
     if CELLS not in context.extras:  # heartbeats are asked for each second, of each host at work

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from migrate.checks import ceph
+from migrate.checks import QUICK, ceph
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
 from migrate.configuration import service_options
@@ -131,6 +131,11 @@ def test_who_uses_no_rbd_has_nothing_carried_and_is_asked_nothing(tmp_path: Path
     found = context(tmp_path, without, told=False)
     assert client_files.wanted(found, 0) == []
     assert list(client_files.findings(found)) == []
+
+
+def test_a_target_that_is_no_client_is_told_before_the_window_too() -> None:
+    """The services' own back ends are, and what they need of the target may have changed."""
+    assert ceph.run in {one.ask for one in QUICK}
 
 
 SHARED = {**SOURCE, "/etc/cinder/cinder.conf": CINDER.replace("= cinder\n", "= glance\n")}
@@ -265,7 +270,9 @@ def test_files_are_carried_and_taken_back(tmp_path: Path, monkeypatch: pytest.Mo
         assert client_files.carried(found)
     assert keyring.read_text() == KEY.format("glance")
     assert keyring.stat().st_mode & 0o777 == 0o640
-    texts[str(keyring)] = KEY.format("glance").replace("secret", "another")  # the source's has changed
+    texts[str(keyring)] = KEY.format("glance").replace(
+        "secret", "another"
+    )  # the source's has changed
     assert not client_files.carried(found)
     client_files.restore(found)
     assert not keyring.exists()
