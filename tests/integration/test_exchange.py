@@ -72,6 +72,7 @@ def is_as_it_was(host: Host) -> None:
     assert not host.exists(f"/etc/systemd/system/{NAME}.service.d")
     assert not host.exists("/etc/sudoers.d/sidestep-test")
     assert not host.exists("/var/lib/migrate/settle-restart.json")
+    assert not host.exists("/var/lib/migrate/settle-before.json")
 
 
 def test_over_again_and_back(host: Host) -> None:
