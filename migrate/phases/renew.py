@@ -12,6 +12,7 @@ from migrate.computes.estimates import Action
 from migrate.computes.installers import standing
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, hypervisors, note, telling
+from migrate.computes.reinstalling import anew
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.finding import Severity
@@ -182,6 +183,7 @@ def learned(session: Session, hosts: Collection[Host]) -> Session:
     What it did not know is told.
     """
     context = session.context
+    anew.let_in(context, hosts)
     found = standing.learn(context, hosts)
     for name, by_ in found.items():
         session.remark("hosts", f"{name} has come over by {by_}, as machines say")

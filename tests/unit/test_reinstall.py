@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, login
+from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.cloud.settings import Reinstall
 from migrate.computes import draining, installers, proof, versions
@@ -725,3 +726,21 @@ def test_an_installer_of_others_is_what_this_desk_has_noted(lab: Lab) -> None:
     lab.host.records["settle-units"] = {}
     assert standing.learn(context, [lab.host]) == {}
     assert installers.chosen(context, "c1") == "by-hand"
+
+
+def test_a_run_that_begins_is_let_in_by_a_fresh_system(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed in the middle: the file there names a run that is dead."""
+    fresh, asking = fakes.FakeHost("c1"), []
+
+    def trusting(context: Context, *_: Any) -> fakes.FakeHost:
+        asking.append(context.run)
+        return fresh
+
+    monkeypatch.setattr(anew, "trusting", trusting)
+    (lab.context.home / "fresh-c1.known_hosts").write_text("c1 ssh-ed25519 AAAA")
+    anew.let_in(replace(lab.context, run=Run(id="next")), lab.context.source.computes)
+    assert [one for one in fresh.asked if one.startswith("runs.")] == ["runs.admit"]
+    assert asking == [None]  # a marked command would be shut out
+    assert "runs.admit" not in lab.host.asked

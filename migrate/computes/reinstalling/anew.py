@@ -11,10 +11,13 @@ for the same host again. Afterwards the host is asked whether it is another syst
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from migrate.cloud import Context, trusting, wait
+from migrate.cloud import Context, hosts, trusting, wait
 from migrate.cloud.host import Host
 from migrate.computes import guests, operators
 from migrate.computes.reinstalling import keeping
@@ -162,6 +165,24 @@ def reached(context: Context, host: Host) -> Host:
     except RefusedError:
         return host
     return fresh
+
+
+def let_in(context: Context, those: Collection[Host]) -> None:
+    """Have fresh systems among *those* let this run in, and end what another left there.
+
+    When the run began they were asked by the keys that they do not have: without this, whatever
+    stopped in the middle could not go on.
+    """
+    if not (run := context.run):
+        return
+    unmarked = replace(context, run=None)
+
+    def admit(host: Host) -> None:
+        with suppress(UnreachableError):  # the step that needs it says so
+            if (here := reached(unmarked, host)) is not host:
+                call(here, "runs.admit", run.id, timeout=120)
+
+    hosts.gather(those, admit)
 
 
 def is_itself(context: Context, host: Host) -> None:
