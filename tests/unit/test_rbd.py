@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +32,7 @@ from migrate.storage.rbd.wanted import differences
 from migrate.storage.volumes import contract as volume_contract
 from migrate.storage.volumes import rbd as volumes_on_rbd
 from migrate.storage.volumes import volume_proof
-from tests.unit.ceph import Cluster, Device
+from tests.unit.ceph import Cluster, Device, FailedError
 from tests.unit.fakes import STACK
 
 ALONE = threading.Lock()  # the hosts are asked side by side, and share this process
@@ -205,6 +207,14 @@ def cloned(of: Cluster) -> None:
     of.pools["images"]["one"].parent = ("images", "two", "snap")
 
 
+def orphaned(of: Cluster) -> None:
+    of.pools["images"]["one"].orphan = FailedError("not permitted", errno.EPERM)
+
+
+def unread(of: Cluster) -> None:
+    of.pools["images"]["one"].unread = FailedError("timed out", errno.ETIMEDOUT)
+
+
 def flipped(of: Cluster) -> None:
     of.pools["images"]["one"].snapshots["snap"] = (DATA[:-1] + b"x", True)
 
@@ -222,6 +232,9 @@ def flipped(of: Cluster) -> None:
         (unprotected, True, "snapshot snap that is not protected"),
         (no_snapshot, True, "has no snapshot snap"),
         (cloned, False, "has another parent"),
+        (orphaned, False, "image one (images/one@snap) cannot be proven: not permitted"),
+        (orphaned, True, "cannot be proven: the source's client says: not permitted"),
+        (unread, False, "image one (images/one@snap) cannot be proven: timed out"),
         (flipped, False, "reads otherwise than for the source's client"),
         (flipped, True, "has another sha512 than was recorded"),
     ],
@@ -239,6 +252,26 @@ def test_what_is_not_as_it_has_to_be_is_told(
         assert any(told in one for one in found), found
     with pytest.raises(StepError, match="images on RBD are not what"):
         images_on_rbd.bring(context, new, "glance.images", [image()])
+
+
+def test_an_image_that_cannot_be_read_is_no_reason_to_ask_for_no_other(clouds: Any) -> None:
+    context, _, new = clouds
+    unread(new.cluster)
+    new.cluster.pools["images"]["two"] = Device("rbd_data.2", DATA, {"snap": (DATA, True)})
+    two = replace(image(path=LOCATION.replace("one", "two")), id="two")
+    found = wrong(context, new, image(), two)
+    assert len(found) == 2  # by each client
+    assert all("image one" in one for one in found)
+
+
+def test_a_cluster_that_has_gone_away_is_not_waited_for_once_for_each_image() -> None:
+    of = cluster()
+    unread(of)
+    client = {"conf": CONF, "user": "glance", "pool": "images", "cluster": "ceph"}
+    found = seen(of, ME, client, [["one", "snap", "sha256"]] * 50, 0)["images"]
+    reads = of.reads // librbd.BLOCK
+    assert librbd.AT_ONCE <= reads < 3 * librbd.AT_ONCE
+    assert [one["error"].split(":")[0] for one in found[-20:]] == ["not asked for"] * 20
 
 
 @pytest.mark.parametrize(
