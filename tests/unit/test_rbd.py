@@ -408,7 +408,8 @@ def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
     monkeypatch.setattr(volume_proof, "found", lambda *_: every)
 
     def wrong_() -> list[str]:
-        return volume_proof.wrong(context, recipe, context.source.database, new, read=True)
+        found = volume_proof.wrong(context, recipe, context.source.database, new, read=True)
+        return [told for _, told in found]
 
     assert wrong_() == []
     assert new.cluster.reads == 4 * len(DATA)
@@ -419,6 +420,41 @@ def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
         "volume c is of gone, which old does not have",
         "new: volume b (volumes/volume-b) is not there",
     ]
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_of_volumes_only_what_differs_is_read_again_and_not_once_it_is_attached(
+    clouds: Any, monkeypatch: pytest.MonkeyPatch, attached: bool
+) -> None:
+    """What is written while it is read differs between the two clients, and is no difference."""
+    context, old, new = clouds
+    (recipe,) = chosen(["cinder"])
+    disks = {f"volume-{one}": Device(f"rbd_data.{one}", DATA) for one in "abc"}
+    old.cluster.pools["volumes"] = disks
+    new.cluster = replace(old.cluster, pools={"volumes": dict(disks)})
+    new.cluster.pools["volumes"]["volume-b"] = Device("rbd_data.b", DATA[:-1] + b"x")
+    lists: list[list[volume_contract.Volume]] = []
+
+    def found(*_: Any) -> list[volume_contract.Volume]:
+        given = {"size": len(DATA), "backend": "rbd1"}
+        free = {**given, "written": False}
+        more: Any = dict.fromkeys("abc", free)
+        more["b"] = {**given, "written": attached and bool(lists)}
+        every = [volume_contract.Volume(id=n, name=f"volume-{n}", **more[n]) for n in "abc"]
+        lists.append(every)
+        return every
+
+    monkeypatch.setattr(volume_proof, "found", found)
+    monkeypatch.setattr(volume_proof, "call", lambda *_: None)
+    context = replace(context, target=replace(context.target, controllers=(new,)))
+    if attached:
+        volume_proof._prove(context, recipe, context.source.database, read=True)
+        assert new.cluster.reads == 3 * len(DATA)
+    else:
+        with pytest.raises(StepError, match=r"volume b .* reads otherwise") as told:
+            volume_proof._prove(context, recipe, context.source.database, read=True)
+        assert "volume a" not in str(told.value)
+        assert new.cluster.reads == 4 * len(DATA)
 
 
 @pytest.mark.parametrize(

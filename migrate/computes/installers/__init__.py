@@ -18,7 +18,15 @@ from migrate.errors import JournalError, PreconditionError, SettingsError
 from migrate.services import packages
 
 __all__ = [
-    *("Act", "Installer", "chosen", "forget", "keep", "learn", "named", "names", "of"),
+    "Act",
+    "Installer",
+    "chosen",
+    "forget",
+    "keep",
+    "learn",
+    "named",
+    "names",
+    "of",
     "updating",
 ]
 

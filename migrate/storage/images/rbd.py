@@ -55,7 +55,8 @@ def wrong(context: Context, host: Host, images: list[Image], fresh: bool = False
     if not known:
         return [f"{host.name}: {len(images)} image(s) are on RBD, and no store of {source.name} is"]
     wanted = [described(one, known) for one in images]
-    return proof.wrong(context, recipe, host, wanted, fresh)
+    told = [sentence for _, sentence in proof.wrong(context, recipe, host, wanted, fresh)]
+    return list(dict.fromkeys(told))  # of another cluster it is told of each
 
 
 def described(image: Image, known: list[client.Client]) -> Wanted:
