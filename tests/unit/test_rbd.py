@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
 from migrate.configuration import service_options
-from migrate.errors import StepError
+from migrate.errors import StepError, UnreachableError
 from migrate.onhost import librbd
 from migrate.services import RECIPES, chosen, kind
 from migrate.storage import backends
@@ -31,7 +31,7 @@ from migrate.storage.rbd.client import Client
 from migrate.storage.rbd.wanted import differences
 from migrate.storage.volumes import contract as volume_contract
 from migrate.storage.volumes import rbd as volumes_on_rbd
-from migrate.storage.volumes import volume_proof
+from migrate.storage.volumes import policy, volume_proof
 from tests.unit.ceph import Cluster, Device, FailedError
 from tests.unit.fakes import STACK
 
@@ -74,15 +74,16 @@ def image(**other: Any) -> Image:
 class ClientHost:
     """A host whose services are clients of `cluster`, and that has glance's files."""
 
-    texts: ClassVar = {
-        "/etc/glance/glance-api.conf": GLANCE,
-        "/etc/cinder/cinder.conf": CINDER,
-    }
-
     def __init__(self, name: str, cluster_: Cluster) -> None:
         self.name = self.address = name
         self.cluster = cluster_
+        self.texts = {
+            "/etc/glance/glance-api.conf": GLANCE,
+            "/etc/cinder/cinder.conf": CINDER,
+        }
         self.interpreters: list[str] = []
+        self.written: list[Any] = []
+        self.dead = False
 
     def python(
         self,
@@ -91,7 +92,16 @@ class ClientHost:
         timeout: float = 60,
         interpreter: Sequence[str] = ("python3",),
     ) -> Any:
+        if self.dead:
+            raise UnreachableError(f"{self.name} is away", self.name)
         function = source.splitlines()[0].lstrip("# ")
+        if function in ("record.load", "record.forget"):
+            return {"at": 1.0}
+        if function == "files.read":
+            return {}
+        if function == "files.write":
+            self.written += payload["arguments"][1]
+            return None
         if function == "configured.read":
             folder = payload["arguments"][0][0].rpartition("/")[0]
             there = {path: text for path, text in self.texts.items() if path.startswith(folder)}
@@ -420,6 +430,22 @@ def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
         "volume c is of gone, which old does not have",
         "new: volume b (volumes/volume-b) is not there",
     ]
+
+
+@pytest.mark.parametrize("dead", [("old",), ("old", "old2")])
+@pytest.mark.parametrize("conf", [GLANCE, ""])
+def test_images_are_held_again_with_controllers_of_the_source_dead(
+    clouds: Any, dead: tuple[str, ...], conf: str
+) -> None:
+    """The way back of `accept` needs no source; where nobody tells, nothing is let through."""
+    context, old, new = clouds
+    sources = (old, ClientHost("old2", old.cluster))
+    for one in sources:
+        one.texts, one.dead = {"/etc/glance/glance-api.conf": conf}, one.name in dead
+    context = replace(context, source=replace(context.source, controllers=sources))
+    policy.hold_again(context)
+    (text,) = [row[1] for row in new.written if row[0].startswith("/etc/glance/")]
+    assert ("delete_image" in text) is (bool(conf) or len(dead) == 2)
 
 
 @pytest.mark.parametrize("attached", [True, False])
