@@ -30,8 +30,8 @@ from migrate.storage.rbd import UNSHOWN
 from migrate.storage.rbd.client import Client
 from migrate.storage.rbd.wanted import differences
 from migrate.storage.volumes import contract as volume_contract
-from migrate.storage.volumes import rbd as volumes_on_rbd
 from migrate.storage.volumes import policy, volume_proof
+from migrate.storage.volumes import rbd as volumes_on_rbd
 from tests.unit.ceph import Cluster, Device, FailedError
 from tests.unit.fakes import STACK
 
@@ -45,6 +45,17 @@ enabled_backends = files:file, rbd1:rbd
 rbd_store_pool = images
 rbd_store_user = glance
 rbd_store_ceph_conf = /etc/ceph/ceph.conf
+"""
+TWO_CLUSTERS = """
+[DEFAULT]
+enabled_backends = rbd1:rbd, rbd2:rbd
+[rbd1]
+rbd_store_pool = images
+rbd_store_user = glance
+[rbd2]
+rbd_store_pool = images
+rbd_store_user = glance
+rbd_store_ceph_conf = /etc/ceph/two.conf
 """
 CINDER = """
 [DEFAULT]
@@ -83,6 +94,7 @@ class ClientHost:
         }
         self.interpreters: list[str] = []
         self.written: list[Any] = []
+        self.others: dict[str, Cluster] = {}  # by the file that names them
         self.dead = False
 
     def python(
@@ -110,7 +122,7 @@ class ClientHost:
         self.interpreters += interpreter
         service, *rest = payload["arguments"]
         assert service == rest[0]["user"]
-        return seen(self.cluster, ME, *rest)
+        return seen(self.others.get(rest[0]["conf"], self.cluster), ME, *rest)
 
 
 def seen(of: Cluster, service: str, *arguments: Any) -> Any:
@@ -329,7 +341,7 @@ def test_the_program_is_the_service_s_user_when_it_reads_the_key() -> None:
 )
 def test_a_location_says_where_it_lies(path: str, pool: str, name: str, snapshot: str) -> None:
     own = Client(CONF, "glance", "images", "ceph")
-    found = images_on_rbd.described(image(path=path), [own])
+    found = images_on_rbd.described(image(path=path), [own], {})
     assert (found.client.pool, found.name, found.snapshot) == (pool, name, snapshot)
     assert found.client.user == "glance"
 
@@ -430,6 +442,23 @@ def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
         "volume c is of gone, which old does not have",
         "new: volume b (volumes/volume-b) is not there",
     ]
+
+
+def test_of_two_clusters_with_a_pool_of_the_name_it_is_the_one_of_the_location(clouds: Any) -> None:
+    """Glance keeps an image in both stores under the same name."""
+    context, old, new = clouds
+    second = replace(cluster(), fsid="0a")
+    for one in (old, new):
+        one.texts = {"/etc/glance/glance-api.conf": TWO_CLUSTERS}
+        one.others["/etc/ceph/two.conf"] = second
+    both_ = (image(), image(path=LOCATION.replace("f5", "0a")))
+    assert wrong(context, new, *both_) == []
+    read = new.cluster.reads, second.reads
+    assert read == (2 * len(DATA),) * 2
+    assert wrong(context, new, *both_) == []
+    assert (new.cluster.reads, second.reads) == read
+    (told,) = wrong(context, new, image(path=LOCATION.replace("f5", "77")))
+    assert "is in cluster 77, which client.glance does not reach" in told
 
 
 @pytest.mark.parametrize("dead", [("old",), ("old", "old2")])

@@ -52,6 +52,13 @@ def wrong(
     return found
 
 
+def clusters(
+    context: Context, recipe: Recipe, host: Host, of: Iterable[Client]
+) -> dict[Client, str]:
+    """The fsid of the cluster that each client *of* the source's counterpart of *host* reaches."""
+    return {one: _Asking(context, recipe, host, one).both([])[1]["fsid"] for one in of}
+
+
 def forget(context: Context, recipe: Recipe) -> None:
     """Nothing counts as read any more."""
     for host in context.target.controllers:
@@ -100,7 +107,7 @@ def _wrong(asking: _Asking, those: list[Wanted], mode: str, kept: dict[str, Any]
         if one.fsid and one.fsid != fsid:
             told = [f"is in cluster {one.fsid}, which {asking.client.name} does not reach"]
         found += [(one, _sentence(one, sentence)) for sentence in told]
-        if not told and one.read and kept.get(one.key) != identity(one, fsid, image):
+        if not told and one.read and kept.get(_known_as(one, fsid)) != identity(one, fsid, image):
             unread.append((one, image))
     return found + _read(asking, unread, fsid, mode, kept)
 
@@ -123,8 +130,13 @@ def _read(
         told = list(misread(one, image, other, whole))
         found += [(one, _sentence(one, sentence)) for sentence in told]
         if not told and one.settled and identity(one, fsid, image) == identity(one, fsid, before):
-            kept[one.key] = identity(one, fsid, image)
+            kept[_known_as(one, fsid)] = identity(one, fsid, image)
     return found
+
+
+def _known_as(one: Wanted, fsid: str) -> str:
+    """Two clusters may each have a pool of the name, and the same image in it."""
+    return f"{fsid}/{one.key}"
 
 
 def _sentence(one: Wanted, told: str) -> str:
