@@ -34,7 +34,7 @@ def ask(*question: str) -> Any:
     return json.loads(run("-f", "json", *question))
 
 
-def run(*argv: str) -> str:
+def run(*argv: str, seconds: float = ANSWER_SECONDS) -> str:
     """The output of `ceph`; RuntimeError says why there is none, a lost quorum too."""
     told = f"ceph {' '.join(argv)}"
     bounded = ("ceph", "--connect-timeout", str(CONNECT_SECONDS), *argv)
@@ -45,12 +45,12 @@ def run(*argv: str) -> str:
             capture_output=True,
             text=True,
             check=False,
-            timeout=ANSWER_SECONDS,
+            timeout=seconds,
         )
     except FileNotFoundError:
         raise RuntimeError("there is no `ceph` here: install ceph-common, with its key") from None
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"{told} gave no answer in {ANSWER_SECONDS} s") from None
+        raise RuntimeError(f"{told} gave no answer in {seconds:g} s") from None
     if done.returncode:
         said = " ".join((done.stderr or done.stdout).split())[-300:]
         raise RuntimeError(f"{told} exited {done.returncode}: {said}")

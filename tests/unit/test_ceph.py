@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from migrate.engine.finding import Finding, Severity
-from migrate.errors import StepError
-from migrate.storage.ceph import facts, findings, releases
+from migrate.errors import PreconditionError, StepError
+from migrate.storage.ceph import conf, facts, findings, monitor, releases
+from tests.unit import fakes
 
 SAID = yaml.safe_load(Path(__file__).with_name("ceph.yaml").read_text())
 REEF = "ceph version 18.2.7 (6b0e988052ec84cf2d4a54ff9bbbc5e720b621ad) reef (stable)"
@@ -162,3 +163,95 @@ def test_an_osd_that_never_ran_has_told_nothing() -> None:
     read = cluster(lambda said: said["metadata"].__setitem__(1, {"id": 1}))
     assert read.osds[1].version == (0,)
     assert list(findings.before(read, 18)) == []
+
+
+CONF = """\
+# the cluster
+[global]
+fsid = 6f7b0d0a
+mon_initial_members = mon1
+mon_host = {hosts}
+public_network = 10.0.0.0/24, 10.1.0.0/24  # both
+osd pool default size = 2
+[osd]
+osd memory target = 900
+"""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "then"),
+    [
+        ("10.0.0.1", "10.0.0.1,10.0.0.9"),
+        ("[v2:10.0.0.1:3300,v1:10.0.0.1:6789]", "[v2:10.0.0.1:3300,v1:10.0.0.1:6789],10.0.0.9"),
+        ("10.0.0.1, 10.0.0.2", "10.0.0.1, 10.0.0.2,10.0.0.9"),
+    ],
+)
+def test_a_new_monitor_has_the_old_ones_file_and_one_address_more(hosts: str, then: str) -> None:
+    made = conf.for_monitor(CONF.format(hosts=hosts), "new", "10.0.0.9")
+    assert conf.value(made, "mon host") == then
+    assert conf.value(made, "mon initial members") == ""
+    assert conf.value(made, "osd pool default size") == "2"
+    assert made.endswith("[osd]\nosd memory target = 900\n[mon.new]\npublic addr = 10.0.0.9\n")
+
+
+def test_an_address_that_is_known_is_not_told_twice() -> None:
+    text = CONF.format(hosts="10.0.0.1 10.0.0.9")
+    assert conf.value(conf.for_monitor(text, "new", "10.0.0.9"), "mon host") == "10.0.0.1 10.0.0.9"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (CONF.replace("mon_host", "#"), "names no `mon host`"),
+        (CONF + "[mon.new]\nhost = other\n", r"section \[mon.new\] already"),
+        (CONF.replace("10.0.0.0/24", "10.2.0.0/24"), "10.0.0.9 is in no `public network`"),
+        (CONF + "log file = \\\n  /dev/null\n", "go on in the next"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_refused(text: str, words: str) -> None:
+    with pytest.raises(PreconditionError, match=words):
+        conf.for_monitor(text.replace("{hosts}", "10.0.0.1"), "new", "10.0.0.9")
+
+
+def silent(*names: str) -> dict[str, Any]:
+    """What a monitor says that has no quorum, with monitors of *names* in its map."""
+    mons = [{**SAID["quorum"]["monmap"]["mons"][0], "name": name} for name in names]
+    said = {"id": "old", "state": "probing", "quorum": []}
+    return {**said, "map": {"mons": mons, "min_mon_release": 16}}
+
+
+def test_without_a_quorum_nobody_leaves_a_map_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "monitor.standing", silent("old", "old2", "new"))
+    monkeypatch.setattr(monitor, "ELECTION_SECONDS", 0)
+    old, new = fakes.FakeHost("old"), fakes.FakeHost("new")
+    with pytest.raises(StepError, match="the map has old2 too: start those monitors"):
+        monitor.leave(old, new)
+    assert {*old.asked, *new.asked} == {"monitor.standing"}
+
+
+def test_nobody_joins_without_a_quorum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "monitor.standing", silent("old"))
+    new = fakes.FakeHost("new")
+    with pytest.raises(PreconditionError, match="no quorum"):
+        monitor.join(fakes.FakeHost("old"), new)
+    assert new.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"monitor.lacks": "there is no ceph-mon"}, "there is no ceph-mon"),
+        ({"monitor.release": 19}, "is of release 19, and the quorum of 16"),
+        ({"monitor.standing": "new"}, "a monitor of that name is in the map"),
+    ],
+)
+def test_a_machine_that_cannot_be_a_monitor_is_refused(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], words: str
+) -> None:
+    names = ("old", *([answers.pop("monitor.standing")] if "monitor.standing" in answers else []))
+    usual = {"monitor.lacks": "", "monitor.release": 18, "monitor.noted": False}
+    there = {"monitor.standing": {**silent(*names), "quorum": ["old"]}}
+    for function, answer in (usual | there | answers).items():
+        monkeypatch.setitem(fakes.ANSWERS, function, answer)
+    with pytest.raises(PreconditionError, match=words):
+        monitor.join(fakes.FakeHost("old"), fakes.FakeHost("new"))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from infra import nspawn
-from infra.nspawn import Machine, bridge
+from infra.nspawn import Machine, bridge, command
 from migrate.cloud import wait
 from migrate.errors import CommandError, MigrateError
 from tests.lab import cloud, host
@@ -22,6 +22,7 @@ from tests.lab.stages import stage
 FILES = Path(__file__).with_name("files")
 BOOTSTRAP = "/var/lib/ceph/bootstrap-osd/ceph.keyring"
 USERS = {"images": "glance", "volumes": "cinder", "vms": "nova", "backups": "cinder-backup"}
+DISK_SIZE = "4G"
 CLEAN, CLEAN_SECONDS = "active+clean", 120
 
 
@@ -121,8 +122,19 @@ def wait_until_clean(rig: CephRig, seconds: float = CLEAN_SECONDS) -> None:
 
 
 def _osds(rig: CephRig, name: str, key: str) -> None:
+    """One on a disk, one in a folder: what comes back by its label, and what by its place."""
     put(rig, name, {BOOTSTRAP: key})
+    run(rig, name, "osd-raw.sh", NUMBER=_disk(rig, name))
     run(rig, name, "osd.sh")
+
+
+def _disk(rig: CephRig, name: str) -> str:
+    """The number of the loop device on the disk of *name*, made now; `down` lets it go."""
+    image = rig.home / "disks" / f"{name}.img"
+    image.parent.mkdir(exist_ok=True)
+    command.run("truncate", "-s", DISK_SIZE, str(image))
+    device = command.run("losetup", "--find", "--show", str(image)).strip()
+    return device.removeprefix("/dev/loop")
 
 
 def _configuration(rig: CephRig) -> str:

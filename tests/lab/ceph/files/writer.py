@@ -12,7 +12,7 @@ import time
 import rados
 import rbd
 
-BLOCK, BLOCKS, PAUSE, TOLD = 4096, 8192, 0.05, 0.5
+BLOCK, BLOCKS, PAUSE, TOLD = 4096, 8192, 0.05, 1.0
 ended = []
 signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
 
