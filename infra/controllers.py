@@ -8,7 +8,7 @@ from infra.controller import Place
 from infra.controller.venv import digest
 from infra.providers import Provider, provider_of
 from infra.resources.machine import Machine
-from infra.resources.parts import NEEDS, Inside
+from infra.resources.parts import CEPH, NEEDS, Inside
 from infra.resources.standing import Gate, Guard, Takeover
 from migrate.cloud.settings import Settings
 
@@ -26,6 +26,7 @@ class Controller(pulumi.ComponentResource):
         provider: Provider,
         gate: pulumi.Resource,
         *,
+        ceph: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("sidestep:infra:Controller", name, None, opts)
@@ -40,7 +41,7 @@ class Controller(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=basis, deleted_with=made.gone_with),
         )
         parts: dict[type[Inside], Inside] = {}
-        for kind, needs in NEEDS.items():
+        for kind, needs in {**NEEDS, **(CEPH if ceph else {})}.items():
             parts[kind] = kind(
                 name,
                 self.machine,
@@ -78,6 +79,7 @@ class Controllers(pulumi.ComponentResource):
                 ),
                 provider,
                 gate,
+                ceph=settings.ceph.clients,
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for controller in settings.target.controllers

@@ -5,7 +5,8 @@ MigrateError                 something the operator can act on                ex
 ├── PreconditionError        the cloud is not ready, or a rule forbids it     exit 3
 │   └── LoginError           clouds.yaml does not log in (cloud/login.py)     exit 3
 ├── StepError                a step failed; the run can be resumed            exit 4
-│   └── ApiError             an API does not answer as asked (cloud/api.py)   exit 4
+│   ├── ApiError             an API does not answer as asked (cloud/api.py)   exit 4
+│   └── PassedOverError      all else went back, but not hosts that are dead  exit 4
 ├── IrreversibleError        asked to go back past a one-way step             exit 5
 ├── JournalError             the journal belongs to another plan or is broken exit 6
 ├── LockedError              another run holds the stack                      exit 7
@@ -14,6 +15,8 @@ MigrateError                 something the operator can act on                ex
 │       └── HostKeyError     somebody else may answer in its place            exit 8
 └── CommandError             a command on a host exited non-zero              exit 4
 """
+
+from collections.abc import Iterable
 
 
 def one_line(said: object, limit: int = 300) -> str:
@@ -43,6 +46,14 @@ class StepError(MigrateError):
     """A step failed; the same command resumes, `migrate rollback` goes back."""
 
     exit_code = 4
+
+
+class PassedOverError(StepError):
+    """All else is undone, but not what stands on *hosts*, of which none answers."""
+
+    def __init__(self, message: str, hosts: Iterable[str]) -> None:
+        self.hosts = frozenset(hosts)
+        super().__init__(message)
 
 
 class IrreversibleError(MigrateError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from infra.controller import daemons
 from infra.controller.accounts import Accounts
+from infra.controller.ceph import Ceph
 from infra.controller.dashboard import Dashboard
 from infra.controller.packages import Packages
 from infra.controller.part import Facts, Part, Place, differing
@@ -26,4 +27,8 @@ PARTS: dict[str, Part] = {
     "proxy": daemons.PROXY,
 }
 
-__all__ = ["PARTS", "Facts", "Part", "Place", "differing"]
+# what a stack may ask for beside them
+CHOSEN: dict[str, Part] = {"ceph": Ceph()}
+EVERY = {**PARTS, **CHOSEN}
+
+__all__ = ["CHOSEN", "EVERY", "PARTS", "Facts", "Part", "Place", "differing"]

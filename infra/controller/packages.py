@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
@@ -45,6 +46,7 @@ FOLDERS = {
     "memcached": ("/etc/memcached.conf",),
     "haproxy": ("/etc/haproxy", "/var/lib/haproxy"),
     "keepalived": ("/etc/keepalived", "/etc/iproute2/rt_addrprotos.d/keepalived.conf"),
+    "ceph-common": ("/etc/ceph", "/var/lib/ceph", "/var/log/ceph"),
     "uuid-runtime": ("/var/lib/libuuid",),
     "openvswitch-switch": ("/etc/openvswitch", "/var/lib/openvswitch", "/var/log/openvswitch"),
 }
@@ -59,34 +61,42 @@ def names() -> tuple[str, ...]:
 
 
 class Packages:
-    """Facts: `{"packages": {"haproxy": "installed", ...}}`, those of ours that are there."""
+    """Facts: `{"packages": {"haproxy": "installed", ...}}`, those of ours that are there.
+
+    Ours are *those*, recorded as *note*.
+    """
+
+    def __init__(
+        self, those: Callable[[], tuple[str, ...]] = names, note: str = "packages"
+    ) -> None:
+        self._names, self._note = those, note
 
     def wanted(self, place: Place) -> Facts:
-        return {"packages": dict.fromkeys(names(), "installed")}
+        return {"packages": dict.fromkeys(self._names(), "installed")}
 
     def read(self, host: Host, place: Place) -> Facts:
         installed = set(call(host, "machine.installed")["packages"])
-        return {"packages": {name: "installed" for name in names() if name in installed}}
+        return {"packages": {name: "installed" for name in self._names() if name in installed}}
 
     def apply(self, host: Host, place: Place) -> None:
         found = call(host, "machine.installed")
-        missing = [name for name in names() if name not in found["packages"]]
+        missing = [name for name in self._names() if name not in found["packages"]]
         if not missing:
             return
-        added = record.recall(host, "packages")
+        added = record.recall(host, self._note)
         # `before` stays in the record of a run that died half-way: what it added is ours as well
         before = added.setdefault("before", found)
-        record.remember(host, "packages", added)
+        record.remember(host, self._note, added)
         host.shell(INSTALL, *missing, timeout=apt.SECONDS)
         after = call(host, "machine.installed")
         for kind in ("packages", "users", "groups"):
             new = set(after[kind]) - set(before[kind])
             added[kind] = sorted({*added.get(kind, ()), *new})
         del added["before"]
-        record.remember(host, "packages", added)
+        record.remember(host, self._note, added)
 
     def remove(self, host: Host, place: Place) -> None:
-        added = record.recall(host, "packages")
+        added = record.recall(host, self._note)
         found = call(host, "machine.installed")
         if before := added.get("before"):
             for kind in ("packages", "users", "groups"):
@@ -105,4 +115,4 @@ class Packages:
         folders = [f for name in added.get("packages", ()) for f in FOLDERS.get(name, ())]
         accounts = (" ".join(added.get(kind, ())) for kind in ("users", "groups"))
         host.shell(ERASE, *accounts, *folders)
-        record.forget(host, "packages")
+        record.forget(host, self._note)

@@ -13,14 +13,14 @@ from hashlib import sha256
 from pulumi import dynamic
 
 from infra import connection
-from infra.controller import PARTS, Facts, Place, differing
+from infra.controller import EVERY, Facts, Place, differing
 from infra.controller.daemons import Daemon
 from infra.resources.guarded import Guarded, Props
 from migrate.errors import PreconditionError, UnreachableError
 
 
 class PartProvider(Guarded):
-    """The lifecycle of one part, by its name in `infra.controller.PARTS`."""
+    """The lifecycle of one part, by its name in `infra.controller.EVERY`."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class PartProvider(Guarded):
 
     def read(self, id_: str, props: Props) -> dynamic.ReadResult:
         try:
-            found = PARTS[self.part].read(connection.host(props), place_of(props))
+            found = EVERY[self.part].read(connection.host(props), place_of(props))
             known = props["machine"]
         except UnreachableError:
             found, known = {}, {**props["machine"], "identity": ""}
@@ -53,7 +53,7 @@ class PartProvider(Guarded):
         return dynamic.ReadResult(id_, outs, outs)
 
     def change(self, news: Props) -> Props:
-        part, host, place = PARTS[self.part], connection.host(news), place_of(news)
+        part, host, place = EVERY[self.part], connection.host(news), place_of(news)
         part.apply(host, place)
         if wrong := differing(part.wanted(place), part.read(host, place)):
             raise PreconditionError(
@@ -62,7 +62,7 @@ class PartProvider(Guarded):
         return news
 
     def revive(self, olds: Props, news: Props) -> bool:
-        part = PARTS[self.part]
+        part = EVERY[self.part]
         wrong = differing(part.wanted(place_of(news)), olds)
         if not isinstance(part, Daemon) or set(wrong) != {"running"}:
             return False
@@ -70,7 +70,7 @@ class PartProvider(Guarded):
         return True
 
     def remove(self, props: Props) -> None:
-        PARTS[self.part].remove(connection.host(props), place_of(props))
+        EVERY[self.part].remove(connection.host(props), place_of(props))
 
 
 def place_of(props: Props) -> Place:

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from infra.controller import PARTS, Place
+from infra.controller import EVERY, Place
 from infra.resources.inside import PartProvider, version
 from infra.resources.machine import Machine
 
@@ -20,7 +20,7 @@ class Inside(dynamic.Resource):
     def __init__(
         self, machine_name: str, machine: Machine, place: Place, opts: pulumi.ResourceOptions
     ) -> None:
-        facts = PARTS[self.part].wanted(place)
+        facts = EVERY[self.part].wanted(place)
         where = {
             "release": place.release,
             "virtualIps": list(place.virtual_ips),
@@ -76,6 +76,10 @@ class Proxy(Inside, module="infra", name="Proxy"):
     part = "proxy"
 
 
+class Ceph(Inside, module="infra", name="Ceph"):
+    part = "ceph"
+
+
 # what has to be there first; the daemons do not need each other
 NEEDS: dict[type[Inside], tuple[type[Inside], ...]] = {
     Accounts: (),
@@ -88,3 +92,4 @@ NEEDS: dict[type[Inside], tuple[type[Inside], ...]] = {
     Units: (Release,),
     Dashboard: (Release,),
 }
+CEPH: dict[type[Inside], tuple[type[Inside], ...]] = {Ceph: (Release,)}

@@ -7,6 +7,7 @@ A guard does for one controller what the takeover does for all: its line may van
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -46,7 +47,8 @@ class TakeoverProvider(StandingProvider):
             raise PreconditionError(f"nothing is deleted: {words}")
         from migrate.phases import rollback  # noqa: PLC0415  not needed to build
 
-        rollback.go_back(props["stack"])
+        if told := rollback.go_back(props["stack"]):
+            sys.stderr.write(f"{told}\n")  # the engine shows it beside what it destroys
         guarded.forget()
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NoReturn, cast
 
-from migrate.checks.check import Check
 from migrate.cloud import Cloud, Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each
@@ -66,6 +65,3 @@ def without(context: Context, names: list[str]) -> Context:
         return replace(one, controllers=seen(one.controllers), computes=seen(one.computes))
 
     return replace(context, source=cloud(context.source), target=cloud(context.target))
-
-
-CHECK = Check("access", run, quick=True)

@@ -83,8 +83,7 @@ def role(database: Database, name: str) -> Role:
 
 def _grants(database: Database, statement: str, values: list[str]) -> tuple[str, ...]:
     """As the server says them, without hashes of passwords."""
-    rows = database.rows(statement, values)
-    told = (str(next(iter(row.values()))) for row in rows)
+    told = (str(next(iter(row.values()))) for row in database.rows(statement, values))
     return tuple(re.sub(r" IDENTIFIED (BY|VIA) .*", "", one) for one in told)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from migrate.checks import account_facts, logins
 from migrate.checks.account_facts import PUBLIC, Account, Role
-from migrate.checks.check import Check
 from migrate.checks.sql import ADMINISTRATORS, session
 from migrate.cloud import Context, urls
 from migrate.database import service_databases
@@ -159,6 +158,3 @@ def _leaks(grants: Iterable[str]) -> str:
         if word in LEAKING
     ]
     return ", ".join(dict.fromkeys(words))
-
-
-CHECK = Check("accounts", run, quick=True)

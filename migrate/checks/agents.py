@@ -1,6 +1,5 @@
 """The source's APIs answer, and the agents and services behind them are heard."""
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import SERVICES, Api, ApiError
 from migrate.cloud.login import LoginError
@@ -17,14 +16,9 @@ def run(context: Context) -> list[Finding]:
         return [error(failure.message, failure.remedy)]
     rests = [one.rest for one in RECIPES if one.rest and one.rest.service in api.bases]
     told = side_by_side.each(lambda rest: _asked(rest, api), rests)
-    absent = [name for name in SERVICES if name not in api.bases]
-    return [
-        *(
-            info(f"the catalogue has no {one} service", "It is left out of the move")
-            for one in absent
-        ),
-        *(one for found in told for one in found),
-    ]
+    found = [one for part in told for one in part]
+    absent = [f"the catalogue has no {one} service" for one in SERVICES if one not in api.bases]
+    return [*(info(one, "It is left out of the move") for one in absent), *found]
 
 
 def administrator(context: Context) -> Api | None:
@@ -68,6 +62,3 @@ def _dead(binary: str, host: str, *, enabled: bool) -> Finding:
     if not enabled:
         return warning(f"{binary} is disabled and not heard", remedy.capitalize(), host)
     return error(f"{binary} is not heard by the cloud", f"Start it, or {remedy}", host)
-
-
-CHECK = Check("agents", run, quick=True)

@@ -2,30 +2,33 @@
 
 from collections.abc import Iterator
 
-from migrate.checks import options
-from migrate.checks.check import Check
-from migrate.checks.options import Options
 from migrate.cloud import Context
-from migrate.cloud.host import Host
+from migrate.configuration import service_options
+from migrate.configuration.service_options import Options
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.onhost import call
 from migrate.services.backends import Backends, Plugins
 from migrate.services.base import Recipe
+from migrate.storage import backends
 
 
 def run(context: Context) -> Iterator[Finding]:
     """Back ends and drivers of the source that no code here moves, or the target cannot load."""
     for recipe in context.recipes:
-        if one := recipe.backends:
-            for host in context.source.controllers:
-                given = options.read(host, recipe, one.program)
-                told = [*judged(one, given), *_absent(context, recipe, one.plugins, given)]
-                yield from filled(told, where=host.name)
+        for host in context.source.controllers if recipe.backends or recipe.storage else ():
+            told: list[Finding] = []
+            if one := recipe.storage:
+                told += backends.judged(one, service_options.read(host, recipe, one.program))
+            if other := recipe.backends:
+                given = service_options.read(host, recipe, other.program)
+                told += judged(other, given)
+                told += _absent(context, recipe, other.plugins, given)
+            yield from filled(told, where=host.name)
 
 
-def judged(backends: Backends, given: Options) -> Iterator[Finding]:
-    """What its own recipe says of a service's back ends."""
-    for one in backends.judge(given):
+def judged(named: Backends, given: Options) -> Iterator[Finding]:
+    """What its own recipe says of a service's drivers."""
+    for one in named.judge(given):
         yield (warning if one.warning else error)(one.message, one.remedy)
 
 
@@ -36,20 +39,12 @@ def _absent(
     wanted = [(one, name) for one in plugins for name in given.listed(one.section, one.option)]
     if not wanted:
         return
+    asked = [[one.group, name] for one, name in wanted]
     for host in context.target.controllers:
-        for (one, name), there in zip(wanted, _loads(context, host, wanted), strict=True):
+        loads = call(host, "packages.loadable", asked, interpreter=[context.installation.python])
+        for (one, name), there in zip(wanted, loads, strict=True):
             if not there:
                 yield error(
                     f"{recipe.project}'s {one.option} names {name}, which {host.name} cannot load",
                     f"Take {name} out once nothing uses it; the target has {recipe.project} alone",
                 )
-
-
-def _loads(context: Context, host: Host, wanted: list[tuple[Plugins, str]]) -> list[bool]:
-    asked = [[one.group, name] for one, name in wanted]
-    python = context.installation.python
-    answer: list[bool] = call(host, "packages.loadable", asked, interpreter=[python])
-    return answer
-
-
-CHECK = Check("backends", run, quick=True)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, service_schemata, session
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, error, info
@@ -46,8 +45,7 @@ def run(context: Context) -> Iterator[Finding]:
                 source.name,
             )
     counted = Counter({collation: len(tables) for collation, tables in used.items()})
-    told = ", ".join(f"{collation} {count}" for collation, count in counted.most_common())
-    if told:
+    if told := ", ".join(f"{collation} {count}" for collation, count in counted.most_common()):
         yield info(
             f"tables by collation: {told}; the server's default is {default}",
             "Carried over as they are and compared",
@@ -62,6 +60,3 @@ def _used(database: Database, schemata: list[str]) -> dict[str, list[str]]:
         named = f"{row['table_schema']}.{row['table_name']}"
         used.setdefault(row["collation_name"], []).append(named)
     return used
-
-
-CHECK = Check("charset", run)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from migrate.checks import units
-from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error
@@ -45,8 +43,8 @@ def installed(host: Host) -> tuple[set[str], set[str]]:
     files: list[str] = call(host, "files.existing", paths)
     names = [unit for recipe in RECIPES for unit in recipe.source_control_units]
     states = {
-        state["Id"].removesuffix(".service"): state["ActiveState"]
-        for state in units.states(host, names)
+        unit.removesuffix(".service"): state["ActiveState"]
+        for unit, state in call(host, "systemd.show", names).items()
         if state["LoadState"] == "loaded"
     }
     there, running = set(), set()
@@ -57,6 +55,3 @@ def installed(host: Host) -> tuple[set[str], set[str]]:
             if "active" in own:
                 running.add(recipe.project)
     return there, running
-
-
-CHECK = Check("chosen", run, quick=True)

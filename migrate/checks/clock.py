@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, warning
@@ -32,6 +31,3 @@ def offset(host: Host) -> tuple[float, float]:
     theirs = float(host.run("date", "+%s.%N", timeout=15))
     after = time.time()
     return theirs - (before + after) / 2, (after - before) / 2
-
-
-CHECK = Check("clock", run, quick=True)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, Row, service_schemata, session
 from migrate.cloud import Context
 from migrate.database.connection import IDENTIFIER
@@ -24,9 +23,12 @@ def run(context: Context) -> list[Finding]:
         objects = [(kind, row["s"], row["n"], row["x"]) for kind, row in database.objects(names)]
         found = [
             *tables(database.of(TABLES, names), keys),
-            *temporals(database.of(TEMPORALS, names)),
+            *(
+                error(message.format(**row), remedy.format(**row))
+                for query, message, remedy in PLAIN
+                for row in database.of(query, names)
+            ),
             *floats(database, database.of(FLOATS, names)),
-            *foreign(database.of(REFERENCES, names)),
             *reaching(objects, _every(database)),
             *collations(database.of(COLLATIONS, names)),
         ]
@@ -60,6 +62,19 @@ SELECT constraint_schema AS s, table_name AS t, constraint_name AS c,
 FROM information_schema.referential_constraints
 WHERE unique_constraint_schema <> constraint_schema AND constraint_schema IN ({})
 """
+# each row is one
+PLAIN = (
+    (  # a format that no server of today makes: a copy has another one
+        TEMPORALS,
+        "table {s}.{t} has columns of the old temporal format: {c}",
+        "ALTER TABLE `{s}`.`{t}` FORCE",
+    ),
+    (
+        REFERENCES,
+        "foreign key {c} of {s}.{t} reaches database {other}",
+        "ALTER TABLE `{s}`.`{t}` DROP FOREIGN KEY `{c}`",
+    ),
+)
 COLLATIONS = """
 SELECT t.table_schema AS s, s.default_collation_name AS base, t.table_collation AS own,
   count(*) AS tables
@@ -103,15 +118,6 @@ def tables(rows: Iterable[Row], long_keys: set[str]) -> Iterator[Finding]:
             )
 
 
-def temporals(rows: Iterable[Row]) -> Iterator[Finding]:
-    """Columns of a format that no server of today makes: a copy has another one."""
-    for row in rows:
-        yield error(
-            f"table {row['s']}.{row['t']} has columns of the old temporal format: {row['c']}",
-            f"ALTER TABLE `{row['s']}`.`{row['t']}` FORCE",
-        )
-
-
 def floats(database: Database, rows: Iterable[Row]) -> Iterator[Finding]:
     """A dump writes six digits of a FLOAT."""
     for row in rows:
@@ -125,15 +131,6 @@ def floats(database: Database, rows: Iterable[Row]) -> Iterator[Finding]:
                 "copy carries of a FLOAT",
                 f"UPDATE {table} SET {column} = CAST({column} AS CHAR) WHERE {lost}",  # noqa: S608
             )
-
-
-def foreign(rows: Iterable[Row]) -> Iterator[Finding]:
-    """Foreign keys into another database."""
-    for row in rows:
-        yield error(
-            f"foreign key {row['c']} of {row['s']}.{row['t']} reaches database {row['other']}",
-            f"ALTER TABLE `{row['s']}`.`{row['t']}` DROP FOREIGN KEY `{row['c']}`",
-        )
 
 
 def reaching(objects: Iterable[tuple[str, str, str, str]], every: list[str]) -> Iterator[Finding]:
@@ -171,6 +168,3 @@ def _every(database: Database) -> list[str]:
     return [
         row["s"] for row in rows if row["s"] not in ("information_schema", "performance_schema")
     ]
-
-
-CHECK = Check("definitions", run)

@@ -6,10 +6,9 @@ And it has what the target's programs and their clients look for in it.
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.checks import options
-from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, endpoints
 from migrate.cloud import Context, urls
+from migrate.configuration import service_options
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 from migrate.services import RECIPES
@@ -39,7 +38,7 @@ def _asked(context: Context) -> Iterator[tuple[str, str]]:
             yield f"clients of {recipe.project}", f"{ASKED[recipe.project]}::public"
         for one in recipe.lookups:
             if one.of in recipes:
-                given = options.read(context.source.tools, recipe, one.program)
+                given = service_options.read(context.source.tools, recipe, one.program)
                 if not given.get(one.section, one.url):
                     yield recipe.project, given.get(one.section, one.option, one.default)
 
@@ -93,6 +92,3 @@ def judge(
                 "without a path of its own",
                 f"Serve it at port {PORTS[one.kind]} on the source too, then change the endpoint",
             )
-
-
-CHECK = Check("endpoints", run, quick=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each
@@ -75,6 +74,3 @@ def _passed_by(
                 "Bind it to the virtual IP only, and the API itself to the controller's own "
                 "address",
             )
-
-
-CHECK = Check("gate", run, quick=True)

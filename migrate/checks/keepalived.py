@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each, warning
@@ -26,8 +25,7 @@ def run(context: Context) -> list[Finding]:
     own = {host.address for host in context.source.controllers}
 
     def ask(host: Host) -> Iterable[Finding]:
-        there = UNIT in call(host, "sockets.running")
-        return judge(host.shell(TEXT), known, own) if there else ()
+        return judge(host.shell(TEXT), known, own) if UNIT in call(host, "sockets.running") else ()
 
     return on_each(context.source.controllers, ask)
 
@@ -75,8 +73,9 @@ def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Finding]:
                 "Move that file into /etc/keepalived, with a name that ends in .conf",
             )
         elif PREPARED.search(line):
+            first = words[0].partition("=")[0]  # what follows may be a password
             yield error(
-                f"keepalived has a definition or a condition, which is not read: {_first(words)}",
+                f"keepalived has a definition or a condition, which is not read: {first}",
                 "Write what it stands for",
             )
         elif words and words[0].startswith("notify"):
@@ -84,10 +83,6 @@ def judge(text: str, known: set[str], hosts: set[str]) -> Iterator[Finding]:
                 f"keepalived calls scripts ({words[0]}), which the target's will not",
                 "See that nothing depends on them",
             )
-
-
-def _first(words: list[str]) -> str:
-    return words[0].partition("=")[0]  # what follows may be a password
 
 
 def _code(line: str) -> str:
@@ -124,6 +119,3 @@ def _address(entry: str) -> str:
         return str(ip_interface(entry.split(maxsplit=1)[0]).ip)
     except ValueError:
         return ""
-
-
-CHECK = Check("keepalived", run, quick=True)

@@ -3,7 +3,6 @@
 Where a service keeps them, and which are too old, its recipe says.
 """
 
-from migrate.checks.check import Check
 from migrate.checks.sql import session
 from migrate.cloud import Context, releases
 from migrate.database.connection import quoted
@@ -33,6 +32,3 @@ def least(release: str) -> int:
     known = releases.known()
     oldest = next((one.oldest_compute for one in known if one.id == release), None)
     return next((one.compute_level or 0 for one in known if one.name == oldest), 0)
-
-
-CHECK = Check("leftovers", run)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from migrate.checks import scope, scope_facts, traces
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, error, warning
 from migrate.errors import CommandError
@@ -129,6 +128,3 @@ def _read(served: list[listeners.Listener]) -> list[listeners.Listener]:
     """Those that a bind of the source was found for; it serves the others nowhere, if it can be
     read."""
     return [one for one in served if one.section.name]
-
-
-CHECK = Check("listeners", run, quick=True)

@@ -1,6 +1,5 @@
 """The services can log in to their databases as their configuration tells them to."""
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
 from migrate.database.service_databases import ServiceDatabase, logins
@@ -28,6 +27,3 @@ def ask(host: Host, found: list[ServiceDatabase], statement: str) -> list[tuple[
     asked = [urls.parse(one.url).login() | {"database": one.name} for one in found]
     answers = call(host, "logins.ask", asked, statement, timeout=60 + 30 * len(asked))
     return [(error, answer) for error, answer in answers]
-
-
-CHECK = Check("logins", run, quick=True)

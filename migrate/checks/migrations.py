@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
 from migrate.database import rehearsal
 from migrate.database.service_databases import ServiceDatabase, service_databases
@@ -70,6 +69,3 @@ def _recorded(context: Context) -> dict[str, str]:
         return state_directory.recorded(context.home / RECORD)
     except JournalError:
         return {}  # it is tried again
-
-
-CHECK = Check("migrations", run)

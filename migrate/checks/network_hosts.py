@@ -1,18 +1,31 @@
-"""DHCP, L3 and metadata agents are on controllers: what another host carries is not settled."""
+"""DHCP, L3 and metadata agents are on controllers: what another host carries is not settled.
 
-from __future__ import annotations
+On a compute host of the stack's file they serve on across the cutover as old agents: reach and
+release are asked there, and they are reconnected. Of any other host nobody knows that.
+"""
+
+from dataclasses import replace
 
 from migrate.checks import agents
-from migrate.checks.check import Check
 from migrate.cloud import Context
-from migrate.computes.network import refusals
-from migrate.engine.finding import Finding
+from migrate.computes.network import reading, refusals
+from migrate.engine.finding import Finding, Severity
+
+SERVES_ON = (
+    "; it serves on across the cutover, as an agent of the old release, and `migrate settle` "
+    "refuses its host, and `migrate settle --agents` to begin, as long as it is there"
+)
 
 
 def run(context: Context) -> list[Finding]:
     """Agents on network hosts of their own; who does not answer, the check of agents tells."""
     api = agents.administrator(context)
-    return [refusals.elsewhere(one) for one in refusals.network_hosts(context, api)] if api else []
+    if not api:
+        return []
+    found = [(one, refusals.elsewhere(one)) for one in refusals.network_hosts(context, api)]
+    ours = reading.names(context.source.computes)
+    return [_later(told) if agent.at(ours) else told for agent, told in found]
 
 
-CHECK = Check("network-hosts", run, quick=True)
+def _later(told: Finding) -> Finding:
+    return replace(told, severity=Severity.WARNING, message=f"{told.message}{SERVES_ON}")

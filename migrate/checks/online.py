@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pymysql
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
@@ -27,8 +26,7 @@ def run(context: Context) -> Iterator[Finding]:
             for schema in sorted(
                 {database.name for database in mine if database.usual == one.database}
             ):
-                left = _left(link, schema, one.query)
-                if left:
+                if left := _left(link, schema, one.query):
                     tool = " ".join(recipe.online[0].argv)
                     yield error(
                         f"{one.name} has {left} row(s) left in {schema}",
@@ -45,6 +43,3 @@ def _left(database: Database, schema: str, query: str) -> int:
         if failure.args and failure.args[0] in ABSENT:
             return 0
         raise
-
-
-CHECK = Check("online-migrations", run)

@@ -1,7 +1,6 @@
 """What the source is in the middle of. The cutover waits for these, for a while."""
 
 from migrate.checks import agents
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.operations import in_flight
 from migrate.engine.finding import Finding, warning
@@ -19,6 +18,3 @@ def run(context: Context) -> list[Finding]:
         )
         for one in (in_flight(api) if api else ())
     ]
-
-
-CHECK = Check("operations", run)

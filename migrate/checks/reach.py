@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.computes import reach
 from migrate.engine.finding import Finding, on_each
@@ -14,6 +13,3 @@ def run(context: Context) -> list[Finding]:
         target.run("true")  # one that is away is told by the check of the access
     asking = [*context.source.computes, *context.source.controllers]
     return on_each(asking, partial(reach.controllers, context))
-
-
-CHECK = Check(reach.NAME, run, quick=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
 from migrate.database.connection import quoted
@@ -36,6 +35,3 @@ def _count(database: Database, question: Question, name: str) -> Iterator[int]:
         table = quoted(name, question.table)
         where = question.where.format(d=quoted(name), t=table)
         yield int(database.value(f"SELECT count(*) FROM {table} WHERE {where}"))  # noqa: S608
-
-
-CHECK = Check("records", run)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, installation, releases
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each
@@ -29,8 +28,7 @@ def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, s
     *projects* are given with the name of their distribution.
     """
     python = installation.found(host, release).python
-    answer: dict[str, str] = call(host, "packages.versions", projects, interpreter=[python])
-    return answer
+    return dict(call(host, "packages.versions", projects, interpreter=[python]))
 
 
 def _controller(
@@ -67,6 +65,3 @@ def _compute(context: Context, host: Host) -> Iterator[Finding]:
             f"(at least {oldest})",
             f"Upgrade that compute to {context.source.release} first",
         )
-
-
-CHECK = Check("release", run)

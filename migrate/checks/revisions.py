@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, installation, side_by_side
 from migrate.cloud.host import Host
 from migrate.database import connection, heads
@@ -66,6 +65,3 @@ def _shipped(context: Context, host: Host) -> dict[str, Shipped]:
     there = {path: folder for path, folder in there.items() if host.exists(path)}
     found = side_by_side.each(lambda path: heads.cold(python, host, [path]), there, workers=2)
     return {there[path]: ends for some in found for path, ends in some.items()}
-
-
-CHECK = Check("revisions", run)

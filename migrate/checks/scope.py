@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from migrate.checks import scope_facts, traces
-from migrate.checks.check import Check
 from migrate.checks.scope_facts import Endpoint, Facts
 from migrate.checks.traces import Trace
 from migrate.cloud import Context
@@ -154,6 +153,3 @@ def _serves(facts: Facts, url: str) -> bool:
     """Whether *url* is another name for what a recipe serves: `volumev2` at cinder's port."""
     parts = urlsplit(url)
     return parts.hostname in facts.virtual_ips and parts.port in SERVED - {80}
-
-
-CHECK = Check("scope", run, quick=True)

@@ -136,8 +136,7 @@ def gather(context: Context) -> Facts:
     databases, sessions = _databases(context)
     consumers = parsed_consumers(source.broker.run("rabbitmqctl", "eval", CONSUMERS, timeout=180))
     machines = hosts.gather(source.hosts, lambda host: _machine(host, sorted(daemons)))
-    wanted = control(context.recipes)
-    jobs = call_each(source.controllers, "fence.scheduled", wanted)
+    jobs = call_each(source.controllers, "fence.scheduled", control(context.recipes))
     for machine, rows, names in zip(machines, listening, jobs, strict=False):  # controllers first
         machine.listening.extend(rows)
         machine.scheduled.extend(names)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.checks import traces
-from migrate.checks.check import Check
 from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -19,8 +18,7 @@ CLUSTERS = {4567: "Galera", 25672: "RabbitMQ"}  # where members of one speak to 
 def run(context: Context) -> list[Finding]:
     """What of the two clouds no code here moves, whatever the services say."""
     own = frozenset(own_addresses(context)) | {str(v.address) for v in context.source.virtual_ips}
-    asked = on_each(context.source.controllers, lambda host: _host(host, own))
-    return [*sides(context), *asked]
+    return [*sides(context), *on_each(context.source.controllers, lambda host: _host(host, own))]
 
 
 def sides(context: Context) -> Iterator[Finding]:
@@ -91,6 +89,3 @@ def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Itera
             f"{', '.join(sorted(units))} use a {kind} at {address}, no host of the stack file",
             f"Only a {kind} on the controller is fenced and moved: bring it there first",
         )
-
-
-CHECK = Check("shape", run, quick=True)

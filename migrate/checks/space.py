@@ -4,11 +4,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks import options
-from migrate.checks.check import Check
 from migrate.checks.sql import service_schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.configuration import service_options
 from migrate.database.connection import marks
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
@@ -47,7 +46,11 @@ def run(context: Context) -> Iterator[Finding]:
                 schemata,
             )
         )
-    folders = list(_images(context))
+    folders = [
+        one.folder(service_options.read(context.source.tools, recipe, one.program))
+        for recipe in context.recipes
+        if (one := recipe.images)
+    ]
     stored = call(context.source.tools, "space.below", folders, timeout=600)
     images = [Need("images", *one, IMAGE_FACTOR) for one in zip(folders, stored, strict=True)]
     for host in context.target.controllers:
@@ -55,13 +58,6 @@ def run(context: Context) -> Iterator[Finding]:
             folder = str(database.value("SELECT @@datadir"))
         yield from _judge(host, [Need("databases", folder, data, DATABASE_FACTOR), *images])
     yield from _operator(context, data)
-
-
-def _images(context: Context) -> Iterator[str]:
-    """Where the source's images are, where it has any."""
-    for recipe in context.recipes:
-        if one := recipe.images:
-            yield one.folder(options.read(context.source.tools, recipe, one.program))
 
 
 def _judge(host: Host, needs: list[Need]) -> Iterator[Finding]:
@@ -106,6 +102,3 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
-
-
-CHECK = Check("space", run, quick=True)

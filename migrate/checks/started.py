@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
-from migrate.checks.check import Check
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
@@ -20,11 +19,7 @@ from migrate.services.base import Recipe
 
 BROKER = ("DEFAULT", "transport_url")
 # Debian's own scripts name each program's log and the process as the broker shows it; so do ours
-NAMES = {
-    "OS_DEFAULT__LOG_FILE",
-    "OS_DEFAULT__LOG_DIR",
-    "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME",
-}
+NAMES = {"OS_DEFAULT__LOG_FILE", "OS_DEFAULT__LOG_DIR", "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME"}
 
 
 def run(context: Context) -> list[Finding]:
@@ -91,6 +86,3 @@ def _differ(seen: Values, usual: Values, section: str, option: str) -> bool:
         return seen.get(section, option) != usual.get(section, option)
     except PreconditionError:
         return False  # what cannot be known is told by those who need it
-
-
-CHECK = Check("started", run)

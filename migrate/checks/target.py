@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from migrate.checks import units
-from migrate.checks.check import Check
 from migrate.checks.sql import SYSTEM, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
@@ -11,6 +9,7 @@ from migrate.database import ownership, progress, rehearsal
 from migrate.engine.finding import Finding, error, filled, info
 from migrate.engine.markers import SCHEMA
 from migrate.errors import MigrateError
+from migrate.onhost import call, systemd
 from migrate.onhost.daemons import DAEMONS
 from migrate.takeover import preload
 
@@ -33,11 +32,12 @@ def _host(context: Context, host: Host) -> Iterator[Finding]:
 
 
 def _daemons(host: Host) -> Iterator[Finding]:
-    for state in units.states(host, list(DAEMONS)):
-        if state["ActiveState"] != "active":
-            there = state["LoadState"] == "loaded"
+    shown = call(host, "systemd.show", list(DAEMONS))
+    for unit in map(systemd.full, DAEMONS):
+        state = shown.get(unit, {}).get("ActiveState", "not installed")
+        if state != "active":
             yield error(
-                f"{state['Id']} is {state['ActiveState'] if there else 'not installed'}",
+                f"{unit} is {state}",
                 "Run `pulumi preview --refresh` to see what is missing, `pulumi up` to mend it",
             )
 
@@ -78,12 +78,9 @@ def _contents(context: Context, host: Host) -> Iterator[Finding]:
         )
     wanted = [unit for recipe in context.recipes for unit in recipe.target_units]
     held = {f"{unit}.service" for unit in preload.held(context, host)}
-    for state in units.states(host, wanted):
-        if state["ActiveState"] == "active" and state["Id"] not in held:
+    for unit, state in call(host, "systemd.show", wanted).items():
+        if state["ActiveState"] == "active" and unit not in held:
             yield error(
-                f"{state['Id']} runs there before the cutover",
-                f"Stop and disable it: systemctl disable --now {state['Id']}",
+                f"{unit} runs there before the cutover",
+                f"Stop and disable it: systemctl disable --now {unit}",
             )
-
-
-CHECK = Check("target", run, quick=True)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks import agents, options
-from migrate.checks.check import Check
-from migrate.checks.options import Options
+from migrate.checks import agents
 from migrate.cloud import Context
 from migrate.cloud.api import Api
+from migrate.configuration import service_options
+from migrate.configuration.service_options import Options
 from migrate.engine.finding import Finding, error, filled, warning
 
 LOGIN = "keystone_authtoken"
@@ -37,7 +37,7 @@ def run(context: Context) -> Iterator[Finding]:
     receivers = {name: one.vouches.receives for name, one in recipes.items()}
     receivers = {name: program for name, program in receivers.items() if program}
     said = {
-        one: options.read(host, recipes[one[0]], one[1])
+        one: service_options.read(host, recipes[one[0]], one[1])
         for one in {*senders.items(), *receivers.items()}
     }
     wanted = {
@@ -150,6 +150,3 @@ def _held(api: Api, user: str, one: Login) -> frozenset[str]:
         for name, scope in scopes
         if scope and one.project_id in ("", scope["id"]) and one.project in ("", scope["name"])
     )
-
-
-CHECK = Check("tokens", run)

@@ -1,15 +1,11 @@
 """What the configuration and the images say before anything is carried over."""
 
-from migrate import configuration
-from migrate.checks.check import Check
 from migrate.cloud import Context
+from migrate.configuration import carry
 from migrate.engine.finding import Finding
 from migrate.storage import images
 
 
 def run(context: Context) -> list[Finding]:
     """Options, settings, policies and images that do not simply go over."""
-    return [*configuration.findings(context), *images.findings(context)]
-
-
-CHECK = Check("translation", run)
+    return [*carry.findings(context), *images.findings(context)]

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from migrate.checks import agents, options
-from migrate.checks.check import Check
+from migrate.checks import agents
 from migrate.checks.sql import session
 from migrate.cloud import Context
 from migrate.cloud.api import Api
+from migrate.configuration import service_options
 from migrate.database.connection import quoted
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, warning
@@ -52,7 +52,7 @@ def _of(
     identity: ServiceDatabase,
 ) -> list[Finding]:
     host = context.source.tools
-    given = options.read(host, recipe, one.program)
+    given = service_options.read(host, recipe, one.program)
     trustee = next((user for option in one.trustee if (user := given.get(*option))), "")
     acting = _acting(context, one, database, given.get(*one.key))
     known = _known(context, identity, trustee, {trust for _, trust in acting} - {""})
@@ -134,6 +134,3 @@ def _roles(api: Api, user: str, project: str) -> Iterator[str]:
     asked: Any = {"user.id": user, "scope.project.id": project, "effective": "true"}
     for one in api.pages("identity", "/role_assignments", "role_assignments", **asked):
         yield one["role"]["id"]
-
-
-CHECK = Check("trusts", run)

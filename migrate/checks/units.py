@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error
+from migrate.onhost import call
 from migrate.onhost.daemons import DAEMONS
-
-SHOWN = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type")
 
 
 def run(context: Context) -> list[Finding]:
@@ -21,32 +19,19 @@ def run(context: Context) -> list[Finding]:
     on_computes = [unit for recipe in recipes for unit in recipe.compute_units]
     asked = [(host, on_controllers) for host in context.source.controllers]
     asked += [(host, on_computes) for host in context.source.computes]
-    found = side_by_side.each(lambda one: list(_host(*one)), asked)
-    return [one for part in found for one in part]
-
-
-def states(host: Host, units: list[str]) -> list[dict[str, str]]:
-    """What systemd says of *units*; `[{"Id": "x.service", "ActiveState": "active", …}]`."""
-    names = [unit if "." in unit else f"{unit}.service" for unit in dict.fromkeys(units)]
-    if not names:
-        return []
-    shown = host.run("systemctl", "show", f"--property={','.join(SHOWN)}", "--", *names)
-    blocks = [block for block in shown.split("\n\n") if block.strip()]
-    return [
-        dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks
-    ]
+    return [one for part in side_by_side.each(lambda one: list(_host(*one)), asked) for one in part]
 
 
 def _host(host: Host, units: list[str]) -> Iterator[Finding]:
-    for state in states(host, units):
+    for state in call(host, "systemd.show", list(dict.fromkeys(units))).values():
         unit, active, sub = state["Id"], state["ActiveState"], state["SubState"]
         if state["LoadState"] != "loaded":
             continue
         if active == "active":
-            if sub == "exited" and state.get("Type") != "oneshot":
+            if sub == "exited" and state["Type"] != "oneshot":
                 yield _error(host, unit, "says active, but its process has ended")
             continue
-        wanted = state.get("UnitFileState") in ("enabled", "enabled-runtime", "generated")
+        wanted = state["UnitFileState"] in ("enabled", "enabled-runtime", "generated")
         if active == "failed" or wanted:
             yield _error(host, unit, f"is {active} ({sub})")
 
@@ -57,6 +42,3 @@ def _error(host: Host, unit: str, message: str) -> Finding:
         f"See `journalctl -u {unit}` there and start it; disable it if it is not meant to run",
         host.name,
     )
-
-
-CHECK = Check("services", run, quick=True)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
 from migrate.cloud import Context, installation, side_by_side
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, filled, warning
@@ -77,6 +76,3 @@ def entries(output: str) -> list[tuple[str, str, str]]:
         )
         for match in ENTRY.finditer(joined)
     ]
-
-
-CHECK = Check("upgrade-status", run)

@@ -1,11 +1,10 @@
 """The virtual IP is held by one source controller, and nobody else answers for it."""
 
-import json
 from collections.abc import Iterator
 
-from migrate.checks.check import Check
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.cloud.settings import VirtualIp
 from migrate.engine.finding import Finding, error, warning
 from migrate.onhost import call
@@ -17,18 +16,19 @@ PROBE_SECONDS = 1.0
 def run(context: Context) -> Iterator[Finding]:
     """No holder, two holders, a holder that the stack file does not know."""
     controllers = (*context.source.controllers, *context.target.controllers)
-    answers = hosts.gather(controllers, carried)
+    wanted = [str(one.address) for one in context.source.virtual_ips]
+    answers = call_each(controllers, "virtual_ip.addresses", wanted)
     carry = dict(zip([host.name for host in controllers], answers, strict=True))
     for virtual_ip in context.source.virtual_ips:
         yield from _one(context, virtual_ip, carry)
 
 
 def _one(
-    context: Context, virtual_ip: VirtualIp, carry: dict[str, dict[str, list[str]]]
+    context: Context, virtual_ip: VirtualIp, carry: dict[str, list[dict[str, str]]]
 ) -> Iterator[Finding]:
     address = str(virtual_ip.address)
     public = {
-        name: [link for link in found.get(address, []) if link != "lo"]
+        name: [one["device"] for one in found if one["address"] == address]
         for name, found in carry.items()
     }
     holders = [host for host in context.source.controllers if public[host.name]]
@@ -60,8 +60,7 @@ def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> It
     interface = call(asker, "arp.interface_of", virtual_ip.interface, asker.address)
     heard: list[str] = call(asker, "arp.ask", interface, address, PROBE_SECONDS)
     own = arp.hardware(holders)
-    strangers = [mac for mac in heard if mac not in own]
-    if strangers:
+    if strangers := [mac for mac in heard if mac not in own]:
         yield error(
             f"{', '.join(strangers)} answers for {address} beside its holder"
             if own & set(heard)
@@ -81,16 +80,3 @@ def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> It
             "The target must be on the network of the virtual IP to take it over",
             asker.name,
         )
-
-
-def carried(host: Host) -> dict[str, list[str]]:
-    """IPv4 addresses of *host* and the interfaces that carry them: `{"10.0.0.5": ["eth0"]}`."""
-    found: dict[str, list[str]] = {}
-    for link in json.loads(host.run("ip", "-json", "-4", "address")):
-        for one in link.get("addr_info", []):
-            if "local" in one:
-                found.setdefault(one["local"], []).append(link["ifname"])
-    return found
-
-
-CHECK = Check("virtual-ip", run, quick=True)

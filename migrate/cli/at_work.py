@@ -25,7 +25,7 @@ def at_work(
     command: str,
     *,
     changes: bool,
-    runs: bool,
+    runs: bool = True,
     take_over: bool,
     os_cloud: str = "",
 ) -> Iterator[Session]:

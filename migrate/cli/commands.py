@@ -292,7 +292,3 @@ def main() -> None:
         code = whole(code)
         TERMINAL.flush()
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -41,7 +41,7 @@ def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> 
             screen.answer(status.status(session))
             return
     with at_work(
-        screen, stack, "abort", changes=True, runs=True, take_over=take_over, os_cloud=os_cloud
+        screen, stack, "abort", changes=True, take_over=take_over, os_cloud=os_cloud
     ) as session:
         # the window's record of who did not answer goes on until somebody does
         with noticed.recording(session.context, noticed.CUTOVER, session.remark):

@@ -1,8 +1,7 @@
 """Findings that forbid to go on become the command's error."""
 
 from migrate import checks
-from migrate.checks import access
-from migrate.checks.check import Check
+from migrate.checks import Check
 from migrate.cli.output import Screen
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
@@ -13,7 +12,7 @@ def refuse_again(screen: Screen, session: Session, asked: tuple[Check, ...]) -> 
     """Ask some of the checks again: something may have changed since `migrate check`."""
     found = checks.run(session.context, asked)
     screen.findings(found)
-    closed = [one for one in found if one.check == access.CHECK.name]
+    closed = [one for one in found if one.check == checks.ACCESS.name]
     if shut := [one for one in closed if one.severity is Severity.ERROR]:
         raise UnreachableError(_first(shut), shut[0].where)
     refuse_errors(screen, found)

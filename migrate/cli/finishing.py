@@ -24,7 +24,7 @@ def run_finish(
     past: tuple[str, ...],
 ) -> None:
     with at_work(
-        screen, stack, "finish", changes=execute, runs=True, take_over=take_over, os_cloud=os_cloud
+        screen, stack, "finish", changes=execute, take_over=take_over, os_cloud=os_cloud
     ) as session:
         session.refuse_unknown(past)
         found = refusals.findings(session.context)

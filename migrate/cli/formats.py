@@ -12,8 +12,7 @@ def as_json(document: Any) -> str:
 
 
 def as_yaml(document: Any) -> str:
-    plain = json.loads(as_json(document))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(json.loads(as_json(document)), sort_keys=False, allow_unicode=True)
 
 
 def as_value(document: Any) -> str:

@@ -36,7 +36,7 @@ def run_cutover(
         _require_confirmed(stack, confirm)
         pulumi.require()
     with at_work(
-        screen, stack, "cutover", changes=execute, runs=True, take_over=take_over, os_cloud=os_cloud
+        screen, stack, "cutover", changes=execute, take_over=take_over, os_cloud=os_cloud
     ) as session:
         session.refuse_unknown(past)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
@@ -66,9 +66,7 @@ def run_verify(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) ->
 
 
 def run_accept(screen: Screen, stack: str, *, execute: bool, take_over: bool) -> None:
-    with at_work(
-        screen, stack, "accept", changes=execute, runs=True, take_over=take_over
-    ) as session:
+    with at_work(screen, stack, "accept", changes=execute, take_over=take_over) as session:
         steps = session.plan.phase(Phase.ACCEPT)
         if not execute:
             screen.would(steps)
@@ -92,7 +90,6 @@ def run_rollback(
         stack,
         "rollback",
         changes=execute,
-        runs=True,
         take_over=take_over,
         os_cloud=os_cloud,
     ) as session:

@@ -57,8 +57,7 @@ def run_backup(screen: Screen, stack: str, *, execute: bool, take_over: bool, to
             screen.answer({"would_store_at": url})
             return
         manifest = backup.back_up(session.context, url)
-        differences = backup.restore_proof(session.context, url)
-        if differences:
+        if differences := backup.restore_proof(session.context, url):
             told = "; ".join(str(difference) for difference in differences[:10])
             raise PreconditionError(
                 f"the backup at {url} does not restore to what the source is: {told}"
@@ -71,9 +70,7 @@ def run_follow(
     screen: Screen, stack: str, *, execute: bool, take_over: bool, past: tuple[str, ...]
 ) -> None:
     readiness.require_path(context_of(stack))  # before any machine is asked
-    with at_work(
-        screen, stack, "follow", changes=execute, runs=True, take_over=take_over
-    ) as session:
+    with at_work(screen, stack, "follow", changes=execute, take_over=take_over) as session:
         session.refuse_unknown(past)
         steps = session.plan.phase(Phase.FOLLOW)
         if not execute:

@@ -21,7 +21,7 @@ from migrate.errors import SettingsError
 from migrate.phases import move_agents, renew, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
-from migrate.verify import noticed, pings
+from migrate.verify import noticed, pings, watched
 
 COLUMNS = ("turn", "host", "zone", "servers now", "what happens", "where to", "about ", "way back")
 NAMES = 3  # of destinations
@@ -131,6 +131,7 @@ def _pinged(
     """A record of pings, by what was asked for, as long as the block runs."""
     if not session.context.settings.settle.watch:
         return nullcontext()
+    watched.keep(session.context)  # before servers move
     words = ["settle", *(f"--{one}" for one, given in asked.items() if given), *hosts]
     return noticed.recording(
         session.context, " ".join(words), session.remark, streams=pings.streams

@@ -1,27 +1,27 @@
 """What a step is given: the two clouds, the settings, the state directory."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from migrate.cloud.admission import Run
 from migrate.cloud.host import CONNECT_SECONDS, Host, SshHost
 from migrate.cloud.installation import Installation, environment
 from migrate.cloud.settings import Machine, Settings, Source, Target, VirtualIp
+from migrate.services.base import Recipe
 
-if TYPE_CHECKING:
-    from migrate.services.base import Recipe
+
+class Role:
+    """The host of a cloud that does something alone: today the first controller, for each role."""
+
+    def __get__(self, cloud: "Cloud", _: object) -> Host:
+        return cloud.lead or cloud.controllers[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """One side. `release` is the OpenStack series, e.g. "2026.1".
-
-    What one host does is asked by its role; today the first controller has them all.
-    """
+    """One side. `release` is the OpenStack series, e.g. "2026.1"."""
 
     name: str  # "source" or "target"
     release: str
@@ -31,51 +31,20 @@ class Cloud:
     dead: tuple[Host, ...] = ()  # controllers that do not answer, on the way back; see `without`
     lead: Host | None = None
 
-    @property
-    def database(self) -> Host:
-        """Whose database server takes the writes."""
-        return self._lead
-
-    @property
-    def broker(self) -> Host:
-        """Whose broker is asked and given accounts; a cluster shares them."""
-        return self._lead
-
-    @property
-    def tools(self) -> Host:
-        """Who runs the services' tools, and whose files say how the services are configured."""
-        return self._lead
-
-    @property
-    def once(self) -> Host:
-        """Who runs the units of which a cloud has one."""
-        return self._lead
-
-    @property
-    def holder(self) -> Host:
-        """Who carries the virtual IPs, and the proxy that users reach there."""
-        return self._lead
-
-    @property
-    def asker(self) -> Host:
-        """Who asks the network who answers for an address."""
-        return self._lead
-
-    @property
-    def api(self) -> Host:
-        """At whose own address the APIs are asked, past the proxy."""
-        return self._lead
+    database = Role()  # whose database server takes the writes
+    broker = Role()  # whose broker is asked and given accounts; a cluster shares them
+    tools = Role()  # who runs the services' tools; its files say how the services are configured
+    once = Role()  # who runs the units of which a cloud has one
+    holder = Role()  # who carries the virtual IPs, and the proxy that users reach there
+    asker = Role()  # who asks the network who answers for an address
+    api = Role()  # at whose own address the APIs are asked, past the proxy
 
     @property
     def living(self) -> Host:
         """Any that lives, for what each of them can do."""
         return self.controllers[0]
 
-    @property
-    def _lead(self) -> Host:
-        return self.lead or self.controllers[0]
-
-    def without(self, names: Collection[str]) -> Cloud:
+    def without(self, names: Collection[str]) -> Self:
         """The same cloud, its controllers of *names* dead: who goes over `controllers` passes them.
 
         Roles stay whose they were: what stood there alone stands nowhere else.
@@ -84,7 +53,7 @@ class Cloud:
             self,
             controllers=tuple(host for host in self.controllers if host.name not in names),
             dead=(*self.dead, *(host for host in self.controllers if host.name in names)),
-            lead=self._lead,
+            lead=self.database,
         )
 
     @property
@@ -142,17 +111,8 @@ def connect(
     """
 
     def host(machine: Machine) -> Host:
-        ssh = settings.ssh
-        return SshHost(
-            machine.name,
-            str(machine.address),
-            user=ssh.user,
-            key=ssh.key,
-            known_hosts=ssh.known_hosts,
-            port=ssh.port,
-            run=run,
-            patience=patience,
-        )
+        ssh = settings.ssh.model_dump()
+        return SshHost(machine.name, str(machine.address), **ssh, run=run, patience=patience)
 
     computes = tuple(map(host, settings.source.computes))
 
@@ -173,16 +133,8 @@ def connect(
 
 def trusting(context: Context, host: Host, known_hosts: Path) -> Host:
     """*host* as a connection that knows the host keys of *known_hosts*, and no others."""
-    ssh = context.settings.ssh
-    return SshHost(
-        host.name,
-        host.address,
-        user=ssh.user,
-        key=ssh.key,
-        known_hosts=known_hosts,
-        port=ssh.port,
-        run=context.run,
-    )
+    ssh = context.settings.ssh.model_dump() | {"known_hosts": known_hosts}
+    return SshHost(host.name, host.address, **ssh, run=context.run)
 
 
 def apart(context: Context, patience: float = CONNECT_SECONDS) -> Context:

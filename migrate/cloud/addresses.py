@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 
 from migrate import onhost
 from migrate.cloud import Context
@@ -67,8 +67,7 @@ class Mapping:
 
     def unmapped(self, value: str) -> list[str]:
         """Addresses of the source in *value* that have no counterpart."""
-        found = self._lost.finditer(value)
-        return sorted({one["address"] for one in found if one["address"]})
+        return sorted({one["address"] for one in self._lost.finditer(value) if one["address"]})
 
 
 def _pattern(addresses: Iterable[str]) -> str:
@@ -115,13 +114,10 @@ def of(context: Context, index: int) -> Mapping:
             address = str(interface.ip)
             if address in shared or address in addresses or interface.network.prefixlen == 32:
                 continue
-            same = [one for one in known[target.name][1] if _same_network(one, interface, shared)]
+            near = (one.ip for one in known[target.name][1] if one.ip in interface.network)
+            same = [one for one in map(str, near) if one not in shared]
             if len(same) == 1:
-                addresses[address] = str(same[0].ip)
+                addresses[address] = same[0]
             else:
                 lost.add(address)
     return Mapping(addresses, names, frozenset(lost))
-
-
-def _same_network(one: IPv4Interface, other: IPv4Interface, shared: set[str]) -> bool:
-    return one.ip in other.network and str(IPv4Address(one.ip)) not in shared

@@ -1,19 +1,15 @@
 """One cloud's APIs as one user: plain JSON, every page, with a deadline."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 
 from migrate.errors import StepError, one_line
 from migrate.services import RECIPES
-
-if TYPE_CHECKING:
-    from migrate.services.rest import Rest
+from migrate.services.rest import Rest
 
 SECONDS = 30.0
 PAGE = 1000

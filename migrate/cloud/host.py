@@ -16,13 +16,7 @@ import paramiko
 from migrate import onhost
 from migrate.cloud import known_hosts
 from migrate.cloud.admission import Run
-from migrate.errors import (
-    CommandError,
-    HostKeyError,
-    RefusedError,
-    SettingsError,
-    UnreachableError,
-)
+from migrate.errors import CommandError, HostKeyError, RefusedError, SettingsError, UnreachableError
 
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, LINE_SECONDS = 5, 20  # something is sent so often; not acknowledged so long is dead
@@ -320,8 +314,7 @@ class SshHost:
                 ) from error
             if "not found in known_hosts" in str(error):
                 raise RefusedError(
-                    f"{where}: its ssh host key is unknown; add it to known_hosts",
-                    self.name,
+                    f"{where}: its ssh host key is unknown; add it to known_hosts", self.name
                 ) from error
             self._forget()
             raise UnreachableError(f"{where}: ssh failed: {error}", self.name) from error

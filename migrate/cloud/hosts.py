@@ -76,10 +76,9 @@ def _together(failed: dict[str, BaseException]) -> BaseException:
         str(error) if str(error).startswith(name) else f"{name}: {error}"
         for name, error in failed.items()
     )
-    if all(isinstance(error, RefusedError) for error in errors):
-        return RefusedError(told, *failed)
-    if all(isinstance(error, UnreachableError) for error in errors):
-        return UnreachableError(told, *failed)
+    for kind in (RefusedError, UnreachableError):  # the first is one of the second
+        if all(isinstance(error, kind) for error in errors):
+            return kind(told, *failed)
     if all(isinstance(error, PreconditionError) for error in errors):
         return PreconditionError(told)
     return StepError(told)

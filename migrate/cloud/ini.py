@@ -5,12 +5,11 @@ its own lines; every option knows its line. The grammar is oslo.config's: `=` or
 indented line goes on with the value before it, `#` and `;` begin a comment.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Self
 
 LINE = re.compile(r"[^\n]*\n|[^\n]+")  # Python knows more ends of a line: they may be in passwords
 HEADING = re.compile(r"\[(.+)\]")
@@ -54,7 +53,7 @@ class Ini:
     lines: list[Line] = field(default_factory=list)
 
     @classmethod
-    def parse(cls, text: str) -> Ini:
+    def parse(cls, text: str) -> Self:
         ini, section, last = cls(), "", None
         for number, raw in enumerate(LINE.findall(text), 1):
             stripped = raw.strip()
@@ -133,8 +132,7 @@ class Ini:
             return
         # after the last thing said in the section's last block, before the blank lines that end it
         inside = [at for at, line in enumerate(self.lines) if line.section == section]
-        said = [at for at in inside if self.lines[at].kind in {Kind.OPTION, Kind.SECTION}]
-        at = said[-1] + 1
+        at = [at for at in inside if self.lines[at].kind in {Kind.OPTION, Kind.SECTION}][-1] + 1
         self.lines[at:at] = [*remark, fresh]
 
     def rename(self, line: Line, section: str, name: str) -> None:

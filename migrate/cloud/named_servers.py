@@ -156,9 +156,8 @@ def _seen(values: Values, option: Option) -> str:
     try:
         return values.seen(option)
     except PreconditionError:
-        return (
-            option.value
-        )  # most options name no server; one that does leads to nobody, and is told
+        # most options name no server; one that does leads to nobody, and is told
+        return option.value
 
 
 def _folder(path: str) -> str:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from migrate.cloud.settings import project_root
 from migrate.errors import PreconditionError, SettingsError
@@ -46,7 +45,11 @@ def changes(stack: str, root: Path | None = None) -> list[str]:
     Empty means that the target stands as the stack describes it. Secrets are never shown.
     """
     asked = ("preview", "--json", "--refresh", "--non-interactive")
-    digest = _document(*asked, stack=stack, root=root)
+    said = _pulumi(*asked, stack=stack, root=root)
+    try:
+        digest = json.loads(said)
+    except ValueError as error:
+        raise PreconditionError(f"pulumi preview gave no JSON: {said.strip()[:200]!r}") from error
     return [
         f"{step['op']} {step['urn'].rpartition('::')[2]}"
         for step in digest.get("steps", [])
@@ -60,15 +63,6 @@ def require(root: Path | None = None) -> None:
         raise PreconditionError(
             "pulumi is not on PATH: `make tools` brings it, `source tools/activate` puts it there"
         )
-
-
-def _document(*argv: str, stack: str, root: Path | None) -> dict[str, Any]:
-    said = _pulumi(*argv, stack=stack, root=root)
-    try:
-        found: dict[str, Any] = json.loads(said)
-    except ValueError as error:
-        raise PreconditionError(f"pulumi {argv[0]} gave no JSON: {said.strip()[:200]!r}") from error
-    return found
 
 
 def _pulumi(*argv: str, stack: str = "", root: Path | None = None) -> str:

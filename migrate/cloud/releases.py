@@ -58,8 +58,7 @@ def path(source: str, target: str) -> tuple[str, ...]:
     release(target)
     paths: list[tuple[str, ...]] = [(release(source).id,)]
     while paths:
-        reached = [one for one in paths if one[-1] == target]
-        if reached:
+        if reached := [one for one in paths if one[-1] == target]:
             return reached[0]
         paths = [(*one, step) for one in paths for step in hops(one[-1])]
     return ()

@@ -1,14 +1,21 @@
 """What the operator decided: the stack's file, read by `infra/` and `migrate/` alike."""
 
-from __future__ import annotations
-
 import os
 from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -44,6 +51,11 @@ def _no_text(value: Any) -> Any:
     return value
 
 
+def _rooted(path: Path, info: ValidationInfo) -> Path:
+    return info.context / path.expanduser() if info.context else path
+
+
+Rooted = Annotated[Path, AfterValidator(_rooted)]  # relative to the project's folder
 Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
 Named = Annotated[tuple[str, ...], BeforeValidator(_no_text)]
 Words = Annotated[Named, Field(min_length=1)]
@@ -77,11 +89,14 @@ class Target(Model):
 
 
 class Ssh(Model):
-    """How the hosts are reached: a user who is root or has passwordless sudo, with checked keys."""
+    """How the hosts are reached: a user who is root or has passwordless sudo, with checked keys.
+
+    `cloud.host.SshHost` takes each by its name.
+    """
 
     user: str = "root"
-    key: Path | None = None  # None: the agent's or the user's own keys
-    known_hosts: Path | None = None  # None: the user's own file
+    key: Rooted | None = None  # None: the agent's or the user's own keys
+    known_hosts: Rooted | None = None  # None: the user's own file
     port: int = Field(default=22, ge=1, le=65535)
 
 
@@ -89,7 +104,7 @@ class CloudsFile(Model):
     """Which entry of which clouds.yaml logs in as the cloud's administrator."""
 
     name: str
-    file: Path | None = None  # None: where openstacksdk looks
+    file: Rooted | None = None  # None: where openstacksdk looks
 
 
 class Window(Model):
@@ -114,7 +129,7 @@ class SettleRule(Model):
     home: bool | None = None  # whether one that was moved comes back; None: as for all
 
     @model_validator(mode="after")
-    def _matches(self) -> SettleRule:
+    def _matches(self) -> Self:
         if not any((self.tag, self.metadata, self.flavor, self.project, self.zone)):
             raise ValueError(
                 "name a tag, metadata, a flavor, a project or a zone; `otherwise` is for all others"
@@ -164,6 +179,13 @@ class Settle(Model):
     probe: bool = True  # whether live migration is tried by servers of ours, which are deleted
 
 
+class Ceph(Model):
+    """Ceph RBD that services of both sides use; how much is read to prove it."""
+
+    clients: bool = False  # whether the target's controllers are its clients
+    checksums: Literal["sampled", "whole"] = "sampled"
+
+
 class Settings(Model):
     """One stack's decisions."""
 
@@ -178,6 +200,7 @@ class Settings(Model):
     leave: Named = ()  # what `migrate check` names and no recipe moves: may be lost
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
+    ceph: Ceph = Ceph()
     backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
 
@@ -220,7 +243,7 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
     """Settings from plain *values* (keys without the prefix); *where* names them in errors."""
     found = contradictions(values)
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(values, context=root)
     except ValidationError as error:
         malformed = [
             f"{PREFIX}{'.'.join(map(str, problem['loc']))}: "
@@ -234,17 +257,7 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
         raise _problems(where, malformed + found) from error
     if found:
         raise _problems(where, found)
-    ssh = settings.ssh.model_copy(
-        update={
-            "key": settings.ssh.key and root / settings.ssh.key.expanduser(),
-            "known_hosts": settings.ssh.known_hosts
-            and root / settings.ssh.known_hosts.expanduser(),
-        }
-    )
-    cloud = settings.cloud.model_copy(
-        update={"file": settings.cloud.file and root / settings.cloud.file.expanduser()}
-    )
-    return settings.model_copy(update={"ssh": ssh, "cloud": cloud})
+    return settings
 
 
 def unknown(where: tuple[int | str, ...]) -> str:
@@ -257,11 +270,8 @@ def unknown(where: tuple[int | str, ...]) -> str:
             models = [model for one in found for model in _models(one.annotation)]
     known = [name for model in models for name, _ in _fields(model)]
     meant = get_close_matches(str(key), known, n=1)
-    return (
-        f"there is no such key; did you mean {meant[0]}?"
-        if meant
-        else (f"there is no such key; there are: {', '.join(known)}")
-    )
+    there = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(known)}"
+    return f"there is no such key; {there}"
 
 
 def _fields(model: type[Model]) -> list[tuple[str, FieldInfo]]:

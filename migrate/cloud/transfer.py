@@ -22,7 +22,7 @@ from migrate.errors import CommandError, StepError
 FOLDER = "/var/lib/migrate/transfer"
 KEY, SERVE = f"{FOLDER}/key", f"{FOLDER}/serve"
 ALLOWED = f"{FOLDER}/allowed.json"
-SERVE_PROGRAM = onhost.source("serve")
+SERVE_PROGRAM = "#!/usr/bin/env python3\n" + onhost.source("serve")
 NOTE = "transfer-key"
 NOTHING: dict[str, list[str]] = {"databases": [], "folders": [], "trees": []}
 DAY = 86400.0
@@ -57,11 +57,7 @@ def allow(context: Context) -> None:
 
 
 def let_in(
-    context: Context,
-    pulls: Iterable[Host],
-    serves: Iterable[Host],
-    note: str,
-    folder: str = FOLDER,
+    context: Context, pulls: Iterable[Host], serves: Iterable[Host], note: str, folder: str = FOLDER
 ) -> None:
     """Let the hosts *pulls* ask each of *serves*, where that is noted as *note* before.
 
@@ -196,8 +192,7 @@ def pull_files(
         number, share = numbered
         argv = command(context, target, source, "files", folder)
         incoming = f"{folder}/.incoming-sidestep-{number}"
-        pulled = onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY)
-        return str(pulled)
+        return str(onhost.call(target, "transfer.pull", argv, folder, incoming, share, timeout=DAY))
 
     if wrong := [text for text in side_by_side.each(pull, enumerate(shares), STREAMS) if text]:
         raise StepError(f"files of {source.name}:{folder} did not reach {target.name}: {wrong[0]}")

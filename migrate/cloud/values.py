@@ -75,7 +75,7 @@ class Values:
         return self._filled(option.value, option.section, (option.where,))
 
     def _filled(self, value: str, section: str, through: tuple[str, ...]) -> str:
-        references = _References(self, section, through)
+        references = _References(lambda key: self._referred(key, section, through))
         return _Template(value.replace("\\$", "$$")).safe_substitute(references)
 
     def _referred(self, key: str, section: str, through: tuple[str, ...]) -> str:
@@ -109,20 +109,14 @@ class _Template(Template):
     idpattern = r"[_a-z][\._a-z0-9]*"  # oslo.config's own
 
 
-class _References(Mapping[str, str]):
+class _References(dict[str, str]):
     """What a template asks for: an option's value, by its name."""
 
-    def __init__(self, values: Values, section: str, through: tuple[str, ...]) -> None:
-        self._values, self._section, self._through = values, section, through
+    def __init__(self, referred: Callable[[str], str]) -> None:
+        self._referred = referred
 
-    def __getitem__(self, key: str) -> str:
-        return self._values._referred(key, self._section, self._through)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
+    def __missing__(self, key: str) -> str:
+        return self._referred(key)
 
 
 def read_by(program: str, project: str, main: str, paths: Iterable[str]) -> list[str]:

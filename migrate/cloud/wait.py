@@ -36,10 +36,7 @@ def while_any(
 
 
 def while_raising(
-    kind: type[Exception],
-    act: Callable[[], Answer],
-    seconds: float,
-    pause: float = PAUSE_SECONDS,
+    kind: type[Exception], act: Callable[[], Answer], seconds: float, pause: float = PAUSE_SECONDS
 ) -> Answer:
     """What *act* gives, tried again for *seconds* while it raises *kind*; then that is raised."""
     deadline = time.monotonic() + seconds

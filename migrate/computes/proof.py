@@ -82,7 +82,7 @@ def prove(context: Context, host: Host) -> None:
         )
     began = units.begun(context, host)
     # a heartbeat from after this call: by then the record tells what runs now
-    wait_until_heard(api, host, service.of(api, host.name)["updated_at"])
+    wait_until_heard(context, api, host, versions.heartbeats(context, host.name))
     wrong = wait.while_any(lambda: _wrong(context, api, host, before), HEARD_SECONDS, PAUSE)
     if wrong := [*wrong, *_loops(context, host, began)]:
         raise StepError(f"{host.name}: {'; '.join(wrong)}")
@@ -91,7 +91,7 @@ def prove(context: Context, host: Host) -> None:
 def wait_until_steady(context: Context, api: Api, host: Host) -> None:
     """Until nova hears it once more; StepError where not, or a unit has ended meanwhile."""
     began = units.begun(context, host)
-    wait_until_heard(api, host, service.of(api, host.name)["updated_at"])
+    wait_until_heard(context, api, host, versions.heartbeats(context, host.name))
     if wrong := list(_loops(context, host, began)):
         raise StepError(f"{host.name}: {'; '.join(wrong)}")
 
@@ -101,12 +101,15 @@ def _loops(context: Context, host: Host, began: dict[str, str]) -> Iterator[str]
         yield f"{', '.join(ended)} has ended while it was looked at: its log there says why"
 
 
-def wait_until_heard(api: Api, host: Host, since: str) -> None:
-    """Until nova hears its nova-compute later than *since*; StepError where it does not."""
+def wait_until_heard(context: Context, api: Api, host: Host, since: int) -> None:
+    """Until nova-compute there has reported more often than *since*; StepError where it does not.
+
+    *since* is what `versions.heartbeats` told before.
+    """
 
     def heard() -> bool:
-        row = service.of(api, host.name)
-        return bool(row["state"] == "up" and row["updated_at"] != since)
+        up = service.of(api, host.name)["state"] == "up"
+        return up and versions.heartbeats(context, host.name) > since
 
     if wait.while_any(lambda: not heard(), HEARD_SECONDS, PAUSE):
         raise StepError(f"{host.name}: nova does not hear its nova-compute{_dying(host)}")

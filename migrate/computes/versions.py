@@ -1,4 +1,4 @@
-"""Which version nova's services have, by its own databases: no API tells."""
+"""Which version nova's services have, and how often they reported, by its own databases."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,7 @@ from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
 
 SERVICES = "SELECT host, `binary`, version FROM {} WHERE deleted = 0"
+HEARTBEATS = "SELECT host, `binary`, report_count FROM {} WHERE deleted = 0"
 COMPUTE, CONDUCTOR = "nova-compute", "nova-conductor"
 
 
@@ -61,6 +62,16 @@ def read(context: Context) -> Versions:
         str(at): cell for cell, found in by_cell.items() for at, what, _ in found if what == COMPUTE
     }
     return Versions(computes, max(newest), cells)
+
+
+def heartbeats(context: Context, host: str) -> int:
+    """How often nova-compute on *host* has reported since its record was made.
+
+    No API tells: `updated_at` is also later once a service that starts has written its version, a
+    while before it reports, and `up` may still be the word of the one before it.
+    """
+    rows = [row for found in each_cell(context, HEARTBEATS).values() for row in found]
+    return sum(int(count) for at, binary, count in rows if (str(at), binary) == (host, COMPUTE))
 
 
 def each_cell(context: Context, statement: str) -> dict[str, list[connection.Row]]:

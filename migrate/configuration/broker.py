@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from migrate.cloud import Context, urls
-from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.configuration import project
 from migrate.database import defaults
@@ -87,7 +86,8 @@ def unmoved(url: str) -> str:
 def _written(context: Context) -> Iterator[tuple[str, str]]:
     """Where each transport URL of the files to be stands, and the URL as the service sees it."""
     for index, host in enumerate(context.target.controllers):
-        given = project.once(context, f"given {host.name}", partial(_given, host))
+        ask = partial(call, host, "configured.read", [])
+        given = project.once(context, f"given {host.name}", ask)["given"]
         for recipe in context.recipes:
             if recipe.configs and not recipe.dashboard:
                 texts = project.wanted(context, recipe, index)[1].files
@@ -98,29 +98,24 @@ def _written(context: Context) -> Iterator[tuple[str, str]]:
                         yield f"{option.where} {option.name}", values.seen(option)
 
 
-def _given(host: Host) -> dict[str, str]:
-    given: dict[str, str] = call(host, "configured.read", [])["given"]
-    return given
-
-
 def _payload(context: Context) -> list[list[str]]:
     return [[one.user, one.password, one.vhost] for one in named(context)]
 
 
 def made(context: Context) -> bool:
     """Whether every account can log in and has its rights on the target's broker."""
-    return bool(call(_broker(context), "broker.made", _payload(context), timeout=300))
+    return bool(call(context.target.broker, "broker.made", _payload(context), timeout=300))
 
 
 def make(context: Context) -> None:
     """Make the accounts; those that are there get their password and rights."""
     markers.refuse_when_live(context)
-    call(_broker(context), "broker.make", _payload(context), timeout=300)
+    call(context.target.broker, "broker.make", _payload(context), timeout=300)
 
 
 def remove(context: Context) -> None:
     """Remove the accounts and virtual hosts that `make` added."""
-    call(_broker(context), "broker.remove", timeout=300)
+    call(context.target.broker, "broker.remove", timeout=300)
 
 
 def wait_for_listeners(context: Context, queues: Iterable[str], seconds: float) -> bool:
@@ -131,12 +126,7 @@ def wait_for_listeners(context: Context, queues: Iterable[str], seconds: float) 
     names = ", ".join(f'<<"{name}">>' for name in sorted(queues))
     asked = LISTEN.format(queues=names, milliseconds=round(seconds * 1000))
     try:
-        missing = _broker(context).run("rabbitmqctl", "eval", asked, timeout=seconds + 120)
+        missing = context.target.broker.run("rabbitmqctl", "eval", asked, timeout=seconds + 120)
     except CommandError:
         return False
     return missing.strip() == "[]"
-
-
-def _broker(context: Context) -> Host:
-    # one broker, or a cluster of them, which shares its accounts
-    return context.target.broker

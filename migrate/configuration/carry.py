@@ -48,8 +48,7 @@ def carry(context: Context, recipe: Recipe) -> None:
     markers.refuse_when_live(context)
     for index, host in enumerate(context.target.controllers):
         made, translation = project.wanted(context, recipe, index)
-        errors = [f for f in translation.findings if f.severity is Severity.ERROR]
-        if errors:
+        if errors := [f for f in translation.findings if f.severity is Severity.ERROR]:
             told = "; ".join(one.describe() for one in errors)
             raise StepError(f"{recipe.project} cannot be translated: {told}")
         files.write(host, recipe.project, made)

@@ -25,10 +25,7 @@ PATH = "/etc/horizon/local_settings.py"
 PYTHON = "/usr/bin/python3"
 
 # The target's own, which the static files were made with: never the source's.
-OURS = {
-    "STATIC_ROOT": "'/var/lib/horizon/static'",
-    "COMPRESS_OFFLINE": "True",
-}
+OURS = {"STATIC_ROOT": "'/var/lib/horizon/static'", "COMPRESS_OFFLINE": "True"}
 # What belongs to the source's host or package, and why it stays there.
 LEFT = {
     "LOCAL_PATH": "a path of the source's package",
@@ -97,8 +94,7 @@ def read(host: Host, python: str = PYTHON) -> DjangoSettings:
 
 def known(host: Host, installation: Installation) -> frozenset[str]:
     """Names of settings that the dashboard of *installation* reads."""
-    names = call(host, "dashboard.known", interpreter=[installation.python], timeout=120)
-    return frozenset(names)
+    return frozenset(call(host, "dashboard.known", interpreter=[installation.python], timeout=120))
 
 
 def translate(
@@ -152,8 +148,7 @@ def judged(
     code = [one for one in settings.code if repr(one) in file.text]
     asked = (file.text, code, list(settings.apps))
     said = call(host, "dashboard.trial", *asked, interpreter=[installation.python], timeout=300)
-    found = objections(file.text, said, settings.policies)
-    return list(filled(found, where=f"{source}:horizon"))
+    return list(filled(objections(file.text, said, settings.policies), where=f"{source}:horizon"))
 
 
 def objections(

@@ -27,8 +27,7 @@ def read(host: Host, patterns: Iterable[str], *, exact: bool = False) -> dict[st
 
     The ends of lines are Python's, or *exact*, for what is carried as it is.
     """
-    found: dict[str, str] = call(host, "files.read", list(patterns), exact)
-    return found
+    return dict(call(host, "files.read", list(patterns), exact))
 
 
 def in_place(host: Host, files: Iterable[File]) -> bool:

@@ -10,8 +10,7 @@ from migrate.services.base import Recipe
 
 
 def _source_keys(context: Context, recipe: Recipe, index: int) -> list[Any]:
-    keys: list[Any] = call(counterpart(context, index), "keys.read", list(recipe.keys))
-    return keys
+    return list(call(counterpart(context, index), "keys.read", list(recipe.keys)))
 
 
 def carried(context: Context, recipe: Recipe) -> bool:

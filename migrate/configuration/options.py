@@ -1,13 +1,11 @@
 """What options a release knows: read from its own generator, on the host where it is installed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from migrate.cloud.host import Host
 from migrate.cloud.installation import PACKAGES, Installation
@@ -36,7 +34,7 @@ class Options:
     path: str = ""
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Options:
+    def of(cls, told: Mapping[str, Any]) -> Self:
         """From what `onhost.options.known` answers, or from the same shape in a test's file."""
         known = {
             _group(group): {name: Kind.of(kind) for name, kind in options.items()}

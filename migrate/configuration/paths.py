@@ -12,7 +12,10 @@ from migrate.onhost import call
 
 # services make what they need in these by themselves
 STATE = ("/var/", "/run/", "/tmp/", "/dev/", "/proc/", "/sys/")  # noqa: S108
-ELSEWHERE = {"policy_dirs", "policy_file"}  # migrate.configuration.policy looks after those
+ELSEWHERE = {
+    *("policy_dirs", "policy_file"),  # migrate.configuration.policy looks after those
+    *("rbd_store_ceph_conf", "rbd_ceph_conf"),  # and migrate.storage.rbd after these
+}
 IN_URL = re.compile(r"[?&]ssl_\w+=(/[^&\s,]+)")
 
 
@@ -25,7 +28,7 @@ def findings(
         (f"{source.name}:{path}:{line.number}", f"[{line.section}] {line.name}", one)
         for path, text in texts.items()
         for line, one in _paths(text)
-        if not _comes(one, here)
+        if not any(at == one or at.startswith(f"{one}/") for at in here)
     ]
     return _missing(source, target, named)
 
@@ -67,7 +70,3 @@ def _of_value(text: str) -> Iterator[str]:
     one = text.strip()
     if one.startswith("/") and " " not in one and not one.startswith(STATE):
         yield one.rstrip("/")
-
-
-def _comes(path: str, coming: set[str]) -> bool:
-    return any(one == path or one.startswith(f"{path}/") for one in coming)

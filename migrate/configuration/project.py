@@ -14,7 +14,6 @@ from migrate.configuration import (
     paste,
     paths,
     policy,
-    rules,
     servers,
     validate,
 )
@@ -76,7 +75,7 @@ def aids(context: Context, recipe: Recipe, index: int) -> Aids:
             ),
         ),
         mapping=where,
-        rules=rules.of(recipe, values, context.target.release),
+        rules=recipe.rules.on_target(values, context.target.release),
     )
 
 

@@ -60,8 +60,7 @@ def objections(
 
 
 def _finding(where: str, message: str) -> Finding:
-    remedy = "Look the option up in the release's configuration reference"
-    return warning(message, remedy, where)
+    return warning(message, "Look the option up in the release's configuration reference", where)
 
 
 def _line(ini: Ini, section: str, name: str) -> Line | None:
@@ -72,11 +71,5 @@ def _line(ini: Ini, section: str, name: str) -> Line | None:
 def _spellings(files: dict[str, str], groups: Iterable[str]) -> list[str]:
     """The groups as the files write them: the validator compares letter by letter."""
     wanted = set(groups)
-    return sorted(
-        {
-            written
-            for text in files.values()
-            for written in re.findall(r"(?m)^\[([^\]]+)\]", text)
-            if written.lower() in wanted
-        }
-    )
+    written = {one for text in files.values() for one in re.findall(r"(?m)^\[([^\]]+)\]", text)}
+    return sorted(one for one in written if one.lower() in wanted)

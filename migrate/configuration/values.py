@@ -1,11 +1,9 @@
 """Whether a release accepts a value: its validator looks at names only."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 
 BOOLEANS = {"true", "1", "on", "yes", "false", "0", "off", "no"}
 
@@ -20,7 +18,7 @@ class Kind:
     choices: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, told: Any) -> Kind:
+    def of(cls, told: Any) -> Self:
         """From `[type, min, max, choices]`, or a type alone."""
         if isinstance(told, str):
             return cls(told)

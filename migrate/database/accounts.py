@@ -64,8 +64,7 @@ def create(link: connection.Session, carried: Iterable[Account]) -> None:
     routines name accounts as their definers.
     """
     carried = list(carried)
-    roles = [a.name for a in carried for grant in a.grants if ROLE.match(grant)]
-    if roles:
+    if roles := [a.name for a in carried for grant in a.grants if ROLE.match(grant)]:
         raise PreconditionError(
             f"the accounts {', '.join(roles)} get rights by a role, which is not carried; "
             "grant the rights to the accounts themselves"

@@ -30,8 +30,7 @@ def take(context: Context) -> None:
             f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
         )
     taken = of(context, source)
-    missing = sorted({one.name for one in known(context)} - set(taken["databases"]))
-    if missing:
+    if missing := sorted({one.name for one in known(context)} - set(taken["databases"])):
         raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
     call(source, "record.save", RECORD, {"fingerprint": taken})
     called = {"digest": digest(taken), "fencing": markers.fencing(context)}
@@ -55,8 +54,7 @@ def required(context: Context) -> Fingerprint:
 
 def name(context: Context) -> str:
     """The digest that names the fenced data; "" where none was taken under this very fence."""
-    found: str = call(context.source.database, "baseline.name", NAME)
-    return found
+    return str(call(context.source.database, "baseline.name", NAME))
 
 
 def taken(context: Context) -> bool:
@@ -78,13 +76,12 @@ def lift(context: Context) -> None:
     A source that takes writes again (its timer reopened it) moves on by right: nothing to compare.
     """
     source = context.source.database
-    if kept(context) is not None and read_only(source):
-        found = source_equals_fence(context)
-        if found:
-            raise StepError(
-                f"{source.name}: data is not what it was at the fence, no unit was started: "
-                + "; ".join(str(one) for one in found[:20])
-            )
+    stands = kept(context) is not None and read_only(source)
+    if stands and (found := source_equals_fence(context)):
+        raise StepError(
+            f"{source.name}: data is not what it was at the fence, no unit was started: "
+            + "; ".join(str(one) for one in found[:20])
+        )
     for one in RECORDS:
         call(source, "record.forget", one)
     state_directory.forget(context.home / "fingerprint.json")

@@ -25,8 +25,7 @@ def forget(context: Context) -> None:
 
 def prove_equal(target: Host, fenced: Fingerprint, copied: Fingerprint) -> None:
     """Raise StepError with what differs."""
-    found = differences(fenced, copied, ("source", "target"))
-    if found:
+    if found := differences(fenced, copied, ("source", "target")):
         raise StepError(
             f"{target.name}: the copy is not the source: "
             + "; ".join(str(difference) for difference in found[:20])
@@ -43,6 +42,5 @@ def only(fenced: Fingerprint, part: Fingerprint) -> Fingerprint:
     result = dict(fenced)
     for kind in ("databases", "tables", *OBJECTS):
         result[kind] = {name: one for name, one in fenced[kind].items() if kept(name)}
-    accounts_kept = part["accounts"]
-    result["accounts"] = {n: one for n, one in fenced["accounts"].items() if n in accounts_kept}
+    result["accounts"] = {n: one for n, one in fenced["accounts"].items() if n in part["accounts"]}
     return result

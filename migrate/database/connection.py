@@ -32,7 +32,8 @@ def session(host: Host, socket: str = SOCKET) -> Iterator[Session]:
     A few sessions stay open for the next who asks: a new one costs a fifth of a second. Ask for no
     second session on a host while holding one.
     """
-    kept = _kept(host, socket)
+    with _GUARD:
+        kept = _HOSTS.setdefault(host, {}).setdefault(socket, Kept())
     with kept.places:
         link = kept.take() or _connected(host, socket)
         try:
@@ -75,11 +76,6 @@ class Kept:
 
 _HOSTS: WeakKeyDictionary[Host, dict[str, Kept]] = WeakKeyDictionary()
 _GUARD = threading.Lock()
-
-
-def _kept(host: Host, socket: str) -> Kept:
-    with _GUARD:
-        return _HOSTS.setdefault(host, {}).setdefault(socket, Kept())
 
 
 def _connected(host: Host, socket: str) -> Session:

@@ -70,8 +70,7 @@ def seen(context: Context) -> list[ServiceDatabase]:
         context.extras[SEEN] = service_databases(
             context.target.tools, context.recipes, context.installation.tools
         )
-    found: list[ServiceDatabase] = context.extras[SEEN]
-    return found
+    return list(context.extras[SEEN])
 
 
 def proven(context: Context) -> bool:

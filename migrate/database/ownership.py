@@ -38,8 +38,7 @@ def settled(target: Host, fenced: Fingerprint, held: Fingerprint) -> bool:
     """Whether the target is claimed for all of *fenced*, with its accounts and settings."""
     if held["server"] == fenced["server"]:
         return False  # and `settle` refuses it
-    record = recorded(target)
-    claimed = set(fenced["databases"]) <= set(record["databases"])
+    claimed = set(fenced["databases"]) <= set(recorded(target)["databases"])
     return claimed and all(fenced[kind] == held[kind] for kind in ("accounts", "settings"))
 
 
@@ -61,8 +60,7 @@ def claim(
     logins = {
         str(row[0])
         for row in connection.rows(
-            link,
-            "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE is_role = 'N'",
+            link, "SELECT CONCAT(QUOTE(user), '@', QUOTE(host)) FROM mysql.user WHERE is_role = 'N'"
         )
     }
     strangers = (logins & set(users)) - set(record["accounts"])
@@ -83,8 +81,7 @@ def claim(
 def recorded(target: Host) -> dict[str, Any]:
     """What is recorded as ours on the target; empty lists where nothing is."""
     empty = {"source": "", "databases": [], "accounts": [], "settings": {}}
-    found: dict[str, Any] = call(target, "record.load", RECORD) or empty
-    return found
+    return dict(call(target, "record.load", RECORD) or empty)
 
 
 def empty(link: connection.Session, record: dict[str, Any]) -> None:

@@ -54,8 +54,7 @@ def known_logins(context: Context) -> list[ServiceDatabase]:
     """Every account of theirs that a file or a cell mapping names, too; read with them."""
     if KNOWN not in context.extras:
         context.extras[KNOWN] = logins(context.source.tools, context.recipes)
-    found: list[ServiceDatabase] = context.extras[KNOWN]
-    return found
+    return list(context.extras[KNOWN])
 
 
 def logins(
@@ -149,10 +148,9 @@ def _read(host: Host, recipes: Iterable[Recipe]) -> dict[str, Any]:
     mains = {wanted.path for recipe in recipes for wanted in recipe.databases}
     folders = sorted({str(PurePosixPath(path).parent) for path in mains})
     patterns = ("*.conf", "*.conf.d/*.conf")
-    told: dict[str, Any] = call(
-        host, "configured.read", [f"{folder}/{one}" for folder in folders for one in patterns]
+    return dict(
+        call(host, "configured.read", [f"{folder}/{one}" for folder in folders for one in patterns])
     )
-    return told
 
 
 def _values(
@@ -215,17 +213,9 @@ def filled(template: str, base: str) -> str:
     if "{" not in template:
         return template
     parts = urlsplit(base)
-    words = {
-        "scheme": parts.scheme,
-        "username": parts.username or "",
-        "password": parts.password or "",
-        "hostname": parts.hostname or "",
-        "port": str(parts.port or ""),
-        "netloc": parts.netloc,
-        "path": parts.path.lstrip("/"),
-        "query": parts.query,
-        "fragment": parts.fragment,
-    }
+    names = ("scheme", "username", "password", "hostname", "port", "netloc", "query", "fragment")
+    words = {name: str(getattr(parts, name) or "") for name in names}
+    words["path"] = parts.path.lstrip("/")
     try:
         return template.format(**words)
     except (KeyError, IndexError, ValueError) as error:

@@ -62,8 +62,7 @@ def socket(recipe: Recipe) -> str:
 
 def started(context: Context) -> bool:
     """Whether every project's tools wait."""
-    host = context.target.tools
-    return all(ready(host, recipe) for recipe in concerned(context))
+    return all(ready(context.target.tools, recipe) for recipe in concerned(context))
 
 
 def ready(host: Host, recipe: Recipe) -> bool:

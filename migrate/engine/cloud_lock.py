@@ -6,7 +6,6 @@ own directory is a dead predecessor's and taken on; another's is refused unless 
 it over, which shuts the other run out of every host, also when it is alive.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -26,11 +25,6 @@ Note = Callable[[str, str], None]
 def describe(record: dict[str, Any]) -> str:
     """A record for people: "ann@desk pid 411 since 2026-… for cutover, state directory …"."""
     return "{who} since {since} for {command}, state directory {place}".format(**record)
-
-
-def asked_to_take_over(stack: str) -> bool:
-    """Whether the environment names *stack* for taking over."""
-    return os.environ.get(TAKE_OVER) == stack
 
 
 def at_work(context: Context) -> str:
@@ -85,11 +79,7 @@ def held(
 
 
 def _claim(
-    context: Context,
-    mine: dict[str, Any],
-    note: Note,
-    take_over: bool,
-    taken: list[Host],
+    context: Context, mine: dict[str, Any], note: Note, take_over: bool, taken: list[Host]
 ) -> None:
     silent = []
     for host in sorted(context.source.controllers, key=lambda one: one.name):  # all in one order

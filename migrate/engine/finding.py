@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from migrate.cloud import hosts
 from migrate.cloud.host import Host
@@ -36,16 +37,10 @@ class Finding:
         return f"{place}{self.message}. {self.remedy}"
 
 
-def error(message: str, remedy: str, where: str = "") -> Finding:
-    return Finding("", Severity.ERROR, message, remedy, where)
-
-
-def warning(message: str, remedy: str, where: str = "") -> Finding:
-    return Finding("", Severity.WARNING, message, remedy, where)
-
-
-def info(message: str, remedy: str, where: str = "") -> Finding:
-    return Finding("", Severity.INFO, message, remedy, where)
+# of message, remedy and where
+error = partial(Finding, "", Severity.ERROR)
+warning = partial(Finding, "", Severity.WARNING)
+info = partial(Finding, "", Severity.INFO)
 
 
 def filled(found: Iterable[Finding], *, check: str = "", where: str = "") -> Iterator[Finding]:

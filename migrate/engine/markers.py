@@ -142,8 +142,7 @@ def unmark(context: Context, reached: str) -> None:
 
     def forget(host: Host) -> None:
         marks = _marked(host)
-        kept = [one for one in marks if one["stage"] not in gone]
-        if kept:
+        if kept := [one for one in marks if one["stage"] not in gone]:
             host.write(PATH, json.dumps(kept), mode=0o600)
         elif marks:
             host.shell('rm -f "$1"; rmdir --ignore-fail-on-non-empty /var/lib/migrate', PATH)

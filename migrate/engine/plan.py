@@ -47,7 +47,7 @@ def nothing(_: Context) -> None:
     """The way back of a step that only asks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One journalled unit of work.
 
@@ -79,17 +79,7 @@ def step(
     seconds: float,
 ) -> Step:
     """A step that names others as objects, as the pages do on which steps stand in their order."""
-    return Step(
-        id=id_,
-        title=title,
-        phase=phase,
-        impact=impact,
-        done=act[0],
-        apply=act[1],
-        revert=act[2],
-        needs=tuple(one.id for one in after),
-        estimate=seconds,
-    )
+    return Step(id_, title, phase, *act, tuple(one.id for one in after), impact, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +118,7 @@ class Plan:
 
     def phase(self, *phases: Phase) -> Plan:
         """Only the steps of *phases*; needs on earlier phases are dropped, their steps are done."""
-        kept = [step for step in self.steps if step.phase in phases]
-        return Plan(tuple(kept))
+        return Plan(tuple(step for step in self.steps if step.phase in phases))
 
     def fingerprint(self, phase: Phase) -> str:
         """Hex digest over a phase's ids in order; a journal only resumes the same ones."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
+from typing import NoReturn
 
 from migrate.cloud import Context
 from migrate.engine.cancellation import Cancellation
@@ -14,6 +15,7 @@ from migrate.errors import (
     JournalError,
     LockedError,
     MigrateError,
+    PassedOverError,
     RefusedError,
     StepError,
     UnreachableError,
@@ -21,6 +23,7 @@ from migrate.errors import (
 
 Observer = Callable[[Step, State, str], None]
 WORKERS = 8
+HOSTS = (Phase.SETTLE, Phase.UPDATE)  # whose steps are those of one host each
 BOOTS = (
     ". One that had come over boots into the target's release, which must not meet the source: "
     "keep it off, or mask its nova-compute and network agents as soon as it is up, until the same "
@@ -46,7 +49,9 @@ class Runner:
         self.allowed = allowed  # steps without a way back that the operator named
         self.notify, self.workers = notify, workers
         self.cancellation = cancellation or Cancellation()
-        self._owed: dict[str, Step] = {}  # what a dead compute host keeps from being undone
+        # what compute hosts keep from being undone, and why
+        self._owed: list[tuple[Step, UnreachableError]] = []
+        self._upon: dict[str, set[str]] = {}  # what is undone before each
 
     def advance(self, only: Collection[Step] | None = None) -> None:
         """Apply every step that the machines do not show as done, each after its needs.
@@ -87,22 +92,41 @@ class Runner:
         A lost journal reverts every step: a revert of what never happened changes nothing.
         """
         self.refuse_one_way()
-        begun, self._owed = self.begun() if only is None else list(only), {}
+        begun, self._owed = self.begun() if only is None else list(only), []
+        self._upon = self._needed_by(begun)
         for phase in reversed(Phase):  # one is undone whole before the one before it is touched
             steps = [step for step in reversed(begun) if step.phase is phase]
-            needed_by: dict[str, list[str]] = {step.id: [] for step in steps}
-            for step in steps:
-                for need in needed_by.keys() & set(step.needs):
-                    needed_by[need].append(step.id)
-            self._carry_out(steps, needed_by, self._revert)
+            self._carry_out(steps, self._upon, self._revert)
         if self._owed:
-            owed = self._owed.values()
-            came_over = only is None and any(step.phase is Phase.SETTLE for step in owed)
-            raise StepError(
-                f"all else is undone, but not {'; '.join(self._owed)}. Bring that host back, or "
-                "take it out of sidestep:source.computes, then the same again"
-                f"{BOOTS if came_over else ''}"
-            )
+            self._tell_owed(came_over=only is None)
+
+    def _tell_owed(self, *, came_over: bool) -> NoReturn:
+        """PassedOverError where all of these hosts are dead; StepError where one refuses us."""
+        told = dict.fromkeys(f"{step.id}: {_describe(error)}" for step, error in self._owed)
+        came_over &= any(step.phase is Phase.SETTLE for step, _ in self._owed)
+        words = (
+            f"all else is undone, but not {'; '.join(told)}. Bring that host back, or "
+            "take it out of sidestep:source.computes, then the same again"
+            f"{BOOTS if came_over else ''}"
+        )
+        errors = [error for _, error in self._owed]
+        if any(isinstance(error, RefusedError) for error in errors):
+            raise StepError(words)
+        raise PassedOverError(words, {name for error in errors for name in error.hosts})
+
+    def _needed_by(self, steps: Collection[Step]) -> dict[str, set[str]]:
+        """Those of *steps* that need each of them, also through steps that are not among them."""
+        needed_by: dict[str, set[str]] = {step.id: set() for step in steps}
+        through: dict[str, set[str]] = {}  # what a step that is not among them needs of them
+        for step in self.plan:
+            needs = [{one} if one in needed_by else through.get(one, set()) for one in step.needs]
+            those = set[str]().union(*needs)
+            if step.id not in needed_by:
+                through[step.id] = those
+                continue
+            for need in those:
+                needed_by[need].add(step.id)
+        return needed_by
 
     def _bound(self, phase: Phase) -> bool:
         """Whether *phase* can only go on with the plan that began it.
@@ -203,6 +227,10 @@ class Runner:
 
     def _revert(self, step: Step) -> None:
         self._mark_if_possible(step, State.REVERTING)
+        if error := self._owed_upon(step):
+            self._mark_failed(step, error)
+            self._owed.append((step, error))
+            return
         note = ""
         try:
             if step.revert is not None:
@@ -219,11 +247,22 @@ class Runner:
             raise
         self._mark_if_possible(step, State.REVERTED, note)
 
+    def _owed_upon(self, step: Step) -> UnreachableError | None:
+        """Why what stands upon *step* of a compute host is not undone; None where all of it is.
+
+        A host that comes back meanwhile would lose what still runs from it. Steps of other phases
+        are of all hosts, and none holds them up.
+        """
+        if step.phase not in HOSTS:
+            return None
+        upon = self._upon[step.id]
+        return next((error for one, error in self._owed if one.id in upon), None)
+
     def _owe(self, step: Step, error: UnreachableError) -> None:
         """Let the way back go on past a dead compute host; *error* is raised for any other."""
         if not error.hosts or not error.hosts <= self.context.optional:
             raise error
-        self._owed[f"{step.id}: {_describe(error)}"] = step
+        self._owed.append((step, error))
 
     def _mark_failed(self, step: Step, error: BaseException) -> None:
         """Neither hides the other: *error*, and that it could not be recorded."""

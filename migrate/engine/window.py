@@ -46,6 +46,31 @@ def spans(events: list[Event]) -> list[Span]:
     return sorted(found.values(), key=lambda span: span.start)
 
 
+def acts(events: list[Event]) -> list[Span]:
+    """Every time that a step was at work, forwards or back, also in vain, by its start.
+
+    One that nobody saw end was at work until the last that its run noted.
+    """
+    last = {event.run: event.at for event in events}
+    began: dict[str, Event] = {}
+    found: list[Span] = []
+    for event in events:
+        before = began.pop(event.step, None)
+        if event.state in (State.STARTED, State.REVERTING):
+            began[event.step] = event
+        if before:
+            died = event.step in began
+            end = last[before.run] if died else event.at
+            found.append(Span(before.step, before.at, end))
+    found += [Span(one.step, one.at, last[one.run]) for one in began.values()]
+    return sorted(found, key=lambda span: span.start)
+
+
+def of_host(step: str) -> str:
+    """The host of a step like "cmp1.renew"; of "probe" none, of "agents.start" one that is none."""
+    return step.rpartition(".")[0]
+
+
 def window(journal: Journal, first: str, last: str) -> Window | None:
     """From *first* to *last* of the last cutover, None where there was none or it was undone."""
     found = {span.step: span for span in spans(journal.events(Phase.CUTOVER))}

@@ -87,8 +87,8 @@ def _stays(context: Context) -> Iterator[Thing]:
     for recipe in context.recipes:
         if recipe.outlived:
             yield Thing(f"all other records of {recipe.project}", source, recipe.outlived.why)
-    if any(recipe.project == policy.PROJECT for recipe in context.recipes):
-        yield Thing(policy.NAME, policy.PROJECT, "it holds nothing since `migrate accept`")
+    for held in policy.held(context):
+        yield Thing(policy.NAME, held.project, "it holds nothing since `migrate accept`")
     yield Thing(
         "queues of the old names", "broker", "without consumers, but where a name is in use"
     )

@@ -45,8 +45,7 @@ def refuse(context: Context) -> None:
 
 
 def _accepted(context: Context) -> Iterator[Finding]:
-    shares = any(recipe.project == policy.PROJECT for recipe in context.recipes)
-    if shares and not policy.accepted(context):
+    if policy.held(context) and not policy.accepted(context):
         yield error(
             "the target is not accepted: calls that change shared volumes are held still",
             "`migrate accept --execute` comes first",

@@ -5,8 +5,6 @@ They act where we cannot wait for ssh, and one of them reopens the source when t
 before. One that needs what a service is installed with is run by that service's own interpreter.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -32,6 +30,8 @@ except RuntimeError as error:  # a sentence for the operator
         raise
     sys.exit(str(error))
 """
+# Python 3.8 evaluates no annotation of what begins so; on its first line, so that lines keep theirs
+FUTURE = "from __future__ import annotations"
 # by text, not by ast: that may not be asked by two threads at once
 IMPORTS = re.compile(rf"(?m)^\s*from {__package__}(?:\.(\w+))? import (\([^)]*\)|.*)$")
 
@@ -54,8 +54,9 @@ class Machine(Protocol):
 
 
 def source(name: str) -> str:
-    """The text of the module *name*."""
-    return resources.files(__package__).joinpath(f"{name}.py").read_text()
+    """The text of the module *name*, as it is sent."""
+    text = resources.files(__package__).joinpath(f"{name}.py").read_text()
+    return f"{FUTURE}; {text.replace(FUTURE, '')}"
 
 
 @cache

@@ -1,7 +1,5 @@
 """Accounts of services on a machine that is made: asked, made, and taken away again."""
 
-from __future__ import annotations
-
 import grp
 import os
 import pwd

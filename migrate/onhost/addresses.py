@@ -1,7 +1,5 @@
 """Names and addresses as this host knows them."""
 
-from __future__ import annotations
-
 import json
 import socket
 from typing import Any

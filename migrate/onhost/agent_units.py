@@ -4,8 +4,6 @@ dnsmasq, haproxy and keepalived share the control group of the agent that starte
 without it: only an agent's main process is ever killed here.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time
@@ -20,8 +18,7 @@ STOPPED = ("inactive", "failed")
 
 def serving(names: list[str]) -> bool:
     """Whether all of *names* are active here, and will be after a reboot."""
-    units = systemd.show(names)
-    enabled = [one for one in units.values() if one["UnitFileState"] == "enabled"]
+    enabled = [one for one in systemd.show(names).values() if one["UnitFileState"] == "enabled"]
     return len(systemd.active(names)) == len(enabled) == len(names)
 
 
@@ -61,18 +58,8 @@ def arm(seconds: float, stopped: str, still: str) -> None:
     when = (f"--on-active={seconds:.0f}", "--timer-property=AccuracySec=1s")
     act = 'systemctl kill --signal=CONT "$1"; systemctl start "$2"'
     names = (systemd.full(still), systemd.full(stopped))
-    run(
-        "systemd-run",
-        "-q",
-        "--collect",
-        f"--unit={name}",
-        *when,
-        "/bin/sh",
-        "-c",
-        act,
-        "sh",
-        *names,
-    )
+    ours = ("systemd-run", "-q", "--collect", f"--unit={name}", *when)
+    run(*ours, "/bin/sh", "-c", act, "sh", *names)
     _end(before)
 
 
@@ -146,8 +133,7 @@ def restore(seconds: float) -> list[str]:
     """Unmask, enable and start what ran, as it was; what is not active after *seconds* is told."""
     kept = (record.load(RECORD) or {"units": {}})["units"]
     systemd.unmask(name for name, one in kept.items() if one["file"] != "masked")
-    enabled = [name for name, one in kept.items() if one["file"] == "enabled"]
-    if enabled:
+    if enabled := [name for name, one in kept.items() if one["file"] == "enabled"]:
         run("systemctl", "enable", "--quiet", *enabled)
     wrong = systemd.start([name for name, one in kept.items() if one["active"]], seconds)
     if not wrong:

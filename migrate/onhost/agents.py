@@ -1,7 +1,5 @@
 """The data-plane units of this host, and whether they were reconnected to the target."""
 
-from __future__ import annotations
-
 import time
 
 from migrate.onhost import record, systemd

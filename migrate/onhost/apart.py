@@ -1,7 +1,5 @@
 """Ask something in a process of its own: what it imports and sets is gone afterwards."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Who carries an address, asked on the wire: ARP probes that leave no trace in anybody's cache."""
 
-from __future__ import annotations
-
 import select
 import socket
 import struct

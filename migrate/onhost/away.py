@@ -3,8 +3,6 @@
 Kept here and not with an operator: whoever goes on, or goes back, must know it.
 """
 
-from __future__ import annotations
-
 from migrate.onhost import record
 
 NAME = "settle-servers"
@@ -12,8 +10,7 @@ NAME = "settle-servers"
 
 def sent() -> dict[str, str]:
     """{"6f1c...": "live"}: what was to be done with each of those that are not back."""
-    servers: dict[str, str] = (record.load(NAME) or {"servers": {}})["servers"]
-    return servers
+    return dict((record.load(NAME) or {"servers": {}})["servers"])
 
 
 def add(server: str, action: str) -> None:

@@ -1,7 +1,5 @@
 """What names the fenced data of this host."""
 
-from __future__ import annotations
-
 from migrate.onhost import fence, record
 
 

@@ -4,8 +4,6 @@ That is when the dump names its first database. It runs by its text alone, in th
 `python3 -c`, since stdin carries the dump.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

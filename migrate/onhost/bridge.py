@@ -3,8 +3,6 @@
 It runs by its text alone, in the argument of `python3 -c`, since stdin carries the traffic.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import socket

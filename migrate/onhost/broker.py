@@ -2,15 +2,13 @@
 
 Each start of rabbitmqctl is a machine of its own for a second of CPU, beside everything that
 starts: what is asked goes as one program in Erlang, by stdin, since passwords are in it. Names and
-passwords stand in it as numbers, which need no quoting. What fails is told without arguments.
+passwords stand in it as numbers, which need no quoting.
 """
 
-from __future__ import annotations
-
 import json
-import subprocess
 
 from migrate.onhost import record
+from migrate.onhost.systemd import run
 
 RECORD = "broker"
 MAKE = """
@@ -79,14 +77,8 @@ def _binary(text: str) -> str:
 
 
 def _names(kind: str, field: str) -> set[str]:
-    rows = json.loads(_control("-q", "--formatter", "json", kind) or "[]")
-    return {row[field] for row in rows}
+    return {row[field] for row in json.loads(_control("-q", "--formatter", "json", kind) or "[]")}
 
 
 def _control(*argv: str, text: str = "") -> str:
-    done = subprocess.run(
-        ["rabbitmqctl", *argv], input=text, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"rabbitmqctl {argv[0]}: {done.stderr.strip()[-500:]}")
-    return done.stdout
+    return run("rabbitmqctl", *argv, stdin=text)

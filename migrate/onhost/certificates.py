@@ -1,7 +1,5 @@
 """Files of TLS: read on the source, put on the target, taken away when going back."""
 
-from __future__ import annotations
-
 import base64
 import glob
 import os
@@ -64,8 +62,7 @@ def put(files: dict[str, str]) -> None:
         undo.note(NOTE, [one for path in files for one in (*undo.folders(path), undo.file(path))])
         for path, text in files.items():
             os.makedirs(os.path.realpath(os.path.dirname(path)), mode=0o755, exist_ok=True)
-            content = base64.b64decode(text).decode(errors="surrogateescape")
-            disk.write(path, content, 0o600)
+            disk.write(path, base64.b64decode(text).decode(errors="surrogateescape"), 0o600)
 
 
 def same(files: dict[str, str]) -> bool:

@@ -1,7 +1,5 @@
 """What this host's services are told: files, and what they work out themselves without them."""
 
-from __future__ import annotations
-
 import glob
 import json
 import os
@@ -70,11 +68,7 @@ def servers(names: list[str]) -> dict[str, Any]:
     """
     links = addresses.ip("address", "show")
     own = [one["local"] for link in links for one in link.get("addr_info", ())]
-    return {
-        "addresses": addresses.resolved(names),
-        "own": own,
-        "ports": sockets.open_ports(),
-    }
+    return {"addresses": addresses.resolved(names), "own": own, "ports": sockets.open_ports()}
 
 
 def started(users: list[str]) -> list[dict[str, Any]]:

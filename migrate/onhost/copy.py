@@ -1,7 +1,5 @@
 """Import what another host sends of its databases."""
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 

@@ -1,7 +1,5 @@
 """What services stand on here: that a daemon runs does not say that it answers."""
 
-from __future__ import annotations
-
 import socket
 import time
 

@@ -4,8 +4,6 @@ Run by the python that has `openstack_dashboard`, and nothing is written. Needs 
 and Python's standard library.
 """
 
-from __future__ import annotations
-
 import ast
 import glob
 import importlib
@@ -56,12 +54,13 @@ def read() -> dict[str, Any]:
     wrong = real["wrong"]
     if not wrong and all(one[-1] is not None for one in found):
         again: dict[str, Any] = apart(lambda: _with(written(found)))
-        wrong = [["", 0, name] for name in _differing(real["values"], again["values"])]
+        one, other = real["values"], again["values"]
+        differing = [n for n in {*one, *other} if one.get(n, "") != other.get(n, "")]
+        wrong = [["", 0, name] for name in sorted(differing)]
     strings = [text for one in found if one[-1] for text in _strings(ast.literal_eval(one[-1]))]
     apps = ast.literal_eval(real["values"]["INSTALLED_APPS"])
     code = apart(lambda: _code(strings))
-    rules = real["policies"]
-    return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": rules}
+    return {"set": found, "wrong": wrong, "code": code, "apps": apps, "policies": real["policies"]}
 
 
 def trial(text: str, code: list[str], apps: list[str]) -> dict[str, Any]:
@@ -158,10 +157,6 @@ def _base(node: ast.AST) -> ast.AST:
     while isinstance(node, (ast.Subscript, ast.Attribute, ast.Call)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node
-
-
-def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    return sorted(name for name in {*one, *other} if one.get(name, "") != other.get(name, ""))
 
 
 def _real() -> dict[str, Any]:

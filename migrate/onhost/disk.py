@@ -3,8 +3,6 @@
 Bytes that are no UTF-8 are escaped in texts as Python's `surrogateescape` does, both ways.
 """
 
-from __future__ import annotations
-
 import base64
 import errno
 import os

@@ -4,8 +4,6 @@ A server that runs is told by its QEMU process: libvirt may have lost it. What i
 domain says.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """A release's environment on a compute host: brought whole, with this host's own libvirt."""
 
-from __future__ import annotations
-
 import glob
 import importlib.util
 import os
@@ -11,6 +9,7 @@ import subprocess
 from typing import Any
 
 from migrate.onhost import disk, record, undo
+from migrate.onhost.systemd import run
 
 RECORD, UPDATE = "settle-environment", "settle-update"  # of the second see onhost/update.py
 STAMP = ".sidestep-settle"  # the last thing that is written: before it nothing counts
@@ -33,8 +32,7 @@ def beside(folder: str) -> str:
 
 def size(folder: str) -> int:
     """Bytes that *folder* takes."""
-    done = subprocess.run(["du", "-sB1", folder], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[0])
+    return int(run("du", "-sB1", folder).split()[0])
 
 
 def claim(folder: str, bytes_: int) -> list[str]:

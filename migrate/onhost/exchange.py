@@ -3,8 +3,6 @@
 A unit keeps its name, user and arguments; a drop-in names another program, and is taken away again.
 """
 
-from __future__ import annotations
-
 import os
 import pwd
 import re
@@ -14,13 +12,14 @@ from migrate.onhost import agents, disk, files, processes, record, systemd, undo
 
 CHECKED = "/etc/sudoers.d/"
 OWED = "settle-restart"
+BEFORE = "settle-units"  # how what is exchanged ran before, for one that does not come up
 # what our drop-in sets; a variable more is no harm, an empty line takes all of them away
 SET = re.compile(r"(?m)^\s*((ExecStart|Type|KillMode)\s*=|Environment\s*=\s*(\"?PATH=|PYTHON|$))")
 TITLED = re.compile(r"\S+ \((.+)\)\s*")
 
 
 def running(names: list[str]) -> dict[str, dict[str, Any]]:
-    """What runs as each of *names* that is active here.
+    """What runs as each of *names* here; one that was exchanged and is down, as it ran before.
 
     {"nova-compute": {"program": "/usr/bin/nova-compute", "user": "nova",
                       "arguments": ["--config-file=/etc/nova/nova.conf"]}}
@@ -36,7 +35,12 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
                 found[name] = _process(int(unit["MainPID"]), name)
             except OSError:
                 continue  # it has ended
-    return found
+    fallen = {name: one for name, one in _before().items() if name in names and name not in found}
+    return {**found, **fallen}
+
+
+def _before() -> dict[str, Any]:
+    return dict((record.load(BEFORE) or {"units": {}})["units"])
 
 
 def _process(pid: int, name: str) -> dict[str, Any]:
@@ -71,11 +75,16 @@ def overriding(names: list[str], drop_in: str) -> dict[str, list[str]]:
     return found
 
 
-def forward(note: str, rows: list[list[Any]], names: list[str], seconds: float) -> list[str]:
-    """Write the files of *rows*, noted as *note* before, and restart *names* with them, in order.
+def forward(
+    note: str, rows: list[list[Any]], found: dict[str, dict[str, Any]], seconds: float
+) -> list[str]:
+    """Write the files of *rows*, noted as *note* before, and restart *found* with them, in order.
 
-    What is not active after *seconds* is told. No unit is touched where sudo's rights are no good.
+    *found* is what `running` told. What is not active after *seconds* is told. No unit is touched
+    where sudo's rights are no good.
     """
+    names = list(found)
+    record.save(BEFORE, {"units": {**found, **_before()}})
     files.write(note, rows)
     for path in (row[0] for row in rows if row[0].startswith(CHECKED)):
         systemd.run("visudo", "-c", "-q", "-f", path)
@@ -91,6 +100,7 @@ def back(note: str, names: list[str], folder: str, seconds: float) -> list[str]:
     """
     owed = [name for name in names if name in _owed(note, names, folder)]
     if not owed:
+        record.forget(BEFORE)
         return []
     record.save(OWED, {"units": owed})  # until they were restarted, whoever dies in between
     undo.undo(note)
@@ -101,6 +111,7 @@ def back(note: str, names: list[str], folder: str, seconds: float) -> list[str]:
         systemd.run("systemctl", "restart", "--no-block", *owed)
         wrong = []
     if not wrong:
+        record.forget(BEFORE)
         record.forget(OWED)
     return wrong
 

@@ -1,7 +1,5 @@
 """The control units of this host: stopped and masked, proven by processes; started as before."""
 
-from __future__ import annotations
-
 import glob
 import os
 import pwd

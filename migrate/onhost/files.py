@@ -1,7 +1,5 @@
 """Files of this host: as they are, and as they are wanted, with a way back."""
 
-from __future__ import annotations
-
 import glob
 import grp
 import hashlib

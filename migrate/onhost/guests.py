@@ -1,7 +1,5 @@
 """What runs of servers on this compute host, and by which ports they are connected."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -31,8 +29,7 @@ def running() -> dict[str, dict[str, Any]]:
         except (OSError, IndexError):
             continue  # it has ended
         if EMULATOR.search(words[0]) and "-uuid" in words:
-            server = words[words.index("-uuid") + 1]
-            found[server] = {"process": pid, "started": started}
+            found[words[words.index("-uuid") + 1]] = {"process": pid, "started": started}
     return found
 
 

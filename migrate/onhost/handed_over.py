@@ -1,7 +1,5 @@
 """What this host's network agents give away: noted before it is, so that it can come back here."""
 
-from __future__ import annotations
-
 from migrate.onhost import namespaces, record
 
 RECORD = "network-handover"

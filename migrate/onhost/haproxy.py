@@ -1,7 +1,5 @@
 """HAProxy of this host: its configuration exchanged and put back, its old workers watched."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
@@ -100,7 +98,9 @@ def state() -> dict[str, Any]:
     whole = {path: _digest(text) for path, text in current.items()} == kept.get("ours")
     closed = kept.get("depth", "") if kept and whole else ""
     accepting, leaving = _workers()
-    counts = {str(pid): _connections(pid) for pid in leaving}
+    held = sockets.every("state", "established") if leaving else []
+    # a client and a server each
+    counts = {str(pid): sum(pid in one.holders for one in held) // 2 for pid in leaving}
     return {
         "original": original,
         "current": current,
@@ -206,11 +206,6 @@ def _workers() -> tuple[list[int], list[int]]:
     listening = {pid for one in sockets.every("-l") for pid in one.holders}
     accepting = [pid for pid in everyone if pid in listening]
     return accepting, [pid for pid in everyone if pid not in accepting]
-
-
-def _connections(pid: int) -> int:
-    held = sockets.every("state", "established")
-    return sum(pid in one.holders for one in held) // 2  # a client and a server
 
 
 def _digest(text: str) -> str:

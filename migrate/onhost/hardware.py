@@ -1,7 +1,5 @@
 """By what this machine is told from another, whatever system is on it."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re
@@ -19,12 +17,8 @@ NOBODYS = re.compile(r"[0fF\s.:x-]*|.*(?i:o\.?e\.?m|default|not |none|serial|012
 
 def identity() -> list[str]:
     """["product_uuid 6f1c..."]: marks of its board; of one without any, addresses of its cards."""
-    return _board() or _cards()
-
-
-def _board() -> list[str]:
     found = [(os.path.basename(path), _text(path)) for path in BOARD]
-    return [f"{name} {mark}" for name, mark in found if not NOBODYS.fullmatch(mark)]
+    return [f"{name} {mark}" for name, mark in found if not NOBODYS.fullmatch(mark)] or _cards()
 
 
 def _cards() -> list[str]:

@@ -7,8 +7,6 @@ began is never believed later, since a second write could carry the same time. W
 does not see is a disk that decays between two readings; `fresh` reads everything again.
 """
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os
@@ -105,8 +103,7 @@ def claim(step: str, user: str, paths: list[str]) -> list[str]:
     """
     known = recall()
     pulled, folders = known.get("pulled", {}), known.get("folders", [])
-    strange = [path for path in paths if path not in pulled and os.path.lexists(path)]
-    if strange:
+    if strange := [path for path in paths if path not in pulled and os.path.lexists(path)]:
         return strange
     missing = []
     for folder in sorted({os.path.dirname(path) for path in paths}):

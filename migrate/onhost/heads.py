@@ -1,7 +1,5 @@
 """Where a release's installed schema revisions end, started cold: run by the release's Python."""
 
-from __future__ import annotations
-
 import os
 import sys
 from functools import partial

@@ -1,7 +1,5 @@
 """What this compute host runs servers with, and how it would live-migrate them; changes nothing."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re

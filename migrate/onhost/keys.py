@@ -1,7 +1,5 @@
 """Folders of keys: read on one host, put in place on another, and taken back there."""
 
-from __future__ import annotations
-
 import base64
 import os
 import pwd

@@ -4,8 +4,6 @@
 "reset"   ended without a byte            "silent"  nobody can be reached there, or no HTTP is heard
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -23,7 +21,9 @@ def each(targets: Sequence[tuple[str, int]], sign: str, source: str = "") -> lis
 def ask(address: str, port: int, sign: str, source: str = "") -> str:
     """What is heard at one port, in clear or, where that ends without HTTP, over TLS."""
     heard = _call(address, port, sign, source, tls=False)
-    return heard if heard not in ("reset", "strange") else _over_tls(address, port, sign, source)
+    if heard in ("reset", "strange"):
+        heard = _call(address, port, sign, source, tls=True)
+    return "silent" if heard == "strange" else heard
 
 
 def spoken(targets: Sequence[tuple[str, int]]) -> list[str]:
@@ -61,11 +61,6 @@ def _answers_hello(address: str, port: int) -> bool:
             return line.recv(2) in (b"\x15\x03", b"\x16\x03")
     except OSError:
         return False
-
-
-def _over_tls(address: str, port: int, sign: str, source: str) -> str:
-    heard = _call(address, port, sign, source, tls=True)
-    return "silent" if heard == "strange" else heard
 
 
 def _call(address: str, port: int, sign: str, source: str, tls: bool) -> str:

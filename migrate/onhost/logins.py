@@ -1,7 +1,5 @@
 """Log in to databases as the services do, from where they run."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 

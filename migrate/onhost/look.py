@@ -1,7 +1,5 @@
 """How this host stands in a move, by what was recorded on it; quick, and changes nothing."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -33,8 +31,7 @@ def _file() -> tuple[list[str], str]:
     """The stages that it has, and why they are not known."""
     path = f"{record.FOLDER}/marker.json"
     try:
-        text = disk.text_if_there(path)
-        return [one["stage"] for one in json.loads(text or "[]")], ""
+        return [one["stage"] for one in json.loads(disk.text_if_there(path) or "[]")], ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         return [], f"{path}: {error}"
 

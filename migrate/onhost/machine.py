@@ -1,14 +1,12 @@
 """What this machine is, and what Debian has installed on it."""
 
-from __future__ import annotations
-
 import grp
 import os
 import pwd
-import subprocess
 from typing import Any
 
 from migrate.onhost import disk
+from migrate.onhost.systemd import run
 
 
 def identity() -> dict[str, Any]:
@@ -25,12 +23,7 @@ def identity() -> dict[str, Any]:
 
 def installed() -> dict[str, list[str]]:
     """Packages, users and groups of this machine."""
-    told = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    told = run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n")
     rows = [line.split() for line in told.splitlines()]
     return {
         "packages": sorted(row[0] for row in rows if row[1][1:2] == "i"),

@@ -1,7 +1,5 @@
 """MariaDB of this host as its own root: made read-only for good, and writable again."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """Name spaces of routers and networks on this host: what stands in them, and how one goes away."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import os
@@ -98,7 +96,8 @@ def clear(space: str, known: list[str]) -> float:
     names = sorted({*known, *devices(space)})
     ports = [port for name in names for port in (name, _tap(name))]  # a device, or a pair of them
     if ports:
-        run("ovs-vsctl", *_joined([["--if-exists", "del-port", port] for port in ports]))
+        words = [("--", "--if-exists", "del-port", port) for port in ports]  # one transaction
+        run("ovs-vsctl", *(word for one in words for word in one))
     took = time.monotonic() - began
     for name in names:
         if os.path.exists(f"/sys/class/net/{_tap(name)}"):
@@ -111,11 +110,6 @@ def clear(space: str, known: list[str]) -> float:
 
 def _tap(device: str) -> str:
     return f"tap{device.split('-', 1)[1]}"
-
-
-def _joined(commands: list[list[str]]) -> list[str]:
-    """One transaction of several commands of ovs-vsctl."""
-    return [word for one in commands for word in ("--", *one)]
 
 
 def _end(space: str) -> None:

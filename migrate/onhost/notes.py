@@ -1,7 +1,5 @@
 """What we keep about this host, when nothing of it will be undone any more."""
 
-from __future__ import annotations
-
 import os
 
 from migrate.onhost import record

@@ -1,7 +1,5 @@
 """What options a release knows, by its own generator: names and kinds only, its JSON is large."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import json
@@ -42,8 +40,7 @@ def _answer(place: str, argv: list[str], namespaces: list[str]) -> dict[str, Any
     path = os.path.join(place, hashlib.sha256(key.encode()).hexdigest()[:16] + ".json")
     names = path + ".known"
     if os.path.exists(names) and os.path.exists(path):
-        kept: dict[str, Any] = json.loads(disk.text(names))
-        return kept
+        return dict(json.loads(disk.text(names)))
     staged = f"{path}.{os.getpid()}"
     if not os.path.exists(path):
         _generate(argv, namespaces, staged)

@@ -1,7 +1,5 @@
 """What is installed for the Python that runs this: the release's own, or the system's."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import os

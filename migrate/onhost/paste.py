@@ -1,7 +1,5 @@
 """Which files are as their package brought them."""
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os

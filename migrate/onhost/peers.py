@@ -4,8 +4,6 @@ Each is connected to from here, as the service would, and the other end of that 
 looked for among this host's own sockets. So no password is needed, and no forwarder passes for it.
 """
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os
@@ -17,11 +15,7 @@ from typing import Any
 from migrate.onhost import configured, disk, record, sockets
 
 RECORD = "isolation-proof"
-SERVERS = {
-    "database": ("mariadbd", "mysqld"),
-    "broker": ("beam.smp",),
-    "cache": ("memcached",),
-}
+SERVERS = {"database": ("mariadbd", "mysqld"), "broker": ("beam.smp",), "cache": ("memcached",)}
 SECONDS = 5.0
 LOOKS = 8
 

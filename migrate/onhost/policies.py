@@ -4,8 +4,6 @@ The file is named by the environment: most projects' policy code does not look a
 own arguments.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 

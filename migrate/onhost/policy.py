@@ -1,13 +1,11 @@
-"""Which rules count for cinder, by its own code: run by the Python that has it."""
-
-from __future__ import annotations
+"""Which rules count for a service, by its own code: run by the Python that has it."""
 
 import importlib
 import warnings
 from typing import Any
 
 
-def rules(names: list[str]) -> dict[str, list[Any]]:
+def volumes(names: list[str]) -> dict[str, list[Any]]:
     """Whether cinder knows each of *names*, and its rule, from every file that it reads."""
     warnings.simplefilter("ignore")
     cfg: Any = importlib.import_module("oslo_config.cfg")
@@ -15,7 +13,19 @@ def rules(names: list[str]) -> dict[str, list[Any]]:
     policy: Any = importlib.import_module("cinder.policy")
     cfg.CONF([], project="cinder", version="0")
     policy.init(suppress_deprecation_warnings=True)
-    enforcer = policy._ENFORCER
+    return _rules(policy._ENFORCER, names)
+
+
+def images(names: list[str]) -> dict[str, list[Any]]:
+    """The same of glance."""
+    warnings.simplefilter("ignore")
+    cfg: Any = importlib.import_module("oslo_config.cfg")
+    importlib.import_module("glance.common.config")
+    policy: Any = importlib.import_module("glance.api.policy")
+    cfg.CONF([], project="glance", prog="glance-api", version="0")
+    return _rules(policy.Enforcer(suppress_deprecation_warnings=True), names)
+
+
+def _rules(enforcer: Any, names: list[str]) -> dict[str, list[Any]]:
     enforcer.load_rules(True)
-    known = enforcer.registered_rules
-    return {one: [one in known, str(enforcer.rules.get(one))] for one in names}
+    return {one: [one in enforcer.registered_rules, str(enforcer.rules.get(one))] for one in names}

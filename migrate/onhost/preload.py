@@ -1,7 +1,5 @@
 """The target's services, started before the window up to a barrier: see `start_barrier.py`."""
 
-from __future__ import annotations
-
 import json
 import os
 import pwd
@@ -71,8 +69,7 @@ def open_barrier(units: list[str]) -> None:
 
 def end(units: list[str]) -> None:
     """Stop those that wait, and leave nothing."""
-    known = list(systemd.show(units))
-    systemd.stop(known, STOP_SECONDS)
+    systemd.stop(list(systemd.show(units)), STOP_SECONDS)
     for unit in units:
         disk.remove(_drop_in(unit))
         disk.remove_empty(os.path.dirname(_drop_in(unit)))

@@ -3,8 +3,6 @@
 One that ends while it is looked at is left out by `groups` and `every`, and an OSError elsewhere.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What of other hosts can be reached from here."""
 
-from __future__ import annotations
-
 import errno
 import re
 import shutil

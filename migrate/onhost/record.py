@@ -3,8 +3,6 @@
 A record is whole and on the disk when `save` returns, and the act that it is for comes after.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -1,7 +1,5 @@
 """A release in its virtual environment *venv*: what it has, and what it ships for /etc."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re
@@ -45,13 +43,9 @@ def ship(folder: str, tools: str, table: dict[str, str]) -> None:
             shutil.copyfile(source, place)
             os.chmod(place, 0o644)
             if name.endswith("rootwrap.conf"):
-                _lead_to(place, tools)
-
-
-def _lead_to(path: str, tools: str) -> None:
-    """Our programs first, also where Debian's are installed."""
-    text = re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={tools},", disk.text(path))
-    disk.write(path, text, 0o644)
+                # our programs first, also where Debian's are installed
+                text = re.sub(r"(?m)^exec_dirs *= *", f"exec_dirs={tools},", disk.text(place))
+                disk.write(place, text, 0o644)
 
 
 def shipped(folder: str, tools: str, table: dict[str, str]) -> dict[str, str]:

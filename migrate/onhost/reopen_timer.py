@@ -4,8 +4,6 @@
 sets. It starts with the host, so that a reboot inside the window does not leave it closed either.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

@@ -4,8 +4,6 @@
 file of the admitted run is on every host; it is in /run, as a boot ends what it guards against.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time

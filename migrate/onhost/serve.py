@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What the transfer key opens on a source controller: these words and nothing else.
 
 It is copied to the host and run there by sshd as a forced command; its only argument is what the
@@ -10,8 +9,6 @@ other side asked for. `allowed.json` beside it says which databases and folders 
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
     tree FOLDER               a tar stream of all that is in it
 """
-
-from __future__ import annotations
 
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """TCP sockets of this host as its kernel tells them, each with who holds it."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import time
@@ -47,14 +45,8 @@ def held(pids: Iterable[int]) -> list[tuple[str, int]]:
 def others(pids: Iterable[int]) -> list[tuple[str, int, str]]:
     """The sockets that somebody else than *pids* listens on, with the program's name."""
     ours = set(pids)
-    return sorted(
-        {
-            (*one.here, name)
-            for one in every("-l")
-            for pid, name in one.holders.items()
-            if pid not in ours
-        }
-    )
+    held_by = ((one.here, pid, name) for one in every("-l") for pid, name in one.holders.items())
+    return sorted({(*here, name) for here, pid, name in held_by if pid not in ours})
 
 
 def open_ports() -> list[int]:

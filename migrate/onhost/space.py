@@ -1,7 +1,5 @@
 """What files take on this host, and what its file systems have left, in bytes."""
 
-from __future__ import annotations
-
 import os
 
 

@@ -1,7 +1,5 @@
 """Whether the APIs of this host answer: asked here, since a poll by ssh costs more than a start."""
 
-from __future__ import annotations
-
 import time
 import urllib.error
 import urllib.request

@@ -7,8 +7,6 @@ its own order, and knows nobody. There it waits for `<unit>.go` beside this file
 packages are installed meanwhile it ends, and systemd starts it with the new ones.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import json

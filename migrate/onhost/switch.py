@@ -1,7 +1,5 @@
 """Open vSwitch of this host: its bridges as they were before an agent worked on them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from migrate.onhost import record

@@ -1,7 +1,5 @@
 """Units of this host: what they are and what runs in them; masked, a reboot keeps them still."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -12,6 +10,7 @@ from typing import Any
 from migrate.onhost import processes
 
 UNITS = "/etc/systemd/system"
+SUFFIXES = (".service", ".timer", ".socket", ".target")
 ASIDE = ".migrate-fenced"  # what a real file of the administrator is called while it is masked
 
 
@@ -26,9 +25,7 @@ def run(*argv: str, check: bool = True, stdin: str = "") -> str:
 
 def full(name: str) -> str:
     """*name* with the suffix of a service where it has none."""
-    return (
-        name if name.endswith((".service", ".timer", ".socket", ".target")) else f"{name}.service"
-    )
+    return name if name.endswith(SUFFIXES) else f"{name}.service"
 
 
 def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -36,7 +33,7 @@ def show(names: Iterable[str]) -> dict[str, dict[str, str]]:
     names = [full(name) for name in names]
     if not names:
         return {}
-    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,KillMode"
+    fields = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,KillMode,Type,Job"
     text = run("systemctl", "show", "--no-pager", "-p", fields, *names)
     found = {}
     for name, block in zip(names, text.strip().split("\n\n")):
@@ -64,8 +61,7 @@ def mask(names: Iterable[str]) -> None:
 
 def unmask(names: Iterable[str]) -> None:
     """Undo `mask`."""
-    names = [full(name) for name in names]
-    if names:
+    if names := [full(name) for name in names]:
         run("systemctl", "unmask", "--quiet", *names)
     aside = [name for name in names if os.path.lexists(f"{UNITS}/{name}{ASIDE}")]
     for name in aside:
@@ -105,7 +101,8 @@ def stop(names: Iterable[str], grace: float) -> None:
 def start(names: Iterable[str], seconds: float) -> list[str]:
     """Start *names* side by side; what is not active after *seconds* is told.
 
-    One that fails is started once more: after a kill the first start may not find its group.
+    One that fails is started once more: after a kill the first start may not find its group. Once
+    nothing is left but what has failed again, nobody waits for it.
     """
     names = [full(name) for name in names]
     if not names:
@@ -116,13 +113,18 @@ def start(names: Iterable[str], seconds: float) -> list[str]:
     while True:
         state = show(names)
         wrong = [n for n in names if state.get(n, {}).get("ActiveState") != "active"]
-        if not wrong or time.monotonic() > deadline:
+        failed = {n for n in wrong if n in state and _has_failed(state[n])}
+        if failed & again == set(wrong) or time.monotonic() > deadline:
             return [f"{n} is {state.get(n, {}).get('ActiveState', 'unknown')}" for n in wrong]
-        for name in wrong:
-            if state.get(name, {}).get("ActiveState") == "failed" and name not in again:
-                again.add(name)
-                run("systemctl", "start", "--no-block", name, check=False)
+        for name in failed - again:
+            again.add(name)
+            run("systemctl", "start", "--no-block", name, check=False)
         time.sleep(0.1)
+
+
+def _has_failed(unit: dict[str, str]) -> bool:
+    """Whether it has, and systemd is not about to start it."""
+    return unit["ActiveState"] == "failed" and "Job" not in unit
 
 
 def state(names: Iterable[str]) -> dict[str, Any]:

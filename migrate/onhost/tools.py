@@ -1,7 +1,5 @@
 """A command of a release's tools, run as the service's own user."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import subprocess

@@ -1,7 +1,5 @@
 """Who may pull from this host, and files that another host sends: whole here or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pwd

@@ -5,8 +5,6 @@ with: call nothing else after it. The second HAProxy has the host's addresses th
 empty folders where the first has its unix sockets, so it takes nothing away from it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re
@@ -36,12 +34,12 @@ def made(
 
     *own* are addresses of the cloud's hosts; where none can call one, "" is heard there.
     """
-    inside = {version: _first(own, version) for version in STRANGER}
+    inside = {v: next((one for one in own if _version(one) == v), "") for v in STRANGER}
     started = partial(
         subprocess.Popen,
         cwd=haproxy.working_folder(),
         env=haproxy.environment(),
-        preexec_fn=_ends_with_us,
+        preexec_fn=lambda: ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL),
         text=True,
         stdout=subprocess.DEVNULL,
     )
@@ -93,10 +91,6 @@ def _loosened(text: str) -> str:
     return re.sub(r"(?m)^(\s*server\s+\S+)\s+\S+", rf"\1 {NOWHERE}", text)
 
 
-def _ends_with_us() -> None:
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-
-
 def _wait(
     second: subprocess.Popen[str], said: IO[str], user_sockets: list[tuple[str, int]]
 ) -> None:
@@ -127,10 +121,6 @@ def _heard(user_sockets: list[tuple[str, int]], sign: str, sources: dict[int, st
 
     with ThreadPoolExecutor(16) as pool:
         return list(pool.map(ask, user_sockets))
-
-
-def _first(addresses: list[str], version: int) -> str:
-    return next((one for one in addresses if _version(one) == version), "")
 
 
 def _version(address: str) -> int:

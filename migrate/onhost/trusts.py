@@ -1,7 +1,5 @@
 """A service's secrets, opened by its own code: run by the Python that has it."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

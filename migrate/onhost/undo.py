@@ -7,12 +7,10 @@ What was noted under a name once is not noted again: a second act must not take 
 Undoing is safe to repeat, and does nothing where nothing was noted.
 """
 
-from __future__ import annotations
-
 import base64
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from migrate.onhost import disk, record
@@ -82,7 +80,7 @@ def file(path: str) -> Entry:
     if os.path.islink(path):
         found.update(to=os.readlink(path))
     elif os.path.lexists(path):
-        found.update(_file(path))
+        found.update(text=disk.encoded(path), owned=_owned(path))
     return found
 
 
@@ -124,10 +122,6 @@ def beside(path: str) -> str:
     return f"{path}.migrate"
 
 
-def _file(path: str) -> Entry:
-    return {"text": disk.encoded(path), "owned": _owned(path)}
-
-
 def _owned(path: str) -> list[int]:
     about = os.stat(path)
     return [about.st_mode & 0o7777, about.st_uid, about.st_gid]
@@ -145,10 +139,6 @@ def _put_back(entry: Entry) -> None:
         disk.write_back(path, text, mode, (user, group))
     elif disk.remove(path):
         disk.durable(os.path.dirname(path))
-
-
-def _remove_folder(entry: Entry) -> None:
-    disk.remove_empty(entry["path"])
 
 
 def _replant(entry: Entry) -> None:
@@ -197,19 +187,15 @@ def put_setting(name: str, text: str) -> None:
             stream.write(text)
 
 
-def _set(entry: Entry) -> None:
-    put_setting(entry["path"], entry["text"])
-
-
 def _settings_path(name: str) -> str:
     return f"{SETTINGS}/{name.replace('.', '/')}"
 
 
-KINDS = {
+KINDS: dict[str, Callable[[Entry], None]] = {
     "file": _put_back,
-    "folder": _remove_folder,
+    "folder": lambda entry: disk.remove_empty(entry["path"]),
     "tree": _replant,
     "line": _take_out,
     "empty": _remove_empty,
-    "setting": _set,
+    "setting": lambda entry: put_setting(entry["path"], entry["text"]),
 }

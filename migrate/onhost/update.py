@@ -4,8 +4,6 @@ Both have the same stamp files as where they were made; scripts in them name the
 The one that does not run stays beside until the next update, so that the way back is a restart.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import shutil
@@ -93,8 +91,7 @@ def _put(folder: str, lock: str, names: list[str], seconds: float) -> list[str]:
         if environment.stamp(environment.beside(folder)) != lock:
             return [f"the environment from lock {lock} is neither in {folder} nor beside it"]
         exchange(folder, environment.beside(folder))
-    owed = behind(names, folder)
-    if owed:
+    if owed := behind(names, folder):
         systemd.run("systemctl", "reset-failed", *owed, check=False)
     # one after the other: two that start at once take twice as long to be heard
     return [wrong for name in owed for wrong in agents.restart([name], seconds)]

@@ -4,8 +4,6 @@ Run by the release's Python. The validator's YAML reader takes half a minute for
 options, which the generator can write as JSON too: that is all we replace.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Who carries the virtual IPs: the source's keepalived parted from them, the target's begun."""
 
-from __future__ import annotations
-
 import os
 import time
 from typing import Any
@@ -61,15 +59,12 @@ def lift() -> None:
 
 def addresses(wanted: list[str]) -> list[dict[str, Any]]:
     """Those of *wanted* that an interface other than `lo` carries here."""
-    found = []
-    for link in ip("-4", "address", "show"):
-        for one in link["addr_info"]:
-            if one["local"] in wanted and link["ifname"] != "lo":
-                device = link["ifname"]
-                found.append(
-                    {"address": one["local"], "prefix": one["prefixlen"], "device": device}
-                )
-    return found
+    return [
+        {"address": one["local"], "prefix": one["prefixlen"], "device": link["ifname"]}
+        for link in ip("-4", "address", "show")
+        for one in link["addr_info"]
+        if one["local"] in wanted and link["ifname"] != "lo"
+    ]
 
 
 def stop_brokers() -> None:
@@ -123,8 +118,7 @@ def take_back() -> None:
     """Carry the addresses as before `release`; announcing them is the caller's."""
     kept = record.load(AWAY) or {}
     if kept.get("keepalived"):
-        masked = _unit()["LoadState"] == "masked"
-        if masked:
+        if masked := _unit()["LoadState"] == "masked":
             systemd.unmask([KEEPALIVED])
         run("systemctl", "start", KEEPALIVED)
         if masked:  # it is the fence's to lift that

@@ -8,8 +8,6 @@ had been started afresh: it reads the configuration files then, not before.
     -> {"folders": {...}} on a connection gives the heads, {"argv": [], "environment": {}} a result
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os
@@ -134,9 +132,7 @@ def heads(folder: str) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     versions = Path(sysconfig.get_paths()["purelib"], folder)
     scripts = alembic.ScriptDirectory(
-        str(versions.parent),
-        version_locations=[str(versions)],
-        recursive_version_locations=True,
+        str(versions.parent), version_locations=[str(versions)], recursive_version_locations=True
     )
     ends = set(scripts.get_heads())
     implied = {name for one in scripts.walk_revisions() for name in one._resolved_dependencies}

@@ -15,7 +15,6 @@ PATIENCE_SECONDS = 4.0
 def look(context: Context) -> dict[str, dict[str, Any]]:
     """By host name {"side": "source", **`onhost.look.seen`}, or {"side", "silent": why}."""
     addresses = [str(one.address) for one in context.source.virtual_ips]
-
     sides = {h.name: one for one in (context.source, context.target) for h in one.controllers}
 
     def ask(host: Host) -> tuple[str, dict[str, Any]]:
@@ -25,8 +24,7 @@ def look(context: Context) -> dict[str, dict[str, Any]]:
             seen = {"silent": str(error)}
         return host.name, {"side": sides[host.name].name, **seen}
 
-    controllers = (*context.source.controllers, *context.target.controllers)
-    return dict(hosts.gather(controllers, ask))
+    return dict(hosts.gather((*context.source.controllers, *context.target.controllers), ask))
 
 
 def lines(found: dict[str, dict[str, Any]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from migrate.computes import network
 from migrate.engine import markers
-from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer
 from migrate.errors import PreconditionError
 from migrate.phases import no_return
@@ -19,14 +19,10 @@ def move(session: Session, notify: Observer) -> None:
     """Bring them over. Safe to repeat: it goes on where they stand."""
     if not markers.live(session.context):
         raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
-    session.runner(Phase.SETTLE, notify=notify).advance(_of(session))
+    session.runner(Phase.SETTLE, notify=notify).advance(steps(session).steps)
 
 
 def move_back(session: Session, notify: Observer) -> None:
     """Let the source's agents carry everything again. Safe to repeat."""
     no_return.refuse(session.context, session.journal)
-    session.runner(Phase.SETTLE, notify=notify).retreat(_of(session))
-
-
-def _of(session: Session) -> list[Step]:
-    return list(steps(session))
+    session.runner(Phase.SETTLE, notify=notify).retreat(steps(session).steps)

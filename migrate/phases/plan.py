@@ -8,6 +8,7 @@ way back is the same page, read upwards.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -21,7 +22,8 @@ from migrate.database import baseline, compare, copied_urls, copy, ownership, sc
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
 from migrate.storage.images import image_passes
-from migrate.storage.volumes import policy
+from migrate.storage.rbd import client_files
+from migrate.storage.volumes import policy, volume_proof
 from migrate.takeover import (
     agents,
     backends,
@@ -39,7 +41,6 @@ from migrate.takeover.gate import close, drain, reopen_timer
 from migrate.verify import probe, renewed_host, views
 
 R = TypeVar("R")
-
 
 _follow = partial(step, Phase.FOLLOW, Impact.NONE)
 _serving = partial(step, Phase.CUTOVER, Impact.NONE)
@@ -133,14 +134,41 @@ def _keys(recipe: Recipe) -> Step:
     )
 
 
-def _protected(config: Step) -> Step:
+def _protected(held: policy.Held, config: Step) -> Step:
     """Before the service that has them has ever started."""
     return _follow(
-        policy.STEP,
+        held.step,
         "Hold calls that would destroy what both sides share",
-        (policy.protected, policy.protect, policy.unprotect),
+        (
+            partial(policy.protected, of=held),
+            partial(policy.protect, of=held),
+            partial(policy.unprotect, of=held),
+        ),
         after=[config],
         seconds=6,
+    )
+
+
+# of a cloud on Ceph's RBD, where nothing is copied
+CEPH_CLIENTS = _follow(
+    "ceph.clients",
+    "Carry Ceph's configuration and the keys of the services that use it",
+    (client_files.carried, client_files.carry, client_files.restore),
+    seconds=1,
+)
+
+
+def _volumes_read(recipe: Recipe) -> Step:
+    return _follow(
+        f"{recipe.project}.volumes",
+        "Prove the volumes by the target's own client, and read those that nobody writes to",
+        (
+            _of(volume_proof.read_once, recipe),
+            _of(volume_proof.first, recipe),
+            partial(volume_proof.forget, recipe=recipe, read=True),
+        ),
+        after=[CEPH_CLIENTS],
+        seconds=60,
     )
 
 
@@ -272,6 +300,22 @@ IMAGES_PROOF = _closed(
     after=[IMAGES_DELTA],
     seconds=1,
 )
+
+
+def _volumes_proof(recipe: Recipe) -> Step:
+    return _closed(
+        f"{recipe.project}.proof",
+        "Prove every volume by the target's own client",
+        (
+            _of(volume_proof.proven, recipe),
+            _of(volume_proof.prove, recipe),
+            partial(volume_proof.forget, recipe=recipe, read=False),
+        ),
+        after=[COMPARE],
+        seconds=2,
+    )
+
+
 # the copied data names URLs too, and schema tools follow them
 COPIED_URLS = _closed(
     "database.urls",
@@ -302,10 +346,11 @@ def _synced(schemas: Iterable[Step]) -> Step:
     )
 
 
-def _start(recipe: Recipe, schemas: dict[str, Step]) -> Step:
+def _start(recipe: Recipe, schemas: dict[str, Step], proofs: dict[str, Step]) -> Step:
     """A service without databases waits for the source to be silent."""
     data = [schemas.get(recipe.project, CONTROL_FENCED)]
     data += [IMAGES_PROOF] if recipe.images else []
+    data += [proofs[recipe.project]] if recipe.project in proofs else []
     return _closed(
         f"{recipe.project}.start",
         f"Start {recipe.project} on the target",
@@ -371,14 +416,14 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
 # accept: no other command runs this
 
 
-def _accepted(protected: Step, live: Step) -> Step:
+def _accepted(protected: Iterable[Step], live: Step) -> Step:
     return step(
         Phase.ACCEPT,
         Impact.NONE,
         "storage.accept",
         "Accept the target: going back loses what is done to shared volumes from now on",
         (policy.accepted, policy.accept, policy.hold_again),
-        after=[protected, live],
+        after=[*protected, live],
         seconds=1,
     )
 
@@ -399,7 +444,8 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
 
     An update is a phase of its own: what it undoes is not what a host was before it came over.
     """
-    phase, stem = _phase(installer), _stem(name, installer)
+    phase = Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
+    stem = _stem(name, installer)
     quiet = partial(step, phase, Impact.NONE)
     ahead = _installed(phase, stem, name, installer.AHEAD, [])
     closed = quiet(
@@ -423,18 +469,14 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     proven = quiet(
         f"{stem}proof",
         f"Prove that {name} is what it was, and of the new release",
-        (partial(_at, name, renewed_host.is_open), partial(_at, name, proof.prove), nothing),
+        _on(name, renewed_host.is_open, proof.prove),
         after=renewed[-1:],
         seconds=28,
     )
     opened = quiet(
         f"{stem}open",
         f"Open {name} as it was, and boot a server there that leaves and comes back",
-        (
-            partial(_at, name, renewed_host.is_open),
-            partial(_at, name, renewed_host.open_again),
-            nothing,
-        ),
+        _on(name, renewed_host.is_open, renewed_host.open_again),
         after=[proven],
         seconds=77,
     )
@@ -443,15 +485,11 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
         Impact.SERVERS_MOVE,
         f"{stem}home",
         f"Let servers come home to {name} that are to, and start who was stopped",
-        (partial(_at, name, draining.at_home), partial(_at, name, draining.come), nothing),
+        _on(name, draining.at_home, draining.come),
         after=[opened],
         seconds=1,
     )
     return *ahead, closed, emptied, *renewed, proven, opened, at_home
-
-
-def _phase(installer: Installer) -> Phase:
-    return Phase.SETTLE if installer.WAY.renews else Phase.UPDATE
 
 
 def _stem(name: str, installer: Installer) -> str:
@@ -487,9 +525,10 @@ def _on(
     name: str,
     done: Callable[[Context, Host], bool],
     apply: Callable[[Context, Host], None],
-    revert: Callable[[Context, Host], None],
+    revert: Callable[[Context, Host], None] | None = None,
 ) -> tuple[Check, Action, Action]:
-    return partial(_at, name, done), partial(_at, name, apply), partial(_at, name, revert)
+    back = partial(_at, name, revert) if revert else nothing
+    return partial(_at, name, done), partial(_at, name, apply), back
 
 
 def _at(name: str, act: Callable[[Context, Host], R], context: Context) -> R:
@@ -500,25 +539,35 @@ def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
     return partial(act, recipe=recipe)
 
 
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """Every step for a cloud with the services *recipes*, in the order of the night."""
+def steps(recipes: tuple[Recipe, ...], *, ceph: bool = False) -> Iterator[Step]:
+    """Every step for a cloud with the services *recipes*, in the order of the night.
+
+    With *ceph* some of them have their data on its RBD.
+    """
     images = any(recipe.images for recipe in recipes)
+    first_images = replace(IMAGES, needs=(*IMAGES.needs, CEPH_CLIENTS.id)) if ceph else IMAGES
+    volumes = [one for one in recipes if one.volumes and ceph]
+    proofs = {one.project: _volumes_proof(one) for one in volumes}
     configs = {one.project: _config(one) for one in recipes if one.configs}
-    protected = [_protected(configs[policy.PROJECT])] if policy.PROJECT in configs else []
+    held = [one for one in policy.every(ceph=ceph) if one.project in configs]
+    protected = [_protected(one, configs[one.project]) for one in held]
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
-    yield from (IMAGES,) if images else ()
+    yield from (CEPH_CLIENTS,) if ceph else ()
+    yield from (first_images,) if images else ()
+    yield from map(_volumes_read, volumes)
     yield from (TOOLS, FIRST_PASS, PRELOAD)
     yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
     yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if images else ()
+    yield from proofs.values()
     schemas = {one.project: _schema(one) for one in recipes if one.sync}
-    starts = [_start(one, schemas) for one in recipes]
+    starts = [_start(one, schemas, proofs) for one in recipes]
     live = _go_live(synced := _synced(schemas.values()), starts)
     yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
-    yield from (_accepted(one, live[-1]) for one in protected)
+    yield from (_accepted(protected, live[-1]),) if protected else ()
 
 
 def compose(context: Context) -> Plan:
@@ -532,4 +581,5 @@ def compose(context: Context) -> Plan:
         for one in settled(host.name, installers.of(context, host.name))
     ]
     settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
-    return Plan.of((*steps(context.recipes), *settle, *finish.steps(context.recipes)))
+    own = steps(context.recipes, ceph=context.settings.ceph.clients)
+    return Plan.of((*own, *settle, *finish.steps(context.recipes)))

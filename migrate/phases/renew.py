@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.host import Host
 from migrate.cloud.settings import Settle
-from migrate.computes import closing, draining, installers, versions
+from migrate.computes import closing, draining, installers, service, versions
+from migrate.computes.draining import timings
 from migrate.computes.estimates import Action
+from migrate.computes.installers import standing
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.versions import Versions
@@ -63,6 +65,7 @@ def renew(
     """
     refuse(session.context, plan)
     draining.share(session.context, session.cancellation)
+    session = learned(session, [reached(session.context, name) for name in _names(plan)])
     found = versions.read(session.context)
     begun = settle.begun(session.context, [one.host for one in plan.hosts])
     todo = found.old | begun
@@ -76,6 +79,7 @@ def renew(
     for batch in turns(session, batches, limits, outcome):
         outcome.failed |= (stuck := _stuck(session.context, plan, batch))
         if mine := [name for name in batch if name not in stuck]:
+            note_servers(session.context, plan, set(mine) - begun)
             renewed_host.during(session.context, mine)
             together(session, Phase.SETTLE, mine, notify, outcome)
             hypervisors.again(session.context, mine)
@@ -85,6 +89,18 @@ def renew(
     outcome.moves = telling.document(note.read(session.context))
     end(session, batches, outcome)
     return outcome
+
+
+def note_servers(context: Context, plan: SettlePlan, names: Collection[str]) -> None:
+    """Keep for the report what is on hosts of *names* now, who have not begun before."""
+    for one in plan.hosts:
+        if one.host.name in names and one.host.reason != service.REASON:
+            here = [it.server for it in one.servers if it.server.host == one.host.name]
+            disks = {
+                "local disk": len([it for it in here if it.local_disk]),
+                "volumes": len([it for it in here if it.volumes]),
+            }
+            timings.keep_servers(context, one.host.name, {"kinds": one.kinds, "disks": disks})
 
 
 def turns(
@@ -160,6 +176,18 @@ def by(session: Session, name: str, hosts: Iterable[str], begun: Collection[str]
     return replace(session, plan=compose(context)) if other else session
 
 
+def learned(session: Session, hosts: Collection[Host]) -> Session:
+    """The same with a plan by which *hosts* have come over as machines say, whatever this desk has.
+
+    What it did not know is told.
+    """
+    context = session.context
+    found = standing.learn(context, hosts)
+    for name, by_ in found.items():
+        session.remark("hosts", f"{name} has come over by {by_}, as machines say")
+    return replace(session, plan=compose(context)) if found else session
+
+
 def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again, and take servers as before.
 
@@ -170,6 +198,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     draining.share(context, session.cancellation)
     no_return.refuse(context, session.journal)
     names = list(names)
+    session = learned(session, [reached(context, name) for name in names])
     if stuck := versions.read(context).stuck(names):
         raise IrreversibleError(
             f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "

@@ -17,8 +17,8 @@ from migrate.computes.reinstalling import silent
 from migrate.engine import markers, state_directory
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError, RefusedError, one_line
-from migrate.phases import no_return, traces
+from migrate.errors import MigrateError, PassedOverError, RefusedError, one_line
+from migrate.phases import left_behind, no_return, renew, traces
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -46,9 +46,11 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
         session.remark("dead", f"{names}: passed over, what stood there went with it")
     context = replace(context, target=context.target.without(dead))
     living = replace(session, context=silent.passing(context, session.remark))
+    if written := going_live.written(living.context):
+        living = renew.learned(living, living.context.source.computes)
     runner = living.runner(*phases, notify=notify)
     runner.refuse_one_way()
-    if going_live.written(living.context):
+    if written:
         bring.foresee(living.context)
         refusals.foresee(living.context)
         if context.target.holder.name not in dead:
@@ -106,8 +108,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     found = _found(context, closed=closed)
     try:
         facts = reading.read(context)
-        acts = decision.decide(facts)
-        found.document["servers"] += [one.document for one in acts]
+        found.document["servers"] += [one.document for one in decision.decide(facts)]
         found.document["servers"] += draining.left_off(context) + silent.left_off(context)
         found.document["unknown"] += decision.unproven(facts) + decision.unlisted(facts)
     except MigrateError as error:
@@ -171,7 +172,14 @@ def noticing(session: Session) -> AbstractContextManager[None]:
     return noticed.recording(session.context, noticed.ROLLBACK, session.remark)
 
 
-def go_back(stack: str) -> None:
-    """What `pulumi destroy` calls before anything else is deleted; raises and nothing is."""
+def go_back(stack: str) -> str:
+    """What `pulumi destroy` calls before anything else is deleted; raises and nothing is.
+
+    What is to be done with compute hosts that are dead, once they are back; "" where none is.
+    """
     with opened(stack, "pulumi destroy", changes=True) as session, noticing(session):
-        rollback(session, lambda *_: None)  # naming the stack has accepted what it exports
+        try:
+            rollback(session, lambda *_: None)  # naming the stack has accepted what it exports
+        except PassedOverError as error:
+            return left_behind.tell(session, error)
+    return ""

@@ -1,5 +1,6 @@
 """One command at work on one stack: its settings, both clouds, the plan, the journal, the lock."""
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -42,12 +43,7 @@ class Session:
         self.refuse_unknown(past)
         steps = self.plan.phase(*phases)
         return Runner(
-            steps,
-            self.journal,
-            self.context,
-            notify,
-            allowed=past,
-            cancellation=self.cancellation,
+            steps, self.journal, self.context, notify, allowed=past, cancellation=self.cancellation
         )
 
     def refuse_unknown(self, past: Collection[str]) -> None:
@@ -100,7 +96,7 @@ def opened(
         with closing(Journal(context.home / "journal", reading=not notes)) as journal:
             yield Session(context, compose(context), journal, tell)
         return
-    take_over = take_over or cloud_lock.asked_to_take_over(stack)
+    take_over = take_over or os.environ.get(cloud_lock.TAKE_OVER) == stack
     with (
         state_lock.held(context.home, command) as mine,
         closing(Journal(context.home / "journal", command)) as journal,

@@ -82,8 +82,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
 
 def _refuse_named(carriers: Collection[Agent], asked: Asked) -> None:
     """SettingsError where --host names a network host of its own."""
-    named = [one for one in carriers if one.at(asked.hosts)]
-    if named:
+    if named := [one for one in carriers if one.at(asked.hosts)]:
         raise SettingsError(
             "; ".join(f"--host {refusals.elsewhere(one).describe()}" for one in named)
         )

@@ -66,8 +66,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "missing": missing(session.context) if ask else "",
     }
     if ask:
-        patient = apart(session.context, machines.PATIENCE_SECONDS)
-        found["machines"] = machines.look(patient)
+        found["machines"] = machines.look(apart(session.context, machines.PATIENCE_SECONDS))
     return {**found, "next": following(found)}
 
 

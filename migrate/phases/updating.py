@@ -33,6 +33,7 @@ def update(session: Session, plan: SettlePlan, limits: Settle, notify: Observer)
     draining.share(session.context, session.cancellation)
     outcome = Outcome(already=list(plan.already))
     for batch in renew.turns(session, plan.names, limits, outcome):
+        renew.note_servers(session.context, plan, batch)
         renewed_host.during(session.context, batch)
         renew.together(session, Phase.UPDATE, batch, notify, outcome)
         renewed_host.during(session.context, ())

@@ -4,7 +4,6 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from migrate.cloud import Context
 from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError
 from migrate.finish import purge
@@ -12,7 +11,6 @@ from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.verify import live, views
 from migrate.verify.comparison import MISSING
-from migrate.verify.listing import Listing
 
 FILE = "verification.json"
 
@@ -29,7 +27,8 @@ def verify(session: Session) -> live.Verification:
         raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
     released = markers.live_since(context)
     before = views.kept(context)
-    purged = _purged(context, before) if markers.finished(context) else set()
+    ended = before.values() if markers.finished(context) else ()  # what that has deleted of it
+    purged = {id_ for one in ended for id_ in purge.listed(context, one.resources)}
     result = live.run(context, before, released, purged=purged)
     document = {
         **result.document,
@@ -42,11 +41,6 @@ def verify(session: Session) -> live.Verification:
     result.document = document
     state_directory.record(session.home / FILE, document)
     return result
-
-
-def _purged(context: Context, before: dict[str, Listing]) -> set[str]:
-    """What `migrate finish` has deleted of it."""
-    return {id_ for one in before.values() for id_ in purge.listed(context, one.resources)}
 
 
 def _sums(document: dict[str, Any]) -> dict[str, Any]:

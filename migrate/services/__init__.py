@@ -25,15 +25,8 @@ from migrate.services.unit import Unit
 GROUP = "sidestep.recipes"
 PROJECT = re.compile(r"[a-z][a-z0-9_-]*")
 
-CORE = (
-    keystone.RECIPE,
-    glance.RECIPE,
-    placement.RECIPE,
-    nova.RECIPE,
-    neutron.RECIPE,
-    cinder.RECIPE,
-    heat.RECIPE,
-    horizon.RECIPE,
+CORE = tuple(
+    one.RECIPE for one in (keystone, glance, placement, nova, neutron, cinder, heat, horizon)
 )
 
 

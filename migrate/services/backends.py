@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Options(Protocol):
@@ -23,6 +23,38 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackendConfig:
+    """A store of images, or a back end of volumes, as the service's files have it."""
+
+    name: str
+    driver: str  # a class of cinder's, or a store's kind
+    where: str  # the option that says so: "[nfs1] volume_driver"
+    section: str  # of its own options
+    given: Options
+    common: str = ""  # the section that counts where its own says nothing
+
+    def get(self, name: str, default: str = "") -> str:
+        """Its own option *name*."""
+        shared = self.given.get(self.common, name, default) if self.common else default
+        return self.given.get(self.section, name, shared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where a service keeps what users gave it; `migrate.storage` has a file for each driver.
+
+    `backends` gives those that are in use, by the options of `program`. `title` and `remedy` are
+    told of one: {name} and {driver}.
+    """
+
+    keeps: Literal["images", "volumes"]
+    program: str
+    backends: Callable[[Options], Iterator[BackendConfig]]
+    title: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
     """Images, whose files are copied and proven: see `migrate.storage.images`.
 
@@ -33,6 +65,21 @@ class Images:
     query: str
     program: str
     folder: Callable[[Options], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volumes:
+    """Volumes, which stay where they are and are proven: see `migrate.storage.volumes`.
+
+    `query` gives of each that is whole id, the id of its data, size in GiB, `host`, and whether a
+    server may write to it; `snapshots` of each id, the id of its volume's data and its size; {d} is
+    the database. On the storage they are called by the options `name` and `snapshot_name`.
+    """
+
+    query: str
+    snapshots: str
+    name: tuple[str, str]  # the option, and what counts where none is set
+    snapshot_name: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

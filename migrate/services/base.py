@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from migrate.services.backends import Backends, Images
+from migrate.services.backends import Backends, Images, Storage, Volumes
 from migrate.services.records import Oldest, OnlineMigration, Outlived, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
@@ -21,7 +21,7 @@ def majors(first: int) -> dict[str, str]:
     return {release: str(first + n) for n, release in enumerate(RELEASES)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class DatabaseUrl:
     """Where a configuration file names a database: `[section] option` of `path`.
 
@@ -48,7 +48,7 @@ class Tool:
     each_cell: bool = False  # once for every cell, with `[database] connection` set to the cell's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Heads:
     """Which alembic revisions a database must show, and where the installed scripts are.
 
@@ -76,7 +76,7 @@ class Cells:
     broker_url: str = "transport_url"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ApiPort:
     """A listening API: *port* of the virtual IP, `own` of the target controller's own address.
 
@@ -95,7 +95,7 @@ class ApiPort:
         return self.own_port or self.port
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Config:
     """Files that are translated from the source to the target; `path` may be a pattern.
 
@@ -161,9 +161,7 @@ class Recipe:
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
     host_units: tuple[HostUnit, ...] = ()  # of those, what is exchanged, in this order
-    forwarding_units: tuple[
-        str, ...
-    ] = ()  # of those two, never restarted: see migrate/takeover/agents.py
+    forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see takeover/agents.py
     queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
     units: tuple[Unit, ...] = ()  # of the target, in the order in which they are started
     alone: tuple[str, ...] = ()  # of those, on the first controller only: two would share a name
@@ -194,7 +192,9 @@ class Recipe:
     vouches: Vouches = field(default_factory=Vouches)
     lookups: tuple[Lookup, ...] = ()
     backends: Backends | None = None
+    storage: Storage | None = None
     images: Images | None = None
+    volumes: Volumes | None = None
     packages: tuple[str, ...] = ()  # Debian's, of what its programs call
 
     def units_of(self, *, first: bool) -> tuple[str, ...]:

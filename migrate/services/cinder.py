@@ -1,9 +1,9 @@
 """Volumes. The source's `host` is part of every volume's identity and is kept."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from migrate.services.backends import Backends, Options, Refusal
+from migrate.services.backends import BackendConfig, Options, Storage, Volumes
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
@@ -20,40 +20,22 @@ ATTACHMENTS = ("attached", "reserved", "detached", "error_attaching", "error_det
 SNAPSHOTS = ("available", "error", "error_deleting", "deleted")
 ATTACHMENTS_SHOWN = "3.27"  # the first that lists attachments
 
-NFS = "cinder.volume.drivers.nfs.NfsDriver"
 LVM = "cinder.volume.drivers.lvm.LVMVolumeDriver"  # what cinder takes where nothing is said
 SHARES = "/etc/cinder/nfs_shares"
 
 
-def _backends(given: Options) -> Iterator[Refusal]:
+def _backends(given: Options) -> Iterator[BackendConfig]:
     """Each of the enabled back ends."""
     for name in given.listed("DEFAULT", "enabled_backends"):
         common = given.get("backend_defaults", "volume_driver", LVM)
-        driver = given.get(name, "volume_driver", common)
-        if judge := DRIVERS.get(driver):
-            yield from judge(name, given)
-        else:
-            yield Refusal(
-                message=f"cinder's back end {name} is of {driver}, whose volumes no code here "
-                "moves",
-                remedy=f"Retype its volumes to an NFS back end and take {name} out of "
-                "enabled_backends; only NFS shares that both sides mount are moved",
-            )
-
-
-def _nfs(name: str, given: Options) -> Iterator[Refusal]:
-    """Shares that both sides mount."""
-    shares = given.get(name, "nfs_shares_config", SHARES)
-    if not given.get(name, "nas_host") and shares != SHARES:
-        yield Refusal(
-            message=f"cinder's back end {name} reads its shares from {shares}, which is not "
-            "carried",
-            remedy=f"Put them into {SHARES} and set nfs_shares_config to it",
+        yield BackendConfig(
+            name=name,
+            driver=given.get(name, "volume_driver", common),
+            where=f"[{name}] volume_driver",
+            section=name,
+            given=given,
+            common="backend_defaults",
         )
-
-
-# kinds of back ends that are moved, each with what forbids it for one of that name
-DRIVERS: dict[str, Callable[[str, Options], Iterator[Refusal]]] = {NFS: _nfs}
 
 
 def _too_old(rows: Sequence[Mapping[str, Any]], *_: object) -> Iterator[tuple[str, str]]:
@@ -305,5 +287,23 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),
-    backends=Backends(program="cinder-volume", judge=_backends),
+    volumes=Volumes(
+        query="SELECT id, COALESCE(_name_id, id), size, host, status <> 'available' "
+        "FROM {d}.volumes WHERE NOT deleted AND host IS NOT NULL AND status IN "
+        "('available', 'in-use', 'maintenance', 'reserved', 'awaiting-transfer') ORDER BY id",
+        snapshots="SELECT s.id, COALESCE(v._name_id, v.id), s.volume_size, v.host "
+        "FROM {d}.snapshots s JOIN {d}.volumes v ON v.id = s.volume_id "
+        "WHERE NOT s.deleted AND NOT v.deleted AND v.host IS NOT NULL AND "
+        "s.status = 'available' ORDER BY s.id",
+        name=("volume_name_template", "volume-%s"),
+        snapshot_name=("snapshot_name_template", "snapshot-%s"),
+    ),
+    storage=Storage(
+        keeps="volumes",
+        program="cinder-volume",
+        backends=_backends,
+        title="cinder's back end {name} is of {driver}",
+        remedy="Retype its volumes to an NFS back end and take {name} out of enabled_backends; "
+        "only NFS shares that both sides mount are moved",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from migrate.services.backends import Backends, Images, Options, Refusal
+from migrate.services.backends import BackendConfig, Images, Options, Storage
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Resource, Rest
@@ -11,33 +11,29 @@ from migrate.services.unit import Shipped, Unit
 
 ADDRESSES = ("self", "schema", "file")  # they name the endpoint that was asked
 
-FILES = ("file", "filesystem", "http")  # http keeps nothing
-SHARED = ("swift", "s3")  # both sides use the store, whose images are neither copied nor held
 
-
-def _stores(given: Options) -> Iterator[Refusal]:
+def _stores(given: Options) -> Iterator[BackendConfig]:
     """Each of the stores, named in the new way or in the old one."""
-    named = given.listed("DEFAULT", "enabled_backends")
-    stores = dict(one.partition(":")[::2] for one in named)
-    if not named:
-        stores = {one: one for one in given.listed("glance_store", "stores", "file, http")}
-        default = given.get("glance_store", "default_store", "file")
-        stores[default] = default
-    for name, written in stores.items():
-        kind = written.strip()
-        if kind in SHARED:
-            yield Refusal(
-                message=f"glance's store {name} is of kind {kind}: both sides use it, its images "
-                "are neither copied nor compared, and deleting one on the target deletes it",
-                remedy="Keep a copy of what must not be lost",
-                warning=True,
+    if named := given.listed("DEFAULT", "enabled_backends"):
+        for one in named:
+            name, _, kind = one.partition(":")
+            yield BackendConfig(
+                name=name,
+                driver=kind.strip() or "unknown",
+                where="[DEFAULT] enabled_backends",
+                section=name,
+                given=given,
             )
-        elif kind not in FILES:
-            yield Refusal(
-                message=f"glance's store {name} is of kind {kind or 'unknown'}, which no code here "
-                "moves",
-                remedy=f"Move its images to a file store and take {name} out of glance-api.conf",
-            )
+        return
+    stores = given.listed("glance_store", "stores", "file, http")
+    for kind in dict.fromkeys([*stores, given.get("glance_store", "default_store", "file")]):
+        yield BackendConfig(
+            name=kind,
+            driver=kind,
+            where="[glance_store] stores",
+            section="glance_store",
+            given=given,
+        )
 
 
 def _folder(given: Options) -> str:
@@ -49,7 +45,12 @@ def _folder(given: Options) -> str:
 
 
 def _lost(before: Resource | None, now: Resource | None) -> str:
-    """The bytes of an image; one that is hidden is still that image."""
+    """The bytes of an image; one that is hidden is still that image.
+
+    Where glance shows where images lie, which it has to for clones on RBD, it tells shared ones.
+    """
+    if before and now is None and str(before.get("direct_url", "")).startswith("rbd://"):
+        return "deleted: its data on RBD is gone"
     if now and now.get("checksum") and not (before or {}).get("checksum"):
         return "its bytes are in the target's glance only"
     return ""
@@ -197,7 +198,13 @@ RECIPE = Recipe(
         ),
     ),
     vouches=Vouches(receives="glance-api"),
-    backends=Backends(program="glance-api", judge=_stores),
+    storage=Storage(
+        keeps="images",
+        program="glance-api",
+        backends=_stores,
+        title="glance's store {name} is of kind {driver}",
+        remedy="Move its images to a file store and take {name} out of glance-api.conf",
+    ),
     images=Images(
         query="SELECT i.id, i.size, i.os_hash_algo, i.os_hash_value, i.checksum, l.value "
         "FROM {d}.images i JOIN {d}.image_locations l ON l.image_id = i.id "

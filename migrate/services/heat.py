@@ -11,29 +11,29 @@ RECIPE = Recipe(
     distribution="openstack-heat",
     versions=majors(19),
     user="heat",
-    databases=(DatabaseUrl(name="heat", path="/etc/heat/heat.conf", section="database"),),
+    databases=(DatabaseUrl("heat", "/etc/heat/heat.conf", "database"),),
     source_control_units=("heat-api", "heat-api-cfn", "heat-engine"),
     units=(
         Unit(
-            name="heat-api",
+            "heat-api",
             port=8004,
             module="heat.wsgi.api:application",
             preload=("heat.api.openstack.v1",),
         ),
         Unit(
-            name="heat-api-cfn",
+            "heat-api-cfn",
             port=8000,
             module="heat.wsgi.cfn:application",
             threads=1,
             preload=("heat.api.cfn.v1",),
         ),
         Unit(
-            name="heat-engine",
+            "heat-engine",
             command="heat-engine --config-file /etc/heat/heat.conf",
             preload=("heat.engine.service",),
         ),
     ),
-    configs=(Config(path="/etc/heat/heat.conf"), Config(path="/etc/heat/heat.conf.d/*.conf")),
+    configs=(Config("/etc/heat/heat.conf"), Config("/etc/heat/heat.conf.d/*.conf")),
     namespaces=(
         *("heat.api.aws.ec2token", "heat.common.cache", "heat.common.config"),
         *("heat.common.context", "heat.common.crypt", "heat.common.wsgi", "heat.engine.clients"),
@@ -47,13 +47,13 @@ RECIPE = Recipe(
     policy="heat",
     pastes=("/etc/heat/api-paste.ini",),
     shipped=(
-        Shipped(path="heat/api-paste.ini"),
-        Shipped(path="heat/environment.d"),
-        Shipped(path="heat/templates"),
+        Shipped("heat/api-paste.ini"),
+        Shipped("heat/environment.d"),
+        Shipped("heat/templates"),
     ),
     apis=(
-        ApiPort(name="heat", port=8004, types=("orchestration",)),
-        ApiPort(name="heat-cfn", port=8000, types=("cloudformation",)),
+        ApiPort("heat", 8004, types=("orchestration",)),
+        ApiPort("heat-cfn", 8000, types=("cloudformation",)),
     ),
     rest=Rest(
         service="orchestration",
@@ -62,15 +62,15 @@ RECIPE = Recipe(
         turn=3,
         kinds=(
             Kind(
-                type="stack",
-                path="/stacks",
+                "stack",
+                "/stacks",
                 name="stack_name",
                 owner="project",
                 busy=Busy(state="stack_status", moving=("*_IN_PROGRESS",)),
             ),
             Kind(
-                type="stack-resource",
-                path="/stacks/{stack_name}/{id}/resources",
+                "stack-resource",
+                "/stacks/{stack_name}/{id}/resources",
                 each="stack",
                 id="{parent}/{resource_name}",
                 name="resource_name",
@@ -88,7 +88,7 @@ RECIPE = Recipe(
     sync=(Tool(argv=("heat-manage", "db_sync")),),
     sync_preload=("heat.db.migration", "heat.db.api"),
     status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),
-    heads=(Heads(database="heat", scripts="heat/db/migrations/versions"),),
+    heads=(Heads("heat", "heat/db/migrations/versions"),),
     rules=Rules(
         auth_groups=("trustee",),
         own_host=True,

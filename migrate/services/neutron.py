@@ -12,8 +12,9 @@ CONF = "/etc/neutron/neutron.conf"
 CONF_D = "/etc/neutron/neutron.conf.d"  # every neutron process of the target looks there
 ML2 = "/etc/neutron/plugins/ml2"
 OVERLAY = "/etc/neutron/sidestep.conf"
-RIGHTS = Shipped(path="neutron/rootwrap.conf", to="neutron/sidestep-rootwrap.conf")
+RIGHTS = Shipped("neutron/rootwrap.conf", to="neutron/sidestep-rootwrap.conf")
 ROOTWRAP = f"/etc/{RIGHTS.to}"
+HELPERS = {"root_helper": "neutron-rootwrap", "root_helper_daemon": "neutron-rootwrap-daemon"}
 FILES = ("--config-file", CONF, "--config-file", f"{ML2}/ml2_conf.ini")
 BOTH = " ".join(FILES)
 MAIN = f"--config-file {CONF} --config-file"
@@ -44,7 +45,7 @@ RECIPE = Recipe(
     project="neutron",
     versions=majors(21),
     user="neutron",
-    databases=(DatabaseUrl(name="neutron", path=CONF, section="database"),),
+    databases=(DatabaseUrl("neutron", CONF, "database"),),
     source_control_units=(
         *("neutron-api", "neutron-server", "neutron-rpc-server", "neutron-periodic-workers"),
         "neutron-ovn-maintenance-worker",
@@ -61,21 +62,16 @@ RECIPE = Recipe(
             name="neutron-openvswitch-agent",
             overlay=OVERLAY,
             settings=(
-                Setting(
-                    file=OVERLAY,
-                    section="agent",
-                    option="root_helper",
-                    value=f"sudo {{tools}}/neutron-rootwrap {ROOTWRAP}",
-                    why="the packages' program is of the source's release",
-                    source="measured in the lab",
-                ),
-                Setting(
-                    file=OVERLAY,
-                    section="agent",
-                    option="root_helper_daemon",
-                    value=f"sudo {{tools}}/neutron-rootwrap-daemon {ROOTWRAP}",
-                    why="the packages' program is of the source's release",
-                    source="measured in the lab",
+                *(
+                    Setting(
+                        file=OVERLAY,
+                        section="agent",
+                        option=option,
+                        value=f"sudo {{tools}}/{program} {ROOTWRAP}",
+                        why="the packages' program is of the source's release",
+                        source="measured in the lab",
+                    )
+                    for option, program in HELPERS.items()
                 ),
                 Setting(
                     file=OVERLAY,
@@ -101,56 +97,56 @@ RECIPE = Recipe(
     queues=("q-plugin",),
     units=(
         Unit(
-            name="neutron-api",
+            "neutron-api",
             port=9696,
             module="neutron.wsgi.api:application",
             uwsgi=(f"env = OS_NEUTRON_CONFIG_FILES={CONF};{ML2}/ml2_conf.ini",),
             preload=("neutron.plugins.ml2.plugin", L3, "neutron.api.v2.router"),
         ),
         Unit(
-            name="neutron-rpc-server",
+            "neutron-rpc-server",
             command=f"neutron-rpc-server {BOTH} {{log}}",
             preload=("neutron.plugins.ml2.plugin", L3),
         ),
         Unit(
-            name="neutron-periodic-workers",
+            "neutron-periodic-workers",
             command=f"neutron-periodic-workers {BOTH} {{log}}",
             preload=("neutron.plugins.ml2.plugin", L3),
         ),
         Unit(
-            name="neutron-openvswitch-agent",
+            "neutron-openvswitch-agent",
             data_plane=True,
             command=f"neutron-openvswitch-agent {MAIN} {ML2}/openvswitch_agent.ini {{log}}",
         ),
         # its dnsmasq and haproxy processes outlive a restart
         Unit(
-            name="neutron-dhcp-agent",
+            "neutron-dhcp-agent",
             data_plane=True,
             command=f"neutron-dhcp-agent {MAIN} /etc/neutron/dhcp_agent.ini {{log}}",
             kill="process",
         ),
         Unit(
-            name="neutron-l3-agent",
+            "neutron-l3-agent",
             data_plane=True,
             command=f"neutron-l3-agent {MAIN} /etc/neutron/l3_agent.ini {{log}}",
             kill="process",
         ),
         Unit(
-            name="neutron-metadata-agent",
+            "neutron-metadata-agent",
             data_plane=True,
             command=f"neutron-metadata-agent {MAIN} /etc/neutron/metadata_agent.ini {{log}}",
         ),
     ),
     named=(f"{ML2}/ml2_conf.ini",),
     configs=(
-        Config(path=CONF),
-        Config(path="/etc/neutron/server.conf.d/*.conf", to=CONF_D),
-        Config(path="/etc/neutron/agent.conf.d/*.conf", to=CONF_D),
-        Config(path=f"{ML2}/ml2_conf.ini"),
-        Config(path=f"{ML2}/openvswitch_agent.ini"),
-        Config(path="/etc/neutron/dhcp_agent.ini"),
-        Config(path="/etc/neutron/l3_agent.ini"),
-        Config(path="/etc/neutron/metadata_agent.ini"),
+        Config(CONF),
+        Config("/etc/neutron/server.conf.d/*.conf", to=CONF_D),
+        Config("/etc/neutron/agent.conf.d/*.conf", to=CONF_D),
+        Config(f"{ML2}/ml2_conf.ini"),
+        Config(f"{ML2}/openvswitch_agent.ini"),
+        Config("/etc/neutron/dhcp_agent.ini"),
+        Config("/etc/neutron/l3_agent.ini"),
+        Config("/etc/neutron/metadata_agent.ini"),
     ),
     # a neutron process reads several of these files as one, so they share their options
     namespaces=(
@@ -168,68 +164,59 @@ RECIPE = Recipe(
     policy="neutron",
     carried=("/etc/neutron/dnsmasq-neutron.conf",),
     pastes=("/etc/neutron/api-paste.ini",),
-    shipped=(Shipped(path="neutron/api-paste.ini"),),
+    shipped=(Shipped("neutron/api-paste.ini"),),
     rootwrap=True,
     rootwrap_daemon=True,
-    apis=(ApiPort(name="neutron", port=9696, types=("network",)),),
+    apis=(ApiPort("neutron", 9696, types=("network",)),),
     rest=Rest(
         service="network",
         version="/v2.0",
         short="/networks?limit=1",
         turn=5,
         kinds=(
-            Kind(type="network", path="/networks", reference="network_id", states=("status",)),
-            Kind(type="subnet", path="/subnets", ordered=("dns_nameservers",)),
-            Kind(type="subnet-pool", path="/subnetpools", optional=True),
-            Kind(type="address-scope", path="/address-scopes", common=True, optional=True),
-            Kind(type="address-group", path="/address-groups", common=True, optional=True),
-            Kind(type="port", path="/ports", reference="port_id", states=("status",)),
-            Kind(type="router", path="/routers", optional=True, states=("status",)),
+            Kind("network", "/networks", reference="network_id", states=("status",)),
+            Kind("subnet", "/subnets", ordered=("dns_nameservers",)),
+            Kind("subnet-pool", "/subnetpools", optional=True),
+            Kind("address-scope", "/address-scopes", common=True, optional=True),
+            Kind("address-group", "/address-groups", common=True, optional=True),
+            Kind("port", "/ports", reference="port_id", states=("status",)),
+            Kind("router", "/routers", optional=True, states=("status",)),
             Kind(
-                type="floating-ip",
-                path="/floatingips",
+                "floating-ip",
+                "/floatingips",
                 optional=True,
                 reference="floatingip_id",
                 name="floating_ip_address",
                 states=("status",),
             ),
             Kind(
-                type="port-forwarding",
-                path="/floatingips/{id}/port_forwardings",
+                "port-forwarding",
+                "/floatingips/{id}/port_forwardings",
                 each="floating-ip",
                 optional=True,
             ),
-            Kind(type="security-group", path="/security-groups", reference="security_group_id"),
-            Kind(type="security-group-rule", path="/security-group-rules"),
+            Kind("security-group", "/security-groups", reference="security_group_id"),
+            Kind("security-group-rule", "/security-group-rules"),
             Kind(
-                type="agent",
-                path="/agents",
+                "agent",
+                "/agents",
                 admin=True,
                 allowed=(
-                    Allowed(field="heartbeat_timestamp", reason="the time of a heartbeat"),
-                    Allowed(field="started_at", reason="agents may be restarted to reconnect"),
+                    Allowed("heartbeat_timestamp", "the time of a heartbeat"),
+                    Allowed("started_at", "agents may be restarted to reconnect"),
                     Allowed(
-                        field="alive",
-                        reason="heartbeats are judged by their time, after the release of writes",
+                        "alive", "heartbeats are judged by their time, after the release of writes"
                     ),
-                    Allowed(
-                        field="resources_synced",
-                        reason="told again by the agent after it reconnected",
-                    ),
-                    Allowed(
-                        field="configurations.*",
-                        reason="told by the agent itself with every heartbeat",
-                    ),
+                    Allowed("resources_synced", "told again by the agent after it reconnected"),
+                    Allowed("configurations.*", "told by the agent itself with every heartbeat"),
                     Allowed(field="", change="added", reason="the target's own agents"),
                 ),
             ),
-            Kind(
-                type="network-quota", path="/quotas/{id}", one="quota", each="project", admin=True
-            ),
-            Kind(type="rbac-policy", path="/rbac-policies", optional=True),
-            Kind(type="qos-policy", path="/qos/policies", optional=True),
-            Kind(type="trunk", path="/trunks", optional=True),
-            Kind(type="segment", path="/segments", admin=True, optional=True),
+            Kind("network-quota", "/quotas/{id}", one="quota", each="project", admin=True),
+            Kind("rbac-policy", "/rbac-policies", optional=True),
+            Kind("qos-policy", "/qos/policies", optional=True),
+            Kind("trunk", "/trunks", optional=True),
+            Kind("segment", "/segments", admin=True, optional=True),
         ),
         workers=Workers(
             path="/agents",
@@ -246,7 +233,7 @@ RECIPE = Recipe(
     ),
     sync_preload=("neutron.db.migration.models.head", "neutron.plugins.ml2.plugin"),
     status_check=Tool(argv=("neutron-status", *FILES, "upgrade", "check"), accepted=(0, 1)),
-    heads=(Heads(database="neutron", scripts="neutron/db/migration/alembic_migrations/versions"),),
+    heads=(Heads("neutron", "neutron/db/migration/alembic_migrations/versions"),),
     rules=Rules(
         settings=(
             Setting(

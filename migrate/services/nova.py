@@ -1,6 +1,7 @@
 """Servers: an API database, and one database a cell (cell0 holds what was never scheduled)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from migrate.services.base import (
@@ -78,6 +79,24 @@ def _too_old(
             )
 
 
+def _quick_stop(file: str) -> Iterator[Setting]:
+    """Settings without which a stop of nova's programs takes minutes."""
+    ours = partial(Setting, file=file, section="DEFAULT")
+    yield ours(
+        option="graceful_shutdown_timeout",
+        value="5",
+        why="a stop would wait 60 s for calls that end by themselves",
+        source="measured in the lab, 20-40 s to stop scheduler and conductor",
+    )
+    yield ours(
+        option="manager_shutdown_timeout",
+        value="4",
+        why="new in 2026.1, waits 160 s at a stop; must be less than graceful_shutdown_timeout",
+        source="measured in the lab",
+        release="2026.1",
+    )
+
+
 RECIPE = Recipe(
     project="nova",
     versions=majors(26),
@@ -85,8 +104,8 @@ RECIPE = Recipe(
     user_id=64060,
     state_folders=("tmp", "instances"),
     databases=(
-        DatabaseUrl(name="nova_api", path=CONF, section="api_database"),
-        DatabaseUrl(name="nova", path=CONF, section="database"),
+        DatabaseUrl("nova_api", CONF, "api_database"),
+        DatabaseUrl("nova", CONF, "database"),
     ),
     cells=Cells(database="nova_api", table="cell_mappings"),
     source_control_units=(
@@ -108,23 +127,7 @@ RECIPE = Recipe(
                     why="it calls computes of the source's release too",
                     source="measured in the lab, a live migration to one times out",
                 ),
-                Setting(
-                    file=OVERLAY,
-                    section="DEFAULT",
-                    option="graceful_shutdown_timeout",
-                    value="5",
-                    why="a stop would wait 60 s for calls that end by themselves",
-                    source="measured in the lab",
-                ),
-                Setting(
-                    file=OVERLAY,
-                    section="DEFAULT",
-                    option="manager_shutdown_timeout",
-                    value="4",
-                    why="new in 2026.1, waits 160 s at a stop",
-                    source="measured in the lab",
-                    release="2026.1",
-                ),
+                *_quick_stop(OVERLAY),
                 *(
                     Setting(
                         file=OVERLAY,
@@ -144,23 +147,23 @@ RECIPE = Recipe(
     queues=("conductor",),
     units=(
         Unit(
-            name="nova-api",
+            "nova-api",
             port=8774,
             module="nova.wsgi.osapi_compute:application",
             preload=("nova.api.openstack.compute", "nova.api.auth"),
         ),
         Unit(
-            name="nova-api-metadata",
+            "nova-api-metadata",
             port=8775,
             module="nova.wsgi.metadata:application",
             threads=2,
             preload=("nova.api.metadata.handler",),
         ),
-        Unit(name="nova-conductor", command="nova-conductor", preload=("nova.conductor.manager",)),
-        Unit(name="nova-scheduler", command="nova-scheduler", preload=("nova.scheduler.manager",)),
-        Unit(name="nova-novncproxy", command="nova-novncproxy --web /usr/share/novnc", preload=()),
+        Unit("nova-conductor", command="nova-conductor", preload=("nova.conductor.manager",)),
+        Unit("nova-scheduler", command="nova-scheduler", preload=("nova.scheduler.manager",)),
+        Unit("nova-novncproxy", command="nova-novncproxy --web /usr/share/novnc", preload=()),
     ),
-    configs=(Config(path=CONF), Config(path="/etc/nova/nova.conf.d/*.conf")),
+    configs=(Config(CONF), Config("/etc/nova/nova.conf.d/*.conf")),
     namespaces=(
         *("nova.conf", "keystonemiddleware.auth_token", "oslo.cache", "oslo.concurrency"),
         *("oslo.db", "oslo.db.concurrency", "oslo.limit", "oslo.log", "oslo.messaging"),
@@ -172,12 +175,12 @@ RECIPE = Recipe(
     policy="nova",
     carried=("/etc/nova/vendor_data.json",),
     pastes=("/etc/nova/api-paste.ini",),
-    shipped=(Shipped(path="nova/api-paste.ini"),),
+    shipped=(Shipped("nova/api-paste.ini"),),
     rootwrap=True,
     apis=(
-        ApiPort(name="nova", port=8774, types=("compute",)),
-        ApiPort(name="nova-metadata", port=8775),
-        ApiPort(name="nova-novncproxy", port=6080, path="/vnc_auto.html"),
+        ApiPort("nova", 8774, types=("compute",)),
+        ApiPort("nova-metadata", 8775),
+        ApiPort("nova-novncproxy", 6080, path="/vnc_auto.html"),
     ),
     rest=Rest(
         service="compute",
@@ -187,30 +190,27 @@ RECIPE = Recipe(
         turn=1,
         kinds=(
             Kind(
-                type="server",
-                path="/servers/detail",
+                "server",
+                "/servers/detail",
                 everywhere={"all_tenants": "1"},
                 digest=("OS-EXT-SRV-ATTR:user_data",),
                 busy=Busy(task="OS-EXT-STS:task_state", settled=SERVERS),
                 lost=_lost,
                 allowed=(
-                    Allowed(field="host_status", reason="follows the heartbeat of its compute"),
-                    Allowed(
-                        field="OS-EXT-AZ:availability_zone",
-                        reason="shown only while its compute is heard",
-                    ),
+                    Allowed("host_status", "follows the heartbeat of its compute"),
+                    Allowed("OS-EXT-AZ:availability_zone", "shown only while its compute is heard"),
                 ),
             ),
             Kind(
-                type="server-group",
-                path="/os-server-groups",
+                "server-group",
+                "/os-server-groups",
                 list="server_groups",
                 everywhere={"all_projects": "true"},
                 offset=True,
             ),
             Kind(
-                type="keypair",
-                path="/os-keypairs?user_id={id}",
+                "keypair",
+                "/os-keypairs?user_id={id}",
                 list="keypairs",
                 each="user",
                 id="{parent}/{name}",
@@ -218,30 +218,28 @@ RECIPE = Recipe(
                 admin=True,
             ),
             Kind(
-                type="own-keypair",
-                path="/os-keypairs",
+                "own-keypair",
+                "/os-keypairs",
                 list="keypairs",
                 id="{name}",
                 inner="keypair",
                 whole="keypair",
                 follows=True,
             ),
+            Kind("flavor", "/flavors/detail", everywhere={"is_public": "None"}, common=True),
             Kind(
-                type="flavor", path="/flavors/detail", everywhere={"is_public": "None"}, common=True
-            ),
-            Kind(
-                type="flavor-access",
-                path="/flavors/{id}/os-flavor-access",
+                "flavor-access",
+                "/flavors/{id}/os-flavor-access",
                 list="flavor_access",
                 each="flavor",
                 when={"os-flavor-access:is_public": False},
                 id="{parent}/{tenant_id}",
                 admin=True,
             ),
-            Kind(type="aggregate", path="/os-aggregates", list="aggregates", admin=True),
+            Kind("aggregate", "/os-aggregates", list="aggregates", admin=True),
             Kind(
-                type="compute-service",
-                path="/os-services",
+                "compute-service",
+                "/os-services",
                 list="services",
                 id="{binary}@{host}",
                 admin=True,
@@ -257,44 +255,36 @@ RECIPE = Recipe(
                 ),
             ),
             Kind(
-                type="hypervisor",
-                path="/os-hypervisors/detail",
+                "hypervisor",
+                "/os-hypervisors/detail",
                 list="hypervisors",
                 # later ones ask every compute for its uptime and wait
                 query={"microversion": "2.87"},
                 admin=True,
                 allowed=(
-                    Allowed(field="state", reason="follows the heartbeat of its compute"),
+                    Allowed("state", "follows the heartbeat of its compute"),
+                    Allowed("disk_available_least", "what else the host's disk is used for"),
                     Allowed(
-                        field="disk_available_least", reason="what else the host's disk is used for"
-                    ),
-                    Allowed(
-                        field="memory_mb",
-                        reason="the host tells anew how much it has; reserve, ratio and what is "
+                        "memory_mb",
+                        "the host tells anew how much it has; reserve, ratio and what is "
                         "used are compared",
                     ),
-                    Allowed(field="free_ram_mb", reason="follows memory_mb and what runs there"),
-                    Allowed(
-                        field="current_workload", reason="what the host is busy with at the moment"
-                    ),
-                    Allowed(field="service.*", reason="follows the heartbeat of its compute"),
+                    Allowed("free_ram_mb", "follows memory_mb and what runs there"),
+                    Allowed("current_workload", "what the host is busy with at the moment"),
+                    Allowed("service.*", "follows the heartbeat of its compute"),
                 ),
                 follows=True,
             ),
             Kind(
-                type="availability-zone",
-                path="/os-availability-zone",
+                "availability-zone",
+                "/os-availability-zone",
                 list="availabilityZoneInfo",
                 id="{zoneName}",
                 common=True,
-                allowed=(Allowed(field="*", reason="follows the heartbeats of its hosts"),),
+                allowed=(Allowed("*", "follows the heartbeats of its hosts"),),
             ),
             Kind(
-                type="compute-quota",
-                path="/os-quota-sets/{id}",
-                one="quota_set",
-                each="project",
-                admin=True,
+                "compute-quota", "/os-quota-sets/{id}", one="quota_set", each="project", admin=True
             ),
         ),
         workers=Workers(
@@ -316,13 +306,13 @@ RECIPE = Recipe(
     ),
     status_check=Tool(argv=("nova-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(
-        Heads(database="nova_api", scripts="nova/db/api/migrations/versions"),
-        Heads(database="nova", scripts="nova/db/main/migrations/versions", each_cell=True),
+        Heads("nova_api", "nova/db/api/migrations/versions"),
+        Heads("nova", "nova/db/main/migrations/versions", each_cell=True),
     ),
     rules=Rules(
         settings=(
             Setting(
-                file="/etc/nova/nova.conf",
+                file=CONF,
                 section="upgrade_levels",
                 option="compute",
                 value="{compute_alias}",
@@ -331,52 +321,24 @@ RECIPE = Recipe(
                 source="measured in the lab, builds hang 120 s; nova/compute/rpcapi.py names the "
                 "aliases",
             ),
-            Setting(
-                file="/etc/nova/nova.conf",
-                section="DEFAULT",
-                option="graceful_shutdown_timeout",
-                value="5",
-                why="a stop would wait 60 s for calls that end by themselves",
-                source="measured in the lab, 20-40 s to stop scheduler and conductor",
-            ),
-            Setting(
-                file="/etc/nova/nova.conf",
-                section="DEFAULT",
-                option="manager_shutdown_timeout",
-                value="4",
-                why="new in 2026.1, waits 160 s at a stop; must be less than "
-                "graceful_shutdown_timeout",
-                source="measured in the lab",
-                release="2026.1",
-            ),
+            *_quick_stop(CONF),
         ),
         own_host=True,
         gone=(
             Gone(
                 section="DEFAULT",
                 options=(
-                    "osapi_compute_workers",
-                    "metadata_workers",
-                    "enabled_apis",
-                    "enabled_ssl_apis",
-                    "osapi_compute_listen",
-                    "osapi_compute_listen_port",
-                    "metadata_listen",
-                    "metadata_listen_port",
+                    *("osapi_compute_workers", "metadata_workers", "enabled_apis"),
+                    *("enabled_ssl_apis", "osapi_compute_listen", "osapi_compute_listen_port"),
+                    *("metadata_listen", "metadata_listen_port"),
                 ),
                 remedy=UWSGI,
             ),
             Gone(
                 section="wsgi",
                 options=(
-                    "wsgi_log_format",
-                    "ssl_ca_file",
-                    "ssl_cert_file",
-                    "ssl_key_file",
-                    "tcp_keepidle",
-                    "default_pool_size",
-                    "max_header_line",
-                    "keep_alive",
+                    *("wsgi_log_format", "ssl_ca_file", "ssl_cert_file", "ssl_key_file"),
+                    *("tcp_keepidle", "default_pool_size", "max_header_line", "keep_alive"),
                     "client_socket_timeout",
                 ),
                 remedy=UWSGI,

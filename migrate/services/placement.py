@@ -15,27 +15,23 @@ RECIPE = Recipe(
     distribution="openstack-placement",
     versions=majors(8),
     user="placement",
-    databases=(
-        DatabaseUrl(
-            name="placement", path="/etc/placement/placement.conf", section="placement_database"
-        ),
-    ),
+    databases=(DatabaseUrl("placement", "/etc/placement/placement.conf", "placement_database"),),
     source_control_units=("placement-api",),
     units=(
         Unit(
-            name="placement-api",
+            "placement-api",
             port=8778,
             module="placement.wsgi.api:application",
             preload=("placement.deploy", "placement.handler"),
         ),
     ),
-    configs=(Config(path="/etc/placement/placement.conf"),),
+    configs=(Config("/etc/placement/placement.conf"),),
     namespaces=(
         *("placement.conf", "keystonemiddleware.auth_token", "oslo.log", "oslo.policy"),
         *("oslo.middleware.cors", "oslo.middleware.http_proxy_to_wsgi", "osprofiler"),
     ),
     policy="placement",
-    apis=(ApiPort(name="placement", port=8778, types=("placement",)),),
+    apis=(ApiPort("placement", 8778, types=("placement",)),),
     rest=Rest(
         service="placement",
         short="/resource_providers?name=nobody",
@@ -43,49 +39,35 @@ RECIPE = Recipe(
         turn=7,
         kinds=(
             Kind(
-                type="resource-provider",
-                path="/resource_providers",
+                "resource-provider",
+                "/resource_providers",
                 id="{uuid}",
                 admin=True,
                 allowed=(
-                    Allowed(
-                        field="generation",
-                        reason="counts the updates that its compute sends by itself",
-                    ),
+                    Allowed("generation", "counts the updates that its compute sends by itself"),
                 ),
                 follows=True,
             ),
             _of_provider(
-                type="inventory",
-                path=f"{PROVIDER}/inventories",
+                "inventory",
+                f"{PROVIDER}/inventories",
                 one="inventories",
                 allowed=(
-                    Allowed(
-                        field="inventories.MEMORY_MB.total", reason="as memory_mb of its hypervisor"
-                    ),
-                    Allowed(
-                        field="inventories.MEMORY_MB.max_unit",
-                        reason="as memory_mb of its hypervisor",
-                    ),
+                    Allowed("inventories.MEMORY_MB.total", "as memory_mb of its hypervisor"),
+                    Allowed("inventories.MEMORY_MB.max_unit", "as memory_mb of its hypervisor"),
                 ),
                 follows=True,
             ),
-            _of_provider(
-                type="allocation", path=f"{PROVIDER}/allocations", one="allocations", follows=True
-            ),
-            _of_provider(
-                type="provider-trait", path=f"{PROVIDER}/traits", one="traits", follows=True
-            ),
-            _of_provider(
-                type="provider-aggregate", path=f"{PROVIDER}/aggregates", one="aggregates"
-            ),
+            _of_provider("allocation", f"{PROVIDER}/allocations", one="allocations", follows=True),
+            _of_provider("provider-trait", f"{PROVIDER}/traits", one="traits", follows=True),
+            _of_provider("provider-aggregate", f"{PROVIDER}/aggregates", one="aggregates"),
         ),
     ),
     sync=(Tool(argv=("placement-manage", "db", "sync")),),
     sync_preload=("placement.db.sqlalchemy.migration",),
     online=(Tool(argv=("placement-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("placement-status", "upgrade", "check"), accepted=(0, 1)),
-    heads=(Heads(database="placement", scripts="placement/db/sqlalchemy/alembic/versions"),),
+    heads=(Heads("placement", "placement/db/sqlalchemy/alembic/versions"),),
     online_left=(
         OnlineMigration(
             name="create_incomplete_consumers",

@@ -1,7 +1,7 @@
 """What the administrator asks of a service's API, and what its answers mean. Data."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,7 +15,7 @@ def _mapping() -> Any:
     return field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Allowed:
     """A difference between the listings before and after that is no loss, and why.
 
@@ -40,10 +40,8 @@ class Allowed:
 
 
 # of agents and services
-HEARTBEAT = Allowed(field="updated_at", reason="the time of a heartbeat")
-STATE = Allowed(
-    field="state", reason="heartbeats are judged by their time, after the release of writes"
-)
+HEARTBEAT = Allowed("updated_at", "the time of a heartbeat")
+STATE = Allowed("state", "heartbeats are judged by their time, after the release of writes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ class Splits:
     passing: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of resource: where it is listed, and what a difference between two listings means.
 
@@ -109,6 +107,7 @@ class Kind:
 
     type: str  # its name here, unique
     path: str
+    _: KW_ONLY
     list: str = ""
     one: str = ""
     each: str = ""

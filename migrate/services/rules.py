@@ -5,8 +5,8 @@ where that is known from.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 
 class Readable(Protocol):
@@ -76,6 +76,15 @@ class Rules:
     own_host: bool = False  # `host` is the name of a record that each controller has for itself
     gone: tuple[Gone, ...] = ()
     backend_host: BackendHost | None = None
+
+    def on_target(self, values: dict[str, str], release: str) -> Self:
+        """These rules on a target of *release*, with *values* put into them."""
+        settings = tuple(
+            replace(one, value=one.value.format_map(values))
+            for one in self.settings
+            if release >= one.release
+        )
+        return replace(self, settings=settings, gone=(LOGS, *self.gone))
 
     def remedy(self, section: str, name: str) -> str:
         """What replaces an option known to be gone, or nothing."""

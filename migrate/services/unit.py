@@ -1,11 +1,11 @@
 """What a machine of the target is given for a service: units, and files of the release. Data."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from migrate.services.rules import Setting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One unit of the target, made disabled.
 
@@ -19,6 +19,7 @@ class Unit:
     """
 
     name: str
+    _: KW_ONLY
     port: int | None = None
     module: str = ""
     command: str = ""
@@ -36,7 +37,7 @@ class Unit:
         return f"{self.name}.service"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Shipped:
     """A file or folder that the release has below its own `etc`, put to the same place in /etc."""
 

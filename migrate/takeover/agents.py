@@ -49,8 +49,7 @@ def reconnect(context: Context) -> None:
     nothing is lost but time when nobody listens in time.
     """
     noted = {unit for units in call_each(context.source.hosts, "agents.noted") for unit in units}
-    asked = [q for r in context.recipes if noted & _restartable(r) for q in r.queues]
-    if asked:
+    if asked := [q for r in context.recipes if noted & _restartable(r) for q in r.queues]:
         broker.wait_for_listeners(context, asked, LISTEN_SECONDS)
     _restart(context, "agents.reconnect")
 
@@ -66,8 +65,7 @@ def disconnect(context: Context) -> None:
 
 
 def _states(context: Context) -> list[str]:
-    states: list[str] = call_each(context.source.hosts, "agents.state")
-    return states
+    return list(call_each(context.source.hosts, "agents.state"))
 
 
 def _restart(context: Context, function: str) -> None:
@@ -79,5 +77,4 @@ def _restart(context: Context, function: str) -> None:
 
 
 def _restartable(recipe: Recipe) -> set[str]:
-    units = {*recipe.source_data_plane_units, *recipe.compute_units}
-    return units - set(recipe.forwarding_units)
+    return {*recipe.source_data_plane_units, *recipe.compute_units} - set(recipe.forwarding_units)

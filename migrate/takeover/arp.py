@@ -11,8 +11,7 @@ from migrate.onhost import call
 def answering(asker: Host, one: VirtualIp, seconds: float) -> list[str]:
     """Hardware addresses that answer *asker* for *one* within *seconds*."""
     interface = call(asker, "arp.interface_of", one.interface, asker.address)
-    answered: list[str] = call(asker, "arp.ask", interface, str(one.address), seconds)
-    return answered
+    return list(call(asker, "arp.ask", interface, str(one.address), seconds))
 
 
 def hardware(those: Iterable[Host]) -> set[str]:

@@ -14,26 +14,21 @@ def listed(context: Context, texts: list[str]) -> list[str]:
 
     CommandError where one cannot be read.
     """
-    found: list[str] = call(context.source.holder, "certificates.listed", *_asked(context, texts))
-    return found
+    return list(call(context.source.holder, "certificates.listed", *_asked(context, texts)))
 
 
 def carry(context: Context, texts: list[str]) -> None:
     """Put the source's files in place of whatever is there; that is kept for `give_back`."""
-    files = _files(context, texts)
-    call_each(context.target.controllers, "certificates.put", files)
+    call_each(context.target.controllers, "certificates.put", _files(context, texts))
 
 
 def carried(context: Context, texts: list[str]) -> bool:
     """Whether the target has the files as the source has them now."""
-    files = _files(context, texts)
-    return all(call_each(context.target.controllers, "certificates.same", files))
+    return all(call_each(context.target.controllers, "certificates.same", _files(context, texts)))
 
 
 def _files(context: Context, texts: list[str]) -> dict[str, Any]:
-    asked = _asked(context, texts)
-    found: dict[str, Any] = call(context.source.holder, "certificates.read", *asked)
-    return found
+    return dict(call(context.source.holder, "certificates.read", *_asked(context, texts)))
 
 
 def _asked(context: Context, texts: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -34,8 +34,7 @@ def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
 
 def fence_control(context: Context) -> None:
     """Stop, kill what does not stop, mask; proven by processes and sockets on each controller."""
-    wanted = control(context.recipes)
-    call_each(context.source.controllers, "fence.fence", wanted, GRACE_SECONDS)
+    call_each(context.source.controllers, "fence.fence", control(context.recipes), GRACE_SECONDS)
 
 
 def control_is_fenced(context: Context) -> bool:
@@ -45,8 +44,7 @@ def control_is_fenced(context: Context) -> bool:
 
 def control_alive(context: Context) -> list[str]:
     """What of the source's control plane still lives or could come back; [] when fenced."""
-    wanted = control(context.recipes)
-    return _named(context, "fence.unfenced", wanted)
+    return _named(context, "fence.unfenced", control(context.recipes))
 
 
 def lift_control(context: Context) -> None:

@@ -34,8 +34,7 @@ def wait(context: Context) -> None:
 
 def _refusals(context: Context) -> list[str]:
     """`["network on ctl-new: GET http://192.0.2.12:9696/v2.0/networks answered 403: ..."]`."""
-    found = hosts.gather(context.target.controllers, lambda host: _refused_at(context, host))
-    return [line for lines in found for line in lines]
+    return hosts.joined(context.target.controllers, lambda host: _refused_at(context, host))
 
 
 def _refused_at(context: Context, host: Host) -> list[str]:

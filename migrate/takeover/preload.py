@@ -19,12 +19,6 @@ MODULES = {one.name: list(one.preload) for one in units() if one.preload is not 
 SECONDS = 300.0
 
 
-def at_barrier(context: Context, host: Host) -> set[str]:
-    """The units that wait on *host*: they run, and have not begun."""
-    named = list(_users(context, host))
-    return set(named) - set(call(host, "preload.unready", named))
-
-
 def held(context: Context, host: Host) -> set[str]:
     """The units that wait on *host* or are on their way to it: none of them begins by itself."""
     return set(call(host, "preload.held", list(_users(context, host))))
@@ -45,8 +39,8 @@ def wait_or_serve(context: Context) -> bool:
     """Whether all wait, or have done what they waited for."""
     if markers.reached(context, markers.SYNCED):
         return True
-    return all(
-        at_barrier(context, host) == set(_users(context, host))
+    return not any(
+        call(host, "preload.unready", list(_users(context, host)))
         for host in context.target.controllers
     )
 
@@ -66,5 +60,4 @@ def begin(context: Context) -> None:
 
 def end(context: Context) -> None:
     """None waits any more."""
-    units = list(_users(context, context.target.once))
-    call_each(context.target.controllers, "preload.end", units)
+    call_each(context.target.controllers, "preload.end", list(_users(context, context.target.once)))

@@ -33,7 +33,10 @@ def take_over(context: Context) -> None:
     for one in both:
         one.result()
     # backups first: none of them may become master when the holder leaves
-    for host in _holders_last(context, addresses):
+    for host in sorted(
+        context.source.controllers,
+        key=lambda host: len(call(host, "virtual_ip.addresses", addresses)),
+    ):
         call(host, "virtual_ip.release", addresses)
     call(context.target.holder, "virtual_ip.acquire", STAGED_KEEPALIVED, addresses)
     _prove(context)
@@ -111,11 +114,6 @@ def _prove(context: Context) -> None:
 
     if wrong := hosts.joined(context.source.hosts, ask):
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
-
-
-def _holders_last(context: Context, addresses: list[str]) -> list[Host]:
-    hosts = context.source.controllers
-    return sorted(hosts, key=lambda host: len(call(host, "virtual_ip.addresses", addresses)))
 
 
 def _addresses(context: Context) -> list[str]:

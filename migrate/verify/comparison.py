@@ -14,10 +14,7 @@ from migrate.verify.listing import Listing
 
 MISSING = "(not there)"
 NEWER = Allowed(
-    field="?*",
-    nested=False,
-    change="added",
-    reason="the newer release tells more of a resource",
+    field="?*", nested=False, change="added", reason="the newer release tells more of a resource"
 )
 USERS = "made or changed by users after the release"
 EARLIER = "done on the source after this user's listing, before the administrator's"

@@ -6,15 +6,13 @@ Taken before the cutover and after it, and compared. All projects by the adminis
 project's own user sees.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from migrate.cloud.api import Api, ApiError
@@ -56,7 +54,7 @@ class Listing:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def parse(cls, text: str) -> Listing:
+    def parse(cls, text: str) -> Self:
         """The listing that `text()` wrote."""
         return cls(**json.loads(text))
 
@@ -102,8 +100,7 @@ def take(
     for type_ in absent:
         if not resources.get(type_):
             resources.pop(type_, None)
-    seconds = round(time.monotonic() - clock, 3)
-    return Listing(resources, absent, api.microversions, began, seconds)
+    return Listing(resources, absent, api.microversions, began, round(time.monotonic() - clock, 3))
 
 
 def _selected(types: tuple[str, ...]) -> list[Kind]:
@@ -169,7 +166,7 @@ def _identity(kind: Kind, entry: Resource, parent_id: str) -> str:
 
 
 def _plain(kind: Kind, entry: Resource) -> Resource:
-    cleaned: Resource = _without_secrets(_without_addresses(entry))
+    cleaned: Resource = _cleaned(entry)
     cleaned = {name: value for name, value in cleaned.items() if name not in kind.omitted}
     for name in kind.digest:
         if cleaned.get(name) is not None:
@@ -181,24 +178,17 @@ def _digest(value: Any) -> str:
     return "sha256:" + sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _without_secrets(value: Any) -> Any:
-    """*value* with a digest in place of each secret, as the login to a storage in an attachment."""
+def _cleaned(value: Any) -> Any:
+    """*value* with a digest in place of each secret, as the login to a storage in an attachment,
+    and without links, which name the endpoint that was asked."""
     if isinstance(value, dict):
         return {
-            k: _digest(v) if k in SECRETS and isinstance(v, str) and v else _without_secrets(v)
+            k: _digest(v) if k in SECRETS and isinstance(v, str) and v else _cleaned(v)
             for k, v in value.items()
+            if not _is_links(k, v)
         }
     if isinstance(value, list):
-        return [_without_secrets(one) for one in value]
-    return value
-
-
-def _without_addresses(value: Any) -> Any:
-    """*value* without the links in it: they name the endpoint that was asked."""
-    if isinstance(value, dict):
-        return {k: _without_addresses(v) for k, v in value.items() if not _is_links(k, v)}
-    if isinstance(value, list):
-        return [_without_addresses(one) for one in value]
+        return [_cleaned(one) for one in value]
     return value
 
 

@@ -45,11 +45,7 @@ class Verification:
 
 
 def run(
-    context: Context,
-    before: dict[str, Listing],
-    released: float,
-    *,
-    purged: Collection[str] = (),
+    context: Context, before: dict[str, Listing], released: float, *, purged: Collection[str] = ()
 ) -> Verification:
     """Verify the target through the virtual IP against the views *before* (`views.kept`).
 
@@ -110,7 +106,7 @@ def _listings(
         all_projects = before[ADMIN] if name != ADMIN else None
         judge = partial(compare, old, since=released, reference=all_projects, ours=purged)
         found = _settled(login.api(context, name=name), name, old, after[name], judge)
-        document[name] = _document(found)
+        document[name] = asdict(found)
         who = "all projects" if name == ADMIN else f"as {name}"
         made = [one for one in found.differences if one.change == "added" and not one.field]
         lost = [one for one in found.differences if one not in made]
@@ -125,8 +121,7 @@ def _listings(
         for one in lost[:SHOWN]:
             result.fails(str(one), "See why; nothing may change on the way", who)
         if len(lost) > SHOWN:
-            rest = len(lost) - SHOWN
-            result.fails(f"and {rest} more differences", "See verification.json", who)
+            result.fails(f"and {len(lost) - SHOWN} more differences", "See verification.json", who)
 
 
 def _settled(
@@ -148,15 +143,6 @@ def _settled(
         after = replace(after, resources={**after.resources, **again.resources})
         found = judge(after)
     return found
-
-
-def _document(found: Comparison) -> dict[str, Any]:
-    return {
-        "resources": found.resources,
-        "fields": found.fields,
-        "allowed": found.allowed,
-        "differences": [asdict(one) for one in found.differences],
-    }
 
 
 def _tokens(context: Context, result: Verification) -> None:

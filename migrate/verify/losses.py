@@ -30,7 +30,7 @@ from typing import Any
 from migrate.services import kind, kinds
 from migrate.verify import boot, lost_data
 from migrate.verify.comparison import MISSING, Difference, compare
-from migrate.verify.listing import Listing, Resource
+from migrate.verify.listing import Listing
 
 CHANGES = {"added": "created", "changed": "changed", "removed": "deleted"}
 # fields that are written with every other, or by the cloud itself
@@ -56,8 +56,7 @@ class Losses:
 
     @property
     def counts(self) -> dict[str, int]:
-        found: dict[str, int] = self.document["counts"]
-        return found
+        return dict(self.document["counts"])
 
     def summary(self) -> str:
         """The counts in words: "2 created, 1 deleted; data of 1 lost for good"."""
@@ -73,13 +72,11 @@ class Losses:
 
     @property
     def servers(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self.document["servers"]
-        return found
+        return list(self.document["servers"])
 
     @property
     def unknown(self) -> list[str]:
-        found: list[str] = self.document["unknown"]
-        return found
+        return list(self.document["unknown"])
 
     def rows(self) -> Iterator[tuple[str, str, str, list[str]]]:
         """Project, type, change and the resources' names, as a table shows them."""
@@ -119,7 +116,7 @@ def find(
     `phases/traces.py`.
     """
     document = _document(stack, released, accepted)
-    where = Projects(before, now)
+    where = lost_data.Projects(before, now)
     grouped: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     ours = _ours(before, now)
     differences = compare(before, now, ours=ours).differences
@@ -167,44 +164,6 @@ def find(
             "(volume-<id>): the source can take them over by `cinder manage`"
         )
     return Losses(document)
-
-
-class Projects:
-    """Whose a resource is, by both listings."""
-
-    def __init__(self, before: Listing, now: Listing) -> None:
-        self._listings = (now, before)
-
-    def name(self, id_: str) -> str:
-        """The project's name; its id where it has none any more."""
-        if not id_:
-            return "(the cloud's own)"
-        found = self._found("project", id_)
-        return str(found["name"]) if found else id_
-
-    def project(self, type_: str, id_: str) -> str:
-        """The project's id; "" for what belongs to the cloud itself."""
-        if type_ == "project":
-            return id_
-        resource = self._found(type_, id_) or {}
-        known = kind(type_)
-        if known and (owner := known.project(resource)):
-            return owner
-        for other in (one for one in kinds() if one.reference):
-            named = resource.get(other.reference)
-            if isinstance(named, str) and self._found(other.type, named):
-                return self.project(other.type, named)
-        # an id may begin with the parent's: "<stack>/<name>"
-        parent = id_.partition("/")[0]
-        if known and known.each and self._found(known.each, parent):
-            return self.project(known.each, parent)
-        return ""
-
-    def _found(self, type_: str, id_: str) -> Resource | None:
-        for listing in self._listings:
-            if id_ in listing.resources.get(type_, {}):
-                return listing.resources[type_][id_]
-        return None
 
 
 def _document(stack: str, released: float, accepted: float) -> dict[str, Any]:
@@ -277,17 +236,12 @@ def _follows(one: Difference) -> bool:
 def _resource(one: Difference, before: Listing, now: Listing) -> dict[str, Any]:
     old = before.resources.get(one.type, {}).get(one.id)
     new = now.resources.get(one.type, {}).get(one.id)
-    found: dict[str, Any] = {
+    told: dict[str, Any] = {"fields": [] if one.field else None, "before": old, "now": new}
+    return {
         "id": one.id,
         "name": lost_data.name_of(one.type, new or old or {}, one.id),
+        **{key: value for key, value in told.items() if value is not None},
     }
-    if one.field:
-        found["fields"] = []
-    if old is not None:
-        found["before"] = old
-    if new is not None:
-        found["now"] = new
-    return found
 
 
 def _clock(at: float) -> str:

@@ -4,19 +4,48 @@ What of a kind is lost, and when, its recipe says.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Protocol
 
 from migrate.services import kind, kinds
 from migrate.services.rest import Lost, Splits
 from migrate.verify.listing import Listing, Resource
 
 
-class Owners(Protocol):
-    """Whose a resource is; see `losses.Projects`."""
+class Projects:
+    """Whose a resource is, by both listings."""
 
-    def name(self, id_: str) -> str: ...
+    def __init__(self, before: Listing, now: Listing) -> None:
+        self._listings = (now, before)
 
-    def project(self, type_: str, id_: str) -> str: ...
+    def name(self, id_: str) -> str:
+        """The project's name; its id where it has none any more."""
+        if not id_:
+            return "(the cloud's own)"
+        found = self._found("project", id_)
+        return str(found["name"]) if found else id_
+
+    def project(self, type_: str, id_: str) -> str:
+        """The project's id; "" for what belongs to the cloud itself."""
+        if type_ == "project":
+            return id_
+        resource = self._found(type_, id_) or {}
+        known = kind(type_)
+        if known and (owner := known.project(resource)):
+            return owner
+        for other in (one for one in kinds() if one.reference):
+            named = resource.get(other.reference)
+            if isinstance(named, str) and self._found(other.type, named):
+                return self.project(other.type, named)
+        # an id may begin with the parent's: "<stack>/<name>"
+        parent = id_.partition("/")[0]
+        if known and known.each and self._found(known.each, parent):
+            return self.project(known.each, parent)
+        return ""
+
+    def _found(self, type_: str, id_: str) -> Resource | None:
+        for listing in self._listings:
+            if id_ in listing.resources.get(type_, {}):
+                return listing.resources[type_][id_]
+        return None
 
 
 def name_of(type_: str, resource: Resource, id_: str) -> str:
@@ -27,7 +56,7 @@ def name_of(type_: str, resource: Resource, id_: str) -> str:
 
 
 def local(
-    before: Listing, now: Listing, where: Owners, ours: Collection[str]
+    before: Listing, now: Listing, where: Projects, ours: Collection[str]
 ) -> Iterator[dict[str, str]]:
     """What stands beside the storage of both sides; none of *ours*, which is no user's."""
     judges: dict[Lost, list[str]] = {}
@@ -43,7 +72,7 @@ def local(
                 yield _lost(type_, id_, resource, where, told)
 
 
-def shared(before: Listing, now: Listing, where: Owners) -> Iterator[dict[str, str]]:
+def shared(before: Listing, now: Listing, where: Projects) -> Iterator[dict[str, str]]:
     """What has its data on shared storage, where the source would not find it as it knows it."""
     for one in kinds():
         old, new = before.resources.get(one.type), now.resources.get(one.type)
@@ -70,7 +99,7 @@ def _changes(data: Mapping[str, str], old: Resource, new: Resource | None) -> It
 
 
 def passing(
-    before: Listing, now: Listing, where: Owners, traces: Iterable[dict[str, str]]
+    before: Listing, now: Listing, where: Projects, traces: Iterable[dict[str, str]]
 ) -> Iterator[dict[str, str]]:
     """What such *traces* split as were made and deleted again, see `phases/traces.py`."""
     for one in traces:
@@ -82,7 +111,7 @@ def passing(
 
 
 def _split(
-    splits: Splits, other: str, before: Listing, where: Owners, told: str
+    splits: Splits, other: str, before: Listing, where: Projects, told: str
 ) -> Iterator[dict[str, str]]:
     """What became of the data of *other*, where the source knows it."""
     known = before.resources.get(splits.of, {}).get(other)
@@ -90,7 +119,7 @@ def _split(
         yield _lost(splits.of, other, known, where, f"{told}: {splits.told}")
 
 
-def _lost(type_: str, id_: str, one: Resource, where: Owners, what: str) -> dict[str, str]:
+def _lost(type_: str, id_: str, one: Resource, where: Projects, what: str) -> dict[str, str]:
     project = where.name(where.project(type_, id_))
     name = name_of(type_, one, id_)
     return {"type": type_, "id": id_, "name": name, "project": project, "what": what}

@@ -26,6 +26,7 @@ FILE = "noticed.json"
 INTERVAL = 0.5
 PATIENCE = 2.0  # for one answer; a user would not call a later one an outage of less
 KEEP_SECONDS = 2.0
+SILENCES = 1000  # of one thing that are kept: it may come and go all night
 CUTOVER, ROLLBACK = "cutover", "rollback"  # whose record it is
 ADDRESS = "the address"
 
@@ -40,7 +41,8 @@ class Heard:
     """One thing that is asked, and how it answered; `silent_since` is in seconds since 1970.
 
     A silence is from the beginning of the first call that failed to that of the first good one
-    after it; one that has not ended, to the end of the last call.
+    after it; one that has not ended, to the end of the last call. `silences` are the last of them:
+    when the first and the last call of each that failed were sent, and how many did.
     """
 
     what: str
@@ -51,6 +53,7 @@ class Heard:
     slowest: float = 0.0
     silent_since: float | None = None
     wrong: dict[str, int] = field(default_factory=dict)
+    silences: list[list[float]] = field(default_factory=list)
 
     def note(self, began: float, took: float, wrong: str) -> None:
         """A call that began at *began* ended after *took* seconds, "" without anything *wrong*."""
@@ -58,6 +61,9 @@ class Heard:
         if wrong:
             self.failed += 1
             self.wrong[wrong] = self.wrong.get(wrong, 0) + 1
+            if not (self.silent_since and self.silences):
+                self.silences = [*self.silences[1 - SILENCES :], [began, began, 0]]
+            self.silences[-1][1:] = began, self.silences[-1][2] + 1
             self.silent_since = self.silent_since or began
         else:
             self.slowest = max(self.slowest, round(took, 2))

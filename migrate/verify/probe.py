@@ -70,8 +70,7 @@ def _untried(context: Context, api: Api) -> dict[Trip, list[Pair]]:
     if not context.settings.settle.probe:
         return {}
     chosen = context.extras.get(CHOSEN, {one.name for one in context.source.computes})
-    hosts = hypervisors.read(context, api)
-    return combinations.untried(hosts, chosen, _record(context))
+    return combinations.untried(hypervisors.read(context, api), chosen, _record(context))
 
 
 def _record(context: Context) -> Record:

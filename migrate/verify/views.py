@@ -43,8 +43,7 @@ def take_all(
 
     def one(name: str) -> Listing:
         known = before[name].microversions if before else None
-        asked = login.api(context, host, name)
-        return take(asked, everywhere=name == ADMIN, microversions=known)
+        return take(login.api(context, host, name), everywhere=name == ADMIN, microversions=known)
 
     return dict(zip(names, side_by_side.each(one, names, len(names)), strict=True))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from migrate.checks.check import Check
+from migrate.checks import Check
 from migrate.cloud import Context, connect
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity

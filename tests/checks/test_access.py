@@ -13,6 +13,7 @@ from migrate.checks import access, clock
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine.finding import Severity
+from tests.checked import check_of
 from tests.checks.conftest import assert_finds, broken, changed, errors
 
 pytestmark = pytest.mark.rig
@@ -20,8 +21,8 @@ NOBODY = "no-sudo"
 
 
 def test_whole(context: Context) -> None:
-    assert not access.CHECK.run(context)
-    assert not clock.CHECK.run(context)
+    assert not check_of(access).run(context)
+    assert not check_of(clock).run(context)
 
 
 def test_a_host_that_does_not_answer(context: Context) -> None:
@@ -29,7 +30,7 @@ def test_a_host_that_does_not_answer(context: Context) -> None:
         values["target"]["controllers"][0]["address"] = "192.0.2.254"  # nobody, by definition
 
     name = context.target.controllers[0].name
-    assert_finds(access.CHECK, changed(context, away), ("cannot be reached",), where=name)
+    assert_finds(check_of(access), changed(context, away), ("cannot be reached",), where=name)
 
 
 def test_an_unknown_host_key(context: Context, tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_an_unknown_host_key(context: Context, tmp_path: Path) -> None:
     def unknown(values: dict[str, Any]) -> None:
         values["ssh"]["known_hosts"] = empty
 
-    found = errors(access.CHECK, changed(context, unknown))
+    found = errors(check_of(access), changed(context, unknown))
     assert len(found) == len({host.name for host in (*context.source.hosts, *context.target.hosts)})
     assert all("is unknown" in one.message for one in found)
 
@@ -56,7 +57,7 @@ def test_a_changed_host_key(context: Context, target: Host, tmp_path: Path) -> N
     def changes(values: dict[str, Any]) -> None:
         values["ssh"]["known_hosts"] = forged
 
-    found = assert_finds(access.CHECK, changed(context, changes), ("has changed",))
+    found = assert_finds(check_of(access), changed(context, changes), ("has changed",))
     assert "Never ignore" in found.remedy
 
 
@@ -74,7 +75,7 @@ def test_a_user_without_sudo(context: Context, source: Host, target: Host) -> No
 
     unmake = f"userdel -rf {NOBODY} 2>/dev/null || true"
     with broken(source, make, unmake), broken(target, make, unmake):
-        found = errors(access.CHECK, changed(context, as_nobody))
+        found = errors(check_of(access), changed(context, as_nobody))
     assert {one.where for one in found} == {source.name, target.name}
     assert all("sudo" in one.message for one in found)
     assert all("NOPASSWD" in one.remedy for one in found)
@@ -99,7 +100,7 @@ def test_a_clock_that_is_off(context: Context, target: Host) -> None:
     shim = "/usr/local/bin/date"
     fake = f'printf \'#!/bin/sh\\nexec /usr/bin/date -d "90 seconds" "$@"\\n\' > {shim}'
     with broken(target, f"{fake}; chmod 755 {shim}", f"rm -f {shim}"):
-        found = errors(clock.CHECK, context)
+        found = errors(check_of(clock), context)
     told = [re.search(r"([\d.]+) s ", one.message) for one in found]
     # as far off as it takes to ask, too: seconds on a busy machine
     assert any(one and 80 < float(one[1]) < 120 for one in told), found

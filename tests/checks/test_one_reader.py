@@ -20,6 +20,7 @@ from migrate.engine.finding import Severity
 from migrate.errors import PreconditionError
 from migrate.services.base import Cells
 from migrate.takeover import fence, isolation
+from tests.checked import check_of
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("checks")]
 
@@ -103,7 +104,7 @@ def test_a_url_that_is_not_understood_is_no_proof(
     context: Context, source: Host, main: str, told: str
 ) -> None:
     with written(source, f"[database]\n{main}", ""), read_only(source):
-        (found,) = checks.run(anew(context), (logins.CHECK,))
+        (found,) = checks.run(anew(context), (check_of(logins),))
         assert (found.severity, told in found.message) == (Severity.ERROR, True)
         with pytest.raises(PreconditionError, match="keystone"):
             fence.writers(anew(context))
@@ -226,7 +227,7 @@ def line_of(source: Host) -> str:
 
 def test_how_programs_were_started_is_compared(context: Context, source: Host) -> None:
     """A program of keystone with a file and an environment of its own, beside those that serve."""
-    assert started.CHECK.run(context) == []
+    assert check_of(started).run(context) == []
     other = "/run/fence-other.conf"
     unit = (
         *("systemd-run", "--quiet", "--unit=fence-other", "--uid=keystone"),
@@ -237,7 +238,7 @@ def test_how_programs_were_started_is_compared(context: Context, source: Host) -
     source.write(other, "[database]\nconnection = mysql://k:secret@h/k\n", mode=0o644)
     try:
         source.run(*unit)
-        found = [one.message for one in started.CHECK.run(context)]
+        found = [one.message for one in check_of(started).run(context)]
         assert [message.partition(" (")[0].partition(", ")[0] for message in found] == [
             "fence-sleep takes options from its environment",
             f"fence-sleep was started with {other}",

@@ -22,19 +22,20 @@ from migrate.checks import (
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, Severity
+from tests.checked import check_of
 from tests.checks.conftest import assert_is_one_error, errors
 
 pytestmark = pytest.mark.rig
 CHECKS = (
-    scope.CHECK,
-    shape.CHECK,
-    keepalived.CHECK,
-    endpoints.CHECK,
-    backends.CHECK,
-    accounts.CHECK,
-    definitions.CHECK,
-    records.CHECK,
-    revisions.CHECK,
+    check_of(scope),
+    check_of(shape),
+    check_of(keepalived),
+    check_of(endpoints),
+    check_of(backends),
+    check_of(accounts),
+    check_of(definitions),
+    check_of(records),
+    check_of(revisions),
 )
 
 BREAK = Path(__file__).with_name("scope-break.sh").read_text()
@@ -103,7 +104,7 @@ def test_each_thing_is_one_error_with_a_remedy(
 
 
 def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
-    things = {one.message.split()[0] for one in found if one.check == scope.CHECK.name}
+    things = {one.message.split()[0] for one in found if one.check == check_of(scope).name}
     expected = {"billing-api", "octavia", "designate", "status-page", "cinder-backup", "invoices"}
     assert things == expected
 
@@ -111,27 +112,27 @@ def test_nothing_else_is_in_scope(found: list[Finding]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        (shape.CHECK.name, "pacemaker manages"),
-        (shape.CHECK.name, "ovn-northd runs"),
-        (shape.CHECK.name, "all-in-one"),
-        (keepalived.CHECK.name, "2 VRRP instances"),
-        (keepalived.CHECK.name, "carries 192.0.2.77 too"),
-        (endpoints.CHECK.name, "endpoint of image", ":9292, and", "no virtual IP"),
-        (backends.CHECK.name, "glance's store rbd1 is of kind rbd"),
-        (accounts.CHECK.name, "keystone logs in as root"),
-        (accounts.CHECK.name, "may take role writers with READ_ONLY ADMIN"),
-        (accounts.CHECK.name, "on the target, and its accounts are for"),
-        (accounts.CHECK.name, "logs in by ed25519"),
-        (accounts.CHECK.name, "has rights on invoices.one, which is not moved"),
-        (definitions.CHECK.name, "1 value(s) of glance.ratios.one have more digits"),
-        (definitions.CHECK.name, "glance.images.bak has a name"),
-        (definitions.CHECK.name, "glance.past is system-versioned"),
-        (definitions.CHECK.name, "glance.counter is a sequence"),
-        (definitions.CHECK.name, "glance.clock has columns of the old temporal format: at"),
-        (definitions.CHECK.name, "glance.labels is of ROW_FORMAT=COMPACT"),
-        (definitions.CHECK.name, "of glance.afar reaches database invoices"),
-        (definitions.CHECK.name, "view glance.bills reaches database invoices"),
-        (revisions.CHECK.name, "database glance shows before, its release ends in"),
+        (check_of(shape).name, "pacemaker manages"),
+        (check_of(shape).name, "ovn-northd runs"),
+        (check_of(shape).name, "all-in-one"),
+        (check_of(keepalived).name, "2 VRRP instances"),
+        (check_of(keepalived).name, "carries 192.0.2.77 too"),
+        (check_of(endpoints).name, "endpoint of image", ":9292, and", "no virtual IP"),
+        (check_of(backends).name, "glance's store rbd1 is of kind rbd"),
+        (check_of(accounts).name, "keystone logs in as root"),
+        (check_of(accounts).name, "may take role writers with READ_ONLY ADMIN"),
+        (check_of(accounts).name, "on the target, and its accounts are for"),
+        (check_of(accounts).name, "logs in by ed25519"),
+        (check_of(accounts).name, "has rights on invoices.one, which is not moved"),
+        (check_of(definitions).name, "1 value(s) of glance.ratios.one have more digits"),
+        (check_of(definitions).name, "glance.images.bak has a name"),
+        (check_of(definitions).name, "glance.past is system-versioned"),
+        (check_of(definitions).name, "glance.counter is a sequence"),
+        (check_of(definitions).name, "glance.clock has columns of the old temporal format: at"),
+        (check_of(definitions).name, "glance.labels is of ROW_FORMAT=COMPACT"),
+        (check_of(definitions).name, "of glance.afar reaches database invoices"),
+        (check_of(definitions).name, "view glance.bills reaches database invoices"),
+        (check_of(revisions).name, "database glance shows before, its release ends in"),
     ],
     ids=lambda words: words[1],
 )
@@ -142,9 +143,9 @@ def test_each_is_an_error_with_a_remedy(found: list[Finding], words: tuple[str, 
 @pytest.mark.parametrize(
     "words",
     [
-        (definitions.CHECK.name, "database glance makes tables of latin1"),
+        (check_of(definitions).name, "database glance makes tables of latin1"),
         (
-            records.CHECK.name,
+            check_of(records).name,
             "1 application credential(s) are of a user or project that is not there",
         ),
     ],
@@ -161,4 +162,4 @@ def test_the_statement_that_mends_floats_does(
     """Run as it is told, and the check is content."""
     (told,) = (one for one in found if "glance.ratios.one" in one.message)
     source.shell(f"mariadb <<'END'\n{told.remedy};\nEND")
-    assert not [one for one in definitions.CHECK.run(context) if "ratios" in one.message]
+    assert not [one for one in check_of(definitions).run(context) if "ratios" in one.message]

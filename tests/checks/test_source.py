@@ -10,6 +10,7 @@ import pytest
 
 from migrate import checks
 from migrate.checks import (
+    Check,
     agents,
     charset,
     database,
@@ -22,10 +23,10 @@ from migrate.checks import (
     upgrade_status,
 )
 from migrate.checks import path as way
-from migrate.checks.check import Check
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding
+from tests.checked import check_of
 from tests.checks.conftest import assert_finds, broken, changed, errors
 from tests.lab import upload
 
@@ -35,15 +36,15 @@ pytestmark = [pytest.mark.rig, pytest.mark.in_set("checks")]
 @pytest.mark.parametrize(
     "check",
     [
-        release.CHECK,
-        units.CHECK,
-        agents.CHECK,
-        logins.CHECK,
-        database.CHECK,
-        charset.CHECK,
-        migrations.CHECK,
-        online.CHECK,
-        upgrade_status.CHECK,
+        check_of(release),
+        check_of(units),
+        check_of(agents),
+        check_of(logins),
+        check_of(database),
+        check_of(charset),
+        check_of(migrations),
+        check_of(online),
+        check_of(upgrade_status),
     ],
     ids=lambda check: check.name,
 )
@@ -56,9 +57,9 @@ def test_an_illegal_path_and_another_release(context: Context) -> None:
         values["source"]["release"] = "2024.1"
 
     context = changed(context, older)
-    found = assert_finds(way.CHECK, context, ("2024.1 to 2025.1, then 2025.1 to 2026.1",))
+    found = assert_finds(check_of(way), context, ("2024.1 to 2025.1, then 2025.1 to 2026.1",))
     assert "target.release" in found.remedy
-    assert_finds(release.CHECK, context, ("keystone", "is of 2025.1", "says 2024.1"))
+    assert_finds(check_of(release), context, ("keystone", "is of 2025.1", "says 2024.1"))
 
 
 def test_a_target_of_another_release(context: Context) -> None:
@@ -66,7 +67,7 @@ def test_a_target_of_another_release(context: Context) -> None:
         values["target"]["release"] = "2025.2"
 
     found = assert_finds(
-        release.CHECK,
+        check_of(release),
         changed(context, flamingo),
         ("nothing of OpenStack 2025.2",),
         where=context.target.controllers[0].name,
@@ -84,29 +85,31 @@ def test_a_definition_that_the_next_migration_cannot_take(context: Context, sour
     ):
         where = context.target.controllers[0].name
         assert_finds(
-            migrations.CHECK, context, ("keystone", "Duplicate key", "idx_pro"), where=where
+            check_of(migrations), context, ("keystone", "Duplicate key", "idx_pro"), where=where
         )
-    assert not errors(migrations.CHECK, context)
+    assert not errors(check_of(migrations), context)
     left = "SELECT schema_name FROM information_schema.schemata UNION SELECT user FROM mysql.user"
     assert "rehearsal" not in context.target.controllers[0].run("mariadb", "-e", left)
 
 
 def test_migrations_that_went_well_are_not_tried_again(context: Context) -> None:
-    assert not errors(migrations.CHECK, context)
+    assert not errors(check_of(migrations), context)
     record = context.home / migrations.RECORD
     began = time.monotonic()
-    assert not errors(migrations.CHECK, context)
+    assert not errors(check_of(migrations), context)
     again = time.monotonic() - began
     assert set(json.loads(record.read_text())) == {"format", "keystone", "glance"}
     record.unlink()
-    assert not errors(migrations.CHECK, context)
+    assert not errors(check_of(migrations), context)
     assert time.monotonic() - began - again > again
 
 
 def test_a_unit_that_stands_still(context: Context, source: Host) -> None:
     with broken(source, "systemctl stop glance-api", "systemctl start glance-api; sleep 5"):
-        assert_finds(units.CHECK, context, ("glance-api.service", "inactive"), where=source.name)
-        assert_finds(agents.CHECK, context, ("9292", "503"))
+        assert_finds(
+            check_of(units), context, ("glance-api.service", "inactive"), where=source.name
+        )
+        assert_finds(check_of(agents), context, ("9292", "503"))
 
 
 def test_a_unit_that_fails_again_and_again(context: Context, source: Host) -> None:
@@ -118,12 +121,12 @@ def test_a_unit_that_fails_again_and_again(context: Context, source: Host) -> No
     """
     mending = f"rm -rf {drop}; systemctl daemon-reload; systemctl restart memcached"
     with broken(source, breaking, mending):
-        assert_finds(units.CHECK, context, ("memcached.service is",))
+        assert_finds(check_of(units), context, ("memcached.service is",))
 
 
 def test_keystone_away(context: Context, source: Host) -> None:
     with broken(source, "systemctl stop keystone", "systemctl start keystone; sleep 5"):
-        found = assert_finds(agents.CHECK, context, ("cannot log in",))
+        found = assert_finds(check_of(agents), context, ("cannot log in",))
         assert "clouds.yaml" in found.remedy
 
 
@@ -133,7 +136,7 @@ def test_an_upload_in_flight(context: Context) -> None:
         found: list[Finding] = []
         deadline = time.monotonic() + 180
         while not found and time.monotonic() < deadline:
-            found = [one for one in operations.CHECK.run(context) if image in one.message]
+            found = [one for one in check_of(operations).run(context) if image in one.message]
             time.sleep(0.5)
         assert "is saving" in found[0].message
         assert "Wait for it" in found[0].remedy
@@ -175,7 +178,7 @@ def test_a_database_that_is_not_sound(
         return f"mariadb <<'END'\n{text};\nEND"
 
     with broken(source, sql(breaking), sql(mending)):
-        assert_finds(database.CHECK, context, words, where=source.name)
+        assert_finds(check_of(database), context, words, where=source.name)
 
 
 def test_a_table_whose_file_is_cut_off(context: Context, source: Host) -> None:
@@ -186,7 +189,7 @@ def test_a_table_whose_file_is_cut_off(context: Context, source: Host) -> None:
     """
     mending = "mariadb glance -e 'DROP TABLE IF EXISTS cut'"
     with broken(source, breaking, mending):
-        assert_finds(database.CHECK, context, ("CHECK TABLE glance.cut",))
+        assert_finds(check_of(database), context, ("CHECK TABLE glance.cut",))
 
 
 def test_a_database_that_is_not_there(context: Context, source: Host) -> None:
@@ -196,7 +199,7 @@ def test_a_database_that_is_not_there(context: Context, source: Host) -> None:
         f"cp -p {path} {path}.kept; sed -i '/^connection/s,/glance$,/elsewhere,' {path}",
         f"mv -f {path}.kept {path}",
     ):
-        assert_finds(database.CHECK, context, ("database elsewhere", "is not there"))
+        assert_finds(check_of(database), context, ("database elsewhere", "is not there"))
 
 
 def test_a_wrong_database_password(context: Context, source: Host) -> None:
@@ -207,14 +210,14 @@ def test_a_wrong_database_password(context: Context, source: Host) -> None:
         f"cp -p {path} {path}.kept; sed -i 's,//glance:[^@]*@,//glance:w0rng-pass@,' {path}",
         f"mv -f {path}.kept {path}",
     ):
-        found = assert_finds(logins.CHECK, context, ("cannot log in to database glance",))
+        found = assert_finds(check_of(logins), context, ("cannot log in to database glance",))
     assert "w0rng-pass" not in str(found)
 
 
 def test_text_as_latin1_is_told(context: Context, source: Host) -> None:
     make = "mariadb -e 'CREATE TABLE glance.narrow (a VARCHAR(9)) CHARACTER SET latin1'"
     with broken(source, make, "mariadb -e 'DROP TABLE IF EXISTS glance.narrow'"):
-        told = [one.message for one in charset.CHECK.run(context)]
+        told = [one.message for one in check_of(charset).run(context)]
     assert any("latin1" in one and "glance.narrow" in one for one in told)
 
 
@@ -225,7 +228,7 @@ def test_a_policy_file_that_the_next_release_does_not_read(context: Context, sou
         printf '[oslo_policy]\npolicy_file = {policy}\n' >> {conf}
     """
     with broken(source, make, f"rm -f {policy}; mv -f {conf}.kept {conf}"):
-        assert_finds(upgrade_status.CHECK, context, ("Policy File JSON to YAML",))
+        assert_finds(check_of(upgrade_status), context, ("Policy File JSON to YAML",))
 
 
 def test_a_check_tool_that_crashes(context: Context, source: Host) -> None:
@@ -235,10 +238,10 @@ def test_a_check_tool_that_crashes(context: Context, source: Host) -> None:
         f"cp -p {path} {path}.kept; echo 'not an option' >> {path}; sed -i '1i [[[' {path}",
         f"mv -f {path}.kept {path}",
     ):
-        assert_finds(upgrade_status.CHECK, context, ("keystone-status", "exit"))
+        assert_finds(check_of(upgrade_status), context, ("keystone-status", "exit"))
 
 
 def test_mariadb_away_is_told_once(context: Context, source: Host) -> None:
     with broken(source, "systemctl stop mariadb", "systemctl start mariadb; sleep 3"):
-        found = checks.run(context, (database.CHECK, charset.CHECK, online.CHECK))
+        found = checks.run(context, (check_of(database), check_of(charset), check_of(online)))
     assert len([one for one in found if "mysqld.sock" in one.message]) == 1

@@ -10,6 +10,7 @@ from migrate.checks import agents, trusts
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database.service_databases import service_databases
+from tests.checked import check_of
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("bad-input")]
 
@@ -62,4 +63,4 @@ def test_each_is_judged_as_keystone_would(context: Context, source: Host) -> Non
 
 
 def test_a_cloud_without_heat_has_none(context: Context) -> None:
-    assert trusts.CHECK.run(context) == []
+    assert check_of(trusts).run(context) == []

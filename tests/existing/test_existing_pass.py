@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from migrate.checks.virtual_ip import carried
 from migrate.cloud.host import Host
+from migrate.onhost import call
 from tests.infra.engine import STACK, Project
 from tests.lab import cloud, identity, traces
 from tests.lab.rig import Rig, stack, using
@@ -83,7 +83,7 @@ def holder(site: Site) -> list[str]:
     return [
         host.name
         for host in (site.source, site.target)
-        if set(carried(host).get(address, [])) - {"lo"}
+        if call(host, "virtual_ip.addresses", [address])
     ]
 
 

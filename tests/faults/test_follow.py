@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from migrate.checks import clock
+from tests.checked import check_of
 from tests.checks.conftest import assert_finds, broken
 from tests.faults.bench import Bench
 from tests.faults.conftest import Reference
@@ -178,4 +179,4 @@ def test_a_clock_that_is_off_is_found(bench: Bench, tally: Tally) -> None:
         words = '#!/bin/sh\\nexec /usr/bin/date -d "5 minutes" "$@"\\n'
         breaking = f"printf '{words}' > {late}; chmod 755 {late}"
         with broken(bench.target(), breaking, f"rm {late}"):
-            assert_finds(clock.CHECK, bench.context, ("its clock is", "300"))
+            assert_finds(check_of(clock), bench.context, ("its clock is", "300"))

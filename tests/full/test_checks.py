@@ -10,6 +10,7 @@ import pytest
 
 from migrate import checks
 from migrate.checks import (
+    Check,
     agents,
     backends,
     clock,
@@ -24,11 +25,11 @@ from migrate.checks import (
     trusts,
     units,
 )
-from migrate.checks.check import Check
 from migrate.cloud import Context, login
 from migrate.engine.finding import Finding
 from migrate.phases.session import context_of
 from migrate.verify import views
+from tests.checked import check_of
 from tests.checks.conftest import assert_finds, assert_is_one_error, broken, errors
 from tests.lab import cloud, content, identity
 from tests.lab.settings import lab as this_lab
@@ -57,16 +58,16 @@ def until(ask: Callable[[], list[Finding]], wanted: bool) -> list[Finding]:
 @pytest.mark.parametrize(
     "check",
     [
-        clock.CHECK,
-        units.CHECK,
-        agents.CHECK,
-        database.CHECK,
-        online.CHECK,
-        tokens.CHECK,
-        endpoints.CHECK,
-        leftovers.CHECK,
-        records.CHECK,
-        backends.CHECK,
+        check_of(clock),
+        check_of(units),
+        check_of(agents),
+        check_of(database),
+        check_of(online),
+        check_of(tokens),
+        check_of(endpoints),
+        check_of(leftovers),
+        check_of(records),
+        check_of(backends),
     ],
     ids=lambda check: check.name,
 )
@@ -76,27 +77,29 @@ def test_whole(context: Context, check: Check) -> None:
 
 def test_every_host_runs_the_release_of_the_stack_file(context: Context) -> None:
     names = {host.name for host in context.source.hosts}
-    assert not [one for one in release.CHECK.run(context) if one.where in names]
+    assert not [one for one in check_of(release).run(context) if one.where in names]
 
 
 def test_a_compute_that_is_not_heard(context: Context) -> None:
     host = context.source.computes[-1]
     with broken(host, "systemctl stop nova-compute", "systemctl start nova-compute"):
-        assert_finds(units.CHECK, context, ("nova-compute.service is inactive",), where=host.name)
+        assert_finds(
+            check_of(units), context, ("nova-compute.service is inactive",), where=host.name
+        )
         # as if it had been silent for ten minutes: nova would wait for one
         context.source.controllers[0].shell(
             'mariadb nova -e "UPDATE services SET last_seen_up = last_seen_up - INTERVAL 10 MINUTE'
             f" WHERE topic = 'compute' AND host = '{host.name}'\""
         )
-        found = until(lambda: errors(agents.CHECK, context), wanted=True)
+        found = until(lambda: errors(check_of(agents), context), wanted=True)
         assert [one.where for one in found] == [host.name]
         assert "nova-compute is not heard" in found[0].message
-    assert not until(lambda: errors(agents.CHECK, context), wanted=False)
+    assert not until(lambda: errors(check_of(agents), context), wanted=False)
 
 
 def test_a_trust_that_heat_cannot_use(context: Context) -> None:
     """Heat's own code opens what it keeps, keystone's records say what became of it."""
-    assert trusts.CHECK.run(context) == []
+    assert check_of(trusts).run(context) == []
     source = context.source.controllers[0]
     for column, value, told in (
         ("deleted_at", "20200101000000", "was deleted"),
@@ -106,7 +109,7 @@ def test_a_trust_that_heat_cannot_use(context: Context) -> None:
         sql = "mariadb keystone -e 'UPDATE trust SET {0} = {1} WHERE {0} {2}'"
         change = sql.format(column, value, "IS NULL")
         with broken(source, change, sql.format(column, "NULL", f"= {value}")):
-            (found,) = trusts.CHECK.run(context)
+            (found,) = check_of(trusts).run(context)
             assert told in found.message
     key = "/etc/heat/heat.conf"
     with broken(
@@ -114,9 +117,9 @@ def test_a_trust_that_heat_cannot_use(context: Context) -> None:
         f"cp -p {key} {key}.kept; sed -i 's/^auth_encryption_key.*/auth_encryption_key = x/' {key}",
         f"mv -f {key}.kept {key}",
     ):
-        (found,) = trusts.CHECK.run(context)
+        (found,) = check_of(trusts).run(context)
         assert "cannot open" in found.message
-    assert trusts.CHECK.run(context) == []
+    assert check_of(trusts).run(context) == []
 
 
 def test_a_compute_that_went_before_the_last_upgrade(context: Context) -> None:
@@ -125,7 +128,7 @@ def test_a_compute_that_went_before_the_last_upgrade(context: Context) -> None:
         VALUES ('long-gone', 'compute', 'nova-compute', 1, 1, 0, 66)" """
     undo = """mariadb nova -e "DELETE FROM services WHERE host = 'long-gone'" """
     with broken(context.source.controllers[0], make, undo):
-        assert_finds(leftovers.CHECK, context, ("long-gone of level 66", "below 68"))
+        assert_finds(check_of(leftovers), context, ("long-gone of level 66", "below 68"))
 
 
 def test_rows_that_wait_for_an_online_migration(context: Context) -> None:
@@ -135,7 +138,7 @@ def test_rows_that_wait_for_an_online_migration(context: Context) -> None:
         SELECT id, 'nobody', 0, 1 FROM resource_providers LIMIT 1" """
     mend = """mariadb placement -e "DELETE FROM allocations WHERE consumer_id = 'nobody'" """
     with broken(source, make, mend):
-        found = assert_finds(online.CHECK, context, ("create_incomplete_consumers has 1 row",))
+        found = assert_finds(check_of(online), context, ("create_incomplete_consumers has 1 row",))
     assert "placement-manage" in found.remedy
 
 
@@ -144,11 +147,11 @@ def test_a_volume_in_flight(context: Context) -> None:
     scheduler = "systemctl {} cinder-scheduler"  # without it nobody makes the volume meanwhile
     with broken(context.source.controllers[0], scheduler.format("stop"), scheduler.format("start")):
         volume = cinder.create_volume(name="in flight", size=1)
-        told = [str(one) for one in operations.CHECK.run(context) if volume.id in one.message]
+        told = [str(one) for one in check_of(operations).run(context) if volume.id in one.message]
     try:
         assert "is creating" in told[0]
         cinder.wait_for_status(volume, "available", ["error"], interval=1, wait=180)
-        assert not [one for one in operations.CHECK.run(context) if volume.id in one.message]
+        assert not [one for one in check_of(operations).run(context) if volume.id in one.message]
     finally:
         cinder.delete_volume(volume.id, force=True)
 
@@ -185,7 +188,7 @@ def found(context: Context) -> list[Finding]:
     with broken(context.source.controllers[0], BREAK, MEND):
         keystone.unassign_project_role_from_user(project, user, role)
         try:
-            return checks.run(context, (tokens.CHECK, records.CHECK, backends.CHECK))
+            return checks.run(context, (check_of(tokens), check_of(records), check_of(backends)))
         finally:
             keystone.assign_project_role_to_user(project, user, role)
 
@@ -193,18 +196,21 @@ def found(context: Context) -> list[Finding]:
 @pytest.mark.parametrize(
     "words",
     [
-        (tokens.CHECK.name, "nova sends no service tokens"),
+        (check_of(tokens).name, "nova sends no service tokens"),
         *(
-            (tokens.CHECK.name, f"the role service in project service, which {one} asks for")
+            (check_of(tokens).name, f"the role service in project service, which {one} asks for")
             for one in ("nova", "cinder", "glance", "neutron")
         ),
-        (records.CHECK.name, "1 server(s) are in the middle of a task for more than an hour"),
-        (records.CHECK.name, "1 volume(s) are in the middle of something for more than an hour"),
+        (check_of(records).name, "1 server(s) are in the middle of a task for more than an hour"),
         (
-            backends.CHECK.name,
+            check_of(records).name,
+            "1 volume(s) are in the middle of something for more than an hour",
+        ),
+        (
+            check_of(backends).name,
             "cinder's back end lvm1 is of cinder.volume.drivers.lvm.LVMVolumeDriver",
         ),
-        (backends.CHECK.name, "neutron's mechanism driver sriovnicswitch is not moved"),
+        (check_of(backends).name, "neutron's mechanism driver sriovnicswitch is not moved"),
     ],
     ids=lambda words: words[1],
 )

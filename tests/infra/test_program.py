@@ -12,7 +12,7 @@ from infra.cloud_init import user_data
 from infra.controllers import Controllers
 from infra.providers import login
 from infra.resources.parts import NEEDS
-from migrate.cloud.settings import parse
+from migrate.cloud.settings import Ceph, parse
 from migrate.errors import SettingsError, UnreachableError
 from tests.infra.recorder import Deployment, deploy, inputs
 
@@ -84,6 +84,17 @@ def test_every_controller_has_every_part_whoever_made_the_machine(
     assert database["machine"]["address"] == "10.0.0.13"
     assert database["machine"]["identity"] == "identity of new-2"
     assert database["running"] is True
+
+
+def test_a_client_of_ceph_is_made_where_the_stack_asks_for_one(tmp_path: Path) -> None:
+    assert not run("existing", tmp_path).of("Ceph")
+    chosen = settings("existing", tmp_path)
+    asked = chosen.model_copy(update={"ceph": Ceph(clients=True)})
+    found = deploy(lambda: Controllers("target", asked))
+    made = found.of("Ceph")
+    assert sorted(made) == ["new-1-ceph", "new-2-ceph"]
+    assert "new-1-release" in found.needs(made["new-1-ceph"])  # whose modules it links
+    assert "new-1-ceph" in found.needs(found.one("Takeover"))
 
 
 @pytest.mark.parametrize("provider", MACHINE)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from migrate import configuration
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.configuration import carry
 from migrate.configuration.broker import named
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Step
@@ -69,7 +69,7 @@ def planted(host: Host, path: str, text: str) -> Iterator[int]:
 
 
 def told(context: Context) -> list[str]:
-    return [f"{one.severity} {one.where}" for one in configuration.findings(context)]
+    return [f"{one.severity} {one.where}" for one in carry.findings(context)]
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -153,7 +153,7 @@ def test_what_the_releases_say_is_told_with_its_line_and_nothing_is_written(
 
 
 def test_the_source_as_it_is_has_no_errors(context: Context) -> None:
-    assert [f for f in configuration.findings(context) if f.severity is Severity.ERROR] == []
+    assert [f for f in carry.findings(context) if f.severity is Severity.ERROR] == []
 
 
 def test_a_policy_is_carried_and_judged(context: Context, target: Host, before: str) -> None:
@@ -161,7 +161,7 @@ def test_a_policy_is_carried_and_judged(context: Context, target: Host, before: 
     assert not source.exists(path)
     source.write(path, '"identity:list_users": "role:ours"\n"identity:gone": "!"\n', mode=0o644)
     try:
-        judged = [f for f in configuration.findings(context) if path in f.where]
+        judged = [f for f in carry.findings(context) if path in f.where]
         assert [(f.severity, f.where) for f in judged] == [
             (Severity.WARNING, f"{source.name}:{path}:2")
         ]

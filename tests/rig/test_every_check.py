@@ -14,13 +14,14 @@ from migrate.checks import charset, gate, keepalived, listeners, operations, rec
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, Severity
 from migrate.services import RECIPES
+from tests.checked import check_of
 from tests.checks.conftest import assert_is_one_error
 from tests.lab.rig import Rig
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("bad-input")]
 UNTOUCHED = True
 CHECKS = tuple(
-    check.CHECK for check in (charset, keepalived, listeners, operations, records, translation)
+    check_of(check) for check in (charset, keepalived, listeners, operations, records, translation)
 )
 
 # $1 virtual IP, $2 own address
@@ -101,7 +102,7 @@ def found(rig: Rig) -> list[Finding]:
 def asked(context: Context) -> list[Finding]:
     """All that is found; the gate as of a cloud that has every service, and so their ports."""
     every = replace(context, recipes=RECIPES)
-    return checks.run(replace(context, extras={}), CHECKS) + checks.run(every, (gate.CHECK,))
+    return checks.run(replace(context, extras={}), CHECKS) + checks.run(every, (check_of(gate),))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from migrate.phases.plan import CLOSED_TO_ALL, CLOSED_TO_USERS
 from migrate.takeover import proxy
 from migrate.takeover.gate import close, proof
 from migrate.takeover.gate.haproxy import MESSAGE
+from tests.checked import check_of
 from tests.checks.conftest import assert_is_one_error
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
@@ -168,7 +169,7 @@ def source(context: Context) -> Iterator[Host]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: Case) -> None:
     put(context, source, case)
-    findings = [str(one) for one in gate.CHECK.run(context)]
+    findings = [str(one) for one in check_of(gate).run(context)]
     if case.refused:
         assert any(filled(context)(case.refused) in one for one in findings), findings
         return
@@ -192,7 +193,7 @@ def test_closed_and_seen_to_be_or_refused(context: Context, source: Host, case: 
 def test_a_cloud_without_haproxy_is_refused(context: Context, source: Host) -> None:
     assert not source.succeeds("systemctl", "is-active", "-q", "haproxy")
     assert_is_one_error(
-        gate.CHECK.run(context), gate.CHECK.name, "no HAProxy runs as haproxy.service"
+        check_of(gate).run(context), check_of(gate).name, "no HAProxy runs as haproxy.service"
     )
 
 
@@ -224,7 +225,7 @@ def test_the_file_stays_what_it_was(context: Context, source: Host) -> None:
     line = r"    description caf\351\n"
     source.shell(f"{FOREIGN}\nsystemctl restart haproxy", CONFIG, line)
     try:
-        assert [str(one) for one in gate.CHECK.run(context)] == []
+        assert [str(one) for one in check_of(gate).run(context)] == []
         whole, stays = source.shell(WHOLE, CONFIG), source.shell(STAYS, CONFIG)
         users = CLOSED_TO_USERS
         everybody = CLOSED_TO_ALL

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from migrate.cloud.host import Host
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
+from migrate.services import chosen
 from migrate.storage.volumes import policy
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
@@ -63,6 +65,12 @@ def target(context: Context) -> Iterator[Host]:
     call(context.target.controllers[0], "record.forget", policy.ACCEPTED)
 
 
+@pytest.fixture
+def context(context: Context) -> Context:
+    """The rig's, as of a cloud that has cinder as well."""
+    return replace(context, recipes=chosen({"keystone", "glance", "cinder"}))
+
+
 def recording(context: Context) -> Context:
     settings = context.settings.model_copy(update={"shared_storage": "record"})
     return replace(context, settings=settings)
@@ -77,6 +85,25 @@ def test_the_release_knows_every_call_and_refuses_it(context: Context, target: H
     policy.unprotect(context)
     assert not policy.protected(context)
     assert not target.exists(HELD)
+
+
+def test_the_release_knows_every_call_that_would_destroy_an_image(
+    context: Context, target: Host
+) -> None:
+    """Of images on RBD, which the rig has not: glance's own code reads the file all the same."""
+    names = [one.policy for one in policy.table(policy.IMAGES)]
+    path = f"/etc/glance/policy.d/{policy.NAME}"
+    rules = partial(
+        call, target, "policy.images", names, interpreter=[context.installation.python], timeout=180
+    )
+    assert [known for known, _ in rules().values()] == [True] * len(names)
+    assert "!" not in [rule for _, rule in rules().values()]
+    target.run("install", "-d", "-o", "root", "-g", "glance", "/etc/glance/policy.d")
+    target.write(path, policy.rendered("refuse", policy.IMAGES), mode=0o640, owner="root:glance")
+    try:
+        assert [rule for _, rule in rules().values()] == ["!"] * len(names)
+    finally:
+        target.run("rm", "-rf", "/etc/glance/policy.d")
 
 
 def test_where_losses_are_recorded_only_what_cannot_be_named_is_refused(

@@ -17,7 +17,8 @@ from migrate.engine.plan import Step
 from migrate.errors import StepError
 from migrate.phases.plan import compose
 from migrate.storage import images
-from migrate.storage.images.catalog import Image, of_source
+from migrate.storage.images.catalog import of_source
+from migrate.storage.images.image import Image
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 

@@ -27,6 +27,7 @@ from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.takeover.gate import close
 from tests import canaries
+from tests.checked import check_of
 from tests.lab.rig import rig as this_rig
 from tests.sampler import Sampling, sampling
 from tests.wait import waits_for
@@ -235,7 +236,7 @@ def clean(seen: Sampling, context: Context) -> None:
 
 
 def test_every_login_of_the_services_is_understood(context: Context) -> None:
-    assert logins.CHECK.run(context) == []
+    assert check_of(logins).run(context) == []
 
 
 def test_the_target_serves_with_these_passwords(context: Context, over: Sampling) -> None:

@@ -19,6 +19,7 @@ from migrate.engine.finding import Finding, Severity
 from migrate.engine.plan import Step
 from migrate.phases.plan import compose
 from migrate.takeover import isolation
+from tests.checked import check_of
 from tests.rig.test_gate_proof import BACK, CONFIG, KEEP
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("gate")]
@@ -106,7 +107,7 @@ def vip(context: Context) -> str:
 
 def told(context: Context, *leave: str) -> list[Finding]:
     settings = context.settings.model_copy(update={"leave": leave})
-    return checks.run(replace(context, settings=settings), (listeners.CHECK,))
+    return checks.run(replace(context, settings=settings), (check_of(listeners),))
 
 
 def config(context: Context) -> Step:

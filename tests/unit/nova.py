@@ -21,6 +21,7 @@ from tests.unit.network import Answer, Killed
 
 URL = "http://cloud:8774/v2.1"
 HOST = "OS-EXT-SRV-ATTR:host"
+LATER = "2026-11-28T09:00:07.500000"
 LOOKS = 2  # at a server, until what it is in the middle of has ended
 
 
@@ -45,7 +46,7 @@ class Nova:
         self.ends: dict[str, tuple[int, Callable[[], None]]] = {}
         self.most = 0  # servers on their way at once
         self.looks: list[str] = []  # that were asked for one by one
-        self.answers = True
+        self.answers = self.records = True
 
     def add(self, name: str, host: str = "c1", status: str = "ACTIVE", **metadata: str) -> None:
         self.servers[name] = {
@@ -101,7 +102,7 @@ class Nova:
                 told = self.actions[one][int(number)]
                 event = {"result": "Error" if told else "Success", "details": told}
                 found = {"instanceAction": {"events": [event]}}
-            case ["os-migrations"]:
+            case ["os-migrations"] if self.records:
                 found = {"migrations": [row for row in self.migrations if _fits(row, query)]}
             case ["os-services"]:
                 name = query["host"]
@@ -153,6 +154,7 @@ class Nova:
             **{"id": len(self.migrations), "instance_uuid": server["id"], "status": "running"},
             **{"source_compute": server[HOST], "dest_compute": to},
             "migration_type": kind,
+            **{"created_at": "2026-11-28T09:00:00.000000", "updated_at": LATER},
         }
         self.migrations.append(row)
         return row

@@ -28,9 +28,11 @@ NAMED = {
     "checks/shape.py": {"nova"},
     "configuration/dashboard.py": {"horizon"},
     "onhost/dashboard.py": {"horizon"},
-    "onhost/policy.py": {"cinder"},
+    "onhost/policy.py": {"cinder", "glance"},
     "storage/images/image_passes.py": {"glance"},
-    "storage/volumes/policy.py": {"cinder"},
+    "storage/rbd/clients.py": {"cinder", "glance"},
+    "storage/volumes/nfs.py": {"cinder"},
+    "storage/volumes/policy.py": {"cinder", "glance"},
     "verify/live.py": {"nova"},
 }
 

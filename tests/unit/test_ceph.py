@@ -188,15 +188,15 @@ osd memory target = 900
 )
 def test_a_new_monitor_has_the_old_ones_file_and_one_address_more(hosts: str, then: str) -> None:
     made = conf.for_monitor(CONF.format(hosts=hosts), "new", "10.0.0.9")
-    assert conf.value(made, "mon host") == then
-    assert conf.value(made, "mon initial members") == ""
-    assert conf.value(made, "osd pool default size") == "2"
+    assert conf.value(made, "mon_host") == then
+    assert conf.value(made, "mon_initial_members") == ""
+    assert conf.value(made, "osd_pool_default_size") == "2"
     assert made.endswith("[osd]\nosd memory target = 900\n[mon.new]\npublic addr = 10.0.0.9\n")
 
 
 def test_an_address_that_is_known_is_not_told_twice() -> None:
     text = CONF.format(hosts="10.0.0.1 10.0.0.9")
-    assert conf.value(conf.for_monitor(text, "new", "10.0.0.9"), "mon host") == "10.0.0.1 10.0.0.9"
+    assert conf.value(conf.for_monitor(text, "new", "10.0.0.9"), "mon_host") == "10.0.0.1 10.0.0.9"
 
 
 @pytest.mark.parametrize(

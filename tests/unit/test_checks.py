@@ -8,13 +8,14 @@ from typing import Any, cast
 import pytest
 
 from migrate import checks
-from migrate.checks import agents, options, path, upgrade_status
-from migrate.checks.check import Check
+from migrate.checks import Check, agents, path, upgrade_status
 from migrate.cloud import Context
+from migrate.configuration import service_options
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
 from migrate.services import glance, neutron, nova
 from migrate.services.base import Recipe
+from tests.checked import check_of
 
 NOBODY = cast(Context, None)
 TABLE = """
@@ -70,7 +71,7 @@ def test_a_host_that_is_away_is_never_passed_over_in_silence() -> None:
 def test_a_skip_is_told_also_where_no_host_answers() -> None:
     clouds = SimpleNamespace(release="2024.1"), SimpleNamespace(release="2026.1")
     context: Any = SimpleNamespace(source=clouds[0], target=clouds[1])
-    found = checks.run(context, (path.CHECK, raising(UnreachableError("away"))))
+    found = checks.run(context, (check_of(path), raising(UnreachableError("away"))))
     assert "2024.1 to 2025.1, then 2025.1 to 2026.1" in found[0].message
     assert found[0].severity is Severity.ERROR
 
@@ -160,4 +161,4 @@ def test_an_agent_that_is_not_heard() -> None:
 )
 def test_the_folder_of_images_is_that_of_the_default_store(text: str, folder: str) -> None:
     assert glance.RECIPE.images
-    assert glance.RECIPE.images.folder(options.parsed({"glance-api.conf": text})) == folder
+    assert glance.RECIPE.images.folder(service_options.parsed({"glance-api.conf": text})) == folder

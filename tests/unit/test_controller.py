@@ -7,7 +7,7 @@ from configparser import ConfigParser
 
 import pytest
 
-from infra.controller import PARTS, Place, differing, packages, services, venv
+from infra.controller import EVERY, PARTS, Place, differing, packages, services, venv
 from infra.controller.daemons import CACHE, DATABASE
 from migrate.errors import SettingsError
 from migrate.services import units
@@ -94,6 +94,15 @@ def test_the_database_logs_in_a_domain_of_its_own_and_memcached_is_not_for_every
     assert f"server_id = {10 * 2**24 + 12}\n" in file.text
     (cache,) = CACHE.make_files(PLACE)
     assert " -l 127.0.0.1,10.0.0.12,10.0.0.10\n" in cache.text
+
+
+def test_a_client_of_ceph_is_made_for_a_stack_that_asks_and_its_modules_belong_to_it() -> None:
+    assert "ceph" not in PARTS
+    wanted = EVERY["ceph"].wanted(PLACE)
+    assert set(wanted["packages"]) == {"ceph-common", "python3-rados", "python3-rbd"}
+    assert wanted["modules"] == ["rados", "rbd"]
+    assert not set(wanted["packages"]) & set(packages.names())
+    assert differing(wanted, {**wanted, "modules": ["rados"]}) == ["modules"]
 
 
 def test_what_is_not_as_wanted_is_named() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from migrate.checks import definitions, options, revisions, tokens
+from migrate.checks import definitions, revisions, tokens
+from migrate.configuration import service_options
 from migrate.database.heads import Shipped
 from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.finding import Severity
@@ -105,5 +106,5 @@ def test_scripts_that_are_not_installed_are_no_proof() -> None:
     ],
 )
 def test_service_tokens(text: str, told: list[Severity]) -> None:
-    found = [*tokens.judge("nova", options.parsed({"nova.conf": text}), must=True)]
+    found = [*tokens.judge("nova", service_options.parsed({"nova.conf": text}), must=True)]
     assert [one.severity for one in found] == told

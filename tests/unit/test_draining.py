@@ -13,13 +13,13 @@ from migrate.cloud import api, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.computes import closing, draining, proof, service
-from migrate.computes.draining import move, turns
+from migrate.computes.draining import move, timings, turns
 from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError
 from migrate.phases.plan import settled
 from tests.unit.network import Answer, Killed
-from tests.unit.nova import HOST, Connection, Nova, context
+from tests.unit.nova import HOST, LATER, Connection, Nova, context
 
 RULES = [
     {"metadata": "do=live", "do": "liveMigrate"},
@@ -109,6 +109,69 @@ def test_each_server_is_treated_as_the_stack_file_says(make: Make) -> None:
     assert lab.nova.where == {**here, "live": "c2", "cold": "c2"}  # without `home` they stay
     assert lab.nova.how["stop"] == "ACTIVE"
     assert lab.nova.services["c1"]["status"] == "enabled"
+
+
+def test_how_long_each_took_is_kept_with_what_nova_has_noted_of_it(make: Make) -> None:
+    lab = make(home=True)
+    lab.over()
+    moves = timings.kept(lab.context, "c1")["moves"]
+    told = [(one["server"], one["how"], one["from"], one["to"], one["wrong"]) for one in moves]
+    assert sorted(told) == [
+        *(("cold", "cold", "c1", "c2", ""), ("cold", "cold", "c2", "c1", "")),
+        *(("live", "live", "c1", "c2", ""), ("live", "live", "c2", "c1", "")),
+        *(("stop", "start", "c1", "c1", ""), ("stop", "stop", "c1", "c1", "")),
+    ]
+    assert all(one["ended"] >= one["asked"] for one in moves)
+    status = {one["how"]: one.get("migration", {}).get("status") for one in moves}
+    assert status == {"live": "completed", "cold": "confirmed", "stop": None, "start": None}
+    (live, _) = [one["migration"] for one in moves if one["how"] == "live"]
+    assert live["updated_at"] == LATER
+
+
+def test_what_a_killed_run_has_asked_for_has_ended_once_the_next_has_seen_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make(rules=RULES[:1])
+
+    def killed(*_: object) -> None:
+        if lab.asked("os-migrateLive"):
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(turns, "refuse_interrupted", killed)
+        with pytest.raises(Killed):
+            lab.over("close", "drain")
+    (one,) = timings.kept(lab.context, "c1")["moves"]
+    assert "ended" not in one
+    lab.begin()
+    lab.over("drain")
+    (one,) = timings.kept(lab.context, "c1")["moves"]
+    assert (one["server"], one["to"], one["migration"]["status"]) == ("live", "c2", "completed")
+    assert one["ended"] > one["asked"]
+
+
+def test_no_record_of_it_is_no_reason_to_leave_a_server_where_it_is(make: Make) -> None:
+    lab = make(rules=RULES[:1])
+    lab.nova.records = False
+    kept = lab.context.home / "moves-c1.json"
+    kept.write_text("{")
+    lab.over("close", "drain")
+    assert lab.nova.where["live"] == "c2"
+    kept.unlink()
+    lab.nova.add("another", do="live")
+    lab.over("drain")
+    (one,) = timings.kept(lab.context, "c1")["moves"]
+    assert (one["server"], one["to"], one["migration"]) == ("another", "c2", {})
+
+
+def test_a_move_that_failed_says_why(make: Make) -> None:
+    lab = make(rules=RULES[:1])
+    lab.nova.script["live"] = "error"
+    with pytest.raises(StepError, match="libvirt said no"):
+        lab.over("close", "drain")
+    (one,) = timings.kept(lab.context, "c1")["moves"]
+    assert (one["to"], one["migration"]["status"]) == ("c1", "error")
+    assert "libvirt said no" in one["wrong"]
 
 
 def test_who_stays_where_it_is_costs_no_more_than_one_look(make: Make) -> None:

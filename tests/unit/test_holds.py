@@ -33,6 +33,15 @@ def test_the_file_refuses_everybody(mode: str, refused: set[str], let_through: s
     assert not let_through & rules.keys()
 
 
+def test_images_are_held_by_names_of_their_own() -> None:
+    rules = yaml.safe_load(policy.rendered("record", policy.IMAGES))
+    assert set(rules) == {"set_image_location"}  # the others can be named as losses
+    assert {"delete_image", "delete_image_location"} < set(
+        yaml.safe_load(policy.rendered("refuse", policy.IMAGES))
+    )
+    assert yaml.safe_load(policy.UNSHARED) == {}
+
+
 def test_lifted_is_a_file_without_rules() -> None:
     assert yaml.safe_load(policy.LIFTED) == {}
 
@@ -57,5 +66,8 @@ def test_only_the_operators_word_lifts_it() -> None:
     assert found["storage.accept"].phase is Phase.ACCEPT  # no other command runs that phase
     assert found["cinder.hold"].revert
     assert found["storage.accept"].revert
-    without = tuple(one for one in RECIPES if one.project != policy.PROJECT)
+    assert "glance.hold" not in found  # images in files are copies
+    on_rbd = {step.id: step for step in plan.steps(RECIPES, ceph=True)}
+    assert {"cinder.hold", "glance.hold"} <= set(on_rbd["storage.accept"].needs)
+    without = tuple(one for one in RECIPES if one.project != policy.VOLUMES.project)
     assert not {"cinder.hold", "storage.accept"} & {step.id for step in plan.steps(without)}

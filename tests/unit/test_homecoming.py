@@ -16,6 +16,7 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.cloud.api import ApiError
+from migrate.computes import installers
 from migrate.computes.homecoming import bring, reading
 from migrate.computes.homecoming.decision import (
     Why,
@@ -41,7 +42,7 @@ from migrate.errors import (
     UnreachableError,
 )
 from migrate.onhost import domains, guests
-from migrate.phases import rollback
+from migrate.phases import renew, rollback
 from migrate.phases.plan import compose, settled
 from migrate.phases.session import Session
 from migrate.takeover import going_live
@@ -439,6 +440,7 @@ def test_a_host_between_two_systems_is_named_and_everything_else_goes_back(
 
 
 def with_step_of(name: str, session: Session) -> Session:
+    installers.keep(session.context, [name], installers.REINSTALL, begun=())
     (silenced,) = [one for one in settled(name, reinstall) if one.id == f"{name}.renew"]
     mine = replace(silenced, needs=())
     session.journal.record(mine.phase, mine.id, State.STARTED)
@@ -446,6 +448,35 @@ def with_step_of(name: str, session: Session) -> Session:
     for step in session.plan:
         session.journal.record(step.phase, step.id, State.STARTED)
     return replace(session, plan=plan)
+
+
+def test_a_reinstalled_host_is_silenced_though_this_desk_takes_it_for_one_in_place(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the release's units there were started again, and would join the source's cloud."""
+
+    def composed(context: Context) -> Plan:
+        each = [s for name in ("c1", "c2") for s in settled(name, installers.of(context, name))]
+        return Plan.of(replace(one, needs=()) for one in each if one.id.endswith(".renew"))
+
+    class Reinstalled(Compute):
+        def python(self, source: str, *given: Any, **more: Any) -> Any:
+            if source.lstrip("# ").startswith("notes.left"):
+                return ["settle-reinstalled.json"]
+            return super().python(source, *given, **more)
+
+    c1, c2 = session.context.source.computes
+    monkeypatch.setattr(c2, "__class__", Reinstalled)
+    monkeypatch.setattr(renew, "compose", composed)
+    rollback.rollback(replace(session, plan=composed(session.context)), lambda *_: None)
+    asked = {
+        one.name: [o.split()[1] for o in events(session) if o.startswith(one.name)]
+        for one in (c1, c2)
+    }
+    assert "exchange.back" in asked["c1"]
+    assert "exchange.back" not in asked["c2"]
+    told = [one.text for one in session.journal.remarks() if one.kind == "hosts"]
+    assert told == ["c2 has come over by reinstall, as machines say"]
 
 
 def test_what_cannot_be_stopped_forbids_the_way_back(session: Session) -> None:

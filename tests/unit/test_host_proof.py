@@ -28,9 +28,16 @@ class Nova:
         self.status, self.task = "ACTIVE", None
         self.actions: list[dict[str, Any]] = []
 
+    def reported(self) -> dict[str, list[tuple[Any, ...]]]:
+        """By cell; only who reports counts on."""
+        return {
+            "nova_cell1": [("compute", "nova-compute", next(self.beats))],
+            "nova_cell0": [("compute", "nova-consoleauth", 9), ("other", "nova-compute", 9)],
+        }
+
     def get(self, service: str, path: str, **_: str) -> Any:
         if path == "/os-services":
-            row = {"id": "s", "state": "up", "updated_at": f"{SINCE[:-3]}{next(self.beats):03}"}
+            row = {"id": "s", "state": "up", "updated_at": SINCE}
             return {"services": [row]}
         if path == "/os-hypervisors/detail":
             node = {"id": "n", "hypervisor_hostname": "n", "service": {"host": "compute"}}
@@ -54,6 +61,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noted:
     nova: Any = Nova()
     monkeypatch.setattr(login, "api", lambda *_: nova)
     monkeypatch.setattr(versions, "read", lambda _: Versions({"compute": 72}, 72))
+    monkeypatch.setattr(versions, "each_cell", lambda *_: nova.reported())
     running = {"web": {"process": 7, "started": "1", "ports": ["tap1"]}}
     monkeypatch.setitem(fakes.ANSWERS, "guests.seen", running)
     monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", [])

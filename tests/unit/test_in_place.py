@@ -60,11 +60,11 @@ class Compute(fakes.FakeHost):
         if function == "files.existing":
             return [path for path in given[0] if path not in self.gone]
         assert function == "exchange.forward"
-        _, rows, names, _ = given
+        _, rows, found, _ = given
         self.files = {row[0]: row[1:] for row in rows}
         if not self.comes_up:
-            return [f"{names[0]} is failed"]
-        for name in names:
+            return [f"{next(iter(found))} is failed"]
+        for name in found:
             program, *arguments = self.command(name).split()
             self.running[name] = {**self.running[name], "program": program, "arguments": arguments}
         return []

@@ -11,6 +11,7 @@ import pytest
 from migrate.checks import agents, operations
 from migrate.cloud import Context, login, serving
 from migrate.cloud.settings import CloudsFile
+from tests.checked import check_of
 from tests.unit import fakes
 
 
@@ -38,9 +39,9 @@ def test_who_cannot_log_in_is_named(context: Context, name: str, who: str, entry
 
 
 def test_one_check_tells_it_and_the_others_ask_nothing(context: Context) -> None:
-    (told,) = agents.CHECK.run(context)
+    (told,) = check_of(agents).run(context)
     assert "the administrator cannot log in" in told.message
     assert "'prod'" in told.remedy
     assert agents.administrator(context) is None
-    assert operations.CHECK.run(context) == []
+    assert check_of(operations).run(context) == []
     assert serving.unanswered(context, 0) == ["identity"]

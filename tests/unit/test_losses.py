@@ -16,7 +16,7 @@ from migrate.errors import MigrateError
 from migrate.phases import rollback
 from migrate.services import kinds
 from migrate.takeover import going_live, virtual_ip
-from migrate.verify import boot, losses
+from migrate.verify import boot, losses, lost_data
 from migrate.verify.listing import Listing, _plain
 from migrate.verify.losses import Losses, find
 
@@ -98,7 +98,7 @@ def test_a_project_is_found_however_it_is_named(type_: str, id_: str, resource: 
         "stack": {"t1": {"id": "t1", "project": "p1"}},
     }
     now = Listing({"project": {"p1": DEMO}, **rest, type_: {id_: resource}}, {}, {}, 0.0, 0.0)
-    assert losses.Projects(now, now).project(type_, id_) == "p1"
+    assert lost_data.Projects(now, now).project(type_, id_) == "p1"
 
 
 def test_what_the_move_itself_or_another_change_does_is_no_loss() -> None:

@@ -20,6 +20,8 @@ from migrate.engine.plan import Plan
 from migrate.errors import PreconditionError, SettingsError, StepError
 from migrate.phases import settle
 from migrate.services import RECIPES
+from tests.checked import check_of
+from tests.unit import fakes
 from tests.unit.network import DHCP, L3, NEW, NEW2, OLD, Killed, Machine, World, context
 
 TOLD = ("stop", "clear", "start", "freeze", "thaw", "arm", "disarm")
@@ -447,10 +449,27 @@ def with_network_host(home: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
 def test_a_network_host_of_its_own_is_refused_before_the_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (one,) = network_hosts.CHECK.run(with_network_host(tmp_path, monkeypatch))
+    (one,) = check_of(network_hosts).run(with_network_host(tmp_path, monkeypatch))
     assert (one.severity, one.where) == (Severity.ERROR, "net1")
     assert "network hosts of their own are not settled" in one.message
     assert "`openstack network agent remove network`" in one.remedy
+
+
+def test_agents_on_a_compute_host_serve_on_and_it_is_said_that_settle_refuses_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = with_network_host(tmp_path, monkeypatch)
+    known = (*cloud.source.computes, fakes.FakeHost("net1.example.org"))
+    cloud = replace(cloud, source=replace(cloud.source, computes=known))
+    (one,) = check_of(network_hosts).run(cloud)
+    assert (one.severity, one.where) == (Severity.WARNING, "net1")
+    assert "serves on across the cutover" in one.message
+    assert "`migrate settle` refuses its host" in one.message
+    assert "`openstack network agent remove network`" in one.remedy
+    refused = refusals.findings(cloud)
+    assert [one.where for one in refused if one.severity is Severity.ERROR] == ["net1"]
+    with pytest.raises(SettingsError, match="--host net1"):
+        settle.planned(cloud, settle.Asked(hosts=["net1"]))
 
 
 def test_a_network_host_of_its_own_is_refused_by_settle(
@@ -470,4 +489,4 @@ def test_no_network_host_is_told_where_there_is_none(
 ) -> None:
     cloud = context(World(), tmp_path)
     monkeypatch.setattr(login, "api", reading.api)
-    assert network_hosts.CHECK.run(cloud) == []
+    assert check_of(network_hosts).run(cloud) == []

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from migrate import services
-from migrate.checks import leftovers, options, tokens, trusts
+from migrate.checks import leftovers, tokens, trusts
 from migrate.checks.trusts import Trust
+from migrate.configuration import service_options
 from migrate.errors import PreconditionError
 
 SENT = "send_service_user_token = true\n"
@@ -74,7 +75,7 @@ class Keystone:
 )
 def test_who_vouches(text: str, wanted: dict[str, list[str]], told: str) -> None:
     api: Any = Keystone()
-    given = options.parsed({"nova.conf": text})
+    given = service_options.parsed({"nova.conf": text})
     found = list(dict.fromkeys(tokens._roles(api, "nova", given, wanted)))
     assert bool(found) is bool(told)
     assert all(told in one.message and one.remedy for one in found), found
@@ -84,7 +85,7 @@ def test_a_login_that_was_pasted_from_the_guide_is_refused() -> None:
     """nova's guide to service user tokens has `$USER_DOMAIN_NAME` in it."""
     text = NOVA.replace("Default", "$USER_DOMAIN_NAME")
     with pytest.raises(PreconditionError, match=r"refers to \$USER_DOMAIN_NAME"):
-        tokens.login(options.parsed({"nova.conf": text}), "service_user")
+        tokens.login(service_options.parsed({"nova.conf": text}), "service_user")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.cloud.settings import Reinstall
-from migrate.computes import draining, installers, proof
+from migrate.computes import draining, installers, proof, versions
 from migrate.computes.draining import move, turns
-from migrate.computes.installers import reinstall
+from migrate.computes.installers import reinstall, standing
 from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES
@@ -174,12 +174,12 @@ class Machine(fakes.FakeHost):
     def _exchange_running(self, names: list[str]) -> Any:
         return {name: one for name, one in self.running.items() if name in names}
 
-    def _exchange_forward(self, note: str, rows: Any, names: list[str], _: float) -> Any:
+    def _exchange_forward(self, note: str, rows: Any, found: Any, _: float) -> Any:
         assert self.own
         assert self.environment
         self.records[note] = {"entries": []}
         self.files = {row[0]: row[1] for row in rows}
-        for name in names:
+        for name in found:
             self.running[name] = {**OLD[name], "program": f"{VENV}/bin/{name}"}
         return []
 
@@ -229,6 +229,7 @@ class Lab:
             (login, "api", lambda _: Api(nova.Connection(self.nova))),
             (proof, "look", lambda *_: {"at": "now"}),
             (proof, "wait_until_heard", lambda *_: None),
+            (versions, "heartbeats", lambda *_: 0),
             (move, "PAUSE", 0.0),
             (turns, "LOOK_SECONDS", 0.01),
             (anew, "ANSWER_SECONDS", 0.0),
@@ -665,3 +666,62 @@ def test_a_keeper_that_is_not_named_any_more_is_asked_for(lab: Lab) -> None:
     lab.keeper.dead = True
     with pytest.raises(UnreachableError):
         keeping.stage(lab.context, lab.host)
+
+
+def without_state(lab: Lab, by: str = installers.IN_PLACE) -> Context:
+    """As a desk has it that has lost its state directory, and whose stack file says *by*."""
+    home = lab.folder / f"another-desk-{len(list(lab.folder.iterdir()))}"
+    home.mkdir()
+    decided = lab.context.settings.settle.model_copy(update={"by": by})
+    settings = lab.context.settings.model_copy(update={"settle": decided})
+    return replace(lab.context, settings=settings, home=home)
+
+
+def learned(lab: Lab, by: str = installers.IN_PLACE) -> dict[str, str]:
+    return standing.learn(without_state(lab, by), [lab.host])
+
+
+@pytest.mark.parametrize("dead", ["host", "keeper", "nobody"])
+def test_that_a_host_was_reinstalled_is_known_by_itself_and_by_who_keeps_what_was_its_own(
+    lab: Lab, dead: str
+) -> None:
+    lab.over()
+    if dead != "nobody":
+        getattr(lab, dead).dead = True
+    context = without_state(lab)
+    assert standing.learn(context, [lab.host]) == {"c1": "reinstall"}
+    assert installers.of(context, "c1") is reinstall
+    assert standing.learn(context, [lab.host]) == {}  # it is known now
+
+
+def test_one_that_is_only_kept_so_far_and_one_between_two_systems_are_known_too(lab: Lab) -> None:
+    assert learned(lab) == {}
+    lab.over("close", "drain", "keep")
+    assert learned(lab) == {"c1": "reinstall"}
+    lab.over("reinstall")
+    assert learned(lab) == {"c1": "reinstall"}
+
+
+@pytest.mark.parametrize("note", ["settle-units", "settle-environment"])
+def test_one_in_place_is_known_where_the_stack_file_says_otherwise(lab: Lab, note: str) -> None:
+    assert learned(lab, "reinstall") == {}
+    lab.host.records[note] = {}
+    assert learned(lab, "reinstall") == {"c1": "in-place"}
+    assert learned(lab, "in-place") == {}
+
+
+def test_machines_say_more_than_a_desk_that_another_has_gone_on_without(lab: Lab) -> None:
+    context = without_state(lab)
+    installers.keep(context, ["c1"], "reinstall", begun=())
+    lab.host.records["settle-environment"] = {}  # by a reinstall, too
+    assert standing.learn(context, [lab.host]) == {}
+    lab.host.records["settle-units"] = {}
+    assert standing.learn(context, [lab.host]) == {"c1": "in-place"}
+
+
+def test_an_installer_of_others_is_what_this_desk_has_noted(lab: Lab) -> None:
+    context = without_state(lab)
+    installers.keep(context, ["c1"], "by-hand", begun=())
+    lab.host.records["settle-units"] = {}
+    assert standing.learn(context, [lab.host]) == {}
+    assert installers.chosen(context, "c1") == "by-hand"

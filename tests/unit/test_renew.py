@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, login
-from migrate.computes import closing, draining, installers, versions
-from migrate.computes.draining import note
+from migrate.computes import closing, draining, installers, service, versions
+from migrate.computes.draining import note, timings
 from migrate.computes.estimates import Action, Way
-from migrate.computes.installers import in_place, update
+from migrate.computes.installers import in_place, reinstall, update
 from migrate.computes.probing import hypervisors
 from migrate.computes.probing import note as trips
 from migrate.computes.probing.facts import How, Platform, Seen, Shape, Tried, Trip
@@ -51,6 +51,7 @@ class Cloud:
         self.done: list[str] = []
         self.undone: list[str] = []
         self.away: list[str] = []
+        self.stuck = ""  # the step that cannot be undone
         self.probe: Callable[[], object] = lambda: None
 
     def apply(self, _: Context, step: str) -> None:
@@ -65,6 +66,8 @@ class Cloud:
         self.versions[name] = 72 if what == "renew" else self.versions[name]
 
     def revert(self, _: Context, step: str) -> None:
+        if step == self.stuck:
+            raise StepError("it runs on")
         self.undone.append(step)
 
     def tidy(self, _: Context) -> None:
@@ -200,12 +203,19 @@ def test_servers_that_do_not_come_home_are_named_and_the_host_is_back(cloud: Clo
     cloud.away = ["web (s1): no valid host"]
     with pytest.raises(StepError, match=r"c2 is not back: its servers: web \(s1\): no valid host"):
         renew.put_back(cloud.session, ["c2"], lambda *_: None)
-    assert cloud.undone[-3:] == [
-        "c2.renew",
-        "c2",
-        "ours go",
-    ]  # who is away is known still: the same again
-    assert "c2.drain" not in cloud.undone
+    steps = ["home", "open", "proof", "renew", "close", "environment"]
+    before = ["c2 runs the old", "c2's servers come home"]
+    # who is away is known still by the step that is left out: the same again
+    assert cloud.undone == [*before, *(f"c2.{one}" for one in steps), "c2", "ours go"]
+
+
+def test_the_environment_stays_while_what_runs_from_it_cannot_be_exchanged(cloud: Cloud) -> None:
+    """Also while servers are away, when the step between the two is not undone."""
+    cloud.away = ["web (s1): no valid host"]
+    cloud.stuck = "c2.renew"
+    with pytest.raises(StepError, match=r"c2 is not back: c2\.renew: it runs on"):
+        renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert cloud.undone[2:] == ["c2.home", "c2.open", "c2.proof", "ours go"]
 
 
 def test_a_dead_host_is_passed_over_and_named_with_what_waits_there(
@@ -256,6 +266,30 @@ def test_a_host_goes_back_whatever_this_desk_knows_of_it(cloud: Cloud) -> None:
     assert "c2.renew" in cloud.undone
 
 
+def test_what_is_on_a_host_before_its_turn_is_kept_for_the_report(cloud: Cloud) -> None:
+    on_c1 = [
+        server("web", "c1"),
+        server("db", "c1", volume_booted=True, volumes=("v",)),
+        server("off", "c1", status="SHUTOFF", volumes=("w",)),
+        server("still", "c1", status="PAUSED"),
+    ]
+
+    def settle(servers: Any, **more: Any) -> None:
+        plan = planned([host("c1", **more), host("c2")], servers, "c1", way=Way.IN_PLACE)
+        limits = cloud.session.context.settings.settle
+        renew.renew(cloud.session, plan, limits, (), lambda *_: None)
+
+    settle(on_c1)
+    found = {
+        "kinds": {"running": 2, "stopped": 1, "paused": 1},
+        "disks": {"local disk": 3, "volumes": 2},
+    }
+    assert timings.kept(cloud.session.context, "c1")["servers"] == found
+    cloud.versions["c1"] = 68
+    settle(on_c1[:1], enabled=False, reason=service.REASON)  # in the middle: some have left
+    assert timings.kept(cloud.session.context, "c1")["servers"] == found
+
+
 def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
     cloud.session.cancellation.request("stopped by SIGINT")
     with pytest.raises(StepError, match="SIGINT"):
@@ -268,6 +302,31 @@ def test_by_another_installer_the_plan_has_its_steps_for_these_hosts(cloud: Clou
     assert {"c1.keep", "c2.environment"} <= ids
     assert "c2.keep" not in ids
     assert renew.by(cloud.session, "in-place", ["c2"], begun=[]) is cloud.session
+
+
+def test_a_desk_that_knows_nothing_takes_hosts_for_what_machines_say_they_are(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["settle-reinstalled.json"])
+    (c1, c2, *_) = cloud.session.context.source.computes
+    ids = {one.id for one in renew.learned(cloud.session, [c2]).plan}
+    assert {"c1.environment", "c2.keep"} <= ids
+    assert "c1.keep" not in ids
+    cloud.versions["c1"] = 72
+    note.add(c1, "s1", Action.STOP)  # a run before has left it in the middle
+    with pytest.raises(PreconditionError, match=r"c1 \(reinstall\) is in the middle by another"):
+        cloud.settle("c4", canary=0, batch=4)
+    assert cloud.done == []
+
+
+def test_on_the_way_back_too(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    back: list[str] = []
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["settle-reinstalled.json"])
+    monkeypatch.setattr(reinstall, "restore", lambda _, host: back.append(host.name))
+    monkeypatch.setattr(renew, "compose", lambda _: cloud.session.plan)
+    renew.put_back(cloud.session, ["c2"], lambda *_: None)
+    assert back == ["c2"]
+    assert "c2 runs the old" not in cloud.undone
 
 
 def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:

@@ -20,7 +20,14 @@ from migrate.engine import state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
-from migrate.errors import IrreversibleError, JournalError, StepError, UnreachableError
+from migrate.errors import (
+    IrreversibleError,
+    JournalError,
+    PassedOverError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
 
 NO_CONTEXT: Any = SimpleNamespace(dead_targets=frozenset({"dead"}), optional=frozenset())
 
@@ -144,6 +151,29 @@ def test_needs_order_both_ways(journal: Journal) -> None:
         "undo b half",
         "undo a half",
     ]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "by the journal"])
+def test_a_step_that_is_left_out_keeps_those_around_it_in_order(
+    journal: Journal, *, named: bool
+) -> None:
+    """Side by side the first would be undone although what stands upon it could not be."""
+
+    def fails(_: Any) -> None:
+        raise StepError("it stands")
+
+    world = World()
+    chain = [world.step(f"s{n}", Phase.SETTLE, (f"s{n - 1}",) * bool(n)) for n in range(4)]
+    chain[3] = dataclasses.replace(chain[3], revert=fails)
+    for one in (chain[0], chain[3]):
+        journal.record(Phase.SETTLE, one.id, State.DONE)
+    runner = Runner(Plan.of(chain), journal, NO_CONTEXT)
+    with pytest.raises(StepError, match="it stands"):
+        runner.retreat([chain[0], chain[3]] if named else None)
+    assert world.log == []
+    journal.record(Phase.SETTLE, "s3", State.REVERTED)
+    runner.retreat([chain[0]] if named else None)
+    assert world.log == ["undo s0 whole", "undo s0 half"]
 
 
 def test_nothing_new_begins_after_a_failure(journal: Journal) -> None:
@@ -346,10 +376,61 @@ def test_a_dead_compute_host_is_named_with_what_it_boots_into_and_all_else_is_un
     lost = dataclasses.replace(world.step("c1.renew", phase, ()), revert=revert)
     runner = Runner(Plan.of([*others, lost]), journal, context)
     runner.advance()
-    with pytest.raises(StepError, match=r"c1\.renew: c1 is away.*Bring that host back") as told:
+    with pytest.raises(PassedOverError, match=r"c1\.renew: c1 is away.*Bring that host") as told:
         runner.retreat()
+    assert told.value.hosts == {"c1"}
     assert world.facts == {"c1.renew half", "c1.renew whole"}
     assert ("boots into the target's release" in str(told.value)) is (phase is Phase.SETTLE)
     away = False
     runner.retreat()  # the same again undoes what was left
     assert world.facts == set()
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["journal", "no journal"])
+def test_a_host_that_comes_back_meanwhile_keeps_what_still_runs_from_it(
+    journal: Journal, *, lost: bool
+) -> None:
+    world = World()
+    context: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset({"c1"}))
+    chain = [world.step(f"c1.s{n}", Phase.SETTLE, (f"c1.s{n - 1}",) * bool(n)) for n in range(4)]
+    usual, away = chain[2].revert, [UnreachableError("c1 is away", "c1")]
+
+    def revert(given: Any) -> None:
+        if away:
+            raise away.pop()  # and answers from then on
+        assert usual
+        usual(given)
+
+    chain[2] = dataclasses.replace(chain[2], revert=revert)
+    runner = Runner(Plan.of([*chain, world.step("c2.s0", Phase.SETTLE, ())]), journal, context)
+    if not lost:
+        runner.advance()
+    world.facts |= {f"c1.s{n} {half}" for n in range(4) for half in ("half", "whole")}
+    with pytest.raises(PassedOverError, match=r"c1\.s2: c1 is away; c1\.s1: .*; c1\.s0: "):
+        runner.retreat()
+    assert world.facts == {f"c1.s{n} {half}" for n in range(3) for half in ("half", "whole")}
+    runner.retreat()
+    assert world.facts == set()
+
+
+def test_one_that_answers_and_does_not_let_us_in_is_not_told_as_dead(journal: Journal) -> None:
+    world = World()
+    context: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset({"c1", "c2"}))
+
+    def failing(error: UnreachableError) -> Any:
+        def revert(_: Any) -> None:
+            raise error
+
+        return revert
+
+    errors = {"c1": UnreachableError("c1 is away", "c1"), "c2": RefusedError("c2 says no", "c2")}
+    steps = [
+        dataclasses.replace(world.step(name, Phase.SETTLE, ()), revert=failing(error))
+        for name, error in errors.items()
+    ]
+    runner = Runner(Plan.of(steps), journal, context)
+    runner.advance()
+    with pytest.raises(StepError, match="c2 says no") as told:
+        runner.retreat()
+    assert not isinstance(told.value, PassedOverError)
+    assert "c1 is away" in str(told.value)

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from migrate.checks import backends, endpoints, keepalived, options, shape
+from migrate.checks import backends, endpoints, keepalived, shape
 from migrate.checks.scope_facts import Endpoint
+from migrate.configuration import service_options
 from migrate.engine.finding import Finding
 from migrate.services import chosen
+from migrate.storage import backends as storage_backends
 
 
 def cases(name: str) -> list[Any]:
@@ -33,9 +35,13 @@ def assert_told(found: Sequence[Finding], wanted: list[list[str]]) -> None:
 @pytest.mark.parametrize("case", cases("backends"), ids=lambda case: str(case["name"]))
 def test_back_ends(case: dict[str, Any]) -> None:
     (recipe,) = chosen([case["project"]])
-    assert recipe.backends
-    given = options.parsed({f"file {at}": text for at, text in enumerate(case["files"])})
-    assert_told([*backends.judged(recipe.backends, given)], case["told"])
+    given = service_options.parsed({f"file {at}": text for at, text in enumerate(case["files"])})
+    if recipe.storage:
+        found = [*storage_backends.judged(recipe.storage, given)]
+    else:
+        assert recipe.backends
+        found = [*backends.judged(recipe.backends, given)]
+    assert_told(found, case["told"])
 
 
 @pytest.mark.parametrize("case", cases("keepalived"), ids=lambda case: str(case["name"]))

@@ -10,7 +10,7 @@ from migrate.cloud import Context
 from migrate.cloud.api import PASSING, Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes import reading
-from migrate.computes.draining import servers, turns
+from migrate.computes.draining import servers, timings, turns
 from migrate.computes.facts import Kind, Server
 
 PAUSE = 2.0
@@ -19,7 +19,7 @@ TOO_MANY = 429
 CONFIRM: dict[str, Any] = {"confirmResize": None}
 
 Request = dict[str, Any]  # the body of a server's action
-
+HOW = {"os-migrateLive": "live", "migrate": "cold", "os-stop": "stop", "os-start": "start"}
 
 # what is to be asked for a server that rests, or why nothing may be; "": it is where it is wanted
 Want = Callable[[Server], Request | str]
@@ -83,6 +83,7 @@ class Move:
                 self._abort()
                 deadline = time.monotonic() + GRACE_SECONDS
             time.sleep(PAUSE)
+        timings.ended(self.context, self.api, self.host.name, self.server, self.seen, wrong)
         if wrong:
             return wrong + self._how
         self.arrived()
@@ -154,6 +155,8 @@ class Move:
         if down := self._down(server):
             return down
         self.asked = True
+        how = HOW[next(iter(request))]
+        timings.asked(self.context, self.host.name, server, how)
         try:
             self._send(request)
         except ApiError as error:

@@ -20,9 +20,9 @@ from migrate.services import packages
 __all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of", "updating"]
 
 GROUP = "sidestep.installers"
-REINSTALL = "reinstall"
+IN_PLACE, REINSTALL = "in-place", "reinstall"
 SHIPPED = {
-    "in-place": "migrate.computes.installers.in_place",
+    IN_PLACE: "migrate.computes.installers.in_place",
     REINSTALL: "migrate.computes.installers.reinstall",
 }
 # not to be chosen: a host that has come over stays what it is by the one that brought it
@@ -63,8 +63,12 @@ def _loaded(entry: EntryPoint) -> Installer:
 
 def chosen(context: Context, host: str) -> str:
     """The name of that by which *host* comes over: kept, or what the stack file says."""
-    kept = state_directory.recorded(_path(context, host)).get("by")
-    return str(kept or context.settings.settle.by)
+    return kept(context, host) or context.settings.settle.by
+
+
+def kept(context: Context, host: str) -> str:
+    """The name that this desk keeps for *host*, "" where it has begun nothing there."""
+    return str(state_directory.recorded(_path(context, host)).get("by", ""))
 
 
 def of(context: Context, host: str) -> Installer:

@@ -62,8 +62,9 @@ def renew(context: Context, host: Host) -> None:
     there = [one for one in units.known(context) if one.name in running]
     rows = list(_rows(context, host, there, running))
     names = [one.name for one in there]
+    found = {name: running[name] for name in names}
     wrong = call(
-        host, "exchange.forward", NOTE, rows, names, SECONDS, timeout=SECONDS * len(names) + 60
+        host, "exchange.forward", NOTE, rows, found, SECONDS, timeout=SECONDS * len(names) + 60
     )
     if wrong:
         raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")

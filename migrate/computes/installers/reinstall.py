@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
-from migrate.computes import draining, environment, installers, proof, service, units
+from migrate.computes import draining, environment, installers, proof, service, units, versions
 from migrate.computes.draining import servers
 from migrate.computes.estimates import Action, Way
 from migrate.computes.installers.contract import Act
@@ -124,9 +124,9 @@ def restore(context: Context, host: Host) -> None:
     elif not anew.is_back(context, host):
         anew.make(context, host, back=True)
     own.give_back(context, host, back=True)
-    since = service.of(api, host.name)["updated_at"]
+    since = versions.heartbeats(context, host.name)
     own.start_old(context, host)
-    proof.wait_until_heard(api, host, since)
+    proof.wait_until_heard(context, api, host, since)
     if new := units.new(context, host):
         raise StepError(f"{host.name}: {', '.join(new)} runs the new release, and was put back")
     keeping.note(context, host, stage=Stage.RETURNED)

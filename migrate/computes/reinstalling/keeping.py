@@ -127,15 +127,20 @@ def stage(context: Context, host: Host) -> str:
     return str(read(context, host)["stage"])
 
 
-def gone(context: Context, stages: Collection[Stage] = GONE) -> set[str]:
-    """Names of hosts whose old system may be gone, or that are at *stages*: asked once, of all."""
+def gone(context: Context, those: Collection[Stage] = GONE) -> set[str]:
+    """Names of hosts whose old system may be gone, or that are at *those* stages."""
+    return {name for name, at in stages(context).items() if at in those}
+
+
+def stages(context: Context) -> dict[str, str]:
+    """How far each host is that was begun, by its name: asked once, of all."""
     noted = {f"{_name(host)}.json": host for host in context.source.computes}
     told = hosts.living(context.target.controllers, lambda one: call(one, "notes.left", []))
     if not told:
         call(keeper(context), "notes.left", [])  # says that it does not answer
     left = {name for names in told for name in names}
     begun = [one for name, one in noted.items() if name in left or _desk(context, one).exists()]
-    return {one.name for one in begun if stage(context, one) in stages}
+    return {one.name: now for one in begun if (now := stage(context, one))}
 
 
 def note(context: Context, host: Host, **changed: Any) -> None:

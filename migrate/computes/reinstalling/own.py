@@ -93,7 +93,7 @@ def start(context: Context, host: Host) -> None:
     shown = call(host, "systemd.show", names)
     if masked := [one for one, unit in shown.items() if unit.get("LoadState") == "masked"]:
         call(host, "systemd.unmask", masked)  # by `let_go`, when the whole went back
-    given = (NOTE, rows, names, SECONDS)
+    given = (NOTE, rows, {name: told[name] for name in names}, SECONDS)
     wrong = call(host, "exchange.forward", *given, timeout=SECONDS * len(names) + 60)
     if wrong:
         raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")

@@ -1,7 +1,7 @@
 """A cluster's ceph.conf as another monitor needs it: the old one's whole, and one address more.
 
 The monitor reads pool defaults and the like there, so that one of its own would change what the
-cluster is like. Names of options may be written with spaces, underscores or hyphens.
+cluster is like.
 """
 
 from __future__ import annotations
@@ -10,20 +10,14 @@ import ipaddress
 import re
 
 from migrate.errors import PreconditionError
+from migrate.storage.rbd import ceph_conf
 
 PATH = "/etc/ceph/ceph.conf"
-HEADING = re.compile(r"\s*\[(.+?)\]")
-OPTION = re.compile(r"\s*([\w \-]+?)\s*=\s*(.*?)\s*$")
 
 
 def value(text: str, option: str) -> str:
-    """The value of *option* of everybody, e.g. "mon host"; "" where it is not set."""
-    section, found = "", ""
-    for line in text.splitlines():
-        section = _heading(line) or section
-        if section == "global" and _name(line) == option:
-            found = _value(line)
-    return found
+    """*option* of everybody, e.g. "mon_host"; "" where it is not set."""
+    return ceph_conf.get(text, "global", option)
 
 
 def for_monitor(text: str, name: str, address: str) -> str:
@@ -35,9 +29,9 @@ def for_monitor(text: str, name: str, address: str) -> str:
     lines = []
     for line in text.splitlines():
         match _name(line):
-            case "mon initial members":
+            case "mon_initial_members":
                 continue
-            case "mon host":
+            case "mon_host":
                 known = re.split(r"[,;\s]+", _value(line))
                 lines.append(line if address in known else f"mon host = {_value(line)},{address}")
             case _:
@@ -46,7 +40,7 @@ def for_monitor(text: str, name: str, address: str) -> str:
 
 
 def _refuse(text: str, name: str, address: str) -> None:
-    if not value(text, "mon host"):
+    if not value(text, "mon_host"):
         raise PreconditionError(
             f"{PATH} names no `mon host`: where monitors are found otherwise (DNS), the new one "
             "would not be; write their addresses there"
@@ -57,7 +51,7 @@ def _refuse(text: str, name: str, address: str) -> None:
         )
     if any(line.endswith("\\") for line in text.splitlines()):
         raise PreconditionError(f"{PATH} has lines that go on in the next: write each on one line")
-    networks = [one.strip() for one in value(text, "public network").split(",") if one.strip()]
+    networks = [one.strip() for one in value(text, "public_network").split(",") if one.strip()]
     inside = (ipaddress.ip_network(one, strict=False) for one in networks)
     if networks and not any(ipaddress.ip_address(address) in one for one in inside):
         raise PreconditionError(
@@ -67,15 +61,15 @@ def _refuse(text: str, name: str, address: str) -> None:
 
 
 def _heading(line: str) -> str:
-    found = HEADING.match(line)
-    return found[1] if found else ""
+    found = ceph_conf.SECTION.match(line)
+    return found[1].strip() if found else ""
 
 
 def _name(line: str) -> str:
-    found = OPTION.match(line)
-    return re.sub(r"[ _\-]+", " ", found[1]) if found else ""
+    found = ceph_conf.OPTION.match(line)
+    return re.sub(r"[ -]+", "_", found[1]) if found else ""
 
 
 def _value(line: str) -> str:
-    found = OPTION.match(line)
-    return re.split(r"\s[#;]", found[2])[0].rstrip() if found else ""
+    found = ceph_conf.OPTION.match(line)
+    return found[2] if found else ""

@@ -1,32 +1,17 @@
 """Which images glance knows, and what it recorded of each when it was made."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import PurePosixPath
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, error, filled, info
-from migrate.errors import StepError
-from migrate.services.backends import Images
-from migrate.services.base import Recipe
+from migrate.storage.images import stores
+from migrate.storage.images.image import Image, keeper
 
-FILE = "file://"
 DATABASE = "images.database"  # its name, asked once a run
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One file of the store, and what glance recorded of it; `digest` is empty where nothing is."""
-
-    id: str
-    path: str
-    size: int | None
-    algorithm: str
-    digest: str
 
 
 def findings(context: Context) -> list[Finding]:
@@ -47,17 +32,12 @@ def _unproven(
             "Decrypt the locations: glance's metadata_encryption_key is not supported",
             f"image {id_}",
         )
-    elif scheme != "file":
+    elif not stores.of(scheme):
         remedy = "It is neither copied nor hashed: both sides use that store"
         yield info(f"is kept by {scheme!r}", remedy, f"image {id_}")
     elif not digest and not checksum:
         remedy = "It is compared with the source's own file instead"
         yield info("has no hash", remedy, f"image {id_}")
-
-
-def keeper(context: Context) -> tuple[Recipe, Images]:
-    """The service that has the images, and what it says of them."""
-    return next((one, one.images) for one in context.recipes if one.images)
 
 
 def _rows(context: Context, host: Host) -> list[connection.Row] | None:
@@ -74,15 +54,14 @@ def _rows(context: Context, host: Host) -> list[connection.Row] | None:
 
 
 def images_of(rows: Iterable[connection.Row]) -> list[Image]:
-    """The rows whose file lies in a file store."""
+    """The rows whose image lies in a store that code here moves or proves."""
     found = []
     for id_, size, algorithm, digest, checksum, location in rows:
-        if str(location).startswith(FILE):
-            path = str(PurePosixPath("/", str(location)[len(FILE) :]))
-            if ".." in PurePosixPath(path).parts:
-                raise StepError(f"image {id_} lies at {path}, outside of any store; correct that")
+        scheme = str(location).partition("://")[0]
+        if store := stores.of(scheme):
+            path = store.path(str(id_), str(location))
             kind = (algorithm, digest) if digest else ("md5" if checksum else "sha512", checksum)
-            found.append(Image(str(id_), path, size, str(kind[0]), str(kind[1] or "")))
+            found.append(Image(str(id_), path, size, str(kind[0]), str(kind[1] or ""), scheme))
     return found
 
 

@@ -1,9 +1,11 @@
 """First pass, delta and proof of the images; what each brought is noted under the step's id."""
 
 from migrate.cloud import Context, hosts
+from migrate.cloud.host import Host
 from migrate.engine import markers, state_directory
 from migrate.errors import StepError
-from migrate.storage.images import catalog, files
+from migrate.storage.images import catalog, noted, stores
+from migrate.storage.images.image import Image
 
 PROVEN = "images.json"  # in the state directory, for the report
 FIRST, DELTA, PROOF = "glance.images", "glance.delta", "glance.proof"
@@ -20,20 +22,33 @@ def wrong(context: Context, fresh: bool = False) -> list[str]:
     return _wrong(context, images, fresh)
 
 
-def _wrong(context: Context, images: list[catalog.Image], fresh: bool = False) -> list[str]:
+def _wrong(context: Context, images: list[Image], fresh: bool = False) -> list[str]:
     return [
         sentence
         for host in context.target.controllers
-        for _, sentence in files.differing(context, host, images, fresh=fresh)
+        for sentence in _wrong_on(context, host, images, fresh)
     ]
+
+
+def _wrong_on(context: Context, host: Host, images: list[Image], fresh: bool = False) -> list[str]:
+    return [
+        sentence
+        for store, own in stores.sorted_out(images)
+        for sentence in store.wrong(context, host, own, fresh)
+    ]
+
+
+def _bring(context: Context, host: Host, step: str, images: list[Image]) -> None:
+    for store, own in stores.sorted_out(images):
+        store.bring(context, host, step, own)
+    noted.stamp(host, step, images)
 
 
 def followed(context: Context) -> bool:
     """Whether the target has every image of the source's database, hashed."""
     images = catalog.of_source(context)
     return all(
-        files.recorded(host).get("stamps", {}).get(FIRST)
-        and not files.differing(context, host, images)
+        noted.recorded(host).get("stamps", {}).get(FIRST) and not _wrong_on(context, host, images)
         for host in context.target.controllers
     )
 
@@ -43,7 +58,7 @@ def follow(context: Context) -> None:
     markers.refuse_when_live(context)
     images = catalog.of_source(context)
     for host in context.target.controllers:
-        files.bring(context, host, FIRST, images)
+        _bring(context, host, FIRST, images)
 
 
 def catch_up(context: Context) -> None:
@@ -52,9 +67,9 @@ def catch_up(context: Context) -> None:
     images = _copied(context)
     kept = {image.path for image in images}
     for host in context.target.controllers:
-        if gone := [p for p in files.recorded(host).get("pulled", {}) if p not in kept]:
-            files.discard(host, "", gone)
-        files.bring(context, host, DELTA, images)
+        if gone := [p for p in noted.recorded(host).get("pulled", {}) if p not in kept]:
+            noted.discard(host, "", gone)
+        _bring(context, host, DELTA, images)
 
 
 def prove(context: Context) -> None:
@@ -63,12 +78,12 @@ def prove(context: Context) -> None:
     if found := _wrong(context, images):
         raise StepError(f"{len(found)} image(s) are not what they were: {'; '.join(found[:20])}")
     for host in context.target.controllers:
-        files.stamp(host, PROOF, images)
+        noted.stamp(host, PROOF, images)
     told = {"files": len(images), "bytes": sum(image.size or 0 for image in images)}
     state_directory.record(context.home / PROVEN, told)
 
 
-def _copied(context: Context) -> list[catalog.Image]:
+def _copied(context: Context) -> list[Image]:
     images = catalog.of_target(context)
     if images is None:
         raise StepError("glance's database was not copied yet; `database.copy` comes first")
@@ -81,12 +96,12 @@ def stamped(context: Context, step: str) -> bool:
     if images is None:
         return False
     return all(
-        files.recorded(host).get("stamps", {}).get(step) == catalog.digest(images)
-        and not files.differing(context, host, images)
+        noted.recorded(host).get("stamps", {}).get(step) == catalog.digest(images)
+        and not _wrong_on(context, host, images)
         for host in context.target.controllers
     )
 
 
 def discard(context: Context, step: str) -> None:
     """Remove the files that *step* brought; what was there before it stays."""
-    hosts.gather(context.target.controllers, lambda host: files.discard(host, step))
+    hosts.gather(context.target.controllers, lambda host: noted.discard(host, step))

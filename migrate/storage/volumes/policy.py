@@ -3,6 +3,8 @@
 Volumes stand on storage of both sides. Until the operator accepts the target, cinder there refuses
 what would delete or change them under the source: a policy file of ours, written before cinder has
 ever started. `sidestep:sharedStorage: record` lets through whatever can be named afterwards.
+
+Images on RBD are shared as well, and held in glance by the same file; images in files are copies.
 """
 
 import time
@@ -15,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from migrate import storage
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
@@ -23,11 +26,11 @@ from migrate.configuration.files import File
 from migrate.engine import markers
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
+from migrate.storage.rbd import clients
 
-PROJECT = "cinder"
 NAME = "zz-migrate-hold.yaml"  # the last of its folder: later files win
-STEP = RECORD = f"{PROJECT}.hold"
 ACCEPTED = "accepted"
+UNSHARED = "# Images of the old cloud are copied: nothing is held (migrate).\n{}\n"
 LIFTED = "# Accepted by the operator: nothing is held any more (migrate).\n{}\n"
 
 
@@ -40,62 +43,112 @@ class BlockedCall:
     noticed: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held of a service: *keeps*, by its own policies."""
+
+    project: str
+    keeps: str  # "volumes", as a policy.yaml has them
+    conf: str  # the file that its API goes by
+
+    @property
+    def step(self) -> str:
+        """Its step, and the note on the host."""
+        return f"{self.project}.hold"
+
+
+VOLUMES = Held("cinder", "volumes", "cinder.conf")
+IMAGES = Held("glance", "images", "glance-api.conf")
+
+
+def every(*, ceph: bool) -> list[Held]:
+    """All that is held; of images where the stack has clients of Ceph's."""
+    return [VOLUMES, *([IMAGES] if ceph else [])]
+
+
+def held(context: Context) -> list[Held]:
+    """Those whose services are moved."""
+    moved = {recipe.project for recipe in context.recipes}
+    return [one for one in every(ceph=context.settings.ceph.clients) if one.project in moved]
+
+
 @cache
-def table() -> tuple[BlockedCall, ...]:
-    """Every call of policy.yaml."""
-    document = yaml.safe_load(resources.files(__package__).joinpath("policy.yaml").read_text())
-    return tuple(BlockedCall(**row) for row in document["volumes"])
+def table(of: Held = VOLUMES) -> tuple[BlockedCall, ...]:
+    """Every call of its policy.yaml."""
+    place = resources.files(storage).joinpath(of.keeps, "policy.yaml")
+    document = yaml.safe_load(place.read_text())
+    return tuple(BlockedCall(**row) for row in document[of.keeps])
 
 
-def refused(mode: str) -> list[BlockedCall]:
+def refused(mode: str, of: Held = VOLUMES) -> list[BlockedCall]:
     """The calls that are refused in *mode*, "refuse" or "record"."""
-    return [one for one in table() if mode == "refuse" or not one.noticed]
+    return [one for one in table(of) if mode == "refuse" or not one.noticed]
 
 
-def rendered(mode: str) -> str:
+def rendered(mode: str, of: Held = VOLUMES) -> str:
     """The policy file for *mode*."""
     lines = [
-        "# Written by migrate: the old cloud's volumes are on the same storage, and going back to",
-        "# it is still possible. `migrate accept --execute` lifts this.",
+        f"# Written by migrate: the old cloud's {of.keeps} are on the same storage, and going back",
+        "# to it is still possible. `migrate accept --execute` lifts this.",
     ]
-    lines += [f'"{one.policy}": "!"  # {one.what}' for one in refused(mode)]
+    lines += [f'"{one.policy}": "!"  # {one.what}' for one in refused(mode, of)]
     return "\n".join(lines) + "\n"
 
 
-def protect(context: Context) -> None:
+def _wanted(context: Context, of: Held) -> list[BlockedCall]:
+    """What is refused of it now: no image where none is shared."""
+    if of is IMAGES and not _images_are_shared(context):
+        return []
+    return refused(context.settings.shared_storage, of)
+
+
+def _text(context: Context, of: Held) -> str:
+    if not _wanted(context, of):
+        return UNSHARED
+    return rendered(context.settings.shared_storage, of)
+
+
+def _images_are_shared(context: Context) -> bool:
+    recipe = next(one for one in context.recipes if one.project == IMAGES.project)
+    return any(clients.of_service(host, recipe) for host in context.source.controllers)
+
+
+def protect(context: Context, of: Held = VOLUMES) -> None:
     """Write the file on every target controller; the release's own code must see it count."""
-    mode = context.settings.shared_storage
+    text = _text(context, of)
 
     def act(host: Host) -> None:
-        files.write(host, RECORD, [_file(host, rendered(mode))])
-        if wrong := without_effect(context, host):
+        files.write(host, of.step, [_file(host, text, of)])
+        if wrong := without_effect(context, host, of):
             raise StepError(f"{host.name}: not all is held: {'; '.join(wrong)}")
 
     hosts.gather(context.target.controllers, act)
 
 
-def protected(context: Context) -> bool:
+def protected(context: Context, of: Held = VOLUMES) -> bool:
     """Whether the file is in place everywhere; once the operator has accepted, nothing is held."""
-    text = rendered(context.settings.shared_storage)
-    return accepted_at(context) > 0 or all(
-        files.in_place(host, [_file(host, text)]) for host in context.target.controllers
-    )
+    if accepted_at(context) > 0:
+        return True
+    text = _text(context, of)
+    return all(files.in_place(host, [_file(host, text, of)]) for host in context.target.controllers)
 
 
-def unprotect(context: Context) -> None:
+def unprotect(context: Context, of: Held = VOLUMES) -> None:
     """Nothing of it left."""
-    hosts.gather(context.target.controllers, lambda host: files.restore(host, RECORD))
+    hosts.gather(context.target.controllers, lambda host: files.restore(host, of.step))
 
 
-def without_effect(context: Context, host: Host) -> list[str]:
-    """Blocked calls that cinder on *host* lets through, or does not know; asked of its code."""
-    names = [one.policy for one in refused(context.settings.shared_storage)]
+def without_effect(context: Context, host: Host, of: Held = VOLUMES) -> list[str]:
+    """Blocked calls that the service on *host* lets through, or does not know, by its own code."""
+    names = [one.policy for one in _wanted(context, of)]
+    if not names:
+        return []
     python = context.installation.python
-    told = call(host, "policy.rules", names, interpreter=[python], timeout=180)
+    told = call(host, f"policy.{of.keeps}", names, interpreter=[python], timeout=180)
     wrong = []
     for name, (known, rule) in told.items():
         if not known:
-            wrong.append(f"cinder of {context.target.release} knows no policy {name}")
+            wrong.append(f"{of.project} of {context.target.release} knows no policy {name}")
         elif rule != "!":
             wrong.append(f"{name} is {rule!r}, set by a file that is read later")
     return wrong
@@ -110,13 +163,15 @@ def accept(context: Context) -> None:
         if not _noted(host):
             call(host, "record.save", ACCEPTED, note)
     for host in context.target.controllers:
-        files.write(host, RECORD, [_file(host, LIFTED)])
+        for of in held(context):
+            files.write(host, of.step, [_file(host, LIFTED, of)])
 
 
 def accepted(context: Context) -> bool:
     """Whether every target controller has noted it and holds nothing."""
     return all(
-        bool(_noted(host)) and files.in_place(host, [_file(host, LIFTED)])
+        bool(_noted(host))
+        and all(files.in_place(host, [_file(host, LIFTED, of)]) for of in held(context))
         for host in context.target.controllers
     )
 
@@ -129,11 +184,12 @@ def accepted_at(context: Context) -> float:
 
 def hold_again(context: Context) -> None:
     """As before `accept`: held, and not noted."""
-    text = rendered(context.settings.shared_storage)
+    texts = {of: _text(context, of) for of in held(context)}
 
     def act(host: Host) -> None:
         if _noted(host):
-            files.write(host, RECORD, [_file(host, text)])
+            for of, text in texts.items():
+                files.write(host, of.step, [_file(host, text, of)])
             call(host, "record.forget", ACCEPTED)
 
     hosts.gather(context.target.controllers, act)
@@ -144,14 +200,15 @@ def _noted(host: Host) -> dict[str, Any] | None:
     return found
 
 
-def _file(host: Host, text: str) -> File:
-    return File(f"{folder(host)}/{NAME}", text, 0o640, f"root:{PROJECT}")
+def _file(host: Host, text: str, of: Held) -> File:
+    return File(f"{folder(host, of)}/{NAME}", text, 0o640, f"root:{of.project}")
 
 
-def folder(host: Host) -> str:
-    """The last folder of policies that cinder on *host* reads: what stands there counts."""
-    found = files.read(host, ["/etc/cinder/cinder.conf", "/etc/cinder/cinder.conf.d/*.conf"])
-    return str(PurePosixPath("/etc/cinder", last_folder(found.values())))
+def folder(host: Host, of: Held = VOLUMES) -> str:
+    """The last folder of policies that the service on *host* reads: what stands there counts."""
+    conf = f"/etc/{of.project}/{of.conf}"
+    found = files.read(host, [conf, f"{conf}.d/*.conf"])
+    return str(PurePosixPath(f"/etc/{of.project}", last_folder(found.values())))
 
 
 def last_folder(texts: Iterable[str]) -> str:

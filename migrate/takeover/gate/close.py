@@ -84,5 +84,4 @@ def own_addresses(context: Context, *, living: bool = False) -> list[str]:
             return []
         return own
 
-    found = hosts.gather(context.hosts, ask)
-    return sorted({"127.0.0.0/8", *(address for each in found for address in each)})
+    return sorted({"127.0.0.0/8", *hosts.joined(context.hosts, ask)})

@@ -34,8 +34,7 @@ def drain(context: Context) -> None:
 
 def in_flight_now(context: Context, api: Api) -> list[str]:
     """Operations in flight, a line each."""
-    by_api = [str(one) for one in in_flight(api)]
-    return sorted({*by_api, *_unlisted(context)})
+    return sorted({*map(str, in_flight(api)), *_unlisted(context)})
 
 
 def _unlisted(context: Context) -> list[str]:

@@ -59,12 +59,12 @@ class Section:
 
     def ports(self) -> set[int]:
         """The ports of its binds for others than this host itself."""
-        return {port for address, ports in self.binds() if not _loopback(address) for port in ports}
+        heard = (ports for at, ports in self.binds() if not LOOPBACK.match(f"{at}:"))
+        return {port for ports in heard for port in ports}
 
     def value(self, key: str) -> list[str]:
         """The last line that begins with *key*, of its own or of its defaults."""
-        own = [words for words in self.lines if words[0] == key]
-        if own:
+        if own := [words for words in self.lines if words[0] == key]:
             return own[-1][1:]
         return self.defaults.value(key) if self.defaults else []
 
@@ -138,8 +138,7 @@ def closed(texts: dict[str, str], own: list[str] | None) -> dict[str, str]:
     for file, (path, text) in enumerate(texts.items()):
         lines = []
         for number, line in enumerate(text.split("\n")):
-            rules = added.get((file, number), [])
-            lines += [line, *(f"    {rule}  {MARK}" for rule in rules)]
+            lines += [line, *(f"    {rule}  {MARK}" for rule in added.get((file, number), []))]
         found[path] = "\n".join(lines)
     return found
 
@@ -192,7 +191,3 @@ def _words(line: str) -> list[str]:
         return shlex.split(line, comments=True)
     except ValueError:  # an open quote: HAProxy does not take it either
         return line.split()
-
-
-def _loopback(address: str) -> bool:
-    return bool(LOOPBACK.match(f"{address}:"))

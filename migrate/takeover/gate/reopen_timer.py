@@ -48,8 +48,7 @@ def left(context: Context) -> float | None:
             raise StepError(_reopened(host.name, one["state"]))
         return [float(one["left"]) - RESERVE_SECONDS] if one["state"] == "armed" else []
 
-    found = hosts.gather(context.source.controllers, ask)
-    return min((left for one in found for left in one), default=None)
+    return min(hosts.joined(context.source.controllers, ask), default=None)
 
 
 def extend(context: Context) -> None:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from infra.controller import Place, accounts, packages, services, units, venv
-from migrate.checks import agents, backends, endpoints, options, scope, trusts
+from migrate.checks import agents, backends, endpoints, scope, trusts
 from migrate.cloud import operations, releases
 from migrate.cloud.api import SERVICES, Api
-from migrate.configuration import rules, volumes
+from migrate.configuration import service_options, volumes
 from migrate.services import chosen, kind
 from migrate.takeover import preload
 from migrate.verify import heartbeats, losses
@@ -86,8 +86,10 @@ def look() -> dict[str, Any]:
     assert stores
     assert RECIPE.rest
     assert RECIPE.rest.workers
-    given = options.parsed({"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"})
-    told = rules.of(RECIPE, {"tools": "/v"}, "2026.1")
+    given = service_options.parsed(
+        {"f": "[secretstore]\nenabled_secretstore_plugins = store_kmip\n"}
+    )
+    told = RECIPE.rules.on_target({"tools": "/v"}, "2026.1")
     return {
         "account": [row for row in accounts.rows() if row[0] == "barbican"],
         "package": "softhsm2" in packages.names(),

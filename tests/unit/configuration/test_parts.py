@@ -9,7 +9,7 @@ import pytest
 
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.ini import Ini
-from migrate.configuration import dashboard, paths, rules, volumes
+from migrate.configuration import dashboard, paths, volumes
 from migrate.configuration.broker import Account, accounts
 from migrate.engine.finding import Severity
 from migrate.onhost import dashboard as onhost
@@ -171,7 +171,7 @@ def test_rules_concern_files_that_recipes_translate() -> None:
 
 def test_a_setting_waits_for_its_release() -> None:
     values = {"tools": "/v/bin", "compute_alias": "caracal", "source_name": "c"}
-    named = {s.option for s in rules.of(nova.RECIPE, values, "2025.1").settings}
+    named = {s.option for s in nova.RECIPE.rules.on_target(values, "2025.1").settings}
     assert "compute" in named
     assert "manager_shutdown_timeout" not in named
 

@@ -8,7 +8,6 @@ import yaml
 
 from migrate.cloud.addresses import Mapping
 from migrate.cloud.installation import environment
-from migrate.configuration import rules
 from migrate.configuration.options import Options
 from migrate.configuration.translate import Aids, translate
 from migrate.engine.finding import filled
@@ -43,7 +42,7 @@ def aids(case: dict[str, Any]) -> Aids:
         options=options(case["options"], case),
         before=options(case.get("before", case["options"]), case),
         mapping=Mapping(ADDRESSES, NAMES, frozenset(case.get("lost", []))),
-        rules=rules.of(chosen((case["project"],))[0], values, "2026.1"),
+        rules=chosen((case["project"],))[0].rules.on_target(values, "2026.1"),
     )
 
 

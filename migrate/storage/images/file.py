@@ -1,7 +1,7 @@
-"""Image files on the hosts: compared with what glance recorded, pulled, taken away."""
+"""Glance's file store: files that are hashed on the target, and pulled where they differ."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,13 +9,39 @@ from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call
-from migrate.storage.images.catalog import Image, digest, keeper
+from migrate.services.backends import BackendConfig, Refusal
+from migrate.storage.images.image import Image, keeper
 
+UNSHOWN = ""
+SCHEME = "file"
+KINDS = ("file", "filesystem")
 BATCH = 1 << 30  # bytes pulled before they are put in place: what a broken run loses at most
 DAY = 86400.0
 
 
-def differing(
+def supports(config: BackendConfig) -> bool:
+    return config.driver in KINDS
+
+
+def findings(config: BackendConfig) -> Iterator[Refusal]:
+    """Nothing: each image is judged by its own location."""
+    yield from ()
+
+
+def path(id_: str, location: str) -> str:
+    """The file; StepError where it would lie outside of the store."""
+    found = PurePosixPath("/", location.removeprefix(f"{SCHEME}://"))
+    if ".." in found.parts:
+        raise StepError(f"image {id_} lies at {found}, outside of any store; correct that")
+    return str(found)
+
+
+def wrong(context: Context, host: Host, images: list[Image], fresh: bool = False) -> list[str]:
+    """What is missing or different on *host*; with *fresh* every byte is read again."""
+    return [sentence for _, sentence in _differing(context, host, images, fresh)]
+
+
+def _differing(
     context: Context, host: Host, images: list[Image], fresh: bool = False
 ) -> list[tuple[Image, str]]:
     """Those of *images* whose file on *host* is not what glance recorded, and how it differs."""
@@ -46,10 +72,9 @@ def _examined(host: Host, images: list[Image], keep: bool, fresh: bool) -> dict[
 
 def bring(context: Context, host: Host, step: str, images: list[Image]) -> None:
     """Pull to *host* what is missing or different, then hash it where it came to."""
-    lacking = [image for image, _ in differing(context, host, images)]
+    lacking = [image for image, _ in _differing(context, host, images)]
     if lacking:
         _pull(context, host, step, lacking)
-    stamp(host, step, images)
 
 
 def _pull(context: Context, host: Host, step: str, lacking: list[Image]) -> None:
@@ -68,7 +93,7 @@ def _pull(context: Context, host: Host, step: str, lacking: list[Image]) -> None
             folders[str(at.parent)].append(at.name)
         for folder, names in folders.items():
             transfer.pull_files(context, folder, names, target=host, source=source)
-    left = [sentence for _, sentence in differing(context, host, lacking)]
+    left = [sentence for _, sentence in _differing(context, host, lacking)]
     if left:
         raise StepError(
             f"{len(left)} image(s) are wrong after they were copied: {'; '.join(left[:20])}; "
@@ -90,19 +115,3 @@ def _batches(context: Context, images: list[Image]) -> Iterable[tuple[Host, list
         if batch:
             yield source, batch
         left = [image for image in left if image.path not in held]
-
-
-def recorded(host: Host) -> dict[str, Any]:
-    """What *host* remembers: hashes, what was pulled by which step, stamps."""
-    known: dict[str, Any] = call(host, "hashes.recall")
-    return known
-
-
-def stamp(host: Host, step: str, images: list[Image]) -> None:
-    """Record that *step* was done for exactly *images*."""
-    call(host, "hashes.stamp", step, digest(images))
-
-
-def discard(host: Host, step: str, gone: Iterable[str] = ()) -> None:
-    """Remove what *step* brought and what *gone* names, of what this program brought."""
-    call(host, "hashes.discard", step, list(gone), timeout=DAY)

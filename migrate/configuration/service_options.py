@@ -35,14 +35,11 @@ def read(host: Host, recipe: Recipe, program: str) -> Options:
     texts: dict[str, str] = told["texts"]
     paths = read_by(program, recipe.project, recipe.configs[0].path, texts)
     paths += [path for path in texts if path in recipe.named]
-    read = {path: texts[path] for path in paths}
-    return parsed(read, told["given"], defaults.of(host, recipe))
+    return parsed({path: texts[path] for path in paths}, told["given"], defaults.of(host, recipe))
 
 
 def parsed(
-    texts: Mapping[str, str],
-    given: Mapping[str, str] | None = None,
-    known: Defaults = dict,
+    texts: Mapping[str, str], given: Mapping[str, str] | None = None, known: Defaults = dict
 ) -> Options:
     """The options of *texts*, in the order in which they are read."""
     return Options(Values(texts, given, known))

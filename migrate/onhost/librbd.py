@@ -1,0 +1,122 @@
+"""What a service's own client of Ceph sees of images on RBD: run by the Python that has librbd.
+
+    seen("glance", {"conf": "/etc/ceph/ceph.conf", "user": "glance", "pool": "images"},
+         [["<image>", "snap", "sha512"]], 0)
+    {"fsid": "...", "images": [{"prefix": "rbd_data.5e...", "size": 1 << 30, "parent": [],
+     "snapshots": {"snap": {"id": 4, "size": 1 << 30, "protected": True}}, "digest": "..."}]}
+
+It becomes the service's user first, and never root again: what is told is what the service itself
+may read, by its key. One that is not there is None. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import pwd
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+BLOCK = 4 << 20
+AT_ONCE = 8
+# a monitor that is gone costs 300 seconds else
+WAITS = {"client_mount_timeout": "20", "rados_mon_op_timeout": "30", "rados_osd_op_timeout": "60"}
+
+
+def seen(
+    service: str, client: dict[str, str], asked: list[list[str]], blocks: int
+) -> dict[str, Any]:
+    """Each of *asked*, an image, the snapshot to read, "" for itself, and the hash, "" for none.
+
+    Of what is hashed every byte is read, or that many *blocks* of it where that is not 0.
+    """
+    _become(service)
+    rados, rbd = _binding("rados"), _binding("rbd")
+    who = f"client.{client['user']} by {client['conf']}"
+    try:
+        cluster = rados.Rados(conffile=client["conf"], rados_id=client["user"])
+        for name, value in WAITS.items():
+            cluster.conf_set(name, value)
+        cluster.connect()
+    except (rados.Error, OSError) as error:
+        raise RuntimeError(f"{who} is not let in, as the user {service}: {error}") from error
+    try:
+        try:
+            pool = cluster.open_ioctx(client["pool"])
+        except rados.Error as error:
+            raise RuntimeError(f"{who} has no pool {client['pool']}: {error}") from error
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            found = list(threads.map(lambda one: _image(rbd, pool, one, blocks), asked))
+        pool.close()
+        return {"fsid": str(cluster.get_fsid()), "images": found}
+    finally:
+        cluster.shutdown()
+
+
+def _binding(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RuntimeError(f"{sys.executable} has no {name}: install python3-{name}") from error
+
+
+def _become(service: str) -> None:
+    """That user, with its groups."""
+    person = pwd.getpwnam(service)
+    if os.geteuid() != person.pw_uid:
+        os.initgroups(service, person.pw_gid)
+        os.setgid(person.pw_gid)
+        os.setuid(person.pw_uid)
+
+
+def _image(rbd: Any, pool: Any, asked: list[str], blocks: int) -> dict[str, Any] | None:
+    name, snapshot, algorithm = asked
+    try:
+        image = rbd.Image(pool, name, read_only=True)
+    except rbd.ImageNotFound:
+        return None
+    try:
+        snapshots = {
+            one["name"]: {
+                "id": one["id"],
+                "size": one["size"],
+                "protected": bool(image.is_protected_snap(one["name"])),
+            }
+            for one in image.list_snaps()
+            if not one.get("namespace")  # others are the cluster's own, as those in its trash
+        }
+        found = {
+            "prefix": image.stat()["block_name_prefix"],
+            "size": image.size(),
+            "parent": _parent(rbd, image),
+            "snapshots": snapshots,
+        }
+        if algorithm and (not snapshot or snapshot in snapshots):
+            if snapshot:
+                image.set_snap(snapshot)
+            found["digest"] = _digest(image, algorithm, blocks)
+        return found
+    finally:
+        image.close()
+
+
+def _parent(rbd: Any, image: Any) -> list[str]:
+    """Pool, image and snapshot that it is a clone of; nothing where it is none."""
+    try:
+        return [str(part) for part in image.parent_info()]
+    except rbd.ImageNotFound:
+        return []
+
+
+def _digest(image: Any, algorithm: str, blocks: int) -> str:
+    """The hash of all of it, or of so many blocks that lie evenly, the first and the last too."""
+    found = hashlib.new(algorithm)
+    size = image.size()
+    starts = list(range(0, size, BLOCK))
+    if 1 < blocks < len(starts):
+        starts = [starts[at * (len(starts) - 1) // (blocks - 1)] for at in range(blocks)]
+    for start in starts:
+        found.update(image.read(start, min(BLOCK, size - start)))
+    return found.hexdigest()

@@ -1,0 +1,58 @@
+"""Units that are exchanged on a host: what is known of one that does not come up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.onhost import agents, exchange, record, systemd
+
+NOVA = {"program": "/usr/bin/nova-compute", "user": "nova", "arguments": ["--config-file=/n"]}
+NAMES = ["nova-compute", "neutron-openvswitch-agent"]
+
+
+@pytest.fixture
+def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """What systemd has of nova-compute, which runs as `NOVA` while it is active."""
+    found = {"nova-compute.service": {"ActiveState": "active", "MainPID": "7"}}
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "kept"))
+    monkeypatch.setattr(systemd, "show", lambda _: found)
+    monkeypatch.setattr(systemd, "run", lambda *_, **__: "")
+    monkeypatch.setattr(exchange, "_process", lambda *_: dict(NOVA))
+    return found
+
+
+def fails(units: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The exchange of a program that does not come up."""
+
+    def restart(names: list[str], _: float) -> list[str]:
+        units[f"{names[0]}.service"] = {"ActiveState": "failed", "MainPID": "0"}
+        return [f"{names[0]} is failed"]
+
+    monkeypatch.setattr(agents, "restart", restart)
+    return exchange.forward("note", [], exchange.running(NAMES), 0)
+
+
+def test_one_that_does_not_come_up_is_known_as_it_ran_before(
+    units: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the same command again takes the host for renewed, and nobody starts it."""
+    assert fails(units, monkeypatch) == ["nova-compute is failed"]
+    assert exchange.running(NAMES) == {"nova-compute": NOVA}
+    assert exchange.running(NAMES[1:]) == {}
+    assert fails(units, monkeypatch) == ["nova-compute is failed"]
+
+
+def test_once_it_was_put_back_only_what_runs_counts(
+    units: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(units, monkeypatch)
+    exchange.back("note", NAMES, "/opt/openstack", 0)
+    assert exchange.running(NAMES) == {}
+
+
+def test_one_that_never_ran_there_is_not_told(units: dict[str, dict[str, str]]) -> None:
+    units["nova-compute.service"]["ActiveState"] = "inactive"
+    assert exchange.running(NAMES) == {}
