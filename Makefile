@@ -7,7 +7,7 @@ export SIDESTEP_CACHE := $(CACHE)
 # some machines' environments forbid Python its compiled files: every command would compile anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-over demo-back test test-all unit check-style lab-up lab-down packages tools environment
+.PHONY: help demo demo-over demo-back test test-all unit check-style lab-up lab-down ceph-up ceph-down packages tools environment
 
 help: ## what there is
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -ts $$'\t'
@@ -32,6 +32,12 @@ lab-up: packages ## build and start the source cloud in containers
 
 lab-down: packages ## leave nothing of the lab behind, nor of its stack
 	@tools/run python -m tests.lab down
+
+ceph-up: packages ## build and start the small Ceph cluster
+	@.venv/bin/python -m tests.lab.ceph up
+
+ceph-down: packages ## leave nothing of it behind
+	@.venv/bin/python -m tests.lab.ceph down
 
 demo: packages tools ## the main job in the lab: up, over, proven, and back
 	@tools/run python -m tests.lab.demo

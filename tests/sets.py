@@ -91,6 +91,10 @@ SETS = {
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True
     ),
+    "ceph": Set(
+        "a real Ceph cluster: what is wrong is found; a monitor joins, leaves, is killed midway",
+        True,
+    ),
     "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),

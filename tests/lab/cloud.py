@@ -43,17 +43,17 @@ def stand_up(lab: Lab) -> None:
 
     Of two processes that ask for it one makes it, and the other waits.
     """
-    with _alone(lab):
+    with alone(lab):
         if not is_healthy(lab, HEARD_SECONDS):
-            _remove(lab)
+            remove(lab)
             _build(lab)
         content.make(lab)
 
 
 def down(lab: Lab) -> None:
     """Leave nothing of the lab on this host, whatever there is; caches stay."""
-    with _alone(lab):
-        _remove(lab)
+    with alone(lab):
+        remove(lab)
     if left := leftovers.find(lab):
         raise MigrateError(f"the lab left on this host: {', '.join(left)}")
 
@@ -80,7 +80,7 @@ def _build(lab: Lab) -> None:
     _whole(lab).touch()
 
 
-def _remove(lab: Lab) -> None:
+def remove(lab: Lab) -> None:
     load.stop(lab)
     for name in {*nspawn.left_in(lab.home), *lab.addresses}:
         nspawn.remove(lab.home, name)
@@ -89,7 +89,7 @@ def _remove(lab: Lab) -> None:
 
 
 @contextmanager
-def _alone(lab: Lab) -> Iterator[None]:
+def alone(lab: Lab) -> Iterator[None]:
     """Two processes must not build or remove the same lab at a time."""
     with layers.locked(Path("/run", f"{lab.bridge}.lock")):
         yield

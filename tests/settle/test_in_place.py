@@ -54,7 +54,13 @@ def mortal(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
 def test_the_plan_says_what_becomes_of_each_host() -> None:
     found = json.loads(succeeds("settle", "--json"))
     assert {one["host"] for one in found["hosts"]} == {"cmp1", "cmp2"}
-    assert all(one["servers"] for one in found["hosts"])
+    servers = identity.connect(this_lab()).compute.servers(all_projects=True)
+    by_host: dict[str, set[str]] = {"cmp1": set(), "cmp2": set()}
+    for one in servers:
+        by_host[one.compute_host].add(one.id)
+    planned = {one["host"]: {each["id"] for each in one["servers"]} for one in found["hosts"]}
+    assert planned == by_host
+    assert by_host["cmp1"], "no server can notice anything"
     assert old() == {"cmp1", "cmp2"}
 
 

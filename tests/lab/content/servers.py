@@ -1,11 +1,13 @@
-"""Two running servers: one on the flat network, one inside with a floating address."""
+"""Two running servers, on the flat network and inside with a floating address, each on a host."""
 
 from __future__ import annotations
 
 import subprocess
 import time
+from functools import partial
 from typing import Any
 
+from migrate.cloud import wait
 from migrate.errors import MigrateError
 from tests.lab.content.tell import Told
 from tests.lab.settings import Lab
@@ -22,11 +24,12 @@ def ask(admin: Any, demo: Any) -> dict[str, Any]:
     nova.flavor_add_tenant_access(hidden, demo.current_project_id)
     aggregate = nova.create_aggregate(name="rack one", availability_zone="zone-1")
     nova.set_aggregate_metadata(aggregate, {"color": "blue"})
-    demo.compute.create_server_group(name="apart", policy="soft-anti-affinity")
+    apart = demo.compute.create_server_group(name="apart", policy="soft-anti-affinity")
     image = demo.image.find_image("tiny")
     wanted = {"on-lan": "lan", "inside": "inner"}
-    return {
-        name: demo.compute.create_server(
+    asked = {}
+    for name, network in wanted.items():
+        asked[name] = demo.compute.create_server(
             name=name,
             image_id=image.id,
             flavor_id=flavor.id,
@@ -34,9 +37,15 @@ def ask(admin: Any, demo: Any) -> dict[str, Any]:
             security_groups=[{"name": "open"}],
             key_name="demo key",
             metadata={"purpose": "answers ping"},
+            scheduler_hints={"group": apart.id},
         )
-        for name, network in wanted.items()
-    }
+        # the next is put elsewhere by where this one is
+        wait.until(partial(_has_host, admin, asked[name]), BOOTED, f"{name} is put nowhere")
+    return asked
+
+
+def _has_host(admin: Any, server: Any) -> bool:
+    return bool(admin.compute.get_server(server.id).compute_host)
 
 
 def finish(lab: Lab, admin: Any, demo: Any, booting: dict[str, Any], told: Told) -> None:

@@ -1,0 +1,214 @@
+"""A monitor of Ceph on this host: what it says, how another is made, and how one leaves.
+
+What is made is noted first, and only what was noted is removed. A store that was made whole may
+have joined, and is never made again: the quorum would take it for another monitor's.
+"""
+
+from __future__ import annotations
+
+import base64
+import glob
+import grp
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+from migrate.onhost import ceph, disk, record, systemd, undo
+
+NOTE, FILES = "ceph-monitor", "ceph-monitor-files"
+CONF, ADMIN = "/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.admin.keyring"
+STORES = "/var/lib/ceph/mon"
+PLUGIN = "ceph/erasure-code/libec_jerasure.so"
+LIBRARIES = ("/usr/lib/*", "/usr/lib64", "/usr/lib")
+
+
+def standing() -> dict[str, Any]:
+    """What this host's monitor says by its own socket, which answers without a quorum too.
+
+    {"id": "a", "state": "leader", "quorum": ["a", "b"], "map": {...}}; no "id" where none runs.
+    """
+    for path in glob.glob("/var/run/ceph/ceph-mon.*.asok"):
+        asked = ("ceph", "--admin-daemon", path, "mon_status")
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+        if done.returncode:
+            continue  # a socket that a dead one left
+        said = json.loads(done.stdout)
+        names = {one["rank"]: one["name"] for one in said["monmap"]["mons"]}
+        return {
+            "id": said["name"],
+            "state": said["state"],
+            "quorum": [names[rank] for rank in said["quorum"]],
+            "map": said["monmap"],
+        }
+    return {}
+
+
+def invitation() -> dict[str, str]:
+    """What a monitor needs to join that of this host: the map, keys, and this host's ceph.conf."""
+    with _scratch() as folder:
+        ceph.run("mon", "getmap", "-o", f"{folder}/map")
+        return {
+            "map": disk.encoded(f"{folder}/map"),
+            "key": ceph.run("auth", "get", "mon."),
+            "admin": ceph.run("auth", "get", "client.admin"),
+            "conf": disk.text(CONF),
+        }
+
+
+def lacks() -> str:
+    """What this host has not that a monitor cannot do without, as a sentence; "" if nothing."""
+    if not shutil.which("ceph-mon"):
+        return "there is no ceph-mon: install ceph-mon and ceph-base"
+    if not any(glob.glob(f"{folder}/{PLUGIN}") for folder in LIBRARIES):
+        # Debian 13's package does not depend on the one that has them
+        return "its erasure-code plugins are missing, and it would not start: install ceph-base"
+    return ""
+
+
+def release() -> int:
+    """The release of this host's ceph-mon, e.g. 18."""
+    found = re.search(r"version (\d+)", systemd.run("ceph-mon", "--version"))
+    if not found:
+        raise RuntimeError("ceph-mon does not tell its version")
+    return int(found.group(1))
+
+
+def make(name: str, conf: str, invited: dict[str, str]) -> None:
+    """A monitor *name* on this host, started and enabled; it joins by itself."""
+    with record.locked():
+        if lacks():
+            raise RuntimeError(lacks())
+        store = _store(name)
+        if not noted() and os.path.lexists(store):
+            raise RuntimeError(
+                f"{store} is there and was not made by this program: move it aside, or give the "
+                "new monitor another name"
+            )
+        undo.note(FILES, [undo.file(CONF), undo.file(ADMIN)])
+        ours = record.once(NOTE, lambda: {"name": name, "whole": False})
+        if ours["name"] != name:
+            raise RuntimeError(f"a monitor {ours['name']} was made here: let it leave first")
+        disk.write(CONF, conf, 0o644)
+        disk.write(ADMIN, invited["admin"], 0o600)
+        if not ours["whole"]:
+            _make_store(name, invited)
+            record.save(NOTE, {"name": name, "whole": True})
+        systemd.run("systemctl", "enable", "--quiet", _unit(name))
+        systemd.run("systemctl", "reset-failed", _unit(name), check=False)
+        systemd.run("systemctl", "start", _unit(name))
+
+
+def noted() -> bool:
+    """Whether `make` has made, or begun, a monitor here."""
+    return record.load(NOTE) is not None
+
+
+def made(name: str) -> bool:
+    """Whether it runs, also after a reboot."""
+    unit = systemd.full(_unit(name))
+    state = systemd.show([unit]).get(unit, {})
+    return state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+
+
+def quiet() -> None:
+    """End the monitor that `make` has made; what it has stays."""
+    ours = record.load(NOTE)
+    if ours is not None:
+        systemd.stop([_unit(ours["name"])], 20)
+
+
+def withdraw() -> None:
+    """Remove that monitor and all that came with it; nothing where nothing was made."""
+    with record.locked():
+        ours = record.load(NOTE)
+        if ours is not None:
+            systemd.stop([_unit(ours["name"])], 20)
+            systemd.run("systemctl", "disable", "--quiet", _unit(ours["name"]), check=False)
+            shutil.rmtree(_store(ours["name"]), ignore_errors=True)
+        undo.undo(FILES)
+        record.forget(NOTE)  # last: until then it may be called again
+
+
+def remove(name: str) -> None:
+    """Let *name* leave the map, while there is a quorum to say so: else nobody answers."""
+    ceph.run("mon", "rm", name, seconds=15)
+
+
+def expel(name: str) -> None:
+    """Take *name* out of the map of this host's monitor, the only other one, without a quorum.
+
+    Two of two are no quorum when one is dead, and the dead one alone never is one either: it has
+    confirmed nothing that this one has not. The monitor rests meanwhile, for some seconds.
+    """
+    with record.locked(), _scratch() as folder:
+        stores = _stores(name)
+        if len(stores) != 1:
+            raise RuntimeError(f"{STORES} has {len(stores)} monitors here: leave one, that runs")
+        id_ = stores[0]
+        path, user = f"{folder}/map", ("runuser", "-u", "ceph", "--")
+        systemd.stop([_unit(id_)], 20)
+        try:
+            systemd.run(*user, "ceph-mon", "-i", id_, "--extract-monmap", path)
+            names = re.findall(r" mon\.(\S+)$", systemd.run("monmaptool", "--print", path), re.M)
+            if not set(names) <= {id_, name}:
+                raise RuntimeError(f"the map has other monitors: {', '.join(names)}; start those")
+            if name in names:
+                systemd.run(*user, "monmaptool", "--rm", name, path)
+                systemd.run(*user, "ceph-mon", "-i", id_, "--inject-monmap", path)
+        finally:
+            systemd.run("systemctl", "reset-failed", _unit(id_), check=False)
+            systemd.run("systemctl", "start", _unit(id_))
+
+
+def _make_store(name: str, invited: dict[str, str]) -> None:
+    store = _store(name)
+    shutil.rmtree(store, ignore_errors=True)  # half of one
+    os.makedirs(store, 0o750)
+    shutil.chown(store, "ceph", "ceph")
+    with _scratch() as folder:
+        map_, key = f"{folder}/map", f"{folder}/key"
+        for path, content in (
+            (map_, base64.b64decode(invited["map"])),
+            (key, invited["key"].encode()),
+        ):
+            with open(path, "wb") as stream:
+                os.fchmod(stream.fileno(), 0o600)
+                stream.write(content)
+            shutil.chown(path, "ceph", "ceph")
+        # fmt: off
+        systemd.run(
+            "runuser", "-u", "ceph", "--", "ceph-mon", "--mkfs", "-i", name,
+            "--monmap", map_, "--keyring", key,
+        )
+        # fmt: on
+    for top, _, files in os.walk(store):
+        for one in (top, *(os.path.join(top, file) for file in files)):
+            disk.durable(one)  # the note that it is whole must not outlast it
+
+
+def _stores(but: str) -> list[str]:
+    """Ids of the monitors of this host, but of one."""
+    found = [one.partition("-")[2] for one in os.listdir(STORES) if one.startswith("ceph-")]
+    return [one for one in found if one != but]
+
+
+def _store(name: str) -> str:
+    return f"{STORES}/ceph-{name}"
+
+
+def _unit(name: str) -> str:
+    return f"ceph-mon@{name}"
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder that root and Ceph's daemons alone may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, pwd.getpwnam("ceph").pw_uid, grp.getgrnam("ceph").gr_gid)
+        yield folder

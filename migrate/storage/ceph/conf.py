@@ -1,0 +1,75 @@
+"""A cluster's ceph.conf as another monitor needs it: the old one's whole, and one address more.
+
+The monitor reads pool defaults and the like there, so that one of its own would change what the
+cluster is like.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from migrate.errors import PreconditionError
+from migrate.storage.rbd import ceph_conf
+
+PATH = "/etc/ceph/ceph.conf"
+
+
+def value(text: str, option: str) -> str:
+    """*option* of everybody, e.g. "mon_host"; "" where it is not set."""
+    return ceph_conf.get(text, "global", option)
+
+
+def for_monitor(text: str, name: str, address: str) -> str:
+    """*text* for a monitor *name* that listens at *address* beside those that *text* names.
+
+    Who is there from the beginning is left out: it would wait for them alone.
+    """
+    _refuse(text, name, address)
+    lines = []
+    for line in text.splitlines():
+        match _name(line):
+            case "mon_initial_members":
+                continue
+            case "mon_host":
+                known = re.split(r"[,;\s]+", _value(line))
+                lines.append(line if address in known else f"mon host = {_value(line)},{address}")
+            case _:
+                lines.append(line)
+    return "\n".join([*lines, f"[mon.{name}]", f"public addr = {address}", ""])
+
+
+def _refuse(text: str, name: str, address: str) -> None:
+    if not value(text, "mon_host"):
+        raise PreconditionError(
+            f"{PATH} names no `mon host`: where monitors are found otherwise (DNS), the new one "
+            "would not be; write their addresses there"
+        )
+    if any(_heading(line) == f"mon.{name}" for line in text.splitlines()):
+        raise PreconditionError(
+            f"{PATH} has a section [mon.{name}] already: give the new monitor another name"
+        )
+    if any(line.endswith("\\") for line in text.splitlines()):
+        raise PreconditionError(f"{PATH} has lines that go on in the next: write each on one line")
+    networks = [one.strip() for one in value(text, "public_network").split(",") if one.strip()]
+    inside = (ipaddress.ip_network(one, strict=False) for one in networks)
+    if networks and not any(ipaddress.ip_address(address) in one for one in inside):
+        raise PreconditionError(
+            f"{address} is in no `public network` of {PATH} ({', '.join(networks)}): clients and "
+            "OSDs would not reach a monitor there; give the machine an address in it"
+        )
+
+
+def _heading(line: str) -> str:
+    found = ceph_conf.SECTION.match(line)
+    return found[1].strip() if found else ""
+
+
+def _name(line: str) -> str:
+    found = ceph_conf.OPTION.match(line)
+    return re.sub(r"[ -]+", "_", found[1]) if found else ""
+
+
+def _value(line: str) -> str:
+    found = ceph_conf.OPTION.match(line)
+    return found[2] if found else ""

@@ -1,0 +1,48 @@
+"""python -m tests.lab.ceph up|status|ssh|down: the Ceph rig from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from infra.nspawn import ssh_command
+from migrate.errors import MigrateError
+from tests.lab.ceph import cluster
+from tests.lab.ceph.settings import RIG
+from tests.lab.stages import stage
+
+
+def main() -> int:
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.ceph", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="an old cluster with content (a no-op when healthy)")
+    commands.add_parser("down", help="leave nothing of it on this host")
+    commands.add_parser("status", help="say what is not well; exit 1 unless all is")
+    inside = commands.add_parser("ssh", help="a shell, or a command, as root on a machine")
+    inside.add_argument("machine")
+    inside.add_argument("argv", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    match given.command:
+        case "up":
+            with stage("Ceph up"):
+                cluster.up(RIG)
+        case "down":
+            with stage("Ceph down"):
+                cluster.down(RIG)
+        case "status":
+            healthy = cluster.is_healthy(RIG)
+            print("healthy" if healthy else f"not healthy: {cluster.unclean(RIG)}")
+            return 0 if healthy else 1
+        case "ssh":
+            argv = [*ssh_command(RIG.home, RIG.addresses[given.machine]), *given.argv]
+            os.execvp(argv[0], argv)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MigrateError as error:
+        sys.exit(f"ceph: {error}")
