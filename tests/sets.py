@@ -93,7 +93,7 @@ SETS = {
     ),
     "ceph": Set(
         "a real Ceph cluster: what is wrong is found; a monitor and a manager join, leave, are "
-        "killed midway; old monitors are removed for good",
+        "killed midway; old monitors are removed for good; OSDs come back on a reinstalled host",
         True,
     ),
     "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),

@@ -1,6 +1,6 @@
-"""Old monitors are removed by name, while a client writes.
+"""Old monitors are removed by name, then a host with OSDs is reinstalled, while a client writes.
 
-That has no way back, so this comes last on a rig: the next needs a new one.
+Neither has a way back, so this comes last on a rig: the next needs a new one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import pytest
 from infra import nspawn
 from migrate.cloud import wait
 from migrate.cloud.host import Host
-from migrate.errors import CommandError, IrreversibleError, PreconditionError
+from migrate.errors import CommandError, IrreversibleError, PreconditionError, StepError
 from migrate.onhost import call
-from migrate.storage.ceph import addresses, commit, facts, manager, monitor, statistics
+from migrate.storage.ceph import addresses, commit, facts, manager, monitor, osd_host, statistics
 from tests.ceph.conftest import Reach
 from tests.ceph.killed import killed_after
-from tests.lab.ceph import cluster, packages, writer
+from tests.lab.ceph import cluster, packages, reinstall, writer
 from tests.lab.ceph.settings import CephRig
 from tests.lab.remote import ssh
 
@@ -146,3 +146,110 @@ def test_the_old_monitor_booted_again_joins_nothing(
     assert monitor.standing(new) == before
     assert commit.is_committed([old], [new])
     assert rig.fsid in ssh(rig, rig.client, "timeout 60 ceph --id cinder fsid")
+
+
+@pytest.fixture(scope="module")
+def name(rig: CephRig) -> str:
+    """The host that is reinstalled."""
+    return rig.osd_hosts[0]
+
+
+def test_a_host_that_cannot_be_spared_is_left_alone(
+    rig: CephRig, reach: Reach, new: Host, name: str
+) -> None:
+    other = [str(osd.id) for osd in facts.read(new).osds if osd.host != name]
+    new.run("ceph", "osd", "set", "norebalance")
+    with pytest.raises(PreconditionError, match="flags are set: norebalance"):
+        osd_host.keep(reach(name), new)
+    new.run("ceph", "osd", "unset", "norebalance")
+    for pool in ("volumes", "images"):
+        new.run("ceph", "osd", "pool", "set", pool, "min_size", "2")
+    with pytest.raises(PreconditionError, match="stops when one of its 2 copies is away"):
+        osd_host.keep(reach(name), new)
+    assert "would become offline" in call(new, "ceph.unstoppable", other)
+    for pool in ("volumes", "images"):
+        new.run("ceph", "osd", "pool", "set", pool, "min_size", "1")
+    assert not osd_host.is_kept(reach(name), new)
+
+
+def test_until_it_is_made_anew_all_is_undone(
+    rig: CephRig, reach: Reach, new: Host, name: str
+) -> None:
+    host, before = reach(name), facts.read(new)
+    osd_host.keep(host, new)
+    assert osd_host.is_kept(host, new)
+    assert not osd_host.is_resting(host, new)
+    killed_after(4, osd_host.rest, reach, name, rig.target)
+    osd_host.rest(host, new)
+    assert osd_host.is_resting(host, new)
+    away = facts.read(new)
+    assert away.node_flags == {name: ("noout",)}
+    assert "noout" not in away.flags
+    assert {osd.host for osd in away.osds if not osd.up} == {name}
+    killed_after(4, osd_host.wake, reach, name, rig.target)
+    osd_host.wake(host, new)
+    osd_host.forget(host, new)
+    wait_until_clean(new)
+    now = facts.read(new)
+    assert (now.node_flags, now.osds) == ({}, before.osds)
+    # what it was told before, and nothing of this
+    assert host.shell("ls /var/lib/migrate").split() == [f"{addresses.NOTE}.json"]
+    assert not any(name in one for one in new.shell("ls /var/lib/migrate").split())
+
+
+def test_its_osds_come_back_from_a_fresh_system(
+    rig: CephRig, reach: Reach, new: Host, name: str
+) -> None:
+    before = facts.read(new)
+    ours = [osd.id for osd in before.osds if osd.host == name]
+    place = call(new, "ceph.places", ours)
+    osd_host.keep(reach(name), new)
+    osd_host.rest(reach(name), new)
+    assert not osd_host.is_anew(reach(name), new)
+    with pytest.raises(StepError, match="nothing was made anew"):
+        osd_host.adopt(reach(name), new)
+    reinstall.make(rig, name)
+    host = reach(name)
+    assert osd_host.is_anew(host, new)
+    assert osd_host.is_resting(host, new)
+    assert not osd_host.is_adopted(host, new)
+    osd_host.adopt(host, new)
+    assert osd_host.is_adopted(host, new)
+    with pytest.raises(IrreversibleError, match="can never open them again: name it"):
+        osd_host.come_home(host, new, [])
+    with pytest.raises(PreconditionError, match="has Ceph reef: have it made anew"):
+        osd_host.wake(host, new)
+    assert not osd_host.is_home(host, new)
+
+    def act(first: Host, second: Host) -> None:
+        print(osd_host.come_home(first, second, [name]))
+
+    killed_after(8, act, reach, name, rig.target)
+    recovered = osd_host.come_home(host, new, [name])
+    print(recovered)
+    # the writer's blocks and what manages them, not the 85 MB that the host has
+    assert 0 < recovered.objects <= 20
+    assert 0 < recovered.bytes < 8 * 1024**2
+    assert osd_host.is_home(host, new)
+    now = facts.read(new)
+    assert now.node_flags == {}
+    assert now.unclean == {}
+    assert {osd.version for osd in now.osds if osd.id in ours} == {(18, 2, 7)}
+    assert {osd.version for osd in now.osds if osd.id not in ours} == {(16, 2, 15)}
+    assert call(new, "ceph.places", ours) == place
+    assert now.require_osd_release == "pacific"
+    for back in (osd_host.wake, osd_host.forget, osd_host.stay):
+        with pytest.raises(IrreversibleError, match="can never open them again"):
+            back(host, new)
+
+
+def test_after_a_boot_of_the_fresh_system_they_are_up(
+    rig: CephRig, reach: Reach, new: Host, name: str
+) -> None:
+    machine = cluster.machine(rig, name, packages.new())
+    nspawn.stop(machine, 20)
+    nspawn.start(machine)
+    nspawn.wait_for_ssh(machine)
+    cluster.plug(rig, name)  # hardware has its disks before systemd looks for them
+    reach(name).shell("systemctl reset-failed 'ceph-osd@*'; systemctl start ceph-osd.target")
+    assert wait.while_any(lambda: not osd_host.is_home(reach(name), new), 120) is False

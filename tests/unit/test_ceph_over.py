@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from migrate.errors import IrreversibleError, PreconditionError
-from migrate.storage.ceph import commit, conf, manager, monitor, no_return, statistics
+from migrate.storage.ceph import commit, conf, manager, monitor, no_return, osd_host, statistics
 from tests.unit import fakes
 
 
@@ -112,3 +112,19 @@ def test_an_address_is_named_in_whatever_form(hosts: str, named: bool) -> None:
     assert conf.names(conf.with_address(text, "10.0.0.9"), "10.0.0.1") == conf.names(
         text, "10.0.0.1"
     )
+
+
+def test_osds_start_for_good_only_by_name_and_never_go_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    note: dict[str, Any] = {"started": False, "rests": True, "osds": []}
+    monkeypatch.setitem(fakes.ANSWERS, "record.load", note)
+    host, asks = fakes.FakeHost("osd1"), fakes.FakeHost("new")
+    with pytest.raises(IrreversibleError, match="--past osd1"):
+        osd_host.come_home(host, asks, ["osd2"])
+    assert host.asked == []
+    monkeypatch.setitem(fakes.ANSWERS, "record.load", {**note, "started": True})
+    for back in (osd_host.forget, osd_host.wake, osd_host.stay):
+        with pytest.raises(IrreversibleError, match="can never open them again"):
+            back(host, asks)
+    assert host.asked == []
