@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Collection, Container, Iterable, Iterator
 from datetime import datetime
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from migrate.cloud import Context
@@ -47,15 +48,19 @@ def gather(context: Context, names: Collection[str], acts: Iterable[Span]) -> di
     turns: dict[str, list[Span]] = {name: [] for name in names}
     for span in spans:
         turns.get(window.of_host(span.step), []).append(span)
+    sent = sorted(
+        (at, one["at"], only) for one, only in heard for s in one["silences"] for at in _times(*s)
+    )
     lost: Counter[Lost] = Counter()
-    for one, only in heard:
-        for silence in one["silences"]:
-            near = [span for span in spans if span.start <= silence[1] and silence[0] <= span.end]
-            for at in _times(*silence):
-                told = _told(one["at"], owners.get(one["at"], {}), at, near, turns)
-                lost[told if told.step else told._replace(host=only)] += 1
+    at_work = _at_work(spans, [at for at, _, _ in sent])
+    for (_, address, only), steps in zip(sent, at_work, strict=True):
+        told = _told(address, owners.get(address, {}), steps, turns)
+        lost[told if told.step else told._replace(host=only)] += 1
+    servers: dict[str, Counter[str]] = {name: Counter() for name in ("", *names)}
+    for told, count in lost.items():
+        servers[told.host][told.server or told.address] += count
     return {
-        "hosts": {name: _of_host(name, turns[name], seen, lost) for name in names},
+        "hosts": {name: _of_host(turns[name], seen, servers[name]) for name in names},
         "lost": [{**one._asdict(), "pings": count} for one, count in sorted(lost.items())],
         "watch": "" if seen else NOTHING,
     }
@@ -78,12 +83,35 @@ def _times(first: float, last: float, count: float) -> Iterator[float]:
     yield from (first + number * pause for number in range(int(count)))
 
 
+def _at_work(spans: Iterable[Span], times: Iterable[float]) -> Iterator[dict[str, str]]:
+    """At each of *times*, which rise, the step at work of each host: of several the last begun.
+
+    A cloud has tens of thousands of both: each is looked at once.
+    """
+    coming = deque(sorted(spans, key=lambda span: span.start))
+    running: dict[int, Span] = {}
+    ends: list[tuple[float, int]] = []
+    steps: dict[str, str] = {}
+    for at in times:
+        changed = False
+        while coming and coming[0].start <= at:
+            number, span = len(coming), coming.popleft()
+            running[number] = span
+            heappush(ends, (span.end, number))
+            changed = True
+        while ends and ends[0][0] < at:
+            del running[heappop(ends)[1]]
+            changed = True
+        if changed:
+            steps = {window.of_host(one.step): one.step for one in running.values()}
+        yield steps
+
+
 def _told(
-    address: str, owner: dict[str, str], at: float, near: list[Span], hosts: Collection[str]
+    address: str, owner: dict[str, str], steps: dict[str, str], hosts: Container[str]
 ) -> Lost:
     """One ping. Of several hosts at work it is the one where its server stood before, else all."""
-    steps = {window.of_host(one.step): one.step for one in near if one.start <= at <= one.end}
-    at_work = sorted(steps.keys() & set(hosts))
+    at_work = sorted(one for one in steps if one in hosts)
     home = owner.get("host", "")
     mine = home if home in at_work else next(iter(at_work), "")
     server = f"{owner['name']} ({owner['server']})" if owner else ""
@@ -92,15 +120,11 @@ def _told(
 
 
 def _of_host(
-    name: str, turns: list[Span], seen: list[tuple[float, float]], lost: Counter[Lost]
+    turns: list[Span], seen: list[tuple[float, float]], servers: Counter[str]
 ) -> dict[str, Any] | None:
     watched_ = [s for s in turns if any(a <= s.start and s.end <= b for a, b in seen)]
     if not watched_:
         return None
-    servers: Counter[str] = Counter()
-    for one, count in lost.items():
-        if one.host == name:
-            servers[one.server or one.address] += count
     return {
         "lost": servers.total(),
         "servers": dict(sorted(servers.items())),

@@ -26,6 +26,12 @@ def running(context: Context, host: Host) -> Running:
     return found
 
 
+def down(context: Context, host: Host) -> list[str]:
+    """What of them was exchanged there and does not run."""
+    found: list[str] = call(host, "exchange.down", [one.name for one in known(context)])
+    return found
+
+
 def unknown(context: Context, host: Host) -> list[str]:
     """Units of a service that run there and that no recipe tells how to renew."""
     ours = {one.name for one in known(context)}

@@ -26,6 +26,16 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
 
     "program" is "" where the main process is no program of the unit's name.
     """
+    found = _alive(names)
+    return {**found, **_fallen(names, found)}
+
+
+def down(names: list[str]) -> list[str]:
+    """Those of *names* that were exchanged and do not run."""
+    return sorted(_fallen(names, _alive(names)))
+
+
+def _alive(names: list[str]) -> dict[str, dict[str, Any]]:
     found = {}
     units = systemd.show(names)
     for name in names:
@@ -35,8 +45,11 @@ def running(names: list[str]) -> dict[str, dict[str, Any]]:
                 found[name] = _process(int(unit["MainPID"]), name)
             except OSError:
                 continue  # it has ended
-    fallen = {name: one for name, one in _before().items() if name in names and name not in found}
-    return {**found, **fallen}
+    return found
+
+
+def _fallen(names: list[str], alive: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: one for name, one in _before().items() if name in names and name not in alive}
 
 
 def _before() -> dict[str, Any]:

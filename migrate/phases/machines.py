@@ -10,6 +10,7 @@ from migrate.errors import MigrateError
 from migrate.onhost import call
 
 PATIENCE_SECONDS = 4.0
+LOOK_SECONDS = 30.0  # one that lets us in and is busy is not silent
 
 
 def look(context: Context) -> dict[str, dict[str, Any]]:
@@ -19,7 +20,7 @@ def look(context: Context) -> dict[str, dict[str, Any]]:
 
     def ask(host: Host) -> tuple[str, dict[str, Any]]:
         try:
-            seen = call(host, "look.seen", addresses, SCHEMA, timeout=10)
+            seen = call(host, "look.seen", addresses, SCHEMA, timeout=LOOK_SECONDS)
         except MigrateError as error:
             seen = {"silent": str(error)}
         return host.name, {"side": sides[host.name].name, **seen}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from migrate.cloud import Context, apart, host, known_hosts
-from migrate.engine import cloud_lock, markers, state_directory, state_lock
+from migrate.engine import cloud_lock, markers, state_directory, state_lock, window
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, SettingsError
@@ -128,12 +128,37 @@ def following(found: dict[str, Any]) -> str:
     released = any(markers.LIVE in one["stages"] for one in seen)
     if phases.get("cutover") == "done" or (released and phases.get("cutover") != "begun"):
         return _of_the_target(found, named)
-    if phases.get("cutover") == "begun" or any(one["closed"] or one["fenced"] for one in source):
-        abort = "" if released else f", `migrate abort --stack {stack}` undoes the window"
-        return f"`migrate cutover {named}` goes on{abort}, `migrate rollback {named}` goes back"
+    closed = any(one["closed"] or one["fenced"] for one in source)
+    if first := _of_a_way_back(found, named) or _of_the_window(found, closed, released, named):
+        return first
     again = "the same command again goes on; " if found["failed"] or found["unfinished"] else ""
     check = f"{again}`migrate check --stack {stack}`, then `migrate follow {named}`"
     return f"`migrate cutover {named}`" if phases.get("follow") == "done" else check
+
+
+def _of_a_way_back(found: dict[str, Any], named: str) -> str:
+    """What is left of one: compute hosts that came over are put back before all else, or were dead.
+
+    "" for nothing.
+    """
+    phases = found["phases"]
+    came_over = phases.get(Phase.SETTLE) in ("begun", "done")
+    if not came_over or phases.get(Phase.CUTOVER) not in ("begun", "undone"):
+        return ""
+    names = dict.fromkeys(window.of_host(step) for step in found.get("settling", ()))
+    owed = ", ".join(filter(None, names)) or "a compute host"
+    return (
+        f"`migrate rollback {named}` undoes what {owed} still has of the target's release: keep it "
+        "off, or its nova-compute and network agents masked, until that is done"
+    )
+
+
+def _of_the_window(found: dict[str, Any], closed: bool, released: bool, named: str) -> str:
+    """What to do where it stands open, by the journal or since the source is *closed*; else ""."""
+    if found["phases"].get(Phase.CUTOVER) != "begun" and not closed:
+        return ""
+    abort = "" if released else f", `migrate abort --stack {found['stack']}` undoes the window"
+    return f"`migrate cutover {named}` goes on{abort}, `migrate rollback {named}` goes back"
 
 
 def _of_the_target(found: dict[str, Any], named: str) -> str:

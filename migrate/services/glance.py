@@ -47,7 +47,8 @@ def _folder(given: Options) -> str:
 def _lost(before: Resource | None, now: Resource | None) -> str:
     """The bytes of an image; one that is hidden is still that image.
 
-    Where glance shows where images lie, which it has to for clones on RBD, it tells shared ones.
+    Deletions of shared ones are refused until the operator accepts; after it one is named where
+    glance tells where images lie.
     """
     if before and now is None and str(before.get("direct_url", "")).startswith("rbd://"):
         return "deleted: its data on RBD is gone"

@@ -155,8 +155,8 @@ def find(
     if accepted:
         document["remarks"].append(
             f"since {_clock(accepted)}, when the target was accepted, volumes may have been "
-            "reverted, restored, rebuilt or replaced by another side of the storage: nothing "
-            "tells which, and their data stays as it is now"
+            "reverted, restored, rebuilt or replaced by another side of the storage, and data of "
+            "images on Ceph's RBD deleted: nothing tells which, and it stays as it is now"
         )
     if document["data"] or any(one["types"].get("volume") for one in document["projects"]):
         document["remarks"].append(

@@ -65,7 +65,7 @@ class Child:
     pid: int
     master: int
 
-    def reads(self, text: str, seconds: float = 20) -> str:
+    def reads(self, text: str, seconds: float = 120) -> str:
         """What it prints until *text* is among it."""
         os.set_blocking(self.master, False)
         seen, deadline = "", time.monotonic() + seconds

@@ -15,7 +15,15 @@ class DeniedError(Exception):
     """`rados.Error`."""
 
 
-class MissingError(Exception):
+class FailedError(Exception):
+    """`rbd.Error`, or one of those below it that has a number."""
+
+    def __init__(self, told: str = "", number: int | None = None) -> None:
+        super().__init__(told)
+        self.errno = number
+
+
+class MissingError(FailedError):
     """`rbd.ImageNotFound`."""
 
 
@@ -27,6 +35,8 @@ class Device:
     data: bytes
     snapshots: dict[str, tuple[bytes, bool]] = field(default_factory=dict)
     parent: tuple[str, str, str] | None = None
+    orphan: Exception | None = None  # what asking for its parent ends in
+    unread: Exception | None = None  # what reading it ends in
 
 
 @dataclass
@@ -46,6 +56,7 @@ class Cluster:
                 Error=DeniedError, Rados=lambda **given: Connection(self, given)
             ),
             "rbd": SimpleNamespace(
+                Error=FailedError,
                 ImageNotFound=MissingError,
                 Image=lambda pool, name, read_only: Opened(self, pool, name, read_only),
             ),
@@ -105,6 +116,8 @@ class Opened:
         return [*own, {"id": 99, "name": "in-the-trash", "size": 1, "namespace": 2}]
 
     def parent_info(self) -> tuple[str, str, str]:
+        if self.device.orphan:
+            raise self.device.orphan
         if self.device.parent is None:
             raise MissingError
         parent: tuple[str, str, str] = self.device.parent
@@ -112,4 +125,6 @@ class Opened:
 
     def read(self, start: int, length: int) -> bytes:
         self.cluster.reads += length
+        if self.device.unread:
+            raise self.device.unread
         return bytes(self.data[start : start + length])

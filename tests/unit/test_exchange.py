@@ -47,6 +47,8 @@ def test_one_that_does_not_come_up_is_known_as_it_ran_before(
     assert fails(units, monkeypatch) == ["nova-compute is failed"]
     assert exchange.running(NAMES) == {"nova-compute": NOVA}
     assert exchange.running(NAMES[1:]) == {}
+    assert exchange.down(NAMES) == ["nova-compute"]
+    assert exchange.down(NAMES[1:]) == []
     assert fails(units, monkeypatch) == ["nova-compute is failed"]
 
 
@@ -56,6 +58,7 @@ def test_once_it_was_put_back_only_what_runs_counts(
     fails(units, monkeypatch)
     exchange.back("note", NAMES, "/opt/openstack", 0)
     assert exchange.running(NAMES) == {}
+    assert exchange.down(NAMES) == []
 
 
 def test_one_that_never_ran_there_is_not_told(units: dict[str, dict[str, str]]) -> None:

@@ -16,7 +16,7 @@ from migrate.computes.reinstalling import keeping
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.errors import PassedOverError, StepError
-from migrate.phases import left_behind, rollback
+from migrate.phases import left_behind, rollback, status
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.takeover import going_live
@@ -101,7 +101,11 @@ def test_once_it_answers_a_rollback_undoes_what_was_left_and_needs_no_target(
     for step in plan:
         state = State.FAILED if step in left else State.REVERTED
         journal.record(step.phase, step.id, state)
-    rollback.rollback(Session(context, plan, journal), lambda *_: None)
+    session = Session(context, plan, journal)
+    owed = status.status(session, held="")["next"]
+    assert owed.startswith("`migrate rollback --stack test --execute` undoes what compute still")
+    rollback.rollback(session, lambda *_: None)
+    assert status.status(session, held="")["next"].startswith("`migrate check")
     assert [journal.state(one.id) for one in left] == [State.REVERTED] * 2
     assert {"exchange.back", "environment.remove"} <= set(hosts["compute"].asked)
     journal.close()

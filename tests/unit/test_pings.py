@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from migrate.cli import pings_report
 from migrate.cli.report import write_report
 from migrate.cloud import login
 from migrate.computes.network import timings
@@ -226,6 +229,58 @@ def test_of_two_at_work_it_is_the_one_where_its_server_stood(settled: Settled) -
     beside = {one["address"]: one["beside"] for one in told["pings"]["lost"]}
     assert beside == {"10.0.0.9": ["a"], "10.0.0.8": ["b"]}
     assert "<td>3: 3 of web (6f)</td>" in settled.page
+
+
+class Counted:
+    """A `Span` that counts how often somebody looks when it was."""
+
+    looked = 0
+
+    def __init__(self, step: str, start: float, end: float) -> None:
+        self.step, self._times = step, (start, end)
+
+    @property
+    def start(self) -> float:
+        Counted.looked += 1
+        return self._times[0]
+
+    @property
+    def end(self) -> float:
+        Counted.looked += 1
+        return self._times[1]
+
+
+def test_in_a_large_cloud_each_step_is_looked_at_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each ping is still that of the last step that its host had begun by then."""
+    context, _ = fakes.context(tmp_path)
+    chance = random.Random(4)
+    count = 100
+    names = [f"c{number}" for number in range(count)]
+    spans = [
+        Counted(f"{name}.{step}", T + at, T + at + chance.randint(1, 40))
+        for number, name in enumerate(names)
+        for step, at in (("drain", 10 * number), ("renew", 10 * number + 20))
+    ]
+    spans.sort(key=lambda one: one._times)
+    silences = [[at := T + chance.randint(0, 10 * count), at + 0.5, 6] for _ in range(400)]
+    record = {"from": NOW, "to": NOW, "heard": [{"what": "ping", "at": "x", "silences": silences}]}
+    monkeypatch.setattr(noticed, "kept", lambda _: {"settle": record})
+    Counted.looked = 0
+    found = pings_report.gather(context, names, spans)  # type: ignore[arg-type]
+    assert Counted.looked < 20 * len(spans)
+    plain: Counter[tuple[str, str, str, tuple[str, ...]]] = Counter()
+    for first, last, many in silences:
+        for number in range(int(many)):
+            at = first + number * (last - first) / (many - 1)
+            steps = [one.step for one in spans if one._times[0] <= at <= one._times[1]]
+            mine = dict(step.split(".") for step in steps)
+            host, *beside = sorted(mine) or [""]
+            plain["x", host, mine.get(host, ""), tuple(beside)] += 1
+    rows = {(o["address"], o["host"], o["step"], o["beside"]): o["pings"] for o in found["lost"]}
+    assert rows == plain
+    assert len(rows) > count
 
 
 def test_what_was_not_pinged_is_not_said_to_have_lost_nothing(settled: Settled) -> None:

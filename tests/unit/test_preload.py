@@ -65,7 +65,7 @@ def begin(folder: Path, unit: str, python: str = sys.executable) -> subprocess.P
 
 def ready(folder: Path) -> int:
     """The process that waits, once it does."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not (folder / "api.ready").exists() or not (folder / "api.ready").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.05)

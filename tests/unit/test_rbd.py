@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import os
@@ -10,15 +11,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from migrate.cloud import Cloud, Context
 from migrate.cloud.settings import parse
 from migrate.configuration import service_options
-from migrate.errors import StepError
+from migrate.errors import StepError, UnreachableError
 from migrate.onhost import librbd
 from migrate.services import RECIPES, chosen, kind
 from migrate.storage import backends
@@ -28,9 +30,9 @@ from migrate.storage.rbd import UNSHOWN
 from migrate.storage.rbd.client import Client
 from migrate.storage.rbd.wanted import differences
 from migrate.storage.volumes import contract as volume_contract
+from migrate.storage.volumes import policy, volume_proof
 from migrate.storage.volumes import rbd as volumes_on_rbd
-from migrate.storage.volumes import volume_proof
-from tests.unit.ceph import Cluster, Device
+from tests.unit.ceph import Cluster, Device, FailedError
 from tests.unit.fakes import STACK
 
 ALONE = threading.Lock()  # the hosts are asked side by side, and share this process
@@ -43,6 +45,17 @@ enabled_backends = files:file, rbd1:rbd
 rbd_store_pool = images
 rbd_store_user = glance
 rbd_store_ceph_conf = /etc/ceph/ceph.conf
+"""
+TWO_CLUSTERS = """
+[DEFAULT]
+enabled_backends = rbd1:rbd, rbd2:rbd
+[rbd1]
+rbd_store_pool = images
+rbd_store_user = glance
+[rbd2]
+rbd_store_pool = images
+rbd_store_user = glance
+rbd_store_ceph_conf = /etc/ceph/two.conf
 """
 CINDER = """
 [DEFAULT]
@@ -72,15 +85,17 @@ def image(**other: Any) -> Image:
 class ClientHost:
     """A host whose services are clients of `cluster`, and that has glance's files."""
 
-    texts: ClassVar = {
-        "/etc/glance/glance-api.conf": GLANCE,
-        "/etc/cinder/cinder.conf": CINDER,
-    }
-
     def __init__(self, name: str, cluster_: Cluster) -> None:
         self.name = self.address = name
         self.cluster = cluster_
+        self.texts = {
+            "/etc/glance/glance-api.conf": GLANCE,
+            "/etc/cinder/cinder.conf": CINDER,
+        }
         self.interpreters: list[str] = []
+        self.written: list[Any] = []
+        self.others: dict[str, Cluster] = {}  # by the file that names them
+        self.dead = False
 
     def python(
         self,
@@ -89,7 +104,16 @@ class ClientHost:
         timeout: float = 60,
         interpreter: Sequence[str] = ("python3",),
     ) -> Any:
+        if self.dead:
+            raise UnreachableError(f"{self.name} is away", self.name)
         function = source.splitlines()[0].lstrip("# ")
+        if function in ("record.load", "record.forget"):
+            return {"at": 1.0}
+        if function == "files.read":
+            return {}
+        if function == "files.write":
+            self.written += payload["arguments"][1]
+            return None
         if function == "configured.read":
             folder = payload["arguments"][0][0].rpartition("/")[0]
             there = {path: text for path, text in self.texts.items() if path.startswith(folder)}
@@ -98,7 +122,7 @@ class ClientHost:
         self.interpreters += interpreter
         service, *rest = payload["arguments"]
         assert service == rest[0]["user"]
-        return seen(self.cluster, ME, *rest)
+        return seen(self.others.get(rest[0]["conf"], self.cluster), ME, *rest)
 
 
 def seen(of: Cluster, service: str, *arguments: Any) -> Any:
@@ -205,6 +229,14 @@ def cloned(of: Cluster) -> None:
     of.pools["images"]["one"].parent = ("images", "two", "snap")
 
 
+def orphaned(of: Cluster) -> None:
+    of.pools["images"]["one"].orphan = FailedError("not permitted", errno.EPERM)
+
+
+def unread(of: Cluster) -> None:
+    of.pools["images"]["one"].unread = FailedError("timed out", errno.ETIMEDOUT)
+
+
 def flipped(of: Cluster) -> None:
     of.pools["images"]["one"].snapshots["snap"] = (DATA[:-1] + b"x", True)
 
@@ -222,6 +254,9 @@ def flipped(of: Cluster) -> None:
         (unprotected, True, "snapshot snap that is not protected"),
         (no_snapshot, True, "has no snapshot snap"),
         (cloned, False, "has another parent"),
+        (orphaned, False, "image one (images/one@snap) cannot be proven: not permitted"),
+        (orphaned, True, "cannot be proven: the source's client says: not permitted"),
+        (unread, False, "image one (images/one@snap) cannot be proven: timed out"),
         (flipped, False, "reads otherwise than for the source's client"),
         (flipped, True, "has another sha512 than was recorded"),
     ],
@@ -239,6 +274,26 @@ def test_what_is_not_as_it_has_to_be_is_told(
         assert any(told in one for one in found), found
     with pytest.raises(StepError, match="images on RBD are not what"):
         images_on_rbd.bring(context, new, "glance.images", [image()])
+
+
+def test_an_image_that_cannot_be_read_is_no_reason_to_ask_for_no_other(clouds: Any) -> None:
+    context, _, new = clouds
+    unread(new.cluster)
+    new.cluster.pools["images"]["two"] = Device("rbd_data.2", DATA, {"snap": (DATA, True)})
+    two = replace(image(path=LOCATION.replace("one", "two")), id="two")
+    found = wrong(context, new, image(), two)
+    assert len(found) == 2  # by each client
+    assert all("image one" in one for one in found)
+
+
+def test_a_cluster_that_has_gone_away_is_not_waited_for_once_for_each_image() -> None:
+    of = cluster()
+    unread(of)
+    client = {"conf": CONF, "user": "glance", "pool": "images", "cluster": "ceph"}
+    found = seen(of, ME, client, [["one", "snap", "sha256"]] * 50, 0)["images"]
+    reads = of.reads // librbd.BLOCK
+    assert librbd.AT_ONCE <= reads < 3 * librbd.AT_ONCE
+    assert [one["error"].split(":")[0] for one in found[-20:]] == ["not asked for"] * 20
 
 
 @pytest.mark.parametrize(
@@ -286,7 +341,7 @@ def test_the_program_is_the_service_s_user_when_it_reads_the_key() -> None:
 )
 def test_a_location_says_where_it_lies(path: str, pool: str, name: str, snapshot: str) -> None:
     own = Client(CONF, "glance", "images", "ceph")
-    found = images_on_rbd.described(image(path=path), [own])
+    found = images_on_rbd.described(image(path=path), [own], {})
     assert (found.client.pool, found.name, found.snapshot) == (pool, name, snapshot)
     assert found.client.user == "glance"
 
@@ -375,7 +430,8 @@ def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
     monkeypatch.setattr(volume_proof, "found", lambda *_: every)
 
     def wrong_() -> list[str]:
-        return volume_proof.wrong(context, recipe, context.source.database, new, read=True)
+        found = volume_proof.wrong(context, recipe, context.source.database, new, read=True)
+        return [told for _, told in found]
 
     assert wrong_() == []
     assert new.cluster.reads == 4 * len(DATA)
@@ -386,6 +442,74 @@ def test_each_volume_is_proven_by_its_driver_and_none_is_forgotten(
         "volume c is of gone, which old does not have",
         "new: volume b (volumes/volume-b) is not there",
     ]
+
+
+def test_of_two_clusters_with_a_pool_of_the_name_it_is_the_one_of_the_location(clouds: Any) -> None:
+    """Glance keeps an image in both stores under the same name."""
+    context, old, new = clouds
+    second = replace(cluster(), fsid="0a")
+    for one in (old, new):
+        one.texts = {"/etc/glance/glance-api.conf": TWO_CLUSTERS}
+        one.others["/etc/ceph/two.conf"] = second
+    both_ = (image(), image(path=LOCATION.replace("f5", "0a")))
+    assert wrong(context, new, *both_) == []
+    read = new.cluster.reads, second.reads
+    assert read == (2 * len(DATA),) * 2
+    assert wrong(context, new, *both_) == []
+    assert (new.cluster.reads, second.reads) == read
+    (told,) = wrong(context, new, image(path=LOCATION.replace("f5", "77")))
+    assert "is in cluster 77, which client.glance does not reach" in told
+
+
+@pytest.mark.parametrize("dead", [("old",), ("old", "old2")])
+@pytest.mark.parametrize("conf", [GLANCE, ""])
+def test_images_are_held_again_with_controllers_of_the_source_dead(
+    clouds: Any, dead: tuple[str, ...], conf: str
+) -> None:
+    """The way back of `accept` needs no source; where nobody tells, nothing is let through."""
+    context, old, new = clouds
+    sources = (old, ClientHost("old2", old.cluster))
+    for one in sources:
+        one.texts, one.dead = {"/etc/glance/glance-api.conf": conf}, one.name in dead
+    context = replace(context, source=replace(context.source, controllers=sources))
+    policy.hold_again(context)
+    (text,) = [row[1] for row in new.written if row[0].startswith("/etc/glance/")]
+    assert ("delete_image" in text) is (bool(conf) or len(dead) == 2)
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_of_volumes_only_what_differs_is_read_again_and_not_once_it_is_attached(
+    clouds: Any, monkeypatch: pytest.MonkeyPatch, attached: bool
+) -> None:
+    """What is written while it is read differs between the two clients, and is no difference."""
+    context, old, new = clouds
+    (recipe,) = chosen(["cinder"])
+    disks = {f"volume-{one}": Device(f"rbd_data.{one}", DATA) for one in "abc"}
+    old.cluster.pools["volumes"] = disks
+    new.cluster = replace(old.cluster, pools={"volumes": dict(disks)})
+    new.cluster.pools["volumes"]["volume-b"] = Device("rbd_data.b", DATA[:-1] + b"x")
+    lists: list[list[volume_contract.Volume]] = []
+
+    def found(*_: Any) -> list[volume_contract.Volume]:
+        given = {"size": len(DATA), "backend": "rbd1"}
+        free = {**given, "written": False}
+        more: Any = dict.fromkeys("abc", free)
+        more["b"] = {**given, "written": attached and bool(lists)}
+        every = [volume_contract.Volume(id=n, name=f"volume-{n}", **more[n]) for n in "abc"]
+        lists.append(every)
+        return every
+
+    monkeypatch.setattr(volume_proof, "found", found)
+    monkeypatch.setattr(volume_proof, "call", lambda *_: None)
+    context = replace(context, target=replace(context.target, controllers=(new,)))
+    if attached:
+        volume_proof._prove(context, recipe, context.source.database, read=True)
+        assert new.cluster.reads == 3 * len(DATA)
+    else:
+        with pytest.raises(StepError, match=r"volume b .* reads otherwise") as told:
+            volume_proof._prove(context, recipe, context.source.database, read=True)
+        assert "volume a" not in str(told.value)
+        assert new.cluster.reads == 4 * len(DATA)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,12 @@ from migrate.cloud.api import Api
 from migrate.cloud.settings import Reinstall
 from migrate.computes import draining, installers, proof, versions
 from migrate.computes.draining import move, turns
-from migrate.computes.installers import reinstall, standing
+from migrate.computes.installers import in_place, reinstall, standing
 from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES
 from migrate.engine.cancellation import Cancellation
-from migrate.errors import PreconditionError, StepError, UnreachableError
+from migrate.errors import JournalError, PreconditionError, StepError, UnreachableError
 from migrate.phases.plan import settled
 from tests.unit import fakes, nova
 from tests.unit.test_in_place import AGENT, NOVA, ROOTWRAP, VENV
@@ -718,6 +719,26 @@ def test_machines_say_more_than_a_desk_that_another_has_gone_on_without(lab: Lab
     assert standing.learn(context, [lab.host]) == {}
     lab.host.records["settle-units"] = {}
     assert standing.learn(context, [lab.host]) == {"c1": "in-place"}
+
+
+def test_a_full_disk_does_not_hinder_the_way_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the host taken for another: what runs there would be started a second time."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    lab.over()
+    context = without_state(lab)
+    with monkeypatch.context() as here:
+        here.setattr(os, "fsync", full)
+        assert standing.learn(context, [lab.host]) == {"c1": "reinstall"}
+        assert installers.of(context, "c1") is reinstall
+        with pytest.raises(JournalError, match="cannot be written"):  # what is begun has to be kept
+            installers.keep(context, ["c1"], "reinstall", begun=())
+    installers.keep(context, ["c1"], "in-place", begun=())
+    assert installers.of(context, "c1") is in_place
 
 
 def test_an_installer_of_others_is_what_this_desk_has_noted(lab: Lab) -> None:

@@ -97,6 +97,21 @@ def test_a_host_that_was_left_in_the_middle_comes_before_all_is_well() -> None:
     assert "stopped at cmp1.proof goes on by the same command" in status.following(document)
 
 
+@pytest.mark.parametrize("window", ["undone", "begun"])
+@pytest.mark.parametrize("follow", ["undone", "done", "begun"])
+def test_a_host_that_was_left_behind_is_put_back_before_anything_begins_again(
+    window: str, follow: str
+) -> None:
+    """It was dead at the way back, and boots into the new release's nova-compute."""
+    phases = {"follow": follow, "cutover": window, "settle": "begun"}
+    settling = ["cmp1.environment", "cmp1.renew"]
+    said = status.following(found(phases=phases, settling=settling))
+    assert said.startswith("`migrate rollback --stack lab --execute` undoes what cmp1 still has")
+    assert "masked" in said
+    undone = status.following(found(phases={**phases, "settle": "undone"}))
+    assert "undoes what" not in undone
+
+
 def test_a_released_target_is_not_aborted() -> None:
     document = found(phases={"cutover": "begun"}, machines={"a": source(stages=["released"])})
     assert "abort" not in status.following(document)

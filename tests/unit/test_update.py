@@ -160,6 +160,7 @@ class Compute(fakes.FakeHost):
             "update.outdated": [],
             "release.locked": {"strange": [f"nova=={version}", "lxml==6.0"]},
             "exchange.running": {"nova-compute": {"program": program, "arguments": []}},
+            "exchange.down": [],
             "guests.running": {},
             "record.load": None,
         }
@@ -214,6 +215,28 @@ def test_a_host_of_another_release_is_refused(context: Context) -> None:
     (told,) = found(context, host)
     assert told.severity is Severity.ERROR
     assert "migrate settle --execute --host c1" in told.remedy
+
+
+@pytest.mark.parametrize(
+    ("midway", "noted", "remedy"),
+    [
+        (False, None, "`systemctl start nova-compute` there; its journal says why it is down"),
+        (True, {"from": OLD, "to": NEW}, "systemctl start nova-compute"),  # an update failed there
+        (True, None, "`migrate settle --execute --host c1` brings it over first"),
+    ],
+)
+def test_a_unit_that_is_down_is_named_where_the_host_has_come_over(
+    context: Context, monkeypatch: pytest.MonkeyPatch, midway: bool, noted: Any, remedy: str
+) -> None:
+    """It is told as it ran before it was exchanged: with the old release's program."""
+    monkeypatch.setattr(closing, "midway", lambda *_: midway)
+    host = Compute("c1", OLD)
+    before = {"program": "/usr/bin/nova-compute", "arguments": []}
+    host.answers["exchange.running"]["nova-compute"] = before
+    host.answers |= {"exchange.down": ["nova-compute"], "record.load": noted}
+    (told,) = found(context, host)
+    assert (told.severity, told.where) == (Severity.ERROR, "c1")
+    assert remedy in told.remedy
 
 
 def test_older_services_are_refused(context: Context) -> None:

@@ -14,10 +14,21 @@ from pathlib import Path
 from migrate.cloud import Context
 from migrate.computes.installers.contract import Act, Installer
 from migrate.engine import state_directory
-from migrate.errors import PreconditionError, SettingsError
+from migrate.errors import JournalError, PreconditionError, SettingsError
 from migrate.services import packages
 
-__all__ = ["Act", "Installer", "chosen", "forget", "keep", "named", "names", "of", "updating"]
+__all__ = [
+    "Act",
+    "Installer",
+    "chosen",
+    "forget",
+    "keep",
+    "learn",
+    "named",
+    "names",
+    "of",
+    "updating",
+]
 
 GROUP = "sidestep.installers"
 IN_PLACE, REINSTALL = "in-place", "reinstall"
@@ -31,6 +42,7 @@ UPDATES = {
     True: "migrate.computes.installers.update_and_boot",
 }
 UPDATING = "settle.updating"  # whether this command updates hosts that have come over
+LEARNED = "settle.learned"  # what this command knows from machines, and no disk has taken
 
 
 @cache
@@ -68,6 +80,8 @@ def chosen(context: Context, host: str) -> str:
 
 def kept(context: Context, host: str) -> str:
     """The name that this desk keeps for *host*, "" where it has begun nothing there."""
+    if known := context.extras.get(LEARNED, {}).get(host):
+        return str(known)
     return str(state_directory.recorded(_path(context, host)).get("by", ""))
 
 
@@ -94,11 +108,28 @@ def keep(context: Context, hosts: Iterable[str], name: str, begun: Iterable[str]
         )
     for host in known:
         state_directory.record(_path(context, host), {"by": name})
+        _unlearn(context, host)
+
+
+def learn(context: Context, host: str, name: str) -> None:
+    """Machines say that *host* came over by *name*: keep it, for this command where a disk is full.
+
+    Nothing is begun by it, and the way back has to know.
+    """
+    try:
+        keep(context, [host], name, begun=())
+    except JournalError:
+        context.extras.setdefault(LEARNED, {})[host] = name
 
 
 def forget(context: Context, host: str) -> None:
     """*host* is of the old release: it may come over by any."""
+    _unlearn(context, host)
     state_directory.forget(_path(context, host))
+
+
+def _unlearn(context: Context, host: str) -> None:
+    context.extras.get(LEARNED, {}).pop(host, None)
 
 
 def _path(context: Context, host: str) -> Path:

@@ -33,7 +33,7 @@ def learn(context: Context, those: Collection[Host]) -> dict[str, str]:
         known = installers.kept(context, host.name)
         by = _by(notes, stages.get(host.name, ""), known)
         if by and by != installers.chosen(context, host.name):
-            installers.keep(context, [host.name], by, begun=())
+            installers.learn(context, host.name, by)
             found[host.name] = by
     return found
 

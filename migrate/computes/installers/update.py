@@ -167,6 +167,11 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
 def _strange(context: Context, host: Host, lock: str, bytes_: int) -> Iterator[Finding]:
     release = context.target.release
     if not units.renewed(context, host):
+        if (down := units.down(context, host)) and _over(context, host):
+            names = ", ".join(down)
+            start = f"`systemctl start {' '.join(down)}` there; its journal says why it is down"
+            yield error(f"{names} is down, and an update is of what runs", start)
+            return
         yield error(
             f"not all of it runs {release}, and an update is within a release",
             f"`migrate settle --execute --host {host.name}` brings it over first",
@@ -177,6 +182,11 @@ def _strange(context: Context, host: Host, lock: str, bytes_: int) -> Iterator[F
     wrong = environment.unlike(context.target.tools, host)
     for one in wrong + call(host, "update.unfit", context.installation.folder, bytes_):
         yield error(one, environment.LEAVE)
+
+
+def _over(context: Context, host: Host) -> bool:
+    """Whether it has come over as a whole, though a unit of it may have gone down since."""
+    return bool(call(host, "record.load", NOTE)) or not closing.midway(context, host)
 
 
 def _locks(context: Context, host: Host, lock: str) -> str:

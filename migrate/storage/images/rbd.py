@@ -3,7 +3,8 @@
 A location is rbd://<cluster>/<pool>/<image>/<snapshot>; an old one is rbd://<image>.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -54,15 +55,25 @@ def wrong(context: Context, host: Host, images: list[Image], fresh: bool = False
     known = list(clients.of_service(source, recipe).values())
     if not known:
         return [f"{host.name}: {len(images)} image(s) are on RBD, and no store of {source.name} is"]
-    wanted = [described(one, known) for one in images]
-    return proof.wrong(context, recipe, host, wanted, fresh)
+    pools = Counter(one.pool for one in set(known))
+    twice = [one for one in set(known) if pools[one.pool] > 1]
+    fsids = proof.clusters(context, recipe, host, twice)
+    wanted = [described(one, known, fsids) for one in images]
+    told = [sentence for _, sentence in proof.wrong(context, recipe, host, wanted, fresh)]
+    return list(dict.fromkeys(told))  # of another cluster it is told of each
 
 
-def described(image: Image, known: list[client.Client]) -> Wanted:
-    """*image* as RBD has to have it, by the client of *known* whose pool it is in. Pure."""
+def described(
+    image: Image, known: list[client.Client], fsids: Mapping[client.Client, str]
+) -> Wanted:
+    """*image* as RBD has to have it, by the client of *known* whose pool it is in. Pure.
+
+    *fsids* are the clusters of clients whose pools have the same name.
+    """
     parts = [unquote(one) for one in image.path.removeprefix(f"{SCHEME}://").split("/")]
     fsid, pool, name, snapshot = parts if len(parts) == 4 else ("", known[0].pool, parts[0], "")
-    own = next((one for one in known if one.pool == pool), replace(known[0], pool=pool))
+    there = [one for one in known if one.pool == pool] or [replace(known[0], pool=pool)]
+    own = next((one for one in there if fsid and fsids.get(one) == fsid), there[0])
     return Wanted(
         what=f"image {image.id}",
         name=name,

@@ -20,6 +20,7 @@ from migrate.services.base import Recipe
 from migrate.storage.rbd.client import Client
 from migrate.storage.rbd.wanted import Seen, Wanted, differences, identity, misread
 
+Found = list[tuple[Wanted, str]]  # a sentence of it each
 BLOCKS = {"sampled": 16, "whole": 0}
 SAMPLE = "sha256"  # of a sample, of which nobody has recorded a hash
 DAY = 86400.0
@@ -32,7 +33,7 @@ def source_of(context: Context, host: Host) -> Host:
 
 def wrong(
     context: Context, recipe: Recipe, host: Host, wanted: Iterable[Wanted], fresh: bool = False
-) -> list[str]:
+) -> Found:
     """What the client of *recipe* on *host* does not see as it has to, a sentence each.
 
     With *fresh* everything is read again that may be.
@@ -43,12 +44,19 @@ def wrong(
     groups: dict[Client, list[Wanted]] = defaultdict(list)
     for one in wanted:
         groups[one.client].append(one)
-    found = []
+    found: Found = []
     for client, those in groups.items():
         asking = _Asking(context, recipe, host, client)
-        found += [f"{host.name}: {told}" for told in _wrong(asking, those, mode, kept)]
+        found += [(one, f"{host.name}: {told}") for one, told in _wrong(asking, those, mode, kept)]
     state_directory.record(path, kept)
     return found
+
+
+def clusters(
+    context: Context, recipe: Recipe, host: Host, of: Iterable[Client]
+) -> dict[Client, str]:
+    """The fsid of the cluster that each client *of* the source's counterpart of *host* reaches."""
+    return {one: _Asking(context, recipe, host, one).both([])[1]["fsid"] for one in of}
 
 
 def forget(context: Context, recipe: Recipe) -> None:
@@ -86,18 +94,20 @@ class _Asking:
         return side_by_side.each(ask, self._pair[::-1], 2)
 
 
-def _wrong(asking: _Asking, those: list[Wanted], mode: str, kept: dict[str, Any]) -> list[str]:
+def _wrong(asking: _Asking, those: list[Wanted], mode: str, kept: dict[str, Any]) -> Found:
     there, here = asking.both([[one.name, one.snapshot, ""] for one in those])
     fsid = there["fsid"]
     if fsid != here["fsid"]:
-        return [f"{asking.client.name} is in cluster {fsid}, the source's in {here['fsid']}"]
-    found, unread = [], []
+        told_of_all = f"{asking.client.name} is in cluster {fsid}, the source's in {here['fsid']}"
+        return [(one, told_of_all) for one in those]
+    found: Found = []
+    unread = []
     for one, image, other in zip(those, there["images"], here["images"], strict=True):
         told = list(differences(one, image, other))
         if one.fsid and one.fsid != fsid:
             told = [f"is in cluster {one.fsid}, which {asking.client.name} does not reach"]
-        found += [_sentence(one, sentence) for sentence in told]
-        if not told and one.read and kept.get(one.key) != identity(one, fsid, image):
+        found += [(one, _sentence(one, sentence)) for sentence in told]
+        if not told and one.read and kept.get(_known_as(one, fsid)) != identity(one, fsid, image):
             unread.append((one, image))
     return found + _read(asking, unread, fsid, mode, kept)
 
@@ -108,20 +118,25 @@ def _read(
     fsid: str,
     mode: str,
     kept: dict[str, Any],
-) -> list[str]:
+) -> Found:
     """What is read otherwise; *kept* then knows what was read."""
     if not unread:
         return []
     whole = mode == "whole"
     asked = [[one.name, one.snapshot, (whole and one.algorithm) or SAMPLE] for one, _ in unread]
     there, here = asking.both(asked, BLOCKS[mode])
-    found = []
+    found: Found = []
     for (one, before), image, other in zip(unread, there["images"], here["images"], strict=True):
         told = list(misread(one, image, other, whole))
-        found += [_sentence(one, sentence) for sentence in told]
+        found += [(one, _sentence(one, sentence)) for sentence in told]
         if not told and one.settled and identity(one, fsid, image) == identity(one, fsid, before):
-            kept[one.key] = identity(one, fsid, image)
+            kept[_known_as(one, fsid)] = identity(one, fsid, image)
     return found
+
+
+def _known_as(one: Wanted, fsid: str) -> str:
+    """Two clusters may each have a pool of the name, and the same image in it."""
+    return f"{fsid}/{one.key}"
 
 
 def _sentence(one: Wanted, told: str) -> str:

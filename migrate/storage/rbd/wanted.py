@@ -48,6 +48,9 @@ def identity(one: Wanted, fsid: str, image: Seen) -> list[Any]:
 
 def differences(one: Wanted, image: Seen, other: Seen) -> Iterator[str]:
     """How *image*, seen by the target's client, differs from *other*, the source's, and *one*."""
+    if failed := list(_failed(image, other)):
+        yield from failed
+        return
     if image is None:
         yield "is not there" if other is None else "is not seen, which the source's client does"
         return
@@ -70,8 +73,18 @@ def differences(one: Wanted, image: Seen, other: Seen) -> Iterator[str]:
 
 def misread(one: Wanted, image: Seen, other: Seen, whole: bool) -> Iterator[str]:
     """How what was read of it differs, of all its bytes where it was *whole*."""
+    if failed := list(_failed(image, other)):
+        yield from failed
+        return
     digest, its = (image or {}).get("digest"), (other or {}).get("digest")
     if digest is None or digest != its:
         yield "reads otherwise than for the source's client"
     elif whole and one.digest and digest != one.digest:
         yield f"has another {one.algorithm} than was recorded when it was made"
+
+
+def _failed(image: Seen, other: Seen) -> Iterator[str]:
+    """Why it could not be looked at or read, by the target's client or the source's."""
+    for whose, seen in (("", image), ("the source's client says: ", other)):
+        if seen and "error" in seen:
+            yield f"cannot be proven: {whose}{seen['error']}"

@@ -31,6 +31,9 @@ class VolumeDriver(Backend, Protocol):
 
     def wrong(
         self, context: Context, recipe: Recipe, host: Host, volumes: list[Volume], read: bool
-    ) -> list[str]:
-        """What *host* does not see of them as the source does; nobody's data where not *read*."""
+    ) -> list[tuple[Volume, str]]:
+        """What *host* does not see of them as the source does, a sentence each.
+
+        Nobody's data is read where not *read*.
+        """
         ...

@@ -32,6 +32,6 @@ def findings(config: BackendConfig) -> Iterator[Refusal]:
 
 def wrong(
     context: Context, recipe: Recipe, host: Host, volumes: list[Volume], read: bool
-) -> list[str]:
+) -> list[tuple[Volume, str]]:
     """Nothing; see above."""
     return []

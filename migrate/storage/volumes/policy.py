@@ -109,8 +109,15 @@ def _text(context: Context, of: Held) -> str:
 
 
 def _images_are_shared(context: Context) -> bool:
+    """Whether glance keeps any on RBD, by those of the source's controllers that answer.
+
+    Where none does, they count as shared: the way back of `accept` needs no source.
+    """
     recipe = next(one for one in context.recipes if one.project == IMAGES.project)
-    return any(clients.of_service(host, recipe) for host in context.source.controllers)
+    asked = hosts.living(
+        context.source.controllers, lambda host: bool(clients.of_service(host, recipe))
+    )
+    return any(asked) or not asked
 
 
 def protect(context: Context, of: Held = VOLUMES) -> None:

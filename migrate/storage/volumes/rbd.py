@@ -33,11 +33,11 @@ def findings(config: BackendConfig) -> Iterator[Refusal]:
 
 def wrong(
     context: Context, recipe: Recipe, host: Host, volumes: list[Volume], read: bool
-) -> list[str]:
+) -> list[tuple[Volume, str]]:
     """What *host*'s cinder does not see as the source's does. A server's own disk is not read."""
     known = clients.of_service(proof.source_of(context, host), recipe)
-    wanted = [described(one, known, read) for one in volumes]
-    return proof.wrong(context, recipe, host, wanted)
+    wanted = {described(one, known, read): one for one in volumes}
+    return [(wanted[one], told) for one, told in proof.wrong(context, recipe, host, wanted)]
 
 
 def described(volume: Volume, known: Mapping[str, Client], read: bool) -> Wanted:

@@ -5,7 +5,7 @@ is: there each is seen by both sides as the same, as large and with the same sna
 That it was done stands on the target's hosts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 
 from migrate.cloud import Context, hosts
@@ -76,8 +76,18 @@ def _of(recipe: Recipe) -> Volumes:
     return recipe.volumes
 
 
-def wrong(context: Context, recipe: Recipe, database: Host, host: Host, read: bool) -> list[str]:
-    """What *host* does not see of the volumes of *database*, by the driver of each."""
+def wrong(
+    context: Context,
+    recipe: Recipe,
+    database: Host,
+    host: Host,
+    read: bool,
+    only: Collection[str] | None = None,
+) -> list[tuple[Volume, str]]:
+    """What *host* does not see of the volumes of *database*, a sentence each, by their drivers.
+
+    With *only*, of those whose data on the storage has one of these names.
+    """
     source = source_of(context, host)
     storage = recipe.storage
     if storage is None:
@@ -85,8 +95,10 @@ def wrong(context: Context, recipe: Recipe, database: Host, host: Host, read: bo
     given = service_options.read(source, recipe, storage.program)
     drivers = {one.name: _driver(one) for one in storage.backends(given)}
     every = found(context, recipe, database, given)
+    if only is not None:
+        every = [one for one in every if one.name in only]
     told = [
-        f"volume {one.id} is of {one.backend}, which {source.name} does not have"
+        (one, f"volume {one.id} is of {one.backend}, which {source.name} does not have")
         for one in every
         if one.backend not in drivers
     ]
@@ -115,12 +127,17 @@ def prove(context: Context, recipe: Recipe) -> None:
 def _prove(context: Context, recipe: Recipe, database: Host, read: bool) -> None:
     for host in context.target.controllers:
         told = wrong(context, recipe, database, host, read)
-        if told and read:  # users may have deleted or attached what was listed
-            told = wrong(context, recipe, database, host, read)
+        asked = None
+        # users may have deleted or attached what was listed: what is wrong is listed again, and
+        # read where it is still there and free, as long as it becomes less
+        while read and (differ := {one.name for one, _ in told}) and differ != asked:
+            asked = differ
+            told = wrong(context, recipe, database, host, read, only=asked)
         if told:
+            sentences = list(dict.fromkeys(sentence for _, sentence in told))
             raise StepError(
-                f"volumes are not what they have to be: {'; '.join(told[:20])}; mend the target's "
-                "client, or what the source has lost as well"
+                f"volumes are not what they have to be: {'; '.join(sentences[:20])}; mend the "
+                "target's client, or what the source has lost as well"
             )
         call(host, "record.save", _note(recipe, read), {"of": _digest(context, recipe, database)})
 
