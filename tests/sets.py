@@ -92,7 +92,8 @@ SETS = {
         "servers made and connected on the target: none runs on when the source is back", True
     ),
     "ceph": Set(
-        "a real Ceph cluster: what is wrong is found; a monitor joins, leaves, is killed midway",
+        "a real Ceph cluster: what is wrong is found; a monitor and a manager join, leave, are "
+        "killed midway; old monitors are removed for good; OSDs come back on a reinstalled host",
         True,
     ),
     "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),

@@ -7,6 +7,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from migrate.onhost import record
+
 CONNECT_SECONDS, ANSWER_SECONDS = 15, 40
 QUESTIONS = {
     "status": ("status",),
@@ -24,9 +26,82 @@ QUESTIONS = {
 
 def read() -> dict[str, Any]:
     """The answer to each of QUESTIONS; none of them tells a key."""
+    return _answers(QUESTIONS)
+
+
+def statistics() -> dict[str, Any]:
+    """What the active manager knows, and what monitors tell of it.
+
+    {"manager": "a", "available": True, "up": [0], "reported": [0], "ready": True,
+    "groups": [{"name": "active+clean", "num": 33}], "told": [{"state_name": ..., "count": 33}]}
+    """
+    said = _answers({"managers": ("mgr", "dump"), "osds": ("osd", "dump")})
+    found = {
+        "manager": said["managers"]["active_name"],
+        "available": said["managers"]["available"],
+        "up": [one["osd"] for one in said["osds"]["osds"] if one["up"]],
+    }
+    if not found["available"]:  # nobody would answer the rest
+        return found
+    said = _answers({"groups": ("pg", "stat"), "perf": ("osd", "perf"), "status": ("status",)})
+    return {
+        **found,
+        "reported": [one["id"] for one in said["perf"]["osdstats"]["osd_perf_infos"]],
+        "ready": said["groups"]["pg_ready"],
+        "groups": said["groups"]["pg_summary"]["num_pg_by_state"],
+        "told": said["status"]["pgmap"].get("pgs_by_state", []),
+    }
+
+
+def _answers(questions: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     with ThreadPoolExecutor(4) as pool:
-        answers = pool.map(lambda question: ask(*question), QUESTIONS.values())
-        return dict(zip(QUESTIONS, answers))
+        answers = pool.map(lambda question: ask(*question), questions.values())
+        return dict(zip(questions, answers))
+
+
+def hold(host: str) -> None:
+    """Nothing is taken off *host* while it is away; that we have set it is noted before."""
+    record.save(_held(host), {"host": host})
+    run("osd", "set-group", "noout", host)
+
+
+def let_go(host: str) -> None:
+    """Undo `hold`; nothing where nothing was noted."""
+    if record.load(_held(host)) is not None:
+        run("osd", "unset-group", "noout", host)
+        record.forget(_held(host))
+
+
+def _held(host: str) -> str:
+    return f"ceph-noout-{host}"
+
+
+def unstoppable(ids: list[str]) -> str:
+    """Why those OSDs may not stop together now, in the cluster's words; "" if they may."""
+    try:
+        run("osd", "ok-to-stop", *ids)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def places(ids: list[int]) -> list[Any]:
+    """[id, fsid, weight, host, what that hangs in] of each, by the cluster's maps."""
+    said = _answers({"osds": ("osd", "dump"), "tree": ("osd", "tree")})
+    fsids = {one["osd"]: one["uuid"] for one in said["osds"]["osds"]}
+    nodes = {one["id"]: one for one in said["tree"]["nodes"]}
+    above = {child: one for one in nodes.values() for child in one.get("children", [])}
+
+    def way(id_: int) -> list[str]:
+        return [above[id_]["name"], *way(above[id_]["id"])] if id_ in above else []
+
+    return [[id_, fsids[id_], nodes[id_]["crush_weight"], *way(id_)] for id_ in sorted(ids)]
+
+
+def recovered() -> list[int]:
+    """Objects and bytes that were ever recovered, by the groups' own count."""
+    found = ask("pg", "dump", "sum")["pg_map"]["pg_stats_sum"]["stat_sum"]
+    return [found["num_objects_recovered"], found["num_bytes_recovered"]]
 
 
 def ask(*question: str) -> Any:

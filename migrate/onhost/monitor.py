@@ -19,7 +19,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any, Iterator
 
-from migrate.onhost import ceph, disk, record, systemd, undo
+from migrate.onhost import ceph, disk, record, retired, systemd, undo
 
 NOTE, FILES = "ceph-monitor", "ceph-monitor-files"
 CONF, ADMIN = "/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.admin.keyring"
@@ -147,6 +147,10 @@ def expel(name: str) -> None:
     confirmed nothing that this one has not. The monitor rests meanwhile, for some seconds.
     """
     with record.locked(), _scratch() as folder:
+        if retired.noted():
+            raise RuntimeError(
+                "the monitor of this host is removed for good: nothing starts it again"
+            )
         stores = _stores(name)
         if len(stores) != 1:
             raise RuntimeError(f"{STORES} has {len(stores)} monitors here: leave one, that runs")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from infra import nspawn
-from migrate.cloud.admission import Run
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError, UnreachableError
-from migrate.onhost import call
 from migrate.storage.ceph import facts, findings, monitor
 from tests.ceph.conftest import Reach
+from tests.ceph.killed import killed_after, seconds_of
 from tests.lab.ceph import cluster, packages, writer
 from tests.lab.ceph.settings import CephRig
 from tests.lab.remote import ssh
@@ -106,33 +104,12 @@ def test_it_joins_and_leaves(rig: CephRig, old: Host, new: Host, before: monitor
     assert_as_before(rig, old, new, before)
 
 
-Act = Callable[[Host, Host], object]
-
-
-def killed_after(seconds: float, act: Act, reach: Reach, *names: str) -> None:
-    """*act* as a process of its own, killed after *seconds*; the next run ends what it left."""
-    run = Run()
-    marked = [reach(name, run) for name in names]
-    child = multiprocessing.get_context("fork").Process(target=act, args=marked)
-    child.start()
-    child.join(seconds)
-    child.kill()
-    child.join()
-    for name in names:
-        call(reach(name), "runs.admit", "next")
-        call(reach(name), "runs.leave", "next")
-
-
 def test_killed_anywhere_it_goes_on(
     rig: CephRig, reach: Reach, old: Host, new: Host, before: monitor.Standing
 ) -> None:
     names = (rig.monitor, rig.target)
-    began = time.monotonic()
-    monitor.join(old, new)
-    joining = time.monotonic() - began
-    began = time.monotonic()
-    monitor.leave(old, new)
-    leaving = time.monotonic() - began
+    joining = seconds_of(monitor.join, old, new)
+    leaving = seconds_of(monitor.leave, old, new)
     print(f"join {joining:.1f} s, leave {leaving:.1f} s")
     for part in (0.1, 0.3, 0.45, 0.6, 0.75, 0.9):
         killed_after(part * joining, monitor.join, reach, *names)

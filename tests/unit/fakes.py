@@ -90,7 +90,7 @@ class FakeHost:
         if function.startswith("away."):
             return self._away(function, payload)
         if function == "record.load":
-            return None
+            return ANSWERS.get(function)
         return ANSWERS.get(function, [] if function in LISTS else STATE)
 
     def read(self, path: str) -> str:

@@ -226,7 +226,8 @@ def test_without_a_quorum_nobody_leaves_a_map_of_three(monkeypatch: pytest.Monke
     old, new = fakes.FakeHost("old"), fakes.FakeHost("new")
     with pytest.raises(StepError, match="the map has old2 too: start those monitors"):
         monitor.leave(old, new)
-    assert {*old.asked, *new.asked} == {"monitor.standing"}
+    questions = {"monitor.standing", "record.load", "retired.noted"}
+    assert {*old.asked, *new.asked} == questions
 
 
 def test_nobody_joins_without_a_quorum(monkeypatch: pytest.MonkeyPatch) -> None:

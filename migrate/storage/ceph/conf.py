@@ -26,17 +26,26 @@ def for_monitor(text: str, name: str, address: str) -> str:
     Who is there from the beginning is left out: it would wait for them alone.
     """
     _refuse(text, name, address)
-    lines = []
-    for line in text.splitlines():
-        match _name(line):
-            case "mon_initial_members":
-                continue
-            case "mon_host":
-                known = re.split(r"[,;\s]+", _value(line))
-                lines.append(line if address in known else f"mon host = {_value(line)},{address}")
-            case _:
-                lines.append(line)
-    return "\n".join([*lines, f"[mon.{name}]", f"public addr = {address}", ""])
+    lines = with_address(text, address).splitlines()
+    kept = [line for line in lines if _name(line) != "mon_initial_members"]
+    return "\n".join([*kept, f"[mon.{name}]", f"public addr = {address}", ""])
+
+
+def with_address(text: str, address: str) -> str:
+    """*text* with a monitor's *address* beside those that it names."""
+    if names(text, address):
+        return text
+    lines = text.splitlines()
+    for place, line in enumerate(lines):
+        if _name(line) == "mon_host":
+            lines[place] = f"mon host = {_value(line)},{address}"
+    return "\n".join([*lines, ""])
+
+
+def names(text: str, address: str) -> bool:
+    """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
+    said = re.split(r"[,;\s\[\]]+", value(text, "mon_host"))
+    return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in said)
 
 
 def _refuse(text: str, name: str, address: str) -> None:

@@ -126,7 +126,7 @@ def _parsed(said: Mapping[str, Any]) -> Cluster:
         ratios={name: osds[f"{name}_ratio"] for name in ("nearfull", "backfillfull", "full")},
         pools=_pools(osds["pools"], said["rules"]),
         osds=_osds(said),
-        unclean={one["state_name"]: one["count"] for one in states if not _clean(one)},
+        unclean=unclean({one["state_name"]: one["count"] for one in states}),
         filesystems=tuple(one["name"] for one in said["filesystems"]),
         manager=managers["active_name"],
         standbys=tuple(one["name"] for one in managers["standbys"]),
@@ -148,9 +148,16 @@ def version(text: str) -> Version:
     return tuple(int(part) for part in found[1].split("."))
 
 
-def _clean(group: Mapping[str, Any]) -> bool:
-    """Also beside a scrub; but "active+clean+remapped" has copies where they do not belong."""
-    return set(group["state_name"].split("+")) - HOUSEKEEPING == CLEAN
+def unclean(groups: Mapping[str, int]) -> dict[str, int]:
+    """Those states that are not active and clean, with how many are in each.
+
+    A scrub leaves it so; but "active+clean+remapped" has copies where they do not belong.
+    """
+    return {
+        state: count
+        for state, count in groups.items()
+        if set(state.split("+")) - HOUSEKEEPING != CLEAN
+    }
 
 
 def _pools(pools: list[Any], rules: list[Any]) -> tuple[Pool, ...]:

@@ -22,7 +22,7 @@ from migrate.errors import (
     UnreachableError,
 )
 from migrate.onhost import call
-from migrate.storage.ceph import conf, releases
+from migrate.storage.ceph import conf, no_return, releases
 from migrate.storage.ceph.facts import Monitor, monitor
 from migrate.storage.ceph.findings import PROTOCOLS
 
@@ -84,6 +84,7 @@ def leave(old: Host, new: Host) -> None:
     With one old monitor the loss of the new one is the loss of the quorum: then it is taken out of
     the old one's own store.
     """
+    no_return.refuse(old, new)
     if wait.while_any(lambda: not _left(old, new), ELECTION_SECONDS, pause=1):
         _refuse_others(standing(old), old, new)
         _silence(new)  # it may come up meanwhile, and would be half of a quorum

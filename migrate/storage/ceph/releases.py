@@ -20,3 +20,8 @@ def name(number: int) -> str:
 def may_follow(old: int, new: int) -> bool:
     """Whether daemons of *new* may join a cluster of *old*: known, and not too far."""
     return {old, new} <= NAMES.keys() and 0 <= new - old <= FARTHEST
+
+
+def number(name: str) -> int:
+    """16 of "pacific"; 0 of one that we do not know."""
+    return next((number for number, one in NAMES.items() if one == name), 0)

@@ -128,9 +128,30 @@ def _osds(rig: CephRig, name: str, key: str) -> None:
     run(rig, name, "osd.sh")
 
 
+def disk_of(rig: CephRig, name: str) -> str:
+    """The device that is the disk of *name*."""
+    return command.run("losetup", "-n", "-O", "NAME", "-j", str(_image(rig, name))).strip()
+
+
+def plug(rig: CephRig, name: str) -> None:
+    """Let a machine that has booted have its disk, as hardware has by itself."""
+    device = disk_of(rig, name)
+    number = device.removeprefix("/dev/loop")
+    ssh(rig, name, f"test -e {device} || mknod -m 660 {device} b 7 {number}")
+
+
+def spoil(rig: CephRig) -> None:
+    """It is not the old cluster any more: whoever wants that builds it anew."""
+    _whole(rig).unlink(missing_ok=True)
+
+
+def _image(rig: CephRig, name: str) -> Path:
+    return rig.home / "disks" / f"{name}.img"
+
+
 def _disk(rig: CephRig, name: str) -> str:
     """The number of the loop device on the disk of *name*, made now; `down` lets it go."""
-    image = rig.home / "disks" / f"{name}.img"
+    image = _image(rig, name)
     image.parent.mkdir(exist_ok=True)
     command.run("truncate", "-s", DISK_SIZE, str(image))
     device = command.run("losetup", "--find", "--show", str(image)).strip()

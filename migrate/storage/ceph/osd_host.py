@@ -1,0 +1,295 @@
+"""A host with OSDs is reinstalled: its data stay, and the same OSDs of the cloud come back.
+
+Steps of one host, each as three functions: is it done, do it, undo it. `asks` is the machine of a
+new monitor: it keeps what the host was, and how far it is. Until its OSDs are first started by the
+new release an old system takes them up again; what that has written no older one can open.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from migrate.cloud import wait
+from migrate.cloud.host import Host
+from migrate.engine import finding
+from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
+from migrate.onhost import call
+from migrate.storage.ceph import conf, facts, findings, releases, statistics
+
+STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 60, 120, 120, 3600
+ACTIVE_SECONDS = 60
+
+Note = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was written while the host was away, and came to it afterwards."""
+
+    objects: int
+    bytes: int
+
+
+def is_kept(host: Host, asks: Host) -> bool:
+    """Whether the new side knows which OSDs it has, where, and their place in the cluster."""
+    note = _note(host, asks)
+    return bool(note) and (note["started"] or not _is_old(host, note) or _marked(host, note))
+
+
+def keep(host: Host, asks: Host) -> None:
+    """Note what it is, unless the cluster could not do without it; its system is marked."""
+    if is_kept(host, asks):
+        return
+    cluster = facts.read(asks)
+    finding.refuse(findings.well(cluster))
+    _refuse(cluster, host)
+    osds = call(host, "osds.here")
+    ids = {one["id"] for one in osds}
+    known = {osd.id for osd in cluster.osds if osd.host == host.name}
+    if ids != known or not ids:
+        raise PreconditionError(
+            f"{host.name}: the cluster knows OSDs {sorted(known)} of it, and it has {sorted(ids)}"
+        )
+    _refuse_stop(asks, osds)
+    token = secrets.token_hex(16)
+    boot = call(host, "kept.system")["boot"]
+    first = {"osds": osds, "token": token, "boot": boot, "started": False, "release": 0}
+    place = _place(asks, osds)
+    _save(host, asks, {**first, "place": place, "before": _counted(asks)})
+    call(host, "kept.mark", token)
+
+
+def forget(host: Host, asks: Host) -> None:
+    """Nothing is known of it any more; refused where it cannot go back."""
+    note = _note(host, asks)
+    if not note:
+        return
+    _refuse_started(host, note)
+    call(host, "record.forget", "reinstall")
+    call(asks, "record.forget", _name(host))
+
+
+def is_resting(host: Host, asks: Host) -> bool:
+    """Whether its OSDs are down and nobody takes that for a loss; or that is long over."""
+    note = _note(host, asks)
+    if not note:
+        return False
+    return bool(note["started"]) or (_held(host, asks) and not _up(asks, note["osds"]))
+
+
+def rest(host: Host, asks: Host) -> None:
+    """Stop its OSDs; nothing is copied elsewhere meanwhile."""
+    note = _note(host, asks)
+    if not note:
+        raise StepError(f"{host.name}: nothing of it is kept")
+    if _up(asks, note["osds"]):
+        _refuse_stop(asks, note["osds"])
+    call(asks, "ceph.hold", host.name)
+    _save(
+        host,
+        asks,
+        {**note, "before": note["before"] if note.get("rests") else _counted(asks), "rests": True},
+    )
+    if _is_old(host, note):
+        call(host, "osds.stop", note["osds"], STOP_SECONDS, timeout=STOP_SECONDS + 60)
+    wait.until(
+        lambda: not _up(asks, note["osds"]),
+        ACTIVE_SECONDS,
+        f"{host.name}: its OSDs were stopped, and the cluster has them up; see `ceph osd tree`",
+    )
+
+
+def wake(host: Host, asks: Host) -> None:
+    """Its OSDs run by the old release again, also on a system that was made anew with it."""
+    note = _note(host, asks)
+    if not note or not note.get("rests"):
+        return
+    _refuse_started(host, note)
+    if _release(host) > _oldest(asks):
+        raise PreconditionError(
+            f"{host.name}: its system has Ceph {releases.name(_release(host))}: have it made anew "
+            "with the old release; its OSDs were not started since and are as they were"
+        )
+    if not _is_old(host, note):
+        call(host, "osds.adopt", note["osds"], asks.read(conf.PATH), timeout=120)
+    _start(host, asks, note)
+    call(asks, "ceph.let_go", host.name)
+    _save(host, asks, {**note, "rests": False})
+
+
+def is_anew(host: Host, asks: Host) -> bool:
+    """Whether its system is another one than that of which things are kept."""
+    note = _note(host, asks)
+    try:
+        return bool(note) and not _is_old(host, note)
+    except UnreachableError:
+        return False
+
+
+def is_adopted(host: Host, asks: Host) -> bool:
+    """Whether the fresh system would find its OSDs, which nobody has started."""
+    return is_anew(host, asks) and bool(call(host, "osds.adopted", _note(host, asks)["osds"]))
+
+
+def adopt(host: Host, asks: Host) -> None:
+    """Let the fresh system find the OSDs, by what they say of themselves."""
+    note = _note(host, asks)
+    if not is_anew(host, asks):
+        raise StepError(f"{host.name}: its system is the one that it was: nothing was made anew")
+    if lacking := call(host, "osds.lacks"):
+        raise StepError(f"{host.name}: {lacking}; then the same again")
+    call(host, "osds.adopt", note["osds"], asks.read(conf.PATH), timeout=120)
+
+
+def is_home(host: Host, asks: Host) -> bool:
+    """Whether its OSDs run the new release, have all that was written, and no flag is left."""
+    note = _note(host, asks)
+    if not note or not note["started"] or _held(host, asks):
+        return False
+    return not _strange(facts.read(asks), host, asks, note) and _is_clean(asks)
+
+
+def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
+    """Start its OSDs by the new release; what came to them of what was written meanwhile.
+
+    IrreversibleError, and nothing is begun, until *past* names the host.
+    """
+    note = _note(host, asks)
+    if host.name not in past and not note.get("started"):
+        raise IrreversibleError(
+            f"{host.name}: once its OSDs were started by the new release the old one can never "
+            f"open them again: name it (`--past {host.name}`)"
+        )
+    if not is_adopted(host, asks):
+        raise StepError(f"{host.name}: its system would not find its OSDs")
+    note = {**note, "started": True, "release": _release(host)}
+    _save(host, asks, note)
+    call(asks, "ceph.hold", host.name)  # there, unless somebody took it away
+    _start(host, asks, note)
+    wait.until(
+        lambda: _is_clean(asks),
+        CLEAN_SECONDS,
+        f"{host.name}: its OSDs are up and the cluster is not clean; see `ceph -s`",
+        pause=2,
+    )
+    if wrong := _strange(facts.read(asks), host, asks, note):
+        raise StepError(f"{host.name}: {wrong}")
+    call(asks, "ceph.let_go", host.name)
+    objects, size = (
+        now - before for now, before in zip(_counted(asks), note["before"], strict=True)
+    )
+    return Recovered(objects, size)
+
+
+def stay(host: Host, asks: Host) -> None:
+    """There is no way back once they were started: IrreversibleError."""
+    if note := _note(host, asks):
+        _refuse_started(host, note)
+
+
+def _start(host: Host, asks: Host, note: Note) -> None:
+    if wrong := call(host, "osds.start", note["osds"], START_SECONDS, timeout=START_SECONDS + 60):
+        raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")
+    wait.until(
+        lambda: _up(asks, note["osds"]) == {one["id"] for one in note["osds"]},
+        UP_SECONDS,
+        f"{host.name}: its OSDs run and are not up; see `ceph osd tree` and their journals",
+    )
+
+
+def _refuse(cluster: facts.Cluster, host: Host) -> None:
+    """Old monitors have gone: a new OSD under an old leader was never run."""
+    newest = max(max(counts) for counts in cluster.versions.values())
+    for kind in ("mon", "mgr"):
+        if older := [one for one in cluster.versions.get(kind, {}) if one[0] < newest[0]]:
+            raise PreconditionError(
+                f"{host.name}: there is a {kind} of {'.'.join(map(str, older[0]))}: monitors and "
+                "managers come over before any OSD"
+            )
+
+
+def _refuse_stop(asks: Host, osds: list[Any]) -> None:
+    statistics.wait_until_fresh(asks)
+    ids = [str(one["id"]) for one in osds]
+    if why := call(asks, "ceph.unstoppable", ids):
+        raise PreconditionError(f"osd.{', osd.'.join(ids)} may not be stopped now: {why}")
+
+
+def _refuse_started(host: Host, note: Note) -> None:
+    if note["started"]:
+        raise IrreversibleError(
+            f"{host.name}: there is no way back: its OSDs were started by the new release, and the "
+            "old one can never open them again; nothing overrides that"
+        )
+
+
+def _strange(cluster: facts.Cluster, host: Host, asks: Host, note: Note) -> str:
+    """What is not as it was but for the release; "" if nothing."""
+    for one in (one for one in cluster.osds if one.id in {osd["id"] for osd in note["osds"]}):
+        if not one.up or one.version[0] != note["release"]:
+            return f"osd.{one.id} runs {'.'.join(map(str, one.version))}, up: {one.up}"
+    if _place(asks, note["osds"]) != note["place"]:
+        return "its OSDs are not the same, or not where they were in the cluster: `ceph osd tree`"
+    return ""
+
+
+def _place(asks: Host, osds: list[Any]) -> list[Any]:
+    """Of each its fsid, weight and where it hangs: what data lie by."""
+    found: list[Any] = call(asks, "ceph.places", [one["id"] for one in osds])
+    return found
+
+
+def _is_clean(asks: Host) -> bool:
+    said = call(asks, "ceph.statistics", timeout=180)
+    return not statistics.why_stale(said) and not facts.unclean(
+        {one["name"]: one["num"] for one in said["groups"]}
+    )
+
+
+def _counted(asks: Host) -> list[int]:
+    """Objects and bytes that were ever recovered, by the groups' own count."""
+    found: list[int] = call(asks, "ceph.recovered")
+    return found
+
+
+def _up(asks: Host, osds: list[Any]) -> set[int]:
+    said = call(asks, "ceph.ask", "osd", "dump")
+    return {one["osd"] for one in said["osds"] if one["up"]} & {one["id"] for one in osds}
+
+
+def _held(host: Host, asks: Host) -> bool:
+    return "noout" in call(asks, "ceph.ask", "osd", "dump")["crush_node_flags"].get(host.name, [])
+
+
+def _oldest(asks: Host) -> int:
+    """The release of OSDs that have not come over."""
+    return releases.number(call(asks, "ceph.ask", "osd", "dump")["require_osd_release"])
+
+
+def _release(host: Host) -> int:
+    found: int = call(host, "osds.release")
+    return found
+
+
+def _is_old(host: Host, note: Note) -> bool:
+    here = call(host, "kept.system")
+    return bool(here["boot"] == note["boot"] or here["token"] == note["token"])
+
+
+def _marked(host: Host, note: Note) -> bool:
+    return bool(call(host, "kept.system")["token"] == note["token"])
+
+
+def _note(host: Host, asks: Host) -> Note:
+    return call(asks, "record.load", _name(host)) or {}
+
+
+def _save(host: Host, asks: Host, note: Note) -> None:
+    call(asks, "record.save", _name(host), note)
+
+
+def _name(host: Host) -> str:
+    return f"ceph-osds-{host.name}"

@@ -1,0 +1,130 @@
+"""Managers, the removal of old monitors and OSD hosts: what is judged before anything is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from migrate.errors import IrreversibleError, PreconditionError
+from migrate.storage.ceph import commit, conf, manager, monitor, no_return, osd_host, statistics
+from tests.unit import fakes
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "may"),
+    [
+        *((1, 1, True), (1, 2, False), (1, 3, True), (3, 3, True), (3, 1, False), (3, 2, False)),
+        *((2, 1, True), (2, 2, False), (4, 3, True), (5, 3, False), (5, 5, True)),
+    ],
+)
+def test_as_many_monitors_may_die_as_before_and_never_are_there_two(
+    before: int, after: int, may: bool
+) -> None:
+    if may:
+        commit.refuse_number(before, after)
+    else:
+        with pytest.raises(PreconditionError, match=f"{after} monitors would be left of {before}"):
+            commit.refuse_number(before, after)
+
+
+def test_nothing_is_removed_that_was_not_named() -> None:
+    old, new = fakes.FakeHost("old"), fakes.FakeHost("new")
+    with pytest.raises(IrreversibleError, match="--past old"):
+        commit.commit([old], [new], [], ["new"])
+    assert [*old.asked, *new.asked] == []
+
+
+@pytest.mark.parametrize("dead", ["", "old", "new"])
+def test_after_it_nobody_goes_back_whoever_is_dead(
+    monkeypatch: pytest.MonkeyPatch, dead: str
+) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "retired.noted", {"monitor": "old", "managers": []})
+    monkeypatch.setitem(fakes.ANSWERS, "record.load", {"removed": ["old"]})
+    old, new = (fakes.FakeHost(name, dead=name == dead) for name in ("old", "new"))
+    for back in (monitor.leave, manager.leave, manager.hand_back, no_return.refuse):
+        with pytest.raises(IrreversibleError, match=r"the old monitors \(old\) were removed"):
+            back(old, new)
+
+
+FRESH: dict[str, Any] = {
+    "manager": "new",
+    "available": True,
+    "up": [0, 1],
+    "reported": [1, 0],
+    "ready": True,
+    "groups": [{"name": "active+clean", "num": 8}, {"name": "active+clean+scrubbing", "num": 1}],
+    "told": [{"state_name": "active+clean", "count": 9}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, ""),
+        ({"available": False}, "no manager"),
+        ({"reported": [0]}, "osd.1 has not reported to manager new"),
+        ({"ready": False}, "does not know all placement groups"),
+        ({"groups": [{"name": "unknown", "num": 9}]}, "does not know all placement groups"),
+        ({"groups": [{"name": "active+undersized", "num": 9}]}, "have not heard manager new"),
+        ({"told": [{"state_name": "active+degraded", "count": 9}]}, "have not heard manager new"),
+    ],
+)
+def test_what_is_told_is_the_present_managers_word_or_is_not_believed(
+    changed: dict[str, Any], words: str
+) -> None:
+    said = statistics.why_stale({**FRESH, **changed})
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_modules_in_use_that_fail_are_told_with_the_managers_reason() -> None:
+    its = [
+        {"name": "balancer", "can_run": False, "error_string": "PyO3 modules do not"},
+        {"name": "status", "can_run": True, "error_string": ""},
+        {"name": "influx", "can_run": False, "error_string": "not found"},  # nobody uses it
+    ]
+    always = {"nautilus": ["orchestrator_cli"], "pacific": ["balancer", "status"]}
+    said = {
+        "standbys": [{"name": "new", "available_modules": its}],
+        "modules": ["nfs"],
+        "always_on_modules": always,
+    }
+    assert manager.failing(said, "new") == {
+        "balancer": "PyO3 modules do not",
+        "nfs": "it is not there",
+    }
+
+
+@pytest.mark.parametrize(
+    ("hosts", "named"),
+    [
+        ("10.0.0.1, 10.0.0.9", True),
+        ("[v2:10.0.0.1:3300,v1:10.0.0.1:6789],[v2:10.0.0.9:3300,v1:10.0.0.9:6789]", True),
+        ("10.0.0.9:6789", True),
+        ("10.0.0.90 110.0.0.9", False),
+    ],
+)
+def test_an_address_is_named_in_whatever_form(hosts: str, named: bool) -> None:
+    text = f"[global]\nmon host = {hosts}\n"
+    assert conf.names(text, "10.0.0.9") == named
+    assert conf.names(conf.with_address(text, "10.0.0.9"), "10.0.0.9")
+    assert conf.names(conf.with_address(text, "10.0.0.9"), "10.0.0.1") == conf.names(
+        text, "10.0.0.1"
+    )
+
+
+def test_osds_start_for_good_only_by_name_and_never_go_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    note: dict[str, Any] = {"started": False, "rests": True, "osds": []}
+    monkeypatch.setitem(fakes.ANSWERS, "record.load", note)
+    host, asks = fakes.FakeHost("osd1"), fakes.FakeHost("new")
+    with pytest.raises(IrreversibleError, match="--past osd1"):
+        osd_host.come_home(host, asks, ["osd2"])
+    assert host.asked == []
+    monkeypatch.setitem(fakes.ANSWERS, "record.load", {**note, "started": True})
+    for back in (osd_host.forget, osd_host.wake, osd_host.stay):
+        with pytest.raises(IrreversibleError, match="can never open them again"):
+            back(host, asks)
+    assert host.asked == []
