@@ -58,8 +58,8 @@ def ended(context: Context, api: Api, host: str, id_: str, server: Server | None
 def kept(context: Context, host: str) -> Record:
     """`{"servers": {"kinds": {"running": 3}, "disks": {"local": 2, "volume": 1}}, "moves": [...]}`
 
-    A move that was asked for and that nobody has seen end has no `ended`; `nova` is its own record
-    of it, `{"status": "completed", "created_at": "2026-...", "updated_at": "2026-..."}`.
+    A move that was asked for and that nobody has seen end has no `ended`; `migration` is nova's
+    record of it, `{"status": "completed", "created_at": "2026-...", "updated_at": "2026-..."}`.
     """
     return state_directory.recorded(_path(context, host))
 

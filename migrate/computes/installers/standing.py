@@ -14,9 +14,7 @@ from migrate.computes import installers
 from migrate.computes.installers import in_place
 from migrate.computes.reinstalling import keeping, own
 from migrate.errors import MigrateError, UnreachableError
-from migrate.onhost import call
-
-ENVIRONMENT = "settle-environment"  # as onhost/environment.py has it
+from migrate.onhost import call, environment
 
 
 def learn(context: Context, those: Collection[Host]) -> dict[str, str]:
@@ -55,4 +53,4 @@ def _by(notes: set[str], stage: str, known: str) -> str:
         return installers.IN_PLACE
     if stage:
         return installers.REINSTALL
-    return installers.IN_PLACE if ENVIRONMENT in notes and not known else known
+    return installers.IN_PLACE if environment.RECORD in notes and not known else known
