@@ -5,8 +5,6 @@ with Debian's whole folder on the path the release would find other versions of 
 A link goes on where Debian's package is upgraded. Whoever makes the environment anew takes it away.
 """
 
-from __future__ import annotations
-
 import os
 import sysconfig
 

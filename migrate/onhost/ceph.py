@@ -1,14 +1,14 @@
 """What this host's `ceph` says of its cluster: side by side, and never waited for without end."""
 
-from __future__ import annotations
-
 import json
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.onhost import record
+from migrate.onhost import record, systemd
 
+CONF = "/etc/ceph/ceph.conf"
 CONNECT_SECONDS, ANSWER_SECONDS = 15, 40
 QUESTIONS = {
     "status": ("status",),
@@ -27,6 +27,14 @@ QUESTIONS = {
 def read() -> dict[str, Any]:
     """The answer to each of QUESTIONS; none of them tells a key."""
     return _answers(QUESTIONS)
+
+
+def release(program: str) -> int:
+    """The release of this host's *program*, a daemon's, e.g. 18."""
+    found = re.search(r"version (\d+)", systemd.run(program, "--version"))
+    if not found:
+        raise RuntimeError(f"{program} does not tell its version")
+    return int(found.group(1))
 
 
 def statistics() -> dict[str, Any]:

@@ -7,8 +7,6 @@
 Owners are kept by name: a fresh system numbers most of them anew.
 """
 
-from __future__ import annotations
-
 import glob
 import grp
 import hashlib

@@ -10,8 +10,6 @@ may read, by its key. One that is not there is None, one that cannot be looked a
 {"error": "..."}. Nothing is written.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import importlib

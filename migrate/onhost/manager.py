@@ -3,8 +3,6 @@
 What is made is noted first, and only what was noted is removed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -68,16 +66,12 @@ def make(name: str, key: str) -> None:
         disk.write(f"{_folder(name)}/keyring", key, 0o600)
         for path in (_folder(name), f"{_folder(name)}/keyring"):
             shutil.chown(path, "ceph", "ceph")
-        systemd.run("systemctl", "enable", "--quiet", _unit(name))
-        systemd.run("systemctl", "reset-failed", _unit(name), check=False)
-        systemd.run("systemctl", "start", _unit(name))
+        systemd.set_up(_unit(name))
 
 
 def made(name: str) -> bool:
     """Whether it runs, also after a reboot."""
-    unit = systemd.full(_unit(name))
-    state = systemd.show([unit]).get(unit, {})
-    return state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    return systemd.is_set_up(_unit(name))
 
 
 def quiet() -> None:
@@ -90,8 +84,7 @@ def withdraw() -> None:
     """Remove that manager and all that came with it; nothing where nothing was made."""
     with record.locked():
         if ours := noted():
-            quiet()
-            systemd.run("systemctl", "disable", "--quiet", _unit(ours["name"]), check=False)
+            systemd.take_down(_unit(ours["name"]), 20)
             shutil.rmtree(_folder(ours["name"]), ignore_errors=True)
         if undo.undo(FILES):
             systemd.run("systemctl", "daemon-reload")

@@ -4,8 +4,6 @@ What is made is noted first, and only what was noted is removed. A store that wa
 have joined, and is never made again: the quorum would take it for another monitor's.
 """
 
-from __future__ import annotations
-
 import base64
 import glob
 import grp
@@ -22,7 +20,7 @@ from typing import Any, Iterator
 from migrate.onhost import ceph, disk, record, retired, systemd, undo
 
 NOTE, FILES = "ceph-monitor", "ceph-monitor-files"
-CONF, ADMIN = "/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.admin.keyring"
+ADMIN = "/etc/ceph/ceph.client.admin.keyring"
 STORES = "/var/lib/ceph/mon"
 PLUGIN = "ceph/erasure-code/libec_jerasure.so"
 LIBRARIES = ("/usr/lib/*", "/usr/lib64", "/usr/lib")
@@ -57,7 +55,7 @@ def invitation() -> dict[str, str]:
             "map": disk.encoded(f"{folder}/map"),
             "key": ceph.run("auth", "get", "mon."),
             "admin": ceph.run("auth", "get", "client.admin"),
-            "conf": disk.text(CONF),
+            "conf": disk.text(ceph.CONF),
         }
 
 
@@ -71,14 +69,6 @@ def lacks() -> str:
     return ""
 
 
-def release() -> int:
-    """The release of this host's ceph-mon, e.g. 18."""
-    found = re.search(r"version (\d+)", systemd.run("ceph-mon", "--version"))
-    if not found:
-        raise RuntimeError("ceph-mon does not tell its version")
-    return int(found.group(1))
-
-
 def make(name: str, conf: str, invited: dict[str, str]) -> None:
     """A monitor *name* on this host, started and enabled; it joins by itself."""
     with record.locked():
@@ -90,18 +80,16 @@ def make(name: str, conf: str, invited: dict[str, str]) -> None:
                 f"{store} is there and was not made by this program: move it aside, or give the "
                 "new monitor another name"
             )
-        undo.note(FILES, [undo.file(CONF), undo.file(ADMIN)])
+        undo.note(FILES, [undo.file(ceph.CONF), undo.file(ADMIN)])
         ours = record.once(NOTE, lambda: {"name": name, "whole": False})
         if ours["name"] != name:
             raise RuntimeError(f"a monitor {ours['name']} was made here: let it leave first")
-        disk.write(CONF, conf, 0o644)
+        disk.write(ceph.CONF, conf, 0o644)
         disk.write(ADMIN, invited["admin"], 0o600)
         if not ours["whole"]:
             _make_store(name, invited)
             record.save(NOTE, {"name": name, "whole": True})
-        systemd.run("systemctl", "enable", "--quiet", _unit(name))
-        systemd.run("systemctl", "reset-failed", _unit(name), check=False)
-        systemd.run("systemctl", "start", _unit(name))
+        systemd.set_up(_unit(name))
 
 
 def noted() -> bool:
@@ -111,9 +99,7 @@ def noted() -> bool:
 
 def made(name: str) -> bool:
     """Whether it runs, also after a reboot."""
-    unit = systemd.full(_unit(name))
-    state = systemd.show([unit]).get(unit, {})
-    return state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    return systemd.is_set_up(_unit(name))
 
 
 def quiet() -> None:
@@ -128,8 +114,7 @@ def withdraw() -> None:
     with record.locked():
         ours = record.load(NOTE)
         if ours is not None:
-            systemd.stop([_unit(ours["name"])], 20)
-            systemd.run("systemctl", "disable", "--quiet", _unit(ours["name"]), check=False)
+            systemd.take_down(_unit(ours["name"]), 20)
             shutil.rmtree(_store(ours["name"]), ignore_errors=True)
         undo.undo(FILES)
         record.forget(NOTE)  # last: until then it may be called again

@@ -3,8 +3,6 @@
 Nothing here writes to what an OSD keeps but its own daemon, when it starts.
 """
 
-from __future__ import annotations
-
 import glob
 import json
 import os
@@ -12,10 +10,9 @@ import re
 import shutil
 from typing import Any
 
-from migrate.onhost import disk, systemd
+from migrate.onhost import ceph, disk, systemd
 
 FOLDERS = "/var/lib/ceph/osd"
-CONF = "/etc/ceph/ceph.conf"
 UNITS = "/etc/systemd/system"
 # A unit of its own: what an ExecStartPre mounts is not there for ExecStart.
 LABELLED = """\
@@ -51,20 +48,12 @@ def lacks() -> str:
     return "" if shutil.which("udevadm") else "ceph-volume needs udevadm: install udev"
 
 
-def release() -> int:
-    """The release of this host's ceph-osd, e.g. 18."""
-    found = re.search(r"version (\d+)", systemd.run("ceph-osd", "--version"))
-    if not found:
-        raise RuntimeError("ceph-osd does not tell its version")
-    return int(found.group(1))
-
-
 def adopt(osds: list[Osd], conf: str) -> None:
     """Let the daemons of this system find those *osds*; RuntimeError where one is another."""
     for one in osds:
         _refuse_another(one)
-    os.makedirs(os.path.dirname(CONF), exist_ok=True)
-    disk.write(CONF, conf, 0o644)
+    os.makedirs(os.path.dirname(ceph.CONF), exist_ok=True)
+    disk.write(ceph.CONF, conf, 0o644)
     for one in osds:
         path = _folder(one)
         if one["kind"] == "folder":

@@ -5,8 +5,6 @@ a second time, and data lost without a word. So its unit is masked while it stil
 loses power in between finds it masked. Then the store goes where its daemon does not look.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

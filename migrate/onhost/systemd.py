@@ -122,6 +122,25 @@ def start(names: Iterable[str], seconds: float) -> list[str]:
         time.sleep(0.1)
 
 
+def set_up(name: str) -> None:
+    """Start *name*, now and at each boot; RuntimeError where it does not start."""
+    run("systemctl", "enable", "--quiet", name)
+    run("systemctl", "reset-failed", name, check=False)
+    run("systemctl", "start", name)
+
+
+def is_set_up(name: str) -> bool:
+    """Whether it runs, also after a boot."""
+    unit = show([name]).get(full(name), {})
+    return unit.get("ActiveState") == "active" and unit.get("UnitFileState") == "enabled"
+
+
+def take_down(name: str, grace: float) -> None:
+    """Undo `set_up`."""
+    stop([name], grace)
+    run("systemctl", "disable", "--quiet", name, check=False)
+
+
 def _has_failed(unit: dict[str, str]) -> bool:
     """Whether it has, and systemd is not about to start it."""
     return unit["ActiveState"] == "failed" and not unit.get("Job")

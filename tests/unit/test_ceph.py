@@ -242,7 +242,7 @@ def test_nobody_joins_without_a_quorum(monkeypatch: pytest.MonkeyPatch) -> None:
     ("answers", "words"),
     [
         ({"monitor.lacks": "there is no ceph-mon"}, "there is no ceph-mon"),
-        ({"monitor.release": 19}, "is of release 19, and the quorum of 16"),
+        ({"ceph.release": 19}, "is of release 19, and the quorum of 16"),
         ({"monitor.standing": "new"}, "a monitor of that name is in the map"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_machine_that_cannot_be_a_monitor_is_refused(
     monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], words: str
 ) -> None:
     names = ("old", *([answers.pop("monitor.standing")] if "monitor.standing" in answers else []))
-    usual = {"monitor.lacks": "", "monitor.release": 18, "monitor.noted": False}
+    usual = {"monitor.lacks": "", "ceph.release": 18, "monitor.noted": False}
     there = {"monitor.standing": {**silent(*names), "quorum": ["old"]}}
     for function, answer in (usual | there | answers).items():
         monkeypatch.setitem(fakes.ANSWERS, function, answer)

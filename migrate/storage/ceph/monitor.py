@@ -121,7 +121,7 @@ def _refuse(now: Standing, new: Host) -> None:
     """PreconditionError unless a monitor of *new* may join; nothing was touched."""
     if lacking := call(new, "monitor.lacks"):
         raise PreconditionError(f"{new.name}: {lacking}")
-    release = call(new, "monitor.release")
+    release = call(new, "ceph.release", "ceph-mon")
     if not releases.may_follow(now.release, release):
         raise PreconditionError(
             f"{new.name}: its ceph-mon is of release {release}, and the quorum of {now.release}: "

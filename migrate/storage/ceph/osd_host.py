@@ -270,7 +270,7 @@ def _oldest(asks: Host) -> int:
 
 
 def _release(host: Host) -> int:
-    found: int = call(host, "osds.release")
+    found: int = call(host, "ceph.release", "ceph-osd")
     return found
 
 
