@@ -30,7 +30,7 @@ STREAMS = 2
 PERMITTING = threading.Lock()
 
 MAKE_KEY = """
-install -d -m 0700 "$1"
+umask 077; mkdir -p "$1"  # its parents are ours too
 test -s "$1/key" && test -s "$1/key.pub" || { rm -f "$1/key" "$1/key.pub"
 ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1/key"; }
 chmod 0600 "$1/key"

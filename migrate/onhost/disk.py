@@ -95,6 +95,15 @@ def remove(path: str) -> bool:
     return _unlink(path)
 
 
+def make_private(folder: str) -> None:
+    """Make *folder*, and what is missing above it: root's alone, all of them."""
+    before = os.umask(0o077)
+    try:
+        os.makedirs(folder, exist_ok=True)  # its mode would be the last folder's only
+    finally:
+        os.umask(before)
+
+
 def remove_empty(folder: str) -> None:
     """Remove *folder*, unless it is gone, or somebody has put something of his own there."""
     try:

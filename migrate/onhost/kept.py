@@ -44,8 +44,7 @@ def gather(
     *units* are those whose command line is noted, and those of the system that are started again.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(f"{folder}/files", 0o700)
-    os.chmod(folder, 0o700)
+    disk.make_private(f"{folder}/files")
     rows: dict[str, Row] = {}
     for path, how in _wanted(patterns).items():
         rows[path] = {"path": path, "how": how, **_taken(path, folder, len(rows))}

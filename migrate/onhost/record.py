@@ -37,7 +37,7 @@ def load(name: str) -> dict[str, Any] | None:
 
 def save(name: str, value: dict[str, Any]) -> None:
     """Keep *value*; it is on the disk when this returns."""
-    os.makedirs(FOLDER, mode=0o700, exist_ok=True)
+    disk.make_private(FOLDER)
     disk.write(_path(name), json.dumps({"version": VERSION, **value}, indent=1), 0o600)
 
 

@@ -40,7 +40,7 @@ def arm(program: dict[str, str], seconds: float) -> None:
             RECORD, {"deadline": time.time() + seconds, "seconds": seconds, "state": "armed"}
         )
     folder = f"{FOLDER}/migrate/onhost"
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    disk.make_private(folder)
     for path in (f"{FOLDER}/migrate/__init__.py", f"{folder}/__init__.py"):
         disk.write(path, "", 0o600)
     for name, text in program.items():

@@ -468,6 +468,8 @@ def test_what_the_key_added_is_gone_when_it_is_forbidden(context: Context) -> No
     assert not target.exists("/var/lib/migrate")
     transfer.allow(context)
     assert transfer.ready(context)
+    for host in (source, target):  # first there for the keys alone: ours to the top
+        assert host.run("stat", "-c", "%a", "/var/lib/migrate", transfer.FOLDER) == "700\n700\n"
 
 
 def test_a_tree_arrives_whole_or_not_at_all(context: Context) -> None:

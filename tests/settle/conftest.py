@@ -35,15 +35,18 @@ def over() -> Iterator[None]:
 
 
 def untouched() -> bool:
-    """Whether the cloud serves on the target, and no compute host has come over."""
+    """Whether the cloud serves on the target, and no compute host has come over; else says why."""
     try:
         context = context_of(demo.STACK)
-        if not markers.live(context) or len(versions.read(context).old) != len(this_lab().computes):
-            return False
-        migrations.remove(this_lab())
-    except MigrateError:
-        return False
-    return True
+        old, live = versions.read(context).old, markers.live(context)
+        if live and len(old) == len(this_lab().computes):
+            migrations.remove(this_lab())
+            return True
+        why = f"hosts of the old release: {', '.join(map(str, old)) or 'none'}, live: {live}"
+    except MigrateError as error:
+        why = str(error)
+    print(f"the lab is built anew. {why}")
+    return False
 
 
 def clear() -> None:
