@@ -9,6 +9,7 @@ from pathlib import Path
 from migrate.cloud import Context, connect, settings
 from migrate.cloud.admission import Run
 from migrate.cloud.os_cloud import logging_in_as
+from migrate.computes import operators
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import Journal
@@ -88,8 +89,8 @@ def opened(
 ) -> Iterator[Session]:
     """A session for *command*; with *changes* the only one on the stack, noted in the journal.
 
-    Before that one begins, what an earlier run left running on any host is gone. One that *notes*
-    something is beside others; any other only reads, also in a folder that takes nothing.
+    Before that one begins, what an earlier run left running, here or on any host, is gone. One that
+    *notes* something is beside others; any other only reads, also in a folder that takes nothing.
     """
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
@@ -102,5 +103,7 @@ def opened(
         closing(Journal(context.home / "journal", command)) as journal,
     ):
         session = Session(context, compose(context), journal, tell)
+        for left in operators.end_left(context):
+            session.remark("orphan", f"ended on this machine: {left}")
         with cloud_lock.held(context, mine, session.remark, take_over=take_over):
             yield session
