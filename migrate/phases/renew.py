@@ -177,14 +177,14 @@ def by(session: Session, name: str, hosts: Iterable[str], begun: Collection[str]
     return replace(session, plan=compose(context)) if other else session
 
 
-def learned(session: Session, hosts: Collection[Host]) -> Session:
+def learned(session: Session, hosts: Collection[Host], *, keep: bool = True) -> Session:
     """The same with a plan by which *hosts* have come over as machines say, whatever this desk has.
 
-    What it did not know is told.
+    What it did not know is told, and kept unless nothing is to be.
     """
     context = session.context
     anew.let_in(context, hosts)
-    found = standing.learn(context, hosts)
+    found = standing.learn(context, hosts, keep=keep)
     for name, by_ in found.items():
         session.remark("hosts", f"{name} has come over by {by_}, as machines say")
     return replace(session, plan=compose(context)) if found else session

@@ -38,13 +38,25 @@ class Session:
         return self.context.home
 
     def runner(
-        self, *phases: Phase, notify: Observer = lambda *_: None, past: Collection[str] = ()
+        self,
+        *phases: Phase,
+        notify: Observer = lambda *_: None,
+        past: Collection[str] = (),
+        standing: Collection[str] = (),
     ) -> Runner:
-        """A runner over the steps of *phases* only; *past* names steps without a way back."""
+        """A runner over the steps of *phases* only; *past* names steps without a way back.
+
+        Those of *standing* were begun, as machines say, whatever the journal does.
+        """
         self.refuse_unknown(past)
-        steps = self.plan.phase(*phases)
         return Runner(
-            steps, self.journal, self.context, notify, allowed=past, cancellation=self.cancellation
+            self.plan.phase(*phases),
+            self.journal,
+            self.context,
+            notify,
+            allowed=past,
+            standing=standing,
+            cancellation=self.cancellation,
         )
 
     def refuse_unknown(self, past: Collection[str]) -> None:
