@@ -18,7 +18,7 @@ from migrate.computes.probing import telling
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
-from migrate.phases import move_agents, renew, settle, updating
+from migrate.phases import control, move_agents, renew, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import noticed, pings, watched
@@ -91,6 +91,7 @@ def run_settle(
     ):
         session = updating.begin(opened) if update else opened
         if execute:
+            during.enter_context(control.stoppable(session))
             during.enter_context(report.reported(session))
             during.enter_context(_pinged(session, hosts, agents=agents, update=update, back=back))
         if agents:

@@ -111,7 +111,7 @@ def turns(
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
             return
-        control.wait_while_paused(session)
+        control.wait_while_paused(session, "no further batch was begun")
         yield batch
         if _enough(session, limits, outcome):
             return

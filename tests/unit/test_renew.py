@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -29,7 +30,7 @@ from migrate.errors import (
     StepError,
     UnreachableError,
 )
-from migrate.phases import renew, updating
+from migrate.phases import control, renew, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import probe
@@ -294,6 +295,19 @@ def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
     cloud.session.cancellation.request("stopped by SIGINT")
     with pytest.raises(StepError, match="SIGINT"):
         cloud.settle("c4", canary=0, batch=1)
+
+
+def test_a_pause_holds_the_next_batch_and_a_stop_says_that_none_was_begun(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.01)
+    control.ask(cloud.session.home, control.PAUSE)
+    stop = partial(cloud.session.cancellation.request, "stopped by the operator")
+    threading.Timer(0.1, stop).start()
+    told = "stopped by the operator while paused; no further batch was begun"
+    with pytest.raises(StepError, match=told):
+        cloud.settle("c4", canary=0, batch=1)
+    assert renewed(cloud) == []
 
 
 def test_by_another_installer_the_plan_has_its_steps_for_these_hosts(cloud: Cloud) -> None:
