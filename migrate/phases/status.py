@@ -8,7 +8,7 @@ from migrate.engine import cloud_lock, markers, state_directory, state_lock, win
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, SettingsError
-from migrate.phases import control, machines
+from migrate.phases import control, machines, ways_back
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
 from migrate.takeover import going_live
@@ -23,7 +23,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "settling": ["cmp1.proof"],
     "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
-    "machines": {...}, "missing": "", "next": "migrate ..."}`
+    "machines": {...}, "ways_back": {...}, "missing": "", "next": "migrate ..."}`
 
     `missing` is a file without which no machine lets us in, and what to do about it. Only with
     *ask* the controllers are asked, each for a few seconds at most.
@@ -63,10 +63,13 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         ],
         "verified": _verified(session),
         "machines": {},
+        "ways_back": {},
         "missing": missing(session.context) if ask else "",
     }
     if ask:
-        found["machines"] = machines.look(apart(session.context, machines.PATIENCE_SECONDS))
+        context = apart(session.context, machines.PATIENCE_SECONDS)
+        found["machines"] = machines.look(context)
+        found["ways_back"] = ways_back.look(context, found["machines"])
     return {**found, "next": following(found)}
 
 
@@ -105,6 +108,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     told += [f"begun and not ended: {step}" for step in found["unfinished"]]
     told += [f"failed: {step}: {note}" for step, note in found["failed"].items()]
     told += machines.lines(found["machines"])
+    told += ways_back.lines(found.get("ways_back", {}))
     told += [f"noted: {one}" for one in found["remarks"]]
     return [*told, f"next: {found['next']}"]
 

@@ -252,7 +252,12 @@ def test_asked_once_more_what_runs_is_ended_on_the_hosts(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[Any] = []
-    monkeypatch.setattr(cloud_lock, "interrupt", lambda context: ended.append(context) or [])
+
+    def interrupted(context: Any) -> list[str]:
+        ended.append(context)
+        return []
+
+    monkeypatch.setattr(cloud_lock, "interrupt", interrupted)
     session = over(make(steps(lambda: None)))
     with settling(session) as holder:
         abort.request(session, holder, lambda _: None)
