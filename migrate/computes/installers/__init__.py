@@ -133,6 +133,13 @@ def forget(context: Context, host: str) -> None:
     state_directory.forget(_path(context, host))
 
 
+def strangers(context: Context) -> list[str]:
+    """Names of hosts that were begun from here and that the stack file does not name any more."""
+    known = {_path(context, host.name) for host in context.source.computes}
+    found = set(context.home.glob("installer-*.json")) - known
+    return sorted(path.stem.removeprefix("installer-") for path in found)
+
+
 def _unlearn(context: Context, host: str) -> None:
     context.extras.get(LEARNED, {}).pop(host, None)
 
