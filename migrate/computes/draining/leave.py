@@ -17,7 +17,7 @@ from migrate.computes.draining.move import Move, Request, cold, live, stop
 from migrate.computes.estimates import Action
 from migrate.computes.facts import Kind, Server
 from migrate.computes.policy import Policy
-from migrate.errors import StepError
+from migrate.errors import MigrateError, StepError
 
 REST_PAUSE = 2.0
 REQUESTS: Mapping[Action, Request] = {
@@ -122,7 +122,7 @@ def _give_up(context: Context, host: Host, why: str) -> NoReturn:
     """Let *host* be as it was: open, and who is to come home is there again."""
     try:
         away = home.bring(context, host)
-    except StepError as error:
+    except MigrateError as error:  # also one that does not answer any more
         error.add_note(f"{host.name}: {why}")
         raise
     closing.reopen(context, host)
