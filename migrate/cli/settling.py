@@ -18,7 +18,7 @@ from migrate.computes.probing import telling
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
-from migrate.phases import control, move_agents, renew, settle, updating
+from migrate.phases import control, move_agents, no_return, renew, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import noticed, pings, watched
@@ -143,6 +143,7 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
     """What is done about network agents, and done with *execute*."""
     steps = move_agents.steps(session)
     if back and not execute:
+        no_return.refuse(session.context, session.journal)
         _would_undo(screen, session, steps)
         return
     if back:
@@ -165,6 +166,8 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
 def _back(
     screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool, update: bool
 ) -> None:
+    if not execute and not update:
+        session = renew.returning(session, hosts, keep=False)
     steps = Plan(
         tuple(
             step for name in hosts for step in settled(name, installers.of(session.context, name))

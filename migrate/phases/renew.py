@@ -198,15 +198,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """
     context = session.context
     draining.share(context, session.cancellation)
-    no_return.refuse(context, session.journal)
-    names = list(names)
-    session = learned(session, [reached(context, name) for name in names])
-    if stuck := versions.read(context).stuck(names):
-        raise IrreversibleError(
-            f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
-            "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
-            "cloud back"
-        )
+    session = returning(session, names := list(names))
     wrong = each_back(session, Phase.SETTLE, names, notify)
     for name in names:
         if name not in wrong:
@@ -220,6 +212,23 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     for line in told:
         session.remark(telling.NAME, line)
     refuse_left(wrong)
+
+
+def returning(session: Session, names: Collection[str], *, keep: bool = True) -> Session:
+    """The same with a plan by which the hosts of *names* have come over, as machines say.
+
+    IrreversibleError where one of them cannot go back, PreconditionError where nobody reaches it.
+    """
+    context = session.context
+    no_return.refuse(context, session.journal)
+    session = learned(session, [reached(context, name) for name in names], keep=keep)
+    if stuck := versions.read(context).stuck(names):
+        raise IrreversibleError(
+            f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
+            "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
+            "cloud back"
+        )
+    return session
 
 
 def each_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from migrate.cli import settling
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.computes import closing, draining, installers, service, versions
 from migrate.computes.draining import note, timings
@@ -341,6 +345,22 @@ def test_on_the_way_back_too(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> N
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
     assert back == ["c2"]
     assert "c2 runs the old" not in cloud.undone
+
+
+def test_its_plan_shows_what_machines_say_and_refuses_what_cannot_be_done(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["settle-reinstalled.json"])
+    show = partial(settling._back, Screen("json"), cloud.session, execute=False, update=False)
+    show(hosts=("c2",))
+    TERMINAL.flush()
+    assert "c2.own" in json.loads(capsys.readouterr().out)["would_undo"]
+    assert not list(cloud.session.home.glob("installer-*"))
+    with pytest.raises(PreconditionError, match=r"c9: it is not in sidestep:source\.computes"):
+        show(hosts=("c9",))
+    cloud.versions = dict.fromkeys(NAMES, 72)
+    with pytest.raises(IrreversibleError, match="no compute host of the old release is left"):
+        show(hosts=("c2",))
 
 
 def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
