@@ -4,7 +4,8 @@ What it says may hold secrets: it is kept in a file that only its user reads, an
 
 `kill -9` of migrate leaves it running. So there is a file from before it starts until it has ended,
 whose lock is handed down to it: the kernel keeps that until all of it has ended. What it starts
-carries a mark, by which it is found and ended.
+carries a mark, by which it is found and ended; where it has ended by itself, what it has left is
+meant to stay, as a machine that it has started.
 """
 
 import fcntl
@@ -54,6 +55,9 @@ def end_left(context: Context) -> list[str]:
     """
     told = []
     for path in sorted(_home(context).glob(f"*{RUNNING}")):
+        if _is_free(path):
+            state_directory.forget(path)  # it has ended by itself
+            continue
         left = [str(pid) for pid in _marked(path)]
         if not _end(path):
             raise LockedError(
@@ -93,7 +97,7 @@ def _ended(context: Context, running: subprocess.Popen[bytes], path: Path, secon
     except BaseException:
         _end(path)
         raise
-    state_directory.forget(path)  # what it leaves behind when it ends by itself is meant to stay
+    state_directory.forget(path)
     return f"exited {status}" if status else ""
 
 

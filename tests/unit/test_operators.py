@@ -101,6 +101,14 @@ def test_it_is_not_asked_anything_where_nothing_is_wrong(context: Context) -> No
     assert state_directory.forget(context.home / "make.log")
 
 
+LEAVES = """
+import subprocess, sys, time
+from pathlib import Path
+none = subprocess.DEVNULL
+child = subprocess.Popen(["sleep", "60"], stdin=none, stdout=none, stderr=none)
+(Path(sys.argv[1]) / "pid").write_text(str(child.pid))
+time.sleep(0.3)
+"""
 KILLED = """
 import sys
 from pathlib import Path
@@ -143,7 +151,7 @@ def test_what_a_killed_run_left_is_ended_with_a_word_before_anything_else(
 def test_what_has_left_its_group_and_closed_its_files_is_found_too(
     context: Context, left: Callable[..., None]
 ) -> None:
-    left(*command(context, f"exec setsid sh -c '{STARTS}' </dev/null >/dev/null 2>&1"))
+    left(*command(context, f"exec setsid -w sh -c '{STARTS}' </dev/null >/dev/null 2>&1"))
     assert operators.end_left(context)
     assert child_has_ended(context)
 
@@ -172,6 +180,18 @@ def test_what_a_command_that_has_ended_leaves_behind_is_nobody_s_to_end(context:
     assert operators.end_left(context) == []
     os.kill(int((context.home / "pid").read_text()), 0)
     assert not child_has_ended(context)
+
+
+def test_what_it_has_started_stays_where_it_came_to_its_end_after_the_run(
+    context: Context, left: Callable[..., None]
+) -> None:
+    """As a machine that it made: that is no half of anything."""
+    left(sys.executable, "-c", LEAVES, str(context.home))
+    while not operators._is_free(context.home / "make.running"):
+        time.sleep(0.02)
+    assert operators.end_left(context) == []
+    assert not child_has_ended(context)
+    assert not list(context.home.glob("*.running"))
 
 
 def test_nothing_is_known_of_one_that_has_ended(context: Context) -> None:
