@@ -256,8 +256,11 @@ def _delete(api: Api, server: str) -> None:
 
 
 def _moves(api: Api, server: str) -> bool:
+    """Also where nova only prepares that: it lists no migration yet."""
     with unless_gone():
-        return bool(servers.in_flight(api, server))
+        found = servers.one(api, server)
+        at_it = found is not None and found.status == "MIGRATING"
+        return at_it or bool(servers.in_flight(api, server))
     return False
 
 
