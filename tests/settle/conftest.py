@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from migrate.computes import versions
+from migrate.computes.probing import note
 from migrate.engine import markers
 from migrate.errors import MigrateError
 from migrate.phases.session import context_of
@@ -41,6 +42,7 @@ def untouched() -> bool:
         old, live = versions.read(context).old, markers.live(context)
         if live and len(old) == len(this_lab().computes):
             migrations.remove(this_lab())
+            note.forget(context)  # what was tried is not tried again
             return True
         why = f"hosts of the old release: {', '.join(map(str, old)) or 'none'}, live: {live}"
     except MigrateError as error:
