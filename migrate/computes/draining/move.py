@@ -134,7 +134,7 @@ class Move:
         return request if isinstance(request, str) else self._ask(server, request)
 
     def _held(self, server: Server) -> bool:
-        """Whether a migration of *server*, which is where it is wanted, has not ended on both hosts.
+        """Whether a migration of *server*, which is where it is to be, has not ended on both hosts.
 
         Where it never left, nova is about to take that back: after the host's death it never does.
         """
