@@ -46,12 +46,17 @@ def stand_up(lab: Lab) -> None:
     Of two processes that ask for it one makes it, and the other waits.
     """
     with alone(lab):
-        if nspawn.left_in(lab.home) and standing(lab.home) != lab.storage:
-            raise MigrateError(f"another kind of lab stands in {lab.home}; `make lab-down` first")
+        refuse_another(lab)
         if not is_healthy(lab, HEARD_SECONDS):
             remove(lab)
             _build(lab)
         content.make(lab)
+
+
+def refuse_another(lab: Lab) -> None:
+    """MigrateError where a lab of another kind stands: it may be somebody's."""
+    if nspawn.left_in(lab.home) and standing(lab.home) != lab.storage:
+        raise MigrateError(f"another kind of lab stands in {lab.home}; `make lab-down` first")
 
 
 def down(lab: Lab) -> None:

@@ -79,15 +79,20 @@ def form(rig: CephLab) -> None:
 
 def configure(rig: CephLab, name: str) -> None:
     """Let machine *name* know where the cluster is."""
-    put(rig, name, {"/etc/ceph/ceph.conf": _configuration(rig)}, "644")
+    put(rig, name, {"/etc/ceph/ceph.conf": configuration(rig)}, "644")
 
 
 def admit(rig: CephLab, name: str, users: Mapping[str, str]) -> None:
     """Let machine *name* be a client: the key of each of *users* is for the group that it names."""
     configure(rig, name)
     for user, group in users.items():
-        path = f"/etc/ceph/ceph.client.{user}.keyring"
+        path = keyring(user)
         put(rig, name, {path: ssh(rig, rig.monitor, f"cat {path}")}, "640", group)
+
+
+def keyring(user: str) -> str:
+    """Where the key of *user* is, on every machine that has it."""
+    return f"/etc/ceph/ceph.client.{user}.keyring"
 
 
 def wait_until_clean(rig: CephLab, seconds: float = CLEAN_SECONDS) -> None:
@@ -128,7 +133,8 @@ def _disk(rig: CephLab, name: str) -> str:
     return device.removeprefix("/dev/loop")
 
 
-def _configuration(rig: CephLab) -> str:
+def configuration(rig: CephLab) -> str:
+    """The ceph.conf of every machine that has to do with the cluster."""
     return (
         (FILES / "ceph.conf")
         .read_text()
