@@ -42,7 +42,7 @@ def test_every_image_is_there_with_its_protected_snapshot(lab: CephLab, admin: A
     assert set(rbd(lab, "glance", "ls", "images")) == images
     for one in images:
         (snapshot,) = rbd(lab, "glance", "snap", "ls", f"images/{one}")
-        assert (snapshot["name"], str(snapshot["protected"])) == ("snap", "true")
+        assert (snapshot["name"], str(snapshot["protected"]).lower()) == ("snap", "true")
 
 
 def test_every_volume_is_there(lab: CephLab, admin: Any, tiny: str) -> None:
