@@ -31,6 +31,12 @@ def form(lab: CephLab) -> None:
         cluster.wait_until_clean(lab)
 
 
+def write_noise(lab: CephLab) -> None:
+    """Let no volume, disk or backup be empty: their checksums would say nothing."""
+    program = (cluster.FILES / "noise.py").read_text()
+    ssh(lab, lab.client, "python3 -", stdin=program)
+
+
 def admit_compute(lab: CephLab, name: str) -> None:
     """Let the servers of *name* have their disks and volumes on the cluster."""
     cluster.admit(lab, name, COMPUTE)

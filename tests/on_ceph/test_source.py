@@ -87,14 +87,19 @@ def told(disk: ElementTree.Element, name: str) -> dict[str, str]:
 
 
 def test_a_writer_goes_on_and_nothing_else_changes(lab: CephLab, admin: Any) -> None:
-    before = cluster.checksums(lab)
-    assert {one.partition("/")[0] for one in before} == {"images", "volumes", "vms"}
+    before, snapshots = cluster.checksums(lab), cluster.snapshots(lab)
+    assert {one.partition("/")[0] for one in before} == set(cluster.USERS)
+    written = [told for name, told in before.items() if not name.startswith("images/")]
+    assert len(set(written)) == len(written)  # each has noise of its own
+    changed = [name for name, told in snapshots.items() if before[name.split("@")[0]] != told]
+    assert [name.partition("/")[0] for name in changed] == ["volumes"]
     server = admin.compute.find_server("on-lan", all_projects=True)
     with unharmed(lab, LONGEST_GAP):
         admin.compute.reboot_server(server, "HARD")
         wait.until(lambda: _runs(admin, server.id), REBOOTED, "on-lan does not come up again")
         servers.wait_for_ping("on-lan", content.told(lab)["servers"]["on-lan"]["fixed"])
     assert cluster.checksums(lab) == before
+    assert cluster.snapshots(lab) == snapshots
 
 
 def _runs(admin: Any, id_: str) -> bool:

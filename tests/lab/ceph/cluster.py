@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,13 +40,28 @@ def unclean(rig: CephLab) -> str:
 
 def checksums(rig: CephLab) -> dict[str, str]:
     """What is in each image of each pool but the writer's, by its own user."""
+    return {name: _checksum(rig, user, name) for user, name in _images(rig)}
+
+
+def snapshots(rig: CephLab) -> dict[str, str]:
+    """What was in them at each of their snapshots."""
     found = {}
+    for user, name in _images(rig):
+        told = ssh(rig, rig.client, f"rbd --id {user} --format json snap ls {name}")
+        for each in (f"{name}@{one['name']}" for one in json.loads(told)):
+            found[each] = _checksum(rig, user, each)
+    return found
+
+
+def _images(rig: CephLab) -> Iterator[tuple[str, str]]:
     for pool, user in USERS.items():
         names = ssh(rig, rig.client, f"rbd --id {user} ls {pool}").split()
-        for name in (one for one in names if one != "live"):
-            export = f"rbd --id {user} export --no-progress {pool}/{name} - | sha256sum"
-            found[f"{pool}/{name}"] = ssh(rig, rig.client, export).split()[0]
-    return found
+        yield from ((user, f"{pool}/{name}") for name in names if name != "live")
+
+
+def _checksum(rig: CephLab, user: str, name: str) -> str:
+    export = f"set -o pipefail; rbd --id {user} export --no-progress {name} - | sha256sum"
+    return ssh(rig, rig.client, export).split()[0]
 
 
 def run(rig: CephLab, name: str, program: str, **values: str) -> str:

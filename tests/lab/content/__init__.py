@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.lab import identity
+from tests.lab import identity, on_ceph
 from tests.lab.content import from_volume, images, networks, people, servers, stacks, volumes
 from tests.lab.content.tell import Told
 from tests.lab.settings import CephLab, Lab
@@ -42,6 +42,9 @@ def make(lab: Lab) -> None:
             booting |= from_volume.ask(demo)
     with stage("content: servers answer"):
         servers.finish(lab, admin, demo, booting, told)
+    if isinstance(lab, CephLab):
+        with stage("content: noise"):
+            on_ceph.write_noise(lab)
     path(lab).touch(mode=0o600)
     path(lab).write_text(json.dumps(told, indent=1))
 
