@@ -41,5 +41,5 @@ def admit_compute(lab: CephLab, name: str) -> None:
     """Let the servers of *name* have their disks and volumes on the cluster."""
     cluster.admit(lab, name, COMPUTE)
     for user in SECRETS:
-        key = ssh(lab, lab.monitor, f"ceph auth print-key client.{user}")
+        key = ssh(lab, lab.monitor, f"ceph auth print-key client.{user}").strip()
         cluster.run(lab, name, "secret.sh", UUID=lab.secret(user), USER=f"client.{user}", KEY=key)
