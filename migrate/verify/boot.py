@@ -15,6 +15,7 @@ from migrate.cloud import Context, wait
 from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.draining import servers
+from migrate.computes.facts import Server
 from migrate.errors import StepError, UnreachableError
 from migrate.verify.model import Model, NoPlaceError, candidates
 
@@ -135,6 +136,15 @@ def left(api: Api, compute: str = "") -> Iterator[tuple[str, str]]:
     for kind, row in _named(api, compute):
         if _is_marked(api, kind, row):
             yield kind, row["id"]
+
+
+def others(api: Api, every: Iterable[Server]) -> tuple[Server, ...]:
+    """Those of *every* that are users': one of ours, which a killed run has left, goes first."""
+    return tuple(
+        one
+        for one in every
+        if not (is_ours(one.name) and one.metadata.get(NAME) == MARK and one.project == api.project)
+    )
 
 
 def _named(api: Api, compute: str) -> Iterator[tuple[str, dict[str, Any]]]:
