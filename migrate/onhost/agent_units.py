@@ -121,6 +121,12 @@ def retire(names: list[str], grace: float) -> None:
     systemd.mask(known)
 
 
+def resting() -> list[str]:
+    """Those that ran when `retire` came, without their suffix; `restore` starts them again."""
+    kept = (record.load(RECORD) or {"units": {}})["units"]
+    return [name.removesuffix(".service") for name, one in kept.items() if one["active"]]
+
+
 def retired(names: list[str]) -> bool:
     """Whether every one of *names* that is here is stopped and masked."""
     units = systemd.show(names)

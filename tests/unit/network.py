@@ -154,6 +154,9 @@ class Machine(fakes.FakeHost):
         self.active, self.enabled, self.masked = set(), set(), set(names)
         self.frozen = set()
 
+    def agent_units_resting(self) -> list[str]:
+        return sorted((self.retired or {"active": set()})["active"])
+
     def agent_units_retired(self, names: list[str]) -> bool:
         return set(names) <= self.masked and not self.active
 
@@ -195,7 +198,7 @@ class Machine(fakes.FakeHost):
 
 QUESTIONS = (  # they change nothing
     *("noted", "spaces", "addresses", "processes", "left", "active", "serving", "retired"),
-    *("watch", "show", "bridges", "own", "read"),
+    *("watch", "show", "bridges", "own", "read", "resting"),
 )
 
 

@@ -164,6 +164,21 @@ def _two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handover, "AT_ONCE", 2)
 
 
+def test_agents_that_carried_nothing_are_stopped_once_and_the_same_again_is_done(
+    tmp_path: Path,
+) -> None:
+    world = World(routers=0)
+    world.held[f"{OLD} {DHCP}"].clear()
+    world.networks.clear()
+    world.hosts[OLD].spaces.clear()
+    cloud = over(world, tmp_path)
+    assert refusals.findings(cloud) == []
+    back(world, tmp_path)
+    world.hosts[OLD].active.discard(L3)  # by another's hand
+    (one,) = refusals.findings(context(world, tmp_path))
+    assert "neutron-l3-agent is down" in one.message
+
+
 @pytest.mark.usefixtures("_two_at_once")
 def test_killed_anywhere_on_the_way_over_it_goes_on(tmp_path: Path) -> None:
     whole = World(routers=3)
@@ -340,7 +355,7 @@ def agent(binary: str, host: str = OLD, **more: Any) -> Agent:
 
 def found(*agents: Agent, routers: tuple[Router, ...] = (), held: Any = None) -> list[str]:
     told = Facts(agents, held or {}, {one.id: one for one in routers})
-    return [str(one) for one in refusals.of_cloud(told, {OLD: {}}, [OLD], [NEW])]
+    return [str(one) for one in refusals.of_cloud(told, {OLD: {}}, [], [OLD], [NEW])]
 
 
 def test_a_cloud_that_can_be_moved() -> None:
