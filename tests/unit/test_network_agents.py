@@ -106,6 +106,30 @@ def test_no_router_is_dark_at_any_step_there_or_back(tmp_path: Path) -> None:
     assert world.dark == []
 
 
+def test_going_back_the_old_switch_s_agent_is_heard_before_anything_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    over(world, tmp_path)
+    tell, change, asked, given = world.agent, world.changed, list[str](), list[int]()
+
+    def told(id_: str) -> dict[str, Any]:
+        if id_ != f"{OLD} {facts.SWITCH}" or facts.SWITCH not in world.hosts[OLD].active:
+            return tell(id_)
+        asked.append(id_)
+        return tell(id_) | {"alive": len(asked) > 50}
+
+    def changed(*what: str) -> Any:
+        given.append(len(asked))
+        return change(*what)
+
+    monkeypatch.setattr(world, "agent", told)
+    monkeypatch.setattr(world, "changed", changed)
+    back(world, tmp_path)
+    assert given
+    assert min(given) > 50
+
+
 def test_a_network_is_taken_then_given_then_served_before_the_next(tmp_path: Path) -> None:
     world = World()
     over(world, tmp_path)
