@@ -122,9 +122,7 @@ def elsewhere(agent: Agent) -> Finding:
     )
 
 
-def _agent(
-    agent: Agent, stopped: Collection[str], source: Collection[str]
-) -> Iterator[Finding]:
+def _agent(agent: Agent, stopped: Collection[str], source: Collection[str]) -> Iterator[Finding]:
     if agent.binary not in KNOWN:
         yield error(
             f"{agent.binary} is an agent that no code here moves",
