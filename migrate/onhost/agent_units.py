@@ -122,9 +122,9 @@ def retire(names: list[str], grace: float) -> None:
 
 
 def resting() -> list[str]:
-    """Those that ran when `retire` came, without their suffix; `restore` starts them again."""
+    """Units that ran when `retire` came; `restore` starts them again."""
     kept = (record.load(RECORD) or {"units": {}})["units"]
-    return [name.removesuffix(".service") for name, one in kept.items() if one["active"]]
+    return [name for name, one in kept.items() if one["active"]]
 
 
 def retired(names: list[str]) -> bool:

@@ -155,7 +155,8 @@ class Machine(fakes.FakeHost):
         self.frozen = set()
 
     def agent_units_resting(self) -> list[str]:
-        return sorted((self.retired or {"active": set()})["active"])
+        active = (self.retired or {"active": set()})["active"]
+        return [f"{one}.service" for one in sorted(active)]
 
     def agent_units_retired(self, names: list[str]) -> bool:
         return set(names) <= self.masked and not self.active

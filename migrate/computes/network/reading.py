@@ -85,7 +85,10 @@ def noted(context: Context) -> Noted:
 def resting(context: Context) -> dict[str, list[str]]:
     """By controller of the source, which agents ran there and were stopped for good."""
     found = hosts.call_each(context.source.controllers, "agent_units.resting")
-    return {host.name: one for host, one in zip(context.source.controllers, found, strict=True)}
+    return {
+        host.name: [unit.removesuffix(".service") for unit in units]
+        for host, units in zip(context.source.controllers, found, strict=True)
+    }
 
 
 def untouched(context: Context) -> bool:
