@@ -73,6 +73,7 @@ class Context:
     recipes: tuple[Recipe, ...] = ()
     run: Run | None = None  # the changing command at work; its hosts let nobody else in
     extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
+    storage: tuple[Host, ...] = ()  # hosts of Ceph's that are of neither cloud
 
     @property
     def dead_targets(self) -> frozenset[str]:
@@ -91,9 +92,14 @@ class Context:
 
     @property
     def hosts(self) -> list[Host]:
-        """Every host of both clouds, once."""
-        both = (*self.source.hosts, *self.target.hosts)
-        return list({host.address: host for host in both}.values())
+        """Every host of both clouds and of their storage, once."""
+        every = (*self.source.hosts, *self.target.hosts, *self.storage)
+        return list({host.address: host for host in every}.values())
+
+    def named(self, name: str) -> Host:
+        """The host *name* of them, or a controller of that name that is dead."""
+        every = (*self.hosts, *self.source.dead, *self.target.dead)
+        return next(host for host in every if host.name == name)
 
 
 def connect(
@@ -128,6 +134,7 @@ def connect(
         home=home,
         recipes=recipes,
         run=run,
+        storage=tuple(map(host, settings.ceph.hosts)),
     )
 
 

@@ -7,7 +7,7 @@ undoes it. Here stands the order: steps that do not wait for each other run side
 way back is the same page, read upwards.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -21,6 +21,7 @@ from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
+from migrate.storage.ceph import joining, members
 from migrate.storage.images import image_passes
 from migrate.storage.rbd import client_files
 from migrate.storage.volumes import policy, volume_proof
@@ -147,6 +148,52 @@ def _protected(held: policy.Held, config: Step) -> Step:
         after=[config],
         seconds=6,
     )
+
+
+# of a cloud whose Ceph comes over: one after the other, each quorum whole before the next
+
+
+def _ceph_joins(names: Sequence[str]) -> list[Step]:
+    """Monitors, then who hears of them, then managers, which need a monitor on their host."""
+    found: list[Step] = []
+    for name in names:
+        found.append(
+            _follow(
+                f"ceph.monitor-{name}",
+                f"Let a monitor of Ceph on {name} join the old ones",
+                (
+                    partial(joining.joined, name=name),
+                    partial(joining.join, name=name),
+                    partial(joining.leave, name=name),
+                ),
+                after=found[-1:],
+                seconds=11,
+            )
+        )
+    found.append(
+        _follow(
+            "ceph.addresses",
+            "Name the new monitors in every ceph.conf, beside the old ones",
+            (joining.told, joining.tell, joining.forget),
+            after=found[-1:],
+            seconds=1,
+        )
+    )
+    for name in names:
+        found.append(
+            _follow(
+                f"ceph.manager-{name}",
+                f"Let a manager of Ceph on {name} stand by",
+                (
+                    partial(joining.stands_by, name=name),
+                    partial(joining.stand_by, name=name),
+                    partial(joining.stand_down, name=name),
+                ),
+                after=found[-1:],
+                seconds=20,
+            )
+        )
+    return found
 
 
 # of a cloud on Ceph's RBD, where nothing is copied
@@ -539,10 +586,13 @@ def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
     return partial(act, recipe=recipe)
 
 
-def steps(recipes: tuple[Recipe, ...], *, ceph: bool = False) -> Iterator[Step]:
+def steps(
+    recipes: tuple[Recipe, ...], *, ceph: bool = False, monitors: Sequence[str] = ()
+) -> Iterator[Step]:
     """Every step for a cloud with the services *recipes*, in the order of the night.
 
-    With *ceph* some of them have their data on its RBD.
+    With *ceph* some of them have their data on its RBD; *monitors* are the target's controllers
+    that Ceph's own come to.
     """
     images = any(recipe.images for recipe in recipes)
     first_images = replace(IMAGES, needs=(*IMAGES.needs, CEPH_CLIENTS.id)) if ceph else IMAGES
@@ -554,7 +604,10 @@ def steps(recipes: tuple[Recipe, ...], *, ceph: bool = False) -> Iterator[Step]:
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
-    yield from (CEPH_CLIENTS,) if ceph else ()
+    yield from (joins := _ceph_joins(monitors) if monitors else [])
+    # their ceph.conf names all monitors from the start
+    clients = replace(CEPH_CLIENTS, needs=tuple(one.id for one in joins))
+    yield from (clients,) if ceph else ()
     yield from (first_images,) if images else ()
     yield from map(_volumes_read, volumes)
     yield from (TOOLS, FIRST_PASS, PRELOAD)
@@ -581,5 +634,9 @@ def compose(context: Context) -> Plan:
         for one in settled(host.name, installers.of(context, host.name))
     ]
     settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
-    own = steps(context.recipes, ceph=context.settings.ceph.clients)
+    own = steps(
+        context.recipes,
+        ceph=context.settings.ceph.clients,
+        monitors=members.joining(context),
+    )
     return Plan.of((*own, *settle, *finish.steps(context.recipes)))
