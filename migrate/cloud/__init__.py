@@ -98,8 +98,10 @@ class Context:
 
     def named(self, name: str) -> Host:
         """The host *name* of them, or a controller of that name that is dead."""
-        every = (*self.hosts, *self.source.dead, *self.target.dead)
-        return next(host for host in every if host.name == name)
+        sides = (self.source, self.target)
+        every = (*self.source.hosts, *self.storage, *self.target.controllers)
+        dead = (host for side in sides for host in side.dead)
+        return next(host for host in (*every, *dead) if host.name == name)
 
 
 def connect(

@@ -16,12 +16,13 @@ from migrate import finish
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.computes import closing, draining, installers, network, proof
-from migrate.computes.installers import Act, Installer
+from migrate.computes.installers import Act, Installer, reinstall
+from migrate.computes.reinstalling import osds
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
-from migrate.storage.ceph import joining, members
+from migrate.storage.ceph import joining, leaving, members
 from migrate.storage.images import image_passes
 from migrate.storage.rbd import client_files
 from migrate.storage.volumes import policy, volume_proof
@@ -46,6 +47,7 @@ R = TypeVar("R")
 _follow = partial(step, Phase.FOLLOW, Impact.NONE)
 _serving = partial(step, Phase.CUTOVER, Impact.NONE)
 _closed = partial(step, Phase.CUTOVER, Impact.API_CLOSED)
+_storage = partial(step, Phase.STORAGE, Impact.NONE)
 _settle = partial(step, Phase.SETTLE, Impact.NONE)
 
 # follow: the source serves
@@ -475,6 +477,42 @@ def _accepted(protected: Iterable[Step], live: Step) -> Step:
     )
 
 
+# storage: the target serves; what of Ceph is old goes, monitors before any OSD
+
+CEPH_TOLD = _storage(
+    "ceph.told",
+    "Name the new monitors in every ceph.conf that came since",
+    (joining.told, joining.tell, nothing),
+    seconds=1,
+)
+CEPH_MANAGER = _storage(
+    "ceph.manager",
+    "Let a manager of the new release take over, the old one stands by",
+    (leaving.is_active, leaving.activate, leaving.hand_back),
+    seconds=20,
+)
+CEPH_COMMIT = _storage(
+    "ceph.commit",
+    "Remove the old monitors, which never start again",
+    (leaving.is_committed, leaving.remove_old, None),
+    after=[CEPH_TOLD, CEPH_MANAGER],
+    seconds=25,
+)
+
+
+def stored(name: str, after: Sequence[Step]) -> list[Step]:
+    """The steps of the host *name*, which has OSDs and runs no server: it is made anew."""
+    return _installed(Phase.STORAGE, f"{name}.", name, osds.among(reinstall.OF_SYSTEM), [*after])
+
+
+def _stored(names: Iterable[str]) -> Iterator[Step]:
+    """One host after the other: no two are away at a time."""
+    before: Sequence[Step] = [CEPH_COMMIT]
+    for name in names:
+        yield from (mine := stored(name, before))
+        before = mine[-1:]
+
+
 # settle: the target serves; a compute host comes over, waiting for no other
 
 # before the first batch and after each: hosts become other ones, so it is not done for good
@@ -579,7 +617,7 @@ def _on(
 
 
 def _at(name: str, act: Callable[[Context, Host], R], context: Context) -> R:
-    return act(context, next(one for one in context.source.computes if one.name == name))
+    return act(context, context.named(name))
 
 
 def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
@@ -621,6 +659,7 @@ def steps(
     live = _go_live(synced := _synced(schemas.values()), starts)
     yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
     yield from (_accepted(protected, live[-1]),) if protected else ()
+    yield from (CEPH_TOLD, CEPH_MANAGER, CEPH_COMMIT) if monitors else ()
 
 
 def compose(context: Context) -> Plan:
@@ -639,4 +678,6 @@ def compose(context: Context) -> Plan:
         ceph=context.settings.ceph.clients,
         monitors=members.joining(context),
     )
-    return Plan.of((*own, *settle, *finish.steps(context.recipes)))
+    storage = _stored(members.with_osds_only(context))
+    finished = finish.steps(context.recipes, monitors=members.moves(context))
+    return Plan.of((*own, *storage, *settle, *finished))

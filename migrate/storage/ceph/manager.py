@@ -7,7 +7,7 @@ is old for a while after each change, so each waits until it is the active manag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from migrate.cloud import wait
@@ -92,12 +92,12 @@ def activate(old: Host, new: Host) -> None:
     )
 
 
-def hand_back(old: Host, new: Host) -> None:
-    """Let one of the old managers take over, if that of *new* is active."""
+def hand_back(old: Host, new: Host, but: Collection[str] = ()) -> None:
+    """Let another manager than that of *new* take over, if it is active, and none of *but*."""
     no_return.refuse(old, new)
     now = _map(old)
     if now["active_name"] == new.name:
-        others = _known(now) - {new.name}
+        others = _known(now) - {new.name, *but}
         if not others:
             raise StepError(
                 f"{new.name}: it has the only manager: start an old one (`systemctl start "

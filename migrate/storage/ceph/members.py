@@ -41,6 +41,17 @@ def old(context: Context) -> Host:
     return those[0]  # says itself what is wrong with its monitor
 
 
+def with_osds_only(context: Context) -> list[str]:
+    """Names of the hosts with OSDs that run no servers; the others come over as compute hosts."""
+    names = context.settings.ceph.osd_hosts
+    return [one for one in names if one not in context.optional]
+
+
+def asks(context: Context) -> Host:
+    """Who asks the cluster for hosts with OSDs, and keeps what they were: always the same one."""
+    return news(context)[0]
+
+
 def users(context: Context) -> list[Host]:
     """Every host that has a ceph.conf, by which its daemons and clients find the monitors."""
     return [
