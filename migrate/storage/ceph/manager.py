@@ -17,6 +17,7 @@ from migrate.onhost import call
 from migrate.storage.ceph import no_return, releases, statistics
 
 STANDBY_SECONDS, ACTIVE_SECONDS = 90, 120
+PAUSE_SECONDS = 2.0  # until the next has heard that the one before it has failed
 # enabled in each cluster of the old releases, and whoever uses one has given it a key
 LEFT_OUT = {"restful": "mgr/restful/keys/"}
 # a manager from 17 on takes this pool of older ones for its own, by another name
@@ -135,7 +136,7 @@ def _change(old: Host, wanted: set[str]) -> None:
         lambda: not other(),
         ACTIVE_SECONDS,
         f"{' or '.join(sorted(wanted))} does not become the active manager; see `ceph mgr dump`",
-        pause=2,
+        pause=PAUSE_SECONDS,
     )
     statistics.wait_until_fresh(old)
 

@@ -20,6 +20,7 @@ from migrate.storage.ceph import conf, facts, findings, releases, statistics
 
 STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 60, 120, 120, 3600
 ACTIVE_SECONDS = 60
+PAUSE_SECONDS = 2.0  # between looks at the cluster, which take it some work
 
 Note = dict[str, Any]
 
@@ -174,7 +175,7 @@ def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
         lambda: _is_clean(asks),
         CLEAN_SECONDS,
         f"{host.name}: its OSDs are up and the cluster is not clean; see `ceph -s`",
-        pause=2,
+        pause=PAUSE_SECONDS,
     )
     if wrong := _strange(facts.read(asks), host, asks, note):
         raise StepError(f"{host.name}: {wrong}")
