@@ -23,6 +23,7 @@ from migrate.takeover.gate import reopen_timer
 OF_TARGET = ["accepted.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
 PAPERS = ("settle-*.json", "kept-*.json", "reinstall-*.json", "fresh-*.known_hosts", "installer-*")
+OF_STORAGE = ["ceph-retired.json"]  # why its old monitor is masked
 FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 
@@ -76,16 +77,22 @@ def papers(context: Context) -> list[Path]:
 
     Of one that the stack file names no more all go: its name may be another host's later.
     """
-    names = [host.name for host in context.source.computes]
+    names = [host.name for host in settled(context)]
     stay = {f"{what}-{name}.json" for name in names for what in ("installer", "settle")}
     stay.add(note.path(context).name)
     found = {path for pattern in PAPERS for path in context.home.glob(pattern)}
     return sorted(path for path in found if path.name not in stay)
 
 
+def settled(context: Context) -> tuple[Host, ...]:
+    """Hosts that came over: those that run servers, and those that are Ceph's alone."""
+    return (*context.source.computes, *context.storage)
+
+
 def on_compute(host: Host) -> list[str]:
-    """The same of the compute host *host*."""
-    found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", OF_COMPUTE)]
+    """The same of the host *host* of `settled`."""
+    kept = [*OF_COMPUTE, *OF_STORAGE]
+    found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", kept)]
     return [f"{host.name}: {one}" for one in found + _key(host)]
 
 
@@ -94,7 +101,7 @@ def gone_from_computes(context: Context) -> bool:
     if papers(context):
         return False
     try:
-        return not any(hosts.gather(context.source.computes, on_compute))
+        return not any(hosts.gather(settled(context), on_compute))
     except UnreachableError:
         return False  # the others are done all the same, and who is away is named
 
@@ -104,11 +111,11 @@ def clear_computes(context: Context) -> None:
 
     def act(host: Host) -> None:
         host.run("rm", "-rf", "--", transfer.FOLDER)
-        call(host, "notes.remove", OF_COMPUTE)
+        call(host, "notes.remove", [*OF_COMPUTE, *OF_STORAGE])
 
     for path in papers(context):
         state_directory.forget(path)
-    hosts.gather(context.source.computes, act)
+    hosts.gather(settled(context), act)
 
 
 def _key(host: Host) -> list[str]:

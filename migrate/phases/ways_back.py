@@ -29,17 +29,19 @@ BETWEEN = (
 Found = dict[str, Any]
 
 
-def look(context: Context, machines: Found) -> Found:
+def look(context: Context, machines: Found, none: str = "") -> Found:
     """`{"whole": "...", "hosts": {"cmp1": "..."}, "unknown": ""}`, {} before the target serves.
 
-    *machines* is what they said of themselves; `unknown` is why hosts cannot be told.
+    *machines* is what they said of themselves, and *none* why the whole does not go back, though
+    its hosts do; `unknown` is why hosts cannot be told.
     """
     stages = {stage for one in machines.values() for stage in one.get("stages", ())}
     if markers.FINISHED in stages:
         return {"whole": NONE, "hosts": {}, "unknown": ""}
     if markers.LIVE not in stages:
         return {}
-    found: Found = {"whole": WHOLE.format(context.stack), "hosts": {}, "unknown": ""}
+    whole = f"none: {none}" if none else WHOLE.format(context.stack)
+    found: Found = {"whole": whole, "hosts": {}, "unknown": ""}
     if any(recipe.cells for recipe in context.recipes):
         try:
             found["hosts"] = dict(_of_hosts(context))
@@ -60,7 +62,10 @@ def _of_hosts(context: Context) -> Iterator[tuple[str, str]]:
             yield name, STUCK
         elif name in new:
             by = REINSTALL if stage in keeping.GONE else installers.chosen(context, name)
-            yield name, ALONE.format(estimates.WAYS_BACK[installers.named(by).WAY])
+            yield (
+                name,
+                ALONE.format(estimates.WAYS_BACK[installers.bringing(context, name, by).WAY]),
+            )
 
 
 def lines(found: Found) -> Iterator[str]:

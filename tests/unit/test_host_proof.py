@@ -70,6 +70,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noted:
     monkeypatch.setitem(fakes.ANSWERS, "switch.uplinks", {"br-phy": ["eth1"], "br-int": []})
     monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", [])
     monkeypatch.setitem(fakes.ANSWERS, "systemd.show", {})
+    monkeypatch.setitem(fakes.ANSWERS, "kept.system", {"boot": "one", "token": ""})
     host: Any = hosts["compute"]
     proof.note(context, nova, host)
     monkeypatch.setattr(proof, "HEARD_SECONDS", 0.05)
@@ -172,6 +173,22 @@ def test_a_card_may_be_called_otherwise_on_a_fresh_system(
 ) -> None:
     context, host, _ = noted
     monkeypatch.setitem(fakes.ANSWERS, "switch.uplinks", {"br-phy": ["enp1s0"]})
+    proof.prove(context, host)
+
+
+def test_a_host_that_died_and_was_booted_meanwhile_has_not_lost_its_guests_by_us(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, nova = noted
+    monkeypatch.setitem(fakes.ANSWERS, "kept.system", {"boot": "two", "token": ""})
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", {})
+    with pytest.raises(StepError, match="web is off since a boot of its host, which nova notes"):
+        proof.prove(context, host)
+    nova.status = "SHUTOFF"
+    proof.prove(context, host)
+    nova.status = "ACTIVE"  # nova is told to start them again
+    other = {"web": {"process": 8, "started": "2", "ports": ["tap1"]}}
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", other)
     proof.prove(context, host)
 
 
