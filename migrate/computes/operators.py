@@ -68,6 +68,11 @@ def end_left(context: Context) -> list[str]:
     return told
 
 
+def runs(context: Context, name: str) -> bool:
+    """Whether the command *name* was begun here and is not known to have ended."""
+    return (_home(context) / f"{name}{RUNNING}").exists()
+
+
 def _start(asked: Sequence[str], path: Path, lock: int, log: Path) -> subprocess.Popen[bytes]:
     with log.open("a") as written:
         return subprocess.Popen(

@@ -51,6 +51,11 @@ def myself() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
 
 
+def place(home: Path) -> str:
+    """Where *home* is, for others: "desk:/srv/.migrate/lab"."""
+    return f"{socket.gethostname()}:{home.resolve()}"
+
+
 @contextmanager
 def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
     """Hold the directory's lock, or raise LockedError at once; the kernel drops it when we die.
@@ -74,14 +79,13 @@ def held(home: Path, command: str) -> Iterator[dict[str, Any]]:
                 f"another run is at work on this stack: {_whoever(home)}; "
                 "wait for it, or look with `migrate status`"
             ) from error
-        place = f"{socket.gethostname()}:{home.resolve()}"
         before = _parsed(home, os.pread(descriptor, 65536, 0))
-        ours = before.get("place") == place and "papers" in before
+        ours = before.get("place") == place(home) and "papers" in before
         said = {
             "who": myself(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
-            "place": place,
+            "place": place(home),
             "papers": before["papers"] if ours else secrets.token_hex(8),
         }
         text = json.dumps({"format": state_directory.FORMAT, **said}).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +16,15 @@ from migrate.cloud import Context, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.cloud.settings import Reinstall
-from migrate.computes import draining, installers, proof, versions
+from migrate.computes import draining, installers, operators, proof, versions
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import in_place, reinstall, standing
 from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES
+from migrate.engine import state_lock
 from migrate.engine.cancellation import Cancellation
-from migrate.errors import JournalError, PreconditionError, StepError, UnreachableError
+from migrate.errors import JournalError, LockedError, PreconditionError, StepError, UnreachableError
 from migrate.phases.plan import settled
 from tests.unit import fakes, nova
 from tests.unit.test_in_place import AGENT, NOVA, ROOTWRAP, VENV
@@ -446,6 +448,42 @@ def test_a_command_is_not_believed(lab: Lab) -> None:
     (lab.folder / "idle").touch()
     with pytest.raises(StepError, match="the system is the one that it was"):
         lab.steps["reinstall"].apply(lab.context)
+
+
+def test_a_command_that_another_desk_has_begun_is_given_its_time_to_end(lab: Lab) -> None:
+    """That desk was taken over: its command may wake up, and take the host that came over."""
+    lab.over("close", "drain", "keep")
+    assert keeping.read(lab.context, lab.host).get("command", {}) == {}
+    begun = {"place": "another:/srv", "at": time.time() - 60}
+    keeping.note(lab.context, lab.host, stage="anew", command=begun)
+    told = r"c1: its command was started from another:/srv and .* or wait 35[34]\d s"
+    with pytest.raises(StepError, match=told):
+        lab.steps["reinstall"].apply(lab.context)
+    assert lab.made() == 0
+    keeping.note(lab.context, lab.host, command={**begun, "at": time.time() - 3601})
+    lab.over("reinstall")
+    assert keeping.read(lab.context, lab.host)["command"] == {}
+
+
+def test_one_that_this_desk_has_begun_was_ended_by_the_run_that_comes_after(lab: Lab) -> None:
+    lab.over("close", "drain", "keep")
+    begun = {"place": state_lock.place(lab.context.home), "at": time.time()}
+    keeping.note(lab.context, lab.host, stage="anew", command=begun)
+    lab.over("reinstall")
+
+
+def test_while_it_runs_others_are_told_where(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def run(context: Context, *_: object) -> str:
+        told.append(keeping.read(context, lab.host)["command"]["place"])
+        raise LockedError("taken over meanwhile")
+
+    monkeypatch.setattr(operators, "run", run)
+    lab.over("close", "drain", "keep")
+    with pytest.raises(LockedError):
+        lab.steps["reinstall"].apply(lab.context)
+    assert told == [state_lock.place(lab.context.home)]
 
 
 def test_another_machine_at_its_address_is_given_nothing_of_its_own(lab: Lab) -> None:

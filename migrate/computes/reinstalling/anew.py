@@ -12,6 +12,7 @@ for the same host again. Afterwards the host is asked whether it is another syst
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -24,9 +25,10 @@ from migrate.computes import guests, operators
 from migrate.computes.reinstalling import keeping
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.computes.reinstalling.kept import INSTANCES
-from migrate.engine import state_directory, systems
+from migrate.engine import state_directory, state_lock, systems
 from migrate.errors import (
     HostKeyError,
+    MigrateError,
     PreconditionError,
     RefusedError,
     StepError,
@@ -94,11 +96,18 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
     note = keeping.read(context, host)
     if not note.get("boot"):
         raise StepError(f"{host.name}: nothing of it is kept, so nothing is made anew")
+    _refuse_elsewhere(context, host, note)
     _refuse_loss(reached(context, host), note)
     _refuse_changed(context, host)
     keeping.note_away(context, host, reached(context, host))
-    keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW)
-    _run(context, host, note, back=back)
+    begun = {"place": state_lock.place(context.home), "at": time.time()}
+    keeping.note(context, host, stage=Stage.RETURNING if back else Stage.ANEW, command=begun)
+    try:
+        _run(context, host, note, back=back)
+    finally:
+        if not operators.runs(context, _name(host)):
+            with suppress(MigrateError):
+                keeping.note(context, host, command={})
     try:
         wait.until(
             lambda: operators.answers(lambda: reached(context, host)),
@@ -115,6 +124,18 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
         )
     if context.run:
         call(reached(context, host), "runs.admit", context.run.id)
+
+
+def _refuse_elsewhere(context: Context, host: Host, note: dict[str, Any]) -> None:
+    """A desk that was taken over may have its command run still, where nobody ends it from here."""
+    begun = note.get("command") or {}
+    left = begun.get("at", 0) + context.settings.settle.reinstall.limit_seconds - time.time()
+    if left > 0 and begun["place"] != state_lock.place(context.home):
+        raise StepError(
+            f"{host.name}: its command was started from {begun['place']} and may run there still: "
+            f"end it and go on from there, or wait {left:.0f} s, which is as long as it may take; "
+            "the host stays closed"
+        )
 
 
 def _refuse_loss(here: Host, note: dict[str, Any]) -> None:
@@ -158,7 +179,7 @@ def _refuse_another(context: Context, host: Host, note: dict[str, Any]) -> None:
 
 def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> None:
     decided = context.settings.settle.reinstall
-    listed = context.home / f"reinstall-{host.name}.json"
+    listed = context.home / f"{_name(host)}.json"
     state_directory.keep(_known(context, host), "")
     told = {
         "host": host.name,
@@ -174,8 +195,12 @@ def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> N
     state_directory.keep(listed, json.dumps(told, indent=1))
     command = (decided.back_command or decided.command) if back else decided.command
     asked = [*command, host.name, host.address, str(listed)]
-    if wrong := operators.run(context, asked, f"reinstall-{host.name}", decided.limit_seconds):
+    if wrong := operators.run(context, asked, _name(host), decided.limit_seconds):
         raise StepError(f"{host.name}: {wrong}; {STAYS}")
+
+
+def _name(host: Host) -> str:
+    return f"reinstall-{host.name}"
 
 
 def reached(context: Context, host: Host) -> Host:
