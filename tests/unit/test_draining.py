@@ -725,3 +725,24 @@ def test_a_stop_is_heeded_while_it_is_waited_for(
     lab.cancellation.request("enough")
     with pytest.raises(StepError, match="stopped while servers there were at work"):
         lab.over("drain")
+
+
+def test_who_is_on_the_way_onto_a_host_arrives_before_it_is_renewed(make: Make) -> None:
+    """Another host of its batch has sent it there while this one was open."""
+    lab = make(rules=[])
+    lab.nova.add("web", host="c2")
+    lab.nova._os_migratelive(lab.nova.servers["web"], {"host": "c1"})
+    lab.nova.ends["web"] = (12, lab.nova.ends["web"][1])
+    lab.over("close", "drain")
+    assert lab.nova.where["web"] == "c1"
+    assert not [one for one in lab.nova.migrations if one["status"] == "running"]
+    assert lab.asked("os-migrateLive") == []
+
+
+def test_a_move_that_ended_with_its_host_is_not_waited_for(make: Make) -> None:
+    lab = make(rules=[])
+    lab.nova.add("web", host="c2")
+    row = lab.nova._row(lab.nova.servers["web"], "live-migration", "c1")
+    assert row["status"] == "running"  # for ever
+    lab.over("close", "drain")
+    assert lab.nova.where["web"] == "c2"

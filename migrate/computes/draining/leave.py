@@ -70,13 +70,18 @@ def forget(_: Context, host: Host) -> None:
 
 
 def _leaving(context: Context, api: Api, policy: Policy, zone: str, host: Host) -> set[str]:
-    """Ids of servers that are to leave *host*, or have been sent away and have not arrived."""
+    """Ids of servers that are to leave *host*, or have been sent away and have not arrived.
+
+    Of those on their way onto it nobody knows before: others of its batch sent them while it was
+    open, and its restart would cut them off.
+    """
     here = {one.id: one for one in servers.on(api, host)}
     sent = sorted(note.read(host).keys() - here.keys())
     found = zip(sent, side_by_side.each(partial(servers.one, api), sent), strict=True)
     return {
         *(id_ for id_, one in here.items() if policy.leaves(one, zone)),
         *(id_ for id_, one in found if one and _on_the_way(api, one, host)),
+        *servers.arriving(api, host.name),
     }
 
 

@@ -9,12 +9,16 @@ from migrate.cloud.api import VERSION, Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes import installers, reading, service
 from migrate.computes.estimates import Way
-from migrate.computes.facts import Server
+from migrate.computes.facts import Kind, Server
 from migrate.computes.policy import Policy
 from migrate.errors import one_line
 
 DETAILS = "2.84"  # from here on an event tells the words of what went wrong
 UNCONFIRMED = "VERIFY_RESIZE"
+ON_THE_WAY = (  # of a migration's record, live or cold
+    *("accepted", "queued", "preparing", "running"),
+    *("pre-migrating", "migrating", "post-migrating"),
+)
 NOT_TOLD = "nova does not say why; see nova-conductor's log, and nova-compute's on both hosts"
 
 
@@ -75,6 +79,21 @@ def in_flight(api: Api, server: str) -> dict[int, str]:
     where = f"/servers/{server}/migrations"
     rows = api.get("compute", where, **{VERSION: reading.COMPUTE})["migrations"]
     return {int(row["id"]): str(row["source_compute"]) for row in rows}
+
+
+def arriving(api: Api, host: str) -> set[str]:
+    """Ids of servers that are on their way onto *host*.
+
+    Nova is not believed alone: it keeps the record of a move that ended with its host.
+    """
+    found: set[str] = set()
+    for status in ON_THE_WAY:
+        asked = {"host": host, "status": status, VERSION: reading.COMPUTE}
+        with unless_gone():
+            rows = api.pages("compute", "/os-migrations", "migrations", **asked)
+            found |= {row["instance_uuid"] for row in rows if row["dest_compute"] == host}
+    seen = (one(api, id_) for id_ in sorted(found))
+    return {it.id for it in seen if it and it.kind is Kind.BUSY and it.host != host}
 
 
 def failure(api: Api, server: str) -> str:
