@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from infra.resources import guarded
+from infra.resources.standing import StandingProvider
 from migrate.computes.reinstalling import anew
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
@@ -139,6 +141,31 @@ def test_before_the_removal_an_old_manager_takes_over_again(world: World) -> Non
     assert world.cluster.active == "new"
     back(world)
     assert world.cluster.active == "mon1"
+
+
+def test_while_monitors_count_on_a_machine_pulumi_does_not_delete_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "context_of", lambda _: world.context)
+    refused = guard.refuse_joined("test") or ""
+    assert "monitors of Ceph have joined from here (new)" in refused
+    provider = guarded_of("test", monkeypatch)
+    with pytest.raises(PreconditionError, match="cannot delete anything: refused: monitors"):
+        provider.delete("id", {"stack": "test"})
+    del world.cluster.monitors["new"]
+    guarded.forget()
+    assert guard.refuse_joined("test") is None
+    provider.delete("id", {"stack": "test"})
+    world.hosts["mon"].dead = world.hosts["new"].dead = True
+    assert "is not known" in (guard.refuse_joined("test") or "")
+
+
+def guarded_of(stack: str, monkeypatch: pytest.MonkeyPatch) -> StandingProvider:
+    """What Pulumi calls for a part of *stack*, beside no run and before the cutover."""
+    guarded.forget()
+    monkeypatch.setattr(guard, "refuse_beside", lambda _: None)
+    monkeypatch.setattr(guard, "refuse_delete", lambda _: None)
+    return StandingProvider()
 
 
 def test_osds_come_after_the_monitors_and_by_name(world: World) -> None:
