@@ -63,6 +63,10 @@ class Cluster:
             for kind, those in counted.items()
         }
         found["osds"] |= self.dump
+        found["tree"]["nodes"] = [
+            {"id": -1 - id_, "name": host, "type": "host", "children": [id_]}
+            for id_, (host, _) in self.osds.items()
+        ]
         found["metadata"] = [
             {"id": id_, "ceph_version": told(version), "osd_objectstore": "bluestore"}
             for id_, (_, version) in self.osds.items()
