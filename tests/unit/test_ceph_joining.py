@@ -153,6 +153,10 @@ def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
     assert differs.startswith("old: /etc/ceph/ceph.conf says [client.glance] keyring")
     hosts["mon"].files[conf.PATH] = hosts["old"].files[conf.PATH] + "[mon]\ndebug mon = 1\n"
     assert told(found) == [lacks]
+    hosts["new"].answers["manager.lacks"] = ""
+    hosts["mon"].files[conf.PATH] += "[mon.new]\nhost = another\n"
+    (section,) = told(found)
+    assert "has a section [mon.new] already" in section
 
 
 def test_a_host_of_the_cluster_that_does_not_let_us_in_is_named_once(

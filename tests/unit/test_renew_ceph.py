@@ -9,7 +9,7 @@ import pytest
 
 from infra.resources import guarded
 from infra.resources.standing import StandingProvider
-from migrate.computes.reinstalling import anew
+from migrate.computes.reinstalling import anew, osds
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import (
@@ -190,6 +190,7 @@ def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World)
     assert host.own
     assert {"ceph-osd", "ceph-volume", "ceph-base"} <= host.packages
     assert world.list()["devices"] == ["/dev/sd0"]
+    assert osds.recovered(world.context, ["osd1", "osd2"]) == {"osd1": {"objects": 0, "bytes": 0}}
     do(world, "osd1")  # again: nothing to do
     assert host.seen == 1
     with pytest.raises(IrreversibleError, match="can never open them again"):
