@@ -8,7 +8,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, info, warning
-from migrate.errors import PreconditionError
+from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 from migrate.storage import ceph
 from migrate.storage.ceph import commit, conf, facts, joining, members
@@ -37,6 +37,8 @@ def run(context: Context) -> Iterator[Finding]:
     yield from _named(context, cluster, those)
     yield from _number(len(those), len(members.news(context)))
     yield from _gateways(cluster)
+    osd_hosts = [context.named(one) for one in context.settings.ceph.osd_hosts]
+    yield from hosts.joined(osd_hosts, _outlasts)
     whole = old.read(conf.PATH)
     those = members.news(context)
     yield from hosts.joined(those, lambda one: _joins(context, cluster, whole, one))
@@ -83,6 +85,15 @@ def _gateways(cluster: facts.Cluster) -> Iterator[Finding]:
             "object gateways stay where they are, of the release that they have",
             "Move them yourself once all OSDs have come over",
         )
+
+
+def _outlasts(host: Host) -> list[Finding]:
+    """Whether a fresh system of *host* would find its OSDs."""
+    try:
+        call(host, "osds.here")
+    except CommandError as failure:
+        return [error(str(failure), "Have its data outlast the system, or others bring it over")]
+    return []
 
 
 def _joins(context: Context, cluster: facts.Cluster, whole: str, new: Host) -> list[Finding]:

@@ -491,7 +491,9 @@ CEPH_MANAGER = _storage(
     (leaving.is_active, leaving.activate, leaving.hand_back),
     seconds=20,
 )
-CEPH_COMMIT = _storage(
+CEPH_COMMIT = step(
+    Phase.STORAGE,
+    Impact.STORAGE_RESTS,
     "ceph.commit",
     "Remove the old monitors, which never start again",
     (leaving.is_committed, leaving.remove_old, None),

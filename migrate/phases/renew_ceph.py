@@ -15,7 +15,7 @@ from migrate.engine.finding import Finding, error, filled
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, PreconditionError, SettingsError
-from migrate.phases import no_return
+from migrate.phases import control, no_return
 from migrate.phases.plan import CEPH_COMMIT, CEPH_MANAGER, CEPH_TOLD, stored
 from migrate.phases.session import Session
 from migrate.storage import ceph
@@ -72,7 +72,10 @@ def renew(
     _refuse_unnamed(context, names, past)
     anew.let_in(context, [context.named(one) for one in names])
     runner = session.runner(Phase.STORAGE, notify=notify, past=[CEPH_COMMIT.id])
-    runner.advance(plan.steps)
+    runner.prepare()
+    for name in names or [""]:
+        control.wait_while_paused(session)
+        runner.apply([one for one in plan if not name or one.id.startswith(f"{name}.")])
 
 
 def _refuse_unnamed(context: Context, names: Collection[str], past: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from migrate.cloud import Context
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Runner
-from migrate.errors import PreconditionError, UnreachableError
+from migrate.errors import CommandError, PreconditionError, UnreachableError
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, joining, members, monitor
 from migrate.storage.rbd import client_files
@@ -157,6 +157,18 @@ def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
     hosts["mon"].files[conf.PATH] += "[mon.new]\nhost = another\n"
     (section,) = told(found)
     assert "has a section [mon.new] already" in section
+
+
+def test_osds_that_a_fresh_system_would_not_find_are_told_before_anything_moves(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    lvm = "RuntimeError: osd.1 is on LVM or encrypted (/dev/dm-0)"
+    hosts["osd2"].answers["osds.here"] = CommandError("osd2", "python3", 1, lvm)
+    (one,) = told(found)
+    assert one.startswith(": osd2: ")
+    assert "osd.1 is on LVM" in one
 
 
 def test_a_host_of_the_cluster_that_does_not_let_us_in_is_named_once(

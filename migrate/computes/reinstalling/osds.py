@@ -16,6 +16,7 @@ from migrate.computes.installers.contract import Act
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.engine import state_directory
+from migrate.engine.plan import Impact
 from migrate.errors import IrreversibleError, PreconditionError
 from migrate.onhost import call
 from migrate.storage.ceph import leaving, members, osd_host
@@ -135,6 +136,7 @@ BEFORE: tuple[Act, ...] = (
         apply=_asking(osd_host.rest),
         revert=_asking(osd_host.wake),
         seconds=5,
+        impact=Impact.STORAGE_RESTS,
     ),
 )
 INSTALL = Act(
@@ -161,6 +163,7 @@ AFTER: tuple[Act, ...] = (
         apply=come_home,
         revert=_asking(osd_host.stay),
         seconds=30,
+        impact=Impact.STORAGE_RESTS,
     ),
 )
 
