@@ -502,16 +502,16 @@ CEPH_COMMIT = step(
 )
 
 
-def stored(name: str, after: Sequence[Step]) -> list[Step]:
+def storage_host(name: str, after: Sequence[Step]) -> list[Step]:
     """The steps of the host *name*, which has OSDs and runs no server: it is made anew."""
     return _installed(Phase.STORAGE, f"{name}.", name, osds.among(reinstall.OF_SYSTEM), [*after])
 
 
-def _stored(names: Iterable[str]) -> Iterator[Step]:
+def _storage_hosts(names: Iterable[str]) -> Iterator[Step]:
     """One host after the other: no two are away at a time."""
     before: Sequence[Step] = [CEPH_COMMIT]
     for name in names:
-        yield from (mine := stored(name, before))
+        yield from (mine := storage_host(name, before))
         before = mine[-1:]
 
 
@@ -680,6 +680,6 @@ def compose(context: Context) -> Plan:
         ceph=context.settings.ceph.clients,
         monitors=members.joining(context),
     )
-    storage = _stored(members.with_osds_only(context))
+    storage = _storage_hosts(members.with_osds_only(context))
     finished = finish.steps(context.recipes, monitors=members.moves(context))
     return Plan.of((*own, *storage, *settle, *finished))

@@ -77,6 +77,14 @@ def test_what_is_wrong_with_the_cluster_forbids_it(
     assert world.cluster.active == "mon1"
 
 
+def test_servers_that_would_not_start_again_are_named_before(world: World) -> None:
+    world.hosts["compute"].answers["monitors_known.without"] = ["one", "two"]
+    with pytest.raises(PreconditionError, match=r"compute: servers know none .*: one, two"):
+        do(world, past=("mon",))
+    assert world.hosts["compute"].given[-1] == ("monitors_known.without", [["new"]])
+    assert leaving.no_way_back(world.context) == ""
+
+
 def test_the_old_monitors_leave_and_then_the_whole_does_not_go_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
