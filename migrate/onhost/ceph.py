@@ -37,6 +37,21 @@ def release(program: str) -> int:
     return int(found.group(1))
 
 
+def gateways(logins: list[list[str]]) -> list[int] | None:
+    """The gateways of this host's cluster, as it counts them; None where no login is let in.
+
+    *logins* are `ceph`'s own options: a service's user is told that too.
+    """
+    for login in logins:
+        try:
+            services = ask(*login, "status")["servicemap"]["services"]
+        except RuntimeError:
+            continue
+        daemons = services.get("rgw", {}).get("daemons", {})
+        return [one["gid"] for one in daemons.values() if isinstance(one, dict)]
+    return None
+
+
 def statistics() -> dict[str, Any]:
     """What the active manager knows, and what monitors tell of it.
 

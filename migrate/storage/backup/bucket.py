@@ -1,17 +1,21 @@
 """A backup in a bucket of any S3 server: a module of its own, since boto3 loads slowly."""
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from migrate.errors import PreconditionError
 
 PIECE = 2**20
+# how radosgw numbers requests: which of its own, when, and by which of the cluster's daemons
+REQUEST = re.compile(r"tx[0-9a-f]+-[0-9a-f]+-([0-9a-f]+)-")
 
 
 class Bucket:
@@ -23,16 +27,39 @@ class Bucket:
     def __init__(self, bucket: str, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._client = self._made(Config(retries={"max_attempts": 5, "mode": "standard"}))
+
+    def _made(self, more: Config) -> Any:
         config = Config(
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},
-            retries={"max_attempts": 5, "mode": "standard"},
         )
         try:
-            self._client: Any = boto3.client("s3", config=config)
+            return boto3.client("s3", config=config.merge(more))
         except (BotoCoreError, ValueError) as error:
             raise PreconditionError(f"{self.url}: {error}") from error
+
+    def gateway(self) -> int:
+        asker = self._made(
+            Config(
+                signature_version=UNSIGNED,  # a refusal is an answer, too
+                connect_timeout=5,
+                read_timeout=10,
+                retries={"total_max_attempts": 1},
+            )
+        )
+        if asker.meta.endpoint_url.endswith("amazonaws.com"):
+            return 0
+        try:
+            said = asker.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            said = error.response
+        except BotoCoreError as error:
+            raise PreconditionError(f"{self.url} does not answer: {error}") from error
+        headers = said["ResponseMetadata"].get("HTTPHeaders", {})
+        found = REQUEST.match(headers.get("x-amz-request-id", ""))
+        return int(found[1], 16) if found else 0
 
     def put(self, name: str, parts: Iterable[bytes]) -> None:
         # two parts of 16 MiB in memory at once; S3 shows an object only when all parts are there

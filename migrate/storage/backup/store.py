@@ -25,6 +25,13 @@ class Store(Protocol):
         """The bytes of *name*; PreconditionError where it is missing."""
         ...
 
+    def gateway(self) -> int:
+        """Which gateway of Ceph answers there, as its cluster counts them; 0 of anything else.
+
+        By its own word in an answer, whatever proxy stands before it.
+        """
+        ...
+
 
 def at(url: str) -> Store:
     """The store of a `file://` or `s3://bucket/prefix` URL."""
@@ -70,3 +77,6 @@ class Folder:
                     yield part
         except OSError as error:
             raise PreconditionError(f"{self.path / name}: {error.strerror}") from error
+
+    def gateway(self) -> int:
+        return 0

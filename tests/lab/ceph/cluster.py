@@ -14,7 +14,7 @@ from infra.nspawn import Machine, bridge, command
 from migrate.cloud import wait
 from migrate.errors import CommandError, MigrateError
 from tests.lab import cloud, host
-from tests.lab.ceph import packages
+from tests.lab.ceph import gateway, packages
 from tests.lab.ceph.settings import CephRig
 from tests.lab.remote import script, ssh
 from tests.lab.stages import stage
@@ -110,6 +110,10 @@ def _build(rig: CephRig) -> None:
         put(rig, rig.client, {path: ssh(rig, rig.monitor, f"cat {path}") for path in paths})
     with stage("content"):
         run(rig, rig.client, "content.sh")
+    with stage("gateway"):
+        port, tenant = str(gateway.PORT), gateway.TENANT
+        run(rig, rig.monitor, "gateway.sh", NAME=rig.monitor, PORT=port, TENANT=tenant)
+        gateway.fill(rig)
     with stage("clean"):
         wait_until_clean(rig)
     _whole(rig).touch()

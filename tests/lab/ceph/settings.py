@@ -31,7 +31,7 @@ class CephRig(Lab):
 
     @property
     def monitor(self) -> str:
-        """The machine of the old monitor and manager."""
+        """The machine of the old monitor, manager and gateway."""
         return self.controller
 
     @property
