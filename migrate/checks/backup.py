@@ -1,5 +1,6 @@
 """The backup does not go into the cluster that is being moved: it would be lost with it."""
 
+import socket
 from collections.abc import Iterator
 
 from migrate.cloud import Context, hosts
@@ -10,38 +11,44 @@ from migrate.onhost import call
 from migrate.storage.backup import store
 from migrate.storage.rbd import clients
 
-ELSEWHERE = "Keep another copy: `migrate backup --to` a folder or an S3 server elsewhere"
+REMEDY = "Keep another copy: `migrate backup --execute --to` a folder or an S3 server elsewhere"
 
 
 def run(context: Context) -> Iterator[Finding]:
-    """Whose gateway answers at the backup's place, where one does."""
+    """Whose gateway of Ceph answers at the backup's place, where one does."""
     url = context.settings.backup
     if not url:
         return
     try:
-        gateway = store.at(url).gateway()
+        where = store.at(url).gateway()
     except PreconditionError as failure:
         yield warning(str(failure), "Mend that before `migrate backup`")
         return
-    if not gateway:
+    if not where:
         return
     told = hosts.gather(context.source.controllers, lambda host: _gateways(context, host))
-    known = [one for one in told if one is not None]
-    if any(gateway in one for one in known):
+    gateways = {address for one in told for address in one or ()}
+    own = {one.address for one in context.source.hosts}
+    own |= {str(one.address) for one in context.source.virtual_ips}
+    if _addresses(where) & (gateways | own):
         yield warning(
-            f"{url} is in the cloud's own Ceph cluster: what a backup is for takes it along",
-            ELSEWHERE,
+            f"{url} is in the cloud's own Ceph cluster, which a backup is to outlast", REMEDY
         )
-    elif not known:
+    elif gateways or None in told:
         yield info(
-            f"{url} is in a Ceph cluster, and no controller can say whether it is the cloud's own",
-            f"If it is: {ELSEWHERE[0].lower()}{ELSEWHERE[1:]}",
+            f"{url} is in a Ceph cluster, at {where}: if that leads to the cloud's own, a backup "
+            "is not to be there alone",
+            REMEDY,
         )
 
 
-def _gateways(context: Context, host: Host) -> list[int] | None:
+def _addresses(name: str) -> set[str]:
+    return {str(one[4][0]) for one in socket.getaddrinfo(name, None)}
+
+
+def _gateways(context: Context, host: Host) -> list[str] | None:
     """Those of the cluster whose client *host* is, by whichever user of it may ask."""
     users = {(one.conf, one.cluster, one.name) for _, one in clients.every(context, host)}
     logins = [["-c", conf, "--cluster", name, "-n", who] for conf, name, who in sorted(users)]
-    found: list[int] | None = call(host, "ceph.gateways", [[], *logins], timeout=180)
+    found: list[str] | None = call(host, "ceph.gateways", [[], *logins], timeout=180)
     return found

@@ -37,8 +37,8 @@ def release(program: str) -> int:
     return int(found.group(1))
 
 
-def gateways(logins: list[list[str]]) -> list[int] | None:
-    """The gateways of this host's cluster, as it counts them; None where no login is let in.
+def gateways(logins: list[list[str]]) -> list[str] | None:
+    """Addresses of the gateways of this host's cluster; None where no login is let in.
 
     *logins* are `ceph`'s own options: a service's user is told that too.
     """
@@ -47,8 +47,9 @@ def gateways(logins: list[list[str]]) -> list[int] | None:
             services = ask(*login, "status")["servicemap"]["services"]
         except RuntimeError:
             continue
-        daemons = services.get("rgw", {}).get("daemons", {})
-        return [one["gid"] for one in daemons.values() if isinstance(one, dict)]
+        daemons = services.get("rgw", {}).get("daemons", {}).values()
+        # "10.0.0.1:0/2067077762", and a summary among them
+        return [one["addr"].rpartition(":")[0].strip("[]") for one in daemons if "addr" in one]
     return None
 
 

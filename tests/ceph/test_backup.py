@@ -136,10 +136,10 @@ def test_a_backup_in_the_cluster_that_is_moved_is_told(
     rig: CephRig, reach: Reach, tmp_path: Path
 ) -> None:
     old, client, new = (reach(name) for name in (rig.monitor, rig.client, rig.target))
-    (number,) = call(old, "ceph.gateways", [[]])
-    assert store.at(URL).gateway() == number
-    # a service's user is told the same, and a host that is no client says so
-    assert call(client, "ceph.gateways", [[], ["-n", "client.glance"]]) == [number]
+    address = rig.addresses[rig.monitor]
+    assert store.at(URL).gateway() == address
+    # a service's user is told too, and a host that is no client says so
+    assert call(client, "ceph.gateways", [[], ["-n", "client.glance"]]) == [address]
     assert call(new, "ceph.gateways", [[]]) is None
 
     def told(host: Host, url: str) -> list[str]:
@@ -148,8 +148,8 @@ def test_a_backup_in_the_cluster_that_is_moved_is_told(
         context = Context("test", settings, source, source, tmp_path, ())
         return [f"{one.severity}: {one.message}" for one in check.run(context)]
 
-    assert told(old, tmp_path.as_uri()) == []
+    assert told(client, tmp_path.as_uri()) == []
+    (found,) = told(new, URL)
+    assert found.startswith(f"info: {URL} is in a Ceph cluster, at {address}: if that leads")
     (found,) = told(old, URL)
     assert found.startswith(f"warning: {URL} is in the cloud's own Ceph cluster")
-    (found,) = told(new, URL)
-    assert found.startswith(f"info: {URL} is in a Ceph cluster, and no controller can say")

@@ -157,9 +157,9 @@ def test_one_that_would_serve_otherwise_is_told_and_serves_nobody(
     before: tuple[str, frozenset[str]],
 ) -> None:
     conf = "/etc/ceph/ceph.conf"
-    new.shell(f"sed -i 's/^rgw thread pool size = 64$/rgw thread pool size = 32/' {conf}")
+    new.shell(f"sed -i '/^.global.$/a rgw obj stripe size = 1048576' {conf}")
     try:
-        with pytest.raises(StepError, match="goes by another rgw_thread_pool_size"):
+        with pytest.raises(StepError, match="goes by another rgw_obj_stripe_size"):
             moved.stand_beside(old, new)
         with pytest.raises(EndpointConnectionError):
             gateway.client(rig, rig.target, keys).head_bucket(Bucket=gateway.BUCKET)

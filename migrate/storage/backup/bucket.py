@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -14,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from migrate.errors import PreconditionError
 
 PIECE = 2**20
-# how radosgw numbers requests: which of its own, when, and by which of the cluster's daemons
-REQUEST = re.compile(r"tx[0-9a-f]+-[0-9a-f]+-([0-9a-f]+)-")
+# how radosgw alone numbers requests: which, when, by which client of the cluster, in which zone
+REQUEST = re.compile(r"tx[0-9a-f]{21}-[0-9a-f]{10,}-[0-9a-f]+-")
 
 
 class Bucket:
@@ -36,11 +37,11 @@ class Bucket:
             s3={"addressing_style": "path"},
         )
         try:
-            return boto3.client("s3", config=config.merge(more))
+            return boto3.Session().client("s3", config=config.merge(more))
         except (BotoCoreError, ValueError) as error:
             raise PreconditionError(f"{self.url}: {error}") from error
 
-    def gateway(self) -> int:
+    def gateway(self) -> str:
         asker = self._made(
             Config(
                 signature_version=UNSIGNED,  # a refusal is an answer, too
@@ -49,8 +50,9 @@ class Bucket:
                 retries={"total_max_attempts": 1},
             )
         )
-        if asker.meta.endpoint_url.endswith("amazonaws.com"):
-            return 0
+        where = urlsplit(asker.meta.endpoint_url).hostname or ""
+        if where.endswith("amazonaws.com"):
+            return ""
         try:
             said = asker.head_bucket(Bucket=self.bucket)
         except ClientError as error:
@@ -58,8 +60,7 @@ class Bucket:
         except BotoCoreError as error:
             raise PreconditionError(f"{self.url} does not answer: {error}") from error
         headers = said["ResponseMetadata"].get("HTTPHeaders", {})
-        found = REQUEST.match(headers.get("x-amz-request-id", ""))
-        return int(found[1], 16) if found else 0
+        return where if REQUEST.match(headers.get("x-amz-request-id", "")) else ""
 
     def put(self, name: str, parts: Iterable[bytes]) -> None:
         # two parts of 16 MiB in memory at once; S3 shows an object only when all parts are there

@@ -25,11 +25,8 @@ class Store(Protocol):
         """The bytes of *name*; PreconditionError where it is missing."""
         ...
 
-    def gateway(self) -> int:
-        """Which gateway of Ceph answers there, as its cluster counts them; 0 of anything else.
-
-        By its own word in an answer, whatever proxy stands before it.
-        """
+    def gateway(self) -> str:
+        """The host to which one turns there, if a gateway of Ceph answers; "" of anything else."""
         ...
 
 
@@ -78,5 +75,5 @@ class Folder:
         except OSError as error:
             raise PreconditionError(f"{self.path / name}: {error.strerror}") from error
 
-    def gateway(self) -> int:
-        return 0
+    def gateway(self) -> str:
+        return ""

@@ -19,7 +19,9 @@ from migrate.onhost import call
 from migrate.storage.ceph import conf, releases
 
 ANSWER_SECONDS, VISIT_SECONDS = 90, 400
-EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104  it is read, not bound
+EVERYWHERE = (None, "0.0.0.0", "[::]")  # noqa: S104  it is read, not bound
+# those with TLS too, which have no "port" here
+PLACE = re.compile(r"ssl_|port=(?P<port>\d+)$|endpoint=(?P<address>.+):(?P<at>\d+)$")
 
 
 def stands_beside(old: Host, new: Host) -> bool:
@@ -76,19 +78,19 @@ def hand_back(old: Host, new: Host) -> None:
 def port(frontends: str) -> int:
     """Where a gateway of these *frontends* listens; PreconditionError for what was never shown."""
     kind, *words = frontends.split()
-    said = dict(one.partition("=")[::2] for one in words)
     if kind != "beast":
         raise PreconditionError(
             f"the gateway's `rgw frontends` is {kind}, which releases from 17 on have not: let it "
             "be `beast port=...` in the old release first"
         )
-    address, _, number = said.get("endpoint", f":{said.get('port', '')}").rpartition(":")
-    if "," in frontends or not number.isdecimal() or any(re.match("ssl", one) for one in said):
+    places = [found for one in words if (found := PLACE.match(one))]
+    if len(places) != 1 or places[0][0] == "ssl_" or "," in frontends:
         raise PreconditionError(
             f"the gateway's `rgw frontends` are `{frontends}`: only one with a port and without "
             "TLS was shown; let a proxy before it end TLS"
         )
-    if address not in ("", *EVERYWHERE):
+    address, number = places[0]["address"], places[0]["port"] or places[0]["at"]
+    if address not in EVERYWHERE:
         raise PreconditionError(
             f"the gateway listens at {address} only, which is no address of another machine: let "
             f"`rgw frontends` name the port alone (`beast port={number}`)"
