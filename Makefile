@@ -4,6 +4,7 @@ CACHE ?= $(or $(SIDESTEP_CACHE),/var/cache/sidestep)
 STACK ?= lab
 UV := uv==0.13.8
 export SIDESTEP_CACHE := $(CACHE)
+export SIDESTEP_STORAGE := $(or $(STORAGE),$(SIDESTEP_STORAGE))
 # some machines' environments forbid Python its compiled files: every command would compile anew
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -27,7 +28,7 @@ tools: environment ## Pulumi CLI, Python language host, OpenStack provider: foun
 packages: environment ## what the lab and the rig need of Debian on this host
 	@.venv/bin/python -m tests.lab packages
 
-lab-up: packages ## build and start the source cloud in containers
+lab-up: packages ## build and start the source cloud in containers; STORAGE=ceph: on Ceph
 	@.venv/bin/python -m tests.lab up
 
 lab-down: packages ## leave nothing of the lab behind, nor of its stack

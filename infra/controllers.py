@@ -8,7 +8,7 @@ from infra.controller import Place
 from infra.controller.venv import digest
 from infra.providers import Provider, provider_of
 from infra.resources.machine import Machine
-from infra.resources.parts import CEPH, NEEDS, Inside
+from infra.resources.parts import Inside, wanted
 from infra.resources.standing import Gate, Guard, Takeover
 from migrate.cloud.settings import Settings
 
@@ -26,7 +26,8 @@ class Controller(pulumi.ComponentResource):
         provider: Provider,
         gate: pulumi.Resource,
         *,
-        ceph: bool = False,
+        client: bool = False,
+        monitor: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("sidestep:infra:Controller", name, None, opts)
@@ -41,7 +42,7 @@ class Controller(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=basis, deleted_with=made.gone_with),
         )
         parts: dict[type[Inside], Inside] = {}
-        for kind, needs in {**NEEDS, **(CEPH if ceph else {})}.items():
+        for kind, needs in wanted(client=client, monitor=monitor).items():
             parts[kind] = kind(
                 name,
                 self.machine,
@@ -79,7 +80,8 @@ class Controllers(pulumi.ComponentResource):
                 ),
                 provider,
                 gate,
-                ceph=settings.ceph.clients,
+                client=settings.ceph.clients,
+                monitor=controller.name in settings.ceph.joining(settings.target),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for controller in settings.target.controllers

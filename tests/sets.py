@@ -96,6 +96,10 @@ SETS = {
         "killed midway; old monitors are removed for good; OSDs come back on a reinstalled host",
         True,
     ),
+    "lab-ceph": Set(
+        "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
+        True,
+    ),
     "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),

@@ -6,9 +6,8 @@ and empty daemons. Configuration, data, users and grants, and what runs, are for
 
 from __future__ import annotations
 
-from infra.controller import daemons
+from infra.controller import ceph, daemons
 from infra.controller.accounts import Accounts
-from infra.controller.ceph import Ceph
 from infra.controller.dashboard import Dashboard
 from infra.controller.packages import Packages
 from infra.controller.part import Facts, Part, Place, differing
@@ -28,7 +27,7 @@ PARTS: dict[str, Part] = {
 }
 
 # what a stack may ask for beside them
-CHOSEN: dict[str, Part] = {"ceph": Ceph()}
+CHOSEN: dict[str, Part] = {"ceph": ceph.Ceph(), "ceph-daemons": ceph.DAEMONS}
 EVERY = {**PARTS, **CHOSEN}
 
 __all__ = ["CHOSEN", "EVERY", "PARTS", "Facts", "Part", "Place", "differing"]

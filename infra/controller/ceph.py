@@ -1,4 +1,6 @@
-"""A client of Ceph: Debian's packages, and its modules linked into the release's environment."""
+"""Debian's packages of Ceph: a client's, with its modules linked into the release's environment,
+and those of a monitor and a manager.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from migrate.onhost import call
 # `ceph` itself is called by cinder; the modules are in no index of Python's packages
 NAMES = ("ceph-common", "python3-rados", "python3-rbd")
 MODULES = ("rados", "rbd")
+# Debian 13's ceph-mon does not depend on the erasure-code plugins, without which it dies
+DAEMONS = Packages(lambda: ("ceph-base", "ceph-common", "ceph-mgr", "ceph-mon"), "ceph-daemons")
 
 
 class Ceph:

@@ -80,6 +80,10 @@ class Ceph(Inside, module="infra", name="Ceph"):
     part = "ceph"
 
 
+class CephDaemons(Inside, module="infra", name="CephDaemons"):
+    part = "ceph-daemons"
+
+
 # what has to be there first; the daemons do not need each other
 NEEDS: dict[type[Inside], tuple[type[Inside], ...]] = {
     Accounts: (),
@@ -92,4 +96,13 @@ NEEDS: dict[type[Inside], tuple[type[Inside], ...]] = {
     Units: (Release,),
     Dashboard: (Release,),
 }
-CEPH: dict[type[Inside], tuple[type[Inside], ...]] = {Ceph: (Release,)}
+
+
+def wanted(*, client: bool, monitor: bool) -> dict[type[Inside], tuple[type[Inside], ...]]:
+    """NEEDS of a controller that is a *client* of Ceph's, or gets a *monitor*, as well."""
+    found = dict(NEEDS)
+    if client:
+        found[Ceph] = (Release,)
+    if monitor:  # it needs packages of the client, which go after it
+        found[CephDaemons] = (Ceph,) if client else (Packages,)
+    return found

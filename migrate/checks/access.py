@@ -64,4 +64,9 @@ def without(context: Context, names: list[str]) -> Context:
     def cloud(one: Cloud) -> Cloud:
         return replace(one, controllers=seen(one.controllers), computes=seen(one.computes))
 
-    return replace(context, source=cloud(context.source), target=cloud(context.target))
+    return replace(
+        context,
+        source=cloud(context.source),
+        target=cloud(context.target),
+        storage=seen(context.storage),
+    )

@@ -143,6 +143,9 @@ def accept() -> None:
         "--agents", is_flag=True, help="Network agents instead, to the target's controllers."
     ),
     click.option(
+        "--ceph", is_flag=True, help="Ceph's old monitors instead; with --host, hosts with OSDs."
+    ),
+    click.option(
         "--update", is_flag=True, help="To the controllers' newer pins of the release they have."
     ),
     click.option("--back", is_flag=True, help="These hosts run what they ran before again."),
@@ -150,7 +153,7 @@ def accept() -> None:
         "--past",
         multiple=True,
         metavar="HOST",
-        help="Renew this host too, though it is the last of the old release.",
+        help="This host too, though what is done there has no way back.",
     ),
 )
 def settle() -> None:
@@ -170,6 +173,10 @@ def settle() -> None:
     after a `pulumi up` with these: units start again from an environment beside the one before; by
     a command of the stack file servers leave and the host is booted. --update --back --host NAME
     puts the version before back, also after `migrate finish`.
+    With --ceph the old monitors leave for good, after which the cloud as a whole does not go back:
+    each of their hosts is named by --past. With --ceph --host NAME a host with OSDs is made anew,
+    one after the other; once its OSDs were started by the new release, which --past or `ceph.past`
+    of the stack file allows, it does not go back either. Until then --back does.
     """
 
 

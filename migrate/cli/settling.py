@@ -18,7 +18,7 @@ from migrate.computes.probing import telling
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
-from migrate.phases import move_agents, renew, settle, updating
+from migrate.phases import move_agents, renew, renew_ceph, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import noticed, pings, watched
@@ -53,6 +53,7 @@ def run_settle(
     stop_after: int | None,
     execute: bool,
     agents: bool,
+    ceph: bool,
     update: bool,
     back: bool,
     past: tuple[str, ...],
@@ -75,8 +76,14 @@ def run_settle(
         raise SettingsError(
             "--agents: all of them move together, without --host, --zone and --past"
         )
-    if back and not (hosts or agents):
-        raise SettingsError("--back: name each host that is to go back with --host, or --agents")
+    if ceph and (agents or update or by or zone):
+        raise SettingsError(
+            "--ceph: hosts are named by --host; no --agents, --update, --by, --zone"
+        )
+    if back and not (hosts or agents or ceph):
+        raise SettingsError(
+            "--back: name each host that is to go back with --host, or --agents, or --ceph"
+        )
     with (
         at_work(
             screen,
@@ -92,9 +99,13 @@ def run_settle(
         session = updating.begin(opened) if update else opened
         if execute:
             during.enter_context(report.reported(session))
-            during.enter_context(_pinged(session, hosts, agents=agents, update=update, back=back))
+            words = {"agents": agents, "ceph": ceph, "update": update, "back": back}
+            during.enter_context(_pinged(session, hosts, **words))
         if agents:
             _agents(screen, session, execute=execute, back=back)
+            return
+        if ceph:
+            _ceph(screen, session, hosts, past, execute=execute, back=back)
             return
         if back:
             _back(screen, session, hosts, execute=execute, update=update)
@@ -108,8 +119,17 @@ def run_settle(
             screen.answer(document(plan, limits.by))
             screen.say("[green]Nothing forbids this plan.[/]")
             return
-        installer = installers.updating(session.context) if update else installers.named(limits.by)
-        each = [step for one in plan.hosts for step in settled(one.host.name, installer)]
+        names = [one.host.name for one in plan.hosts]
+        each = [
+            step
+            for one in names
+            for step in settled(
+                one,
+                installers.updating(session.context)
+                if update
+                else installers.bringing(session.context, one, limits.by),
+            )
+        ]
         if update:
             outcome = updating.update(session, plan, limits, Progress(screen, Plan(tuple(each))))
             told = "were updated[/]", "before; back by `migrate settle --update --back --host NAME`"
@@ -159,6 +179,36 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
     kept = network.timings.kept(session.context)
     screen.say("[green]The target's agents carry networks and routers[/], the source's are stopped")
     screen.answer({"done": [step.id for step in steps], "routers": kept})
+
+
+def _ceph(
+    screen: Screen,
+    session: Session,
+    hosts: tuple[str, ...],
+    past: tuple[str, ...],
+    *,
+    execute: bool,
+    back: bool,
+) -> None:
+    """What is done about Ceph's own daemons, and done with *execute*."""
+    steps = renew_ceph.steps(session, hosts)
+    if back and not execute:
+        _would_undo(screen, session, steps)
+        return
+    if back:
+        renew_ceph.put_back(session, hosts, Progress(screen, steps))
+        screen.say(f"[green]Back:[/] {', '.join(hosts) or 'an old manager'}")
+        screen.answer({"back": [step.id for step in steps]})
+        return
+    found = renew_ceph.found(session.context, hosts)
+    screen.findings(found)
+    findings.refuse_errors(screen, found)
+    if not execute:
+        screen.would(steps)
+        return
+    renew_ceph.renew(session, hosts, past, Progress(screen, steps))
+    screen.say(f"[green]{'OSDs of ' + ', '.join(hosts) if hosts else 'Monitors'} came over[/]")
+    screen.answer({"done": [step.id for step in steps]})
 
 
 def _back(

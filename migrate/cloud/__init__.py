@@ -73,6 +73,7 @@ class Context:
     recipes: tuple[Recipe, ...] = ()
     run: Run | None = None  # the changing command at work; its hosts let nobody else in
     extras: dict[str, Any] = field(default_factory=dict)  # live connections, kept between steps
+    storage: tuple[Host, ...] = ()  # hosts of Ceph's that are of neither cloud
 
     @property
     def dead_targets(self) -> frozenset[str]:
@@ -91,9 +92,16 @@ class Context:
 
     @property
     def hosts(self) -> list[Host]:
-        """Every host of both clouds, once."""
-        both = (*self.source.hosts, *self.target.hosts)
-        return list({host.address: host for host in both}.values())
+        """Every host of both clouds and of their storage, once."""
+        every = (*self.source.hosts, *self.target.hosts, *self.storage)
+        return list({host.address: host for host in every}.values())
+
+    def named(self, name: str) -> Host:
+        """The host *name* of them, or a controller of that name that is dead."""
+        sides = (self.source, self.target)
+        every = (*self.source.hosts, *self.storage, *self.target.controllers)
+        dead = (host for side in sides for host in side.dead)
+        return next(host for host in (*every, *dead) if host.name == name)
 
 
 def connect(
@@ -128,6 +136,7 @@ def connect(
         home=home,
         recipes=recipes,
         run=run,
+        storage=tuple(map(host, settings.ceph.hosts)),
     )
 
 

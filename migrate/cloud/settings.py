@@ -1,6 +1,7 @@
 """What the operator decided: the stack's file, read by `infra/` and `migrate/` alike."""
 
 import os
+from collections.abc import Iterator
 from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -180,10 +181,21 @@ class Settle(Model):
 
 
 class Ceph(Model):
-    """Ceph RBD that services of both sides use; how much is read to prove it."""
+    """Ceph that services of both sides use: `monitors` where its own daemons come over, too."""
 
-    clients: bool = False  # whether the target's controllers are its clients
-    checksums: Literal["sampled", "whole"] = "sampled"
+    clients: bool = False  # whether the target's controllers are clients of its RBD
+    checksums: Literal["sampled", "whole"] = "sampled"  # how much of RBD is read to prove it
+    hosts: tuple[Machine, ...] = ()  # of the cluster, and neither controllers nor computes
+    monitors: Named = ()  # hosts of the old monitors and managers; (): the cluster is another's
+    joins: Named = ()  # the target's controllers that get the new ones; (): all
+    osd_hosts: Named = ()  # hosts whose OSDs come over
+    past: Named = ()  # those of them whose OSDs start for good without `--past`
+
+    def joining(self, target: Target) -> tuple[str, ...]:
+        """Names of the controllers of *target* that get a monitor and a manager."""
+        if not self.monitors:
+            return ()
+        return self.joins or tuple(one.name for one in target.controllers)
 
 
 class Settings(Model):
@@ -292,6 +304,7 @@ def contradictions(values: dict[str, Any]) -> list[str]:
         *_listed(source, "controllers"),
         *_listed(source, "computes"),
         *_listed(target, "controllers"),
+        *_listed(values.get("ceph"), "hosts"),
     ]
     names = [str(one["name"]) for one in machines if "name" in one]
     placed = [*machines, *_listed(source, "virtualIps")]
@@ -308,7 +321,44 @@ def contradictions(values: dict[str, Any]) -> list[str]:
             for service in dict.fromkeys(services)
             if service not in known
         ),
+        *_of_ceph(values),
     ]
+
+
+def _of_ceph(values: dict[str, Any]) -> Iterator[str]:
+    """What is wrong between the names that `ceph` lists, and hosts there are."""
+    source, target, ceph = (values.get(one) for one in ("source", "target", "ceph"))
+    if not isinstance(ceph, dict):
+        return
+    listed = {one: _words(ceph.get(one)) for one in ("monitors", "joins", "osdHosts", "past")}
+    old = {str(one.get("name")) for one in _listed(source, "controllers")}
+    new = {str(one.get("name")) for one in _listed(target, "controllers")}
+    ours = [*_listed(source, "computes"), *_listed(ceph, "hosts")]
+    others = {str(one.get("name")) for one in ours}
+    known = {
+        "monitors": (old | others, "no controller or compute of the source and not in ceph.hosts"),
+        "joins": (new, "no controller of the target"),
+        "osdHosts": (others, "neither in source.computes nor in ceph.hosts"),
+        "past": (set(listed["osdHosts"]), "not in ceph.osdHosts"),
+    }
+    for key, (there, why) in known.items():
+        yield from (f"{PREFIX}ceph.{key} names {one} twice" for one in _repeated(listed[key]))
+        yield from (
+            f"{PREFIX}ceph.{key}: {one} is {why}"
+            for one in dict.fromkeys(listed[key])
+            if one not in there
+        )
+    if not listed["monitors"]:
+        yield from (
+            f"{PREFIX}ceph.{key} says nothing without ceph.monitors: name the hosts of all old "
+            "monitors, or leave the cluster to others"
+            for key in ("hosts", "joins", "osdHosts")
+            if ceph.get(key)
+        )
+
+
+def _words(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def _listed(side: Any, kind: str) -> list[dict[str, Any]]:

@@ -25,7 +25,8 @@ class Phase(StrEnum):
     FOLLOW = "follow"  # the source serves; the target is made ready
     CUTOVER = "cutover"  # the window
     ACCEPT = "accept"  # the operator's word: shared storage is not held any more
-    SETTLE = "settle"  # the target serves; compute and storage hosts come over
+    STORAGE = "storage"  # the target serves; the old monitors leave, hosts with OSDs come over
+    SETTLE = "settle"  # the target serves; compute hosts come over
     FINISH = "finish"  # no way back any more
     UPDATE = "update"  # newer pins of the target's release, before or after that
 

@@ -153,7 +153,7 @@ class Runner:
     def _is_of_another_desk(self, states: Mapping[str, State]) -> bool:
         """Whether it knows what comes after a window, and of none: that was run elsewhere."""
         window = [s for s in self.plan if s.phase is Phase.CUTOVER]
-        after = [s for s in self.plan if s.phase in (Phase.ACCEPT, Phase.SETTLE)]
+        after = [s for s in self.plan if s.phase in (Phase.ACCEPT, Phase.STORAGE, Phase.SETTLE)]
         return (
             bool(window)
             and not any(s.id in states for s in window)

@@ -14,6 +14,7 @@ from migrate.finish import (
     agents,
     by_tool,
     caps,
+    ceph,
     mark,
     online,
     schemas,
@@ -134,8 +135,22 @@ def _traces(after: list[Step]) -> Iterator[Step]:
     )
 
 
-def steps(recipes: tuple[Recipe, ...]) -> Iterator[Step]:
-    """In the order that worked (facts of the lab): records, caps, data, and then what is ours."""
+CEPH = _finish(
+    "finish.ceph",
+    "Let Ceph ask its new release of every OSD, which is of it",
+    (ceph.is_required, ceph.require, None),
+    after=[MARK],
+    seconds=2,
+)
+
+
+def steps(recipes: tuple[Recipe, ...], *, monitors: bool = False) -> Iterator[Step]:
+    """In the order that worked (facts of the lab): records, caps, data, and then what is ours.
+
+    With *monitors* Ceph's own daemons have come over, too.
+    """
     yield from (records := _records(recipes))
     yield from (data := _data(recipes, records))
-    yield from _traces(data)
+    ours = [CEPH] if monitors else []
+    yield from ours
+    yield from _traces([*data, *ours])

@@ -74,7 +74,7 @@ def _goes(context: Context) -> Iterator[Thing]:
     ):
         for path in left:
             yield Thing(path, host.name, "it kept the two clouds apart")
-    noted = hosts.living(context.source.computes, traces.on_compute)
+    noted = hosts.living(traces.settled(context), traces.on_compute)
     for line in (*traces.on_controllers(context), *(line for lines in noted for line in lines)):
         where, _, what = line.partition(": ")
         yield Thing(what, where, "it was for the way over, or the way back")

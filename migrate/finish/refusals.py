@@ -11,6 +11,7 @@ from migrate.computes.network.facts import KNOWN, Facts
 from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, UnreachableError
+from migrate.finish import ceph
 from migrate.finish.agents import in_use
 from migrate.finish.facts import Names
 from migrate.onhost import call
@@ -36,7 +37,7 @@ def _findings(context: Context) -> list[Finding]:
         found += _away(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
-    return [*found, *of_source(context)]
+    return [*found, *ceph.refusals(context), *of_source(context)]
 
 
 def refuse(context: Context) -> None:

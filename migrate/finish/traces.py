@@ -18,6 +18,7 @@ from migrate.takeover.gate import reopen_timer
 # the version before it, to which a host goes back also from here on
 OF_TARGET = ["accepted.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
+OF_STORAGE = ["ceph-retired.json"]  # why its old monitor is masked
 FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 
@@ -66,16 +67,22 @@ def _keeping(context: Context) -> list[Host]:
     return [host for host in context.target.controllers if host.exists(keeping.ALL)]
 
 
+def settled(context: Context) -> tuple[Host, ...]:
+    """Hosts that came over: those that run servers, and those that are Ceph's alone."""
+    return (*context.source.computes, *context.storage)
+
+
 def on_compute(host: Host) -> list[str]:
-    """The same of the compute host *host*."""
-    found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", OF_COMPUTE)]
+    """The same of the host *host* of `settled`."""
+    kept = [*OF_COMPUTE, *OF_STORAGE]
+    found = [f"/var/lib/migrate/{one}" for one in call(host, "notes.left", kept)]
     return [f"{host.name}: {one}" for one in found + _key(host)]
 
 
 def gone_from_computes(context: Context) -> bool:
     """Whether nothing of it is left."""
     try:
-        return not any(hosts.gather(context.source.computes, on_compute))
+        return not any(hosts.gather(settled(context), on_compute))
     except UnreachableError:
         return False  # the others are done all the same, and who is away is named
 
@@ -85,9 +92,9 @@ def clear_computes(context: Context) -> None:
 
     def act(host: Host) -> None:
         host.run("rm", "-rf", "--", transfer.FOLDER)
-        call(host, "notes.remove", OF_COMPUTE)
+        call(host, "notes.remove", [*OF_COMPUTE, *OF_STORAGE])
 
-    hosts.gather(context.source.computes, act)
+    hosts.gather(settled(context), act)
 
 
 def _key(host: Host) -> list[str]:

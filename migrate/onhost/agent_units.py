@@ -121,6 +121,12 @@ def retire(names: list[str], grace: float) -> None:
     systemd.mask(known)
 
 
+def resting() -> list[str]:
+    """Units that ran when `retire` came; `restore` starts them again."""
+    kept = (record.load(RECORD) or {"units": {}})["units"]
+    return [name for name, one in kept.items() if one["active"]]
+
+
 def retired(names: list[str]) -> bool:
     """Whether every one of *names* that is here is stopped and masked."""
     units = systemd.show(names)

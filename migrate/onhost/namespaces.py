@@ -15,6 +15,8 @@ OURS = re.compile(r"(qrouter|qdhcp|snat|fip)-")
 PORTS = re.compile(r"(tap|qr-|qg-|sg-|ha-|fg-)")
 INSIDE = re.compile(r"(qr|qg)-[0-9a-f-]+")  # a router's own devices
 BUSY = ("dnsmasq", "haproxy", "keepalived", "radvd")
+DEAD = 4095  # neutron's VLAN of ports that are not wired: all that comes from them is dropped
+TAGS = ("ovs-vsctl", "--format=json", "--columns=name,tag", "list", "Port")
 KILL_SECONDS = 3.0
 POLL_SECONDS = 0.2
 
@@ -43,13 +45,17 @@ def devices(space: str) -> dict[str, list[str]]:
 
 
 def addresses(space: str) -> list[str]:
-    """Every address of the router in *space*, without its prefix."""
-    every = [one for listed in devices(space).values() for one in listed]
+    """Every address of the router in *space*, without its prefix, but those that nothing reaches:
+    of a device that Open vSwitch's agent has not wired, or has taken out of service.
+    """
+    found = devices(space)
+    dead = {name for name, tag in json.loads(run(*TAGS))["data"] if tag == DEAD} if found else set()
+    every = [a for name, listed in found.items() if not dead & {name, _tap(name)} for a in listed]
     return sorted({str(ipaddress.ip_interface(one).ip) for one in every})
 
 
 def watch(space: str, wanted: list[str], seconds: float) -> dict[str, Any]:
-    """Wait until *space* has all addresses that are *wanted*.
+    """Wait until *space* has all addresses that are *wanted*, and all are reached.
 
     {"first": when it had one, "whole": when all, both by this host's clock and null where it did
     not come so far, "missing": what it still lacks after *seconds*}

@@ -18,7 +18,7 @@ def finish(session: Session, notify: Observer, past: Collection[str] = ()) -> di
     of them run: there is one point of no return. Run again it goes on, or changes nothing.
     """
     session.refuse_unknown(past)
-    begun = no_return.why(session.context, session.journal)
+    begun = no_return.finished(session.context, session.journal)
     if MARK.id not in past and not begun:
         raise IrreversibleError(
             "after this there is no way back, neither by `migrate rollback` nor by `pulumi "

@@ -52,14 +52,14 @@ def refuse_delete(stack: str) -> str | None:
 
     Before the cutover everything may go. After it only `MIGRATE_GO_BACK=<stack> pulumi destroy`,
     because Pulumi deletes on a rename, a replacement or a removed line as well; after
-    `migrate finish` nothing does.
+    `migrate finish`, or without the old monitors of Ceph, nothing does.
     """
     context = context_of(stack)
     with closing(Journal(context.home / "journal", reading=True)) as journal:
-        finished = no_return.why(context, journal)
-    if finished:
+        gone = no_return.why(context, journal)
+    if gone:
         return (
-            f"refused: {no_return.message(finished)}. This is the cloud that serves: take its "
+            f"refused: {gone}. This is the cloud that serves: take its "
             "machines down one by one yourself if that is what you want"
         )
     if os.environ.get(GO_BACK) == stack:

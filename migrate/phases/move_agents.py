@@ -24,5 +24,5 @@ def move(session: Session, notify: Observer) -> None:
 
 def move_back(session: Session, notify: Observer) -> None:
     """Let the source's agents carry everything again. Safe to repeat."""
-    no_return.refuse(session.context, session.journal)
+    no_return.refuse_finished(session.context, session.journal)
     session.runner(Phase.SETTLE, notify=notify).retreat(steps(session).steps)

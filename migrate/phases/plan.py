@@ -7,7 +7,7 @@ undoes it. Here stands the order: steps that do not wait for each other run side
 way back is the same page, read upwards.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -16,11 +16,13 @@ from migrate import finish
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.computes import closing, draining, installers, network, proof
-from migrate.computes.installers import Act, Installer
+from migrate.computes.installers import Act, Installer, reinstall
+from migrate.computes.reinstalling import osds
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
+from migrate.storage.ceph import joining, leaving, members
 from migrate.storage.images import image_passes
 from migrate.storage.rbd import client_files
 from migrate.storage.volumes import policy, volume_proof
@@ -45,6 +47,7 @@ R = TypeVar("R")
 _follow = partial(step, Phase.FOLLOW, Impact.NONE)
 _serving = partial(step, Phase.CUTOVER, Impact.NONE)
 _closed = partial(step, Phase.CUTOVER, Impact.API_CLOSED)
+_storage = partial(step, Phase.STORAGE, Impact.NONE)
 _settle = partial(step, Phase.SETTLE, Impact.NONE)
 
 # follow: the source serves
@@ -147,6 +150,52 @@ def _protected(held: policy.Held, config: Step) -> Step:
         after=[config],
         seconds=6,
     )
+
+
+# of a cloud whose Ceph comes over: one after the other, each quorum whole before the next
+
+
+def _ceph_joins(names: Sequence[str]) -> list[Step]:
+    """Monitors, then who hears of them, then managers, which need a monitor on their host."""
+    found: list[Step] = []
+    for name in names:
+        found.append(
+            _follow(
+                f"ceph.monitor-{name}",
+                f"Let a monitor of Ceph on {name} join the old ones",
+                (
+                    partial(joining.joined, name=name),
+                    partial(joining.join, name=name),
+                    partial(joining.leave, name=name),
+                ),
+                after=found[-1:],
+                seconds=11,
+            )
+        )
+    found.append(
+        _follow(
+            "ceph.addresses",
+            "Name the new monitors in every ceph.conf, beside the old ones",
+            (joining.told, joining.tell, joining.forget),
+            after=found[-1:],
+            seconds=1,
+        )
+    )
+    for name in names:
+        found.append(
+            _follow(
+                f"ceph.manager-{name}",
+                f"Let a manager of Ceph on {name} stand by",
+                (
+                    partial(joining.stands_by, name=name),
+                    partial(joining.stand_by, name=name),
+                    partial(joining.stand_down, name=name),
+                ),
+                after=found[-1:],
+                seconds=20,
+            )
+        )
+    return found
 
 
 # of a cloud on Ceph's RBD, where nothing is copied
@@ -428,6 +477,42 @@ def _accepted(protected: Iterable[Step], live: Step) -> Step:
     )
 
 
+# storage: the target serves; what of Ceph is old goes, monitors before any OSD
+
+CEPH_TOLD = _storage(
+    "ceph.told",
+    "Name the new monitors in every ceph.conf that came since",
+    (joining.told, joining.tell, nothing),
+    seconds=1,
+)
+CEPH_MANAGER = _storage(
+    "ceph.manager",
+    "Let a manager of the new release take over, the old one stands by",
+    (leaving.is_active, leaving.activate, leaving.hand_back),
+    seconds=20,
+)
+CEPH_COMMIT = _storage(
+    "ceph.commit",
+    "Remove the old monitors, which never start again",
+    (leaving.is_committed, leaving.remove_old, None),
+    after=[CEPH_TOLD, CEPH_MANAGER],
+    seconds=25,
+)
+
+
+def stored(name: str, after: Sequence[Step]) -> list[Step]:
+    """The steps of the host *name*, which has OSDs and runs no server: it is made anew."""
+    return _installed(Phase.STORAGE, f"{name}.", name, osds.among(reinstall.OF_SYSTEM), [*after])
+
+
+def _stored(names: Iterable[str]) -> Iterator[Step]:
+    """One host after the other: no two are away at a time."""
+    before: Sequence[Step] = [CEPH_COMMIT]
+    for name in names:
+        yield from (mine := stored(name, before))
+        before = mine[-1:]
+
+
 # settle: the target serves; a compute host comes over, waiting for no other
 
 # before the first batch and after each: hosts become other ones, so it is not done for good
@@ -532,17 +617,20 @@ def _on(
 
 
 def _at(name: str, act: Callable[[Context, Host], R], context: Context) -> R:
-    return act(context, next(one for one in context.source.computes if one.name == name))
+    return act(context, context.named(name))
 
 
 def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
     return partial(act, recipe=recipe)
 
 
-def steps(recipes: tuple[Recipe, ...], *, ceph: bool = False) -> Iterator[Step]:
+def steps(
+    recipes: tuple[Recipe, ...], *, ceph: bool = False, monitors: Sequence[str] = ()
+) -> Iterator[Step]:
     """Every step for a cloud with the services *recipes*, in the order of the night.
 
-    With *ceph* some of them have their data on its RBD.
+    With *ceph* some of them have their data on its RBD; *monitors* are the target's controllers
+    that Ceph's own come to.
     """
     images = any(recipe.images for recipe in recipes)
     first_images = replace(IMAGES, needs=(*IMAGES.needs, CEPH_CLIENTS.id)) if ceph else IMAGES
@@ -554,7 +642,10 @@ def steps(recipes: tuple[Recipe, ...], *, ceph: bool = False) -> Iterator[Step]:
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
-    yield from (CEPH_CLIENTS,) if ceph else ()
+    yield from (joins := _ceph_joins(monitors) if monitors else [])
+    # their ceph.conf names all monitors from the start
+    clients = replace(CEPH_CLIENTS, needs=tuple(one.id for one in joins))
+    yield from (clients,) if ceph else ()
     yield from (first_images,) if images else ()
     yield from map(_volumes_read, volumes)
     yield from (TOOLS, FIRST_PASS, PRELOAD)
@@ -568,6 +659,7 @@ def steps(recipes: tuple[Recipe, ...], *, ceph: bool = False) -> Iterator[Step]:
     live = _go_live(synced := _synced(schemas.values()), starts)
     yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
     yield from (_accepted(protected, live[-1]),) if protected else ()
+    yield from (CEPH_TOLD, CEPH_MANAGER, CEPH_COMMIT) if monitors else ()
 
 
 def compose(context: Context) -> Plan:
@@ -581,5 +673,11 @@ def compose(context: Context) -> Plan:
         for one in settled(host.name, installers.of(context, host.name))
     ]
     settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
-    own = steps(context.recipes, ceph=context.settings.ceph.clients)
-    return Plan.of((*own, *settle, *finish.steps(context.recipes)))
+    own = steps(
+        context.recipes,
+        ceph=context.settings.ceph.clients,
+        monitors=members.joining(context),
+    )
+    storage = _stored(members.with_osds_only(context))
+    finished = finish.steps(context.recipes, monitors=members.moves(context))
+    return Plan.of((*own, *storage, *settle, *finished))

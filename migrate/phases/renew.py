@@ -12,7 +12,7 @@ from migrate.computes.estimates import Action
 from migrate.computes.installers import standing
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, hypervisors, note, telling
-from migrate.computes.reinstalling import anew
+from migrate.computes.reinstalling import anew, osds
 from migrate.computes.versions import Versions
 from migrate.engine import markers
 from migrate.engine.finding import Severity
@@ -29,6 +29,7 @@ from migrate.errors import (
 from migrate.phases import control, no_return, settle
 from migrate.phases.plan import PROBED, compose, drain_of, settled
 from migrate.phases.session import Session
+from migrate.storage.ceph import leaving
 from migrate.verify import probe, renewed_host
 
 DEAD = (
@@ -74,6 +75,7 @@ def renew(
     outcome = Outcome(already=already)
     batches = [mine for batch in plan.names if (mine := [one for one in batch if one in todo])]
     _refuse_last(found, batches, past)
+    batches = _apart(session.context, batches, limits.by, past)
     session = by(session, limits.by, [name for batch in batches for name in batch], begun)
     probe.begin(session.context, _names(plan))
     said = _probe(session, notify, set())
@@ -90,6 +92,25 @@ def renew(
     outcome.moves = telling.document(note.read(session.context))
     end(session, batches, outcome)
     return outcome
+
+
+def _apart(
+    context: Context, batches: list[list[str]], by_: str, past: Collection[str]
+) -> list[list[str]]:
+    """*batches* with each host whose OSDs come over in one of its own: no two are away at a time.
+
+    IrreversibleError where one was not named for that.
+    """
+    osd_hosts = context.settings.ceph.osd_hosts if by_ == installers.REINSTALL else ()
+    if not osd_hosts:
+        return batches
+    leaving.name_past(context, past)
+    osds.refuse_unnamed(context, [name for batch in batches for name in batch])
+    found = []
+    for batch in batches:
+        found += [[one for one in batch if one not in osd_hosts]]
+        found += [[one] for one in batch if one in osd_hosts]
+    return [one for one in found if one]
 
 
 def note_servers(context: Context, plan: SettlePlan, names: Collection[str]) -> None:
@@ -198,7 +219,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """
     context = session.context
     draining.share(context, session.cancellation)
-    no_return.refuse(context, session.journal)
+    no_return.refuse_finished(context, session.journal)
     names = list(names)
     session = learned(session, [reached(context, name) for name in names])
     if stuck := versions.read(context).stuck(names):

@@ -1,5 +1,6 @@
 """`migrate status`: where a stack stands, by its journal, its lock and the machines themselves."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,10 +8,12 @@ from migrate.cloud import Context, apart, host, known_hosts
 from migrate.engine import cloud_lock, markers, state_directory, state_lock, window
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
-from migrate.errors import JournalError, SettingsError
+from migrate.errors import JournalError, MigrateError, SettingsError
 from migrate.phases import control, machines
+from migrate.phases.plan import CEPH_COMMIT
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
+from migrate.storage.ceph import leaving, members
 from migrate.takeover import going_live
 
 REMARKS = 5
@@ -23,10 +26,11 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "settling": ["cmp1.proof"],
     "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
-    "machines": {...}, "missing": "", "next": "migrate ..."}`
+    "machines": {...}, "missing": "", "no_way_back": "", "next": "migrate ..."}`
 
-    `missing` is a file without which no machine lets us in, and what to do about it. Only with
-    *ask* the controllers are asked, each for a few seconds at most.
+    `missing` is a file without which no machine lets us in, and what to do about it; `no_way_back`
+    why the whole does not go back since Ceph's old monitors were removed. Only with *ask* the
+    controllers are asked, each for a few seconds at most.
     """
     journalled = session.journal.states()
     phases: dict[str, str] = {}
@@ -64,10 +68,24 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "verified": _verified(session),
         "machines": {},
         "missing": missing(session.context) if ask else "",
+        "no_way_back": _no_way_back(session, ask=ask),
     }
     if ask:
         found["machines"] = machines.look(apart(session.context, machines.PATIENCE_SECONDS))
     return {**found, "next": following(found)}
+
+
+def _no_way_back(session: Session, *, ask: bool) -> str:
+    """By the machines' word, or the journal's."""
+    context = session.context
+    if not members.moves(context):
+        return ""
+    if ask:
+        with suppress(MigrateError):
+            if why := leaving.no_way_back(apart(context, machines.PATIENCE_SECONDS)):
+                return why
+    done = session.journal.state(CEPH_COMMIT.id) is State.DONE
+    return "the journal shows that the old monitors were removed" if done else ""
 
 
 def missing(context: Context) -> str:
@@ -105,6 +123,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     told += [f"begun and not ended: {step}" for step in found["unfinished"]]
     told += [f"failed: {step}: {note}" for step, note in found["failed"].items()]
     told += machines.lines(found["machines"])
+    if found.get("no_way_back"):
+        told.append(f"no way back of the whole: {found['no_way_back']}")
     told += [f"noted: {one}" for one in found["remarks"]]
     return [*told, f"next: {found['next']}"]
 
@@ -169,6 +189,8 @@ def _of_the_target(found: dict[str, Any], named: str) -> str:
             "command, with --back it is undone"
         )
     back = f"the way back is `migrate rollback {named}`"
+    if found.get("no_way_back"):
+        back = f"only hosts go back, each by `migrate settle --back --host NAME {named}`"
     if not found.get("verified"):
         return f"`migrate verify --stack {found['stack']}`; {back}"
     accepted = found["phases"].get("accept", "done") == "done"

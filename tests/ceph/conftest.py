@@ -10,7 +10,7 @@ import pytest
 from infra.nspawn import access
 from migrate.cloud.admission import Run
 from migrate.cloud.host import Host, SshHost
-from tests.lab.ceph import cluster
+from tests.lab.ceph import whole
 from tests.lab.ceph.settings import RIG, CephRig
 
 
@@ -23,11 +23,11 @@ class Reach(Protocol):
 @pytest.fixture(scope="package")
 def rig() -> Iterator[CephRig]:
     """An old cluster that is well, with content, and a machine of the new release."""
-    cluster.up(RIG)
+    whole.up(RIG)
     try:
         yield RIG
     finally:
-        cluster.down(RIG)
+        whole.down(RIG)
 
 
 @pytest.fixture(scope="package")

@@ -18,7 +18,7 @@ from migrate.storage.ceph import addresses, commit, facts, manager, monitor, osd
 from tests.ceph.conftest import Reach
 from tests.ceph.killed import killed_after
 from tests.ceph.unharmed import unharmed
-from tests.lab.ceph import cluster, packages, reinstall
+from tests.lab.ceph import cluster, packages, reinstall, whole
 from tests.lab.ceph.settings import CephRig
 from tests.lab.remote import ssh
 
@@ -38,7 +38,7 @@ def users(rig: CephRig, reach: Reach) -> list[Host]:
 @pytest.fixture(scope="module", autouse=True)
 def sums(rig: CephRig, old: Host, new: Host) -> Iterator[dict[str, str]]:
     """What is in every image: the same at the end. New daemons have joined, something was made."""
-    cluster.spoil(rig)
+    whole.spoil(rig)
     found = cluster.checksums(rig)
     monitor.join(old, new)
     manager.stand_by(old, new)

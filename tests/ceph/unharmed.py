@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.lab.ceph import writer
-from tests.lab.ceph.settings import CephRig
+from tests.lab.settings import CephLab
 
 
 @contextmanager
-def unharmed(rig: CephRig, longest_gap: float) -> Iterator[None]:
+def unharmed(rig: CephLab, longest_gap: float) -> Iterator[None]:
     """No block that it writes is lost, and none waits as long as *longest_gap* seconds."""
     with writer.writing(rig) as written:
         yield

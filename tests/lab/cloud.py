@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,14 @@ from tests.lab import (
     identity,
     leftovers,
     load,
+    on_ceph,
     packages,
     prepared,
     units,
 )
+from tests.lab.ceph import cluster
 from tests.lab.remote import script
-from tests.lab.settings import Lab
+from tests.lab.settings import NOTE, CephLab, Lab, standing
 from tests.lab.stages import stage
 
 AGENTS = ("dhcp", "l3", "metadata")
@@ -44,10 +46,17 @@ def stand_up(lab: Lab) -> None:
     Of two processes that ask for it one makes it, and the other waits.
     """
     with alone(lab):
+        refuse_another(lab)
         if not is_healthy(lab, HEARD_SECONDS):
             remove(lab)
             _build(lab)
         content.make(lab)
+
+
+def refuse_another(lab: Lab) -> None:
+    """MigrateError where a lab of another kind stands: it may be somebody's."""
+    if nspawn.left_in(lab.home) and standing(lab.home) != lab.storage:
+        raise MigrateError(f"another kind of lab stands in {lab.home}; `make lab-down` first")
 
 
 def down(lab: Lab) -> None:
@@ -63,15 +72,19 @@ def _build(lab: Lab) -> None:
         host.install_packages()
     with stage("layers"), ThreadPoolExecutor() as pool:
         layers.bare()
-        jobs = [pool.submit(packages.controller), pool.submit(packages.compute)]
-        jobs.append(pool.submit(guest.image))
+        jobs: list[Future[Any]] = [pool.submit(packages.controller, lab)]
+        jobs += [pool.submit(packages.compute, lab), pool.submit(guest.image)]
         for job in jobs:
             job.result()
     nspawn.access.prepare(lab.home)
+    if lab.storage:
+        (lab.home / NOTE).write_text(lab.storage)
     with stage("prepared controller"):
         machines = _machines(lab)
     with stage("machines booted"):
         _boot(lab, machines)
+    if isinstance(lab, CephLab):
+        on_ceph.form(lab)
     identity.write_clouds(lab, {"admin": "admin"})
     with stage("services started"):
         _start_services(lab)
@@ -100,7 +113,7 @@ def is_healthy(lab: Lab, patience: float = 0.0) -> bool:
 
     A cloud that runs may have just come back from a target: it has *patience* seconds to answer.
     """
-    names = [lab.controller, *lab.computes]
+    names = lab.addresses.keys() - {lab.target}
     if not _whole(lab).exists() or not bridge.exists(lab.host_bridge):
         return False
     if content.begun(lab).exists() and not content.path(lab).exists():
@@ -108,7 +121,7 @@ def is_healthy(lab: Lab, patience: float = 0.0) -> bool:
     if any(not nspawn.is_running_in(lab.home, name) for name in names):
         return False
     deadline = time.monotonic() + patience
-    while wrong := silent_apis(lab) or _missing(lab):
+    while wrong := silent_apis(lab) or _missing(lab) or _unwell(lab):
         if time.monotonic() > deadline:
             print("the lab is not healthy:", ", ".join(wrong))
             return False
@@ -122,6 +135,12 @@ def _missing(lab: Lab) -> list[str]:
         return _unheard(lab, identity.wait_for_keystone(lab, 10))
     except (MigrateError, SDKException, ClientException) as error:
         return [str(error)]
+
+
+def _unwell(lab: Lab) -> list[str]:
+    """What the cluster beneath says of itself, where there is one."""
+    told = cluster.unclean(lab) if isinstance(lab, CephLab) else ""
+    return [told] if told else []
 
 
 def silent_apis(lab: Lab) -> list[str]:
@@ -148,17 +167,18 @@ def _answers(address: str, port: int) -> bool:
 
 
 def _machines(lab: Lab) -> list[Machine]:
-    """Controller and computes, made but not started."""
+    """Controller, computes and the cluster's, made but not started."""
     lab.shared_volumes.mkdir(mode=0o777, parents=True, exist_ok=True)
     lab.shared_volumes.chmod(0o777)
     bridge.create(lab.host_bridge)
     controller = _machine(lab, lab.controller, prepared.controller(lab), "/var/lib/cinder/mnt")
-    return [controller, *(compute(lab, name) for name in lab.computes)]
+    machines = [controller, *(compute(lab, name) for name in lab.computes)]
+    return machines + (cluster.machines(lab) if isinstance(lab, CephLab) else [])
 
 
 def compute(lab: Lab, name: str) -> Machine:
     """The compute host *name* as the lab first makes it, before it is configured."""
-    below = (packages.compute(), layers.bare())
+    below = (*packages.compute(lab), layers.bare())
     return _machine(lab, name, below, "/var/lib/nova/mnt")
 
 

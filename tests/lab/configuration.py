@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 
 from tests.lab import units
-from tests.lab.settings import ALL, Lab
+from tests.lab.settings import ALL, CephLab, Lab
 
 FILES = Path(__file__).with_name("files")
 
@@ -103,6 +103,8 @@ def _names(lab: Lab, name: str) -> dict[str, Any]:
         "gateway": f"{lab.prefix}.1",
         "share": lab.share,
         "services": lab.services,
+        "volume_type": lab.volume_type,
+        "ceph": lab if isinstance(lab, CephLab) else None,
         "proxied": units.proxied(lab.services),
         "units": units.of(lab.services),
         "schemas": units.schemas(lab.services),

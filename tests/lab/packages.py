@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.nspawn import layers
+from tests.lab.settings import CephLab, Lab
 
 FILES = Path(__file__).with_name("files")
 
+# cinder and nova ask `ceph` itself where the monitors are; all else came with glance and QEMU
+CLIENT = ("ceph-common",)
 # Nothing unconfigured may start at the first boot; pam_systemd once made logins hang.
 QUIET = """
 cd /etc/systemd/system
@@ -24,9 +27,12 @@ rm -rf /var/cache/apt/archives/*.deb /var/lib/apt/lists/*
 """
 
 
-def controller() -> Path:
-    """Every control service of 2025.1, its database, broker, cache and proxy, not configured."""
-    return layers.packaged("controller", _list("controller"), layers.bare(), finish=QUIET)
+def controller(lab: Lab) -> tuple[Path, ...]:
+    """Every control service of 2025.1, database, broker, cache, proxy, as yet not configured.
+
+    These layers are on the bare machine's, topmost first.
+    """
+    return _of(lab, "controller")
 
 
 def small() -> Path:
@@ -34,9 +40,17 @@ def small() -> Path:
     return layers.packaged("small", _list("small"), layers.bare(), finish=QUIET)
 
 
-def compute() -> Path:
-    """nova-compute, libvirt, QEMU and the OVS agent of 2025.1, not configured."""
-    return layers.packaged("compute", _list("compute"), layers.bare(), finish=QUIET)
+def compute(lab: Lab) -> tuple[Path, ...]:
+    """nova-compute, libvirt, QEMU and the OVS agent of 2025.1, not configured; topmost first."""
+    return _of(lab, "compute")
+
+
+def _of(lab: Lab, name: str) -> tuple[Path, ...]:
+    own = layers.packaged(name, _list(name), layers.bare(), finish=QUIET)
+    if not isinstance(lab, CephLab):
+        return (own,)
+    client = layers.packaged(f"{name}-ceph", CLIENT, own, layers.bare(), finish=QUIET)
+    return (client, own)
 
 
 def _list(name: str) -> list[str]:

@@ -25,11 +25,11 @@ DAEMONS = "keystone glance-api haproxy rabbitmq-server mariadb openvswitch-switc
 
 def controller(lab: Lab) -> tuple[Path, ...]:
     """Layers of the lab's prepared controller, topmost first; made when the cache has none."""
-    below = packages.controller()
-    key = layers.digest(below.name, *basis(lab))
-    machine = machine_on(lab, lab.controller, below)
+    below = packages.controller(lab)
+    key = layers.digest(below[0].name, *basis(lab))
+    machine = machine_on(lab, lab.controller, *below)
     top = snapshot("prepared", key, lab, machine, lambda made: prepare(lab, made))
-    return (top, below, layers.bare())
+    return (top, *below, layers.bare())
 
 
 def basis(lab: Lab) -> tuple[str, ...]:

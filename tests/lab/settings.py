@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
-from dataclasses import dataclass, replace
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 from infra.nspawn import Bridge
+from migrate.errors import SettingsError
 
 ALL = ("keystone", "glance", "placement", "nova", "neutron", "cinder", "heat", "horizon")
 
@@ -22,6 +25,9 @@ DATABASE = ("'q", "!(", "*)", ";=", "&,")  # keystone-manage fails on a percent 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
     """One source cloud, and the addresses of the target beside it."""
+
+    storage: ClassVar[str] = ""  # which of the kinds below it is
+    volume_type: ClassVar[str] = "nfs"
 
     home: Path = Path("/var/lib/sidestep/lab")
     bridge: str = "br-sidestep"
@@ -92,7 +98,56 @@ class Lab:
         return quote(self.password(owner), safe="!'()*;=&,")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CephLab(Lab):
+    """A cloud with images, volumes and servers' disks on Ceph's RBD, and the cluster's machines.
+
+    `client` is a machine with the keys of all users, from which the cluster is looked at and used.
+    """
+
+    storage: ClassVar[str] = "ceph"
+    volume_type: ClassVar[str] = "rbd"
+
+    monitor: str = "mon-old"
+    osd_hosts: tuple[str, ...] = ("osd1", "osd2")
+    client: str = "mon-old"
+    fsid: str = "6f7b0d0a-77aa-4c3e-9a11-00000000ce02"
+    osd_gib: int = 16  # as large as one may become; it takes what is written
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Address of every machine by name, the cluster's included."""
+        last = {self.monitor: 15} | {name: 31 + i for i, name in enumerate(self.osd_hosts)}
+        # a class with slots is another than its body's, which super() means without arguments
+        cloud = super(CephLab, self).addresses
+        return cloud | {name: f"{self.prefix}.{number}" for name, number in last.items()}
+
+    def data(self, name: str) -> Path:
+        """The folder of this host that is the OSDs' own on *name*: it outlasts the machine."""
+        return self.home / "osd" / name
+
+    def secret(self, user: str) -> str:
+        """The UUID under which libvirt has the key of Ceph's *user*."""
+        return str(uuid.uuid5(uuid.UUID(self.fsid), user))
+
+
+KINDS: dict[str, type[Lab]] = {kind.storage: kind for kind in (Lab, CephLab)}
+NOTE = "storage"  # the file in the state folder that says which kind stands, where there is one
+
+
 def lab() -> Lab:
-    """The lab of this host; `SIDESTEP_LAB` moves its state folder."""
-    home = os.environ.get("SIDESTEP_LAB")
-    return replace(Lab(), home=Path(home)) if home else Lab()
+    """The lab of this host; `SIDESTEP_LAB` moves its state folder.
+
+    `SIDESTEP_STORAGE=ceph` is the one on Ceph, which it stays for whoever asks while it stands.
+    """
+    home = Path(os.environ.get("SIDESTEP_LAB") or Lab().home)
+    storage = os.environ.get("SIDESTEP_STORAGE") or standing(home)
+    if storage not in KINDS:
+        raise SettingsError(f"there is no lab with STORAGE={storage}; leave it out, or say ceph")
+    return KINDS[storage](home=home)
+
+
+def standing(home: Path) -> str:
+    """The kind of the lab that stands in *home*, "" for the usual one and for none."""
+    note = home / NOTE
+    return note.read_text() if note.exists() else ""

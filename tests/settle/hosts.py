@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from migrate.computes import versions
@@ -42,7 +45,8 @@ def each_test(of: Mapping[str, Any], words: tuple[str, ...]) -> None:
     for name, test in list(of.items()):
         if name.startswith("test_") and (not words or any(word in name for word in words)):
             print(name, flush=True)
-            test()
+            takes = inspect.signature(test).parameters
+            test(**{"tmp_path": Path(tempfile.mkdtemp())} if "tmp_path" in takes else {})
 
 
 def host(name: str) -> Any:

@@ -93,7 +93,8 @@ def booted(do: str) -> Iterator[Booted]:
 
 def until_on_its_way(server: Booted, child: subprocess.Popen[str]) -> None:
     """Return as soon as nova moves *server*, while *child* runs."""
-    until(child, lambda: server.now.status == "MIGRATING", 300)
+    nova = cloud().compute  # to log in at each look would take longer than what comes first
+    until(child, lambda: nova.get_server(server.id).status == "MIGRATING", 600)
 
 
 class Pings:

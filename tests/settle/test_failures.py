@@ -13,13 +13,14 @@ import time
 from pathlib import Path
 
 import pytest
+from openstack.exceptions import ConflictException
 
 from infra import nspawn
 from migrate.cloud import settings, wait
 from migrate.computes.service import REASON
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import cloud
-from tests.lab.content.servers import wait_for_ping
+from tests.lab import cloud, identity, load
+from tests.lab.content.servers import BOOTED, wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
 from tests.settle.hosts import BACK, SETTLE, begun, each_test, host, lost, old, row, wait_until_old
@@ -66,6 +67,31 @@ def goes_back() -> None:
 def untouched() -> None:
     assert old() == BOTH
     assert row("cmp1").status == "enabled"
+
+
+def running_on(name: str) -> list[str]:
+    """Ids of servers."""
+    every = identity.connect(this_lab()).compute.servers(all_projects=True)
+    return [one.id for one in every if (one.compute_host, one.status) == (name, "ACTIVE")]
+
+
+def boot_again(server: str) -> None:
+    """As an operator does whose host has died: nova starts no server by itself."""
+    nova = identity.connect(this_lab()).compute
+
+    def asked() -> bool:
+        try:
+            nova.reboot_server(server, "HARD")
+        except ConflictException:  # nova has just seen that it is off, and notes that
+            return False
+        return True
+
+    def runs() -> bool:
+        found = nova.get_server(server)
+        return bool(found.status == "ACTIVE" and not found.task_state)
+
+    wait.until(asked, 120, f"{server} is not booted again", 2)
+    wait.until(runs, BOOTED, f"{server} does not run again", 2)
 
 
 def test_without_its_identity_nothing_is_begun() -> None:
@@ -137,9 +163,11 @@ def test_a_live_migration_that_takes_too_long() -> None:
 
 
 def test_a_host_that_dies_while_a_server_leaves_it() -> None:
-    """It is named; once it was booted the same command goes on."""
+    """It is named; once it was booted, and its servers were, the same command goes on."""
     machine = cloud.compute(this_lab(), "cmp1")
     with booted("live") as server:
+        ran = running_on("cmp1")
+        assert server.id in ran
         child = begun()
         until_on_its_way(server, child)
         nspawn.stop(machine, seconds=0)
@@ -149,8 +177,13 @@ def test_a_host_that_dies_while_a_server_leaves_it() -> None:
         nspawn.start(machine)
         nspawn.wait_for_ssh(machine)
         wait.until(lambda: row("cmp1").state == "up", 300, "nova does not hear cmp1")
-        server.now  # noqa: B018  it is known still
+        assert server.now.compute_host == "cmp1"  # it is known still
+        for one in ran:
+            boot_again(one)
+        for address in (server.address, *load.addresses(this_lab())):
+            wait_for_ping(f"at {address}", address)
         goes_on()
+        assert (server.now.compute_host, server.now.status) == ("cmp1", "ACTIVE")
 
 
 def by_hand(*words: str) -> None:

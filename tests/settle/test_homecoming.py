@@ -34,7 +34,7 @@ def made(user: Any) -> Any:
         networks=[{"uuid": user.network.find_network("inner").id}],
     )
     volume = user.block_storage.create_volume(name=VOLUME, size=1)
-    user.block_storage.wait_for_status(volume, "available", ["error"], interval=1, wait=120)
+    user.block_storage.wait_for_status(volume, "available", ["error"], interval=1, wait=240)
     inside = content.told(this_lab())["servers"]["inside"]["id"]
     user.compute.create_volume_attachment(inside, volume_id=volume.id)
     user.block_storage.wait_for_status(volume, "in-use", ["error"], interval=1, wait=240)

@@ -154,6 +154,10 @@ class Machine(fakes.FakeHost):
         self.active, self.enabled, self.masked = set(), set(), set(names)
         self.frozen = set()
 
+    def agent_units_resting(self) -> list[str]:
+        active = (self.retired or {"active": set()})["active"]
+        return [f"{one}.service" for one in sorted(active)]
+
     def agent_units_retired(self, names: list[str]) -> bool:
         return set(names) <= self.masked and not self.active
 
@@ -195,7 +199,7 @@ class Machine(fakes.FakeHost):
 
 QUESTIONS = (  # they change nothing
     *("noted", "spaces", "addresses", "processes", "left", "active", "serving", "retired"),
-    *("watch", "show", "bridges", "own", "read"),
+    *("watch", "show", "bridges", "own", "read", "resting"),
 )
 
 

@@ -28,7 +28,8 @@ LOOKS = 2  # at a server, until what it is in the middle of has ended
 class Nova:
     """Hosts c1, c2 and c3; `script` says by a server's name what becomes of its next move:
 
-    moves, error, nowhere, hangs (until it is aborted), stuck (then too), dies (its host does).
+    moves, error, nowhere, hangs (until it is aborted), stuck (then too), dies (its host does);
+    late, which hangs, and which nova tells of a while after it was asked for.
     """
 
     def __init__(self) -> None:
@@ -94,6 +95,9 @@ class Nova:
             case ["servers", one, "migrations"]:
                 live = [r for r in self._running(one) if r["migration_type"] == "live-migration"]
                 found = {"migrations": live}  # as nova has it
+                for row in self.migrations:
+                    if row["status"] == "accepted":
+                        row["status"] = "running"
             case ["servers", one, "os-instance-actions"]:
                 count = len(self.actions.get(one, ()))
                 rows = [{"request_id": str(n), "start_time": f"{n:03}"} for n in range(count)]
@@ -204,9 +208,11 @@ class Nova:
                 self._rest(server, status=was)
 
         self._begin(server, meanwhile, end)
-        if becomes in ("hangs", "stuck", "dies"):
+        if becomes in ("hangs", "stuck", "dies", "late"):
             del self.ends[server["id"]]
-            row["obeys"] = becomes == "hangs"
+            row["obeys"] = becomes in ("hangs", "late")
+        if becomes == "late":
+            row["status"] = "accepted"
         if becomes == "dies":
             self.services[server[HOST]]["state"] = "down"
 

@@ -13,10 +13,10 @@ from migrate.cloud import api, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.computes import closing, draining, proof, service
-from migrate.computes.draining import move, timings, turns
+from migrate.computes.draining import move, note, timings, turns
 from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
-from migrate.errors import StepError
+from migrate.errors import StepError, UnreachableError
 from migrate.phases.plan import settled
 from tests.unit.network import Answer, Killed
 from tests.unit.nova import HOST, LATER, Connection, Nova, context
@@ -269,6 +269,19 @@ def test_one_that_takes_too_long_is_aborted_and_runs_on(
     assert lab.asked("os-migrateLive") == lab.asked("DELETE") == ["live"]
 
 
+def test_one_that_nova_only_prepares_as_its_time_is_over_is_aborted_once_it_can_be(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"live": lab.nova.servers["live"]}
+    lab.nova.script["live"] = "late"
+    with pytest.raises(StepError, match="not moved after 0 s, and aborted"):
+        lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.nova.how["live"]) == ("c1", "ACTIVE")
+    assert lab.asked("DELETE") == ["live"]
+
+
 def test_one_that_cannot_even_be_aborted_is_named(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +320,24 @@ def test_a_host_that_dies_meanwhile_is_named_and_who_has_left_lives(make: Make) 
     assert "is down (nova has it ACTIVE, on c2)" in str(told.value)
     assert (lab.nova.where["a-first"], lab.nova.how["a-first"]) == ("c2", "ACTIVE")
     assert not draining.at_home(lab.context, lab.host)  # the same again, or the way back, tries
+
+
+def test_a_host_that_does_not_answer_any_more_hides_not_why_servers_could_not_leave(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    lab.nova.script["live"] = "dies"
+    gone = UnreachableError("c1 does not answer", "c1")
+
+    def read(_: object) -> dict[str, Any]:
+        if lab.nova.services["c1"]["state"] == "down":
+            raise gone
+        return {}
+
+    monkeypatch.setattr(note, "read", read)
+    with pytest.raises(UnreachableError) as told:
+        lab.over("close", "drain")
+    assert "the live (live): nova-compute on c1 is down" in told.value.__notes__[0]
 
 
 def test_who_must_be_asked_for_is_not_touched(make: Make) -> None:

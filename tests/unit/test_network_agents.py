@@ -106,6 +106,30 @@ def test_no_router_is_dark_at_any_step_there_or_back(tmp_path: Path) -> None:
     assert world.dark == []
 
 
+def test_going_back_the_old_switch_s_agent_is_heard_before_anything_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    over(world, tmp_path)
+    tell, change, asked, given = world.agent, world.changed, list[str](), list[int]()
+
+    def told(id_: str) -> dict[str, Any]:
+        if id_ != f"{OLD} {facts.SWITCH}" or facts.SWITCH not in world.hosts[OLD].active:
+            return tell(id_)
+        asked.append(id_)
+        return tell(id_) | {"alive": len(asked) > 50}
+
+    def changed(*what: str) -> Any:
+        given.append(len(asked))
+        return change(*what)
+
+    monkeypatch.setattr(world, "agent", told)
+    monkeypatch.setattr(world, "changed", changed)
+    back(world, tmp_path)
+    assert given
+    assert min(given) > 50
+
+
 def test_a_network_is_taken_then_given_then_served_before_the_next(tmp_path: Path) -> None:
     world = World()
     over(world, tmp_path)
@@ -162,6 +186,21 @@ def test_what_each_router_took_is_kept(tmp_path: Path) -> None:
 @pytest.fixture
 def _two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handover, "AT_ONCE", 2)
+
+
+def test_agents_that_carried_nothing_are_stopped_once_and_the_same_again_is_done(
+    tmp_path: Path,
+) -> None:
+    world = World(routers=0)
+    world.held[f"{OLD} {DHCP}"].clear()
+    world.networks.clear()
+    world.hosts[OLD].spaces.clear()
+    cloud = over(world, tmp_path)
+    assert refusals.findings(cloud) == []
+    back(world, tmp_path)
+    world.hosts[OLD].active.discard(L3)  # by another's hand
+    (one,) = refusals.findings(context(world, tmp_path))
+    assert "neutron-l3-agent is down" in one.message
 
 
 @pytest.mark.usefixtures("_two_at_once")
@@ -340,7 +379,7 @@ def agent(binary: str, host: str = OLD, **more: Any) -> Agent:
 
 def found(*agents: Agent, routers: tuple[Router, ...] = (), held: Any = None) -> list[str]:
     told = Facts(agents, held or {}, {one.id: one for one in routers})
-    return [str(one) for one in refusals.of_cloud(told, {OLD: {}}, [OLD], [NEW])]
+    return [str(one) for one in refusals.of_cloud(told, {OLD: {}}, [], [OLD], [NEW])]
 
 
 def test_a_cloud_that_can_be_moved() -> None:

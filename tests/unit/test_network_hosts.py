@@ -67,7 +67,15 @@ def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Script:
 @pytest.fixture
 def router(script: Script) -> Commands:
     spaces = f"{SPACE} (id: 0)\nmine\nqdhcp-n1 (id: 1)\n"
-    return script(**{"ip netns list": spaces, f"ip -n {SPACE}": json.dumps(DEVICES)})
+    found = script(**{"ip netns list": spaces, f"ip -n {SPACE}": json.dumps(DEVICES)})
+    wire(found, **{"br-int": ["set", []], "qr-6f1c2d3e-4a": 1, "tapaaaa2d3e-4a": 2})
+    return found
+
+
+def wire(commands: Commands, **tags: Any) -> None:
+    """Have Open vSwitch tell the VLAN of each port; the outer one is a pair's end."""
+    rows = json.dumps({"data": [list(one) for one in tags.items()]})
+    commands.answers["ovs-vsctl --format=json --columns=name,tag list Port"] = rows
 
 
 def test_a_router_is_told_by_its_devices_and_addresses(router: Commands) -> None:
@@ -87,6 +95,23 @@ def test_a_router_is_whole_when_it_has_all_that_is_wanted(router: Commands) -> N
     seen = namespaces.watch(SPACE, ["10.7.0.1", "192.0.2.99"], 0)
     assert (seen["missing"], seen["whole"]) == (["192.0.2.99"], None)
     assert seen["first"] is not None
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "missing"),
+    [
+        (1, 4095, ["192.0.2.10", "192.0.2.9"]),
+        (4095, 2, ["10.7.0.1", "fd00:7::1"]),
+        (["set", []], ["set", []], []),
+    ],
+)
+def test_an_address_that_nothing_reaches_yet_is_not_there(
+    router: Commands, inner: Any, outer: Any, missing: list[str]
+) -> None:
+    wanted = namespaces.addresses(SPACE)
+    wire(router, **{"qr-6f1c2d3e-4a": inner, "tapaaaa2d3e-4a": outer})
+    assert namespaces.watch(SPACE, wanted, 0)["missing"] == missing
+    assert set(wanted) - set(namespaces.addresses(SPACE)) == {*missing}
 
 
 def test_clearing_takes_the_ports_at_once_and_the_space_last(router: Commands) -> None:
@@ -185,10 +210,13 @@ def test_agents_retire_for_good_and_come_back_as_they_were(
     there, _ = units
     assert systemd.active(NAMES) == ["neutron-l3-agent.service"]
     assert not agent_units.retired(NAMES)
+    assert agent_units.resting() == []
     agent_units.retire(NAMES, 5)
     agent_units.retire(NAMES, 5)  # a run that died does it again
     assert agent_units.retired(NAMES)
+    assert agent_units.resting() == ["neutron-l3-agent.service"]
     assert agent_units.restore(5) == []
+    assert agent_units.resting() == []
     assert {name: one["ActiveState"] for name, one in there.items()} == {
         "neutron-l3-agent.service": "active",
         "neutron-dhcp-agent.service": "inactive",

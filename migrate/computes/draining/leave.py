@@ -13,7 +13,7 @@ from migrate.computes.draining.move import Move, Request, cold, live, stop
 from migrate.computes.estimates import Action
 from migrate.computes.facts import Kind, Server
 from migrate.computes.policy import Policy
-from migrate.errors import StepError
+from migrate.errors import MigrateError, StepError
 
 REQUESTS: Mapping[Action, Request] = {
     Action.LIVE: live(),
@@ -90,7 +90,7 @@ def _give_up(context: Context, host: Host, wrong: list[str]) -> NoReturn:
     """Let *host* be as it was: open, and who is to come home is there again."""
     try:
         away = home.bring(context, host)
-    except StepError as error:
+    except MigrateError as error:  # also one that does not answer any more
         error.add_note(f"servers of {host.name} could not leave: {'; '.join(wrong)}")
         raise
     closing.reopen(context, host)

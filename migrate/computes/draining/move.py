@@ -80,8 +80,10 @@ class Move:
                     wrong = self.silent or "still in the middle of something"
                     wrong += f" {self._late}{self._abort_told}"
                     break
-                self._abort()
+                self.over = True
                 deadline = time.monotonic() + GRACE_SECONDS
+            if self.over and not self.aborted:
+                self._abort()  # again until it can be: nova tells of none that it only prepares
             time.sleep(PAUSE)
         timings.ended(self.context, self.api, self.host.name, self.server, self.seen, wrong)
         if wrong:
@@ -173,7 +175,6 @@ class Move:
 
         A cold one cannot be: nova takes it to its end, and may yet do so.
         """
-        self.over = True
         try:
             for number in servers.in_flight(self.api, self.server):
                 where = f"/servers/{self.server}/migrations/{number}"

@@ -20,6 +20,7 @@ from migrate.services import packages
 __all__ = [
     "Act",
     "Installer",
+    "bringing",
     "chosen",
     "forget",
     "keep",
@@ -36,6 +37,8 @@ SHIPPED = {
     IN_PLACE: "migrate.computes.installers.in_place",
     REINSTALL: "migrate.computes.installers.reinstall",
 }
+# not to be chosen: it is `reinstall` for a host with OSDs
+WITH_OSDS = "migrate.computes.installers.reinstall_with_osds"
 # not to be chosen: a host that has come over stays what it is by the one that brought it
 UPDATES = {
     False: "migrate.computes.installers.update",
@@ -89,7 +92,14 @@ def of(context: Context, host: str) -> Installer:
     """That installer itself; of a command that updates, the one that does."""
     if context.extras.get(UPDATING):
         return updating(context)
-    return named(chosen(context, host))
+    return bringing(context, host, chosen(context, host))
+
+
+def bringing(context: Context, host: str, name: str) -> Installer:
+    """That by which *host* comes over where *name* was chosen: with its OSDs, if it has any."""
+    if name == REINSTALL and host in context.settings.ceph.osd_hosts:
+        return _loaded(EntryPoint(name, WITH_OSDS, GROUP))
+    return named(name)
 
 
 def updating(context: Context) -> Installer:

@@ -20,8 +20,9 @@ from migrate.computes.reinstalling import anew, instances, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.computes.reinstalling.silent import Silent
 from migrate.engine.finding import Finding, error, filled, warning
-from migrate.errors import MigrateError, PreconditionError, StepError, UnreachableError
+from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import agents, call
+from migrate.storage.ceph import leaving
 
 NAME = "reinstall"
 STOP_SECONDS = 20.0
@@ -58,7 +59,11 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     def look(host: Host) -> list[Finding]:
         if host.name in gone:
             return []  # its old system is gone, and what there is, is ours
-        wrong = [*_strange(context, host), *_elsewhere(host), *keeping.missing(context, host)]
+        wrong = [
+            *_strange(context, host),
+            *_elsewhere(context, host),
+            *keeping.missing(context, host),
+        ]
         wrong += _stays(context, host)
         return list(filled([error(one, environment.LEAVE) for one in wrong], check=NAME))
 
@@ -78,12 +83,16 @@ def _strange(context: Context, host: Host) -> Iterator[str]:
             yield f"{name} runs with arguments that are not understood: {odd}"
 
 
-def _elsewhere(host: Host) -> Iterator[str]:
+def _elsewhere(context: Context, host: Host) -> Iterator[str]:
     """What lies on the host's disks for others than its servers, or in no directory of theirs."""
     if (place := instances.read(host)).why and not place.shared:
         yield place.why
-    if found := call(host, "kept.daemons_of_ceph"):
+    osds = host.name in context.settings.ceph.osd_hosts
+    there = call(host, "kept.daemons_of_ceph")
+    if found := [one for one in there if not (osds and "osd" in one)]:
         yield f"{', '.join(found)} is there, whose data a reinstall would take from Ceph"
+    if osds and not leaving.is_committed(context):
+        yield "it has OSDs, and the old monitors leave before any: `migrate settle --ceph`"
 
 
 def _stays(context: Context, host: Host) -> Iterator[str]:
@@ -119,10 +128,7 @@ def restore(context: Context, host: Host) -> None:
         service.close(api, host.name)
         if not between(context, host):
             draining.drain(context, host)
-        _mark(context, host)
-        anew.make(context, host, back=True)
-    elif not anew.is_back(context, host):
-        anew.make(context, host, back=True)
+    anew.make_back(context, host)
     own.give_back(context, host, back=True)
     since = versions.heartbeats(context, host.name)
     own.start_old(context, host)
@@ -130,21 +136,6 @@ def restore(context: Context, host: Host) -> None:
     if new := units.new(context, host):
         raise StepError(f"{host.name}: {', '.join(new)} runs the new release, and was put back")
     keeping.note(context, host, stage=Stage.RETURNED)
-
-
-def _mark(context: Context, host: Host) -> None:
-    """By what the system that is now is told from the next; one that answers nobody is gone."""
-    here = anew.reached(context, host)
-    try:
-        note = keeping.read(context, host)
-        token = note["token"]
-        call(here, "kept.mark", token)
-        if disk := note.get("disk"):
-            call(here, "kept.plant", disk["mount"], token)
-        boot = call(here, "kept.system")["boot"]
-    except UnreachableError:
-        return
-    keeping.note(context, host, boot=boot)
 
 
 def let_go(context: Context, host: Host) -> None:
@@ -163,7 +154,7 @@ def left(context: Context) -> list[str]:
     One between two systems was told by `passing`.
     """
     there = [one for one in context.source.computes if not isinstance(one, Silent)]
-    ours = [one for one in there if installers.of(context, one.name).ACTS is ACTS]
+    ours = [one for one in there if installers.chosen(context, one.name) == installers.REINSTALL]
     try:
         gone = keeping.gone(context) if ours else set()
         return [one.name for one in ours if one.name in gone]
@@ -227,3 +218,5 @@ ACTS: tuple[Act, ...] = (
         seconds=24,
     ),
 )
+# of a host that runs no servers
+OF_SYSTEM: tuple[Act, ...] = tuple(one for one in ACTS if one.name in ("keep", "reinstall", "own"))

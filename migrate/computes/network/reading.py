@@ -82,6 +82,15 @@ def noted(context: Context) -> Noted:
     return {host.name: one for host, one in zip(context.source.controllers, found, strict=True)}
 
 
+def resting(context: Context) -> dict[str, list[str]]:
+    """By controller of the source, which agents ran there and were stopped for good."""
+    found = hosts.call_each(context.source.controllers, "agent_units.resting")
+    return {
+        host.name: [unit.removesuffix(".service") for unit in units]
+        for host, units in zip(context.source.controllers, found, strict=True)
+    }
+
+
 def untouched(context: Context) -> bool:
     """Whether no agent of the target was ever started, nor anything given away.
 

@@ -8,7 +8,7 @@ from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
 from migrate.computes.network import reading
-from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, Noted, short
+from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, Noted
 from migrate.configuration import files
 from migrate.engine import finding
 from migrate.engine.finding import Finding, error, filled, on_each
@@ -24,7 +24,9 @@ def findings(context: Context) -> list[Finding]:
     """All that stands against it, of the cloud and of the target's controllers."""
     facts = reading.read(reading.api(context))
     source, target = (reading.names(one.controllers) for one in (context.source, context.target))
-    found = of_cloud(facts, reading.noted(context), source, target)
+    noted, resting = reading.noted(context), reading.resting(context)
+    stopped = {name for name in noted if noted[name] or resting[name]}
+    found = of_cloud(facts, noted, stopped, source, target)
     found += on_each(context.target.controllers, partial(on_host, context))
     return list(filled(found, check=NAME))
 
@@ -54,14 +56,21 @@ def foresee(context: Context) -> None:
 
 
 def of_cloud(
-    facts: Facts, noted: Noted, source: Collection[str], target: Collection[str]
+    facts: Facts,
+    noted: Noted,
+    stopped: Collection[str],
+    source: Collection[str],
+    target: Collection[str],
 ) -> list[Finding]:
-    """What neutron tells that no code here moves, or that must be in order first."""
+    """What neutron tells that no code here moves, or that must be in order first.
+
+    *stopped* are hosts of the source whose agents are down by our own hand.
+    """
     found = list(_routers(facts))
     found += _several(facts, noted)
     for agent in facts.agents:
         if not agent.at(target):
-            found += _agent(agent, noted, source)
+            found += _agent(agent, stopped, source)
     return found
 
 
@@ -113,7 +122,7 @@ def elsewhere(agent: Agent) -> Finding:
     )
 
 
-def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Finding]:
+def _agent(agent: Agent, stopped: Collection[str], source: Collection[str]) -> Iterator[Finding]:
     if agent.binary not in KNOWN:
         yield error(
             f"{agent.binary} is an agent that no code here moves",
@@ -123,14 +132,12 @@ def _agent(agent: Agent, noted: Noted, source: Collection[str]) -> Iterator[Find
     elif not agent.at(source):
         if agent.binary != SWITCH:  # that one is settled with its compute host
             yield elsewhere(agent)
-    elif not (agent.alive and agent.enabled):
-        stopped_by_us = {short(host) for host, kept in noted.items() if kept}
-        if short(agent.host) not in stopped_by_us:
-            yield error(
-                f"{agent.binary} is down or disabled, so it does not let go what it carries",
-                "Bring it back, or delete its record if it carries nothing",
-                agent.host,
-            )
+    elif not (agent.alive and agent.enabled) and not agent.at(stopped):
+        yield error(
+            f"{agent.binary} is down or disabled, so it does not let go what it carries",
+            "Bring it back, or delete its record if it carries nothing",
+            agent.host,
+        )
 
 
 def on_host(context: Context, host: Host) -> list[Finding]:

@@ -6,7 +6,7 @@ Its bridges and their records in neutron stay: those go in `finish`.
 from migrate.cloud import Context, hosts, wait
 from migrate.cloud.host import Host
 from migrate.computes.network import reading
-from migrate.computes.network.facts import CARGO, KNOWN
+from migrate.computes.network.facts import CARGO, KNOWN, SWITCH
 from migrate.errors import StepError
 from migrate.onhost import call
 
@@ -41,7 +41,13 @@ def stop(context: Context) -> None:
 
 
 def start_again(context: Context) -> None:
-    """As they were."""
+    """As they were; Open vSwitch's is heard first: a router that is given back is dark without it.
+
+    With a dead target there is no neutron that could hear it, and nothing to be given back.
+    """
+    source, resting = context.source.controllers, reading.resting(context)
+    waited = [name for name in resting if SWITCH in resting[name] and context.target.controllers]
+    before = reading.read(reading.api(context)).at(waited, SWITCH) if waited else []
 
     def act(host: Host) -> None:
         wrong = call(host, "agent_units.restore", START_SECONDS, timeout=START_SECONDS + 60)
@@ -51,7 +57,9 @@ def start_again(context: Context) -> None:
                 "same again"
             )
 
-    hosts.gather(context.source.controllers, act)
+    hosts.gather(source, act)
+    if waited:
+        reading.await_agents(reading.api(context), waited, [SWITCH], before)
 
 
 def _refuse_carrying(context: Context) -> None:

@@ -2,8 +2,9 @@
 
     COMMAND HOST ADDRESS LIST
 
-LIST is a file in JSON: {"host", "address", "back", "release", "fileSystems", "knownHosts", "kept"}.
-The command returns when ssh answers. Those of "fileSystems" it leaves as they are; the host key of
+LIST is a file in JSON: {"host", "address", "back", "release", "fileSystems", "devices", "mounts",
+"knownHosts", "kept"}. The command returns when ssh answers. "fileSystems" and "devices" it leaves
+as they are, "mounts" it mounts where they were; the host key of
 the fresh system it writes to "knownHosts", unless the operator's own file knows it. It may be asked
 for the same host again. Afterwards the host is asked whether it is another system than before.
 """
@@ -23,7 +24,7 @@ from migrate.computes import guests, operators
 from migrate.computes.reinstalling import keeping
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.computes.reinstalling.kept import INSTANCES
-from migrate.engine import state_directory
+from migrate.engine import state_directory, systems
 from migrate.errors import (
     HostKeyError,
     PreconditionError,
@@ -60,10 +61,31 @@ def is_back(context: Context, host: Host) -> bool:
 def stands(context: Context, host: Host) -> bool:
     """Whether the system of which things are kept is there still: a command has done nothing."""
     try:
-        token = call(host, "kept.system")["token"]
+        return systems.is_marked(host, keeping.read(context, host))
     except UnreachableError:
         return False
-    return bool(token) and token == keeping.read(context, host).get("token")
+
+
+def make_back(context: Context, host: Host) -> None:
+    """Have it made with the old release; nothing where a run before this one has come so far."""
+    if keeping.stage(context, host) != Stage.RETURNING:
+        _mark(context, host)
+        make(context, host, back=True)
+    elif not is_back(context, host):
+        make(context, host, back=True)
+
+
+def _mark(context: Context, host: Host) -> None:
+    """By what the system that is now is told from the next; one that answers nobody is gone."""
+    here = reached(context, host)
+    try:
+        note = keeping.read(context, host)
+        boot = systems.mark(here, note["token"])
+        for disk in keeping.disks(note):
+            call(here, "kept.plant", disk["mount"], note["token"])
+    except UnreachableError:
+        return
+    keeping.note(context, host, boot=boot)
 
 
 def make(context: Context, host: Host, *, back: bool = False) -> None:
@@ -143,7 +165,9 @@ def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> N
         "address": host.address,
         "back": back,
         "release": context.source.release if back else context.target.release,
-        "fileSystems": [note["disk"]] if note.get("disk") else [],
+        "fileSystems": keeping.disks(note),
+        "devices": note.get("devices", []),
+        "mounts": note.get("mounts", []),
         "knownHosts": str(_known(context, host)),
         "kept": [path for path, _ in keeping.patterns(context)],
     }
@@ -207,8 +231,8 @@ def _known(context: Context, host: Host) -> Path:
 def _is_fresh(context: Context, host: Host) -> bool:
     note = keeping.read(context, host)
     try:
-        here = call(reached(context, host), "kept.system")
+        other = systems.is_other(reached(context, host), note)
         _refuse_another(context, host, note)
     except (UnreachableError, StepError):
         return False
-    return bool(here["boot"] != note["boot"] and here["token"] != note["token"])
+    return other

@@ -7,7 +7,6 @@ be needed.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +17,8 @@ from migrate.cloud.host import Host
 from migrate.computes import guests, units
 from migrate.computes.draining import servers
 from migrate.computes.reinstalling import instances, packages
-from migrate.computes.reinstalling.kept import INSTANCES, KEPT
-from migrate.engine import state_directory
+from migrate.computes.reinstalling.kept import INSTANCES, KEPT, Kept
+from migrate.engine import state_directory, systems
 from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
 
@@ -134,7 +133,7 @@ def gone(context: Context, those: Collection[Stage] = GONE) -> set[str]:
 
 def stages(context: Context) -> dict[str, str]:
     """How far each host is that was begun, by its name: asked once, of all."""
-    noted = {f"{_name(host)}.json": host for host in context.source.computes}
+    noted = {f"{_name(host)}.json": host for host in (*context.source.computes, *context.storage)}
     told = hosts.living(context.target.controllers, lambda one: call(one, "notes.left", []))
     if not told:
         call(keeper(context), "notes.left", [])  # says that it does not answer
@@ -202,28 +201,28 @@ def changed(context: Context, host: Host, keeps: Host) -> list[str]:
 
 def keep(context: Context, host: Host) -> None:
     """Gather it, let the keeper pull it, and read it back; StepError where it is not equal."""
-    token, where = secrets.token_hex(16), folder(host)
-    own = refuse_servers(context, host)
+    token, where = systems.token(host), folder(host)
+    own, osds = refuse_servers(context, host), of_osds(context, host)
     those = keepers(context)
     note(context, host, stage=Stage.KEEPING, token=token, keepers=[one.name for one in those])
     accounts = sorted({one.user for one in context.recipes if one.host_units})
     asked = [[one.name for one in units.known(context)], list(packages.DAEMONS)]
-    place = instances.read(host).path
+    place = instances.read(host).path if runs_servers(context, host) else INSTANCES
     wanted = _wanted(context, place)
     told = call(host, "kept.gather", where, wanted, accounts, asked, token, timeout=120)
     for keeps in those:
         transfer.pull_tree(context, where, pulls=keeps, serves=host, keys=keys(host))
         if wrong := call(keeps, "kept.wrong_in", where):
             raise StepError(f"{host.name}: its {', '.join(wrong)} did not reach {keeps.name} whole")
-    if lacks := missing(context, host) or _not_in(told["rows"]):
+    if lacks := missing(context, host) or _not_in(context, host, told["rows"]):
         raise StepError(f"{host.name}: {'; '.join(lacks)}")
     identity = call(host, "hardware.identity")
     _clear(context, host)
-    call(host, "kept.mark", token)
-    if own:
-        call(host, "kept.plant", own["mount"], token)
-    boot = told["system"]["boot"]
+    boot = systems.mark(host, token)
     now = {"token": token, "boot": boot, "disk": own, "identity": identity, "instances": place}
+    now |= osds
+    for one in disks(now):
+        call(host, "kept.plant", one["mount"], token)
     note(context, host, stage=Stage.KEPT, **now)
 
 
@@ -239,7 +238,7 @@ def _wanted(context: Context, place: str) -> list[list[str]]:
 
 def missing(context: Context, host: Host) -> list[str]:
     """What *host* has not, and would not be itself without."""
-    must = [one for one in KEPT if one.must]  # the first path of each
+    must = _must(context, host)  # the first path of each
     found = set(call(host, "kept.missing", [one.paths[0] for one in must]))
     told = [f"{one.paths[0]} is missing: {one.why}" for one in must if one.paths[0] in found]
     if not call(host, "hardware.identity"):
@@ -247,10 +246,46 @@ def missing(context: Context, host: Host) -> list[str]:
     return told
 
 
-def _not_in(rows: list[dict[str, Any]]) -> list[str]:
+def _not_in(context: Context, host: Host, rows: list[dict[str, Any]]) -> list[str]:
     kept = {row["path"] for row in rows}
-    must = [one.paths[0] for one in KEPT if one.must]
+    must = [one.paths[0] for one in _must(context, host)]
     return [f"{one} was not kept: it came while all was copied" for one in must if one not in kept]
+
+
+def _must(context: Context, host: Host) -> list[Kept]:
+    servers = runs_servers(context, host)
+    return [one for one in KEPT if one.must and (servers or not one.servers)]
+
+
+def runs_servers(context: Context, host: Host) -> bool:
+    """Whether it is a compute host; one that has only OSDs is none."""
+    return host.name in context.optional
+
+
+def of_osds(context: Context, host: Host) -> dict[str, Any]:
+    """Where OSDs of *host* keep their data, which outlast its system.
+
+        {"devices": ["/dev/sdb"], "osd_disks": [as `own_disk` tells them], "mounts": ["/srv/osd"]}
+
+    Those of "mounts" are in no fstab of the host's: whoever makes it mounts them.
+    """
+    if host.name not in context.settings.ceph.osd_hosts:
+        return {}
+    here = call(host, "osds.here")
+    places = [one["place"] for one in here if one["kind"] == "folder"]
+    told = [call(host, "kept.own_disk", one) for one in places]
+    pairs = list(zip(places, told, strict=True))
+    named = {one["mount"]: one for _, one in pairs if "mount" in one}
+    return {
+        "devices": [one["place"] for one in here if one["kind"] == "raw"],
+        "osd_disks": list(named.values()),
+        "mounts": [place for place, one in pairs if "mount" not in one],
+    }
+
+
+def disks(note: Note) -> list[dict[str, str]]:
+    """File systems that are mounted again on the fresh system, of servers' data and of OSDs."""
+    return [*([note["disk"]] if note.get("disk") else []), *note.get("osd_disks", [])]
 
 
 def own_disk(host: Host) -> dict[str, str]:
@@ -268,6 +303,8 @@ def refuse_servers(context: Context, host: Host) -> dict[str, str]:
     {} where no data is to outlast it.
     """
     guests.refuse(host, "a reinstall")
+    if not runs_servers(context, host):
+        return {}
     stays = [one for one in servers.on(login.api(context), host) if one.local_disk]
     if not stays:
         return {}
@@ -284,11 +321,11 @@ def forget(context: Context, host: Host) -> None:
     """Remove what was kept, unless *host* has not yet got it back as what it was before."""
     if stage(context, host) in ("", *GONE):
         return
-    own = read(context, host).get("disk") or {}
+    own = disks(read(context, host))
     _clear(context, host)
-    call(host, "record.forget", "reinstall")
-    if own:
-        call(host, "kept.pull_out", own["mount"])
+    systems.forget(host)
+    for one in own:
+        call(host, "kept.pull_out", one["mount"])
     those = holders(context, host)
     if len(hosts.living(those, lambda one: [call(one, "kept.remove", folder(host))])) < len(those):
         return  # the others' note stays, newer than that of one who is dead and comes back

@@ -1,4 +1,4 @@
-"""What is a compute host's own and outlasts its system, each with the reason. Data.
+"""What is a host's own and outlasts its system, each with the reason. Data.
 
 More is named by `settle.reinstall.keep` of the stack file: units of the operator's own, and what
 they run.
@@ -21,6 +21,7 @@ class Kept:
     why: str
     how: How = "back"
     must: bool = False  # without it the host would not be itself: refused
+    servers: bool = False  # that it must is only said of hosts that run servers
 
 
 INSTANCES = "/var/lib/nova/instances"
@@ -36,6 +37,7 @@ KEPT = (
         paths=("/var/lib/nova/compute_id",),
         why="without it nova-compute refuses to start where a record of its name exists",
         must=True,
+        servers=True,
     ),
     Kept(
         paths=("/etc/machine-id",),
@@ -53,6 +55,7 @@ KEPT = (
         paths=("/etc/nova", "/etc/neutron", "/etc/default/nova-*", "/etc/default/neutron-*"),
         why="how OpenStack is configured on this host; the release's own is added beside it",
         must=True,
+        servers=True,
     ),
     Kept(
         paths=(

@@ -60,8 +60,8 @@ def give_back(context: Context, host: Host, *, back: bool = False) -> None:
     note = keeping.read(context, host)
     here.run("install", "-d", "-m", "0700", "/var/lib/migrate")
     transfer.pull_tree(context, folder, pulls=here, serves=keeps)
-    if note.get("disk"):
-        call(here, "kept.mount_again", note["disk"], note["token"])
+    for disk in keeping.disks(note):
+        call(here, "kept.mount_again", disk, note["token"])
     # whom the operator's own known_hosts knows already keeps the key that it has
     spared = [HOST_KEYS] if here is host else []
     call(here, "kept.put_back", folder, spared, timeout=300)
@@ -71,8 +71,8 @@ def give_back(context: Context, host: Host, *, back: bool = False) -> None:
     call(host, "kept.remove", folder)
     if not back:
         keeping.note(context, host, stage=Stage.ITSELF)
-        if note.get("disk"):
-            call(host, "kept.pull_out", note["disk"]["mount"])
+        for disk in keeping.disks(note):
+            call(host, "kept.pull_out", disk["mount"])
 
 
 def start(context: Context, host: Host) -> None:

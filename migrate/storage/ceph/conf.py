@@ -13,6 +13,7 @@ from migrate.errors import PreconditionError
 from migrate.storage.rbd import ceph_conf
 
 PATH = "/etc/ceph/ceph.conf"
+OF_MONITORS = ("mon_host", "mon_initial_members")  # where they are is told apart
 
 
 def value(text: str, option: str) -> str:
@@ -56,6 +57,27 @@ def names(text: str, address: str) -> bool:
     """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
     said = re.split(r"[,;\s\[\]]+", value(text, "mon_host"))
     return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in said)
+
+
+def lacking(whole: str, text: str) -> list[str]:
+    """Options that a client reads in *text*, and otherwise in *whole*: "[client] rbd_cache"."""
+    there = _options(whole)
+    return [
+        f"[{section}] {option}"
+        for (section, option), value in _options(text).items()
+        if section.partition(".")[0] in ("global", "client")
+        and option not in OF_MONITORS
+        and there.get((section, option)) != value
+    ]
+
+
+def _options(text: str) -> dict[tuple[str, str], str]:
+    found, section = {}, ""
+    for line in text.splitlines():
+        section = _heading(line) or section
+        if option := _name(line):
+            found[section, option] = _value(line)
+    return found
 
 
 def _refuse(text: str, name: str, address: str) -> None:

@@ -26,6 +26,8 @@ APART = {
 }  # fmt: skip
 # said of OSDs of 16.2.15 as soon as no old monitor is left: they have features of 18
 UPGRADE_FINISHED = "OSD_UPGRADE_FINISHED"
+# said of daemons of two releases after a week
+OF_THE_MIDDLE = {UPGRADE_FINISHED, "DAEMON_OLD_VERSION"}
 CORE = ("mon", "mgr", "osd")
 PROTOCOLS = {"v1", "v2"}
 
@@ -43,8 +45,7 @@ def before(cluster: Cluster, release: int) -> Iterator[Finding]:
 
 def well(cluster: Cluster) -> Iterator[Finding]:
     """All that forbids a step in the middle, when daemons are of two releases."""
-    lies = [one for one in cluster.complaints if one.code == UPGRADE_FINISHED]
-    others = tuple(one for one in cluster.complaints if one not in lies)
+    others = tuple(one for one in cluster.complaints if one.code not in OF_THE_MIDDLE)
     yield from health(replace(cluster, complaints=others))
     yield from flags(cluster)
     yield from replication(cluster)

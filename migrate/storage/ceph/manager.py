@@ -7,7 +7,7 @@ is old for a while after each change, so each waits until it is the active manag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from migrate.cloud import wait
@@ -17,6 +17,7 @@ from migrate.onhost import call
 from migrate.storage.ceph import no_return, releases, statistics
 
 STANDBY_SECONDS, ACTIVE_SECONDS = 90, 120
+PAUSE_SECONDS = 2.0  # until the next has heard that the one before it has failed
 # enabled in each cluster of the old releases, and whoever uses one has given it a key
 LEFT_OUT = {"restful": "mgr/restful/keys/"}
 # a manager from 17 on takes this pool of older ones for its own, by another name
@@ -92,12 +93,12 @@ def activate(old: Host, new: Host) -> None:
     )
 
 
-def hand_back(old: Host, new: Host) -> None:
-    """Let one of the old managers take over, if that of *new* is active."""
+def hand_back(old: Host, new: Host, but: Collection[str] = ()) -> None:
+    """Let another manager than that of *new* take over, if it is active, and none of *but*."""
     no_return.refuse(old, new)
     now = _map(old)
     if now["active_name"] == new.name:
-        others = _known(now) - {new.name}
+        others = _known(now) - {new.name, *but}
         if not others:
             raise StepError(
                 f"{new.name}: it has the only manager: start an old one (`systemctl start "
@@ -135,7 +136,7 @@ def _change(old: Host, wanted: set[str]) -> None:
         lambda: not other(),
         ACTIVE_SECONDS,
         f"{' or '.join(sorted(wanted))} does not become the active manager; see `ceph mgr dump`",
-        pause=2,
+        pause=PAUSE_SECONDS,
     )
     statistics.wait_until_fresh(old)
 

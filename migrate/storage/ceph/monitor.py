@@ -117,10 +117,15 @@ def _alone(now: Standing, name: str) -> bool:
     return bool(now.quorum) and not now.has(name) and name not in now.quorum
 
 
-def _refuse(now: Standing, new: Host) -> None:
-    """PreconditionError unless a monitor of *new* may join; nothing was touched."""
+def refuse_lacking(new: Host) -> None:
+    """PreconditionError where *new* has not what a monitor needs."""
     if lacking := call(new, "monitor.lacks"):
         raise PreconditionError(f"{new.name}: {lacking}")
+
+
+def _refuse(now: Standing, new: Host) -> None:
+    """PreconditionError unless a monitor of *new* may join; nothing was touched."""
+    refuse_lacking(new)
     release = call(new, "ceph.release", "ceph-mon")
     if not releases.may_follow(now.release, release):
         raise PreconditionError(

@@ -7,20 +7,20 @@ new release an old system takes them up again; what that has written no older on
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from migrate.cloud import wait
 from migrate.cloud.host import Host
-from migrate.engine import finding
+from migrate.engine import finding, systems
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
 from migrate.storage.ceph import conf, facts, findings, releases, statistics
 
 STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 60, 120, 120, 3600
 ACTIVE_SECONDS = 60
+PAUSE_SECONDS = 2.0  # between looks at the cluster, which take it some work
 
 Note = dict[str, Any]
 
@@ -36,7 +36,9 @@ class Recovered:
 def is_kept(host: Host, asks: Host) -> bool:
     """Whether the new side knows which OSDs it has, where, and their place in the cluster."""
     note = _note(host, asks)
-    return bool(note) and (note["started"] or not _is_old(host, note) or _marked(host, note))
+    return bool(note) and (
+        note["started"] or systems.is_other(host, note) or systems.is_marked(host, note)
+    )
 
 
 def keep(host: Host, asks: Host) -> None:
@@ -54,12 +56,12 @@ def keep(host: Host, asks: Host) -> None:
             f"{host.name}: the cluster knows OSDs {sorted(known)} of it, and it has {sorted(ids)}"
         )
     _refuse_stop(asks, osds)
-    token = secrets.token_hex(16)
+    token = systems.token(host)
     boot = call(host, "kept.system")["boot"]
     first = {"osds": osds, "token": token, "boot": boot, "started": False, "release": 0}
     place = _place(asks, osds)
     _save(host, asks, {**first, "place": place, "before": _counted(asks)})
-    call(host, "kept.mark", token)
+    systems.mark(host, token)
 
 
 def forget(host: Host, asks: Host) -> None:
@@ -68,7 +70,7 @@ def forget(host: Host, asks: Host) -> None:
     if not note:
         return
     _refuse_started(host, note)
-    call(host, "record.forget", "reinstall")
+    systems.forget(host)
     call(asks, "record.forget", _name(host))
 
 
@@ -93,7 +95,7 @@ def rest(host: Host, asks: Host) -> None:
         asks,
         {**note, "before": note["before"] if note.get("rests") else _counted(asks), "rests": True},
     )
-    if _is_old(host, note):
+    if not systems.is_other(host, note):
         call(host, "osds.stop", note["osds"], STOP_SECONDS, timeout=STOP_SECONDS + 60)
     wait.until(
         lambda: not _up(asks, note["osds"]),
@@ -113,8 +115,8 @@ def wake(host: Host, asks: Host) -> None:
             f"{host.name}: its system has Ceph {releases.name(_release(host))}: have it made anew "
             "with the old release; its OSDs were not started since and are as they were"
         )
-    if not _is_old(host, note):
-        call(host, "osds.adopt", note["osds"], asks.read(conf.PATH), timeout=120)
+    if systems.is_other(host, note):
+        call(host, "osds.adopt", note["osds"], _file(host, asks), timeout=120)
     _start(host, asks, note)
     call(asks, "ceph.let_go", host.name)
     _save(host, asks, {**note, "rests": False})
@@ -124,7 +126,7 @@ def is_anew(host: Host, asks: Host) -> bool:
     """Whether its system is another one than that of which things are kept."""
     note = _note(host, asks)
     try:
-        return bool(note) and not _is_old(host, note)
+        return bool(note) and systems.is_other(host, note)
     except UnreachableError:
         return False
 
@@ -141,7 +143,7 @@ def adopt(host: Host, asks: Host) -> None:
         raise StepError(f"{host.name}: its system is the one that it was: nothing was made anew")
     if lacking := call(host, "osds.lacks"):
         raise StepError(f"{host.name}: {lacking}; then the same again")
-    call(host, "osds.adopt", note["osds"], asks.read(conf.PATH), timeout=120)
+    call(host, "osds.adopt", note["osds"], _file(host, asks), timeout=120)
 
 
 def is_home(host: Host, asks: Host) -> bool:
@@ -173,7 +175,7 @@ def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
         lambda: _is_clean(asks),
         CLEAN_SECONDS,
         f"{host.name}: its OSDs are up and the cluster is not clean; see `ceph -s`",
-        pause=2,
+        pause=PAUSE_SECONDS,
     )
     if wrong := _strange(facts.read(asks), host, asks, note):
         raise StepError(f"{host.name}: {wrong}")
@@ -182,6 +184,11 @@ def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
         now - before for now, before in zip(_counted(asks), note["before"], strict=True)
     )
     return Recovered(objects, size)
+
+
+def is_started(host: Host, asks: Host) -> bool:
+    """Whether they were started by the new release, or may have been: it never goes back."""
+    return bool(_note(host, asks).get("started"))
 
 
 def stay(host: Host, asks: Host) -> None:
@@ -274,13 +281,10 @@ def _release(host: Host) -> int:
     return found
 
 
-def _is_old(host: Host, note: Note) -> bool:
-    here = call(host, "kept.system")
-    return bool(here["boot"] == note["boot"] or here["token"] == note["token"])
-
-
-def _marked(host: Host, note: Note) -> bool:
-    return bool(call(host, "kept.system")["token"] == note["token"])
+def _file(host: Host, asks: Host) -> str:
+    """Its own ceph.conf where that was put back; else a monitor's, which all may read."""
+    own = host.read(conf.PATH) if host.exists(conf.PATH) else ""
+    return own if conf.value(own, "mon_host") else asks.read(conf.PATH)
 
 
 def _note(host: Host, asks: Host) -> Note:

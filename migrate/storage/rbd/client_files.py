@@ -16,8 +16,9 @@ from migrate.engine.finding import Finding, error, filled
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import Recipe
+from migrate.storage.ceph import members
 from migrate.storage.rbd import ceph_conf, clients
-from migrate.storage.rbd.client import Client
+from migrate.storage.rbd.client import CONF, Client
 
 NOTE = "ceph"  # under which the target's own files are kept
 MODULES = ("rados", "rbd")
@@ -25,11 +26,17 @@ PACKAGES = "ceph-common python3-rados python3-rbd"
 
 
 def wanted(context: Context, index: int) -> list[File]:
-    """The files of target controller *index*; PreconditionError where they cannot be known."""
+    """The files of target controller *index*; PreconditionError where they cannot be known.
+
+    Where a monitor joins, ceph.conf is the monitor's.
+    """
     source = counterpart(context, index)
+    joins = context.target.controllers[index].name in members.joining(context)
     made: dict[str, File] = {}
     for recipe, client in clients.every(context, source):
         for file in _of_client(source, recipe, client):
+            if joins and file.path == CONF:
+                continue
             if made.setdefault(file.path, file) != file:
                 raise PreconditionError(
                     f"{source.name}: {file.path} is read by two services, and the group of one "

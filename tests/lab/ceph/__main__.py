@@ -8,7 +8,7 @@ import sys
 
 from infra.nspawn import ssh_command
 from migrate.errors import MigrateError
-from tests.lab.ceph import cluster
+from tests.lab.ceph import cluster, whole
 from tests.lab.ceph.settings import RIG
 from tests.lab.stages import stage
 
@@ -27,12 +27,12 @@ def main() -> int:
     match given.command:
         case "up":
             with stage("Ceph up"):
-                cluster.up(RIG)
+                whole.up(RIG)
         case "down":
             with stage("Ceph down"):
-                cluster.down(RIG)
+                whole.down(RIG)
         case "status":
-            healthy = cluster.is_healthy(RIG)
+            healthy = whole.is_healthy(RIG)
             print("healthy" if healthy else f"not healthy: {cluster.unclean(RIG)}")
             return 0 if healthy else 1
         case "ssh":

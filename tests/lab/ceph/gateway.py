@@ -13,27 +13,28 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
-from tests.lab.ceph.settings import CephRig
+from tests.lab.ceph import cluster
 from tests.lab.remote import ssh
+from tests.lab.settings import CephLab
 
 PORT, TENANT, BUCKET = 8080, "tenant", "kept"
 PART = 5 * 2**20
 SIZES = {"empty": 0, "small": 4096, "a folder/\u00fc + %": 100_000, "parts": PART + 1_000_000}
 
 
-def url(rig: CephRig, name: str) -> str:
+def url(rig: CephLab, name: str) -> str:
     """Where the gateway of machine *name* listens."""
     return f"http://{rig.addresses[name]}:{PORT}"
 
 
-def login(rig: CephRig, name: str) -> Mapping[str, str]:
+def login(rig: CephLab, name: str) -> Mapping[str, str]:
     """The tenant's keys, as the machine *name* tells them, by boto3's names."""
     said = json.loads(ssh(rig, name, f"radosgw-admin user info --uid={TENANT}"))
     (keys,) = said["keys"]
     return {"aws_access_key_id": keys["access_key"], "aws_secret_access_key": keys["secret_key"]}
 
 
-def client(rig: CephRig, name: str, keys: Mapping[str, str]) -> Any:
+def client(rig: CephLab, name: str, keys: Mapping[str, str]) -> Any:
     """The tenant's client of the gateway of machine *name*, which asks once."""
     config = Config(
         s3={"addressing_style": "path"},
@@ -46,8 +47,10 @@ def client(rig: CephRig, name: str, keys: Mapping[str, str]) -> Any:
     return boto3.client("s3", config=config, **where, **keys)
 
 
-def fill(rig: CephRig) -> None:
-    """Make the tenant's objects, one of them in parts."""
+def stand_up(rig: CephLab) -> None:
+    """A gateway on the monitor's machine, and the tenant's objects, one of them in parts."""
+    values = {"NAME": rig.monitor, "PORT": str(PORT), "TENANT": TENANT}
+    cluster.run(rig, rig.monitor, "gateway.sh", **values)
     s3 = client(rig, rig.monitor, login(rig, rig.monitor))
     s3.create_bucket(Bucket=BUCKET)
     for name, size in SIZES.items():

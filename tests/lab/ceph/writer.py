@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from migrate.cloud import wait
 from tests.lab.ceph import cluster
-from tests.lab.ceph.settings import CephRig
 from tests.lab.remote import ssh
+from tests.lab.settings import CephLab
 
 PROGRAM, OUTPUT, UNIT = "/root/writer.py", "/root/writer.out", "writer"
 
@@ -31,7 +31,7 @@ class Written:
 
 
 @contextmanager
-def writing(rig: CephRig) -> Iterator[Written]:
+def writing(rig: CephLab) -> Iterator[Written]:
     """It writes meanwhile; what it found is there when the block has ended."""
     found = Written()
     _start(rig)
@@ -44,7 +44,7 @@ def writing(rig: CephRig) -> Iterator[Written]:
     found.gaps = [(at, seconds) for at, seconds in said["gaps"]]
 
 
-def _start(rig: CephRig) -> None:
+def _start(rig: CephLab) -> None:
     program = (cluster.FILES / "writer.py").read_text()
     cluster.put(rig, rig.client, {PROGRAM: program})
     ssh(rig, rig.client, "rbd --id cinder rm --no-progress volumes/live 2>/dev/null || true")

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.lab import identity
-from tests.lab.content import images, networks, people, servers, stacks, volumes
+from tests.lab import identity, on_ceph
+from tests.lab.content import from_volume, images, networks, people, servers, stacks, volumes
 from tests.lab.content.tell import Told
-from tests.lab.settings import Lab
+from tests.lab.settings import CephLab, Lab
 from tests.lab.stages import stage
 
 # user: project
@@ -37,8 +37,14 @@ def make(lab: Lab) -> None:
     with stage("content: servers asked for"):
         booting = servers.ask(admin, demo)
     _side_by_side(lab, volumes=volumes.make, stack=stacks.make)
+    if isinstance(lab, CephLab):
+        with stage("content: server from a volume"):
+            booting |= from_volume.ask(demo)
     with stage("content: servers answer"):
         servers.finish(lab, admin, demo, booting, told)
+    if isinstance(lab, CephLab):
+        with stage("content: noise"):
+            on_ceph.write_noise(lab)
     path(lab).touch(mode=0o600)
     path(lab).write_text(json.dumps(told, indent=1))
 

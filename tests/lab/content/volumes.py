@@ -7,16 +7,15 @@ from typing import Any
 from tests.lab.settings import Lab
 
 
-def make(_: Lab, admin: Any, demo: Any, other: Any) -> None:
+def make(lab: Lab, admin: Any, demo: Any, other: Any) -> None:
     """`attached` is attached when the server stands; the others stay free."""
-    admin.block_storage.create_type(name="nfs", extra_specs={"volume_backend_name": "nfs1"})
+    kind = lab.volume_type
+    admin.block_storage.create_type(name=kind, extra_specs={"volume_backend_name": f"{kind}1"})
     admin.block_storage.create_type(name="slow & cheap", description="nothing has it")
     cinder = demo.block_storage
     waiting = [
-        cinder.create_volume(name="attached", size=1, volume_type="nfs", metadata={"a": "1"}),
-        cinder.create_volume(
-            name="snapped", size=1, volume_type="nfs", description="vor dem Umzug"
-        ),
+        cinder.create_volume(name="attached", size=1, volume_type=kind, metadata={"a": "1"}),
+        cinder.create_volume(name="snapped", size=1, volume_type=kind, description="vor dem Umzug"),
         cinder.create_volume(name="from image", size=1, image_id=demo.image.find_image("tiny").id),
         other.block_storage.create_volume(name="Bücherregal", size=2),
     ]

@@ -1,0 +1,110 @@
+"""The cluster beneath the cloud may be joined by the new release, or is another's to bring over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrate.cloud import Context, hosts
+from migrate.cloud.addresses import counterpart
+from migrate.cloud.host import Host
+from migrate.engine.finding import Finding, error, filled, info, warning
+from migrate.errors import PreconditionError
+from migrate.onhost import call
+from migrate.storage import ceph
+from migrate.storage.ceph import commit, conf, facts, joining, members
+from migrate.storage.ceph.monitor import standing
+
+MEND = "Correct sidestep:ceph of the stack file"
+
+
+def run(context: Context) -> Iterator[Finding]:
+    """All that forbids it; of a cluster without monitors in the stack file only that it is so."""
+    if not members.moves(context):
+        if context.settings.ceph.clients:
+            yield info(
+                "the cluster is another's: the target becomes its client, and none of its daemons "
+                "is touched",
+                "Name its old monitors in sidestep:ceph.monitors if they are to come over",
+            )
+        return
+    if ceph.UNSHOWN:
+        yield error(
+            f"sidestep:ceph.monitors: Ceph's own daemons come over, {ceph.UNSHOWN}",
+            "Wait for a version that says it was, or leave monitors out: then only clients change",
+        )
+    old, those = members.old(context), members.olds(context)
+    cluster = facts.read(old)
+    yield from _named(context, cluster, those)
+    yield from _number(len(those), len(members.news(context)))
+    yield from _gateways(cluster)
+    yield from hosts.joined(members.news(context), lambda one: _joins(context, cluster, one))
+    yield from _files(context, old)
+
+
+def _named(context: Context, cluster: facts.Cluster, those: list[Host]) -> Iterator[Finding]:
+    """The stack file names all of the cluster, and nothing else."""
+    names = hosts.gather(those, lambda one: standing(one).name)
+    for one in (one for one, name in zip(those, names, strict=True) if not name):
+        yield error("no monitor runs there", f"Start it, or {MEND.lower()}", one.name)
+    ours = {*members.joining(context)}
+    if others := sorted({one.name for one in cluster.monitors} - ours - {*names}):
+        yield error(
+            f"the cluster has monitors that ceph.monitors does not name: {', '.join(others)}",
+            "Name the host of each: they leave together",
+        )
+    decided = {*context.settings.ceph.osd_hosts}
+    if others := sorted(cluster.hosts - decided):
+        yield error(
+            f"OSDs are on hosts that ceph.osdHosts does not name: {', '.join(others)}",
+            "Name each as `ceph osd tree` does: none is left of the old release",
+        )
+    if none := sorted(decided - cluster.hosts):
+        yield error(f"`ceph osd tree` has no OSD on {', '.join(none)}", MEND)
+
+
+def _number(before: int, after: int) -> Iterator[Finding]:
+    try:
+        commit.refuse_number(before, after)
+    except PreconditionError as failure:
+        yield error(str(failure), "Name one or three of the target's controllers in ceph.joins")
+    if before == after == 1:
+        yield warning(
+            "with one new monitor there are two until the old one leaves: the loss of either "
+            "stops the cluster",
+            "Have three controllers, or let `migrate settle --ceph` follow soon",
+        )
+
+
+def _gateways(cluster: facts.Cluster) -> Iterator[Finding]:
+    if cluster.versions.get("rgw"):
+        yield warning(
+            "object gateways stay where they are, of the release that they have",
+            "Move them yourself once all OSDs have come over",
+        )
+
+
+def _joins(context: Context, cluster: facts.Cluster, new: Host) -> list[Finding]:
+    """Whether *new* can have a monitor and a manager, of a release that may join."""
+    found = [one for one in (call(new, f"{kind}.lacks") for kind in ("monitor", "manager")) if one]
+    if found:
+        return [error(one, "`pulumi up` installs it", new.name) for one in found]
+    release = call(new, "ceph.release", "ceph-mon")
+    return list(filled(joining.judged(context, cluster, release)))
+
+
+def _files(context: Context, old: Host) -> Iterator[Finding]:
+    """A controller that is client and monitor has one ceph.conf: the monitor's."""
+    if not context.settings.ceph.clients:
+        return
+    whole = old.read(conf.PATH)
+    for index, new in enumerate(context.target.controllers):
+        source = counterpart(context, index)
+        if new.name not in members.joining(context) or not source.exists(conf.PATH):
+            continue
+        if options := conf.lacking(whole, source.read(conf.PATH)):
+            yield error(
+                f"{conf.PATH} says {', '.join(options)}, and that of {old.name} does not, which "
+                f"{new.name} gets with its monitor",
+                f"Write the same into {conf.PATH} of {old.name}",
+                source.name,
+            )

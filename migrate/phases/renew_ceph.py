@@ -1,0 +1,133 @@
+"""`migrate settle --ceph`: the old monitors leave for good, then hosts with OSDs come over.
+
+Each is asked for by the name of its host, for what has no way back. Before that it goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from migrate.cloud import Context
+from migrate.computes.reinstalling import anew, osds
+from migrate.engine import finding, markers
+from migrate.engine.finding import Finding, error, filled
+from migrate.engine.plan import Phase, Plan
+from migrate.engine.runner import Observer
+from migrate.errors import IrreversibleError, PreconditionError, SettingsError
+from migrate.phases import no_return
+from migrate.phases.plan import CEPH_COMMIT, CEPH_MANAGER, CEPH_TOLD, stored
+from migrate.phases.session import Session
+from migrate.storage import ceph
+from migrate.storage.ceph import facts, findings, leaving, members
+
+NAME = "ceph"
+
+
+def steps(session: Session, names: Collection[str]) -> Plan:
+    """Those of the hosts of *names*, which have OSDs; of the old monitors where none is named."""
+    context = session.context
+    _refuse_strange(context, names)
+    those = [stored(one, []) for one in members.with_osds_only(context) if one in names]
+    ids = {step.id for mine in those for step in mine}
+    ids |= set() if names else {CEPH_TOLD.id, CEPH_MANAGER.id, CEPH_COMMIT.id}
+    return Plan(tuple(one for one in session.plan if one.id in ids))
+
+
+def found(context: Context, names: Collection[str]) -> list[Finding]:
+    """What forbids it now; what has begun is judged by its own steps."""
+    return list(filled(_found(context, names), check=NAME))
+
+
+def _found(context: Context, names: Collection[str]) -> list[Finding]:
+    if not markers.live(context):
+        return [error("the target does not serve yet", "`migrate cutover` comes first")]
+    wrong = []
+    if ceph.UNSHOWN:
+        told = f"Ceph's own daemons come over, {ceph.UNSHOWN}"
+        wrong.append(error(told, "Wait for a version that says it was"))
+    if names and not leaving.is_committed(context):
+        told = "the old monitors leave before any OSD comes over"
+        wrong.append(error(told, "`migrate settle --ceph --execute` without --host comes first"))
+    if not names and not leaving.no_way_back(context):
+        wrong += findings.well(facts.read(members.asks(context)))
+    try:
+        anew.refuse(context)
+    except PreconditionError as failure:
+        wrong += [error(str(failure), "Name it")] if names else []
+    return wrong
+
+
+def renew(
+    session: Session, names: Collection[str], past: Collection[str], notify: Observer
+) -> None:
+    """Do it, one host after the other. Safe to repeat: it goes on where they stand.
+
+    Raises IrreversibleError, and nothing is begun, until *past* names each host that has no way
+    back from it; hosts with OSDs are named by the stack file, too.
+    """
+    context, plan = session.context, steps(session, names)
+    finding.refuse(found(context, names))
+    leaving.name_past(context, past)
+    _refuse_unnamed(context, names, past)
+    anew.let_in(context, [context.named(one) for one in names])
+    runner = session.runner(Phase.STORAGE, notify=notify, past=[CEPH_COMMIT.id])
+    runner.advance(plan.steps)
+
+
+def _refuse_unnamed(context: Context, names: Collection[str], past: Collection[str]) -> None:
+    known = set(names) or {*context.settings.ceph.monitors}
+    if others := sorted(set(past) - known):
+        raise SettingsError(
+            f"--past {', '.join(others)}: nothing is done there; there are: "
+            f"{', '.join(sorted(known))}"
+        )
+    if names:
+        osds.refuse_unnamed(context, names)
+        return
+    unnamed = [one for one in context.settings.ceph.monitors if one not in past]
+    if unnamed and not leaving.is_committed(context):
+        raise IrreversibleError(
+            f"the old monitors on {', '.join(unnamed)} would be removed for good: from then on "
+            "neither `migrate rollback` nor `pulumi destroy` goes back. Nothing was begun: add "
+            f"{' '.join(f'--past {name}' for name in unnamed)} if you mean it"
+        )
+
+
+def put_back(session: Session, names: Collection[str], notify: Observer) -> None:
+    """Let the hosts of *names* run the old release again; without names, an old manager.
+
+    IrreversibleError where their OSDs were started, or the old monitors removed. Safe to repeat.
+    """
+    context, plan = session.context, steps(session, names)
+    no_return.refuse_finished(context, session.journal)
+    if not names and (why := leaving.no_way_back(context)):
+        raise IrreversibleError(f"there is no way back: {why}")
+    anew.let_in(context, [context.named(one) for one in names])
+    back = replace(session, plan=Plan(tuple(one for one in plan if one.revert)))
+    runner = back.runner(Phase.STORAGE, notify=notify)
+    for name in names:
+        osds.restore(context, context.named(name))
+        runner.retreat([one for one in back.plan if one.id.startswith(f"{name}.")])
+    if not names:
+        runner.retreat(back.plan.steps)
+
+
+def _refuse_strange(context: Context, names: Collection[str]) -> None:
+    """SettingsError where the stack file does not let the hosts of *names* come over so."""
+    if not members.moves(context):
+        raise SettingsError(
+            "--ceph: sidestep:ceph.monitors of the stack file names no monitors, so the cluster's "
+            "daemons are not moved"
+        )
+    if both := sorted(set(names) & context.optional & {*context.settings.ceph.osd_hosts}):
+        raise SettingsError(
+            f"--host {', '.join(both)}: it runs servers, too, and comes over once, with its OSDs: "
+            f"`migrate settle --by reinstall --host {both[0]}`"
+        )
+    known = members.with_osds_only(context)
+    if unknown := sorted(set(names) - {*known}):
+        raise SettingsError(
+            f"--host {', '.join(unknown)}: not in sidestep:ceph.osdHosts; there are: "
+            f"{', '.join(known) or 'none'}"
+        )

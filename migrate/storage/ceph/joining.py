@@ -1,0 +1,86 @@
+"""Monitors and managers of the new release join while the source serves, and leave on the way back.
+
+Each function is a step's, of the target's controller *name*: `monitor.py` and `manager.py` by the
+stack's hosts. A controller that is dead has left when the others do not miss it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from migrate.cloud import Context, hosts
+from migrate.engine import finding
+from migrate.engine.finding import Finding
+from migrate.errors import MigrateError, UnreachableError
+from migrate.onhost import call
+from migrate.storage.ceph import addresses, facts, findings, manager, members, monitor
+
+
+def joined(context: Context, name: str) -> bool:
+    """Whether its monitor is in the quorum, by its own word."""
+    new = context.named(name)
+    return monitor.joined(new, new)
+
+
+def join(context: Context, name: str) -> None:
+    """Let its monitor join, unless something is wrong with the cluster."""
+    new, old = context.named(name), members.old(context)
+    monitor.refuse_lacking(new)
+    if not call(new, "monitor.noted"):  # of one that was begun the cluster may complain
+        finding.refuse(judged(context, facts.read(old), call(new, "ceph.release", "ceph-mon")))
+    monitor.join(old, new)
+
+
+def judged(context: Context, cluster: facts.Cluster, release: int) -> Iterator[Finding]:
+    """What forbids that a monitor of *release* joins, the first or one after it."""
+    begun = {one.name for one in cluster.monitors} & {*members.joining(context)}
+    return findings.well(cluster) if begun else findings.before(cluster, release)
+
+
+def leave(context: Context, name: str) -> None:
+    """Let it leave; whose host is dead takes no manager's key with it."""
+    old, new = members.old(context), context.named(name)
+    try:
+        monitor.leave(old, new)
+    except UnreachableError as error:
+        if new.name in error.hosts:
+            with suppress(MigrateError):
+                call(old, "ceph.run", "auth", "rm", f"mgr.{new.name}")
+        raise
+
+
+def stands_by(context: Context, name: str) -> bool:
+    """Whether its manager is known, standing by or active."""
+    new = context.named(name)
+    return bool(call(new, "manager.made", name)) and manager.stands_by(new, new)
+
+
+def stand_by(context: Context, name: str) -> None:
+    """Make its manager, which stands by."""
+    manager.stand_by(members.old(context), context.named(name))
+
+
+def stand_down(context: Context, name: str) -> None:
+    """Remove its manager; of a host that is dead it went with it.
+
+    That is asked before Ceph is: with this monitor there may be no quorum to answer.
+    """
+    new = context.named(name)
+    if call(new, "manager.noted"):
+        manager.leave(members.old(context), new)
+
+
+def told(context: Context) -> bool:
+    """Whether every host with a ceph.conf names each new monitor in it."""
+    return addresses.told(members.users(context), members.news(context))
+
+
+def tell(context: Context) -> None:
+    """Write that there; nobody is restarted."""
+    addresses.tell(members.users(context), members.news(context))
+
+
+def forget(context: Context) -> None:
+    """Their files as they were; one more address in that of a dead host harms nobody."""
+    hosts.living(context.hosts, lambda one: addresses.forget([one], []))

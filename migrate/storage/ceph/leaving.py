@@ -1,0 +1,72 @@
+"""The cloud is over: a manager of the new release takes over, and the old monitors leave for good.
+
+Each function is a step's: `manager.py` and `commit.py` by the stack's hosts. Whom the operator has
+named on the command line is kept by `name_past`, for whatever has no way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from migrate.cloud import Context, hosts
+from migrate.errors import UnreachableError
+from migrate.onhost import call
+from migrate.storage.ceph import commit, manager, members, no_return, statistics
+from migrate.storage.ceph.monitor import standing
+
+PAST = "ceph.past"
+
+
+def name_past(context: Context, names: Collection[str]) -> None:
+    """Hosts that the operator has named: what is done to them may have no way back."""
+    context.extras[PAST] = frozenset(names)
+
+
+def past(context: Context) -> frozenset[str]:
+    """Those of this command."""
+    named: frozenset[str] = context.extras.get(PAST, frozenset())
+    return named
+
+
+def is_active(context: Context) -> bool:
+    """Whether a new manager is the active one, and the monitors have its word."""
+    said = call(members.asks(context), "ceph.statistics", timeout=180)
+    return said["manager"] in members.joining(context) and not statistics.why_stale(said)
+
+
+def activate(context: Context) -> None:
+    """Let one of them take over; the old one stands by."""
+    manager.activate(members.old(context), members.asks(context))
+
+
+def hand_back(context: Context) -> None:
+    """Let an old one take over; of hosts that are dead theirs went with them."""
+    made = hosts.living(members.news(context), lambda one: [one] * bool(call(one, "manager.noted")))
+    for new in [one for some in made for one in some]:
+        manager.hand_back(members.old(context), new, but=members.joining(context))
+
+
+def no_way_back(context: Context) -> str:
+    """Why old monitors never come back, by whichever host answers; "" before that has begun."""
+    names = no_return.removed(members.olds(context), members.news(context))
+    return no_return.message(names) if names else ""
+
+
+def is_committed(context: Context) -> bool:
+    """Whether the new monitors are alone, and no old one can start.
+
+    One that is off was masked before it left the map.
+    """
+    if not no_way_back(context):
+        return False
+    olds, news = members.olds(context), members.news(context)
+    try:
+        return commit.is_committed(olds, news)
+    except UnreachableError:
+        return {one.name for one in standing(news[0]).monitors} == {*members.joining(context)}
+
+
+def remove_old(context: Context) -> None:
+    """Remove the old monitors: see `commit.commit`."""
+    users = members.users(context)
+    commit.commit(members.olds(context), members.news(context), users, past(context))

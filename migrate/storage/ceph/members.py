@@ -1,0 +1,63 @@
+"""Which hosts of the stack are the cluster's, by what the stack file says."""
+
+from __future__ import annotations
+
+from migrate.cloud import Context, hosts
+from migrate.cloud.host import Host
+from migrate.errors import UnreachableError
+from migrate.storage.ceph import conf
+from migrate.storage.ceph.monitor import standing
+
+
+def moves(context: Context) -> bool:
+    """Whether the cluster's own daemons come over; else it is another's, and only clients do."""
+    return bool(context.settings.ceph.monitors)
+
+
+def joining(context: Context) -> tuple[str, ...]:
+    """Names of the target's controllers that get a monitor and a manager."""
+    return context.settings.ceph.joining(context.settings.target)
+
+
+def news(context: Context) -> list[Host]:
+    """Those controllers; on the way back the dead ones among them, too."""
+    return [context.named(one) for one in joining(context)]
+
+
+def olds(context: Context) -> list[Host]:
+    """The hosts of the old monitors."""
+    return [context.named(one) for one in context.settings.ceph.monitors]
+
+
+def old(context: Context) -> Host:
+    """Who is asked of them: the first whose monitor runs; UnreachableError where none answers."""
+    those = olds(context)
+    running = hosts.living(those, lambda one: [one] if standing(one).name else [])
+    if found := [one for answer in running for one in answer]:
+        return found[0]
+    if not running:
+        names = [one.name for one in those]
+        raise UnreachableError(f"{', '.join(names)} does not answer, with the old monitors", *names)
+    return those[0]  # says itself what is wrong with its monitor
+
+
+def with_osds_only(context: Context) -> list[str]:
+    """Names of the hosts with OSDs that run no servers; the others come over as compute hosts."""
+    names = context.settings.ceph.osd_hosts
+    return [one for one in names if one not in context.optional]
+
+
+def asks(context: Context) -> Host:
+    """Who asks the cluster for hosts with OSDs, and keeps what they were: always the same one."""
+    return news(context)[0]
+
+
+def users(context: Context) -> list[Host]:
+    """Every host that has a ceph.conf, by which its daemons and clients find the monitors."""
+    return [
+        one
+        for one, there in zip(
+            context.hosts, hosts.gather(context.hosts, lambda h: h.exists(conf.PATH)), strict=True
+        )
+        if there
+    ]

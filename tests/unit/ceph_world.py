@@ -1,0 +1,332 @@
+"""A cluster of two hosts with OSDs beneath a cloud that is over, as its own programs tell of it.
+
+No machine of the unit tests has one: what daemons do here is what the rig's were seen to do, and no
+proof that they do.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.cloud.settings import Reinstall
+from migrate.computes.reinstalling.kept import KEPT
+from migrate.engine.journal import Journal
+from migrate.phases.plan import compose
+from migrate.phases.session import Session
+from migrate.storage.ceph import conf
+from tests.unit.ceph_hosts import CONF, CephHost, context
+from tests.unit.fakes import MARKS
+from tests.unit.test_ceph import SAID
+
+OLD, NEW = (16, 2, 15), (18, 2, 7)
+COMMAND = """#!/bin/sh
+cp "$3" {folder}/list.json
+cat "$3" >{folder}/systems/$1-$(ls {folder}/systems | wc -l)
+"""
+
+
+def told(version: tuple[int, ...]) -> str:
+    return f"ceph version {'.'.join(map(str, version))} (0) name (stable)"
+
+
+class Cluster:
+    """Its maps: monitors and managers by their release, OSDs, flags, and what each host noted."""
+
+    def __init__(self) -> None:
+        self.monitors = {"mon1": OLD, "new": NEW}
+        self.managers = {"mon1": OLD, "new": NEW}
+        self.active = "mon1"
+        self.osds = {0: ("osd1", OLD), 1: ("osd2", OLD)}
+        self.down: set[int] = set()
+        self.held: set[str] = set()
+        self.required = "pacific"
+        self.most_down = 0
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What `onhost.ceph.read` is told."""
+        found: dict[str, Any] = deepcopy(SAID)
+        mon = found["quorum"]["monmap"]["mons"][0]
+        found["quorum"]["monmap"]["mons"] = [{**mon, "name": one} for one in self.monitors]
+        found["quorum"]["quorum_names"] = [*self.monitors]
+        counted = {"mon": self.monitors.values(), "mgr": self.managers.values()}
+        counted["osd"] = [version for _, version in self.osds.values()]  # type: ignore[assignment]
+        found["versions"] = {
+            kind: {told(one): [*those].count(one) for one in those}
+            for kind, those in counted.items()
+        }
+        found["osds"] |= self.dump
+        found["metadata"] = [
+            {"id": id_, "ceph_version": told(version), "osd_objectstore": "bluestore"}
+            for id_, (_, version) in self.osds.items()
+        ]
+        others = [{"name": one} for one in self.managers if one != self.active]
+        found["managers"] |= {"active_name": self.active, "available": True, "standbys": others}
+        return found
+
+    @property
+    def dump(self) -> dict[str, Any]:
+        return {
+            "osds": [{"osd": id_, "up": int(id_ not in self.down), "in": 1} for id_ in self.osds],
+            "crush_node_flags": {name: ["noout"] for name in sorted(self.held)},
+            "require_osd_release": self.required,
+        }
+
+
+class Machine(CephHost):
+    """A host of it; each file in *systems* is a system of one that the operator's command made."""
+
+    def __init__(self, name: str, cluster: Cluster, systems: Path) -> None:
+        super().__init__(name)
+        self.cluster, self.systems, self.seen = cluster, systems, 0
+        self.notes: dict[str, Any] = {}
+        self.packages: set[str] = set()
+        self.adopted = self.own = False
+        self.release = OLD[0]
+        self.mounts: dict[str, Any] = {}
+
+    def python(self, source: str, payload: Any = None, *more: Any, **other: Any) -> Any:
+        made = sorted(self.systems.glob(f"{self.name}-*"))
+        if len(made) > self.seen:
+            self.notes, self.packages, self.files, self.seen = {}, set(), {}, len(made)
+            self.adopted = self.own = False
+            back = json.loads(made[-1].read_text())["back"]
+            self.release = OLD[0] if back else NEW[0]
+        function = source.strip().splitlines()[0].lstrip("# ")
+        act = getattr(self, f"_{function.replace('.', '_')}", None)
+        if act is None or function in self.answers:
+            return super().python(source, payload, *more, **other)
+        self._note(function)
+        self.given.append((function, list(payload["arguments"])))
+        return json.loads(json.dumps(act(*payload["arguments"])))
+
+    def shell(self, script: str, *args: str, timeout: float = 60) -> str:
+        if "apt-get" in script:
+            self.packages |= set(args)
+        if args and "marker" in args[0]:
+            return MARKS.replace("synced", "released")
+        return super().shell(script, *args)
+
+    def _record_load(self, name: str) -> Any:
+        return self.notes.get(name)
+
+    def _record_save(self, name: str, value: Any) -> None:
+        self.notes[name] = value
+
+    def _record_forget(self, name: str) -> None:
+        self.notes.pop(name, None)
+
+    def _notes_left(self, kept: list[str]) -> Any:
+        return [f"{one}.json" for one in self.notes if f"{one}.json" not in kept]
+
+    # the cluster
+
+    def _ceph_read(self) -> Any:
+        return self.cluster.said
+
+    def _ceph_ask(self, *question: str) -> Any:
+        if question == ("mgr", "dump"):
+            return self.cluster.said["managers"]
+        if question == ("osd", "lspools"):
+            return [{"poolname": "images"}]
+        assert question == ("osd", "dump")
+        return self.cluster.dump
+
+    def _ceph_run(self, *argv: str) -> str:
+        if argv[:2] == ("osd", "require-osd-release"):
+            self.cluster.required = argv[2]
+        if argv[:2] == ("mgr", "fail"):
+            assert self.cluster.active == argv[2]
+            self.cluster.active = next(one for one in self.cluster.managers if one != argv[2])
+        return ""
+
+    def _ceph_statistics(self) -> Any:
+        groups = 0 if self.cluster.down else 8
+        return {
+            "manager": self.cluster.active,
+            "available": True,
+            "up": sorted(self.cluster.osds.keys() - self.cluster.down),
+            "reported": sorted(self.cluster.osds),
+            "ready": True,
+            "groups": [{"name": "active+clean" if groups else "active+undersized", "num": 8}],
+            "told": [{"state_name": "active+clean" if groups else "active+undersized", "count": 8}],
+        }
+
+    def _ceph_hold(self, host: str) -> None:
+        self.cluster.held.add(host)
+
+    def _ceph_let_go(self, host: str) -> None:
+        self.cluster.held.discard(host)
+
+    def _ceph_unstoppable(self, ids: list[str]) -> str:
+        return "would become offline" if self.cluster.down - {*map(int, ids)} else ""
+
+    def _ceph_places(self, ids: list[int]) -> Any:
+        return [[one, f"fsid{one}", 1.0, self.cluster.osds[one][0], "default"] for one in ids]
+
+    def _ceph_recovered(self) -> Any:
+        return [7, 4096]
+
+    def _ceph_release(self, program: str) -> int:
+        return self.release
+
+    # monitors and managers
+
+    def _monitor_standing(self) -> Any:
+        id_ = {"mon": "mon1", "new": "new"}.get(self.name, "")
+        if id_ not in self.cluster.monitors:
+            return {}
+        said = self.cluster.said["quorum"]
+        map_, quorum = said["monmap"], said["quorum_names"]
+        return {"id": id_, "state": "leader", "quorum": quorum, "map": map_}
+
+    def _monitor_remove(self, name: str) -> None:
+        del self.cluster.monitors[name]
+
+    def _manager_made(self, name: str) -> bool:
+        return name in self.cluster.managers
+
+    def _manager_noted(self) -> Any:
+        return {"name": self.name, "modules": [], "pool": False}
+
+    def _retired_noted(self) -> Any:
+        return self.notes.get("ceph-retired", {})
+
+    def _retired_unmovable(self, name: str) -> str:
+        return ""
+
+    def _retired_poise(self, name: str) -> None:
+        self.notes["ceph-retired"] = {"monitor": name, "managers": [name]}
+
+    def _retired_retire(self) -> None:
+        self.cluster.managers.pop("mon1", None)
+
+    def _retired_is_so(self) -> bool:
+        return "ceph-retired" in self.notes
+
+    # OSDs, and a system that is made anew
+
+    @property
+    def _ids(self) -> list[int]:
+        return [id_ for id_, (host, _) in self.cluster.osds.items() if host == self.name]
+
+    def _osds_here(self) -> Any:
+        return [
+            {"id": one, "fsid": f"fsid{one}", "kind": "raw", "place": f"/dev/sd{one}"}
+            for one in self._ids
+        ]
+
+    def _osds_stop(self, osds: list[Any], _: float) -> None:
+        self.cluster.down |= {one["id"] for one in osds}
+        self.cluster.most_down = max(self.cluster.most_down, len(self.cluster.down))
+
+    def _osds_lacks(self) -> str:
+        return "" if "ceph-osd" in self.packages else "there is no ceph-osd: install ceph-osd"
+
+    def _osds_adopt(self, osds: list[Any], text: str) -> None:
+        assert conf.names(text, "new")
+        self.adopted = True
+
+    def _osds_adopted(self, osds: list[Any]) -> bool:
+        return self.adopted
+
+    def _osds_start(self, osds: list[Any], _: float) -> Any:
+        assert self.adopted or not self.seen
+        for one in osds:
+            self.cluster.osds[one["id"]] = (self.name, NEW if self.release == NEW[0] else OLD)
+        self.cluster.down -= {one["id"] for one in osds}
+        return []
+
+    def _kept_system(self) -> Any:
+        token = self.notes.get("reinstall", {"token": ""})["token"]
+        return {"boot": f"boot {self.seen}", "token": token}
+
+    def _kept_mark(self, token: str) -> None:
+        self.notes["reinstall"] = {"token": token}
+
+    def _kept_gather(self, *given: Any) -> Any:
+        rows = [{"path": one.paths[0]} for one in KEPT if one.must and not one.servers]
+        return {"system": self._kept_system(), "rows": rows}
+
+    def _kept_missing(self, paths: list[str]) -> Any:
+        return [one for one in paths if "nova" in one]
+
+    def _kept_manifest(self, _: str) -> Any:
+        return {"units": {}, "rows": []}
+
+    def _kept_changed(self, *_: Any) -> Any:
+        return []
+
+    def _kept_wrong_in(self, _: str) -> Any:
+        return []
+
+    def _kept_disks(self, _: str) -> Any:
+        return []
+
+    def _kept_own_disk(self, place: str) -> Any:
+        return self.mounts.get(place, {"why": "it is in no fstab"})
+
+    def _kept_put_back(self, folder: str, spared: list[str]) -> None:
+        self.own = True
+        self.files[conf.PATH] = conf.with_address(CONF, "new")
+
+    def _hardware_identity(self) -> Any:
+        return [f"product_uuid {self.name}"]
+
+    def _machine_installed(self) -> Any:
+        return {"packages": sorted(self.packages)}
+
+    def _guests_running(self) -> Any:
+        return {}
+
+    def _away_sent(self) -> Any:
+        return {}
+
+
+class World:
+    """The cloud of `ceph_hosts` over such a cluster, and the command that makes its hosts anew."""
+
+    def __init__(self, home: Path, **ceph: Any) -> None:
+        systems = home / "systems"
+        systems.mkdir()
+        command = home / "anew"
+        command.write_text(COMMAND.replace("{folder}", str(home)))
+        command.chmod(0o755)
+        found, named = context(home, **ceph)
+        self.cluster = Cluster()
+        self.hosts = {name: Machine(name, self.cluster, systems) for name in named}
+        for name, host in self.hosts.items():
+            if name in ("mon", "new", "osd1", "osd2", "old"):
+                host.files[conf.PATH] = conf.with_address(CONF, "new")
+        settle = found.settings.settle.model_copy(
+            update={"reinstall": Reinstall(command=(str(command),))}
+        )
+        self.home = home
+        self.context: Context = replace(
+            found,
+            settings=found.settings.model_copy(update={"settle": settle}),
+            source=self._side(found.source),
+            target=self._side(found.target),
+            storage=tuple(self.hosts[one.name] for one in found.storage),
+        )
+
+    def _side(self, side: Any) -> Any:
+        return replace(
+            side,
+            controllers=tuple(self.hosts[one.name] for one in side.controllers),
+            computes=tuple(self.hosts[one.name] for one in side.computes),
+        )
+
+    def session(self) -> Session:
+        """Another command at work, with the journal of those before it."""
+        fresh = replace(self.context, extras={})
+        return Session(fresh, compose(fresh), Journal(self.home / "journal", "settle"))
+
+    def list(self) -> Any:
+        """What the operator's command was given last."""
+        return json.loads((self.home / "list.json").read_text())

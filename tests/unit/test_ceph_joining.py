@@ -1,0 +1,263 @@
+"""Ceph's own daemons come over with the cloud: what is asked before, who joins and who leaves."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.checks import QUICK, access, ceph_cluster
+from migrate.cloud import Context
+from migrate.engine.finding import Severity
+from migrate.errors import PreconditionError, UnreachableError
+from migrate.storage import ceph
+from migrate.storage.ceph import conf, joining, members, monitor
+from migrate.storage.rbd import client_files
+from tests.unit import test_ceph_files as files
+from tests.unit.ceph_hosts import CONF, CephHost, context
+from tests.unit.test_ceph import SAID
+
+MONITOR = deepcopy(SAID["quorum"]["monmap"]["mons"][0])
+
+
+def standing(id_: str, *names: str) -> dict[str, Any]:
+    """What a monitor says that is in a quorum of *names*; the first by default."""
+    mons = [{**MONITOR, "name": one} for one in names]
+    map_ = {"mons": mons, "min_mon_release": 16}
+    return {"id": id_, "state": "leader", "quorum": list(names), "map": map_}
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> tuple[Context, dict[str, CephHost]]:
+    return well(*context(tmp_path))
+
+
+def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str, CephHost]]:
+    """Nothing forbids that a monitor joins."""
+    hosts["mon"].answers = {
+        "monitor.standing": standing("mon1", "mon1"),
+        "ceph.read": deepcopy(SAID),
+    }
+    for name in ("new", "new2"):
+        hosts[name].answers = {
+            "monitor.lacks": "",
+            "manager.lacks": "",
+            "monitor.noted": False,
+            "ceph.release": 18,
+        }
+    for name in ("mon", "osd1", "compute", "old"):
+        hosts[name].files[conf.PATH] = CONF
+    return found, hosts
+
+
+def told(found: Context) -> list[str]:
+    return [
+        f"{one.where}: {one.message}"
+        for one in ceph_cluster.run(found)
+        if one.severity is Severity.ERROR
+    ]
+
+
+def test_it_is_refused_until_it_was_shown_and_judged_from_then_on(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ceph.UNSHOWN  # whoever shows it takes this line and the README's away with it
+    (one,) = told(clouds[0])
+    assert ceph.UNSHOWN in one
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    assert told(clouds[0]) == []
+    assert [one.name for one in QUICK if one.ask is ceph_cluster.run] == ["ceph-cluster"]
+
+
+def test_a_cluster_without_monitors_in_the_stack_file_is_anothers(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"hosts": [], "monitors": [], "joins": [], "osdHosts": []}
+    found, hosts = context(tmp_path, **given, clients=True)
+    (one,) = ceph_cluster.run(found)
+    assert one.severity is Severity.INFO
+    assert "the cluster is another's" in one.message
+    assert [one for host in hosts.values() for one in host.asked] == []
+    assert list(ceph_cluster.run(context(tmp_path, **given)[0])) == []
+
+
+def coded(said: dict[str, Any]) -> None:
+    said["osds"]["pools"][0]["type"] = 3
+
+
+def metadata_server(said: dict[str, Any]) -> None:
+    said["versions"]["mds"] = {"ceph version 16.2.15 (0) pacific (stable)": 1}
+
+
+def orchestrated(said: dict[str, Any]) -> None:
+    said["managers"]["modules"].append("cephadm")
+
+
+def another_monitor(said: dict[str, Any]) -> None:
+    said["quorum"]["monmap"]["mons"].append({**MONITOR, "name": "mon2"})
+    said["quorum"]["quorum_names"].append("mon2")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (coded, "pools are erasure-coded: images"),
+        (metadata_server, "there is CephFS, or a metadata server"),
+        (orchestrated, "its daemons are cephadm's"),
+        (another_monitor, "the cluster has monitors that ceph.monitors does not name: mon2"),
+    ],
+)
+def test_what_was_never_shown_to_come_over_is_refused(
+    clouds: tuple[Context, dict[str, CephHost]],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Any,
+    words: str,
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    change(hosts["mon"].answers["ceph.read"])
+    (one,) = told(found)
+    assert words in one
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"osdHosts": ["osd1"]}, ": OSDs are on hosts that ceph.osdHosts does not name: osd2"),
+        ({"osdHosts": ["osd1", "osd2", "mon"]}, ": `ceph osd tree` has no OSD on mon"),
+        ({"joins": ["new", "new2"]}, ": 2 monitors would be left of 1 old ones"),
+    ],
+)
+def test_the_stack_file_names_the_cluster_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], words: str
+) -> None:
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    found, _ = well(*context(tmp_path, **given))
+    (one,) = told(found)
+    assert one.startswith(words)
+
+
+def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    found, hosts = well(*context(tmp_path, clients=True))
+    hosts["new"].answers["manager.lacks"] = "there is no ceph-mgr: install it"
+    hosts["old"].files[conf.PATH] = CONF + "[client.glance]\nkeyring = /etc/glance/key\n"
+    lacks, differs = told(found)
+    assert lacks == "new: there is no ceph-mgr: install it"
+    assert differs.startswith("old: /etc/ceph/ceph.conf says [client.glance] keyring")
+    hosts["mon"].files[conf.PATH] = hosts["old"].files[conf.PATH] + "[mon]\ndebug mon = 1\n"
+    assert told(found) == [lacks]
+
+
+def test_a_host_of_the_cluster_that_does_not_let_us_in_is_named_once(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    assert {"mon", "osd1", "osd2"} <= {one.name for one in found.hosts}
+    shut = access.without(found, ["mon"])
+    with pytest.raises(UnreachableError, match="mon does not"):
+        list(ceph_cluster.run(shut))
+    assert hosts["mon"].asked == []
+
+
+def test_nothing_joins_a_cluster_that_is_not_well(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    hosts["mon"].answers["ceph.read"]["osds"]["flags_set"].append("norebalance")
+    with pytest.raises(PreconditionError, match="flags are set: norebalance"):
+        joining.join(found, "new")
+    assert "monitor.make" not in hosts["new"].asked
+    assert not [one for one in hosts["mon"].asked if one.startswith("monitor.invitation")]
+
+
+def test_a_monitor_joins_by_the_map_of_the_old_ones(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    old, new = hosts["mon"], hosts["new"]
+    old.answers["monitor.invitation"] = {"conf": CONF, "map": "", "key": "", "admin": ""}
+
+    def make(name: str, text: str, invited: dict[str, str]) -> None:
+        assert conf.names(text, "new")
+        assert invited["conf"] == CONF
+        for host in (old, new):
+            host.answers["monitor.standing"] = standing(host.name, "mon1", name)
+        new.answers["monitor.made"] = True
+
+    new.answers |= {"monitor.make": make, "monitor.standing": {}, "monitor.made": False}
+    assert not joining.joined(found, "new")
+    joining.join(found, "new")
+    assert joining.joined(found, "new")
+
+
+def test_every_file_that_names_monitors_names_the_new_ones_until_they_leave(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    hosts["new"].files[conf.PATH] = conf.for_monitor(CONF, "new", "new")
+    assert not joining.told(found)
+    joining.tell(found)
+    assert joining.told(found)
+    has = [name for name, host in hosts.items() if conf.PATH in host.files]
+    assert has == ["old", "compute", "new", "mon", "osd1"]
+    assert all(conf.names(hosts[name].files[conf.PATH], "new") for name in has)
+    noted = [name for name, host in hosts.items() if "undo.note_file" in host.asked]
+    assert noted == ["old", "compute", "mon", "osd1"]
+    hosts["osd1"].dead = True  # it is no obstacle, and finds the others by the file it has
+    joining.forget(found)
+    assert all("undo.undo" in hosts[name].asked for name in noted if name != "osd1")
+
+
+def test_of_a_dead_controller_the_manager_is_not_asked_for_and_the_monitor_leaves(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    hosts["new"].dead = True
+    dead = replace(found, target=found.target.without({"new"}))
+    with pytest.raises(UnreachableError) as caught:
+        joining.stand_down(dead, "new")
+    assert caught.value.hosts <= dead.dead_targets
+    assert hosts["mon"].asked == []
+
+    silent = {**standing("mon1", "mon1", "new"), "quorum": []}
+    hosts["mon"].answers |= {"monitor.standing": silent, "retired.noted": {}}
+
+    def expel(name: str) -> None:
+        assert name == "new"
+        hosts["mon"].answers["monitor.standing"] = standing("mon1", "mon1")
+
+    hosts["mon"].answers["monitor.expel"] = expel
+    monkeypatch.setattr(monitor, "ELECTION_SECONDS", 0)
+    with pytest.raises(UnreachableError) as caught:
+        joining.leave(dead, "new")
+    assert caught.value.hosts <= dead.dead_targets
+    assert ("ceph.run", ["auth", "rm", "mgr.new"]) in hosts["mon"].given
+
+
+def test_an_old_monitor_that_runs_is_asked(tmp_path: Path) -> None:
+    given = [{"name": one, "address": f"10.0.0.3{at}"} for at, one in enumerate(("mon", "mon2"))]
+    found, hosts = context(tmp_path, hosts=given, monitors=["mon", "mon2"], osdHosts=["compute"])
+    hosts["mon"].dead = True
+    hosts["mon2"].answers["monitor.standing"] = standing("mon2", "mon1", "mon2")
+    assert members.old(found).name == "mon2"
+    hosts["mon2"].dead = True
+    with pytest.raises(UnreachableError, match="mon, mon2 does not answer"):
+        members.old(found)
+
+
+@pytest.mark.parametrize(("monitors", "carried"), [(True, False), (False, True)])
+def test_ceph_conf_of_a_controller_with_a_monitor_is_the_monitors(
+    tmp_path: Path, *, monitors: bool, carried: bool
+) -> None:
+    found = files.context(tmp_path, files.SOURCE)
+    ceph_ = found.settings.ceph.model_copy(
+        update={"monitors": ("mon",) * monitors, "joins": ("new",) * monitors}
+    )
+    found = replace(found, settings=found.settings.model_copy(update={"ceph": ceph_}))
+    paths = [one.path for one in client_files.wanted(found, 0)]
+    assert (conf.PATH in paths) == carried
+    assert "/etc/ceph/ceph.client.glance.keyring" in paths

@@ -1,0 +1,291 @@
+"""`settle --ceph`: old monitors leave by name, hosts with OSDs come over one by one, or go back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.computes.reinstalling import anew
+from migrate.engine.journal import State
+from migrate.engine.plan import Phase
+from migrate.errors import (
+    IrreversibleError,
+    MigrateError,
+    PreconditionError,
+    SettingsError,
+    StepError,
+)
+from migrate.finish import ceph as finish_ceph
+from migrate.phases import guard, no_return, renew_ceph, rollback, status
+from migrate.phases.plan import CEPH_COMMIT
+from migrate.storage import ceph
+from migrate.storage.ceph import leaving, manager, osd_host
+from tests.unit.ceph_world import NEW, OLD, World
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    monkeypatch.setattr(anew, "ANSWER_SECONDS", 0.0)
+    for module in (manager, osd_host):
+        monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
+    for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "CLEAN_SECONDS", "ACTIVE_SECONDS"):
+        monkeypatch.setattr(osd_host, name, 0)
+    return World(tmp_path)
+
+
+def do(world: World, *names: str, past: tuple[str, ...] = ()) -> None:
+    session = world.session()
+    try:
+        renew_ceph.renew(session, names, past, lambda *_: None)
+    finally:
+        session.journal.close()
+
+
+def back(world: World, *names: str) -> None:
+    session = world.session()
+    try:
+        renew_ceph.put_back(session, names, lambda *_: None)
+    finally:
+        session.journal.close()
+
+
+def test_nothing_is_begun_until_each_old_monitor_is_named(world: World) -> None:
+    before = world.cluster.said
+    with pytest.raises(IrreversibleError, match=r"on mon would be removed .* add --past mon"):
+        do(world)
+    with pytest.raises(SettingsError, match="--past osd1: nothing is done there; there are: mon"):
+        do(world, past=("mon", "osd1"))
+    assert world.cluster.said == before
+    assert leaving.no_way_back(world.context) == ""
+
+
+def test_what_is_wrong_with_the_cluster_forbids_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cluster.held.add("osd1")
+    with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
+        do(world, past=("mon",))
+    world.cluster.held.clear()
+    monkeypatch.setattr(ceph, "UNSHOWN", "which nobody has seen")
+    with pytest.raises(PreconditionError, match="come over, which nobody has seen"):
+        do(world, past=("mon",))
+    assert world.cluster.active == "mon1"
+
+
+def test_the_old_monitors_leave_and_then_the_whole_does_not_go_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = world.session()
+    assert status.status(session)["no_way_back"] == ""
+    no_return.refuse(world.context, session.journal)
+    session.journal.close()
+    do(world, past=("mon",))
+    assert set(world.cluster.monitors) == set(world.cluster.managers) == {"new"}
+    assert leaving.is_committed(world.context)
+    do(world)  # again: nothing to do, and nobody to name
+
+    session = world.session()
+    with pytest.raises(IrreversibleError, match=r"no way back: the old monitors \(mon1\)"):
+        rollback.rollback(session, lambda *_: None)
+    no_return.refuse_finished(world.context, session.journal)  # compute hosts do
+    found = status.status(session)
+    assert "the old monitors were removed" in found["no_way_back"]
+    assert any(one.startswith("no way back of the whole") for one in status.lines(found))
+    assert "only hosts go back" in status._of_the_target({**found, "settling": []}, "--execute")
+    session.journal.close()
+    monkeypatch.setattr(guard, "context_of", lambda _: world.context)
+    monkeypatch.setenv(guard.GO_BACK, "test")
+    assert "the old monitors (mon1) were removed" in (guard.refuse_delete("test") or "")
+    with pytest.raises(IrreversibleError, match="were removed by name"):
+        back(world)
+
+
+@pytest.mark.parametrize("dead", ["mon", "new"])
+def test_whoever_is_dead_the_other_knows_that_they_were_removed(world: World, dead: str) -> None:
+    do(world, past=("mon",))
+    world.hosts[dead].dead = True
+    session = world.session()
+    with pytest.raises(IrreversibleError, match="were removed by name"):
+        no_return.refuse(world.context, session.journal)
+    if dead == "mon":
+        assert leaving.is_committed(world.context)
+    else:
+        world.hosts["mon"].dead = True  # the journal is all that is left
+        with pytest.raises(IrreversibleError, match=r"journal shows that ceph.commit has begun"):
+            no_return.refuse(world.context, session.journal)
+    session.journal.close()
+
+
+def test_a_removal_that_was_only_tried_hinders_no_way_back(world: World) -> None:
+    session = world.session()
+    session.journal.record(Phase.STORAGE, CEPH_COMMIT.id, State.FAILED, "it was refused")
+    no_return.refuse(world.context, session.journal)
+    with pytest.raises(MigrateError) as caught:  # the rest of the cloud is no part of this
+        rollback.rollback(session, lambda *_: None)
+    assert "no way back" not in str(caught.value)
+    assert session.journal.state(CEPH_COMMIT.id) is State.REVERTED
+    session.journal.close()
+
+
+def test_before_the_removal_an_old_manager_takes_over_again(world: World) -> None:
+    session = world.session()
+    steps = {one.id: one for one in session.plan}
+    session.journal.close()
+    steps["ceph.manager"].apply(world.context)
+    assert steps["ceph.manager"].done(world.context)
+    assert world.cluster.active == "new"
+    back(world)
+    assert world.cluster.active == "mon1"
+
+
+def test_osds_come_after_the_monitors_and_by_name(world: World) -> None:
+    with pytest.raises(PreconditionError, match="the old monitors leave before any OSD"):
+        do(world, "osd1", past=("osd1",))
+    do(world, past=("mon",))
+    with pytest.raises(IrreversibleError, match=r"OSDs of osd1 would be started .*--past osd1"):
+        do(world, "osd1")
+    with pytest.raises(SettingsError, match=r"--host compute: not in sidestep:ceph\.osdHosts"):
+        do(world, "compute")
+    assert world.cluster.down == set()
+    assert not world.hosts["osd1"].seen
+
+
+def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World) -> None:
+    do(world, past=("mon",))
+    do(world, "osd1", past=("osd1",))
+    host = world.hosts["osd1"]
+    assert world.cluster.osds == {0: ("osd1", NEW), 1: ("osd2", OLD)}
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
+    assert host.seen == 1
+    assert host.own
+    assert {"ceph-osd", "ceph-volume", "ceph-base"} <= host.packages
+    assert world.list()["devices"] == ["/dev/sd0"]
+    do(world, "osd1")  # again: nothing to do
+    assert host.seen == 1
+    with pytest.raises(IrreversibleError, match="can never open them again"):
+        back(world, "osd1")
+    do(world, "osd1", "osd2", past=("osd2",))
+    assert world.cluster.osds == {0: ("osd1", NEW), 1: ("osd2", NEW)}
+    assert world.cluster.most_down == 1
+
+
+def test_the_stack_file_may_name_hosts_whose_osds_start_for_good(
+    tmp_path: Path, world: World
+) -> None:
+    allowed = world.context.settings.ceph.model_copy(update={"past": ("osd1", "osd2")})
+    settings = world.context.settings.model_copy(update={"ceph": allowed})
+    object.__setattr__(world.context, "settings", settings)
+    do(world, past=("mon",))
+    do(world, "osd1", "osd2")
+    assert {version for _, version in world.cluster.osds.values()} == {NEW}
+
+
+@pytest.mark.parametrize("upto", ["keep", "osds-keep", "osds-rest", "reinstall", "own"])
+def test_until_its_osds_are_started_it_goes_back(world: World, upto: str) -> None:
+    do(world, past=("mon",))
+    session = world.session()
+    mine = [one for one in session.plan if one.id.startswith("osd1.")]
+    for step in mine:
+        if not step.done(session.context):
+            session.journal.record(step.phase, step.id, State.STARTED)
+            step.apply(session.context)
+        assert step.done(session.context), step.id
+        if step.id == f"osd1.{upto}":
+            break
+    session.journal.close()
+    made = world.hosts["osd1"].seen
+    back(world, "osd1")
+    host = world.hosts["osd1"]
+    assert host.seen == 2 * made
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
+    assert world.cluster.osds[0] == ("osd1", OLD)
+    assert "reinstall" not in host.notes
+    assert not [one for one in world.hosts["new"].notes if "osd1" in one]
+    do(world, "osd1", past=("osd1",))
+    assert world.cluster.osds[0] == ("osd1", NEW)
+
+
+def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
+    do(world, past=("mon",))
+    session = world.session()
+    for name in ("keep", "osds-keep", "osds-rest"):
+        step = next(one for one in session.plan if one.id == f"osd1.{name}")
+        step.apply(session.context)
+    session.journal.close()
+    with pytest.raises(StepError, match="flags are set for osd1: noout"):
+        do(world, "osd2", past=("osd2",))
+    assert not world.hosts["osd2"].seen
+    assert world.cluster.down == {0}
+
+
+def test_file_systems_of_osds_are_left_and_mounted_again(world: World) -> None:
+    host = world.hosts["osd1"]
+    host.answers["osds.here"] = [
+        {"id": 0, "fsid": "fsid0", "kind": "folder", "place": "/srv/one/ceph-0"},
+        {"id": 8, "fsid": "fsid8", "kind": "folder", "place": "/srv/two/ceph-8"},
+    ]
+    own = {"mount": "/srv/one", "uuid": "6f", "line": "UUID=6f /srv/one ext4"}
+    host.mounts["/srv/one/ceph-0"] = own
+    session = world.session()
+    step = next(one for one in session.plan if one.id == "osd1.keep")
+    step.apply(session.context)
+    assert step.done(session.context)
+    made = next(one for one in session.plan if one.id == "osd1.reinstall")
+    made.apply(session.context)
+    next(one for one in session.plan if one.id == "osd1.own").apply(session.context)
+    session.journal.close()
+    assert world.list()["fileSystems"] == [own]
+    assert world.list()["mounts"] == ["/srv/two/ceph-8"]
+    assert [args[0] for name, args in host.given if name == "kept.mount_again"] == [own]
+
+
+def judged(world: World) -> list[str]:
+    return [one.message for one in finish_ceph.refusals(world.context)]
+
+
+def test_the_new_release_is_asked_of_osds_when_each_says_that_it_is_of_it(world: World) -> None:
+    assert judged(world) == ["the old monitors of Ceph are not removed"]
+    do(world, past=("mon",))
+    assert judged(world) == ["OSDs are of an older release than reef: osd1, osd2"]
+    assert finish_ceph.is_required(world.context) is False
+    do(world, "osd1", past=("osd1",))
+    # Ceph would take it, and says so: the trap
+    with pytest.raises(PreconditionError, match="older release than reef: osd2"):
+        finish_ceph.require(world.context)
+    assert world.cluster.required == "pacific"
+    do(world, "osd2", past=("osd2",))
+    world.cluster.held.add("osd2")
+    assert judged(world) == ["flags are set for osd2: noout"]
+    world.cluster.held.clear()
+    assert judged(world) == []
+    finish_ceph.require(world.context)
+    assert world.cluster.required == "reef"
+    assert finish_ceph.is_required(world.context)
+
+
+def test_a_cluster_that_is_anothers_is_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    given: dict[str, Any] = {"hosts": [], "monitors": [], "joins": [], "osdHosts": []}
+    world = World(tmp_path / "other", **given)
+    session = world.session()
+    assert [one for one in session.plan if "ceph" in one.id or one.phase is Phase.STORAGE] == []
+    with pytest.raises(SettingsError, match=r"ceph.monitors of the stack file names no monitors"):
+        renew_ceph.steps(session, ())
+    session.journal.close()
+    assert judged(world) == []
+
+
+def test_a_host_that_runs_servers_too_comes_over_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    world = World(tmp_path / "other", osdHosts=["osd1", "compute"])
+    session = world.session()
+    with pytest.raises(SettingsError, match="settle --by reinstall --host compute"):
+        renew_ceph.steps(session, ("compute",))
+    session.journal.close()
