@@ -42,7 +42,10 @@ def stand_beside(old: Host, new: Host) -> None:
 
 
 def leave(old: Host, new: Host) -> None:
-    """Remove it; the old one serves before. UnreachableError when only the removal fails."""
+    """Remove it; the old one serves before. UnreachableError when only the removal fails.
+
+    Where the new machine is dead its monitor leaves first: without a quorum no gateway serves.
+    """
     hand_back(old, new)
     call(old, "visitor.leave", timeout=180)
     call(new, "gateway.withdraw", timeout=60)
