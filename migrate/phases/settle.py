@@ -28,6 +28,7 @@ from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity, error, filled
 from migrate.errors import MigrateError, SettingsError, UnreachableError
+from migrate.verify import boot
 
 UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
 NAME_IT = "name it there as nova does, or leave it out with --host"
@@ -61,6 +62,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     carriers = refusals.network_hosts(context, api)
     _refuse_named(carriers, asked)
     facts = reading.read(api)
+    facts = replace(facts, servers=boot.others(api, facts.servers))
     settle = asked.over(context.settings.settle)
     installer = installers.updating(context) if asked.update else installers.named(settle.by)
     names = selected(facts, asked)

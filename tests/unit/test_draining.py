@@ -14,6 +14,7 @@ from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.computes import closing, draining, proof, service
 from migrate.computes.draining import move, note, timings, turns
+from migrate.computes.estimates import Action
 from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError, UnreachableError
@@ -583,6 +584,19 @@ def test_who_runs_elsewhere_has_left_once_its_old_host_has_let_go_of_it(make: Ma
     {one.id: one for one in settled("c1", in_place)}["c1.drain"].apply(lab.context)
     (row,) = [one for one in lab.nova.migrations if one["instance_uuid"] == "live"]
     assert (lab.nova.where["live"], row["status"]) == ("c2", "completed")
+
+
+def test_a_migration_that_ended_with_its_host_is_not_waited_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nova leaves its record as it was, for ever."""
+    lab = make(home=True)
+    monkeypatch.setattr(move, "GRACE_SECONDS", 0.1)
+    note.add(lab.host, "live", Action.LIVE)
+    row = lab.nova._row(lab.nova.servers["live"], "live-migration", "c2")
+    assert draining.bring(lab.context, lab.host) == []
+    assert draining.at_home(lab.context, lab.host)
+    assert (row["status"], lab.asked("DELETE")) == ("running", [])
 
 
 def test_who_is_back_is_its_user_s_again(make: Make) -> None:

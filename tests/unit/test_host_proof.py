@@ -69,6 +69,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noted:
     monkeypatch.setitem(fakes.ANSWERS, "guests.seen", running)
     monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", [])
     monkeypatch.setitem(fakes.ANSWERS, "systemd.show", {})
+    monkeypatch.setitem(fakes.ANSWERS, "kept.system", {"boot": "one", "token": ""})
     host: Any = hosts["compute"]
     proof.note(context, nova, host)
     monkeypatch.setattr(proof, "HEARD_SECONDS", 0.05)
@@ -148,6 +149,22 @@ def test_another_process_is_no_guest_that_shut_itself_down(
     monkeypatch.setitem(fakes.ANSWERS, "guests.seen", other)
     with pytest.raises(StepError, match="web has another process or ports"):
         proof.prove(context, host)
+
+
+def test_a_host_that_died_and_was_booted_meanwhile_has_not_lost_its_guests_by_us(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, nova = noted
+    monkeypatch.setitem(fakes.ANSWERS, "kept.system", {"boot": "two", "token": ""})
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", {})
+    with pytest.raises(StepError, match="web is off since a boot of its host, which nova notes"):
+        proof.prove(context, host)
+    nova.status = "SHUTOFF"
+    proof.prove(context, host)
+    nova.status = "ACTIVE"  # nova is told to start them again
+    other = {"web": {"process": 8, "started": "2", "ports": ["tap1"]}}
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", other)
+    proof.prove(context, host)
 
 
 def test_a_lost_note_says_what_to_do(noted: Noted) -> None:

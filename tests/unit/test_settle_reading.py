@@ -23,6 +23,7 @@ from migrate.computes.installers import in_place
 from migrate.computes.service import REASON
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
+from migrate.verify import boot
 from tests.unit import fakes
 
 PAGE = 2
@@ -358,6 +359,28 @@ def test_a_host_that_nothing_forbids(said: Said, cloud: tuple[type[Cloud], str])
     cloud[0].types.discard("instance-ha")
     out, _ = said("--host", "cmp1", code=0)
     assert "Nothing forbids this plan." in out
+
+
+@pytest.mark.parametrize(("whose", "code"), [("p0", 0), ("p1", 3)])
+def test_a_server_of_ours_that_a_killed_run_has_left_forbids_nothing(
+    said: Said,
+    cloud: tuple[type[Cloud], str],
+    monkeypatch: pytest.MonkeyPatch,
+    whose: str,
+    code: int,
+) -> None:
+    """Its host may be open by then, and it in the middle of its boot, or of a migration."""
+    cloud[0].types.discard("instance-ha")
+    more: Any = {
+        "name": f"{boot.NAME}-cmp1",
+        "tenant_id": whose,
+        "metadata": {boot.NAME: boot.MARK},
+    }
+    key, rows = LISTS["/compute/v2.1/servers/detail"]
+    ours = server("s6", "cmp1", "MIGRATING", "migrating", **more)
+    monkeypatch.setitem(LISTS, "/compute/v2.1/servers/detail", (key, [*rows, ours]))
+    out, _ = said("--host", "cmp1", code=code)
+    assert ("in the middle of an operation" in out) == bool(code)
 
 
 def test_an_administrator_who_cannot_log_in(project: Path, said: Said) -> None:
