@@ -15,10 +15,13 @@ REMEDY = "Keep another copy: `migrate backup --execute --to` a folder or an S3 s
 
 
 def run(context: Context) -> Iterator[Finding]:
-    """Whose gateway of Ceph answers at the backup's place, where one does."""
-    url = context.settings.backup
-    if not url:
-        return
+    """What is to say of the stack file's own place; nothing where it names none."""
+    if url := context.settings.backup:
+        yield from at(context, url)
+
+
+def at(context: Context, url: str) -> Iterator[Finding]:
+    """Whose gateway of Ceph answers at *url*, where one does."""
     try:
         where = store.at(url).gateway()
     except PreconditionError as failure:
@@ -28,8 +31,8 @@ def run(context: Context) -> Iterator[Finding]:
         return
     told = hosts.gather(context.source.controllers, lambda host: _gateways(context, host))
     gateways = {address for one in told for address in one or ()}
-    own = {one.address for one in context.source.hosts}
-    own |= {str(one.address) for one in context.source.virtual_ips}
+    named = [one.address for one in (*context.source.hosts, *context.storage)]
+    own = {str(one.address) for one in context.source.virtual_ips}.union(*map(_addresses, named))
     if _addresses(where) & (gateways | own):
         yield warning(
             f"{url} is in the cloud's own Ceph cluster, which a backup is to outlast", REMEDY
@@ -43,7 +46,10 @@ def run(context: Context) -> Iterator[Finding]:
 
 
 def _addresses(name: str) -> set[str]:
-    return {str(one[4][0]) for one in socket.getaddrinfo(name, None)}
+    try:
+        return {str(one[4][0]) for one in socket.getaddrinfo(name, None)}
+    except OSError:
+        return {name}
 
 
 def _gateways(context: Context, host: Host) -> list[str] | None:

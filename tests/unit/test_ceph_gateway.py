@@ -253,6 +253,22 @@ def test_a_backup_in_the_clouds_own_cluster_is_told(
     assert [one.severity for one in found] == ([severity] if severity else [])
 
 
+def test_a_backup_at_the_clouds_own_address_is_told_by_whatever_name(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy on a controller may lead to gateways elsewhere."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://localhost:{server.port}")
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    monkeypatch.setitem(fakes.ANSWERS, "ceph.gateways", [])
+    server.number = REQUEST
+    context = stored(tmp_path, "s3://there/below")
+    assert list(backup.run(context)) == []
+    context.source.controllers[0].address = "127.0.0.1"
+    (found,) = backup.run(context)
+    assert found.message.startswith("s3://there/below is in the cloud's own Ceph cluster")
+    assert "migrate backup --execute --to" in found.remedy
+
+
 def test_amazon_is_not_asked() -> None:
     assert store.at("s3://there/below").gateway() == ""
 

@@ -38,7 +38,7 @@ def client(rig: CephLab, name: str, keys: Mapping[str, str]) -> Any:
     """The tenant's client of the gateway of machine *name*, which asks once."""
     config = Config(
         s3={"addressing_style": "path"},
-        request_checksum_calculation="when_required",  # 16.2 knows none of the newer ones
+        request_checksum_calculation="when_required",  # what a server of any age knows
         response_checksum_validation="when_required",
         retries={"total_max_attempts": 1},
         proxies={},
