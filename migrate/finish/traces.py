@@ -18,7 +18,7 @@ from migrate.takeover.gate import reopen_timer
 # the version before it, to which a host goes back also from here on
 OF_TARGET = ["accepted.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
-OF_STORAGE = ["ceph-retired.json"]  # why its old monitor is masked
+OF_STORAGE = ["ceph-retired.json", "ceph-gateway-rest.json"]  # why its old daemons are masked
 FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 
