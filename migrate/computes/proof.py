@@ -45,7 +45,8 @@ def _path(context: Context, host: Host) -> Path:
 
 def look(api: Api, host: Host) -> Seen:
     """`{"service": "<id>", "at": "2026-...", "boot": "<id>", "nodes": ["<id>"], "providers": [...],
-    "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}}}`.
+    "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}},
+    "uplinks": {"br-phy": ["eth1"]}}`.
     """
     mine = reading.nodes(api, host.name)
     providers = [row for one in mine for row in _providers(api, one["hypervisor_hostname"])]
@@ -58,6 +59,7 @@ def look(api: Api, host: Host) -> Seen:
         "providers": sorted(providers),
         "allocations": {k: v for one in providers for k, v in _allocations(api, one).items()},
         "guests": call(host, "guests.seen"),
+        "uplinks": call(host, "switch.uplinks"),
     }
 
 
@@ -133,6 +135,7 @@ def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:
         *_version(context, host),
         *_same(before, now),
         *_guests(api, host, before, now),
+        *_dark(before, now),
         *_agents(api, host),
     ]
 
@@ -151,6 +154,14 @@ def _same(before: Seen, now: Seen) -> Iterator[str]:
     ):
         if now[what] != before[what]:
             yield f"its {name} was {before[what]} and is {now[what]}"
+
+
+def _dark(before: Seen, now: Seen) -> Iterator[str]:
+    """Bridges that led out of the host and do not any more; a card may be called otherwise."""
+    for bridge, cards in before.get("uplinks", {}).items():
+        if cards and not now["uplinks"].get(bridge):
+            told = "leads out of the host no more" if bridge in now["uplinks"] else "is gone"
+            yield f"bridge {bridge}, which had {', '.join(cards)}, {told}"
 
 
 def _guests(api: Api, host: Host, before: Seen, now: Seen) -> Iterator[str]:

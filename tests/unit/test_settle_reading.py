@@ -418,3 +418,17 @@ def test_a_host_that_the_stack_does_not_name_is_told_before(
     path.write_text(path.read_text().replace("cmp1", "cmp9"))
     out, err = said("--host", "cmp1", code=3)
     assert "it is not in sidestep:source.computes" in out + err
+
+
+def test_a_host_that_was_begun_and_is_named_no_more_is_told(
+    said: Said, project: Path, cloud: tuple[type[Cloud], str]
+) -> None:
+    cloud[0].types.discard("instance-ha")
+    home = project / ".migrate/prod"
+    home.mkdir(parents=True)
+    for name in ("cmp1", "cmp7.example.org"):
+        (home / f"installer-{name}.json").write_text('{"format": 3, "by": "in-place"}')
+    out, _ = said("--host", "cmp1", code=0)
+    told = "it was begun from here, and sidestep:source.computes does not name it any more"
+    assert f"{told} (cmp7.example.org)" in out
+    assert out.count(told) == 1
