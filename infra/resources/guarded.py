@@ -72,6 +72,8 @@ class Guarded(dynamic.ResourceProvider):
 
     def delete(self, _id: str, props: Props) -> None:
         self._insist(props, "delete")
+        if words := joined(props["stack"]):
+            raise PreconditionError(f"cannot delete {self.what(props)}: {words}")
         self.remove(props)
 
     def _insist(self, props: Props, act: str) -> None:
@@ -96,6 +98,13 @@ def at_work(stack: str) -> str | None:
     from migrate.phases import guard  # noqa: PLC0415  the phases are not needed to build
 
     return _remembered(stack, guard.refuse_beside)
+
+
+def joined(stack: str) -> str | None:
+    """The words that refuse since Ceph counts on a machine of *stack*, or None."""
+    from migrate.phases import guard  # noqa: PLC0415  the phases are not needed to build
+
+    return _remembered(stack, guard.refuse_joined)
 
 
 def forget() -> None:

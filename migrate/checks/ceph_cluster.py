@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error, filled, info, warning
-from migrate.errors import PreconditionError
+from migrate.engine.finding import Finding, error, info, warning
+from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 from migrate.storage import ceph
 from migrate.storage.ceph import commit, conf, facts, joining, members
@@ -37,8 +37,12 @@ def run(context: Context) -> Iterator[Finding]:
     yield from _named(context, cluster, those)
     yield from _number(len(those), len(members.news(context)))
     yield from _gateways(cluster)
-    yield from hosts.joined(members.news(context), lambda one: _joins(context, cluster, one))
-    yield from _files(context, old)
+    osd_hosts = [context.named(one) for one in context.settings.ceph.osd_hosts]
+    yield from hosts.joined(osd_hosts, _outlasts)
+    whole = old.read(conf.PATH)
+    those = members.news(context)
+    yield from hosts.joined(those, lambda one: _joins(context, cluster, whole, one))
+    yield from _files(context, old, whole)
 
 
 def _named(context: Context, cluster: facts.Cluster, those: list[Host]) -> Iterator[Finding]:
@@ -83,20 +87,33 @@ def _gateways(cluster: facts.Cluster) -> Iterator[Finding]:
         )
 
 
-def _joins(context: Context, cluster: facts.Cluster, new: Host) -> list[Finding]:
-    """Whether *new* can have a monitor and a manager, of a release that may join."""
+def _outlasts(host: Host) -> list[Finding]:
+    """Whether a fresh system of *host* would find its OSDs."""
+    try:
+        call(host, "osds.here")
+    except CommandError as failure:
+        return [error(str(failure), "Have its data outlast the system, or others bring it over")]
+    return []
+
+
+def _joins(context: Context, cluster: facts.Cluster, whole: str, new: Host) -> list[Finding]:
+    """Whether *new* can have a monitor, by the file *whole*, and a manager, and may join."""
     found = [one for one in (call(new, f"{kind}.lacks") for kind in ("monitor", "manager")) if one]
     if found:
         return [error(one, "`pulumi up` installs it", new.name) for one in found]
     release = call(new, "ceph.release", "ceph-mon")
-    return list(filled(joining.judged(context, cluster, release)))
+    wrong = list(joining.judged(context, cluster, release))
+    try:
+        conf.for_monitor(whole, new.name, new.address)
+    except PreconditionError as failure:
+        wrong.append(error(str(failure), "Mend it and check again"))
+    return wrong
 
 
-def _files(context: Context, old: Host) -> Iterator[Finding]:
+def _files(context: Context, old: Host, whole: str) -> Iterator[Finding]:
     """A controller that is client and monitor has one ceph.conf: the monitor's."""
     if not context.settings.ceph.clients:
         return
-    whole = old.read(conf.PATH)
     for index, new in enumerate(context.target.controllers):
         source = counterpart(context, index)
         if new.name not in members.joining(context) or not source.exists(conf.PATH):

@@ -15,6 +15,7 @@ from migrate.computes.emptying import Planned
 from migrate.computes.estimates import Action, Way
 from migrate.computes.plan import HostPlan, SettlePlan
 from migrate.computes.probing import telling
+from migrate.computes.reinstalling import osds
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
@@ -209,8 +210,11 @@ def _ceph(
         screen.would(steps)
         return
     renew_ceph.renew(session, hosts, past, Progress(screen, steps))
+    recovered = osds.recovered(session.context, hosts)
+    for name, one in recovered.items():
+        screen.say(f"{name}: {one['objects']} objects, {one['bytes']} bytes were written meanwhile")
     screen.say(f"[green]{'OSDs of ' + ', '.join(hosts) if hosts else 'Monitors'} came over[/]")
-    screen.answer({"done": [step.id for step in steps]})
+    screen.answer({"done": [step.id for step in steps], "recovered": recovered})
 
 
 def _back(

@@ -41,6 +41,7 @@ class Impact(StrEnum):
     DHCP_MOVES = "DHCP rests, 5 s each"
     ROUTERS_MOVE = "routers dark, 1 s each"
     SERVERS_MOVE = "servers move, by policy"
+    STORAGE_RESTS = "disks rest, seconds"
     COMPUTE_RESTARTS = "nova's API rests, 9 s"
 
 

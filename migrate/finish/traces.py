@@ -22,8 +22,8 @@ from migrate.takeover.gate import reopen_timer
 # the version before it, to which a host goes back also from here on
 OF_TARGET = ["accepted.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
+OF_STORAGE = ["ceph-retired.json", "ceph-gateway-rest.json"]  # why its old daemons are masked
 PAPERS = ("settle-*.json", "kept-*.json", "reinstall-*.json", "fresh-*.known_hosts", "installer-*")
-OF_STORAGE = ["ceph-retired.json"]  # why its old monitor is masked
 FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 

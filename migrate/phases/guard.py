@@ -10,6 +10,7 @@ from migrate.engine.plan import Phase
 from migrate.errors import MigrateError, PreconditionError, one_line
 from migrate.phases import no_return, rollback
 from migrate.phases.session import context_of, opened
+from migrate.storage.ceph import members
 
 GO_BACK = "MIGRATE_GO_BACK"
 FRESH_SECONDS = 60.0
@@ -44,6 +45,31 @@ def refuse_beside(stack: str) -> str | None:
     return (
         f"refused: another run is at work: {who}. Wait for it, then run the same again; if it is "
         f"dead, `migrate status --stack {stack}` says how to go on"
+    )
+
+
+def refuse_joined(stack: str) -> str | None:
+    """The words that refuse to delete a part of *stack* while a monitor of Ceph's may stand on it.
+
+    The old monitors know it also where the stack file names its machine no more. The way back,
+    which a destroy walks first, lets each leave.
+    """
+    context = context_of(stack)
+    if not members.moves(context):
+        return None
+    try:
+        names = members.joined(context)
+    except MigrateError as error:
+        return (
+            f"refused: whether monitors of Ceph have joined from here is not known ({error}); "
+            "their loss may stop the cluster"
+        )
+    if not names:
+        return None
+    return (
+        f"refused: monitors of Ceph have joined from here ({', '.join(names)}), and their loss may "
+        f"stop the cluster: `migrate rollback --execute --stack {stack}` lets them leave first, "
+        "with the stack's file as it was when they joined"
     )
 
 

@@ -491,7 +491,9 @@ CEPH_MANAGER = _storage(
     (leaving.is_active, leaving.activate, leaving.hand_back),
     seconds=20,
 )
-CEPH_COMMIT = _storage(
+CEPH_COMMIT = step(
+    Phase.STORAGE,
+    Impact.STORAGE_RESTS,
     "ceph.commit",
     "Remove the old monitors, which never start again",
     (leaving.is_committed, leaving.remove_old, None),
@@ -500,16 +502,16 @@ CEPH_COMMIT = _storage(
 )
 
 
-def stored(name: str, after: Sequence[Step]) -> list[Step]:
+def storage_host(name: str, after: Sequence[Step]) -> list[Step]:
     """The steps of the host *name*, which has OSDs and runs no server: it is made anew."""
     return _installed(Phase.STORAGE, f"{name}.", name, osds.among(reinstall.OF_SYSTEM), [*after])
 
 
-def _stored(names: Iterable[str]) -> Iterator[Step]:
+def _storage_hosts(names: Iterable[str]) -> Iterator[Step]:
     """One host after the other: no two are away at a time."""
     before: Sequence[Step] = [CEPH_COMMIT]
     for name in names:
-        yield from (mine := stored(name, before))
+        yield from (mine := storage_host(name, before))
         before = mine[-1:]
 
 
@@ -678,6 +680,6 @@ def compose(context: Context) -> Plan:
         ceph=context.settings.ceph.clients,
         monitors=members.joining(context),
     )
-    storage = _stored(members.with_osds_only(context))
+    storage = _storage_hosts(members.with_osds_only(context))
     finished = finish.steps(context.recipes, monitors=members.moves(context))
     return Plan.of((*own, *storage, *settle, *finished))

@@ -15,11 +15,11 @@ from migrate.engine.finding import Finding, error, filled
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, PreconditionError, SettingsError
-from migrate.phases import no_return
-from migrate.phases.plan import CEPH_COMMIT, CEPH_MANAGER, CEPH_TOLD, stored
+from migrate.phases import control, no_return
+from migrate.phases.plan import CEPH_COMMIT, CEPH_MANAGER, CEPH_TOLD, storage_host
 from migrate.phases.session import Session
 from migrate.storage import ceph
-from migrate.storage.ceph import facts, findings, leaving, members
+from migrate.storage.ceph import facts, findings, leaving, members, stored
 
 NAME = "ceph"
 
@@ -28,7 +28,7 @@ def steps(session: Session, names: Collection[str]) -> Plan:
     """Those of the hosts of *names*, which have OSDs; of the old monitors where none is named."""
     context = session.context
     _refuse_strange(context, names)
-    those = [stored(one, []) for one in members.with_osds_only(context) if one in names]
+    those = [storage_host(one, []) for one in members.with_osds_only(context) if one in names]
     ids = {step.id for mine in those for step in mine}
     ids |= set() if names else {CEPH_TOLD.id, CEPH_MANAGER.id, CEPH_COMMIT.id}
     return Plan(tuple(one for one in session.plan if one.id in ids))
@@ -51,6 +51,7 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
         wrong.append(error(told, "`migrate settle --ceph --execute` without --host comes first"))
     if not names and not leaving.no_way_back(context):
         wrong += findings.well(facts.read(members.asks(context)))
+        wrong += stored.findings(context)
     try:
         anew.refuse(context)
     except PreconditionError as failure:
@@ -72,7 +73,10 @@ def renew(
     _refuse_unnamed(context, names, past)
     anew.let_in(context, [context.named(one) for one in names])
     runner = session.runner(Phase.STORAGE, notify=notify, past=[CEPH_COMMIT.id])
-    runner.advance(plan.steps)
+    runner.prepare()
+    for name in names or [""]:
+        control.wait_while_paused(session)
+        runner.apply([one for one in plan if not name or one.id.startswith(f"{name}.")])
 
 
 def _refuse_unnamed(context: Context, names: Collection[str], past: Collection[str]) -> None:

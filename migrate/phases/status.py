@@ -48,7 +48,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         for event in session.journal.events()
         if event.state is State.FAILED and journalled[event.step] is State.FAILED
     }
-    settling = {step.id for step in session.plan if step.phase is Phase.SETTLE}
+    by_host = (Phase.STORAGE, Phase.SETTLE)
+    settling = {step.id for step in session.plan if step.phase in by_host}
     found: dict[str, Any] = {
         "stack": session.context.stack,
         "held_by": state_lock.holder(session.home) if held is None else held,
@@ -195,7 +196,10 @@ def _of_the_target(found: dict[str, Any], named: str) -> str:
         )
     back = f"the way back is `migrate rollback {named}`"
     if found.get("no_way_back"):
-        back = f"only hosts go back, each by `migrate settle --back --host NAME {named}`"
+        back = (
+            f"only hosts go back, each by `migrate settle --back --host NAME {named}`, with --ceph "
+            "those whose OSDs were not started since"
+        )
     if not found.get("verified"):
         return f"`migrate verify --stack {found['stack']}`; {back}"
     accepted = found["phases"].get("accept", "done") == "done"

@@ -37,9 +37,11 @@ def told(version: tuple[int, ...]) -> str:
 class Cluster:
     """Its maps: monitors and managers by their release, OSDs, flags, and what each host noted."""
 
-    def __init__(self) -> None:
-        self.monitors = {"mon1": OLD, "new": NEW}
-        self.managers = {"mon1": OLD, "new": NEW}
+    def __init__(self, *, joined: bool) -> None:
+        ours = {"new": NEW} if joined else {}
+        self.monitors = {"mon1": OLD, **ours}
+        self.managers = {"mon1": OLD, **ours}
+        self.modules = ["iostat", "nfs", *([] if joined else ["restful"])]
         self.active = "mon1"
         self.osds = {0: ("osd1", OLD), 1: ("osd2", OLD)}
         self.down: set[int] = set()
@@ -61,12 +63,26 @@ class Cluster:
             for kind, those in counted.items()
         }
         found["osds"] |= self.dump
+        found["tree"]["nodes"] = [
+            {"id": -1 - id_, "name": host, "type": "host", "children": [id_]}
+            for id_, (host, _) in self.osds.items()
+        ]
         found["metadata"] = [
             {"id": id_, "ceph_version": told(version), "osd_objectstore": "bluestore"}
             for id_, (_, version) in self.osds.items()
         ]
-        others = [{"name": one} for one in self.managers if one != self.active]
-        found["managers"] |= {"active_name": self.active, "available": True, "standbys": others}
+        runs = [{"name": one, "can_run": True, "error_string": ""} for one in self.modules]
+        found["managers"] |= {
+            "active_name": self.active,
+            "available": True,
+            "modules": self.modules,
+            "always_on_modules": {"pacific": [], "reef": []},
+            "standbys": [
+                {"name": one, "available_modules": runs}
+                for one in self.managers
+                if one != self.active
+            ],
+        }
         return found
 
     @property
@@ -87,7 +103,7 @@ class Machine(CephHost):
         self.notes: dict[str, Any] = {}
         self.packages: set[str] = set()
         self.adopted = self.own = False
-        self.release = OLD[0]
+        self.release = NEW[0] if name.startswith("new") else OLD[0]
         self.mounts: dict[str, Any] = {}
 
     def python(self, source: str, payload: Any = None, *more: Any, **other: Any) -> Any:
@@ -134,12 +150,18 @@ class Machine(CephHost):
             return self.cluster.said["managers"]
         if question == ("osd", "lspools"):
             return [{"poolname": "images"}]
+        if question == ("config-key", "ls"):
+            return []
         assert question == ("osd", "dump")
         return self.cluster.dump
 
     def _ceph_run(self, *argv: str) -> str:
         if argv[:2] == ("osd", "require-osd-release"):
             self.cluster.required = argv[2]
+        if argv[:3] == ("mgr", "module", "disable"):
+            self.cluster.modules.remove(argv[3])
+        if argv[:3] == ("mgr", "module", "enable"):
+            self.cluster.modules.append(argv[3])
         if argv[:2] == ("mgr", "fail"):
             assert self.cluster.active == argv[2]
             self.cluster.active = next(one for one in self.cluster.managers if one != argv[2])
@@ -188,11 +210,58 @@ class Machine(CephHost):
     def _monitor_remove(self, name: str) -> None:
         del self.cluster.monitors[name]
 
+    def _monitor_lacks(self) -> str:
+        return ""
+
+    def _monitor_noted(self) -> bool:
+        return "ceph-monitor" in self.notes
+
+    def _monitor_made(self, name: str) -> bool:
+        return name in self.cluster.monitors
+
+    def _monitor_invitation(self) -> Any:
+        return {"conf": self.files[conf.PATH], "map": "", "key": "", "admin": ""}
+
+    def _monitor_make(self, name: str, text: str, _: Any) -> None:
+        self.notes["ceph-monitor"] = {"name": name}
+        self.files[conf.PATH] = text
+        self.cluster.monitors[name] = NEW
+
+    def _monitor_withdraw(self) -> None:
+        assert self.name not in self.cluster.managers
+        if self.notes.pop("ceph-monitor", None):
+            del self.files[conf.PATH]
+
+    def _manager_lacks(self) -> str:
+        return ""
+
+    def _manager_begin(self, name: str, modules: list[str], pool: bool) -> Any:
+        assert name in self.cluster.monitors  # else it has no key to ask with
+        return self.notes.setdefault(
+            "ceph-manager", {"name": name, "modules": modules, "pool": pool}
+        )
+
+    def _manager_make(self, name: str, _: str) -> None:
+        self.cluster.managers[name] = NEW
+
     def _manager_made(self, name: str) -> bool:
         return name in self.cluster.managers
 
     def _manager_noted(self) -> Any:
-        return {"name": self.name, "modules": [], "pool": False}
+        return self.notes.get("ceph-manager", {})
+
+    def _manager_quiet(self) -> None:
+        if "ceph-manager" in self.notes:
+            del self.cluster.managers[self.name]
+
+    def _manager_withdraw(self) -> None:
+        self.notes.pop("ceph-manager", None)
+
+    def _undo_note_file(self, note: str, path: str) -> None:
+        self.notes.setdefault(note, {path: self.files[path]})
+
+    def _undo_undo(self, note: str) -> None:
+        self.files |= self.notes.pop(note, {})
 
     def _retired_noted(self) -> Any:
         return self.notes.get("ceph-retired", {})
@@ -291,18 +360,21 @@ class Machine(CephHost):
 class World:
     """The cloud of `ceph_hosts` over such a cluster, and the command that makes its hosts anew."""
 
-    def __init__(self, home: Path, **ceph: Any) -> None:
+    def __init__(self, home: Path, *, joined: bool = True, **ceph: Any) -> None:
         systems = home / "systems"
         systems.mkdir()
         command = home / "anew"
         command.write_text(COMMAND.replace("{folder}", str(home)))
         command.chmod(0o755)
         found, named = context(home, **ceph)
-        self.cluster = Cluster()
+        self.cluster = Cluster(joined=joined)
         self.hosts = {name: Machine(name, self.cluster, systems) for name in named}
         for name, host in self.hosts.items():
-            if name in ("mon", "new", "osd1", "osd2", "old"):
-                host.files[conf.PATH] = conf.with_address(CONF, "new")
+            if name in ("mon", "osd1", "osd2", "old"):
+                host.files[conf.PATH] = conf.with_address(CONF, "new") if joined else CONF
+        if joined:
+            self.hosts["new"].files[conf.PATH] = conf.for_monitor(CONF, "new", "new")
+            self.hosts["new"].notes["ceph-manager"] = {"modules": [], "pool": False}
         settle = found.settings.settle.model_copy(
             update={"reinstall": Reinstall(command=(str(command),))}
         )

@@ -12,12 +12,15 @@ import pytest
 from migrate.checks import QUICK, access, ceph_cluster
 from migrate.cloud import Context
 from migrate.engine.finding import Severity
-from migrate.errors import PreconditionError, UnreachableError
+from migrate.engine.plan import Phase, Plan
+from migrate.engine.runner import Runner
+from migrate.errors import CommandError, PreconditionError, UnreachableError
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, joining, members, monitor
 from migrate.storage.rbd import client_files
 from tests.unit import test_ceph_files as files
 from tests.unit.ceph_hosts import CONF, CephHost, context
+from tests.unit.ceph_world import World
 from tests.unit.test_ceph import SAID
 
 MONITOR = deepcopy(SAID["quorum"]["monmap"]["mons"][0])
@@ -150,6 +153,22 @@ def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
     assert differs.startswith("old: /etc/ceph/ceph.conf says [client.glance] keyring")
     hosts["mon"].files[conf.PATH] = hosts["old"].files[conf.PATH] + "[mon]\ndebug mon = 1\n"
     assert told(found) == [lacks]
+    hosts["new"].answers["manager.lacks"] = ""
+    hosts["mon"].files[conf.PATH] += "[mon.new]\nhost = another\n"
+    (section,) = told(found)
+    assert "has a section [mon.new] already" in section
+
+
+def test_osds_that_a_fresh_system_would_not_find_are_told_before_anything_moves(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    lvm = "RuntimeError: osd.1 is on LVM or encrypted (/dev/dm-0)"
+    hosts["osd2"].answers["osds.here"] = CommandError("osd2", "python3", 1, lvm)
+    (one,) = told(found)
+    assert one.startswith(": osd2: ")
+    assert "osd.1 is on LVM" in one
 
 
 def test_a_host_of_the_cluster_that_does_not_let_us_in_is_named_once(
@@ -261,3 +280,32 @@ def test_ceph_conf_of_a_controller_with_a_monitor_is_the_monitors(
     paths = [one.path for one in client_files.wanted(found, 0)]
     assert (conf.PATH in paths) == carried
     assert "/etc/ceph/ceph.client.glance.keyring" in paths
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_all_that_joined_while_the_source_serves_leaves_again(tmp_path: Path, dead: bool) -> None:
+    world = World(tmp_path, joined=False)
+    before = (world.cluster.said, {name: dict(one.files) for name, one in world.hosts.items()})
+    session = world.session()
+    plan = Plan(tuple(one for one in session.plan.phase(Phase.FOLLOW) if "ceph." in one.id))
+    assert [one.id for one in plan] == ["ceph.monitor-new", "ceph.addresses", "ceph.manager-new"]
+    runner = Runner(plan, session.journal, session.context)
+    runner.advance()
+    assert all(one.done(session.context) for one in plan)
+    assert set(world.cluster.monitors) == set(world.cluster.managers) == {"mon1", "new"}
+    assert world.cluster.active == "mon1"
+    assert "restful" not in world.cluster.modules  # it cannot run in the new release's manager
+    context_ = session.context
+    if dead:
+        world.hosts["new"].dead = True
+        context_ = replace(context_, target=context_.target.without({"new"}))
+    Runner(plan, session.journal, context_).retreat()
+    session.journal.close()
+    del world.hosts["new"]
+    files_ = {name: dict(one.files) for name, one in world.hosts.items()}
+    if dead:  # of its manager nobody heard that it has gone
+        assert set(world.cluster.monitors) == {"mon1"}
+    else:
+        assert world.cluster.said == before[0]
+    assert files_ == {name: one for name, one in before[1].items() if name != "new"}
+    assert not any(world.hosts[name].notes for name in world.hosts)

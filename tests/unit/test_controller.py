@@ -12,6 +12,7 @@ import pytest
 
 from infra.controller import EVERY, PARTS, Place, differing, packages, services, venv
 from infra.controller.daemons import CACHE, DATABASE
+from infra.resources import parts
 from migrate.errors import SettingsError
 from migrate.services import units
 
@@ -106,6 +107,17 @@ def test_a_client_of_ceph_is_made_for_a_stack_that_asks_and_its_modules_belong_t
     assert wanted["modules"] == ["rados", "rbd"]
     assert not set(wanted["packages"]) & set(packages.names())
     assert differing(wanted, {**wanted, "modules": ["rados"]}) == ["modules"]
+
+
+def test_packages_of_a_monitor_go_before_those_of_the_client_that_they_need() -> None:
+    found = parts.wanted(client=True, monitor=True)
+    assert list(found)[-2:] == [parts.Ceph, parts.CephDaemons]
+    assert found[parts.CephDaemons] == (parts.Ceph,)
+    alone = parts.wanted(client=False, monitor=True)
+    assert parts.Ceph not in alone
+    assert alone[parts.CephDaemons] == (parts.Packages,)
+    assert parts.wanted(client=False, monitor=False) == parts.NEEDS
+    assert "ceph-base" in EVERY["ceph-daemons"].wanted(PLACE)["packages"]
 
 
 def test_data_of_a_ceph_in_containers_stays_where_our_client_goes(tmp_path: Path) -> None:

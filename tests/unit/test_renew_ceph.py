@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from infra.resources import guarded
+from infra.resources.standing import StandingProvider
 from migrate.computes import versions
-from migrate.computes.reinstalling import anew
+from migrate.computes.reinstalling import anew, osds
 from migrate.computes.versions import Versions
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
@@ -75,6 +77,14 @@ def test_what_is_wrong_with_the_cluster_forbids_it(
     with pytest.raises(PreconditionError, match="come over, which nobody has seen"):
         do(world, past=("mon",))
     assert world.cluster.active == "mon1"
+
+
+def test_servers_that_would_not_start_again_are_named_before(world: World) -> None:
+    world.hosts["compute"].answers["monitors_known.without"] = ["one", "two"]
+    with pytest.raises(PreconditionError, match=r"compute: servers know none .*: one, two"):
+        do(world, past=("mon",))
+    assert world.hosts["compute"].given[-1] == ("monitors_known.without", [["new"]])
+    assert leaving.no_way_back(world.context) == ""
 
 
 def test_the_old_monitors_leave_and_then_the_whole_does_not_go_back(
@@ -146,6 +156,31 @@ def test_before_the_removal_an_old_manager_takes_over_again(world: World) -> Non
     assert world.cluster.active == "mon1"
 
 
+def test_while_monitors_count_on_a_machine_pulumi_does_not_delete_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "context_of", lambda _: world.context)
+    refused = guard.refuse_joined("test") or ""
+    assert "monitors of Ceph have joined from here (new)" in refused
+    provider = guarded_of("test", monkeypatch)
+    with pytest.raises(PreconditionError, match="cannot delete anything: refused: monitors"):
+        provider.delete("id", {"stack": "test"})
+    del world.cluster.monitors["new"]
+    guarded.forget()
+    assert guard.refuse_joined("test") is None
+    provider.delete("id", {"stack": "test"})
+    world.hosts["mon"].dead = world.hosts["new"].dead = True
+    assert "is not known" in (guard.refuse_joined("test") or "")
+
+
+def guarded_of(stack: str, monkeypatch: pytest.MonkeyPatch) -> StandingProvider:
+    """What Pulumi calls for a part of *stack*, beside no run and before the cutover."""
+    guarded.forget()
+    monkeypatch.setattr(guard, "refuse_beside", lambda _: None)
+    monkeypatch.setattr(guard, "refuse_delete", lambda _: None)
+    return StandingProvider()
+
+
 def test_osds_come_after_the_monitors_and_by_name(world: World) -> None:
     with pytest.raises(PreconditionError, match="the old monitors leave before any OSD"):
         do(world, "osd1", past=("osd1",))
@@ -168,6 +203,7 @@ def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World)
     assert host.own
     assert {"ceph-osd", "ceph-volume", "ceph-base"} <= host.packages
     assert world.list()["devices"] == ["/dev/sd0"]
+    assert osds.recovered(world.context, ["osd1", "osd2"]) == {"osd1": {"objects": 0, "bytes": 0}}
     do(world, "osd1")  # again: nothing to do
     assert host.seen == 1
     with pytest.raises(IrreversibleError, match="can never open them again"):

@@ -6,6 +6,8 @@ What they do is `storage/ceph/osd_host.py`; what is kept of the host, and how fa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict
+from pathlib import Path
 from typing import TypeVar
 
 from migrate.cloud import Context, apt
@@ -13,6 +15,8 @@ from migrate.cloud.host import Host
 from migrate.computes.installers.contract import Act
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
+from migrate.engine import state_directory
+from migrate.engine.plan import Impact
 from migrate.errors import IrreversibleError, PreconditionError
 from migrate.onhost import call
 from migrate.storage.ceph import leaving, members, osd_host
@@ -94,7 +98,18 @@ def install(context: Context, host: Host) -> None:
 
 def come_home(context: Context, host: Host) -> None:
     """Start them by the new release, if the host is named for that."""
-    osd_host.come_home(host, members.asks(context), named(context))
+    found = osd_host.come_home(host, members.asks(context), named(context))
+    state_directory.record(_path(context, host.name), asdict(found))
+
+
+def recovered(context: Context, names: Collection[str]) -> dict[str, dict[str, int]]:
+    """`{"osd1": {"objects": 4, "bytes": 2097152}}`: what came to hosts that had been away."""
+    told = {name: state_directory.recorded(_path(context, name)) for name in names}
+    return {name: one for name, one in told.items() if one}
+
+
+def _path(context: Context, name: str) -> Path:
+    return context.home / f"recovered-{name}.json"
 
 
 def _asking(act: Callable[[Host, Host], Answer]) -> Callable[[Context, Host], Answer]:
@@ -121,6 +136,7 @@ BEFORE: tuple[Act, ...] = (
         apply=_asking(osd_host.rest),
         revert=_asking(osd_host.wake),
         seconds=5,
+        impact=Impact.STORAGE_RESTS,
     ),
 )
 INSTALL = Act(
@@ -147,6 +163,7 @@ AFTER: tuple[Act, ...] = (
         apply=come_home,
         revert=_asking(osd_host.stay),
         seconds=30,
+        impact=Impact.STORAGE_RESTS,
     ),
 )
 

@@ -41,6 +41,14 @@ def old(context: Context) -> Host:
     return those[0]  # says itself what is wrong with its monitor
 
 
+def joined(context: Context) -> list[str]:
+    """Names of monitors in the map that are none of the old ones; after these left, of all."""
+    those = hosts.living(olds(context), standing)
+    own = {one.name for one in those}
+    now = next((one for one in those if one.name), None) or standing(asks(context))
+    return sorted({one.name for one in now.monitors} - own)
+
+
 def with_osds_only(context: Context) -> list[str]:
     """Names of the hosts with OSDs that run no servers; the others come over as compute hosts."""
     names = context.settings.ceph.osd_hosts
