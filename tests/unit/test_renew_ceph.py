@@ -14,7 +14,6 @@ from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import (
     IrreversibleError,
-    MigrateError,
     PreconditionError,
     SettingsError,
     StepError,
@@ -133,10 +132,14 @@ def test_a_removal_that_was_only_tried_hinders_no_way_back(world: World) -> None
     session = world.session()
     session.journal.record(Phase.STORAGE, CEPH_COMMIT.id, State.FAILED, "it was refused")
     no_return.refuse(world.context, session.journal)
-    with pytest.raises(MigrateError) as caught:  # the rest of the cloud is no part of this
-        rollback.rollback(session, lambda *_: None)
-    assert "no way back" not in str(caught.value)
+    session.runner(Phase.STORAGE).retreat()
     assert session.journal.state(CEPH_COMMIT.id) is State.REVERTED
+    session.journal.close()
+    do(world, past=("mon",))
+    session = world.session()
+    with pytest.raises(StepError, match=r"ceph.commit: .* were removed by name"):
+        session.runner(Phase.STORAGE).retreat()
+    assert not CEPH_COMMIT.way_back
     session.journal.close()
 
 
