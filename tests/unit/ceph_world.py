@@ -140,6 +140,9 @@ class Machine(CephHost):
     def _notes_left(self, kept: list[str]) -> Any:
         return [f"{one}.json" for one in self.notes if f"{one}.json" not in kept]
 
+    def _notes_remove(self, kept: list[str]) -> None:
+        self.notes = {one: value for one, value in self.notes.items() if f"{one}.json" in kept}
+
     # the cluster
 
     def _ceph_read(self) -> Any:

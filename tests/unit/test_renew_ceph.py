@@ -9,6 +9,7 @@ import pytest
 
 from infra.resources import guarded
 from infra.resources.standing import StandingProvider
+from migrate import finish
 from migrate.computes.reinstalling import anew, osds
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
@@ -18,7 +19,7 @@ from migrate.errors import (
     SettingsError,
     StepError,
 )
-from migrate.finish import ceph as finish_ceph
+from migrate.finish import traces
 from migrate.phases import guard, no_return, renew_ceph, rollback, status
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.storage import ceph
@@ -282,27 +283,42 @@ def test_file_systems_of_osds_are_left_and_mounted_again(world: World) -> None:
 
 
 def judged(world: World) -> list[str]:
-    return [one.message for one in finish_ceph.refusals(world.context)]
+    return [one.message for one in finish.ceph.refusals(world.context)]
 
 
 def test_the_new_release_is_asked_of_osds_when_each_says_that_it_is_of_it(world: World) -> None:
     assert judged(world) == ["the old monitors of Ceph are not removed"]
     do(world, past=("mon",))
     assert judged(world) == ["OSDs are of an older release than reef: osd1, osd2"]
-    assert finish_ceph.is_required(world.context) is False
+    assert finish.ceph.is_required(world.context) is False
     do(world, "osd1", past=("osd1",))
     # Ceph would take it, and says so: the trap
     with pytest.raises(PreconditionError, match="older release than reef: osd2"):
-        finish_ceph.require(world.context)
+        finish.ceph.require(world.context)
     assert world.cluster.required == "pacific"
     do(world, "osd2", past=("osd2",))
     world.cluster.held.add("osd2")
     assert judged(world) == ["flags are set for osd2: noout"]
     world.cluster.held.clear()
     assert judged(world) == []
-    finish_ceph.require(world.context)
+    finish.ceph.require(world.context)
     assert world.cluster.required == "reef"
-    assert finish_ceph.is_required(world.context)
+    assert finish.ceph.is_required(world.context)
+
+
+def test_finish_ends_it_before_our_notes_go(world: World) -> None:
+    session = world.session()
+    ids = [one.id for one in session.plan.phase(Phase.FINISH)]
+    session.journal.close()
+    assert ids.index("finish.mark") < ids.index("finish.ceph") < ids.index("finish.hosts")
+    do(world, past=("mon",))
+    for name in ("mon", "osd1"):
+        world.hosts[name].notes["ceph-addresses"] = {}
+    assert not traces.gone_from_computes(world.context)
+    traces.clear_computes(world.context)
+    assert traces.gone_from_computes(world.context)
+    assert [*world.hosts["mon"].notes] == ["ceph-retired"]  # why its old monitor is masked
+    assert [*world.hosts["osd1"].notes] == []
 
 
 def test_a_cluster_that_is_anothers_is_not_touched(
