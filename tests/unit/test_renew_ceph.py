@@ -23,7 +23,7 @@ from migrate.finish import traces
 from migrate.phases import guard, no_return, renew_ceph, rollback, status
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.storage import ceph
-from migrate.storage.ceph import leaving, manager, osd_host
+from migrate.storage.ceph import conf, leaving, manager, osd_host
 from tests.unit.ceph_world import NEW, OLD, World
 
 
@@ -310,8 +310,16 @@ def test_finish_ends_it_before_our_notes_go(world: World) -> None:
     session = world.session()
     ids = [one.id for one in session.plan.phase(Phase.FINISH)]
     session.journal.close()
-    assert ids.index("finish.mark") < ids.index("finish.ceph") < ids.index("finish.hosts")
+    wanted = ["finish.mark", "finish.ceph", "finish.ceph-addresses", "finish.hosts"]
+    assert [one for one in ids if one in wanted] == wanted
     do(world, past=("mon",))
+    host = world.hosts["osd1"]
+    host.files[conf.PATH] = conf.with_address(host.files[conf.PATH], "10.0.0.1")
+    assert not finish.ceph.are_dropped(world.context)
+    finish.ceph.drop(world.context)
+    assert finish.ceph.are_dropped(world.context)
+    assert not conf.names(host.files[conf.PATH], "10.0.0.1")
+    assert conf.names(host.files[conf.PATH], "new")
     for name in ("mon", "osd1"):
         world.hosts[name].notes["ceph-addresses"] = {}
     assert not traces.gone_from_computes(world.context)
