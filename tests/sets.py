@@ -92,8 +92,9 @@ SETS = {
         "servers made and connected on the target: none runs on when the source is back", True
     ),
     "ceph": Set(
-        "a real Ceph cluster: what is wrong is found; a monitor and a manager join, leave, are "
-        "killed midway; old monitors are removed for good; OSDs come back on a reinstalled host",
+        "a real Ceph cluster: what is wrong is found; a monitor, a manager and a gateway join, "
+        "leave, are killed midway; a backup goes to it; old monitors are removed for good; OSDs "
+        "come back on a reinstalled host",
         True,
     ),
     "lab-ceph": Set(

@@ -12,7 +12,7 @@ from migrate.errors import MigrateError, SettingsError
 
 EPILOG = (
     "Without --execute a command changes nothing, except verify, which makes and deletes a server, "
-    "and pause, resume and abort, which act on a cutover that was begun with it. Exit codes: "
+    "and pause, resume and abort, which act on a run that was begun with it. Exit codes: "
     "2 wrong input, 3 not ready, 4 a step failed, 5 no way back, 6 journal, 7 another run is at "
     "work, 8 a host cannot be reached."
 )
@@ -218,18 +218,18 @@ def rollback() -> None:
     click.option("--reason", default="", help="Why, for those who see it waiting."),
 )
 def pause() -> None:
-    """Let a cutover make all ready and then wait, before anything is closed, until `resume`.
+    """Let a cutover wait before anything is closed, or a settle between batches, until `resume`.
 
-    Changes neither cloud: it leaves word for the cutover at work, or for the next one. Next:
+    Changes neither cloud: it leaves word for the run at work, or for the next one. Next:
     `migrate resume`, or `migrate abort` to call it off.
     """
 
 
 @command(migrate, "control")
 def resume() -> None:
-    """Let a cutover that was paused go into the window.
+    """Let a run that was paused go on: a cutover into the window, a settle with its next batch.
 
-    Changes nothing itself; the cutover that waits goes on within a second. Next: watch it, or
+    Changes nothing itself; the run that waits goes on within a second. Next: watch it, or
     `migrate abort`.
     """
 
@@ -239,7 +239,8 @@ def abort() -> None:
     """Go back to the source from inside the window, at once. After it, `rollback` goes back.
 
     A cutover at work is told to, and ends; one that died is undone by this command. Changes both
-    clouds back to what they were before the window. Next: `migrate status`.
+    clouds back to what they were before the window. A settle at work ends what it has begun and
+    begins nothing more, as by Ctrl-C in its terminal. Next: `migrate status`.
     """
 
 

@@ -13,13 +13,15 @@ from migrate.verify import noticed
 
 def run_pause(screen: Screen, stack: str, *, reason: str) -> None:
     with opened(stack, "pause", changes=False, notes=True, tell=screen.remark) as session:
-        if abort.window_begun(session):
+        if abort.window_open(session):
             raise PreconditionError(
                 "the window is open already, there is nothing to pause: `migrate abort` undoes it"
             )
         control.ask(session.home, control.PAUSE, reason)
         session.remark(
-            "pause", f"asked by {state_lock.myself()}: the window does not open until it is resumed"
+            "pause",
+            f"asked by {state_lock.myself()}: no window opens, and no further batch of compute "
+            "hosts begins, until it is resumed",
         )
         screen.answer(status.status(session))
 
@@ -36,8 +38,7 @@ def run_resume(screen: Screen, stack: str) -> None:
 def run_abort(screen: Screen, stack: str, *, take_over: bool, os_cloud: str) -> None:
     with opened(stack, "status", changes=False, notes=True, os_cloud=os_cloud) as session:
         if holder := state_lock.held_by(session.home):
-            abort.request(session, holder, screen.remark)
-            screen.remark(f"Aborted: {serving.summary(session.context)}.")
+            screen.remark(abort.request(session, holder, screen.remark))
             screen.answer(status.status(session))
             return
     with at_work(

@@ -97,7 +97,7 @@ def run_rollback(
         losses = rollback.find_losses(session)
         screen.losses(losses)
         if not execute:
-            undone = session.runner(*rollback.UNDONE).begun()[::-1]
+            undone = rollback.undone(session)
             screen.would_undo(undone, lost=session.journal.is_empty())
             screen.answer({"losses": losses.document, "would_undo": [step.id for step in undone]})
             return

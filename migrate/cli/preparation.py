@@ -5,6 +5,7 @@ from migrate.cli import findings
 from migrate.cli.at_work import at_work, refuse_missing
 from migrate.cli.output import Progress, Screen, finding_document, longest_path, plan_document
 from migrate.cloud.installation import SYSTEM
+from migrate.engine.finding import filled
 from migrate.engine.plan import Phase
 from migrate.errors import PreconditionError, SettingsError
 from migrate.phases import follow, readiness, status
@@ -52,6 +53,7 @@ def run_backup(screen: Screen, stack: str, *, execute: bool, take_over: bool, to
         if not url:
             raise SettingsError("no place for the backup: set sidestep:backup or give --to")
         store.at(url)  # a place that cannot be is told before the day on which it is needed
+        screen.findings(filled(checks.backup.at(session.context, url), check="backup"))
         if not execute:
             screen.say(f"would back up every service of the source to {url}; add --execute")
             screen.answer({"would_store_at": url})

@@ -19,7 +19,7 @@ from migrate.computes.reinstalling import osds
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError
-from migrate.phases import move_agents, renew, renew_ceph, settle, updating
+from migrate.phases import control, move_agents, no_return, renew, renew_ceph, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import noticed, pings, watched
@@ -99,6 +99,7 @@ def run_settle(
     ):
         session = updating.begin(opened) if update else opened
         if execute:
+            during.enter_context(control.stoppable(session))
             during.enter_context(report.reported(session))
             words = {"agents": agents, "ceph": ceph, "update": update, "back": back}
             during.enter_context(_pinged(session, hosts, **words))
@@ -163,6 +164,7 @@ def _agents(screen: Screen, session: Session, *, execute: bool, back: bool) -> N
     """What is done about network agents, and done with *execute*."""
     steps = move_agents.steps(session)
     if back and not execute:
+        no_return.refuse_finished(session.context, session.journal)
         _would_undo(screen, session, steps)
         return
     if back:
@@ -218,6 +220,8 @@ def _ceph(
 def _back(
     screen: Screen, session: Session, hosts: tuple[str, ...], *, execute: bool, update: bool
 ) -> None:
+    if not execute and not update:
+        session = renew.returning(session, hosts, keep=False)
     steps = Plan(
         tuple(
             step for name in hosts for step in settled(name, installers.of(session.context, name))

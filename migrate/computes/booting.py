@@ -21,13 +21,13 @@ STAYS = "the host stays closed; mend that and run the same again, or put it back
 def booted(host: Host, lock: str) -> bool:
     """Whether it has booted since that was asked of it for the update to *lock*."""
     noted = call(host, "record.load", NOTE) or {}
-    return noted.get("lock") == lock and noted.get("boot") != _boot(host)
+    return noted.get("lock") == lock and noted.get("boot") != boot_id(host)
 
 
 def boot(context: Context, host: Host, lock: str) -> None:
     """Have it booted; StepError where it was not, or a server runs there."""
     guests.refuse(host, "a boot")
-    before = _boot(host)
+    before = boot_id(host)
     call(host, "record.save", NOTE, {"lock": lock, "boot": before})
     decided = context.settings.settle.update
     asked = [*decided.command, host.name, host.address]
@@ -35,7 +35,7 @@ def boot(context: Context, host: Host, lock: str) -> None:
         raise StepError(f"{host.name}: {wrong}; {STAYS}")
     told = f"{host.name}: it does not answer; {STAYS}"
     wait.until(lambda: operators.answers(lambda: host), ANSWER_SECONDS, told)
-    if _boot(host) == before:
+    if boot_id(host) == before:
         raise StepError(
             f"{host.name}: {decided.command[0]} came to an end and the host has not booted: its "
             f"boot id is the same; {STAYS}"
@@ -49,5 +49,6 @@ def forget(host: Host) -> None:
     call(host, "record.forget", NOTE)
 
 
-def _boot(host: Host) -> str:
+def boot_id(host: Host) -> str:
+    """Another one after each boot."""
     return str(call(host, "kept.system")["boot"])

@@ -152,6 +152,7 @@ def _made(
         planned += batch
         counts = [one.actions for one in batch], [one.home for one in batch]
         seconds.append(_seconds(*counts, settle, way))
+        findings += _shut(done, opened, seconds[-1])
     if way.renews and planned and len(planned) + len(already) == len(facts.hosts):
         planned[-1] = replace(planned[-1], last=True)
     turns = {one.host.name for one in planned}
@@ -181,6 +182,13 @@ def _together(hosts: list[ComputeHost], emptying: Emptying) -> tuple[Done, list[
     for host in hosts:
         emptying.reopen(host, renewed=host in done)
     return done, findings
+
+
+def _shut(hosts: Collection[ComputeHost], opened: Mapping[str, int], took: float) -> list[Finding]:
+    """That no host of its zone takes new servers while *hosts*, a batch, are renewed."""
+    mine = [one for one in hosts if one.enabled and one.up]
+    zones = {one.zone for one in mine}  # one: a batch has hosts of no other
+    return [refusals.of_zone(zone, mine, took) for zone in zones if len(mine) == opened[zone]]
 
 
 def _host_plan(

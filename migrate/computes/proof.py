@@ -11,7 +11,7 @@ from typing import Any
 from migrate.cloud import Context, login, wait
 from migrate.cloud.api import VERSION, Api, unless_gone
 from migrate.cloud.host import Host
-from migrate.computes import reading, service, units, versions
+from migrate.computes import booting, reading, service, units, versions
 from migrate.engine import state_directory
 from migrate.errors import StepError
 from migrate.onhost import call
@@ -44,8 +44,9 @@ def _path(context: Context, host: Host) -> Path:
 
 
 def look(api: Api, host: Host) -> Seen:
-    """`{"service": "<id>", "at": "2026-...", "nodes": ["<id>"], "providers": ["<id>"],
-    "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}}}`.
+    """`{"service": "<id>", "at": "2026-...", "boot": "<id>", "nodes": ["<id>"], "providers": [...],
+    "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}},
+    "uplinks": {"br-phy": ["eth1"]}}`.
     """
     mine = reading.nodes(api, host.name)
     providers = [row for one in mine for row in _providers(api, one["hypervisor_hostname"])]
@@ -53,10 +54,12 @@ def look(api: Api, host: Host) -> Seen:
     return {
         "service": row["id"],
         "at": row["updated_at"],  # by nova's clock, as its records of what users did
+        "boot": booting.boot_id(host),
         "nodes": sorted(one["id"] for one in mine),
         "providers": sorted(providers),
         "allocations": {k: v for one in providers for k, v in _allocations(api, one).items()},
         "guests": call(host, "guests.seen"),
+        "uplinks": call(host, "switch.uplinks"),
     }
 
 
@@ -132,6 +135,7 @@ def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:
         *_version(context, host),
         *_same(before, now),
         *_guests(api, host, before, now),
+        *_dark(before, now),
         *_agents(api, host),
     ]
 
@@ -152,8 +156,20 @@ def _same(before: Seen, now: Seen) -> Iterator[str]:
             yield f"its {name} was {before[what]} and is {now[what]}"
 
 
+def _dark(before: Seen, now: Seen) -> Iterator[str]:
+    """Bridges that led out of the host and do not any more; a card may be called otherwise."""
+    for bridge, cards in before.get("uplinks", {}).items():
+        if cards and not now["uplinks"].get(bridge):
+            told = "leads out of the host no more" if bridge in now["uplinks"] else "is gone"
+            yield f"bridge {bridge}, which had {', '.join(cards)}, {told}"
+
+
 def _guests(api: Api, host: Host, before: Seen, now: Seen) -> Iterator[str]:
-    """What is not as it was of servers that users have left alone."""
+    """What is not as it was of servers that users have left alone.
+
+    None outlives a boot of its host: nova starts it again, where it is told to, or finds it off.
+    """
+    booted = now["boot"] != before.get("boot", now["boot"])
     gone = sorted(before["guests"].keys() - now["guests"].keys())
     off = set(call(host, "domains.shut_down", gone)) if gone else set()
     for server in sorted({*before["allocations"], *before["guests"]}):
@@ -164,7 +180,10 @@ def _guests(api: Api, host: Host, before: Seen, now: Seen) -> Iterator[str]:
         ]
         if not changed or _acted_upon(api, server, before["at"]):
             continue
-        if server in off and changed == ["process or ports"]:
+        if booted and changed == ["process or ports"]:
+            if server in gone and not _known_off(api, server):
+                yield f"server {server} is off since a boot of its host, which nova notes in 10 min"
+        elif server in off and changed == ["process or ports"]:
             if not _known_off(api, server):
                 yield f"server {server} shut itself down, which nova notes within 10 min"
         elif server in gone:

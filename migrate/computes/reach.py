@@ -73,18 +73,35 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
     return list(filled([*told, *unknown, *on_each(those, ask)], check=NAME))
 
 
+def named(context: Context, those: Collection[Host]) -> list[Finding]:
+    """What *those* compute hosts name of old controllers; the cutover is what cuts them off."""
+    if not those:
+        return []
+    old, told = _old(context)
+
+    def ask(host: Host) -> list[Finding]:
+        return list(_named(old, _read(context, host)[0], serves=False))
+
+    return [*told, *on_each(those, ask)]
+
+
 def _compute(
     context: Context, old: addresses.Mapping, ends: list[str], mtu: int, host: Host
 ) -> Iterator[Finding]:
+    texts, given = _read(context, host)
+    yield from _named(old, texts)
+    yield from controllers(context, host)
+    yield from _unanswered(host, _servers(texts, given))
+    yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
+    yield from _shares(host, old)
+
+
+def _read(context: Context, host: Host) -> tuple[dict[str, str], dict[str, str]]:
+    """Files that units which run on *host* read, and what it gives for options that are not set."""
     projects = [recipe.project for recipe in context.recipes if recipe.compute_units]
     patterns = [one.format(project) for project in projects for one in FILES]
     read: dict[str, Any] = call(host, "configured.read", patterns)
-    texts = _by_running(context, host, read["texts"])
-    yield from _named(old, texts)
-    yield from controllers(context, host)
-    yield from _unanswered(host, _servers(texts, read["given"]))
-    yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
-    yield from _shares(host, old)
+    return _by_running(context, host, read["texts"]), read["given"]
 
 
 def _by_running(context: Context, host: Host, texts: Mapping[str, str]) -> dict[str, str]:
@@ -121,12 +138,16 @@ def _patterns(project: str, program: str, arguments: Collection[str]) -> Iterato
         yield f"{folder}/*.conf"
 
 
-def _named(old: addresses.Mapping, texts: Mapping[str, str]) -> Iterator[Finding]:
+def _named(
+    old: addresses.Mapping, texts: Mapping[str, str], *, serves: bool = True
+) -> Iterator[Finding]:
+    """Where they name old controllers; once the target *serves* its own address will do as well."""
     for path, text in sorted(texts.items()):
         for line in Ini.parse(text).options():
             if named := old.named(line.value):
                 there = {old.addresses.get(one) or old.names.get(one) for one in named} - {None}
-                instead = "".join(f", or {one}" for one in sorted(filter(None, there)))
+                also = sorted(filter(None, there)) if serves else []
+                instead = "".join(f", or {one}" for one in also)
                 yield error(
                     f"{path}:{line.number} {line.name} names {', '.join(named)}, an old "
                     "controller's own: nothing answers there later",

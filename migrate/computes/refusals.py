@@ -60,6 +60,16 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
     return []
 
 
+def of_zone(zone: str, hosts: Collection[ComputeHost], took: float) -> Finding:
+    """*hosts*, all of *zone* that are open, are closed together for *took* seconds."""
+    shut = warning(
+        f"{', '.join(sorted(one.name for one in hosts)[:NAMES])} and no other host of zone {zone} "
+        f"is open, so no new server can be made in it for about {took:.0f} s",
+        "settle fewer of them at once (--batch), or tell users; those that run notice nothing",
+    )
+    return _as("zone", shut)
+
+
 def of_no_model() -> Finding:
     """No new server can be booted anywhere to prove a renewed host."""
     return _as(

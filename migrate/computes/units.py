@@ -32,6 +32,12 @@ def down(context: Context, host: Host) -> list[str]:
     return found
 
 
+def resting(context: Context, host: Host) -> list[str]:
+    """What of them does not run there and will: it would meet the release as the old one."""
+    found: list[str] = call(host, "exchange.resting", [one.name for one in known(context)])
+    return found
+
+
 def unknown(context: Context, host: Host) -> list[str]:
     """Units of a service that run there and that no recipe tells how to renew."""
     ours = {one.name for one in known(context)}

@@ -43,10 +43,12 @@ class Runner:
         workers: int = WORKERS,
         *,
         allowed: Collection[str] = (),
+        standing: Collection[str] = (),
         cancellation: Cancellation | None = None,
     ) -> None:
         self.plan, self.journal, self.context = plan, journal, context
         self.allowed = allowed  # steps without a way back that the operator named
+        self.standing = standing  # steps that were begun, whatever this journal says
         self.notify, self.workers = notify, workers
         self.cancellation = cancellation or Cancellation()
         # what compute hosts keep from being undone, and why
@@ -148,7 +150,8 @@ class Runner:
         """What `retreat` undoes, in the plan's order: of a lost journal every step."""
         states = self.journal.states()
         lost = not states or self._is_of_another_desk(states)
-        return [s for s in self.plan if lost or states.get(s.id) in BEGUN]
+        known = {s.id for s in self.plan if states.get(s.id) in BEGUN}.union(self.standing)
+        return [s for s in self.plan if lost or s.id in known]
 
     def _is_of_another_desk(self, states: Mapping[str, State]) -> bool:
         """Whether it knows what comes after a window, and of none: that was run elsewhere."""

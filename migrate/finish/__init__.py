@@ -128,7 +128,7 @@ def _traces(after: list[Step]) -> Iterator[Step]:
     )
     yield _finish(
         "finish.hosts",
-        "Take away the notes on compute hosts",
+        "Take away the notes on compute hosts, and what is kept here of them",
         (traces.gone_from_computes, traces.clear_computes, None),
         after=[released],
         seconds=3,

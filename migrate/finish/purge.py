@@ -79,6 +79,9 @@ def _goes(context: Context) -> Iterator[Thing]:
         where, _, what = line.partition(": ")
         yield Thing(what, where, "it was for the way over, or the way back")
 
+    for paper in traces.papers(context):
+        yield Thing(paper.name, "the state directory here", "it was for the way back of a host")
+
 
 def _stays(context: Context) -> Iterator[Thing]:
     source = ", ".join(host.name for host in context.source.controllers)

@@ -4,11 +4,15 @@ On the source's controllers the fence stays, and what is noted of it: whatever b
 its services stay silent. So does the mark.
 """
 
+from pathlib import Path
+
 from migrate.cloud import Context, hosts, transfer
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
+from migrate.computes.probing import note
 from migrate.computes.reinstalling import keeping
 from migrate.database import baseline, connection, progress
+from migrate.engine import state_directory
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
 from migrate.onhost import call
@@ -18,7 +22,8 @@ from migrate.takeover.gate import reopen_timer
 # the version before it, to which a host goes back also from here on
 OF_TARGET = ["accepted.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
-OF_STORAGE = ["ceph-retired.json"]  # why its old monitor is masked
+OF_STORAGE = ["ceph-retired.json", "ceph-gateway-rest.json"]  # why its old daemons are masked
+PAPERS = ("settle-*.json", "kept-*.json", "reinstall-*.json", "fresh-*.known_hosts", "installer-*")
 FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
 
 
@@ -67,6 +72,18 @@ def _keeping(context: Context) -> list[Host]:
     return [host for host in context.target.controllers if host.exists(keeping.ALL)]
 
 
+def papers(context: Context) -> list[Path]:
+    """Files of this state directory for the way back of compute hosts.
+
+    Of one that the stack file names no more all go: its name may be another host's later.
+    """
+    names = [host.name for host in settled(context)]
+    stay = {f"{what}-{name}.json" for name in names for what in ("installer", "settle")}
+    stay.add(note.path(context).name)
+    found = {path for pattern in PAPERS for path in context.home.glob(pattern)}
+    return sorted(path for path in found if path.name not in stay)
+
+
 def settled(context: Context) -> tuple[Host, ...]:
     """Hosts that came over: those that run servers, and those that are Ceph's alone."""
     return (*context.source.computes, *context.storage)
@@ -81,6 +98,8 @@ def on_compute(host: Host) -> list[str]:
 
 def gone_from_computes(context: Context) -> bool:
     """Whether nothing of it is left."""
+    if papers(context):
+        return False
     try:
         return not any(hosts.gather(settled(context), on_compute))
     except UnreachableError:
@@ -88,12 +107,14 @@ def gone_from_computes(context: Context) -> bool:
 
 
 def clear_computes(context: Context) -> None:
-    """The same there; StepError names hosts that cannot be reached, when all others are done."""
+    """The same there, and `papers`; StepError names hosts that cannot be reached, last of all."""
 
     def act(host: Host) -> None:
         host.run("rm", "-rf", "--", transfer.FOLDER)
         call(host, "notes.remove", [*OF_COMPUTE, *OF_STORAGE])
 
+    for path in papers(context):
+        state_directory.forget(path)
     hosts.gather(settled(context), act)
 
 

@@ -37,6 +37,22 @@ def release(program: str) -> int:
     return int(found.group(1))
 
 
+def gateways(logins: list[list[str]]) -> list[str] | None:
+    """Addresses of the gateways of this host's cluster; None where no login is let in.
+
+    *logins* are `ceph`'s own options: a service's user is told that too.
+    """
+    for login in logins:
+        try:
+            services = ask(*login, "status")["servicemap"]["services"]
+        except RuntimeError:
+            continue
+        daemons = services.get("rgw", {}).get("daemons", {}).values()
+        # "10.0.0.1:0/2067077762", and a summary among them
+        return [one["addr"].rpartition(":")[0].strip("[]") for one in daemons if "addr" in one]
+    return None
+
+
 def statistics() -> dict[str, Any]:
     """What the active manager knows, and what monitors tell of it.
 

@@ -35,6 +35,13 @@ def down(names: list[str]) -> list[str]:
     return sorted(_fallen(names, _alive(names)))
 
 
+def resting(names: list[str]) -> list[str]:
+    """Those of *names* that a boot of this host starts, and that do not run, nor were exchanged."""
+    units, known = systemd.show(names), running(names)
+    starts = [n for n in names if units.get(systemd.full(n), {}).get("UnitFileState") == "enabled"]
+    return sorted(set(starts) - known.keys())
+
+
 def _alive(names: list[str]) -> dict[str, dict[str, Any]]:
     found = {}
     units = systemd.show(names)

@@ -1,16 +1,36 @@
 """Open vSwitch of this host: its bridges as they were before an agent worked on them."""
 
+import json
+import shutil
 from typing import Any
 
 from migrate.onhost import record
 from migrate.onhost.systemd import run
 
 RECORD = "switch"
+INTERFACES = ("ovs-vsctl", "--format=json", "--columns=name,type,external_ids", "list", "Interface")
+CARDS = ("", "system", "dpdk")  # types of what the host has, or shares with others of its own
 
 
 def bridges() -> list[str]:
     """Every bridge of this host."""
     return run("ovs-vsctl", "list-br").split()
+
+
+def uplinks() -> dict[str, list[str]]:
+    """What leads out of this host, by bridge: {"br-phy": ["eth1"], "br-int": []}.
+
+    Ports of servers and of networks have an id of neutron's; patches and tunnels lead nowhere else.
+    """
+    if not shutil.which(INTERFACES[0]):
+        return {}
+    rows = json.loads(run(*INTERFACES))["data"]
+    cards = {
+        name for name, kind, (_, about) in rows if kind in CARDS and "iface-id" not in dict(about)
+    }
+    return {
+        one: sorted(cards & set(run("ovs-vsctl", "list-ifaces", one).split())) for one in bridges()
+    }
 
 
 def note() -> None:

@@ -1,9 +1,12 @@
-"""`migrate abort`: out of the window and back to the source, by the run at work or in its place."""
+"""`migrate abort`: out of the window and back to the source, by the run at work or in its place.
+
+A run that brings compute hosts over only ends: each host has its own way back.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
-from migrate.cloud import wait
+from migrate.cloud import serving, wait
 from migrate.engine import markers, state_lock
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -16,26 +19,42 @@ from migrate.takeover import going_live
 from migrate.takeover.gate.reopen_timer import BACK_SECONDS
 
 NOTICE_SECONDS = 20.0
+STOPPED = CUTOVER, SETTLE = "cutover", "settle"
+STAYS = (
+    "What it has begun ends first; `migrate abort` once more interrupts it. The same command goes "
+    "on, and `migrate settle --back --host NAME --execute` puts a host back"
+)
 
 
-def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None]) -> None:
-    """Ask the run at work to go back, and return when it has; PreconditionError when it refuses.
+def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None]) -> str:
+    """Ask the run at work to stop: what came of it. PreconditionError where it is none for that.
 
-    *holder* is what `lock.held_by` said.
+    A cutover goes back, and has when this returns; a settle ends what it has begun. *holder* is
+    what `lock.held_by` said.
     """
     named = "{who}, at work on {command} since {since}".format(**holder)
-    _refuse_moved(session)
-    if holder["command"] != "cutover":
-        raise PreconditionError(f"only a cutover can be aborted; {named}: Ctrl-C there stops it")
+    if holder["command"] not in STOPPED:
+        raise PreconditionError(
+            f"only {' and '.join(STOPPED)} can be aborted; {named}: Ctrl-C there stops it"
+        )
+    if holder["command"] == CUTOVER:
+        _refuse_moved(session)
     control.ask(session.home, ABORT)
-    tell(f"asked {named}; waiting until it has gone back")
+    tell(f"asked {named}; waiting until it has noticed")
     wait.until(
-        lambda: not control.asked(session.home, ABORT),
+        lambda: not (control.asked(session.home, ABORT) and state_lock.held_by(session.home)),
         NOTICE_SECONDS,
         f"{named}, does not notice. End it (kill -9), then `migrate abort` again",
     )
     last = [one.text for one in session.journal.remarks() if one.kind == ABORT]
-    if last and last[-1].startswith("refused"):
+    if holder["command"] == SETTLE:
+        return f"{last[-1] if last else named}. {STAYS}"
+    _await_back(session, named, refused=bool(last) and last[-1].startswith("refused"))
+    return f"Aborted: {serving.summary(session.context)}."
+
+
+def _await_back(session: Session, named: str, *, refused: bool) -> None:
+    if refused:
         _refuse_moved(session, sure=True)
     wait.until(
         lambda: not state_lock.held_by(session.home),
@@ -63,9 +82,10 @@ def abort(session: Session, notify: Observer) -> None:
         rollback(session, notify, (Phase.CUTOVER,))
 
 
-def window_begun(session: Session) -> bool:
+def window_open(session: Session) -> bool:
     """Whether the source is closed or about to be, as the journal has it."""
-    return going_live.ARM in session.journal.entered(Phase.CUTOVER)
+    begun = going_live.ARM in session.journal.entered(Phase.CUTOVER)
+    return begun and not going_live.passed(session.journal)
 
 
 def _refuse_moved(session: Session, *, sure: bool = False) -> None:

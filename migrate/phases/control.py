@@ -7,7 +7,7 @@ of it, is in the journal.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from migrate.takeover import going_live
 from migrate.takeover.gate import reopen_timer
 
 PAUSE, ABORT = "pause", "abort"
+STOPPING, INTERRUPTING = "stopping after what runs now", "interrupting what runs"
 LOOK_SECONDS = 0.3
 ASK_SECONDS = 5.0
 REMIND_SECONDS = 600.0
@@ -52,23 +53,24 @@ def withdraw(home: Path, what: str) -> bool:
     return state_directory.forget(home / what)
 
 
-def wait_while_paused(session: Session) -> float:
-    """Return when nobody pauses the cutover any more; for how many seconds it was paused.
+def wait_while_paused(session: Session, so_far: str = "nothing was closed") -> float:
+    """Return when nobody pauses the run any more; for how many seconds it was paused.
 
-    StepError when it was stopped meanwhile, or not resumed within a day.
+    StepError that tells how things are *so_far* when it was stopped meanwhile, or not resumed
+    within a day.
     """
     who = asked(session.home, PAUSE)
     if not who:
         return 0.0
-    wait = f"paused by {who}: `migrate resume` opens the window, `migrate abort` ends the run"
+    wait = f"paused by {who}: `migrate resume` lets it go on, `migrate abort` ends the run"
     session.remark("pause", wait)
     began = reminded = time.monotonic()
     while asked(session.home, PAUSE):
         if session.cancellation.wait(LOOK_SECONDS):
-            raise StepError(f"{session.cancellation.reason} while paused; nothing was closed")
+            raise StepError(f"{session.cancellation.reason} while paused; {so_far}")
         now = time.monotonic()
         if now > began + PAUSE_SECONDS:
-            raise StepError(f"paused by {who} for a day and not resumed; nothing was closed")
+            raise StepError(f"paused by {who} for a day and not resumed; {so_far}")
         if now > reminded + REMIND_SECONDS:
             reminded = now
             session.tell(f"still waiting: {wait}")
@@ -80,28 +82,42 @@ def wait_while_paused(session: Session) -> float:
 def watching(session: Session) -> Iterator[threading.Event]:
     """Heed `migrate abort` as long as the block runs, the window's limit once the event is set.
 
-    A request of before is another run's and forgotten. So is a timer of before: it may have
-    reopened the source, which this run closes anew.
+    A timer of before is another run's: it may have reopened the source, which this run closes anew.
     """
+    window, limit = threading.Event(), Limit(session)
+    with _looking(session, lambda: _heeded(session, window.is_set() and limit.reached())):
+        yield window
+
+
+@contextmanager
+def stoppable(session: Session) -> Iterator[None]:
+    """Heed `migrate abort` as Ctrl-C: what runs ends; asked once more, it is ended on the hosts."""
+    with _looking(session, lambda: _stopped(session)):
+        yield
+
+
+@contextmanager
+def _looking(session: Session, heeded: Callable[[], bool]) -> Iterator[None]:
+    """Ask several times a second, until it was; a request of before is another run's."""
     if withdraw(session.home, ABORT):
         session.remark("abort", "a request of before this run was put away")
-    over, window = threading.Event(), threading.Event()
+    over = threading.Event()
     thread = threading.Thread(
-        target=_watch, args=(session, over, window), name="control", daemon=True
+        target=_watch, args=(session, over, heeded), name="control", daemon=True
     )
     thread.start()
     try:
-        yield window
+        yield
     finally:
         over.set()
         thread.join()
 
 
-def _watch(session: Session, over: threading.Event, window: threading.Event) -> None:
-    limit, told = Limit(session), ""
+def _watch(session: Session, over: threading.Event, heeded: Callable[[], bool]) -> None:
+    told = ""
     while not over.wait(LOOK_SECONDS):
         try:
-            if _heeded(session, window.is_set() and limit.reached()):
+            if heeded():
                 return
         except Exception as error:  # an unread journal, a full disk, a bug: tried again, never deaf
             if told != (told := repr(error)):
@@ -129,6 +145,20 @@ def _heeded(session: Session, too_long: bool) -> bool:
         )
         withdraw(session.home, ABORT)
     return False
+
+
+def _stopped(session: Session) -> bool:
+    """Whether there is nothing more to ask for."""
+    if not (who := asked(session.home, ABORT)):
+        return False
+    again = session.cancellation.requested
+    session.cancellation.request(why := f"aborted by {who}")
+    session.remark("abort", f"{why}: {INTERRUPTING if again else STOPPING}")
+    with suppress(JournalError):
+        withdraw(session.home, ABORT)
+    if again:
+        interrupt(session)
+    return again
 
 
 def interrupt(session: Session) -> None:

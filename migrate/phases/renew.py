@@ -132,7 +132,7 @@ def turns(
     for number, batch in enumerate(batches):
         if number and session.cancellation.wait(limits.pause_seconds):
             return
-        control.wait_while_paused(session)
+        control.wait_while_paused(session, "no further batch was begun")
         yield batch
         if _enough(session, limits, outcome):
             return
@@ -198,14 +198,14 @@ def by(session: Session, name: str, hosts: Iterable[str], begun: Collection[str]
     return replace(session, plan=compose(context)) if other else session
 
 
-def learned(session: Session, hosts: Collection[Host]) -> Session:
+def learned(session: Session, hosts: Collection[Host], *, keep: bool = True) -> Session:
     """The same with a plan by which *hosts* have come over as machines say, whatever this desk has.
 
-    What it did not know is told.
+    What it did not know is told, and kept unless nothing is to be.
     """
     context = session.context
     anew.let_in(context, hosts)
-    found = standing.learn(context, hosts)
+    found = standing.learn(context, hosts, keep=keep)
     for name, by_ in found.items():
         session.remark("hosts", f"{name} has come over by {by_}, as machines say")
     return replace(session, plan=compose(context)) if found else session
@@ -219,15 +219,7 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     """
     context = session.context
     draining.share(context, session.cancellation)
-    no_return.refuse_finished(context, session.journal)
-    names = list(names)
-    session = learned(session, [reached(context, name) for name in names])
-    if stuck := versions.read(context).stuck(names):
-        raise IrreversibleError(
-            f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
-            "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
-            "cloud back"
-        )
+    session = returning(session, names := list(names))
     wrong = each_back(session, Phase.SETTLE, names, notify)
     for name in names:
         if name not in wrong:
@@ -241,6 +233,23 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
     for line in told:
         session.remark(telling.NAME, line)
     refuse_left(wrong)
+
+
+def returning(session: Session, names: Collection[str], *, keep: bool = True) -> Session:
+    """The same with a plan by which the hosts of *names* have come over, as machines say.
+
+    IrreversibleError where one of them cannot go back, PreconditionError where nobody reaches it.
+    """
+    context = session.context
+    no_return.refuse_finished(context, session.journal)
+    session = learned(session, [reached(context, name) for name in names], keep=keep)
+    if stuck := versions.read(context).stuck(names):
+        raise IrreversibleError(
+            f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
+            "conductor that has restarted since lets none in. `migrate rollback` brings the whole "
+            "cloud back"
+        )
+    return session
 
 
 def each_back(

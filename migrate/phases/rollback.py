@@ -9,16 +9,23 @@ from pathlib import Path
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
-from migrate.computes import draining
+from migrate.computes import draining, installers, network
 from migrate.computes.homecoming import bring, decision, reading
-from migrate.computes.installers import reinstall
+from migrate.computes.installers import reinstall, standing
 from migrate.computes.network import refusals
 from migrate.computes.reinstalling import silent
 from migrate.engine import markers, state_directory
-from migrate.engine.plan import Phase
+from migrate.engine.plan import Phase, Step
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError, PassedOverError, RefusedError, one_line
+from migrate.errors import (
+    MigrateError,
+    PassedOverError,
+    RefusedError,
+    UnreachableError,
+    one_line,
+)
 from migrate.phases import left_behind, no_return, renew, traces
+from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -26,7 +33,8 @@ from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import losses, noticed, views
 from migrate.verify.losses import Losses
 
-UNDONE = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT, Phase.STORAGE, Phase.SETTLE)
+BEFORE = (Phase.FOLLOW, Phase.CUTOVER)  # while users write on the target, all of it stands
+UNDONE = (*BEFORE, Phase.ACCEPT, Phase.STORAGE, Phase.SETTLE)
 FILE = "losses.json"
 
 
@@ -48,7 +56,7 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
     living = replace(session, context=silent.passing(context, session.remark))
     if written := going_live.written(living.context):
         living = renew.learned(living, living.context.source.computes)
-    runner = living.runner(*phases, notify=notify)
+    runner = living.runner(*phases, notify=notify, standing=_standing(living) if written else ())
     runner.refuse_one_way()
     if written:
         bring.foresee(living.context)
@@ -64,6 +72,34 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
     with suppress(MigrateError):  # the timer must not open what is being opened
         reopen_timer.extend(living.context)
     runner.retreat()
+
+
+def undone(session: Session) -> list[Step]:
+    """What `rollback` would undo, in its order, by the journal and by what machines say now.
+
+    Changes nothing, here neither.
+    """
+    living = replace(session, context=silent.passing(session.context))
+    if not going_live.written(living.context):
+        return living.runner(*UNDONE).begun()[::-1]
+    living = renew.learned(living, living.context.source.computes, keep=False)
+    return living.runner(*UNDONE, standing=_standing(living)).begun()[::-1]
+
+
+def _standing(session: Session) -> set[str]:
+    """Steps of before the target served, and of all that has come over since.
+
+    Another desk may have begun them, and an older copy of the state directory does not know. Of
+    who is dead the journal's word counts.
+    """
+    context = session.context
+    before = {one.id for one in session.plan if one.phase in BEFORE}
+    over = standing.over(context, context.source.computes)
+    steps = [one for name in over for one in settled(name, installers.of(context, name))]
+    with suppress(UnreachableError):
+        if not network.reading.untouched(context):
+            steps += network.steps(context.recipes)
+    return before | {one.id for one in steps} | ({PROBED.id} if over else set())
 
 
 def _last_losses(session: Session) -> Losses:

@@ -9,6 +9,7 @@ from pathlib import Path
 from migrate.cloud import Context, connect, settings
 from migrate.cloud.admission import Run
 from migrate.cloud.os_cloud import logging_in_as
+from migrate.computes import operators
 from migrate.engine import cloud_lock, state_lock
 from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import Journal
@@ -37,13 +38,25 @@ class Session:
         return self.context.home
 
     def runner(
-        self, *phases: Phase, notify: Observer = lambda *_: None, past: Collection[str] = ()
+        self,
+        *phases: Phase,
+        notify: Observer = lambda *_: None,
+        past: Collection[str] = (),
+        standing: Collection[str] = (),
     ) -> Runner:
-        """A runner over the steps of *phases* only; *past* names steps without a way back."""
+        """A runner over the steps of *phases* only; *past* names steps without a way back.
+
+        Those of *standing* were begun, as machines say, whatever the journal does.
+        """
         self.refuse_unknown(past)
-        steps = self.plan.phase(*phases)
         return Runner(
-            steps, self.journal, self.context, notify, allowed=past, cancellation=self.cancellation
+            self.plan.phase(*phases),
+            self.journal,
+            self.context,
+            notify,
+            allowed=past,
+            standing=standing,
+            cancellation=self.cancellation,
         )
 
     def refuse_unknown(self, past: Collection[str]) -> None:
@@ -88,8 +101,8 @@ def opened(
 ) -> Iterator[Session]:
     """A session for *command*; with *changes* the only one on the stack, noted in the journal.
 
-    Before that one begins, what an earlier run left running on any host is gone. One that *notes*
-    something is beside others; any other only reads, also in a folder that takes nothing.
+    Before that one begins, what an earlier run left running, here or on any host, is gone. One that
+    *notes* something is beside others; any other only reads, also in a folder that takes nothing.
     """
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
@@ -102,5 +115,7 @@ def opened(
         closing(Journal(context.home / "journal", command)) as journal,
     ):
         session = Session(context, compose(context), journal, tell)
+        for left in operators.end_left(context):
+            session.remark("orphan", f"ended on this machine: {left}")
         with cloud_lock.held(context, mine, session.remark, take_over=take_over):
             yield session

@@ -26,10 +26,15 @@ from migrate.computes.network.facts import Agent
 from migrate.computes.probing import combinations, hypervisors, note, telling
 from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
-from migrate.engine.finding import Finding, Severity, error, filled
+from migrate.engine.finding import Finding, Severity, error, filled, info
 from migrate.errors import MigrateError, SettingsError, UnreachableError
+from migrate.verify import boot
 
 UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
+STRANGER = "it was begun from here, and sidestep:source.computes does not name it any more"
+FORGOTTEN = (
+    "name it there again to put it back; where it is gone for good `migrate finish` forgets it"
+)
 NAME_IT = "name it there as nova does, or leave it out with --host"
 
 
@@ -61,6 +66,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     carriers = refusals.network_hosts(context, api)
     _refuse_named(carriers, asked)
     facts = reading.read(api)
+    facts = replace(facts, servers=boot.others(api, facts.servers))
     settle = asked.over(context.settings.settle)
     installer = installers.updating(context) if asked.update else installers.named(settle.by)
     names = selected(facts, asked)
@@ -74,6 +80,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
             *made.findings,
             *_on_hosts(context, made, installer, seen),
             *left_out(carriers, asked),
+            *_strangers(context),
         ),
         probes=probes,
         seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
@@ -94,6 +101,11 @@ def left_out(carriers: Collection[Agent], asked: Asked) -> list[Finding]:
         return []
     found = [replace(refusals.elsewhere(one), severity=Severity.WARNING) for one in carriers]
     return list(filled(found, check=refusals.NAME))
+
+
+def _strangers(context: Context) -> list[Finding]:
+    found = [info(STRANGER, FORGOTTEN, name) for name in installers.strangers(context)]
+    return list(filled(found, check="hosts"))
 
 
 def done(context: Context, facts: Facts) -> set[str]:

@@ -45,8 +45,8 @@ def _heed(session: Session, sent: SimpleQueue[bool]) -> None:
         if not session.cancellation.request(STOPPED, unless=going_live.POINT if again else ""):
             session.tell("not now: the virtual IP moves, or the way back is walked; it ends soon")
         elif not again:
-            session.tell("stopping after what runs now; once more interrupts it")
+            session.tell(f"{control.STOPPING}; once more interrupts it")
         elif not interrupted:
             interrupted = True
-            session.tell("interrupting what runs")
+            session.tell(control.INTERRUPTING)
             control.interrupt(session)

@@ -9,7 +9,7 @@ from migrate.engine import cloud_lock, markers, state_directory, state_lock, win
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, MigrateError, SettingsError
-from migrate.phases import control, machines
+from migrate.phases import control, machines, ways_back
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
@@ -26,7 +26,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "unfinished": ["vip.takeover"], "failed": {"gate.drain": "..."}, "settling": ["cmp1.proof"],
     "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
-    "machines": {...}, "missing": "", "no_way_back": "", "next": "migrate ..."}`
+    "machines": {...}, "ways_back": {...}, "missing": "", "no_way_back": "",
+    "next": "migrate ..."}`
 
     `missing` is a file without which no machine lets us in, and what to do about it; `no_way_back`
     why the whole does not go back since Ceph's old monitors were removed. Only with *ask* the
@@ -68,11 +69,14 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         ],
         "verified": _verified(session),
         "machines": {},
+        "ways_back": {},
         "missing": missing(session.context) if ask else "",
         "no_way_back": _no_way_back(session, ask=ask),
     }
     if ask:
-        found["machines"] = machines.look(apart(session.context, machines.PATIENCE_SECONDS))
+        context = apart(session.context, machines.PATIENCE_SECONDS)
+        found["machines"] = machines.look(context)
+        found["ways_back"] = ways_back.look(context, found["machines"], found["no_way_back"])
     return {**found, "next": following(found)}
 
 
@@ -124,7 +128,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     told += [f"begun and not ended: {step}" for step in found["unfinished"]]
     told += [f"failed: {step}: {note}" for step, note in found["failed"].items()]
     told += machines.lines(found["machines"])
-    if found.get("no_way_back"):
+    told += (ways := list(ways_back.lines(found.get("ways_back", {}))))
+    if found.get("no_way_back") and not ways:
         told.append(f"no way back of the whole: {found['no_way_back']}")
     told += [f"noted: {one}" for one in found["remarks"]]
     return [*told, f"next: {found['next']}"]

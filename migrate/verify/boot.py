@@ -15,6 +15,7 @@ from migrate.cloud import Context, wait
 from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
 from migrate.computes.draining import servers
+from migrate.computes.facts import Server
 from migrate.errors import StepError, UnreachableError
 from migrate.verify.model import Model, NoPlaceError, candidates
 
@@ -137,6 +138,15 @@ def left(api: Api, compute: str = "") -> Iterator[tuple[str, str]]:
             yield kind, row["id"]
 
 
+def others(api: Api, every: Iterable[Server]) -> tuple[Server, ...]:
+    """Those of *every* that are users': one of ours, which a killed run has left, goes first."""
+    return tuple(
+        one
+        for one in every
+        if not (is_ours(one.name) and one.metadata.get(NAME) == MARK and one.project == api.project)
+    )
+
+
 def _named(api: Api, compute: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Kind and record of all that has such a name, whoever has given it."""
     every = {"all_tenants": "1", "name": f"^{NAME}-"}
@@ -256,8 +266,11 @@ def _delete(api: Api, server: str) -> None:
 
 
 def _moves(api: Api, server: str) -> bool:
+    """Also where nova only prepares that: it lists no migration yet."""
     with unless_gone():
-        return bool(servers.in_flight(api, server))
+        found = servers.one(api, server)
+        at_it = found is not None and found.status == "MIGRATING"
+        return at_it or bool(servers.in_flight(api, server))
     return False
 
 

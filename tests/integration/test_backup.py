@@ -144,6 +144,7 @@ def test_a_backup_in_s3_is_encrypted_and_restores(
     monkeypatch.setenv("MIGRATE_BACKUP_PASSPHRASE_FILE", str(secret))
     manifest = backup.back_up(context, s3)
     assert manifest["encrypted"]
+    assert store.at(s3).gateway() == ""  # no cluster of Ceph is behind it
     client = boto3.client("s3")
     for one in manifest["files"]:
         key = f"clouds/one/{context.stack}/{manifest['taken']}/{one['name']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def main() -> int:
         case "status":
             return _status()
         case "reinstall":
+            signal.signal(
+                signal.SIGTERM, lambda *_: sys.exit(143)
+            )  # what it has borrowed goes back
             with stage(f"{given.host} anew"):
                 reinstall.make(lab, given.host, given.list)
         case "ssh":

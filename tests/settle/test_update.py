@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from migrate.cloud import wait
 from migrate.onhost import call
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
+from tests.lab import cloud
+from tests.lab.settings import lab as this_lab
 from tests.settle.hosts import SETTLE, host, lost, row
 from tests.settle.test_in_place import mortal
 
@@ -29,6 +32,7 @@ version=${folder##*/nova-}; version=${version%.dist-info}
 sed -i "s/^Version: .*/Version: $version.1/" "$folder/METADATA"
 mv "$folder" "${folder%.dist-info}.1.dist-info"
 printf 'newer\\n' >"$1/.sidestep-lock"
+sleep 1  # since when a process runs is known to the second
 """
 
 
@@ -42,6 +46,7 @@ def newer(over: None) -> None:
         names = [unit.unit for recipe in context.recipes for unit in recipe.units]
         found = call(one, "update.outdated", names, f"{context.installation.folder}/.sidestep-lock")
         one.run("systemctl", "restart", *found, timeout=300)
+    wait.while_any(lambda: cloud.silent_apis(this_lab()), 300, pause=1)
 
 
 def stamps() -> dict[str, str]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from migrate.engine import cloud_lock
+from migrate.engine import cloud_lock, state_lock
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.errors import StepError, UnreachableError
-from migrate.phases import control
+from migrate.errors import PreconditionError, StepError, UnreachableError
+from migrate.phases import abort, control
 from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.takeover.gate import reopen_timer
@@ -216,3 +218,66 @@ def test_the_way_back_is_not_stopped_half_way(make: Any) -> None:
         assert not session.cancellation.request("no")
         runner.retreat()
     assert {session.journal.state(one.id) for one in session.plan} == {State.REVERTED}
+
+
+def over(session: Session) -> Session:
+    """The target serves: its window is long over."""
+    for name in (going_live.ARM, going_live.POINT):
+        session.journal.record(Phase.CUTOVER, name, State.DONE)
+    return session
+
+
+@contextmanager
+def settling(session: Session) -> Iterator[dict[str, Any]]:
+    """A settle at work, as `migrate abort` in another terminal meets it."""
+    with state_lock.held(session.home, "settle"), control.stoppable(session):
+        yield state_lock.held_by(session.home)
+
+
+def test_an_abort_of_a_settle_lets_what_runs_end_and_begins_nothing_more(make: Any) -> None:
+    told: list[str] = []
+
+    def first() -> None:
+        told.append(abort.request(session, state_lock.held_by(session.home), told.append))
+
+    session = over(make(steps(first, lambda: told.append("second"))))
+    with settling(session), pytest.raises(StepError, match=r"aborted by .* before s1"):
+        session.runner(Phase.CUTOVER).advance()
+    assert told[0].startswith("asked ")
+    assert re.match(r"aborted by .*: stopping after what runs now\. .*--back --host", told[1])
+    assert told[2:] == []
+
+
+def test_asked_once_more_what_runs_is_ended_on_the_hosts(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Any] = []
+
+    def interrupted(context: Any) -> list[str]:
+        ended.append(context)
+        return []
+
+    monkeypatch.setattr(cloud_lock, "interrupt", interrupted)
+    session = over(make(steps(lambda: None)))
+    with settling(session) as holder:
+        abort.request(session, holder, lambda _: None)
+        assert ended == []
+        abort.request(session, holder, lambda _: None)
+    assert len(ended) == 1
+
+
+def test_another_command_is_not_aborted_and_it_is_said_how_it_is_stopped(make: Any) -> None:
+    session = over(make(steps(lambda: None)))
+    with (
+        state_lock.held(session.home, "finish"),
+        pytest.raises(PreconditionError, match=r"only cutover and settle can .*: Ctrl-C there"),
+    ):
+        abort.request(session, state_lock.held_by(session.home), lambda _: None)
+
+
+def test_a_window_that_is_over_is_not_told_to_be_open(make: Any) -> None:
+    """Else nobody could pause a settle, and was told to abort."""
+    session = make(steps(lambda: None))
+    session.journal.record(Phase.CUTOVER, going_live.ARM, State.DONE)
+    assert abort.window_open(session)
+    assert not abort.window_open(over(session))

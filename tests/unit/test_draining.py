@@ -13,7 +13,8 @@ from migrate.cloud import api, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.computes import closing, draining, proof, service
-from migrate.computes.draining import move, note, timings, turns
+from migrate.computes.draining import leave, move, note, timings, turns
+from migrate.computes.estimates import Action
 from migrate.computes.installers import in_place
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError, UnreachableError
@@ -585,6 +586,19 @@ def test_who_runs_elsewhere_has_left_once_its_old_host_has_let_go_of_it(make: Ma
     assert (lab.nova.where["live"], row["status"]) == ("c2", "completed")
 
 
+def test_a_migration_that_ended_with_its_host_is_not_waited_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nova leaves its record as it was, for ever."""
+    lab = make(home=True)
+    monkeypatch.setattr(move, "GRACE_SECONDS", 0.1)
+    note.add(lab.host, "live", Action.LIVE)
+    row = lab.nova._row(lab.nova.servers["live"], "live-migration", "c2")
+    assert draining.bring(lab.context, lab.host) == []
+    assert draining.at_home(lab.context, lab.host)
+    assert (row["status"], lab.asked("DELETE")) == ("running", [])
+
+
 def test_who_is_back_is_its_user_s_again(make: Make) -> None:
     """One cannot come: the others are not started once more when it is tried again."""
     lab = make(home=True)
@@ -664,3 +678,50 @@ def test_who_cannot_be_started_is_named_with_what_to_do_and_holds_nothing_up(
     monkeypatch.setattr(login, "api", refused)
     draining.start_again(lab.context, lambda _, text: said.append(text))
     assert "`openstack server reboot --hard stop`" in said[-1]
+
+
+def snapshot(lab: Lab, looks: int) -> None:
+    """A user has it made of a server that stays, until *looks* later."""
+    lab.nova.servers["plain"]["OS-EXT-STS:task_state"] = "image_uploading"
+    lab.nova.ends["plain"] = (looks, lambda: lab.nova._rest(lab.nova.servers["plain"]))
+
+
+def test_who_stays_is_at_rest_before_what_runs_it_is_restarted(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leave, "REST_PAUSE", 0.0)
+    lab = make(rules=[])
+    lab.over("close")
+    snapshot(lab, looks=9)
+    lab.over("drain")
+    assert lab.nova.servers["plain"]["OS-EXT-STS:task_state"] is None
+    assert lab.asked("os-migrateLive") == []
+
+
+def test_where_a_server_comes_to_no_rest_its_host_is_as_it_was(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leave, "REST_PAUSE", 0.0)
+    lab = make(rules=[])
+    settings = lab.context.settings
+    hurried = settings.settle.model_copy(update={"timeout_seconds": 0})
+    lab.context = replace(lab.context, settings=settings.model_copy(update={"settle": hurried}))
+    lab.begin()
+    lab.over("close")
+    snapshot(lab, looks=10**9)
+    told = "c1 stays as it was, the plain is in the middle of an operation after 0 s"
+    with pytest.raises(StepError, match=told):
+        lab.over("drain")
+    assert lab.nova.services["c1"]["status"] == "enabled"
+    assert lab.asked("DELETE") == []  # what its user has begun is left alone
+
+
+def test_a_stop_is_heeded_while_it_is_waited_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make(rules=[])
+    lab.over("close")
+    snapshot(lab, looks=10**9)
+    lab.cancellation.request("enough")
+    with pytest.raises(StepError, match="stopped while servers there were at work"):
+        lab.over("drain")

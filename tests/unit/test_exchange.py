@@ -66,6 +66,21 @@ def test_one_that_never_ran_there_is_not_told(units: dict[str, dict[str, str]]) 
     assert exchange.running(NAMES) == {}
 
 
+def test_one_that_rests_and_starts_with_its_host_is_told_unless_it_was_exchanged(
+    units: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests = {"ActiveState": "inactive", "MainPID": "0", "UnitFileState": "enabled"}
+    units["neutron-openvswitch-agent.service"] = rests
+    assert exchange.resting(NAMES) == ["neutron-openvswitch-agent"]
+    rests["UnitFileState"] = "disabled"
+    assert exchange.resting(NAMES) == []
+    fails(units, monkeypatch)
+    units["nova-compute.service"]["UnitFileState"] = "enabled"
+    assert exchange.resting(NAMES) == []
+    record.forget(exchange.BEFORE)
+    assert exchange.resting(NAMES) == ["nova-compute"]
+
+
 @pytest.mark.parametrize("note", [in_place.NOTE, own.NOTE])
 def test_what_is_undone_and_what_ran_before_are_kept_apart(
     units: dict[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: str

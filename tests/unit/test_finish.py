@@ -35,6 +35,7 @@ from migrate.finish import (
     refusals,
     services,
     steps,
+    traces,
 )
 from migrate.finish.facts import Names, Record
 from migrate.onhost import notes, record
@@ -424,6 +425,25 @@ def test_no_step_of_it_can_be_undone() -> None:
     every: list[Step] = [one for one in STEPS if one.phase is Phase.FINISH]
     assert len(every) == len(STEPS)
     assert {one.revert for one in every} == {None}
+
+
+def test_what_is_kept_here_for_the_way_back_of_hosts_goes_also_of_one_that_is_named_no_more(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    goes = [f"{what}-{COMPUTE}" for what in ("kept", "reinstall")]
+    goes += [f"{what}-gone" for what in ("installer", "settle", "kept", "reinstall")]
+    goes = [*(f"{one}.json" for one in goes), "fresh-gone.known_hosts"]
+    stays = [f"installer-{COMPUTE}.json", f"settle-{COMPUTE}.json", "settle-probes.json"]
+    stays += [f"moves-{COMPUTE}.json", "reinstall-gone.log"]
+    for name in (*goes, *stays):
+        (tmp_path / name).write_text("{}")
+    shown = {one.what for one in purge.planned(cloud).goes if one.where.startswith("the state")}
+    assert shown == set(goes)
+    assert not traces.gone_from_computes(cloud)
+    traces.clear_computes(cloud)
+    assert traces.gone_from_computes(cloud)
+    assert set(goes + stays) & {one.name for one in tmp_path.iterdir()} == set(stays)
 
 
 def test_notes_of_a_host_go_but_what_is_kept(

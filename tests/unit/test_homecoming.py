@@ -16,7 +16,7 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.cloud.api import ApiError
-from migrate.computes import installers
+from migrate.computes import installers, versions
 from migrate.computes.homecoming import bring, reading
 from migrate.computes.homecoming.decision import (
     Why,
@@ -28,14 +28,16 @@ from migrate.computes.homecoming.decision import (
     wrong,
 )
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
-from migrate.computes.installers import reinstall
+from migrate.computes.installers import in_place, reinstall
 from migrate.computes.reinstalling import keeping
+from migrate.computes.versions import Versions
 from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.errors import (
     CommandError,
     HostKeyError,
+    PassedOverError,
     PreconditionError,
     RefusedError,
     StepError,
@@ -399,6 +401,7 @@ def session(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     """After going live, with one step to undo; the target cannot be listed."""
     context, _ = make(world := busy_world())
     monkeypatch.setattr(going_live, "written", lambda _: True)
+    monkeypatch.setattr(versions, "read", lambda _: Versions({"c1": 68, "c2": 68}, 72))
     for function, told in (("switch.noted", False), ("handed_over.noted", {})):
         monkeypatch.setitem(fakes.ANSWERS, function, told)
     monkeypatch.setattr(rollback, "_found", lambda *_, **__: losses.unknown("test", 0.0, "away"))
@@ -477,6 +480,50 @@ def test_a_reinstalled_host_is_silenced_though_this_desk_takes_it_for_one_in_pla
     assert "exchange.back" not in asked["c2"]
     told = [one.text for one in session.journal.remarks() if one.kind == "hosts"]
     assert told == ["c2 has come over by reinstall, as machines say"]
+
+
+def renewed_elsewhere(session: Session) -> Session:
+    """This desk knows of the window; hosts came over by another's hand."""
+    hosts = [s for name in ("c1", "c2") for s in settled(name, in_place)]
+    mine = [replace(one, needs=()) for one in hosts if one.id.endswith(".renew")]
+    for step in session.plan:
+        session.journal.record(step.phase, step.id, State.DONE)
+    return replace(session, plan=Plan.of([*session.plan, *mine]))
+
+
+class InPlace(Compute):
+    def python(self, source: str, *given: Any, **more: Any) -> Any:
+        if source.lstrip("# ").startswith("notes.left"):
+            return [f"{in_place.NOTE}.json"]
+        return super().python(source, *given, **more)
+
+
+def test_what_another_desk_has_renewed_is_put_back_too_and_no_other_host(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would go on with the release's units, in the source's cloud."""
+    c2 = session.context.source.computes[1]
+    monkeypatch.setattr(c2, "__class__", InPlace)
+    session = renewed_elsewhere(session)
+    papers = sorted(path.name for path in session.home.iterdir())
+    shown = [one.id for one in rollback.undone(session)]
+    assert shown == ["c2.renew", going_live.POINT]
+    assert sorted(path.name for path in session.home.iterdir()) == papers
+    rollback.rollback(session, lambda *_: None)
+    asked = [one.split()[:2] for one in events(session) if "exchange.back" in one]
+    assert asked == [["c2:", "exchange.back"]]
+    assert session.journal.state("c2.renew") is State.REVERTED
+
+
+def test_one_that_is_dead_and_new_by_nova_s_word_is_named(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c2 = session.context.source.computes[1]
+    assert isinstance(c2, Compute)
+    c2.dead = True
+    monkeypatch.setattr(versions, "read", lambda _: Versions({"c1": 68, "c2": 72}, 72))
+    with pytest.raises(PassedOverError, match=r"not c2.renew: c2 is away.*boots into the target"):
+        rollback.rollback(renewed_elsewhere(session), lambda *_: None)
 
 
 def test_what_cannot_be_stopped_forbids_the_way_back(session: Session) -> None:

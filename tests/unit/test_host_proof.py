@@ -67,8 +67,10 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noted:
     monkeypatch.setattr(versions, "each_cell", lambda *_: nova.reported())
     running = {"web": {"process": 7, "started": "1", "ports": ["tap1"]}}
     monkeypatch.setitem(fakes.ANSWERS, "guests.seen", running)
+    monkeypatch.setitem(fakes.ANSWERS, "switch.uplinks", {"br-phy": ["eth1"], "br-int": []})
     monkeypatch.setitem(fakes.ANSWERS, "domains.shut_down", [])
     monkeypatch.setitem(fakes.ANSWERS, "systemd.show", {})
+    monkeypatch.setitem(fakes.ANSWERS, "kept.system", {"boot": "one", "token": ""})
     host: Any = hosts["compute"]
     proof.note(context, nova, host)
     monkeypatch.setattr(proof, "HEARD_SECONDS", 0.05)
@@ -148,6 +150,46 @@ def test_another_process_is_no_guest_that_shut_itself_down(
     monkeypatch.setitem(fakes.ANSWERS, "guests.seen", other)
     with pytest.raises(StepError, match="web has another process or ports"):
         proof.prove(context, host)
+
+
+@pytest.mark.parametrize(
+    ("uplinks", "told"),
+    [
+        ({"br-phy": [], "br-int": []}, "bridge br-phy, which had eth1, leads out of the host no m"),
+        ({"br-int": []}, "bridge br-phy, which had eth1, is gone"),
+    ],
+)
+def test_a_bridge_that_leads_nowhere_any_more_is_told_though_its_agent_lives(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch, uplinks: dict[str, list[str]], told: str
+) -> None:
+    context, host, _ = noted
+    monkeypatch.setitem(fakes.ANSWERS, "switch.uplinks", uplinks)
+    with pytest.raises(StepError, match=told):
+        proof.prove(context, host)
+
+
+def test_a_card_may_be_called_otherwise_on_a_fresh_system(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, _ = noted
+    monkeypatch.setitem(fakes.ANSWERS, "switch.uplinks", {"br-phy": ["enp1s0"]})
+    proof.prove(context, host)
+
+
+def test_a_host_that_died_and_was_booted_meanwhile_has_not_lost_its_guests_by_us(
+    noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, host, nova = noted
+    monkeypatch.setitem(fakes.ANSWERS, "kept.system", {"boot": "two", "token": ""})
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", {})
+    with pytest.raises(StepError, match="web is off since a boot of its host, which nova notes"):
+        proof.prove(context, host)
+    nova.status = "SHUTOFF"
+    proof.prove(context, host)
+    nova.status = "ACTIVE"  # nova is told to start them again
+    other = {"web": {"process": 8, "started": "2", "ports": ["tap1"]}}
+    monkeypatch.setitem(fakes.ANSWERS, "guests.seen", other)
+    proof.prove(context, host)
 
 
 def test_a_lost_note_says_what_to_do(noted: Noted) -> None:

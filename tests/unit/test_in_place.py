@@ -38,6 +38,7 @@ class Compute(fakes.FakeHost):
         self.files: dict[str, list[Any]] = {}
         self.later: dict[str, list[str]] = {}
         self.gone: list[str] = []
+        self.resting: list[str] = []
 
     def read(self, path: str) -> str:
         assert path == f"{VENV}/etc/neutron/rootwrap.conf"
@@ -57,6 +58,8 @@ class Compute(fakes.FakeHost):
             return {name: one for name, one in self.running.items() if name in given[0]}
         if function == "exchange.overriding":
             return self.later
+        if function == "exchange.resting":
+            return self.resting
         if function == "files.existing":
             return [path for path in given[0] if path not in self.gone]
         assert function == "exchange.forward"
@@ -161,6 +164,17 @@ def test_what_is_not_understood_is_refused(
 ) -> None:
     host = Compute(running)
     with pytest.raises(PreconditionError, match=said):
+        in_place.renew(context, host)
+    assert not host.files
+
+
+def test_a_unit_that_has_not_started_yet_is_not_left_behind(context: Context) -> None:
+    """After a boot of the host: it would run the old release later, and nobody look for it."""
+    host = Compute({"nova-compute": NOVA})
+    host.resting = ["neutron-openvswitch-agent"]
+    (found,) = in_place.strange(context, host)
+    assert "neutron-openvswitch-agent is enabled there and does not run" in found.message
+    with pytest.raises(PreconditionError, match="does not run"):
         in_place.renew(context, host)
     assert not host.files
 

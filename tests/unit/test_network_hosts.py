@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -292,3 +293,26 @@ def test_the_switch_is_as_it_was(script: Script) -> None:
     ]
     assert not switch.noted()
     switch.restore()
+
+
+def test_what_leads_out_of_a_host_is_told_by_bridge(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ["map", [["iface-id", "9c1f"], ["vm-uuid", "77aa"]]]
+    none: Any = ["map", []]
+    rows = [
+        *(["eth1", "", none], ["eth2", "system", none], ["tap9c1f", "", ids]),
+        *(["int-br-phy", "patch", none], ["vxlan-0a", "vxlan", none], ["br-phy", "internal", none]),
+    ]
+    script(
+        **{
+            "ovs-vsctl list-br": "br-int\nbr-phy\n",
+            "ovs-vsctl list-ifaces br-int": "int-br-phy\ntap9c1f\nvxlan-0a\n",
+            "ovs-vsctl list-ifaces br-phy": "eth1\neth2\nphy-br-phy\n",
+            "ovs-vsctl --format=json": json.dumps({"data": rows}),
+        }
+    )
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/ovs-vsctl")
+    assert switch.uplinks() == {"br-int": [], "br-phy": ["eth1", "eth2"]}
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert switch.uplinks() == {}

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from migrate.cloud import Context
 from migrate.cloud.admission import Run
 from migrate.computes import operators
 from migrate.engine import state_directory
+from migrate.errors import LockedError
+from migrate.phases import session
 from tests.unit import fakes
 
 # it starts another, which outlives it and says who it is
@@ -91,3 +99,121 @@ def test_it_is_not_asked_anything_where_nothing_is_wrong(context: Context) -> No
     assert operators.run(context, ["true"], "make", 60) == ""
     assert "cannot be run: No such file" in operators.run(context, ["/none"], "make", 60)
     assert state_directory.forget(context.home / "make.log")
+
+
+LEAVES = """
+import subprocess, sys, time
+from pathlib import Path
+none = subprocess.DEVNULL
+child = subprocess.Popen(["sleep", "60"], stdin=none, stdout=none, stderr=none)
+(Path(sys.argv[1]) / "pid").write_text(str(child.pid))
+time.sleep(0.3)
+"""
+KILLED = """
+import sys
+from pathlib import Path
+from migrate.computes import operators
+from tests.unit import fakes
+context = fakes.context(Path(sys.argv[1]))[0]
+operators.run(context, sys.argv[2:], "make", 60)
+"""
+
+
+@pytest.fixture
+def left(context: Context) -> Iterator[Callable[..., None]]:
+    """Has a run start such a command, which has said who it is, and kills the run."""
+
+    def leave(*asked: str) -> None:
+        run = subprocess.Popen([sys.executable, "-c", KILLED, str(context.home), *asked])
+        while not (context.home / "pid").exists():
+            assert run.poll() is None
+            time.sleep(0.02)
+        run.kill()
+        run.wait()
+
+    yield leave
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(int((context.home / "pid").read_text()), 9)
+
+
+def test_what_a_killed_run_left_is_ended_with_a_word_before_anything_else(
+    context: Context, left: Callable[..., None]
+) -> None:
+    left(*command(context, STARTS))
+    pid = (context.home / "pid").read_text().strip()
+    (told,) = operators.end_left(context)
+    assert told.startswith("the command of make, process ")
+    assert pid in told.partition("process ")[2].split(", ")
+    assert child_has_ended(context)
+    assert operators.end_left(context) == []
+
+
+def test_what_has_left_its_group_and_closed_its_files_is_found_too(
+    context: Context, left: Callable[..., None]
+) -> None:
+    left(*command(context, f"exec setsid -w sh -c '{STARTS}' </dev/null >/dev/null 2>&1"))
+    assert operators.end_left(context)
+    assert child_has_ended(context)
+
+
+def test_a_second_command_is_not_started_beside_one_that_is_not_ours_to_end(
+    context: Context, left: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of `sudo`: without our mark it may only be seen that it runs."""
+    monkeypatch.setattr(operators, "END_SECONDS", 0.1)
+    path = context.home / "make.running"
+    left("env", "-i", *command(context, "echo $$ >{there}/pid; exec sleep 60"))
+    told = f"still runs and is not ours to end: `sudo fuser -v {path}` names its processes"
+    with pytest.raises(LockedError, match=re.escape(told)):
+        operators.end_left(context)
+    assert told in operators.run(context, ["touch", str(context.home / "second")], "make", 60)
+    assert not (context.home / "second").exists()
+    os.kill(int((context.home / "pid").read_text()), 9)
+    assert child_has_ended(context)
+    assert operators.end_left(context) == []
+    assert operators.run(context, ["touch", str(context.home / "second")], "make", 60) == ""
+
+
+def test_what_a_command_that_has_ended_leaves_behind_is_nobody_s_to_end(context: Context) -> None:
+    script = "sleep 60 & echo $! >{there}/pid"
+    assert operators.run(context, command(context, script), "make", 60) == ""
+    assert operators.end_left(context) == []
+    os.kill(int((context.home / "pid").read_text()), 0)
+    assert not child_has_ended(context)
+
+
+def test_what_it_has_started_stays_where_it_came_to_its_end_after_the_run(
+    context: Context, left: Callable[..., None]
+) -> None:
+    """As a machine that it made: that is no half of anything."""
+    left(sys.executable, "-c", LEAVES, str(context.home))
+    while not operators._is_free(context.home / "make.running"):
+        time.sleep(0.02)
+    assert operators.end_left(context) == []
+    assert not child_has_ended(context)
+    assert not list(context.home.glob("*.running"))
+
+
+def test_nothing_is_known_of_one_that_has_ended(context: Context) -> None:
+    assert operators.run(context, ["true"], "make", 60) == ""
+    assert not list(context.home.glob("*.running"))
+
+
+def test_no_command_acts_beside_one_that_is_not_ours_to_end(
+    context: Context, left: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any host is asked, so that none need be there."""
+    monkeypatch.setattr(operators, "END_SECONDS", 0.1)
+    left("env", "-i", *command(context, "echo $$ >{there}/pid; exec sleep 60"))
+    root = context.home / "project"
+    (root / "stacks").mkdir(parents=True)
+    config = {f"sidestep:{key}": one for key, one in fakes.STACK.items()}
+    (root / "stacks/Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.delenv("MIGRATE_HOME", raising=False)
+    (root / ".migrate").mkdir()
+    (root / ".migrate/prod").symlink_to(context.home)
+    with (
+        pytest.raises(LockedError, match="command of make outlived its run"),
+        session.opened("prod", "settle", changes=True, root=root),
+    ):
+        pass

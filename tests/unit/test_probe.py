@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from migrate.cloud import Context
+from migrate.cloud import Context, login
 from migrate.cloud.values import Values
 from migrate.computes import draining
 from migrate.computes.estimates import Way
@@ -220,6 +220,17 @@ def test_killed_at_each_call_nothing_of_ours_is_left_by_the_next_run(
         else:
             break
     assert call > 8
+
+
+def test_one_that_nova_prepares_to_move_is_deleted_once_it_has_landed(lab: Lab) -> None:
+    """No migration is listed yet, and what is begun on the other host would be left there."""
+    lab.cloud.add("ours", "c1", **{boot.NAME: boot.MARK})
+    ours = lab.cloud.servers["ours"]
+    ours |= {"name": f"{boot.NAME}-c1", "tenant_id": "ours"}
+    lab.cloud._begin(ours, "MIGRATING", lambda: lab.cloud._rest(ours, status="ACTIVE", host="c2"))
+    lab.cloud.ends["ours"] = (8, lab.cloud.ends["ours"][1])
+    assert boot.sweep(login.api(lab.context)) == []
+    assert (ours["status"], lab.cloud.left) == ("ACTIVE", [])
 
 
 def test_a_user_s_server_of_such_a_name_stays(lab: Lab) -> None:

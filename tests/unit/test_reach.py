@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from migrate import checks
 from migrate.cloud import Context
 from migrate.computes import reach
 from migrate.engine.finding import Finding, Severity
@@ -139,6 +140,17 @@ def test_an_old_controllers_own_address_is_named_by_file_and_line(
     assert one.message.startswith("/etc/neutron/neutron.conf:3 help names 10.5.0.2, ctl-old, ")
     assert two.message.startswith("/etc/nova/nova.conf:2 transport_url names 10.0.0.2, ")
     assert "Name the virtual IP there, or 10.0.0.12, and restart" in two.remedy
+
+
+def test_it_is_told_before_the_cutover_which_cuts_such_a_host_off(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    assert checks.reach.run(context) == []
+    machines["cmp2"].texts = {"/etc/nova/nova.conf": NOVA.replace("@10.0.0.9:5", "@10.0.0.2:5")}
+    (one,) = checks.reach.run(context)
+    assert (one.where, one.severity) == ("cmp2", Severity.ERROR)
+    assert one.message.startswith("/etc/nova/nova.conf:2 transport_url names 10.0.0.2, ")
+    assert "Name the virtual IP there, and restart" in one.remedy
 
 
 def test_ports_that_do_not_answer(context: Context, machines: dict[str, Machine]) -> None:

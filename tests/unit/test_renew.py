@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from migrate.cli import settling
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.computes import closing, draining, installers, service, versions
 from migrate.computes.draining import note, timings
@@ -29,7 +34,7 @@ from migrate.errors import (
     StepError,
     UnreachableError,
 )
-from migrate.phases import renew, updating
+from migrate.phases import control, renew, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import probe
@@ -296,6 +301,19 @@ def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
         cloud.settle("c4", canary=0, batch=1)
 
 
+def test_a_pause_holds_the_next_batch_and_a_stop_says_that_none_was_begun(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.01)
+    control.ask(cloud.session.home, control.PAUSE)
+    stop = partial(cloud.session.cancellation.request, "stopped by the operator")
+    threading.Timer(0.1, stop).start()
+    told = "stopped by the operator while paused; no further batch was begun"
+    with pytest.raises(StepError, match=told):
+        cloud.settle("c4", canary=0, batch=1)
+    assert renewed(cloud) == []
+
+
 def test_by_another_installer_the_plan_has_its_steps_for_these_hosts(cloud: Cloud) -> None:
     session = renew.by(cloud.session, "reinstall", ["c1"], begun=[])
     ids = {one.id for one in session.plan}
@@ -327,6 +345,22 @@ def test_on_the_way_back_too(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> N
     renew.put_back(cloud.session, ["c2"], lambda *_: None)
     assert back == ["c2"]
     assert "c2 runs the old" not in cloud.undone
+
+
+def test_its_plan_shows_what_machines_say_and_refuses_what_cannot_be_done(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["settle-reinstalled.json"])
+    show = partial(settling._back, Screen("json"), cloud.session, execute=False, update=False)
+    show(hosts=("c2",))
+    TERMINAL.flush()
+    assert "c2.own" in json.loads(capsys.readouterr().out)["would_undo"]
+    assert not list(cloud.session.home.glob("installer-*"))
+    with pytest.raises(PreconditionError, match=r"c9: it is not in sidestep:source\.computes"):
+        show(hosts=("c9",))
+    cloud.versions = dict.fromkeys(NAMES, 72)
+    with pytest.raises(IrreversibleError, match="no compute host of the old release is left"):
+        show(hosts=("c2",))
 
 
 def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:

@@ -10,7 +10,9 @@ import pytest
 from infra.resources import guarded
 from infra.resources.standing import StandingProvider
 from migrate import finish
+from migrate.computes import versions
 from migrate.computes.reinstalling import anew, osds
+from migrate.computes.versions import Versions
 from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import (
@@ -129,7 +131,10 @@ def test_whoever_is_dead_the_other_knows_that_they_were_removed(world: World, de
     session.journal.close()
 
 
-def test_a_removal_that_was_only_tried_hinders_no_way_back(world: World) -> None:
+def test_a_removal_that_was_only_tried_hinders_no_way_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "read", lambda _: Versions({}, 72))
     session = world.session()
     session.journal.record(Phase.STORAGE, CEPH_COMMIT.id, State.FAILED, "it was refused")
     no_return.refuse(world.context, session.journal)

@@ -444,6 +444,26 @@ def test_the_last_enabled_host_of_a_zone_is_not_emptied() -> None:
     assert errors(planned(hosts, WEB, way=Way.IN_PLACE)) == []
 
 
+@pytest.mark.parametrize(
+    ("batch", "hosts", "told"),
+    [
+        (9, [host("a"), host("b")], ["a, b and no other host of zone nova is open"]),
+        (9, [host("a"), host("b"), host("c", enabled=False)], ["a, b and no other"]),
+        (1, [host("a"), host("b")], []),
+        (9, [host("a"), host("b", "alone")], ["b and no other host of zone alone", "a and no"]),
+        (9, [host("a", enabled=False)], []),
+    ],
+)
+def test_a_zone_that_takes_no_new_server_meanwhile_is_told(
+    batch: int, hosts: list[ComputeHost], told: list[str]
+) -> None:
+    found = planned(hosts, WEB, way=Way.IN_PLACE, batch=batch)
+    said = [one.message for one in found.findings if one.check == "zone"]
+    assert len(said) == len(told)
+    assert all(one.startswith(words) for one, words in zip(said, told, strict=True))
+    assert all("can be made in it for about 170 s" in one for one in said)
+
+
 def test_what_would_forbid_to_renew_a_host_that_is_done_forbids_nothing() -> None:
     names = ["a", "b", "c"]
     hosts = [host("a"), replace(host("b"), up=False), host("c")]

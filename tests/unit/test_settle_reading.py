@@ -23,6 +23,7 @@ from migrate.computes.installers import in_place
 from migrate.computes.service import REASON
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError
+from migrate.verify import boot
 from tests.unit import fakes
 
 PAGE = 2
@@ -360,6 +361,28 @@ def test_a_host_that_nothing_forbids(said: Said, cloud: tuple[type[Cloud], str])
     assert "Nothing forbids this plan." in out
 
 
+@pytest.mark.parametrize(("whose", "code"), [("p0", 0), ("p1", 3)])
+def test_a_server_of_ours_that_a_killed_run_has_left_forbids_nothing(
+    said: Said,
+    cloud: tuple[type[Cloud], str],
+    monkeypatch: pytest.MonkeyPatch,
+    whose: str,
+    code: int,
+) -> None:
+    """Its host may be open by then, and it in the middle of its boot, or of a migration."""
+    cloud[0].types.discard("instance-ha")
+    more: Any = {
+        "name": f"{boot.NAME}-cmp1",
+        "tenant_id": whose,
+        "metadata": {boot.NAME: boot.MARK},
+    }
+    key, rows = LISTS["/compute/v2.1/servers/detail"]
+    ours = server("s6", "cmp1", "MIGRATING", "migrating", **more)
+    monkeypatch.setitem(LISTS, "/compute/v2.1/servers/detail", (key, [*rows, ours]))
+    out, _ = said("--host", "cmp1", code=code)
+    assert ("in the middle of an operation" in out) == bool(code)
+
+
 def test_an_administrator_who_cannot_log_in(project: Path, said: Said) -> None:
     (project / "clouds.yaml").write_text(
         yaml.safe_dump({"clouds": {"admin": login("http://127.0.0.1:9/v3")}})
@@ -395,3 +418,17 @@ def test_a_host_that_the_stack_does_not_name_is_told_before(
     path.write_text(path.read_text().replace("cmp1", "cmp9"))
     out, err = said("--host", "cmp1", code=3)
     assert "it is not in sidestep:source.computes" in out + err
+
+
+def test_a_host_that_was_begun_and_is_named_no_more_is_told(
+    said: Said, project: Path, cloud: tuple[type[Cloud], str]
+) -> None:
+    cloud[0].types.discard("instance-ha")
+    home = project / ".migrate/prod"
+    home.mkdir(parents=True)
+    for name in ("cmp1", "cmp7.example.org"):
+        (home / f"installer-{name}.json").write_text('{"format": 3, "by": "in-place"}')
+    out, _ = said("--host", "cmp1", code=0)
+    told = "it was begun from here, and sidestep:source.computes does not name it any more"
+    assert f"{told} (cmp7.example.org)" in out
+    assert out.count(told) == 1

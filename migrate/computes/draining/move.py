@@ -61,6 +61,7 @@ class Move:
     asked: bool = False
     said: str = ""  # what nova said to what was asked
     unanswered: float = 0.0  # when it said nothing to it
+    rested: float = 0.0  # since when nova tells of a migration off the host that it rests on
     seen: Server | None = None  # at the last look
     silent: str = ""  # what nova said instead of how it has it
     over: bool = False  # its time
@@ -128,9 +129,20 @@ class Move:
         if server.status == servers.UNCONFIRMED and self._confirmed():
             return None
         request = self.want(server)
-        if request == "" and servers.in_flight(self.api, self.server):
-            return None  # it runs there, and the host that it left has not let go of it
+        if request == "" and self._held(server):
+            return None
         return request if isinstance(request, str) else self._ask(server, request)
+
+    def _held(self, server: Server) -> bool:
+        """Whether a migration of *server*, which is where it is to be, has not ended on both hosts.
+
+        Where it never left, nova is about to take that back: after the host's death it never does.
+        """
+        sources = set(servers.in_flight(self.api, self.server).values())
+        if sources != {server.host}:
+            return bool(sources)
+        self.rested = self.rested or time.monotonic()
+        return time.monotonic() < self.rested + GRACE_SECONDS
 
     def _down(self, server: Server) -> str | None:
         """What says that nothing becomes of what is asked for *server*; None where it may."""

@@ -70,11 +70,11 @@ def confirmation(api: Api, server: str, host: str) -> str:
     return str(open_[0]) if open_ else ""
 
 
-def in_flight(api: Api, server: str) -> list[int]:
-    """Ids of the live migrations of *server* that have not ended on both hosts."""
+def in_flight(api: Api, server: str) -> dict[int, str]:
+    """By id the hosts that live migrations of *server* leave, which have not ended on both."""
     where = f"/servers/{server}/migrations"
     rows = api.get("compute", where, **{VERSION: reading.COMPUTE})["migrations"]
-    return [int(row["id"]) for row in rows]
+    return {int(row["id"]): str(row["source_compute"]) for row in rows}
 
 
 def failure(api: Api, server: str) -> str:

@@ -7,6 +7,7 @@ of its steps, since the way back is the same installer's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -117,25 +118,36 @@ def keep(context: Context, hosts: Iterable[str], name: str, begun: Iterable[str]
             "that, or put it back first (`migrate settle --back --host NAME --execute`)"
         )
     for host in known:
-        state_directory.record(_path(context, host), {"by": name})
-        _unlearn(context, host)
+        _keep(context, host, name)
 
 
-def learn(context: Context, host: str, name: str) -> None:
-    """Machines say that *host* came over by *name*: keep it, for this command where a disk is full.
+def _keep(context: Context, host: str, name: str) -> None:
+    state_directory.record(_path(context, host), {"by": name})
+    _unlearn(context, host)
 
-    Nothing is begun by it, and the way back has to know.
+
+def learn(context: Context, host: str, name: str, *, keep: bool) -> None:
+    """Machines say that *host* came over by *name*; only with *keep* later commands know it too.
+
+    Nothing is begun by it, and the way back has to know, also where a disk is full.
     """
-    try:
-        keep(context, [host], name, begun=())
-    except JournalError:
-        context.extras.setdefault(LEARNED, {})[host] = name
+    context.extras.setdefault(LEARNED, {})[host] = name
+    with suppress(JournalError):
+        if keep:
+            _keep(context, host, name)
 
 
 def forget(context: Context, host: str) -> None:
     """*host* is of the old release: it may come over by any."""
     _unlearn(context, host)
     state_directory.forget(_path(context, host))
+
+
+def strangers(context: Context) -> list[str]:
+    """Names of hosts that were begun from here and that the stack file does not name any more."""
+    known = {_path(context, host.name) for host in context.source.computes}
+    found = set(context.home.glob("installer-*.json")) - known
+    return sorted(path.stem.removeprefix("installer-") for path in found)
 
 
 def _unlearn(context: Context, host: str) -> None:

@@ -138,6 +138,9 @@ def _against(context: Context, host: Host, running: Running) -> list[Finding]:
 def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding]:
     if unknown := units.unknown(context, host):
         yield error(f"{', '.join(unknown)} runs there, which is not renewed in place", STOP)
+    if resting := units.resting(context, host):
+        told = f"{', '.join(resting)} is enabled there and does not run: only what runs is renewed"
+        yield error(told, f"`systemctl start {' '.join(resting)}` there, or disable it")
     if not running:
         yield error("nothing of OpenStack runs there", "start it first")
     for name, one in running.items():

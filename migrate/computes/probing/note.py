@@ -16,7 +16,7 @@ ALONE = threading.Lock()
 
 def read(context: Context) -> Record:
     """What came of each trip."""
-    rows = state_directory.recorded(_path(context)).get("trips", [])
+    rows = state_directory.recorded(path(context)).get("trips", [])
     return {
         Trip(Platform(*source), Platform(*to), Shape(*shape)): Tried(How(how), why)
         for source, to, shape, how, why in rows
@@ -36,13 +36,14 @@ def add(context: Context, trip: Trip, tried: Tried) -> None:
         if tried.how is not How.UNPROVEN or seen is None or seen.how is How.UNPROVEN:
             known[trip] = tried
         rows = [[*one, *came] for one, came in known.items()]
-        state_directory.record(_path(context), {"trips": rows})
+        state_directory.record(path(context), {"trips": rows})
 
 
 def forget(context: Context) -> None:
     """Nothing of it was tried."""
-    state_directory.forget(_path(context))
+    state_directory.forget(path(context))
 
 
-def _path(context: Context) -> Path:
+def path(context: Context) -> Path:
+    """Where it stands, in the state directory."""
     return context.home / "settle-probes.json"

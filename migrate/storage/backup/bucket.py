@@ -1,17 +1,22 @@
 """A backup in a bucket of any S3 server: a module of its own, since boto3 loads slowly."""
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from migrate.errors import PreconditionError
 
 PIECE = 2**20
+# how radosgw alone numbers requests: which, when, by which client of the cluster, in which zone
+REQUEST = re.compile(r"tx[0-9a-f]{21}-[0-9a-f]{10,}-[0-9a-f]+-")
 
 
 class Bucket:
@@ -23,16 +28,39 @@ class Bucket:
     def __init__(self, bucket: str, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
         self.url = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._client = self._made(Config(retries={"max_attempts": 5, "mode": "standard"}))
+
+    def _made(self, more: Config) -> Any:
         config = Config(
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},
-            retries={"max_attempts": 5, "mode": "standard"},
         )
         try:
-            self._client: Any = boto3.client("s3", config=config)
+            return boto3.Session().client("s3", config=config.merge(more))
         except (BotoCoreError, ValueError) as error:
             raise PreconditionError(f"{self.url}: {error}") from error
+
+    def gateway(self) -> str:
+        asker = self._made(
+            Config(
+                signature_version=UNSIGNED,  # a refusal is an answer, too
+                connect_timeout=5,
+                read_timeout=10,
+                retries={"total_max_attempts": 1},
+            )
+        )
+        where = urlsplit(asker.meta.endpoint_url).hostname or ""
+        if where.endswith("amazonaws.com"):
+            return ""
+        try:
+            said = asker.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            said = error.response
+        except BotoCoreError as error:
+            raise PreconditionError(f"{self.url} does not answer: {error}") from error
+        headers = said["ResponseMetadata"].get("HTTPHeaders", {})
+        return where if REQUEST.match(headers.get("x-amz-request-id", "")) else ""
 
     def put(self, name: str, parts: Iterable[bytes]) -> None:
         # two parts of 16 MiB in memory at once; S3 shows an object only when all parts are there

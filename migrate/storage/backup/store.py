@@ -25,6 +25,10 @@ class Store(Protocol):
         """The bytes of *name*; PreconditionError where it is missing."""
         ...
 
+    def gateway(self) -> str:
+        """The host to which one turns there, if a gateway of Ceph answers; "" of anything else."""
+        ...
+
 
 def at(url: str) -> Store:
     """The store of a `file://` or `s3://bucket/prefix` URL."""
@@ -70,3 +74,6 @@ class Folder:
                     yield part
         except OSError as error:
             raise PreconditionError(f"{self.path / name}: {error.strerror}") from error
+
+    def gateway(self) -> str:
+        return ""

@@ -55,6 +55,16 @@ def without_address(text: str, address: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def section(text: str, name: str) -> str:
+    """All that *text* says under [*name*], its heading too; "" where it has none."""
+    found, inside = [], False
+    for line in text.splitlines():
+        inside = _heading(line) == name if _heading(line) else inside
+        if inside and line.strip():
+            found.append(f"{line}\n")
+    return "".join(found)
+
+
 def names(text: str, address: str) -> bool:
     """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
     return _is_at(value(text, "mon_host"), address)

@@ -2,5 +2,6 @@
 
     python -m tests.lab.ceph up|down|status
 
-A monitor and manager, two OSD hosts and a client, all Debian 12 with Ceph 16.2, in 10.78.14.0/24.
+A monitor, manager and gateway, two OSD hosts and a client, all Debian 12 with Ceph 16.2, in
+10.78.14.0/24.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 from infra import nspawn
 from infra.nspawn import Machine, bridge
 from tests.lab import cloud, host
-from tests.lab.ceph import cluster, packages
+from tests.lab.ceph import cluster, gateway, packages
 from tests.lab.ceph.settings import CephRig
 from tests.lab.stages import stage
 
@@ -58,6 +58,8 @@ def _build(rig: CephRig) -> None:
     with stage("content"):
         cluster.admit(rig, rig.client, dict.fromkeys(cluster.USERS.values(), "root"))
         cluster.run(rig, rig.client, "content.sh")
+    with stage("gateway"):
+        gateway.stand_up(rig)
     with stage("clean"):
         cluster.wait_until_clean(rig)
     _whole(rig).touch()

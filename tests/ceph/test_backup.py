@@ -1,0 +1,155 @@
+"""A backup on a real S3 server: the cluster's own gateway, of the release that is replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.checks import backup as check
+from migrate.cloud import Cloud, Context
+from migrate.cloud.host import Host
+from migrate.cloud.settings import parse
+from migrate.errors import PreconditionError
+from migrate.onhost import call
+from migrate.storage.backup import collect, proof, seal, store
+from migrate.storage.backup.take import Writer
+from tests.ceph.conftest import Reach
+from tests.lab.ceph import gateway
+from tests.lab.ceph.settings import CephRig
+from tests.unit import fakes
+
+pytestmark = [pytest.mark.integration, pytest.mark.in_set("ceph")]
+
+SECRET = "correct horse \u00fc"
+BUCKET = "backups"
+URL = f"s3://{BUCKET}/clouds/one"
+
+
+@pytest.fixture(scope="module")
+def bucket(rig: CephRig) -> Iterator[Any]:
+    """An empty bucket of the tenant's, by a client of its own."""
+    client = gateway.client(rig, rig.monitor, gateway.login(rig, rig.monitor))
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    names = [one["Key"] for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    for name in names:
+        client.delete_object(Bucket=BUCKET, Key=name)
+    client.delete_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture(autouse=True)
+def environment(rig: CephRig, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an operator sets for it, no region among that."""
+    keys = gateway.login(rig, rig.monitor)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", gateway.url(rig, rig.monitor))
+    monkeypatch.setenv("NO_PROXY", rig.addresses[rig.monitor])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def names(bucket: Any) -> set[str]:
+    return {one["Key"] for one in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    """As a host's channel gives them."""
+    while size:
+        part = os.urandom(min(size, collect.PIECE - 7))
+        size -= len(part)
+        yield part
+
+
+@pytest.mark.parametrize("size", [0, 1, 8 * 2**20, 40 * 2**20 + 5])
+def test_what_is_put_is_given(bucket: Any, size: int) -> None:
+    kept, whole = store.at(URL), sha256()
+
+    def counted() -> Iterator[bytes]:
+        for part in pieces(size):
+            whole.update(part)
+            yield part
+
+    kept.put(f"a folder/{size} + \u00fc %", counted())
+    got = sha256()
+    for part in kept.get(f"a folder/{size} + \u00fc %"):
+        got.update(part)
+    assert got.hexdigest() == whole.hexdigest()
+    kept.put(f"a folder/{size} + \u00fc %", [b"anew"])
+    assert b"".join(kept.get(f"a folder/{size} + \u00fc %")) == b"anew"
+
+
+def test_a_hosts_files_are_stored_sealed_and_found_when_they_are_damaged(
+    bucket: Any, old: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(seal.VARIABLES[0], SECRET)
+    written = Writer(store.at(URL), "test/now", SECRET)
+    written.put("etc.tar.gz", collect.of(old, collect.FOLDERS, "/etc/ceph", "/usr/share/perl"))
+    written.put("packages.txt", collect.of(old, collect.PACKAGES))
+    manifest = {"files": written.files, "encrypted": True}
+    opened = b"".join(proof.verified(store.at(URL), "test/now", manifest, "packages.txt"))
+    assert b"\nradosgw 16.2.15" in opened
+    for one in written.files:
+        key = f"clouds/one/test/now/{one['name']}"
+        stored = bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        assert stored.startswith(seal.MAGIC)
+        assert len(stored) == one["size"]
+        assert b"".join(proof.verified(store.at(URL), "test/now", manifest, one["name"]))
+        bucket.put_object(Bucket=BUCKET, Key=key, Body=stored[:-1])
+        with pytest.raises(PreconditionError, match="checksum differs"):
+            b"".join(proof.verified(store.at(URL), "test/now", manifest, one["name"]))
+
+
+def test_a_stream_that_breaks_leaves_no_object_and_no_parts(bucket: Any) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from pieces(40 * 2**20)
+        raise RuntimeError("the host died")
+
+    before = names(bucket)
+    with pytest.raises(RuntimeError, match="the host died"):
+        store.at(URL).put("broken", broken())
+    assert names(bucket) == before
+    assert "Uploads" not in bucket.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_what_cannot_be_is_one_sentence(rig: CephRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PreconditionError, match=r"nothing cannot be read: .*NoSuchKey"):
+        b"".join(store.at(URL).get("nothing"))
+    with pytest.raises(PreconditionError, match=r"s3://another/x cannot be written: .*NoSuchBuc"):
+        store.at("s3://another").put("x", [b"x"])
+    with monkeypatch.context() as wrong:
+        wrong.setenv("AWS_SECRET_ACCESS_KEY", "another")
+        with pytest.raises(PreconditionError, match=r"cannot be written: .*SignatureDoesNotMatch"):
+            store.at(URL).put("x", [b"x"])
+    with monkeypatch.context() as wrong:
+        wrong.setenv("AWS_ENDPOINT_URL", f"http://{rig.addresses[rig.target]}:1")
+        with pytest.raises(PreconditionError, match="does not answer: Could not connect"):
+            store.at(URL).gateway()
+
+
+def test_a_backup_in_the_cluster_that_is_moved_is_told(
+    rig: CephRig, reach: Reach, tmp_path: Path
+) -> None:
+    old, client, new = (reach(name) for name in (rig.monitor, rig.client, rig.target))
+    address = rig.addresses[rig.monitor]
+    assert store.at(URL).gateway() == address
+    # a service's user is told too, and a host that is no client says so
+    assert call(client, "ceph.gateways", [[], ["-n", "client.glance"]]) == [address]
+    assert call(new, "ceph.gateways", [[]]) is None
+
+    def told(host: Host, url: str) -> list[str]:
+        settings = parse({**fakes.STACK, "backup": url}, "test", tmp_path)
+        source = Cloud("source", "2025.1", (host,), (), ())
+        context = Context("test", settings, source, source, tmp_path, ())
+        return [f"{one.severity}: {one.message}" for one in check.run(context)]
+
+    assert told(client, tmp_path.as_uri()) == []
+    (found,) = told(new, URL)
+    assert found.startswith(f"info: {URL} is in a Ceph cluster, at {address}: if that leads")
+    (found,) = told(old, URL)
+    assert found.startswith(f"warning: {URL} is in the cloud's own Ceph cluster")

@@ -1,0 +1,70 @@
+"""What users of a cloud keep in the cluster's gateway, and their client: boto3, as they have it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from io import BytesIO
+from random import Random
+from typing import Any
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+
+from tests.lab.ceph import cluster
+from tests.lab.remote import ssh
+from tests.lab.settings import CephLab
+
+PORT, TENANT, BUCKET = 8080, "tenant", "kept"
+PART = 5 * 2**20
+SIZES = {"empty": 0, "small": 4096, "a folder/\u00fc + %": 100_000, "parts": PART + 1_000_000}
+
+
+def url(rig: CephLab, name: str) -> str:
+    """Where the gateway of machine *name* listens."""
+    return f"http://{rig.addresses[name]}:{PORT}"
+
+
+def login(rig: CephLab, name: str) -> Mapping[str, str]:
+    """The tenant's keys, as the machine *name* tells them, by boto3's names."""
+    said = json.loads(ssh(rig, name, f"radosgw-admin user info --uid={TENANT}"))
+    (keys,) = said["keys"]
+    return {"aws_access_key_id": keys["access_key"], "aws_secret_access_key": keys["secret_key"]}
+
+
+def client(rig: CephLab, name: str, keys: Mapping[str, str]) -> Any:
+    """The tenant's client of the gateway of machine *name*, which asks once."""
+    config = Config(
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",  # what a server of any age knows
+        response_checksum_validation="when_required",
+        retries={"total_max_attempts": 1},
+        proxies={},
+    )
+    where = {"endpoint_url": url(rig, name), "region_name": "default"}
+    return boto3.client("s3", config=config, **where, **keys)
+
+
+def stand_up(rig: CephLab) -> None:
+    """A gateway on the monitor's machine, and the tenant's objects, one of them in parts."""
+    values = {"NAME": rig.monitor, "PORT": str(PORT), "TENANT": TENANT}
+    cluster.run(rig, rig.monitor, "gateway.sh", **values)
+    s3 = client(rig, rig.monitor, login(rig, rig.monitor))
+    s3.create_bucket(Bucket=BUCKET)
+    for name, size in SIZES.items():
+        put(s3, name, Random(name).randbytes(size))
+
+
+def put(s3: Any, name: str, content: bytes) -> None:
+    """Keep *content* as *name*, in parts where it is long."""
+    transfer = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
+    s3.upload_fileobj(BytesIO(content), BUCKET, name, Config=transfer)
+
+
+def checksums(s3: Any) -> dict[str, str]:
+    """What is in each object of the bucket."""
+    names = [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+    bodies = {name: s3.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in names}
+    return {name: sha256(body).hexdigest() for name, body in bodies.items()}
