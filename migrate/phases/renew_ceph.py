@@ -74,7 +74,7 @@ def renew(
     runner = session.runner(Phase.STORAGE, notify=notify)
     runner.prepare()
     for name in names or [""]:
-        control.wait_while_paused(session)
+        control.wait_while_paused(session, "no further host was begun")
         runner.apply([one for one in plan if not name or one.id.startswith(f"{name}.")])
 
 
