@@ -69,7 +69,7 @@ class Screen:
             table.add_column(column)
         table.add_column("about", justify="right")
         for step in plan:
-            back = "yes" if step.revert else "[red]none[/]"
+            back = "yes" if step.way_back else "[red]none[/]"
             about = f"{step.estimate:.0f} s" if step.estimate >= 1 else "<1 s"
             table.add_row(step.phase, step.id, escape(step.title), step.impact, back, about)
         self._show(table)
@@ -192,7 +192,7 @@ def plan_document(plan: Plan) -> list[dict[str, Any]]:
             "phase": step.phase,
             "impact": step.impact,
             "estimate_seconds": step.estimate,
-            "way_back": step.revert is not None,
+            "way_back": step.way_back,
             "needs": list(step.needs),
         }
         for step in plan

@@ -56,7 +56,9 @@ class Step:
     `done` asks the machines themselves, never the journal; it has no default, so that nobody can
     forget it. `apply` and `revert` are safe to repeat: a run that dies inside one starts it
     again. `revert=None` marks a point of no return. What `apply` makes, `revert` removes, also
-    when `apply` died half-way. `estimate` is in seconds, measured in the lab.
+    when `apply` died half-way. Where `returns` is not set, `revert` refuses (IrreversibleError)
+    once the machines say that it has begun, and whoever runs it asks for that by a host's name.
+    `estimate` is in seconds, measured in the lab.
     """
 
     id: str
@@ -68,6 +70,12 @@ class Step:
     needs: tuple[str, ...] = ()  # ids; steps that do not need each other may run side by side
     impact: Impact = Impact.NONE
     estimate: float = 1.0
+    returns: bool = True
+
+    @property
+    def way_back(self) -> bool:
+        """Whether it is undone once it was done."""
+        return self.revert is not None and self.returns
 
 
 def step(
@@ -79,9 +87,11 @@ def step(
     *,
     after: Iterable[Step] = (),
     seconds: float,
+    returns: bool = True,
 ) -> Step:
     """A step that names others as objects, as the pages do on which steps stand in their order."""
-    return Step(id_, title, phase, *act, tuple(one.id for one in after), impact, seconds)
+    needs = tuple(one.id for one in after)
+    return Step(id_, title, phase, *act, needs, impact, seconds, returns)
 
 
 @dataclass(frozen=True, slots=True)

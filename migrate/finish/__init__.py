@@ -144,6 +144,15 @@ CEPH = _finish(
 )
 
 
+CEPH_ADDRESSES = _finish(
+    "finish.ceph-addresses",
+    "Take the old monitors' addresses out of every ceph.conf",
+    (ceph.are_dropped, ceph.drop, None),
+    after=[CEPH],
+    seconds=1,
+)
+
+
 def steps(recipes: tuple[Recipe, ...], *, monitors: bool = False) -> Iterator[Step]:
     """In the order that worked (facts of the lab): records, caps, data, and then what is ours.
 
@@ -151,6 +160,6 @@ def steps(recipes: tuple[Recipe, ...], *, monitors: bool = False) -> Iterator[St
     """
     yield from (records := _records(recipes))
     yield from (data := _data(recipes, records))
-    ours = [CEPH] if monitors else []
+    ours = [CEPH, CEPH_ADDRESSES] if monitors else []
     yield from ours
     yield from _traces([*data, *ours])

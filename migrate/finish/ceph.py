@@ -13,7 +13,15 @@ from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error
 from migrate.errors import StepError
 from migrate.onhost import call
-from migrate.storage.ceph import facts, findings, leaving, members, releases
+from migrate.storage.ceph import (
+    addresses,
+    facts,
+    findings,
+    leaving,
+    members,
+    no_return,
+    releases,
+)
 
 
 def refusals(context: Context) -> Iterator[Finding]:
@@ -36,6 +44,24 @@ def require(context: Context) -> None:
     call(asks, "ceph.run", "osd", "require-osd-release", name)
     if not is_required(context):
         raise StepError(f"{asks.name}: `ceph osd require-osd-release {name}` changed nothing")
+
+
+def are_dropped(context: Context) -> bool:
+    """Whether no ceph.conf names an old monitor's address beside others."""
+    gone = _gone(context)
+    return not gone or not addresses.left(members.users(context), gone)
+
+
+def drop(context: Context) -> None:
+    """Take these out, but what a monitor has again."""
+    addresses.drop(members.users(context), _gone(context))
+
+
+def _gone(context: Context) -> set[str]:
+    """As was noted when they were removed."""
+    asks = members.asks(context)
+    noted = (call(asks, "record.load", no_return.NOTE) or {}).get("addresses", [])
+    return {*noted} - facts.hosts_of(facts.read(asks).monitors)
 
 
 def _wrong(context: Context) -> Iterator[Finding]:

@@ -496,9 +496,10 @@ CEPH_COMMIT = step(
     Impact.STORAGE_RESTS,
     "ceph.commit",
     "Remove the old monitors, which never start again",
-    (leaving.is_committed, leaving.remove_old, None),
+    (leaving.is_committed, leaving.remove_old, leaving.stay),
     after=[CEPH_TOLD, CEPH_MANAGER],
     seconds=25,
+    returns=False,
 )
 
 
@@ -603,6 +604,7 @@ def _installed(
                 _on(name, one.done, one.apply, one.revert),
                 after=made[-1:] or after,
                 seconds=one.seconds,
+                returns=one.returns,
             )
         )
     return made

@@ -6,7 +6,6 @@ Each is asked for by the name of its host, for what has no way back. Before that
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from migrate.cloud import Context
 from migrate.computes.reinstalling import anew, osds
@@ -72,10 +71,10 @@ def renew(
     leaving.name_past(context, past)
     _refuse_unnamed(context, names, past)
     anew.let_in(context, [context.named(one) for one in names])
-    runner = session.runner(Phase.STORAGE, notify=notify, past=[CEPH_COMMIT.id])
+    runner = session.runner(Phase.STORAGE, notify=notify)
     runner.prepare()
     for name in names or [""]:
-        control.wait_while_paused(session)
+        control.wait_while_paused(session, "no further host was begun")
         runner.apply([one for one in plan if not name or one.id.startswith(f"{name}.")])
 
 
@@ -105,16 +104,15 @@ def put_back(session: Session, names: Collection[str], notify: Observer) -> None
     """
     context, plan = session.context, steps(session, names)
     no_return.refuse_finished(context, session.journal)
-    if not names and (why := leaving.no_way_back(context)):
-        raise IrreversibleError(f"there is no way back: {why}")
+    if not names:
+        leaving.stay(context)
     anew.let_in(context, [context.named(one) for one in names])
-    back = replace(session, plan=Plan(tuple(one for one in plan if one.revert)))
-    runner = back.runner(Phase.STORAGE, notify=notify)
+    runner = session.runner(Phase.STORAGE, notify=notify)
     for name in names:
         osds.restore(context, context.named(name))
-        runner.retreat([one for one in back.plan if one.id.startswith(f"{name}.")])
+        runner.retreat([one for one in plan if one.id.startswith(f"{name}.")])
     if not names:
-        runner.retreat(back.plan.steps)
+        runner.retreat(plan.steps)
 
 
 def _refuse_strange(context: Context, names: Collection[str]) -> None:

@@ -15,7 +15,6 @@ from migrate.computes.installers import reinstall, standing
 from migrate.computes.network import refusals
 from migrate.computes.reinstalling import silent
 from migrate.engine import markers, state_directory
-from migrate.engine.journal import BEGUN, State
 from migrate.engine.plan import Phase, Step
 from migrate.engine.runner import Observer
 from migrate.errors import (
@@ -26,7 +25,7 @@ from migrate.errors import (
     one_line,
 )
 from migrate.phases import left_behind, no_return, renew, traces
-from migrate.phases.plan import CEPH_COMMIT, PROBED, settled
+from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -50,10 +49,6 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
     context = session.context
     answering = _living(context)
     no_return.refuse(context, session.journal)
-    if session.journal.state(CEPH_COMMIT.id) in BEGUN:  # machines say that it was only tried
-        session.journal.record(
-            CEPH_COMMIT.phase, CEPH_COMMIT.id, State.REVERTED, "nothing was removed"
-        )
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")

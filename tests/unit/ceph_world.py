@@ -53,8 +53,11 @@ class Cluster:
     def said(self) -> dict[str, Any]:
         """What `onhost.ceph.read` is told."""
         found: dict[str, Any] = deepcopy(SAID)
-        mon = found["quorum"]["monmap"]["mons"][0]
-        found["quorum"]["monmap"]["mons"] = [{**mon, "name": one} for one in self.monitors]
+        mon = json.dumps(found["quorum"]["monmap"]["mons"][0])
+        found["quorum"]["monmap"]["mons"] = [
+            {**json.loads(mon if one == "mon1" else mon.replace("0.0.1:", "0.0.12:")), "name": one}
+            for one in self.monitors
+        ]
         found["quorum"]["quorum_names"] = [*self.monitors]
         counted = {"mon": self.monitors.values(), "mgr": self.managers.values()}
         counted["osd"] = [version for _, version in self.osds.values()]  # type: ignore[assignment]
@@ -139,6 +142,9 @@ class Machine(CephHost):
 
     def _notes_left(self, kept: list[str]) -> Any:
         return [f"{one}.json" for one in self.notes if f"{one}.json" not in kept]
+
+    def _notes_remove(self, kept: list[str]) -> None:
+        self.notes = {one: value for one, value in self.notes.items() if f"{one}.json" in kept}
 
     # the cluster
 

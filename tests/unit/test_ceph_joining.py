@@ -268,18 +268,27 @@ def test_an_old_monitor_that_runs_is_asked(tmp_path: Path) -> None:
         members.old(found)
 
 
-@pytest.mark.parametrize(("monitors", "carried"), [(True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("monitors", "there", "carried"),
+    [(False, "", files.CONF), (True, "", None), (True, "[mon.new]\n", "[mon.new]\n")],
+)
 def test_ceph_conf_of_a_controller_with_a_monitor_is_the_monitors(
-    tmp_path: Path, *, monitors: bool, carried: bool
+    tmp_path: Path, *, monitors: bool, there: str, carried: str | None
 ) -> None:
     found = files.context(tmp_path, files.SOURCE)
+    new = CephHost("new")
+    new.files = {conf.PATH: there} if there else {}
     ceph_ = found.settings.ceph.model_copy(
         update={"monitors": ("mon",) * monitors, "joins": ("new",) * monitors}
     )
-    found = replace(found, settings=found.settings.model_copy(update={"ceph": ceph_}))
-    paths = [one.path for one in client_files.wanted(found, 0)]
-    assert (conf.PATH in paths) == carried
-    assert "/etc/ceph/ceph.client.glance.keyring" in paths
+    found = replace(
+        found,
+        settings=found.settings.model_copy(update={"ceph": ceph_}),
+        target=replace(found.target, controllers=(new,)),
+    )
+    wanted = {one.path: one.text for one in client_files.wanted(found, 0)}
+    assert wanted.get(conf.PATH) == carried
+    assert "/etc/ceph/ceph.client.glance.keyring" in wanted
 
 
 @pytest.mark.parametrize("dead", [False, True])

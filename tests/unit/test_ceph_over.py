@@ -114,6 +114,26 @@ def test_an_address_is_named_in_whatever_form(hosts: str, named: bool) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("hosts", "then"),
+    [
+        ("10.0.0.1, 10.0.0.9", "10.0.0.9"),
+        ("[v2:10.0.0.1:3300,v1:10.0.0.1:6789],10.0.0.9", "10.0.0.9"),
+        (
+            "[v2:10.0.0.1:3300,v1:10.0.0.1:6789] [v2:10.0.0.9:3300,v1:10.0.0.9:6789]",
+            "[v2:10.0.0.9:3300,v1:10.0.0.9:6789]",
+        ),
+        ("10.0.0.10,10.0.0.9", "10.0.0.10,10.0.0.9"),
+        ("10.0.0.1:6789", "10.0.0.1:6789"),  # the only one
+    ],
+)
+def test_an_old_address_goes_in_whatever_form_and_never_the_last(hosts: str, then: str) -> None:
+    text = f"[global]\nmon host = {hosts}\n[client]\nrbd cache = true\n"
+    made = conf.without_address(text, "10.0.0.1")
+    assert conf.value(made, "mon_host") == then
+    assert made.endswith("\n[client]\nrbd cache = true\n")
+
+
 def test_osds_start_for_good_only_by_name_and_never_go_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

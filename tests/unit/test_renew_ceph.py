@@ -9,6 +9,7 @@ import pytest
 
 from infra.resources import guarded
 from infra.resources.standing import StandingProvider
+from migrate import finish
 from migrate.computes import versions
 from migrate.computes.reinstalling import anew, osds
 from migrate.computes.versions import Versions
@@ -16,16 +17,15 @@ from migrate.engine.journal import State
 from migrate.engine.plan import Phase
 from migrate.errors import (
     IrreversibleError,
-    MigrateError,
     PreconditionError,
     SettingsError,
     StepError,
 )
-from migrate.finish import ceph as finish_ceph
+from migrate.finish import traces
 from migrate.phases import guard, no_return, renew_ceph, rollback, status
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.storage import ceph
-from migrate.storage.ceph import leaving, manager, osd_host
+from migrate.storage.ceph import conf, leaving, manager, osd_host
 from tests.unit.ceph_world import NEW, OLD, World
 
 
@@ -138,10 +138,14 @@ def test_a_removal_that_was_only_tried_hinders_no_way_back(
     session = world.session()
     session.journal.record(Phase.STORAGE, CEPH_COMMIT.id, State.FAILED, "it was refused")
     no_return.refuse(world.context, session.journal)
-    with pytest.raises(MigrateError) as caught:  # the rest of the cloud is no part of this
-        rollback.rollback(session, lambda *_: None)
-    assert "no way back" not in str(caught.value)
+    session.runner(Phase.STORAGE).retreat()
     assert session.journal.state(CEPH_COMMIT.id) is State.REVERTED
+    session.journal.close()
+    do(world, past=("mon",))
+    session = world.session()
+    with pytest.raises(StepError, match=r"ceph.commit: .* were removed by name"):
+        session.runner(Phase.STORAGE).retreat()
+    assert not CEPH_COMMIT.way_back
     session.journal.close()
 
 
@@ -284,27 +288,50 @@ def test_file_systems_of_osds_are_left_and_mounted_again(world: World) -> None:
 
 
 def judged(world: World) -> list[str]:
-    return [one.message for one in finish_ceph.refusals(world.context)]
+    return [one.message for one in finish.ceph.refusals(world.context)]
 
 
 def test_the_new_release_is_asked_of_osds_when_each_says_that_it_is_of_it(world: World) -> None:
     assert judged(world) == ["the old monitors of Ceph are not removed"]
     do(world, past=("mon",))
     assert judged(world) == ["OSDs are of an older release than reef: osd1, osd2"]
-    assert finish_ceph.is_required(world.context) is False
+    assert finish.ceph.is_required(world.context) is False
     do(world, "osd1", past=("osd1",))
     # Ceph would take it, and says so: the trap
     with pytest.raises(PreconditionError, match="older release than reef: osd2"):
-        finish_ceph.require(world.context)
+        finish.ceph.require(world.context)
     assert world.cluster.required == "pacific"
     do(world, "osd2", past=("osd2",))
     world.cluster.held.add("osd2")
     assert judged(world) == ["flags are set for osd2: noout"]
     world.cluster.held.clear()
     assert judged(world) == []
-    finish_ceph.require(world.context)
+    finish.ceph.require(world.context)
     assert world.cluster.required == "reef"
-    assert finish_ceph.is_required(world.context)
+    assert finish.ceph.is_required(world.context)
+
+
+def test_finish_ends_it_before_our_notes_go(world: World) -> None:
+    session = world.session()
+    ids = [one.id for one in session.plan.phase(Phase.FINISH)]
+    session.journal.close()
+    wanted = ["finish.mark", "finish.ceph", "finish.ceph-addresses", "finish.hosts"]
+    assert [one for one in ids if one in wanted] == wanted
+    do(world, past=("mon",))
+    host = world.hosts["osd1"]
+    host.files[conf.PATH] = conf.with_address(host.files[conf.PATH], "10.0.0.1")
+    assert not finish.ceph.are_dropped(world.context)
+    finish.ceph.drop(world.context)
+    assert finish.ceph.are_dropped(world.context)
+    assert not conf.names(host.files[conf.PATH], "10.0.0.1")
+    assert conf.names(host.files[conf.PATH], "new")
+    for name in ("mon", "osd1"):
+        world.hosts[name].notes["ceph-addresses"] = {}
+    assert not traces.gone_from_computes(world.context)
+    traces.clear_computes(world.context)
+    assert traces.gone_from_computes(world.context)
+    assert [*world.hosts["mon"].notes] == ["ceph-retired"]  # why its old monitor is masked
+    assert [*world.hosts["osd1"].notes] == []
 
 
 def test_a_cluster_that_is_anothers_is_not_touched(

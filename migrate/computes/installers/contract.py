@@ -23,7 +23,7 @@ class Act:
 
     `revert` is called on the way back of one host, after `restore`, and on that of the whole cloud,
     without it and while users wait: it changes nothing where nothing is left to undo, and waits for
-    nobody who may be dead.
+    nobody who may be dead. Where `returns` is not set it refuses once the act has begun.
     """
 
     name: str  # of "cmp1.renew", the part after the point
@@ -33,6 +33,7 @@ class Act:
     revert: Callable[[Context, Host], None]
     seconds: float
     impact: Impact = Impact.NONE
+    returns: bool = True
 
 
 @runtime_checkable

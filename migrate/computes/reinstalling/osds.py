@@ -158,10 +158,11 @@ AFTER: tuple[Act, ...] = (
     ),
     Act(
         name="osds-home",
-        title="Start the OSDs of {host} by the new release; they never go back",
+        title="Start the OSDs of {host} by the new release",
         done=_asking(osd_host.is_home),
         apply=come_home,
         revert=_asking(osd_host.stay),
+        returns=False,
         seconds=30,
         impact=Impact.STORAGE_RESTS,
     ),

@@ -51,6 +51,32 @@ def tell(users: Collection[Host], new: Collection[Host]) -> None:
     hosts.gather(users, add)
 
 
+def left(users: Collection[Host], gone: Collection[str]) -> list[str]:
+    """Names of those of *users* whose file would be another without the addresses of *gone*."""
+    texts = hosts.gather(users, lambda one: one.read(conf.PATH))
+    return [
+        user.name for user, text in zip(users, texts, strict=True) if _without(text, gone) != text
+    ]
+
+
+def drop(users: Collection[Host], gone: Collection[str]) -> None:
+    """Take those addresses out for good: each costs whoever starts seconds."""
+
+    def take(user: Host) -> None:
+        text = user.read(conf.PATH)
+        if (wanted := _without(text, gone)) != text:
+            user.write(conf.PATH, wanted, mode=0o644)
+
+    hosts.gather(users, take)
+
+
+def _without(text: str, gone: Collection[str]) -> str:
+    named = [one for one in gone if conf.names(text, one)]
+    for one in named:
+        text = conf.without_address(text, one)
+    return text
+
+
 def forget(users: Collection[Host], _: Collection[Host]) -> None:
     """Put their files back; before the new monitors have left it makes no difference."""
     hosts.gather(users, lambda one: call(one, "undo.undo", NOTE))

@@ -41,9 +41,14 @@ def commit(
             f"monitors and managers: name it (`--past {unnamed[0]}`)"
         )
     ids = {one.name: _id(one) for one in olds}
-    if not call(news[0], "record.load", no_return.NOTE):
+    noted = call(news[0], "record.load", no_return.NOTE) or {}
+    if not noted:
         _refuse(olds, news, users, ids)
-    note = {"removed": sorted(ids.values())}
+    going = [one for one in standing(news[0]).monitors if one.name in ids.values()]
+    note = {
+        "removed": sorted({*noted.get("removed", []), *ids.values()}),
+        "addresses": sorted({*noted.get("addresses", []), *facts.hosts_of(going)}),
+    }
     hosts.gather(news, lambda one: call(one, "record.save", no_return.NOTE, note))
     for old in olds:
         _remove(old, ids[old.name], news)

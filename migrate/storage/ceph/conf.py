@@ -43,6 +43,18 @@ def with_address(text: str, address: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def without_address(text: str, address: str) -> str:
+    """*text* without a monitor's *address*; as it is where it names no other."""
+    lines = text.splitlines()
+    for place, line in enumerate(lines):
+        if _name(line) == "mon_host":
+            every = re.findall(r"\[[^\]]*\]|[^,;\s]+", _value(line))
+            kept = [one for one in every if not _is_at(one, address)]
+            if kept and kept != every:
+                lines[place] = f"mon host = {','.join(kept)}"
+    return "\n".join([*lines, ""])
+
+
 def section(text: str, name: str) -> str:
     """All that *text* says under [*name*], its heading too; "" where it has none."""
     found, inside = [], False
@@ -55,8 +67,13 @@ def section(text: str, name: str) -> str:
 
 def names(text: str, address: str) -> bool:
     """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
-    said = re.split(r"[,;\s\[\]]+", value(text, "mon_host"))
-    return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in said)
+    return _is_at(value(text, "mon_host"), address)
+
+
+def _is_at(said: str, address: str) -> bool:
+    """Whether an entry of `mon host`, or several, is or has *address*."""
+    every = re.split(r"[,;\s\[\]]+", said)
+    return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in every)
 
 
 def lacking(whole: str, text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,6 +138,11 @@ def monitor(said: Mapping[str, Any]) -> Monitor:
     """A monitor as monitors' maps have it."""
     addresses = said["public_addrs"]["addrvec"]
     return Monitor(said["name"], {one["type"]: one["addr"] for one in addresses})
+
+
+def hosts_of(monitors: Iterable[Monitor]) -> set[str]:
+    """Their addresses without protocol and port, as a ceph.conf may name them."""
+    return {one.rpartition(":")[0] for known in monitors for one in known.addresses.values()}
 
 
 def version(text: str) -> Version:

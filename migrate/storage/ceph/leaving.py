@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from migrate.cloud import Context, hosts
-from migrate.errors import UnreachableError
+from migrate.errors import IrreversibleError, UnreachableError
 from migrate.onhost import call
 from migrate.storage.ceph import commit, manager, members, no_return, statistics
 from migrate.storage.ceph.monitor import standing
@@ -50,6 +50,12 @@ def no_way_back(context: Context) -> str:
     """Why old monitors never come back, by whichever host answers; "" before that has begun."""
     names = no_return.removed(members.olds(context), members.news(context))
     return no_return.message(names) if names else ""
+
+
+def stay(context: Context) -> None:
+    """IrreversibleError once that has begun; before it there is nothing to undo."""
+    if why := no_way_back(context):
+        raise IrreversibleError(f"there is no way back: {why}")
 
 
 def is_committed(context: Context) -> bool:

@@ -5,6 +5,7 @@ They go through memory, never to a disk here. A key belongs to its service's gro
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
@@ -28,15 +29,17 @@ PACKAGES = "ceph-common python3-rados python3-rbd"
 def wanted(context: Context, index: int) -> list[File]:
     """The files of target controller *index*; PreconditionError where they cannot be known.
 
-    Where a monitor joins, ceph.conf is the monitor's.
+    Where a monitor joins, ceph.conf is the monitor's, and stays: one that is wanted no more goes.
     """
-    source = counterpart(context, index)
-    joins = context.target.controllers[index].name in members.joining(context)
+    source, target = counterpart(context, index), context.target.controllers[index]
+    joins = target.name in members.joining(context)
     made: dict[str, File] = {}
     for recipe, client in clients.every(context, source):
         for file in _of_client(source, recipe, client):
             if joins and file.path == CONF:
-                continue
+                if not target.exists(CONF):
+                    continue
+                file = replace(file, text=target.read(CONF))  # noqa: PLW2901
             if made.setdefault(file.path, file) != file:
                 raise PreconditionError(
                     f"{source.name}: {file.path} is read by two services, and the group of one "
