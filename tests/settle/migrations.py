@@ -34,11 +34,13 @@ test -f {KEY} || $nova ssh-keygen -qt ed25519 -N '' -f {KEY}
 cat {KEY}.pub
 cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub
 """
+# nova-compute first: it closes its host where libvirt goes away beneath it
 SHARED = """set -e
 grep -q ^shared_filesystems /etc/libvirt/qemu.conf ||
 echo 'shared_filesystems = [ "/var/lib/nova/mnt" ]' >>/etc/libvirt/qemu.conf
+systemctl stop nova-compute
 systemctl restart libvirtd
-systemctl restart nova-compute
+systemctl start nova-compute
 """
 REMOVE = f"""
 test -f {KEPT} || exit 0
