@@ -11,10 +11,12 @@ import pytest
 
 from migrate.checks import QUICK, access, ceph_cluster
 from migrate.cloud import Context
+from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Runner
 from migrate.errors import CommandError, PreconditionError, UnreachableError
+from migrate.phases import follow
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, joining, members, monitor
 from migrate.storage.rbd import client_files
@@ -289,6 +291,23 @@ def test_ceph_conf_of_a_controller_with_a_monitor_is_the_monitors(
     wanted = {one.path: one.text for one in client_files.wanted(found, 0)}
     assert wanted.get(conf.PATH) == carried
     assert "/etc/ceph/ceph.client.glance.keyring" in wanted
+
+
+def test_follow_lets_nothing_join_that_the_checks_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, joined=False)
+    monkeypatch.setattr(markers, "refuse_when_live", lambda _: None)
+    session = world.session()
+    plan = Plan(tuple(one for one in session.plan if one.id.startswith("ceph.")))
+    session = replace(session, plan=plan.phase(Phase.FOLLOW))
+    with pytest.raises(PreconditionError, match="come over, the parts of which were shown"):
+        follow.follow(session, lambda *_: None)
+    assert set(world.cluster.monitors) == {"mon1"}
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    follow.follow(session, lambda *_: None)
+    assert set(world.cluster.monitors) == {"mon1", "new"}
+    session.journal.close()
 
 
 @pytest.mark.parametrize("dead", [False, True])

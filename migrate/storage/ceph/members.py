@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.errors import UnreachableError
+from migrate.errors import PreconditionError, UnreachableError
+from migrate.storage import ceph
 from migrate.storage.ceph import conf
 from migrate.storage.ceph.monitor import standing
 
@@ -12,6 +13,15 @@ from migrate.storage.ceph.monitor import standing
 def moves(context: Context) -> bool:
     """Whether the cluster's own daemons come over; else it is another's, and only clients do."""
     return bool(context.settings.ceph.monitors)
+
+
+def refuse_unshown(context: Context) -> None:
+    """PreconditionError where they would, before that was shown."""
+    if moves(context) and ceph.UNSHOWN:
+        raise PreconditionError(
+            f"sidestep:ceph.monitors: Ceph's own daemons come over, {ceph.UNSHOWN}: wait for a "
+            "version that says it was, or leave monitors out: then only clients change"
+        )
 
 
 def joining(context: Context) -> tuple[str, ...]:
