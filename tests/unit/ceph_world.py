@@ -16,6 +16,7 @@ from migrate.cloud import Context
 from migrate.cloud.settings import Reinstall
 from migrate.computes.reinstalling.kept import KEPT
 from migrate.engine.journal import Journal
+from migrate.errors import CommandError
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.storage.ceph import conf
@@ -48,6 +49,7 @@ class Cluster:
         self.held: set[str] = set()
         self.required = "pacific"
         self.most_down = 0
+        self.lost = False  # the new monitor is dead, and with it the quorum of the two
 
     @property
     def said(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class Cluster:
             {**json.loads(mon if one == "mon1" else mon.replace("0.0.1:", "0.0.12:")), "name": one}
             for one in self.monitors
         ]
-        found["quorum"]["quorum_names"] = [*self.monitors]
+        found["quorum"]["quorum_names"] = [] if self.lost else [*self.monitors]
         counted = {"mon": self.monitors.values(), "mgr": self.managers.values()}
         counted["osd"] = [version for _, version in self.osds.values()]  # type: ignore[assignment]
         found["versions"] = {
@@ -148,10 +150,16 @@ class Machine(CephHost):
 
     # the cluster
 
+    def _answered(self) -> None:
+        if self.cluster.lost:
+            raise CommandError(self.name, "python3", 1, "RuntimeError: ceph gave no answer in 40 s")
+
     def _ceph_read(self) -> Any:
+        self._answered()
         return self.cluster.said
 
     def _ceph_ask(self, *question: str) -> Any:
+        self._answered()
         if question == ("mgr", "dump"):
             return self.cluster.said["managers"]
         if question == ("osd", "lspools"):
@@ -162,6 +170,7 @@ class Machine(CephHost):
         return self.cluster.dump
 
     def _ceph_run(self, *argv: str) -> str:
+        self._answered()
         if argv[:2] == ("osd", "require-osd-release"):
             self.cluster.required = argv[2]
         if argv[:3] == ("mgr", "module", "disable"):
@@ -174,6 +183,7 @@ class Machine(CephHost):
         return ""
 
     def _ceph_statistics(self) -> Any:
+        self._answered()
         groups = 0 if self.cluster.down else 8
         return {
             "manager": self.cluster.active,
@@ -207,7 +217,7 @@ class Machine(CephHost):
 
     def _monitor_standing(self) -> Any:
         id_ = {"mon": "mon1", "new": "new"}.get(self.name, "")
-        if id_ not in self.cluster.monitors:
+        if id_ not in self.cluster.monitors or (self.cluster.lost and id_ == "new"):
             return {}
         said = self.cluster.said["quorum"]
         map_, quorum = said["monmap"], said["quorum_names"]
@@ -215,6 +225,11 @@ class Machine(CephHost):
 
     def _monitor_remove(self, name: str) -> None:
         del self.cluster.monitors[name]
+
+    def _monitor_expel(self, name: str) -> None:
+        assert self.name == "mon"
+        del self.cluster.monitors[name]
+        self.cluster.lost = False
 
     def _monitor_lacks(self) -> str:
         return ""

@@ -18,7 +18,7 @@ from migrate.engine.runner import Runner
 from migrate.errors import CommandError, PreconditionError, UnreachableError
 from migrate.phases import follow
 from migrate.storage import ceph
-from migrate.storage.ceph import conf, joining, members, monitor
+from migrate.storage.ceph import conf, joining, leaving, manager, members, monitor
 from migrate.storage.rbd import client_files
 from tests.unit import test_ceph_files as files
 from tests.unit.ceph_hosts import CONF, CephHost, context
@@ -308,6 +308,27 @@ def test_follow_lets_nothing_join_that_the_checks_refuse(
     follow.follow(session, lambda *_: None)
     assert set(world.cluster.monitors) == {"mon1", "new"}
     session.journal.close()
+
+
+def test_where_the_new_monitor_alone_is_dead_it_leaves_before_its_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, joined=False)
+    monkeypatch.setattr(manager, "PAUSE_SECONDS", 0.01)
+    before = world.cluster.said
+    session = world.session()
+    plan = Plan(tuple(one for one in session.plan.phase(Phase.FOLLOW) if "ceph." in one.id))
+    runner = Runner(plan, session.journal, session.context)
+    runner.advance()
+    leaving.activate(session.context)
+    world.cluster.lost = True
+    monkeypatch.setattr(monitor, "ELECTION_SECONDS", 0)
+    leaving.hand_back(session.context)  # of the later phase, which goes back first
+    assert (world.cluster.active, set(world.cluster.monitors)) == ("mon1", {"mon1"})
+    runner.retreat()
+    session.journal.close()
+    assert world.cluster.said == before
+    assert not any(host.notes for host in world.hosts.values())
 
 
 @pytest.mark.parametrize("dead", [False, True])

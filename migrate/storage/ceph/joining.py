@@ -64,11 +64,14 @@ def stand_by(context: Context, name: str) -> None:
 def stand_down(context: Context, name: str) -> None:
     """Remove its manager; of a host that is dead it went with it.
 
-    That is asked before Ceph is: with this monitor there may be no quorum to answer.
+    That is asked before Ceph is: where this monitor alone is dead it leaves first, since without a
+    quorum nobody answers.
     """
     new = context.named(name)
     if call(new, "manager.noted"):
-        manager.leave(members.old(context), new)
+        old = members.old(context)
+        monitor.leave_if_lost(old, new)
+        manager.leave(old, new)
 
 
 def told(context: Context) -> bool:

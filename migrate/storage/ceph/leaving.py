@@ -11,7 +11,7 @@ from collections.abc import Collection
 from migrate.cloud import Context, hosts
 from migrate.errors import IrreversibleError, UnreachableError
 from migrate.onhost import call
-from migrate.storage.ceph import commit, manager, members, no_return, statistics
+from migrate.storage.ceph import commit, manager, members, monitor, no_return, statistics
 from migrate.storage.ceph.monitor import standing
 
 PAST = "ceph.past"
@@ -40,10 +40,15 @@ def activate(context: Context) -> None:
 
 
 def hand_back(context: Context) -> None:
-    """Let an old one take over; of hosts that are dead theirs went with them."""
+    """Let an old one take over; of hosts that are dead theirs went with them.
+
+    Whose monitor alone is dead, and the quorum with it, leaves the map before: nobody would answer.
+    """
     made = hosts.living(members.news(context), lambda one: [one] * bool(call(one, "manager.noted")))
     for new in [one for some in made for one in some]:
-        manager.hand_back(members.old(context), new, but=members.joining(context))
+        old = members.old(context)
+        monitor.leave_if_lost(old, new)
+        manager.hand_back(old, new, but=members.joining(context))
 
 
 def no_way_back(context: Context) -> str:
