@@ -14,6 +14,7 @@ from migrate.onhost import ceph, disk, systemd
 
 FOLDERS = "/var/lib/ceph/osd"
 UNITS = "/etc/systemd/system"
+PARTS = ("block", "block.db", "block.wal")  # what BlueStore keeps, each a file or a link
 # A unit of its own: what an ExecStartPre mounts is not there for ExecStart.
 LABELLED = """\
 # Written by sidestep: what is on a raw device is told by its label, at each boot.
@@ -29,6 +30,7 @@ AFTER = """\
 Requires={unit}
 After={unit}
 """
+UNSHOWN = "which was never shown: reinstall its host by Ceph's own means"
 
 Osd = Any  # {"id": 3, "fsid": "...", "kind": "folder" or "raw", "place": "/dev/sdb"}
 
@@ -98,19 +100,21 @@ def _told(path: str) -> Osd:
         place = os.path.realpath(path)
         if os.stat(place).st_dev == os.stat("/").st_dev:
             raise RuntimeError(f"osd.{id_} keeps its data in {place}, which goes with the system")
+        for part in PARTS:
+            where = os.path.realpath(f"{place}/{part}")
+            if os.path.dirname(where) != place:  # whoever makes the host would not know of it
+                raise RuntimeError(f"osd.{id_} keeps its {part} in {where}, {UNSHOWN}")
         told = {"kind": "folder", "place": place}
     elif os.path.islink(block) and os.path.ismount(path):
         place = os.path.realpath(block)
         if re.match(r"/dev/(dm-|mapper/)", place):
-            raise RuntimeError(
-                f"osd.{id_} is on LVM or encrypted ({place}), which was never shown: reinstall its "
-                "host by Ceph's own means"
-            )
+            raise RuntimeError(f"osd.{id_} is on LVM or encrypted ({place}), {UNSHOWN}")
+        for part in PARTS[1:]:
+            if os.path.lexists(f"{path}/{part}"):
+                raise RuntimeError(f"osd.{id_} has its {part} on another device, {UNSHOWN}")
         told = {"kind": "raw", "place": os.readlink(block)}
     else:
         raise RuntimeError(f"osd.{id_} lies in {path}, which goes with the system")
-    if told["kind"] == "raw" and os.path.lexists(f"{path}/block.db"):
-        raise RuntimeError(f"osd.{id_} has its database on another device, which was never shown")
     return {"id": id_, "fsid": disk.text(f"{path}/fsid").strip(), **told}
 
 
