@@ -93,6 +93,15 @@ def stop(osds: list[Osd], seconds: float) -> None:
     systemd.stop([_unit(one) for one in osds], seconds)
 
 
+def file_system(path: str, mounts: str) -> str:
+    """What is mounted at *path*, by the kernel's *mounts*; the last where several are; "" if none.
+
+    ceph-volume puts what it reads of a raw device's label into a tmpfs.
+    """
+    words = [line.split() for line in mounts.splitlines()]
+    return ([kind for _, place, kind, *_ in words if place == path] or [""])[-1]
+
+
 def _told(path: str) -> Osd:
     id_ = int(path.rpartition("-")[2])
     block = f"{path}/block"
@@ -109,6 +118,8 @@ def _told(path: str) -> Osd:
         place = os.path.realpath(block)
         if re.match(r"/dev/(dm-|mapper/)", place):
             raise RuntimeError(f"osd.{id_} is on LVM or encrypted ({place}), {UNSHOWN}")
+        if (mounted := file_system(path, disk.text("/proc/self/mounts"))) != "tmpfs":
+            raise RuntimeError(f"osd.{id_} is ceph-disk's, with a partition of {mounted}, {UNSHOWN}")
         for part in PARTS[1:]:
             if os.path.lexists(f"{path}/{part}"):
                 raise RuntimeError(f"osd.{id_} has its {part} on another device, {UNSHOWN}")

@@ -42,3 +42,13 @@ def test_what_such_a_folder_only_leads_to_would_be_lost(
     (folder / part).symlink_to(tmp_path / "device")
     with pytest.raises(RuntimeError, match=rf"osd.0 keeps its {part} in {tmp_path}/device, which"):
         osds.here()
+
+
+def test_a_partition_of_ceph_disk_is_told_from_what_a_raw_device_says_of_itself() -> None:
+    mounts = (
+        "/dev/sda1 / ext4 rw 0 0\n"
+        "/dev/sdb1 /var/lib/ceph/osd/ceph-0 xfs rw,noatime 0 0\n"
+        "tmpfs /var/lib/ceph/osd/ceph-1 tmpfs rw,relatime 0 0\n"
+    )
+    named = [f"/var/lib/ceph/osd/ceph-{one}" for one in range(3)]
+    assert [osds.file_system(one, mounts) for one in named] == ["xfs", "tmpfs", ""]
