@@ -15,6 +15,7 @@ from migrate.storage.ceph import commit, conf, facts, joining, members
 from migrate.storage.ceph.monitor import standing
 
 MEND = "Correct sidestep:ceph of the stack file"
+MOVE = "Move it to a host without OSDs before"
 
 
 def run(context: Context) -> Iterator[Finding]:
@@ -88,12 +89,17 @@ def _gateways(cluster: facts.Cluster) -> Iterator[Finding]:
 
 
 def _outlasts(host: Host) -> list[Finding]:
-    """Whether a fresh system of *host* would find its OSDs."""
+    """Whether a fresh system of *host* would find its OSDs, and whom it would not have."""
     try:
         call(host, "osds.here")
     except CommandError as failure:
         return [error(str(failure), "Have its data outlast the system, or others bring it over")]
-    return []
+    leave = ("ceph-mon@", "ceph-mgr@")  # before any OSD comes over
+    others = [one for one in call(host, "osds.beside") if not one.startswith(leave)]
+    return [
+        error(f"{one} runs beside OSDs, and would go with the system", MOVE, host.name)
+        for one in others
+    ]
 
 
 def _joins(context: Context, cluster: facts.Cluster, whole: str, new: Host) -> list[Finding]:

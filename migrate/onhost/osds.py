@@ -15,6 +15,7 @@ from migrate.onhost import ceph, disk, systemd
 FOLDERS = "/var/lib/ceph/osd"
 UNITS = "/etc/systemd/system"
 PARTS = ("block", "block.db", "block.wal")  # what BlueStore keeps, each a file or a link
+OURS = ("ceph-osd", "ceph-volume")
 # A unit of its own: what an ExecStartPre mounts is not there for ExecStart.
 LABELLED = """\
 # Written by sidestep: what is on a raw device is told by its label, at each boot.
@@ -38,6 +39,13 @@ Osd = Any  # {"id": 3, "fsid": "...", "kind": "folder" or "raw", "place": "/dev/
 def here() -> list[Osd]:
     """Every OSD of this host; RuntimeError for one whose data a fresh system would not find."""
     return [_told(path) for path in sorted(glob.glob(f"{FOLDERS}/ceph-*"))]
+
+
+def beside() -> list[str]:
+    """Other daemons of Ceph that run on this host, and that a fresh system would not have."""
+    asked = ("systemctl", "list-units", "--state=active", "--plain", "--no-legend", "ceph-*@*")
+    names = [line.split()[0] for line in systemd.run(*asked).splitlines() if line.strip()]
+    return sorted(one for one in names if one.partition("@")[0] not in OURS)
 
 
 def lacks() -> str:

@@ -90,6 +90,10 @@ class Cluster:
         }
         return found
 
+    def refuse_lost(self, host: str) -> None:
+        if self.lost:
+            raise CommandError(host, "python3", 1, "RuntimeError: ceph gave no answer in 40 s")
+
     @property
     def dump(self) -> dict[str, Any]:
         return {
@@ -150,16 +154,12 @@ class Machine(CephHost):
 
     # the cluster
 
-    def _answered(self) -> None:
-        if self.cluster.lost:
-            raise CommandError(self.name, "python3", 1, "RuntimeError: ceph gave no answer in 40 s")
-
     def _ceph_read(self) -> Any:
-        self._answered()
+        self.cluster.refuse_lost(self.name)
         return self.cluster.said
 
     def _ceph_ask(self, *question: str) -> Any:
-        self._answered()
+        self.cluster.refuse_lost(self.name)
         if question == ("mgr", "dump"):
             return self.cluster.said["managers"]
         if question == ("osd", "lspools"):
@@ -170,7 +170,7 @@ class Machine(CephHost):
         return self.cluster.dump
 
     def _ceph_run(self, *argv: str) -> str:
-        self._answered()
+        self.cluster.refuse_lost(self.name)
         if argv[:2] == ("osd", "require-osd-release"):
             self.cluster.required = argv[2]
         if argv[:3] == ("mgr", "module", "disable"):
@@ -183,7 +183,7 @@ class Machine(CephHost):
         return ""
 
     def _ceph_statistics(self) -> Any:
-        self._answered()
+        self.cluster.refuse_lost(self.name)
         groups = 0 if self.cluster.down else 8
         return {
             "manager": self.cluster.active,

@@ -53,6 +53,8 @@ def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str,
             "monitor.noted": False,
             "ceph.release": 18,
         }
+    for name in ("mon", "osd1", "osd2"):
+        hosts[name].answers["osds.beside"] = []
     for name in ("mon", "osd1", "compute", "old"):
         hosts[name].files[conf.PATH] = CONF
     return found, hosts
@@ -171,6 +173,11 @@ def test_osds_that_a_fresh_system_would_not_find_are_told_before_anything_moves(
     (one,) = told(found)
     assert one.startswith(": osd2: ")
     assert "osd.1 is on LVM" in one
+    beside = ["ceph-mgr@mon2.service", "ceph-radosgw@rgw.a.service"]
+    hosts["osd2"].answers |= {"osds.here": [], "osds.beside": beside}
+    assert told(found) == [
+        "osd2: ceph-radosgw@rgw.a.service runs beside OSDs, and would go with the system"
+    ]
 
 
 def test_a_host_of_the_cluster_that_does_not_let_us_in_is_named_once(

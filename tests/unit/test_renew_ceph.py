@@ -197,6 +197,16 @@ def test_osds_come_after_the_monitors_and_by_name(world: World) -> None:
     assert not world.hosts["osd1"].seen
 
 
+def test_what_runs_beside_osds_does_not_go_unseen_with_the_system(world: World) -> None:
+    do(world, past=("mon",))
+    world.hosts["osd1"].answers["osds.beside"] = ["ceph-radosgw@rgw.a.service"]
+    with pytest.raises(StepError, match="osd1: ceph-radosgw@rgw.a.service runs there too"):
+        do(world, "osd1", past=("osd1",))
+    assert not world.cluster.down
+    world.hosts["osd1"].answers["osds.beside"] = []
+    do(world, "osd1", past=("osd1",))
+
+
 def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World) -> None:
     do(world, past=("mon",))
     do(world, "osd1", past=("osd1",))

@@ -55,6 +55,11 @@ def keep(host: Host, asks: Host) -> None:
         raise PreconditionError(
             f"{host.name}: the cluster knows OSDs {sorted(known)} of it, and it has {sorted(ids)}"
         )
+    if others := call(host, "osds.beside"):
+        raise PreconditionError(
+            f"{host.name}: {', '.join(others)} runs there too and would go with the system: move it "
+            "to another host, or end it"
+        )
     _refuse_stop(asks, osds)
     token = systems.token(host)
     boot = call(host, "kept.system")["boot"]
