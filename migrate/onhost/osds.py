@@ -63,7 +63,8 @@ def adopt(osds: list[Osd], conf: str) -> None:
     for one in osds:
         _refuse_another(one)
     os.makedirs(os.path.dirname(ceph.CONF), exist_ok=True)
-    disk.write(ceph.CONF, conf, 0o644)
+    if disk.text_if_there(ceph.CONF) != conf:  # its own that was put back keeps its mode
+        disk.write(ceph.CONF, conf, 0o644)
     for one in osds:
         path = _folder(one)
         if one["kind"] == "folder":

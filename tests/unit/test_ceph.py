@@ -213,6 +213,25 @@ def test_a_file_that_is_not_understood_is_refused(text: str, words: str) -> None
         conf.for_monitor(text.replace("{hosts}", "10.0.0.1"), "new", "10.0.0.9")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("[client.rgw.a]\nrgw keystone admin password = x\n", "rgw_keystone_admin_password"),
+        ("[client.rgw.a]\nrgw-keystone-admin-token = x\n", "rgw_keystone_admin_token"),
+        ("[client.glance]\nkey = x\n", "key"),
+        ("[client.rgw.a]\nrgw ldap secret = /etc/bindpass\n", ""),
+        ("[client.glance]\nkeyring = /etc/ceph/key\n", ""),
+    ],
+)
+def test_a_secret_is_not_carried_to_where_everybody_may_read_it(said: str, told: str) -> None:
+    text = CONF.format(hosts="10.0.0.1") + said
+    if not told:
+        conf.for_monitor(text, "new", "10.0.0.9")
+        return
+    with pytest.raises(PreconditionError, match=f"tells `{told}` under .*ceph config set client"):
+        conf.for_monitor(text, "new", "10.0.0.9")
+
+
 def silent(*names: str) -> dict[str, Any]:
     """What a monitor says that has no quorum, with monitors of *names* in its map."""
     mons = [{**SAID["quorum"]["monmap"]["mons"][0], "name": name} for name in names]

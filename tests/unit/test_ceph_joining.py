@@ -234,6 +234,7 @@ def test_every_file_that_names_monitors_names_the_new_ones_until_they_leave(
     assert has == ["old", "compute", "new", "mon", "osd1"]
     assert all(conf.names(hosts[name].files[conf.PATH], "new") for name in has)
     noted = [name for name, host in hosts.items() if "undo.note_file" in host.asked]
+    assert not [one for host in hosts.values() for one in host.asked if one.startswith("write")]
     assert noted == ["old", "compute", "mon", "osd1"]
     hosts["osd1"].dead = True  # it is no obstacle, and finds the others by the file it has
     joining.forget(found)

@@ -248,3 +248,12 @@ def test_a_file_of_keys_that_was_made_goes_with_its_folder(
     transfer.admit("key", pwd.getpwuid(os.getuid()).pw_name, {"mark": "restrict"})
     undo.undo("key")
     assert not (folder / "home").exists()
+
+
+def test_who_may_read_a_file_is_the_same_after_it_was_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "ceph.conf"
+    path.write_text("[global]\n")
+    path.chmod(0o640)
+    files.rewrite(str(path), "[global]\nmon host = a,b\n")
+    assert path.read_text() == "[global]\nmon host = a,b\n"
+    assert path.stat().st_mode & 0o777 == 0o640

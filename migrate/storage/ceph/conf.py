@@ -13,6 +13,7 @@ from migrate.errors import PreconditionError
 from migrate.storage.rbd import ceph_conf
 
 PATH = "/etc/ceph/ceph.conf"
+SECRET = re.compile(r"(password|secret|token|(^|_)key)$")
 OF_MONITORS = ("mon_host", "mon_initial_members")  # where they are is told apart
 
 
@@ -27,6 +28,7 @@ def for_monitor(text: str, name: str, address: str) -> str:
     Who is there from the beginning is left out: it would wait for them alone.
     """
     _refuse(text, name, address)
+    refuse_secrets(text, "the old monitor's host")
     lines = with_address(text, address).splitlines()
     kept = [line for line in lines if _name(line) != "mon_initial_members"]
     return "\n".join([*kept, f"[mon.{name}]", f"public addr = {address}", ""])
@@ -74,6 +76,16 @@ def _is_at(said: str, address: str) -> bool:
     """Whether an entry of `mon host`, or several, is or has *address*."""
     every = re.split(r"[,;\s\[\]]+", said)
     return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in every)
+
+
+def refuse_secrets(text: str, where: str) -> None:
+    """PreconditionError where *text*, which everybody may read on the new machine, tells one."""
+    for (heading, option), said in _options(text).items():
+        if SECRET.search(option) and not said.startswith("/"):  # a file's name tells nothing
+            raise PreconditionError(
+                f"{where}: {PATH} tells `{option}` under [{heading}], and everybody could read it "
+                f"on the new machine: `ceph config set {heading} {option} ...` and take it out"
+            )
 
 
 def lacking(whole: str, text: str) -> list[str]:

@@ -34,6 +34,7 @@ def stand_beside(old: Host, new: Host) -> None:
     ours = _noted(new) or _begin(old, new)
     key = call(old, "ceph.run", "auth", "get", f"client.{ours['id']}")
     section = conf.section(old.read(conf.PATH), f"client.{ours['id']}")
+    conf.refuse_secrets(section, old.name)
     call(new, "gateway.make", key, section, timeout=120)
     _wait(old, new, ours)
     if wrong := _unlike(old, new, ours) or _visited(old, [old, new], ours):
