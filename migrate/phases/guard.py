@@ -8,7 +8,7 @@ from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
 from migrate.errors import MigrateError, PreconditionError, one_line
-from migrate.phases import no_return, rollback
+from migrate.phases import joined, no_return, rollback
 from migrate.phases.session import context_of, opened
 from migrate.storage.ceph import members
 
@@ -55,6 +55,9 @@ def refuse_joined(stack: str) -> str | None:
     which a destroy walks first, lets each leave.
     """
     context = context_of(stack)
+    with closing(Journal(context.home / "journal", reading=True)) as journal:
+        if why := joined.forgotten(context, journal):
+            return f"refused: {why}"
     if not members.moves(context):
         return None
     try:

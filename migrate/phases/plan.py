@@ -154,6 +154,7 @@ def _protected(held: policy.Held, config: Step) -> Step:
 
 # of a cloud whose Ceph comes over: one after the other, each quorum whole before the next
 
+CEPH_JOINS = "ceph.monitor-"  # and the name of the machine
 
 def _ceph_joins(names: Sequence[str]) -> list[Step]:
     """Monitors, then who hears of them, then managers, which need a monitor on their host."""
@@ -161,7 +162,7 @@ def _ceph_joins(names: Sequence[str]) -> list[Step]:
     for name in names:
         found.append(
             _follow(
-                f"ceph.monitor-{name}",
+                f"{CEPH_JOINS}{name}",
                 f"Let a monitor of Ceph on {name} join the old ones",
                 (
                     partial(joining.joined, name=name),

@@ -24,7 +24,7 @@ from migrate.errors import (
     UnreachableError,
     one_line,
 )
-from migrate.phases import left_behind, no_return, renew, traces
+from migrate.phases import joined, left_behind, no_return, renew, traces
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -49,6 +49,8 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
     context = session.context
     answering = _living(context)
     no_return.refuse(context, session.journal)
+    if Phase.FOLLOW in phases:
+        joined.refuse_forgotten(context, session.journal)
     if dead := {host.name for host in context.target.controllers} - set(answering):
         names = ", ".join(sorted(dead))
         session.remark("dead", f"{names}: passed over, what stood there went with it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,25 @@ def test_while_monitors_count_on_a_machine_pulumi_does_not_delete_it(
     provider.delete("id", {"stack": "test"})
     world.hosts["mon"].dead = world.hosts["new"].dead = True
     assert "is not known" in (guard.refuse_joined("test") or "")
+
+
+def test_who_takes_the_monitors_out_of_the_stack_file_is_told_to_put_them_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = world.session()
+    session.journal.record(Phase.FOLLOW, "ceph.monitor-new", State.DONE)
+    none = session.context.settings.ceph.model_copy(update={"monitors": (), "joins": ()})
+    settings = session.context.settings.model_copy(update={"ceph": none})
+    without = replace(session.context, settings=settings)
+    monkeypatch.setattr(guard, "context_of", lambda _: without)
+    assert "refused: monitors of Ceph have joined from here (new)" in (
+        guard.refuse_joined("test") or ""
+    )
+    with pytest.raises(PreconditionError, match="joined from here .* name them there again"):
+        rollback.rollback(replace(session, context=without), lambda *_: None)
+    session.journal.record(Phase.FOLLOW, "ceph.monitor-new", State.REVERTED)
+    assert guard.refuse_joined("test") is None
+    session.journal.close()
 
 
 def guarded_of(stack: str, monkeypatch: pytest.MonkeyPatch) -> StandingProvider:
