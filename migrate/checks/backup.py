@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, info, warning
-from migrate.errors import PreconditionError
+from migrate.errors import MigrateError, PreconditionError
 from migrate.onhost import call
 from migrate.storage.backup import store
 from migrate.storage.rbd import clients
@@ -29,7 +29,7 @@ def at(context: Context, url: str) -> Iterator[Finding]:
         return
     if not where:
         return
-    told = hosts.gather(context.source.controllers, lambda host: _gateways(context, host))
+    told = hosts.gather(context.source.controllers, lambda host: _known(context, host))
     gateways = {address for one in told for address in one or ()}
     named = [one.address for one in (*context.source.hosts, *context.storage)]
     own = {str(one.address) for one in context.source.virtual_ips}.union(*map(_addresses, named))
@@ -50,6 +50,14 @@ def _addresses(name: str) -> set[str]:
         return {str(one[4][0]) for one in socket.getaddrinfo(name, None)}
     except OSError:
         return {name}
+
+
+def _known(context: Context, host: Host) -> list[str] | None:
+    """None too where *host* cannot be asked: others say so, and a backup is not held up by it."""
+    try:
+        return _gateways(context, host)
+    except MigrateError:
+        return None
 
 
 def _gateways(context: Context, host: Host) -> list[str] | None:
