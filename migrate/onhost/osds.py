@@ -128,7 +128,9 @@ def _told(path: str) -> Osd:
         if re.match(r"/dev/(dm-|mapper/)", place):
             raise RuntimeError(f"osd.{id_} is on LVM or encrypted ({place}), {UNSHOWN}")
         if (mounted := file_system(path, disk.text("/proc/self/mounts"))) != "tmpfs":
-            raise RuntimeError(f"osd.{id_} is ceph-disk's, with a partition of {mounted}, {UNSHOWN}")
+            raise RuntimeError(
+                f"osd.{id_} is ceph-disk's, with a partition of {mounted}, {UNSHOWN}"
+            )
         for part in PARTS[1:]:
             if os.path.lexists(f"{path}/{part}"):
                 raise RuntimeError(f"osd.{id_} has its {part} on another device, {UNSHOWN}")

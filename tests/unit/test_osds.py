@@ -14,7 +14,7 @@ from migrate.onhost import osds
 @pytest.fixture
 def disk() -> Iterator[Path]:
     """A folder on a file system that is not the root's."""
-    with TemporaryDirectory(dir="/dev/shm") as name:  # noqa: S108  it is to be another
+    with TemporaryDirectory(dir="/dev/shm") as name:
         yield Path(name).resolve()
 
 

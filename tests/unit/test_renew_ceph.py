@@ -190,7 +190,7 @@ def test_who_takes_the_monitors_out_of_the_stack_file_is_told_to_put_them_back(
     assert "refused: monitors of Ceph have joined from here (new)" in (
         guard.refuse_joined("test") or ""
     )
-    with pytest.raises(PreconditionError, match="joined from here .* name them there again"):
+    with pytest.raises(PreconditionError, match=r"joined from here .* name them there again"):
         rollback.rollback(replace(session, context=without), lambda *_: None)
     session.journal.record(Phase.FOLLOW, "ceph.monitor-new", State.REVERTED)
     assert guard.refuse_joined("test") is None
@@ -220,7 +220,7 @@ def test_osds_come_after_the_monitors_and_by_name(world: World) -> None:
 def test_what_runs_beside_osds_does_not_go_unseen_with_the_system(world: World) -> None:
     do(world, past=("mon",))
     world.hosts["osd1"].answers["osds.beside"] = ["ceph-radosgw@rgw.a.service"]
-    with pytest.raises(StepError, match="osd1: ceph-radosgw@rgw.a.service runs there too"):
+    with pytest.raises(StepError, match=r"osd1: ceph-radosgw@rgw\.a\.service runs there too"):
         do(world, "osd1", past=("osd1",))
     assert not world.cluster.down
     world.hosts["osd1"].answers["osds.beside"] = []

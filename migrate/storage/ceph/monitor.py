@@ -84,22 +84,23 @@ def leave(old: Host, new: Host) -> None:
     With one old monitor the loss of the new one is the loss of the quorum: then it is taken out of
     the old one's own store.
     """
-    _part(old, new)
+    no_return.refuse(old, new)
+    if wait.while_any(lambda: not _left(old, new), ELECTION_SECONDS, pause=1):
+        _expel(old, new)
     call(new, "monitor.withdraw", timeout=120)
 
 
 def leave_if_lost(old: Host, new: Host) -> None:
     """Take it out of the map where there is no quorum; what it has on *new* stays."""
     if wait.while_any(lambda: not standing(old).quorum, ELECTION_SECONDS, pause=1):
-        _part(old, new)
+        no_return.refuse(old, new)
+        _expel(old, new)
 
 
-def _part(old: Host, new: Host) -> None:
-    no_return.refuse(old, new)
-    if wait.while_any(lambda: not _left(old, new), ELECTION_SECONDS, pause=1):
-        _refuse_others(standing(old), old, new)
-        _silence(new)  # it may come up meanwhile, and would be half of a quorum
-        call(old, "monitor.expel", new.name, timeout=120)
+def _expel(old: Host, new: Host) -> None:
+    _refuse_others(standing(old), old, new)
+    _silence(new)  # it may come up meanwhile, and would be half of a quorum
+    call(old, "monitor.expel", new.name, timeout=120)
     wait.until(
         lambda: _alone(standing(old), new.name),
         SETTLE_SECONDS,

@@ -57,8 +57,8 @@ def keep(host: Host, asks: Host) -> None:
         )
     if others := call(host, "osds.beside"):
         raise PreconditionError(
-            f"{host.name}: {', '.join(others)} runs there too and would go with the system: move it "
-            "to another host, or end it"
+            f"{host.name}: {', '.join(others)} runs there too and would go with the system: move "
+            "it to another host, or end it"
         )
     _refuse_stop(asks, osds)
     token = systems.token(host)
