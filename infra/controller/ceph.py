@@ -1,5 +1,5 @@
 """Debian's packages of Ceph: a client's, with its modules linked into the release's environment,
-and those of a monitor and a manager.
+and those of a monitor, a manager and a gateway.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from migrate.onhost import call
 NAMES = ("ceph-common", "python3-rados", "python3-rbd")
 MODULES = ("rados", "rbd")
 # Debian 13's ceph-mon does not depend on the erasure-code plugins, without which it dies
-DAEMONS = Packages(lambda: ("ceph-base", "ceph-common", "ceph-mgr", "ceph-mon"), "ceph-daemons")
+DAEMONS = Packages(
+    lambda: ("ceph-base", "ceph-common", "ceph-mgr", "ceph-mon", "radosgw"), "ceph-daemons"
+)
 
 
 class Ceph:

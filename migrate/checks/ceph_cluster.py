@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
@@ -11,7 +12,7 @@ from migrate.engine.finding import Finding, error, info, warning
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 from migrate.storage import ceph
-from migrate.storage.ceph import commit, conf, facts, joining, members
+from migrate.storage.ceph import commit, conf, facts, gateway, joining, members
 from migrate.storage.ceph.monitor import standing
 
 MEND = "Correct sidestep:ceph of the stack file"
@@ -37,9 +38,9 @@ def run(context: Context) -> Iterator[Finding]:
     cluster = facts.read(old)
     yield from _named(context, cluster, those)
     yield from _number(len(those), len(members.news(context)))
-    yield from _gateways(cluster)
+    yield from _gateways(context, cluster)
     osd_hosts = [context.named(one) for one in context.settings.ceph.osd_hosts]
-    yield from hosts.joined(osd_hosts, _outlasts)
+    yield from hosts.joined(osd_hosts, partial(_outlasts, context))
     whole = old.read(conf.PATH)
     those = members.news(context)
     yield from hosts.joined(those, lambda one: _joins(context, cluster, whole, one))
@@ -80,22 +81,31 @@ def _number(before: int, after: int) -> Iterator[Finding]:
         )
 
 
-def _gateways(cluster: facts.Cluster) -> Iterator[Finding]:
-    if cluster.versions.get("rgw"):
+def _gateways(context: Context, cluster: facts.Cluster) -> Iterator[Finding]:
+    come = members.gateways(context)
+    if not come and cluster.versions.get("rgw"):
         yield warning(
             "object gateways stay where they are, of the release that they have",
-            "Move them yourself once all OSDs have come over",
+            "Name their hosts in ceph.gateways, or move them yourself once all OSDs have come over",
         )
+    for name, old in come.items():
+        new = context.named(name)
+        try:
+            if not gateway.noted(new):
+                gateway.judged(old, new)
+        except PreconditionError as failure:
+            yield error(str(failure), "Mend it, or leave it out of ceph.gateways")
 
 
-def _outlasts(host: Host) -> list[Finding]:
+def _outlasts(context: Context, host: Host) -> list[Finding]:
     """Whether a fresh system of *host* would find its OSDs, and whom it would not have."""
     try:
         call(host, "osds.here")
     except CommandError as failure:
         return [error(str(failure), "Have its data outlast the system, or others bring it over")]
-    leave = ("ceph-mon@", "ceph-mgr@")  # before any OSD comes over
-    others = [one for one in call(host, "osds.beside") if not one.startswith(leave)]
+    leave = ["ceph-mon@", "ceph-mgr@"]  # before any OSD comes over
+    leave += ["ceph-radosgw@"] * (host.name in context.settings.ceph.gateways)
+    others = [one for one in call(host, "osds.beside") if not one.startswith(tuple(leave))]
     return [
         error(f"{one} runs beside OSDs, and would go with the system", MOVE, host.name)
         for one in others

@@ -189,6 +189,7 @@ class Ceph(Model):
     monitors: Named = ()  # hosts of the old monitors and managers; (): the cluster is another's
     joins: Named = ()  # the target's controllers that get the new ones; (): all
     osd_hosts: Named = ()  # hosts whose OSDs come over
+    gateways: Named = ()  # hosts of the old gateways that do, one to each of `joins`; (): none
     past: Named = ()  # those of them whose OSDs start for good without `--past`
 
     def joining(self, target: Target) -> tuple[str, ...]:
@@ -330,7 +331,9 @@ def _of_ceph(values: dict[str, Any]) -> Iterator[str]:
     source, target, ceph = (values.get(one) for one in ("source", "target", "ceph"))
     if not isinstance(ceph, dict):
         return
-    listed = {one: _words(ceph.get(one)) for one in ("monitors", "joins", "osdHosts", "past")}
+    listed = {
+        one: _words(ceph.get(one)) for one in ("monitors", "joins", "osdHosts", "past", "gateways")
+    }
     old = {str(one.get("name")) for one in _listed(source, "controllers")}
     new = {str(one.get("name")) for one in _listed(target, "controllers")}
     ours = [*_listed(source, "computes"), *_listed(ceph, "hosts")]
@@ -340,6 +343,7 @@ def _of_ceph(values: dict[str, Any]) -> Iterator[str]:
         "joins": (new, "no controller of the target"),
         "osdHosts": (others, "neither in source.computes nor in ceph.hosts"),
         "past": (set(listed["osdHosts"]), "not in ceph.osdHosts"),
+        "gateways": (old | others, "no controller or compute of the source and not in ceph.hosts"),
     }
     for key, (there, why) in known.items():
         yield from (f"{PREFIX}ceph.{key} names {one} twice" for one in _repeated(listed[key]))
@@ -352,9 +356,11 @@ def _of_ceph(values: dict[str, Any]) -> Iterator[str]:
         yield from (
             f"{PREFIX}ceph.{key} says nothing without ceph.monitors: name the hosts of all old "
             "monitors, or leave the cluster to others"
-            for key in ("hosts", "joins", "osdHosts")
+            for key in ("hosts", "joins", "osdHosts", "gateways")
             if ceph.get(key)
         )
+    elif len(listed["gateways"]) > len(listed["joins"] or new):
+        yield f"{PREFIX}ceph.gateways: each comes to a machine of its own in ceph.joins: name fewer"
 
 
 def _words(value: Any) -> list[str]:

@@ -156,8 +156,9 @@ def _protected(held: policy.Held, config: Step) -> Step:
 
 CEPH_JOINS = "ceph.monitor-"  # and the name of the machine
 
-def _ceph_joins(names: Sequence[str]) -> list[Step]:
-    """Monitors, then who hears of them, then managers, which need a monitor on their host."""
+
+def _ceph_joins(names: Sequence[str], gateways: Sequence[str]) -> list[Step]:
+    """Monitors, then who hears of them, then managers and gateways, which need one beside them."""
     found: list[Step] = []
     for name in names:
         found.append(
@@ -194,6 +195,20 @@ def _ceph_joins(names: Sequence[str]) -> list[Step]:
                 ),
                 after=found[-1:],
                 seconds=20,
+            )
+        )
+    for name in gateways:
+        found.append(
+            _follow(
+                f"ceph.gateway-{name}",
+                f"Let a gateway of Ceph on {name} stand beside the old one",
+                (
+                    partial(joining.stands_beside, name=name),
+                    partial(joining.stand_beside, name=name),
+                    partial(joining.stand_away, name=name),
+                ),
+                after=found[-1:],
+                seconds=15,
             )
         )
     return found
@@ -492,6 +507,12 @@ CEPH_MANAGER = _storage(
     (leaving.is_active, leaving.activate, leaving.hand_back),
     seconds=20,
 )
+CEPH_GATEWAYS = _storage(
+    "ceph.gateways",
+    "Let the new gateways serve alone, the old ones rest",
+    (leaving.serve_alone, leaving.take_over, leaving.wake),
+    seconds=10,
+)
 CEPH_COMMIT = step(
     Phase.STORAGE,
     Impact.STORAGE_RESTS,
@@ -502,6 +523,14 @@ CEPH_COMMIT = step(
     seconds=25,
     returns=False,
 )
+
+
+def _ceph_leaves(gateways: Sequence[str]) -> tuple[Step, ...]:
+    if not gateways:
+        return CEPH_TOLD, CEPH_MANAGER, CEPH_COMMIT
+    # gateways before: what of them fails is told while all of it goes back
+    commit = replace(CEPH_COMMIT, needs=(*CEPH_COMMIT.needs, CEPH_GATEWAYS.id))
+    return CEPH_TOLD, CEPH_MANAGER, CEPH_GATEWAYS, commit
 
 
 def storage_host(name: str, after: Sequence[Step]) -> list[Step]:
@@ -630,12 +659,16 @@ def _of(act: Callable[..., R], recipe: Recipe) -> Callable[[Context], R]:
 
 
 def steps(
-    recipes: tuple[Recipe, ...], *, ceph: bool = False, monitors: Sequence[str] = ()
+    recipes: tuple[Recipe, ...],
+    *,
+    ceph: bool = False,
+    monitors: Sequence[str] = (),
+    gateways: Sequence[str] = (),
 ) -> Iterator[Step]:
     """Every step for a cloud with the services *recipes*, in the order of the night.
 
     With *ceph* some of them have their data on its RBD; *monitors* are the target's controllers
-    that Ceph's own come to.
+    that Ceph's own come to, *gateways* those of them that an old gateway does.
     """
     images = any(recipe.images for recipe in recipes)
     first_images = replace(IMAGES, needs=(*IMAGES.needs, CEPH_CLIENTS.id)) if ceph else IMAGES
@@ -647,7 +680,7 @@ def steps(
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
     yield from (BROKER_ACCOUNTS, *protected, PROXY)
-    yield from (joins := _ceph_joins(monitors) if monitors else [])
+    yield from (joins := _ceph_joins(monitors, gateways) if monitors else [])
     # their ceph.conf names all monitors from the start
     clients = replace(CEPH_CLIENTS, needs=tuple(one.id for one in joins))
     yield from (clients,) if ceph else ()
@@ -664,7 +697,7 @@ def steps(
     live = _go_live(synced := _synced(schemas.values()), starts)
     yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
     yield from (_accepted(protected, live[-1]),) if protected else ()
-    yield from (CEPH_TOLD, CEPH_MANAGER, CEPH_COMMIT) if monitors else ()
+    yield from _ceph_leaves(gateways) if monitors else ()
 
 
 def compose(context: Context) -> Plan:
@@ -682,6 +715,7 @@ def compose(context: Context) -> Plan:
         context.recipes,
         ceph=context.settings.ceph.clients,
         monitors=members.joining(context),
+        gateways=tuple(members.gateways(context)),
     )
     storage = _storage_hosts(members.with_osds_only(context))
     finished = finish.steps(context.recipes, monitors=members.moves(context))

@@ -15,12 +15,19 @@ from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, PreconditionError, SettingsError
 from migrate.phases import control, no_return
-from migrate.phases.plan import CEPH_COMMIT, CEPH_MANAGER, CEPH_TOLD, storage_host
+from migrate.phases.plan import (
+    CEPH_COMMIT,
+    CEPH_GATEWAYS,
+    CEPH_MANAGER,
+    CEPH_TOLD,
+    storage_host,
+)
 from migrate.phases.session import Session
 from migrate.storage import ceph
 from migrate.storage.ceph import facts, findings, leaving, members, stored
 
 NAME = "ceph"
+OF_MONITORS = {one.id for one in (CEPH_TOLD, CEPH_MANAGER, CEPH_GATEWAYS, CEPH_COMMIT)}
 
 
 def steps(session: Session, names: Collection[str]) -> Plan:
@@ -29,7 +36,7 @@ def steps(session: Session, names: Collection[str]) -> Plan:
     _refuse_strange(context, names)
     those = [storage_host(one, []) for one in members.with_osds_only(context) if one in names]
     ids = {step.id for mine in those for step in mine}
-    ids |= set() if names else {CEPH_TOLD.id, CEPH_MANAGER.id, CEPH_COMMIT.id}
+    ids |= set() if names else OF_MONITORS
     return Plan(tuple(one for one in session.plan if one.id in ids))
 
 

@@ -49,6 +49,7 @@ class Cluster:
         self.held: set[str] = set()
         self.required = "pacific"
         self.most_down = 0
+        self.gateways = {"mon"}  # hosts of those that answer
         self.lost = False  # the new monitor is dead, and with it the quorum of the two
 
     @property
@@ -278,6 +279,66 @@ class Machine(CephHost):
     def _manager_withdraw(self) -> None:
         self.notes.pop("ceph-manager", None)
 
+    # gateways, and who visits them
+
+    def _gateway_lacks(self) -> str:
+        return ""
+
+    def _gateway_standing(self) -> Any:
+        its = {"id": "rgw.a", "frontends": "beast port=80", "keyring": "/k"}
+        return its if self.name in self.cluster.gateways else {}
+
+    def _gateway_zones(self, id_: str, keyring: str) -> Any:
+        return ["default"]
+
+    def _gateway_settings(self, id_: str) -> Any:
+        return {"told": [], "sums": {}}
+
+    def _gateway_noted(self) -> Any:
+        return self.notes.get("ceph-gateway", {})
+
+    def _gateway_begin(self, id_: str, keyring: str, port: int) -> Any:
+        ours = {"id": id_, "keyring": keyring, "port": port}
+        return self.notes.setdefault("ceph-gateway", ours)
+
+    def _gateway_make(self, key: str, section: str) -> None:
+        assert self.notes["ceph-gateway"]
+        self.cluster.gateways.add(self.name)
+
+    def _gateway_made(self) -> bool:
+        return "ceph-gateway" in self.notes and self.name in self.cluster.gateways
+
+    def _gateway_withdraw(self) -> None:
+        if self.notes.pop("ceph-gateway", None):
+            self.cluster.gateways.discard(self.name)
+
+    def _gateway_rest(self, ours: Any) -> None:
+        self.notes["ceph-gateway-rest"] = ours
+        self.cluster.gateways.remove(self.name)
+
+    def _gateway_resting(self) -> Any:
+        rests = self.name not in self.cluster.gateways
+        return self.notes.get("ceph-gateway-rest", {}) if rests else {}
+
+    def _gateway_wake(self) -> Any:
+        if ours := self.notes.get("ceph-gateway-rest", {}):
+            assert not self.cluster.lost  # it would not start
+            self.cluster.gateways.add(self.name)
+        return ours
+
+    def _gateway_roused(self) -> None:
+        del self.notes["ceph-gateway-rest"]
+
+    def _visitor_answers(self, at: Any) -> bool:
+        return at[0] in self.cluster.gateways
+
+    def _visitor_objects(self, id_: str, keyring: str, ats: Any) -> str:
+        assert not self.cluster.lost
+        return "" if {one for one, _ in ats} <= self.cluster.gateways else "nobody answers"
+
+    def _visitor_leave(self) -> None:
+        pass
+
     def _undo_note_file(self, note: str, path: str) -> None:
         self.notes.setdefault(note, {path: self.files[path]})
 
@@ -310,6 +371,9 @@ class Machine(CephHost):
             {"id": one, "fsid": f"fsid{one}", "kind": "raw", "place": f"/dev/sd{one}"}
             for one in self._ids
         ]
+
+    def _osds_beside(self) -> Any:
+        return []
 
     def _osds_stop(self, osds: list[Any], _: float) -> None:
         self.cluster.down |= {one["id"] for one in osds}

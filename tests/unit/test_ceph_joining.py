@@ -321,22 +321,43 @@ def test_follow_lets_nothing_join_that_the_checks_refuse(
 def test_where_the_new_monitor_alone_is_dead_it_leaves_before_its_manager(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(tmp_path, joined=False)
+    world = World(tmp_path, joined=False, gateways=["mon"])
     monkeypatch.setattr(manager, "PAUSE_SECONDS", 0.01)
     before = world.cluster.said
     session = world.session()
     plan = Plan(tuple(one for one in session.plan.phase(Phase.FOLLOW) if "ceph." in one.id))
     runner = Runner(plan, session.journal, session.context)
     runner.advance()
+    assert world.cluster.gateways == {"mon", "new"}
     leaving.activate(session.context)
+    leaving.take_over(session.context)
+    assert leaving.serve_alone(session.context)
+    assert world.cluster.gateways == {"new"}
     world.cluster.lost = True
     monkeypatch.setattr(monitor, "ELECTION_SECONDS", 0)
-    leaving.hand_back(session.context)  # of the later phase, which goes back first
+    leaving.wake(session.context)  # of the later phase, which goes back first
+    leaving.hand_back(session.context)
     assert (world.cluster.active, set(world.cluster.monitors)) == ("mon1", {"mon1"})
     runner.retreat()
     session.journal.close()
     assert world.cluster.said == before
+    assert world.cluster.gateways == {"mon"}
     assert not any(host.notes for host in world.hosts.values())
+
+
+def test_gateways_that_are_named_come_over_and_what_forbids_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    world = World(tmp_path, joined=False, gateways=["mon"])
+    ids = [one.id for one in world.session().plan if "ceph.gateway" in one.id]
+    assert ids == ["ceph.gateway-new", "ceph.gateways"]
+    commit = next(one for one in world.session().plan if one.id == "ceph.commit")
+    assert "ceph.gateways" in commit.needs
+    assert told(world.context) == []
+    world.cluster.gateways.clear()
+    (none,) = told(world.context)
+    assert "mon: no gateway runs there" in none
 
 
 @pytest.mark.parametrize("dead", [False, True])

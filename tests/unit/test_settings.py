@@ -132,25 +132,28 @@ def test_hosts_of_ceph_are_named_once_and_new_monitors_come_to_all_controllers(
 def test_names_that_ceph_lists_and_nobody_has_are_all_told(project: Path) -> None:
     ceph = {**CEPH, "monitors": ["mno", "mon", "mon"], "joins": ["ctl-old"], "past": ["cmp2"]}
     ceph["osdHosts"] = ["ctl-old", "osd"]
+    ceph["gateways"] = ["mon", "nobody"]
     ceph["hosts"] = [*CEPH["hosts"], {"name": "osd2", "address": "192.0.2.21"}]
     write(project, {**GOOD, "sidestep:ceph": ceph})
     with pytest.raises(SettingsError) as caught:
         load("prod", project)
     for part in (
-        "has 6 problem(s)",
+        "has 8 problem(s)",
         "192.0.2.21 is used twice",
         "ceph.monitors names mon twice",
         "ceph.monitors: mno is no controller or compute of the source and not in ceph.hosts",
         "ceph.joins: ctl-old is no controller of the target",
         "ceph.osdHosts: ctl-old is neither in source.computes nor in ceph.hosts",
         "ceph.past: cmp2 is not in ceph.osdHosts",
+        "ceph.gateways: nobody is no controller or compute of the source and not in ceph.hosts",
+        "ceph.gateways: each comes to a machine of its own in ceph.joins: name fewer",
     ):
         assert part in str(caught.value)
 
 
 def test_daemons_of_a_cluster_whose_monitors_are_not_named_are_not_moved(project: Path) -> None:
-    write(project, {**GOOD, "sidestep:ceph": {**CEPH, "monitors": []}})
-    with pytest.raises(SettingsError, match=r"2 problem.*ceph.hosts says nothing without ceph.mon"):
+    write(project, {**GOOD, "sidestep:ceph": {**CEPH, "gateways": ["mon"], "monitors": []}})
+    with pytest.raises(SettingsError, match=r"3 problem.*ceph.hosts says nothing without ceph.mon"):
         load("prod", project)
 
 

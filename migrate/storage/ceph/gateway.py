@@ -33,9 +33,7 @@ def stand_beside(old: Host, new: Host) -> None:
     """Make a gateway on *new* like that of *old*; what either is given the other gives out."""
     ours = _noted(new) or _begin(old, new)
     key = call(old, "ceph.run", "auth", "get", f"client.{ours['id']}")
-    section = conf.section(old.read(conf.PATH), f"client.{ours['id']}")
-    conf.refuse_secrets(section, old.name)
-    call(new, "gateway.make", key, section, timeout=120)
+    call(new, "gateway.make", key, _section(old, ours["id"]), timeout=120)
     _wait(old, new, ours)
     if wrong := _unlike(old, new, ours) or _visited(old, [old, new], ours):
         call(new, "gateway.quiet", timeout=60)  # nobody is served so
@@ -112,11 +110,16 @@ def unlike(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return ""
 
 
-def _begin(old: Host, new: Host) -> dict[str, Any]:
-    """PreconditionError unless a gateway of *new* may come; nothing was touched before."""
+def noted(new: Host) -> bool:
+    """Whether one was begun there."""
+    return bool(_noted(new))
+
+
+def judged(old: Host, new: Host) -> tuple[dict[str, Any], int]:
+    """What the old one says of itself, and its port; PreconditionError unless one may come."""
     if lacking := call(new, "gateway.lacks"):
         raise PreconditionError(f"{new.name}: {lacking}")
-    its = call(old, "gateway.standing", timeout=120)
+    its: dict[str, Any] = call(old, "gateway.standing", timeout=120)
     if not its:
         raise PreconditionError(f"{old.name}: no gateway runs there as a unit `ceph-radosgw@...`")
     before, after = (call(one, "ceph.release", "radosgw") for one in (old, new))
@@ -131,6 +134,16 @@ def _begin(old: Host, new: Host) -> dict[str, Any]:
             f"{old.name}: its gateway's zone shares its users' data with others "
             f"({', '.join(zones)}), and those know it by its address: move it by Ceph's own means"
         )
+    conf.refuse_secrets(_section(old, its["id"]), old.name)
+    return its, at
+
+
+def _section(old: Host, id_: str) -> str:
+    return conf.section(old.read(conf.PATH), f"client.{id_}")
+
+
+def _begin(old: Host, new: Host) -> dict[str, Any]:
+    its, at = judged(old, new)
     ours: dict[str, Any] = call(new, "gateway.begin", its["id"], its["keyring"], at)
     return ours
 

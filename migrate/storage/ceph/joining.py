@@ -1,7 +1,8 @@
-"""Monitors and managers of the new release join while the source serves, and leave on the way back.
+"""Monitors, managers and gateways of the new release join while the source serves, or leave again.
 
-Each function is a step's, of the target's controller *name*: `monitor.py` and `manager.py` by the
-stack's hosts. A controller that is dead has left when the others do not miss it any more.
+Each function is a step's, of the target's controller *name*: `monitor.py`, `manager.py` and
+`gateway.py` by the stack's hosts. A controller that is dead has left when the others do not miss it
+any more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from migrate.engine import finding
 from migrate.engine.finding import Finding
 from migrate.errors import MigrateError, UnreachableError
 from migrate.onhost import call
-from migrate.storage.ceph import addresses, facts, findings, manager, members, monitor
+from migrate.storage.ceph import addresses, facts, findings, gateway, manager, members, monitor
 
 
 def joined(context: Context, name: str) -> bool:
@@ -72,6 +73,23 @@ def stand_down(context: Context, name: str) -> None:
         old = members.old(context)
         monitor.leave_if_lost(old, new)
         manager.leave(old, new)
+
+
+def stands_beside(context: Context, name: str) -> bool:
+    """Whether its gateway answers beside the old one that comes to it."""
+    return gateway.stands_beside(members.gateways(context)[name], context.named(name))
+
+
+def stand_beside(context: Context, name: str) -> None:
+    """Make it; nobody is sent there yet."""
+    gateway.stand_beside(members.gateways(context)[name], context.named(name))
+
+
+def stand_away(context: Context, name: str) -> None:
+    """Remove it; the old one serves before, for which there has to be a quorum."""
+    old, new = members.gateways(context)[name], context.named(name)
+    monitor.leave_if_lost(members.old(context), new)
+    gateway.leave(old, new)
 
 
 def told(context: Context) -> bool:

@@ -1,7 +1,8 @@
 """The cloud is over: a manager of the new release takes over, and the old monitors leave for good.
 
-Each function is a step's: `manager.py` and `commit.py` by the stack's hosts. Whom the operator has
-named on the command line is kept by `name_past`, for whatever has no way back.
+Each function is a step's: `manager.py`, `gateway.py` and `commit.py` by the stack's
+hosts. Whom the operator has named on the command line is kept by `name_past`, for whatever has no
+way back.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from migrate.cloud import Context, hosts
+from migrate.cloud.host import Host
 from migrate.errors import IrreversibleError, UnreachableError
 from migrate.onhost import call
-from migrate.storage.ceph import commit, manager, members, monitor, no_return, statistics
+from migrate.storage.ceph import commit, gateway, manager, members, monitor, no_return, statistics
 from migrate.storage.ceph.monitor import standing
 
 PAST = "ceph.past"
@@ -49,6 +51,29 @@ def hand_back(context: Context) -> None:
         old = members.old(context)
         monitor.leave_if_lost(old, new)
         manager.hand_back(old, new, but=members.joining(context))
+
+
+def serve_alone(context: Context) -> bool:
+    """Whether each old gateway that comes over rests, and its new one answers."""
+    return all(gateway.serves_alone(*one) for one in _gateways(context))
+
+
+def take_over(context: Context) -> None:
+    """Let the new ones serve alone, each once an object came through it."""
+    for old, new in _gateways(context):
+        if not gateway.serves_alone(old, new):
+            gateway.take_over(old, new)
+
+
+def wake(context: Context) -> None:
+    """Let the old ones serve again; where a monitor took the quorum with it, that leaves before."""
+    for old, new in _gateways(context):
+        monitor.leave_if_lost(members.old(context), new)
+        gateway.hand_back(old, new)
+
+
+def _gateways(context: Context) -> list[tuple[Host, Host]]:
+    return [(old, context.named(name)) for name, old in members.gateways(context).items()]
 
 
 def no_way_back(context: Context) -> str:

@@ -39,6 +39,12 @@ def olds(context: Context) -> list[Host]:
     return [context.named(one) for one in context.settings.ceph.monitors]
 
 
+def gateways(context: Context) -> dict[str, Host]:
+    """The host of the old gateway that comes over, by the name of the machine that it comes to."""
+    names = context.settings.ceph.gateways
+    return {new: context.named(old) for new, old in zip(joining(context), names, strict=False)}
+
+
 def old(context: Context) -> Host:
     """Who is asked of them: the first whose monitor runs; UnreachableError where none answers."""
     those = olds(context)
