@@ -76,8 +76,8 @@ def test_nobody_says_that_it_is_dead_where_the_source_cannot_be_asked(session: S
 def test_what_is_its_own_does_not_go_with_the_target(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["reinstall-compute.json"])
-    monkeypatch.setattr(keeping, "read", lambda *_: {"stage": "itself"})
+    every = {"reinstall-compute": {"stage": "itself"}}
+    monkeypatch.setitem(fakes.ANSWERS, "record.every", every)
     with pytest.raises(StepError, match=r"compute's own is kept .*in /var/lib/migrate/kept: copy"):
         left_behind.tell(session, DEAD)
 
