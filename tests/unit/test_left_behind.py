@@ -12,7 +12,6 @@ import pytest
 from infra.resources import guarded
 from infra.resources.standing import TakeoverProvider
 from migrate.computes import installers
-from migrate.computes.reinstalling import keeping
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.errors import PassedOverError, StepError
