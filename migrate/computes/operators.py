@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -155,17 +156,18 @@ def _mark(path: Path) -> str:
 
 
 def _process(pid: int) -> str:
-    """What tells process *pid* from any other; "" where it has ended."""
+    """What tells process *pid* of this machine from any other; "" where it has ended."""
     try:
-        return f"{pid} {processes.started(pid)}"
+        return f"{socket.gethostname()} {pid} {processes.started(pid)}"
     except OSError:
         return ""
 
 
 def _has_ended(path: Path) -> bool:
-    """Whether the command itself has, and nobody had begun to end it."""
+    """Whether the command itself has, which began on this machine, and nobody was ending it."""
     told = disk.text_if_there(str(path)).partition("\n")[2]
-    return bool(told) and _process(int(told.split()[0])) != told
+    desk, _, rest = told.partition(" ")
+    return desk == socket.gethostname() and _process(int(rest.split()[0])) != told
 
 
 def _is_free(path: Path) -> bool:
