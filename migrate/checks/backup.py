@@ -29,7 +29,7 @@ def at(context: Context, url: str) -> Iterator[Finding]:
         return
     if not where:
         return
-    told = hosts.gather(context.source.controllers, lambda host: _known(context, host))
+    told = hosts.gather(context.source.controllers, lambda host: _gateways(context, host))
     gateways = {address for one in told for address in one or ()}
     named = [one.address for one in (*context.source.hosts, *context.storage)]
     own = {str(one.address) for one in context.source.virtual_ips}.union(*map(_addresses, named))
@@ -52,16 +52,18 @@ def _addresses(name: str) -> set[str]:
         return {name}
 
 
-def _known(context: Context, host: Host) -> list[str] | None:
-    """None too where *host* cannot be asked: others say so, and a backup is not held up by it."""
+def _gateways(context: Context, host: Host) -> list[str] | None:
+    """Those of the cluster whose client *host* is, by whichever user of it may ask.
+
+    None where it cannot tell, as a dead one: that forbids no backup.
+    """
     try:
-        return _gateways(context, host)
+        return _told(context, host)
     except MigrateError:
         return None
 
 
-def _gateways(context: Context, host: Host) -> list[str] | None:
-    """Those of the cluster whose client *host* is, by whichever user of it may ask."""
+def _told(context: Context, host: Host) -> list[str] | None:
     users = {(one.conf, one.cluster, one.name) for _, one in clients.every(context, host)}
     logins = [["-c", conf, "--cluster", name, "-n", who] for conf, name, who in sorted(users)]
     found: list[str] | None = call(host, "ceph.gateways", [[], *logins], timeout=180)
