@@ -50,6 +50,7 @@ class Cluster:
         self.required = "pacific"
         self.most_down = 0
         self.gateways = {"mon"}  # hosts of those that answer
+        self.away: set[str] = set()  # monitors that are not in the quorum
         self.lost = False  # the new monitor is dead, and with it the quorum of the two
 
     @property
@@ -61,7 +62,8 @@ class Cluster:
             {**json.loads(mon if one == "mon1" else mon.replace("0.0.1:", "0.0.12:")), "name": one}
             for one in self.monitors
         ]
-        found["quorum"]["quorum_names"] = [] if self.lost else [*self.monitors]
+        quorum = [one for one in self.monitors if one not in self.away]
+        found["quorum"]["quorum_names"] = [] if self.lost else quorum
         counted = {"mon": self.monitors.values(), "mgr": self.managers.values()}
         counted["osd"] = [version for _, version in self.osds.values()]  # type: ignore[assignment]
         found["versions"] = {

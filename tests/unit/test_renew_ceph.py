@@ -116,6 +116,22 @@ def test_the_old_monitors_leave_and_then_the_whole_does_not_go_back(
         back(world)
 
 
+def test_a_removal_that_goes_on_is_judged_again_as_long_as_it_can_be(world: World) -> None:
+    leaving.name_past(world.context, ["mon"])
+    world.hosts["new"].notes["ceph-committed"] = {"removed": ["mon1"]}  # and killed
+    with pytest.raises(PreconditionError, match="the active manager is mon1"):
+        leaving.remove_old(world.context)
+    leaving.activate(world.context)
+    world.hosts["mon"].notes["ceph-retired"] = {"monitor": "mon1", "managers": ["mon1"]}
+    world.cluster.away.add("new")
+    with pytest.raises(PreconditionError, match="not in the quorum: new: start them"):
+        leaving.remove_old(world.context)
+    assert set(world.cluster.monitors) == {"mon1", "new"}
+    world.cluster.away.clear()
+    leaving.remove_old(world.context)
+    assert set(world.cluster.monitors) == {"new"}
+
+
 @pytest.mark.parametrize("dead", ["mon", "new"])
 def test_whoever_is_dead_the_other_knows_that_they_were_removed(world: World, dead: str) -> None:
     do(world, past=("mon",))

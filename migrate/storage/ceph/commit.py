@@ -42,7 +42,7 @@ def commit(
         )
     ids = {one.name: _id(one) for one in olds}
     noted = call(news[0], "record.load", no_return.NOTE) or {}
-    if not noted:
+    if not any(hosts.gather(olds, lambda one: bool(call(one, "retired.noted")))):
         _refuse(olds, news, users, ids)
     going = [one for one in standing(news[0]).monitors if one.name in ids.values()]
     note = {
@@ -123,7 +123,13 @@ def _refuse(
 
 def _remove(old: Host, id_: str, news: Sequence[Host]) -> None:
     """Out of the map, then out of reach of whoever would start it again."""
-    if standing(news[0]).has(id_) or not standing(news[0]).quorum:
+    now = standing(news[0])
+    if now.has(id_) or not now.quorum:
+        if now.quorum and (away := sorted({one.name for one in news} - now.quorum)):
+            raise PreconditionError(
+                f"monitors are not in the quorum: {', '.join(away)}: start them, since without "
+                f"that of {old.name} there might be none; then the same again"
+            )
         call(old, "retired.poise", id_, timeout=120)
         wait.until(
             lambda: _gone(id_, news[0]),
