@@ -27,7 +27,7 @@ from migrate.phases import guard, no_return, renew_ceph, rollback, status
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, leaving, manager, osd_host
-from tests.unit.ceph_world import NEW, OLD, World
+from tests.unit.ceph_world import NEW, OLD, Machine, World
 
 
 @pytest.fixture
@@ -310,6 +310,27 @@ def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
         do(world, "osd2", past=("osd2",))
     assert not world.hosts["osd2"].seen
     assert world.cluster.down == {0}
+
+
+def test_a_flag_is_noted_before_it_is_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    do(world, past=("mon",))
+    saved = Machine._record_save
+
+    def killed(host: Machine, name: str, value: Any) -> None:
+        if world.cluster.held:
+            raise KeyboardInterrupt
+        saved(host, name, value)
+
+    monkeypatch.setattr(Machine, "_record_save", killed)
+    monkeypatch.setattr(osd_host, "ACTIVE_SECONDS", 0)
+    monkeypatch.setattr(Machine, "_osds_stop", lambda *_: killed(world.hosts["new"], "", {}))
+    with pytest.raises(KeyboardInterrupt):
+        do(world, "osd1", past=("osd1",))
+    assert world.cluster.held == {"osd1"}
+    monkeypatch.undo()
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    back(world, "osd1")
+    assert world.cluster.held == set()
 
 
 def test_file_systems_of_osds_are_left_and_mounted_again(world: World) -> None:

@@ -94,12 +94,9 @@ def rest(host: Host, asks: Host) -> None:
         raise StepError(f"{host.name}: nothing of it is kept")
     if _up(asks, note["osds"]):
         _refuse_stop(asks, note["osds"])
+    before = note["before"] if note.get("rests") else _counted(asks)
+    _save(host, asks, {**note, "before": before, "rests": True})  # by it `wake` takes the flag away
     call(asks, "ceph.hold", host.name)
-    _save(
-        host,
-        asks,
-        {**note, "before": note["before"] if note.get("rests") else _counted(asks), "rests": True},
-    )
     if not systems.is_other(host, note):
         call(host, "osds.stop", note["osds"], STOP_SECONDS, timeout=STOP_SECONDS + 60)
     wait.until(
