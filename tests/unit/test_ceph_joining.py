@@ -15,7 +15,7 @@ from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Runner
-from migrate.errors import CommandError, PreconditionError, UnreachableError
+from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.phases import follow
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, joining, leaving, manager, members, monitor
@@ -267,6 +267,20 @@ def test_of_a_dead_controller_the_manager_is_not_asked_for_and_the_monitor_leave
     assert ("ceph.run", ["auth", "rm", "mgr.new"]) in hosts["mon"].given
 
 
+def test_an_old_monitor_that_is_down_is_no_lost_quorum(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = clouds[1]["mon"], clouds[1]["new"]
+    old.answers |= {"monitor.standing": {}, "retired.noted": {}}
+    new.answers["monitor.standing"] = standing("new", "mon1", "new", "new2", "new3")
+    monkeypatch.setattr(monitor, "ELECTION_SECONDS", 0)
+    monitor.leave_if_lost(old, new)
+    with pytest.raises(StepError, match="the map has mon1, new2, new3 too: start those monitors"):
+        monitor.leave(old, new)
+    assert "monitor.expel" not in old.asked
+    assert "monitor.quiet" not in new.asked
+
+
 def test_an_old_monitor_that_runs_is_asked(tmp_path: Path) -> None:
     given = [{"name": one, "address": f"10.0.0.3{at}"} for at, one in enumerate(("mon", "mon2"))]
     found, hosts = context(tmp_path, hosts=given, monitors=["mon", "mon2"], osdHosts=["compute"])
@@ -362,11 +376,12 @@ def test_gateways_that_are_named_come_over_and_what_forbids_it_is_told(
 
 @pytest.mark.parametrize("dead", [False, True])
 def test_all_that_joined_while_the_source_serves_leaves_again(tmp_path: Path, dead: bool) -> None:
-    world = World(tmp_path, joined=False)
+    world = World(tmp_path, joined=False, gateways=["mon"])
     before = (world.cluster.said, {name: dict(one.files) for name, one in world.hosts.items()})
     session = world.session()
     plan = Plan(tuple(one for one in session.plan.phase(Phase.FOLLOW) if "ceph." in one.id))
-    assert [one.id for one in plan] == ["ceph.monitor-new", "ceph.addresses", "ceph.manager-new"]
+    ids = ["ceph.monitor-new", "ceph.addresses", "ceph.manager-new", "ceph.gateway-new"]
+    assert [one.id for one in plan] == ids
     runner = Runner(plan, session.journal, session.context)
     runner.advance()
     assert all(one.done(session.context) for one in plan)

@@ -44,11 +44,14 @@ class Standing:
         return any(one.name == name for one in self.monitors)
 
 
+NOTHING = Standing("", frozenset(), (), 0)
+
+
 def standing(old: Host) -> Standing:
     """Asked of the monitor itself: `ceph` says nothing while there is no quorum."""
     said: dict[str, Any] = call(old, "monitor.standing")
     if not said:
-        return Standing("", frozenset(), (), 0)
+        return NOTHING
     monitors = tuple(map(monitor, said["map"]["mons"]))
     release = said["map"]["min_mon_release"]
     return Standing(said["id"], frozenset(said["quorum"]), monitors, release)
@@ -92,13 +95,27 @@ def leave(old: Host, new: Host) -> None:
 
 def leave_if_lost(old: Host, new: Host) -> None:
     """Take it out of the map where there is no quorum; what it has on *new* stays."""
-    if wait.while_any(lambda: not standing(old).quorum, ELECTION_SECONDS, pause=1):
+    if wait.while_any(lambda: not _quorum(old, new), ELECTION_SECONDS, pause=1):
         no_return.refuse(old, new)
         _expel(old, new)
 
 
+def _quorum(old: Host, new: Host) -> frozenset[str]:
+    """As either says: an old one that is down is no quorum that is lost."""
+    if found := standing(old).quorum:
+        return found
+    return _if_alive(new).quorum
+
+
+def _if_alive(new: Host) -> Standing:
+    try:
+        return standing(new)
+    except UnreachableError:
+        return NOTHING
+
+
 def _expel(old: Host, new: Host) -> None:
-    _refuse_others(standing(old), old, new)
+    _refuse_others(old, new)
     _silence(new)  # it may come up meanwhile, and would be half of a quorum
     call(old, "monitor.expel", new.name, timeout=120)
     wait.until(
@@ -151,10 +168,12 @@ def _refuse(now: Standing, new: Host) -> None:
             )
 
 
-def _refuse_others(now: Standing, old: Host, new: Host) -> None:
+def _refuse_others(old: Host, new: Host) -> None:
     """StepError when others of the map may still have confirmed what *old* does not know."""
-    others = {one.name for one in now.monitors} - {now.name, new.name}
-    if others:
+    now = standing(old)
+    known = now.monitors or _if_alive(new).monitors  # one that is down says neither its own name
+    others = {one.name for one in known} - {now.name, new.name}
+    if len(others) > (not now.name):
         raise StepError(
             f"{old.name}: there is no quorum, and the map has {', '.join(sorted(others))} too: "
             "start those monitors, then the same again"
