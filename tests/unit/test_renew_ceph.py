@@ -312,6 +312,19 @@ def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
     assert world.cluster.down == {0}
 
 
+def test_what_osds_say_of_themselves_counts_where_nothing_is_noted(world: World) -> None:
+    do(world, past=("mon",))
+    do(world, "osd1", past=("osd1",))
+    del world.hosts["new"].notes["ceph-osds-osd1"]  # another controller comes first now
+    seen = world.hosts["osd1"].seen
+    with pytest.raises(IrreversibleError, match=r"osd1: .* osd.0 runs reef by its own word"):
+        back(world, "osd1")
+    with pytest.raises(StepError, match="osd1: nothing of it is kept"):
+        do(world, "osd1", past=("osd1",))
+    assert world.hosts["osd1"].seen == seen
+    assert not world.cluster.down
+
+
 def test_a_flag_is_noted_before_it_is_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     do(world, past=("mon",))
     saved = Machine._record_save

@@ -19,5 +19,5 @@ findings, renewed, between = reinstall.findings, reinstall.renewed, reinstall.be
 
 def restore(context: Context, host: Host) -> None:
     """As `reinstall.restore`, unless its OSDs were started for good."""
-    osd_host.stay(host, members.asks(context))
+    osd_host.stay_old(host, members.asks(context))
     reinstall.restore(context, host)

@@ -59,7 +59,7 @@ def restore(context: Context, host: Host) -> None:
 
     They start when the acts are undone.
     """
-    osd_host.stay(host, members.asks(context))
+    osd_host.stay_old(host, members.asks(context))
     now = keeping.stage(context, host)
     if now not in keeping.GONE:
         return

@@ -46,6 +46,7 @@ def keep(host: Host, asks: Host) -> None:
     if is_kept(host, asks):
         return
     cluster = facts.read(asks)
+    _refuse_newer(cluster, host)
     finding.refuse(findings.well(cluster))
     _refuse(cluster, host)
     osds = call(host, "osds.here")
@@ -199,6 +200,12 @@ def stay(host: Host, asks: Host) -> None:
         _refuse_started(host, note)
 
 
+def stay_old(host: Host, asks: Host) -> None:
+    """`stay`, by the OSDs' own word too: what was noted may be with another machine."""
+    stay(host, asks)
+    _refuse_newer(facts.read(asks), host)
+
+
 def _start(host: Host, asks: Host, note: Note) -> None:
     if wrong := call(host, "osds.start", note["osds"], START_SECONDS, timeout=START_SECONDS + 60):
         raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")
@@ -233,6 +240,17 @@ def _refuse_started(host: Host, note: Note) -> None:
             f"{host.name}: there is no way back: its OSDs were started by the new release, and the "
             "old one can never open them again; nothing overrides that"
         )
+
+
+def _refuse_newer(cluster: facts.Cluster, host: Host) -> None:
+    oldest = releases.number(cluster.require_osd_release)
+    for one in cluster.osds:
+        if one.host == host.name and one.version[0] > oldest:
+            raise IrreversibleError(
+                f"{host.name}: there is no way back: osd.{one.id} runs "
+                f"{releases.name(one.version[0])} by its own word. If its host came over from "
+                "here, name the controllers of sidestep:ceph.joins in the order that they had"
+            )
 
 
 def _strange(cluster: facts.Cluster, host: Host, asks: Host, note: Note) -> str:
