@@ -38,7 +38,7 @@ def load(name: str) -> dict[str, Any] | None:
 def every(prefix: str) -> dict[str, dict[str, Any]]:
     """All records whose names begin with *prefix*, by name."""
     try:
-        names = [one.removesuffix(".json") for one in sorted(os.listdir(FOLDER))]
+        names = [os.path.splitext(one)[0] for one in sorted(os.listdir(FOLDER))]
     except FileNotFoundError:
         return {}
     found = {name: load(name) for name in names if name.startswith(prefix)}
