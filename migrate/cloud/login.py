@@ -1,5 +1,6 @@
 """Who the program is to the cloud: an entry of the stack's clouds.yaml, logged in."""
 
+import re
 from typing import Any
 
 from migrate.cloud import Context
@@ -47,8 +48,15 @@ def api(context: Context, host: Host | None = None, name: str = ADMIN) -> Api:
         _ = found.bases
     except Exception as error:  # openstacksdk and keystoneauth raise many kinds
         who = "the administrator" if name == ADMIN else f"user {name}"
-        raise LoginError(who, _entry(context, name), one_line(error)) from error
+        raise LoginError(who, _entry(context, name), _why(error)) from error
     return found
+
+
+def _why(error: Exception) -> str:
+    """What *error* says, without the names of the libraries that it came through."""
+    return one_line(
+        re.sub(r"HTTPS?ConnectionPool\(.*(\[Errno.*?)['\")]*$", r"\1", str(error), flags=re.S)
+    )
 
 
 def _entry(context: Context, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def test_who_cannot_log_in_is_named(context: Context, name: str, who: str, entry
     with pytest.raises(login.LoginError, match=f"{who} cannot log in: .") as found:
         login.api(context, name=name)
     assert f"entry '{entry}' of clouds.yaml" in found.value.remedy
+    url = re.escape("http://127.0.0.1:9/v3/auth/tokens")
+    assert re.search(rf"to {url}: \[Errno 111\] Connection refused$", found.value.message)
     assert found.value.exit_code == 3
 
 
