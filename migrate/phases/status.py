@@ -203,7 +203,13 @@ def _of_the_target(found: dict[str, Any], named: str) -> str:
         return f"`migrate verify --stack {found['stack']}`; {back}"
     accepted = found["phases"].get("accept", "done") == "done"
     stays = "" if accepted else f"; `migrate accept {named}` when it is to stay"
-    return f"nothing: the target was verified at {found['verified']}{stays}; {back}"
+    left = (
+        f"`migrate settle --stack {found['stack']}` and `migrate finish --stack {found['stack']}`"
+    )
+    return (
+        f"the target was verified at {found['verified']}{stays}; {left}, without --execute, show "
+        f"what is still on the old release; {back}"
+    )
 
 
 def _of_the_source(source: list[dict[str, Any]], ours: str, named: str) -> str:

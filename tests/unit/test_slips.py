@@ -65,7 +65,7 @@ def test_a_step_that_there_is_not_is_refused_before_it_counts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     line = refused(monkeypatch, capsys, command, "--past", "nope")
-    assert "--past nope: no such step without a way back; `migrate plan` marks them" in line
+    assert "--past nope: no such step without a way back; the command without --execute" in line
 
 
 STACK_FILES = [
