@@ -153,7 +153,7 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
 
 
 def foreseen(session: Session) -> Losses:
-    """`find_losses` for who only looks: where no controller answers it is not nothing."""
+    """`find_losses` before anything is undone: where no controller answers it is not nothing."""
     found = find_losses(session)
     seen = machines.look(apart(session.context, machines.PATIENCE_SECONDS)) if not found else {}
     if seen and all("silent" in one for one in seen.values()):

@@ -41,6 +41,21 @@ def test_who_cannot_log_in_is_named(context: Context, name: str, who: str, entry
     assert found.value.exit_code == 3
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_an_entry_that_there_is_not_is_told_with_those_there_are(
+    context: Context, there: bool
+) -> None:
+    file = context.settings.cloud.file
+    assert file
+    if not there:
+        file.unlink()
+    told = (
+        f"{file} has no such entry; there are: prod, ann" if there else f"there is no file {file}"
+    )
+    with pytest.raises(login.LoginError, match=f"user bob cannot log in: {re.escape(told)}"):
+        login.api(context, name="bob")
+
+
 def test_one_check_tells_it_and_the_others_ask_nothing(context: Context) -> None:
     (told,) = check_of(agents).run(context)
     assert "the administrator cannot log in" in told.message
