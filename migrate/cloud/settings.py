@@ -42,6 +42,11 @@ WORDS = {
     "missing": "is missing",
     "too_short": "name at least one",
     "tuple_type": "write a list",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "string_type": "write a word, in quotes",
     "model_type": "write a mapping, `key: value`",
     "dict_type": "write a mapping, `key: value`",
 }
@@ -65,7 +70,7 @@ def _quoted(value: Any) -> Any:
 
 def _no_text(value: Any) -> Any:
     if isinstance(value, str):
-        words = ", ".join(word.strip() for word in value.split(",") if word.strip())
+        words = ", ".join(value.replace(",", " ").split())
         raise ValueError(  # noqa: TRY004
             f"write a list, [{words}]: YAML reads one word there"
         )
