@@ -8,8 +8,12 @@ import pulumi
 from infra.controllers import Controllers
 from migrate.cloud.installation import environment
 from migrate.cloud.settings import load
+from migrate.errors import SettingsError
 
-settings = load(pulumi.get_stack())
+try:
+    settings = load(pulumi.get_stack())
+except SettingsError as error:
+    raise pulumi.RunError(str(error)) from error  # Pulumi shows the line alone
 controllers = Controllers("target", settings)
 
 pulumi.export("provider", settings.provider)

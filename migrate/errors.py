@@ -21,7 +21,8 @@ from collections.abc import Iterable
 
 def one_line(said: object, limit: int = 300) -> str:
     """What somebody else's error or program has *said*, as it may stand in a sentence of ours."""
-    return " ".join(str(said).split())[:limit]
+    text = " ".join(str(said).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 class MigrateError(Exception):

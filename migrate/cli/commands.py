@@ -32,8 +32,9 @@ def migrate() -> None:
 def plan() -> None:
     """Show every step, its impact, its way back and about how long it takes. Asks no machine.
 
-    What users notice is in the column `impact`; steps that do not need each other run side by
-    side. Changes nothing. Next: `migrate check`.
+    These are the steps of follow, cutover and accept; settle, finish and rollback show their own
+    without --execute. What users notice is in the column `impact`; steps that do not need each
+    other run side by side. Changes nothing. Next: `migrate check`.
     """
 
 

@@ -94,7 +94,7 @@ def run_rollback(
         os_cloud=os_cloud,
     ) as session:
         no_return.refuse(session.context, session.journal)
-        losses = rollback.find_losses(session)
+        losses = rollback.foreseen(session)
         screen.losses(losses)
         if not execute:
             undone = rollback.undone(session)

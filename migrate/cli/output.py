@@ -106,7 +106,8 @@ class Screen:
                 f" and {len(names) - NAMES} more" * (len(names) > NAMES)
             )
             rows.append((project, type_, f"{len(names)} {change}", shown))
-        self.table("going back would lose", ("project", "type", "", "names"), rows)
+        if rows:
+            self.table("going back would lose", ("project", "type", "", "names"), rows)
         for one in losses.document["data"]:
             what = f"{one['type']} {one['name']} ({one['id']}) of {one['project']}: {one['what']}"
             self.say(f"[red]DATA LOST[/] {escape(what)}")

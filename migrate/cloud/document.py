@@ -40,4 +40,12 @@ def read(path: Path) -> Any:
             "save it as UTF-8"
         ) from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name} is not YAML: {one_line(error, 1000)}") from error
+        raise SettingsError(f"{path.name} is not YAML: {_where(error)}") from error
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """What is wrong and in which line, without YAML's picture of it."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        at = error.problem_mark
+        return f"{one_line(error.problem)}, in line {at.line + 1}, column {at.column + 1}"
+    return one_line(error, 1000)

@@ -320,10 +320,19 @@ class SshHost:
             raise UnreachableError(f"{where}: ssh failed: {error}", self.name) from error
         except (TimeoutError, socket.gaierror, OSError) as error:
             self._forget()
-            raise UnreachableError(f"{where}: cannot be reached: {error}", self.name) from error
+            why = _why(error)
+            raise UnreachableError(f"{where}: cannot be reached: {why}", self.name) from error
 
     def _forget(self) -> None:
         self._connections.clear()
+
+
+def _why(error: OSError) -> str:
+    """The system's own word where paramiko tells only that it has one for each address."""
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        (address, reason), *_ = error.errors.items()
+        return f"{getattr(reason, 'strerror', None) or reason}, port {address[1]}"
+    return str(error)
 
 
 def _taken(channel: paramiko.Channel, out: bytearray, err: bytearray) -> bool:

@@ -12,14 +12,16 @@ def of_the_user() -> Path:
 
 
 def add(keys: HostKeys, path: Path) -> None:
-    """Add to *keys* what *path* says. A line that cannot be read trusts nobody.
+    """Add to *keys* what *path* says: nothing where it is not there.
 
-    paramiko's own reader ends with the first such line; a site with a certificate authority has
-    lines (`@cert-authority`) that it does not know. A key that is `@revoked` is trusted nowhere.
+    A line that cannot be read trusts nobody: paramiko's own reader ends with it, and a site with
+    a certificate authority has lines (`@cert-authority`) that it does not know. A key that is
+    `@revoked` is trusted nowhere.
     """
     entries: list[HostKeyEntry] = []
     revoked: set[str] = set()
-    for line in path.read_text(errors="replace").splitlines():
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    for line in lines:
         mark, _, rest = line.strip().partition(" ")
         if mark == "@revoked" and (one := _entry(rest)):
             revoked.add(one.key.get_base64())

@@ -1,11 +1,13 @@
 """Who the program is to the cloud: an entry of the stack's clouds.yaml, logged in."""
 
+import re
+from contextlib import suppress
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.api import Api, moved
 from migrate.cloud.host import Host
-from migrate.cloud.os_cloud import clouds
+from migrate.cloud.os_cloud import clouds, lacking
 from migrate.errors import PreconditionError, one_line
 
 ADMIN = "admin"  # stands for the entry that the stack file names, whatever that is called
@@ -47,8 +49,18 @@ def api(context: Context, host: Host | None = None, name: str = ADMIN) -> Api:
         _ = found.bases
     except Exception as error:  # openstacksdk and keystoneauth raise many kinds
         who = "the administrator" if name == ADMIN else f"user {name}"
-        raise LoginError(who, _entry(context, name), one_line(error)) from error
+        entry, why = _entry(context, name), _why(error)
+        with suppress(Exception):
+            why = lacking(context.settings, entry) or why
+        raise LoginError(who, entry, why) from error
     return found
+
+
+def _why(error: Exception) -> str:
+    """What *error* says, without the names of the libraries that it came through."""
+    return one_line(
+        re.sub(r"HTTPS?ConnectionPool\(.*(\[Errno.*?)['\")]*$", r"\1", str(error), flags=re.S)
+    )
 
 
 def _entry(context: Context, name: str) -> str:

@@ -31,18 +31,27 @@ def logging_in_as(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"cloud": settings.cloud.model_copy(update={"name": name})})
 
 
+def lacking(settings: Settings, name: str) -> str:
+    """Why there is no entry *name*; "" where there is. What openstacksdk raises is its caller's."""
+    file = settings.cloud.file
+    if file and not file.is_file():
+        return f"there is no file {file}"
+    known = [str(one) for one in clouds(settings).get_cloud_names()]
+    there = ", ".join(known) or "none"
+    where = file or "clouds.yaml"
+    return "" if name in known else f"{where} has no such entry; there are: {there}"
+
+
 def _auth_url(settings: Settings, name: str) -> str:
-    where = settings.cloud.file or "clouds.yaml"
     try:
-        entries = clouds(settings)
-        known = [str(one) for one in entries.get_cloud_names()]
-        if name in known:
-            return str(entries.get_one(cloud=name).config["auth"]["auth_url"])
+        wrong = lacking(settings, name)
+        if not wrong:
+            return str(clouds(settings).get_one(cloud=name).config["auth"]["auth_url"])
     except Exception as error:  # openstacksdk and keystoneauth raise many kinds
+        where = settings.cloud.file or "clouds.yaml"
         wrong = f"--os-cloud {name}: {where} cannot be used: {one_line(error)}"
         raise SettingsError(wrong) from error
-    there = ", ".join(known) or "none"
-    raise SettingsError(f"--os-cloud {name}: {where} has no such entry; there are: {there}")
+    raise SettingsError(f"--os-cloud {name}: {wrong}")
 
 
 def _addresses(host: str | None) -> set[str]:

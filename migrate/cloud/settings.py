@@ -19,12 +19,37 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from migrate.cloud import document
 from migrate.errors import SettingsError
 from migrate.services import RECIPES
 
 PREFIX = "sidestep:"
+RELEASE = r"^20\d\d\.[12]$"
+HOST = r"^[a-z0-9][a-z0-9.-]*$"
+INTERFACE = r"^[A-Za-z0-9_.-]{1,15}$"
+PAIR = r"^$|^[^=]+="
+BACKUP = r"^$|^(file|s3)://"
+SHAPES = {
+    RELEASE: "a release, as 2025.1",
+    HOST: "a host's name: small letters, digits, dots and hyphens",
+    INTERFACE: "the name of a network interface",
+    PAIR: "key=value",
+    BACKUP: "a URL that begins with file:// or s3://",
+}
+WORDS = {
+    "missing": "is missing",
+    "too_short": "name at least one",
+    "tuple_type": "write a list",
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "string_type": "write a word, in quotes",
+    "model_type": "write a mapping, `key: value`",
+    "dict_type": "write a mapping, `key: value`",
+}
 
 
 class Model(BaseModel):
@@ -45,7 +70,7 @@ def _quoted(value: Any) -> Any:
 
 def _no_text(value: Any) -> Any:
     if isinstance(value, str):
-        words = ", ".join(word.strip() for word in value.split(",") if word.strip())
+        words = ", ".join(value.replace(",", " ").split())
         raise ValueError(  # noqa: TRY004
             f"write a list, [{words}]: YAML reads one word there"
         )
@@ -57,7 +82,7 @@ def _rooted(path: Path, info: ValidationInfo) -> Path:
 
 
 Rooted = Annotated[Path, AfterValidator(_rooted)]  # relative to the project's folder
-Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=r"^20\d\d\.[12]$")]
+Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=RELEASE)]
 Named = Annotated[tuple[str, ...], BeforeValidator(_no_text)]
 Words = Annotated[Named, Field(min_length=1)]
 
@@ -65,7 +90,7 @@ Words = Annotated[Named, Field(min_length=1)]
 class Machine(Model):
     """A host by the name that the cloud knows it by, and the address that ssh reaches."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(pattern=HOST)
     address: IPv4Address
 
 
@@ -73,7 +98,7 @@ class VirtualIp(Model):
     """An address that clients know; `interface` is where its holder carries it."""
 
     address: IPv4Address
-    interface: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,15}$")
+    interface: str = Field(pattern=INTERFACE)
     prefix: int = Field(default=32, ge=8, le=32)
 
 
@@ -122,7 +147,7 @@ class SettleRule(Model):
     """What becomes of a server that meets all that is given here, when its host has its turn."""
 
     tag: str = ""
-    metadata: str = Field(default="", pattern=r"^$|^[^=]+=")  # key=value
+    metadata: str = Field(default="", pattern=PAIR)
     flavor: str = ""  # its name
     project: str = ""  # its name or id
     zone: str = ""  # its host's
@@ -214,7 +239,7 @@ class Settings(Model):
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
     ceph: Ceph = Ceph()
-    backup: str = Field(default="", pattern=r"^$|^(file|s3)://")
+    backup: str = Field(default="", pattern=BACKUP)
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes
 
 
@@ -258,19 +283,34 @@ def parse(values: dict[str, Any], where: str, root: Path) -> Settings:
     try:
         settings = Settings.model_validate(values, context=root)
     except ValidationError as error:
-        malformed = [
-            f"{PREFIX}{'.'.join(map(str, problem['loc']))}: "
-            + (
-                unknown(problem["loc"])
-                if problem["type"] == "extra_forbidden"
-                else problem["msg"].removeprefix("Value error, ")
-            )
-            for problem in error.errors()
-        ]
-        raise _problems(where, malformed + found) from error
+        raise _problems(where, _malformed(error.errors()) + found) from error
     if found:
         raise _problems(where, found)
     return settings
+
+
+def _malformed(problems: list[ErrorDetails]) -> list[str]:
+    """Each in words of the file; a list whose items are wrong is not called empty as well."""
+    places = [problem["loc"] for problem in problems]
+    return [
+        f"{PREFIX}{'.'.join(map(str, problem['loc']))}: {_said(problem)}"
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(
+            place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"]
+            for place in places
+        )
+    ]
+
+
+def _said(problem: ErrorDetails) -> str:
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return unknown(problem["loc"])
+    if kind == "string_pattern_mismatch":
+        pattern = problem["ctx"]["pattern"]
+        return f"{problem['input']!r} is not {SHAPES.get(pattern, pattern)}"
+    return WORDS.get(kind) or problem["msg"].removeprefix("Value error, ")
 
 
 def unknown(where: tuple[int | str, ...]) -> str:
@@ -284,7 +324,7 @@ def unknown(where: tuple[int | str, ...]) -> str:
     known = [name for model in models for name, _ in _fields(model)]
     meant = get_close_matches(str(key), known, n=1)
     there = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(known)}"
-    return f"there is no such key; {there}"
+    return f"there is no such key, {there}"
 
 
 def _fields(model: type[Model]) -> list[tuple[str, FieldInfo]]:

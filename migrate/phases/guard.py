@@ -107,7 +107,7 @@ def _would_be_lost(stack: str) -> str:
     """The counts, and where all of it is written; the cloud is not listed twice in a minute."""
     try:
         with opened(stack, "destroy refused", changes=False) as session:
-            found = rollback.kept(session.context, FRESH_SECONDS) or rollback.find_losses(session)
+            found = rollback.kept(session.context, FRESH_SECONDS) or rollback.foreseen(session)
     except Exception as error:  # the refusal must stand whatever cannot be asked
         return f"What would be lost cannot be told ({one_line(error)})"
     if not found:

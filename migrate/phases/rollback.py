@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context, apart, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.computes import draining, installers, network
@@ -24,7 +24,7 @@ from migrate.errors import (
     UnreachableError,
     one_line,
 )
-from migrate.phases import joined, left_behind, no_return, renew, traces
+from migrate.phases import joined, left_behind, machines, no_return, renew, traces
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
@@ -152,6 +152,16 @@ def find_losses(session: Session, *, closed: bool = False) -> Losses:
     except MigrateError as error:
         found.document["unknown"].append(f"which servers would be stopped: {error}")
     return _kept(session, found)
+
+
+def foreseen(session: Session) -> Losses:
+    """`find_losses` before anything is undone: where no controller answers it is not nothing."""
+    found = find_losses(session)
+    seen = machines.look(apart(session.context, machines.PATIENCE_SECONDS)) if not found else {}
+    if seen and all("silent" in one for one in seen.values()):
+        why = "no controller of either side answers, so nobody can say what going back would lose"
+        return losses.unknown(session.context.stack, 0.0, why)
+    return found
 
 
 def _found(context: Context, *, closed: bool) -> Losses:

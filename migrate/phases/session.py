@@ -64,7 +64,7 @@ class Session:
         if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
             raise SettingsError(
                 f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
-                "`migrate plan` marks them"
+                "the command without --execute marks them `none` in `way back`"
             )
 
     def remark(self, kind: str, text: str) -> None:

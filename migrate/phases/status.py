@@ -6,7 +6,7 @@ from typing import Any
 
 from migrate.cloud import Context, apart, host, known_hosts
 from migrate.engine import cloud_lock, markers, state_directory, state_lock, window
-from migrate.engine.journal import State
+from migrate.engine.journal import Remark, State
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, MigrateError, SettingsError
 from migrate.phases import control, machines, ways_back
@@ -65,8 +65,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
             if (who := control.asked(session.home, w))
         },
         "remarks": [
-            f"{_clock(one.at)} {one.kind}: {one.text}"
-            for one in session.journal.remarks()[-REMARKS:]
+            f"{_clock(one.at)} {one.kind}: {one.text}" for one in _last(session.journal.remarks())
         ],
         "verified": _verified(session),
         "machines": {},
@@ -203,7 +202,13 @@ def _of_the_target(found: dict[str, Any], named: str) -> str:
         return f"`migrate verify --stack {found['stack']}`; {back}"
     accepted = found["phases"].get("accept", "done") == "done"
     stays = "" if accepted else f"; `migrate accept {named}` when it is to stay"
-    return f"nothing: the target was verified at {found['verified']}{stays}; {back}"
+    left = (
+        f"`migrate settle --stack {found['stack']}` and `migrate finish --stack {found['stack']}`"
+    )
+    return (
+        f"the target was verified at {found['verified']}{stays}; {left}, without --execute, show "
+        f"what is still on the old release; {back}"
+    )
 
 
 def _of_the_source(source: list[dict[str, Any]], ours: str, named: str) -> str:
@@ -229,6 +234,14 @@ def _of_the_end(seen: list[dict[str, Any]], finish: str, named: str) -> str:
     if finish == "done":
         return "nothing: there is no way back any more, and the old controllers may be off"
     return f"`migrate finish {named}` goes on: there is no way back any more"
+
+
+def _last(remarks: list[Remark]) -> list[Remark]:
+    """The last few; what was said again and again, as of a host that is away, once."""
+    told: dict[tuple[str, str], Remark] = {}
+    for one in reversed(remarks):
+        told.setdefault((one.kind, one.text), one)
+    return [*told.values()][:REMARKS][::-1]
 
 
 def _verified(session: Session) -> str:

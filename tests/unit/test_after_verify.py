@@ -175,7 +175,8 @@ def test_status_says_that_it_was_verified(session: Session) -> None:
     assert status.status(session, held="")["next"].startswith("`migrate verify")
     proof(session)
     said = status.status(session, held="")["next"]
-    assert said.startswith("nothing: the target was verified at")
+    assert said.startswith("the target was verified at")
+    assert "`migrate settle --stack test` and `migrate finish --stack test`" in said
     assert "`migrate accept --stack test --execute` when it is to stay" in said
     assert "`migrate rollback --stack test --execute`" in said
 

@@ -60,7 +60,7 @@ def test_people_are_told_on_stderr_then() -> None:
 def test_a_way_back_shows_what_it_would_undo(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollback, "find_losses", lambda _: losses.nothing("prod"))
+    monkeypatch.setattr(rollback, "foreseen", lambda _: losses.nothing("prod"))
     assert "the journal names no step, so every one is tried" in answer("rollback")
     journal = Journal(project / ".migrate/prod/journal", "follow")
     for step in ("transfer.key", "isolation.private-address", "isolation.filter"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,24 @@ def test_who_cannot_log_in_is_named(context: Context, name: str, who: str, entry
     with pytest.raises(login.LoginError, match=f"{who} cannot log in: .") as found:
         login.api(context, name=name)
     assert f"entry '{entry}' of clouds.yaml" in found.value.remedy
+    url = re.escape("http://127.0.0.1:9/v3/auth/tokens")
+    assert re.search(rf"to {url}: \[Errno 111\] Connection refused$", found.value.message)
     assert found.value.exit_code == 3
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_entry_that_there_is_not_is_told_with_those_there_are(
+    context: Context, there: bool
+) -> None:
+    file = context.settings.cloud.file
+    assert file
+    if not there:
+        file.unlink()
+    told = (
+        f"{file} has no such entry; there are: prod, ann" if there else f"there is no file {file}"
+    )
+    with pytest.raises(login.LoginError, match=f"user bob cannot log in: {re.escape(told)}"):
+        login.api(context, name="bob")
 
 
 def test_one_check_tells_it_and_the_others_ask_nothing(context: Context) -> None:

@@ -13,12 +13,13 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.engine import markers, state_directory
 from migrate.errors import MigrateError
-from migrate.phases import rollback
+from migrate.phases import machines, rollback
 from migrate.services import kinds
 from migrate.takeover import going_live, virtual_ip
 from migrate.verify import boot, losses, lost_data
 from migrate.verify.listing import Listing, _plain
 from migrate.verify.losses import Losses, find
+from tests.unit import fakes
 
 DEMO: dict[str, Any] = {"id": "p1", "name": "demo"}
 SERVER: dict[str, Any] = {
@@ -246,6 +247,19 @@ def test_users_may_have_written_as_soon_as_the_address_has_moved(
     monkeypatch.setattr(virtual_ip, "taken", answers(taken))
     no_context: Any = None
     assert going_live.written(no_context) is serves
+
+
+@pytest.mark.parametrize("source", ["answers", "silent"])
+def test_who_looks_is_not_told_that_nothing_is_lost_where_nobody_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    context, _ = fakes.context(tmp_path)
+    session: Any = SimpleNamespace(context=context)
+    seen = {"old": {"side": "source", source: "x"}, "new": {"side": "target", "silent": "x"}}
+    monkeypatch.setattr(machines, "look", lambda _: seen)
+    monkeypatch.setattr(going_live, "written", lambda _: False)
+    found = rollback.foreseen(session)
+    assert bool(found.unknown) is (source == "silent")
 
 
 def test_what_was_found_a_moment_ago_is_not_asked_again(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
+from pulumi import RunError
 
 from migrate.cloud import pulumi
 from migrate.errors import PreconditionError
@@ -30,3 +32,15 @@ def test_it_is_one_line(
     monkeypatch.setattr(pulumi, "SECONDS", 1 if "sleep" in script else 60)
     with pytest.raises(PreconditionError, match=told):
         pulumi.changes("prod", tmp_path)
+
+
+def test_a_mistake_in_the_stack_file_is_pulumi_s_one_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.prod.yaml").write_text("config: {'sidestep:provder': existing}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pulumi.get_stack", lambda: "prod")
+    with pytest.raises(RunError, match=r"sidestep:provder: .*did you mean provider\?"):
+        runpy.run_module("infra")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,6 +43,20 @@ def test_what_ssh_says(monkeypatch: pytest.MonkeyPatch, error: Exception, refuse
     with pytest.raises(UnreachableError, match=r"^new \(root@10\.0\.0\.12\): ") as caught:
         host.run("true")
     assert isinstance(caught.value, RefusedError) is refused
+
+
+def test_who_does_not_answer_is_told_by_the_system_s_own_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # without a known_hosts, which is no reason
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))  # nobody listens
+        port = line.getsockname()[1]
+        host = SshHost("new", "127.0.0.1", user="root", key=None, known_hosts=None, port=port)
+        with pytest.raises(UnreachableError) as caught:
+            host.run("true")
+    told = f"new (root@127.0.0.1): cannot be reached: Connection refused, port {port}"
+    assert str(caught.value) == told
 
 
 class Shut(fakes.FakeHost):

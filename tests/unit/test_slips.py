@@ -65,26 +65,39 @@ def test_a_step_that_there_is_not_is_refused_before_it_counts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     line = refused(monkeypatch, capsys, command, "--past", "nope")
-    assert "--past nope: no such step without a way back; `migrate plan` marks them" in line
+    assert "--past nope: no such step without a way back; the command without --execute" in line
 
 
 STACK_FILES = [
     (TEXT + TWICE, "'sidestep:provider' stands in line"),
     (TEXT + "  sidestep:services: keystone, glance\n", "write a list, [keystone, glance]"),
     (TEXT + "  sidestep:services: keystone\n", "write a list, [keystone]"),
+    (TEXT + "  sidestep:settle: {update: {command: boot now}}\n", "write a list, [boot, now]"),
+    (TEXT + "  sidestep:settle: {probe: maybe}\n", "settle.probe: write true or false"),
+    (TEXT + "  sidestep:window: {limitSeconds: abc}\n", "limitSeconds: write a whole number"),
+    (TEXT + "  sidestep:leave: [1]\n", "sidestep:leave.0: write a word, in quotes"),
     (TEXT.replace("'2025.1'", "2025.1"), 'source.release: write it in quotes, "2025.1"'),
     (TEXT.replace("'2026.1'", "2026.1"), 'target.release: write it in quotes, "2026.1"'),
     (TEXT.replace("'2025.1'", "2025"), 'source.release: write it in quotes, "2025"'),
     (TEXT + "  sidestep:window: {limitSeconds: 60, limitSeconds: 90}\n", "'limitSeconds' stands"),
-    (TEXT + "  other: [\n", "Pulumi.prod.yaml is not YAML"),
+    (TEXT + "  other: [\n", "Pulumi.prod.yaml is not YAML: expected the node content"),
+    (TEXT + "  other: a: b\n", "is not YAML: mapping values are not allowed here, in line"),
+    (TEXT + "  sidestep:backup: /b\n", "backup: '/b' is not a URL that begins with file:// or s3"),
+    (TEXT + "  sidestep:ssh: operator\n", "sidestep:ssh: write a mapping, `key: value`"),
+    (TEXT + "  sidestep:settle: {rules: {tag: x}}\n", "settle.rules: write a list"),
+    (TEXT + "  sidestep:settle: {rules: [{tag: x}]}\n", "settle.rules.0.do: is missing"),
+    (
+        TEXT.replace("'2026.1'", "gazpacho"),
+        "target.release: 'gazpacho' is not a release, as 2025.1",
+    ),
     (TEXT + "  other: \x00\n", "Pulumi.prod.yaml is not YAML"),
     ("- config\n", "has no `config:` mapping"),
     (
         TEXT + "  sidestep:widnow: {}\n",
-        "sidestep:widnow: there is no such key; did you mean window?",
+        "sidestep:widnow: there is no such key, did you mean window?",
     ),
-    (TEXT + "  sidestep:ssh: {knowHosts: x}\n", "such key; did you mean knownHosts?"),
-    (TEXT + "  sidestep:ssh: {xyz: x}\n", "there is no such key; there are: user, key, knownHosts"),
+    (TEXT + "  sidestep:ssh: {knowHosts: x}\n", "such key, did you mean knownHosts?"),
+    (TEXT + "  sidestep:ssh: {xyz: x}\n", "there is no such key, there are: user, key, knownHosts"),
     (TEXT + "  sidestep:settle: {rules: [{tga: x, do: ask}]}\n", "did you mean tag?"),
     (TEXT + "  sidestep:settle: {reinstall: {comand: []}}\n", "did you mean command?"),
 ]
@@ -100,6 +113,15 @@ def test_a_stack_file(
 ) -> None:
     write(project, text)
     assert told in refused(monkeypatch, capsys, "plan")
+
+
+def test_a_list_whose_only_item_is_wrong_is_not_called_empty_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(project, TEXT.replace("10.0.0.3", "10.0.0.333"))
+    line = refused(monkeypatch, capsys, "plan")
+    assert "has 1 problem(s)" in line
+    assert "source.computes.0.address: Input is not a valid IPv4 address" in line
 
 
 def test_one_slip_is_one_problem(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from migrate.engine.journal import Journal
 from migrate.errors import UnreachableError
 from migrate.phases import machines, status
+from migrate.phases.plan import compose
+from migrate.phases.session import Session
+from tests.unit import fakes
 
 LOCK = {
     "who": "ann@desk pid 411",
@@ -148,3 +153,14 @@ def test_who_is_silent_is_told_and_stops_nothing(monkeypatch: pytest.MonkeyPatch
         "target dead: cannot be asked: dead: cannot be reached",
         "source alive: open",
     ]
+
+
+def test_what_was_said_again_and_again_is_told_once(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path)
+    journal = Journal(tmp_path / "journal", "settle")
+    for text in ("pause: asked", *["old: not asked"] * 9):
+        journal.remark("lock", text)
+    document = status.status(Session(context, compose(context), journal))
+    journal.close()
+    told = [one.partition("lock: ")[2] for one in document["remarks"]]
+    assert told == ["pause: asked", "old: not asked"]
