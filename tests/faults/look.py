@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import subprocess
+import time
 from typing import Any
 
 ROOTS = [
@@ -43,6 +44,7 @@ BY_THEMSELVES = re.compile(
     r"@|^systemd-|^session-|^run-|^ldconfig|logrotate|apt-|^fstrim|man-db|dpkg|^user|^e2scrub"
 )
 OURS = re.compile(r"migrate|sidestep")
+DRAINED_SECONDS = 20.0
 
 
 def said(*argv: str) -> str:
@@ -167,13 +169,23 @@ def processes() -> dict[str, str]:
 
 
 def haproxy() -> dict[str, str]:
-    """Whether it runs, and what it was told last: its workers are as young as its configuration."""
+    """Whether it runs, and what it was told last: its workers are as young as its configuration.
+
+    One from before a reload ends with the last of its connections, which takes a busy host a while.
+    """
     master = said("systemctl", "show", "-P", "MainPID", "haproxy").strip()
     if master in ("", "0"):
         return {"haproxy": "does not run"}
-    with open(f"/proc/{master}/task/{master}/children") as stream:
-        workers = len(stream.read().split())
+    deadline = time.monotonic() + DRAINED_SECONDS
+    while (workers := children(master)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.2)
     return {"haproxy": "runs", "workers": str(workers)}
+
+
+def children(process: str) -> int:
+    """How many it has."""
+    with open(f"/proc/{process}/task/{process}/children") as stream:
+        return len(stream.read().split())
 
 
 def broker() -> dict[str, str]:
