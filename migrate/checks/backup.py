@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, info, warning
-from migrate.errors import PreconditionError
+from migrate.errors import MigrateError, PreconditionError
 from migrate.onhost import call
 from migrate.storage.backup import store
 from migrate.storage.rbd import clients
@@ -53,7 +53,17 @@ def _addresses(name: str) -> set[str]:
 
 
 def _gateways(context: Context, host: Host) -> list[str] | None:
-    """Those of the cluster whose client *host* is, by whichever user of it may ask."""
+    """Those of the cluster whose client *host* is, by whichever user of it may ask.
+
+    None where it cannot tell, as a dead one: that forbids no backup.
+    """
+    try:
+        return _told(context, host)
+    except MigrateError:
+        return None
+
+
+def _told(context: Context, host: Host) -> list[str] | None:
     users = {(one.conf, one.cluster, one.name) for _, one in clients.every(context, host)}
     logins = [["-c", conf, "--cluster", name, "-n", who] for conf, name, who in sorted(users)]
     found: list[str] | None = call(host, "ceph.gateways", [[], *logins], timeout=180)

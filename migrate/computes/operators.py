@@ -4,13 +4,16 @@ What it says may hold secrets: it is kept in a file that only its user reads, an
 
 `kill -9` of migrate leaves it running. So there is a file from before it starts until it has ended,
 whose lock is handed down to it: the kernel keeps that until all of it has ended. What it starts
-carries a mark, by which it is found and ended; where it has ended by itself, what it has left is
-meant to stay, as a machine that it has started.
+carries its mark, no other command's, by which it is found and ended. Where it has ended by itself,
+what it has left is meant to stay, as a machine that it has started: so the file says, behind the
+mark, which process it is, until we begin to end it.
 """
 
 import fcntl
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +24,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.engine import state_directory
 from migrate.errors import LockedError, RefusedError, UnreachableError
-from migrate.onhost import processes
+from migrate.onhost import disk, processes
 
 LOOK_SECONDS, END_SECONDS = 0.2, 10.0
 RUNNING = ".running"  # of the file's name
@@ -55,8 +58,8 @@ def end_left(context: Context) -> list[str]:
     """
     told = []
     for path in sorted(_home(context).glob(f"*{RUNNING}")):
-        if _is_free(path):
-            state_directory.forget(path)  # it has ended by itself
+        if _is_free(path) or _has_ended(path):
+            state_directory.forget(path)
             continue
         left = [str(pid) for pid in _marked(path)]
         if not _end(path):
@@ -74,8 +77,11 @@ def runs(context: Context, name: str) -> bool:
 
 
 def _start(asked: Sequence[str], path: Path, lock: int, log: Path) -> subprocess.Popen[bytes]:
+    mark = f"{path} {secrets.token_hex(8)}"
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{mark}\n".encode())
     with log.open("a") as written:
-        return subprocess.Popen(
+        running = subprocess.Popen(
             asked,
             # a shell closes the one to what it starts in the background, sudo the other; nothing
             # is to be read there
@@ -83,9 +89,12 @@ def _start(asked: Sequence[str], path: Path, lock: int, log: Path) -> subprocess
             pass_fds=[lock],
             stdout=written,
             stderr=subprocess.STDOUT,
-            env={**os.environ, MARK: str(path)},
+            env={**os.environ, MARK: mark},
             start_new_session=True,  # Ctrl-C is ours to act on
         )
+    with suppress(OSError):  # a full disk
+        os.write(lock, _process(running.pid).encode())
+    return running
 
 
 def _ended(context: Context, running: subprocess.Popen[bytes], path: Path, seconds: float) -> str:
@@ -114,6 +123,8 @@ def _cut_off(path: Path, why: str) -> str:
 
 def _end(path: Path) -> bool:
     """TERM for all of the command, then KILL for what is left; whether nothing is."""
+    with suppress(FileNotFoundError):
+        os.truncate(path, len(f"{_mark(path)}\n".encode()))  # it does not end by itself
     for sent in (signal.SIGTERM, signal.SIGKILL):
         deadline, told = time.monotonic() + END_SECONDS, set[int]()
         while (left := _marked(path)) or not _is_free(path):
@@ -132,12 +143,31 @@ def _end(path: Path) -> bool:
 
 def _marked(path: Path) -> list[int]:
     """Living processes of the command, of those that we may look at."""
-    found = []
-    for pid in processes.ids():
+    found, mark = [], _mark(path)
+    for pid in processes.ids() if mark else ():
         with suppress(OSError):
-            if f"{MARK}={path}" in processes.strings(pid, "environ"):
+            if f"{MARK}={mark}" in processes.strings(pid, "environ"):
                 found.append(pid)
     return found
+
+
+def _mark(path: Path) -> str:
+    return disk.text_if_there(str(path)).partition("\n")[0]
+
+
+def _process(pid: int) -> str:
+    """What tells process *pid* of this machine from any other; "" where it has ended."""
+    try:
+        return f"{socket.gethostname()} {pid} {processes.started(pid)}"
+    except OSError:
+        return ""
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether the command itself has, which began on this machine, and nobody was ending it."""
+    told = disk.text_if_there(str(path)).partition("\n")[2]
+    desk, _, rest = told.partition(" ")
+    return desk == socket.gethostname() and _process(int(rest.split()[0])) != told
 
 
 def _is_free(path: Path) -> bool:

@@ -25,6 +25,7 @@ APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; ot
 NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
 SERVER, PLUGIN = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
+DISPENSABLE = {"cache", "database"}  # kinds of servers that no unit of a host stands still without
 PHYSICAL = 1500  # neutron's own, where nothing is said
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 
@@ -141,18 +142,26 @@ def _patterns(project: str, program: str, arguments: Collection[str]) -> Iterato
 def _named(
     old: addresses.Mapping, texts: Mapping[str, str], *, serves: bool = True
 ) -> Iterator[Finding]:
-    """Where they name old controllers; once the target *serves* its own address will do as well."""
+    """Where they name old controllers; once the target *serves* its own address will do as well.
+
+    Before that a cache has no other place, and without one, or a database, the host is not cut off.
+    """
     for path, text in sorted(texts.items()):
         for line in Ini.parse(text).options():
-            if named := old.named(line.value):
-                there = {old.addresses.get(one) or old.names.get(one) for one in named} - {None}
-                also = sorted(filter(None, there)) if serves else []
-                instead = "".join(f", or {one}" for one in also)
-                yield error(
-                    f"{path}:{line.number} {line.name} names {', '.join(named)}, an old "
-                    "controller's own: nothing answers there later",
-                    f"Name the virtual IP there{instead}, and restart what reads it",
-                )
+            if not (named := old.named(line.value)):
+                continue
+            told = (
+                f"{path}:{line.number} {line.name} names {', '.join(named)}, an old controller's "
+                "own: nothing answers there later"
+            )
+            kinds = {kind for kind, _, _ in named_servers.in_value(line.name, line.value)}
+            if not serves and kinds and kinds <= DISPENSABLE:
+                yield warning(told, "Name another there before `migrate settle`, which asks for it")
+                continue
+            there = {old.addresses.get(one) or old.names.get(one) for one in named} - {None}
+            also = sorted(filter(None, there)) if serves else []
+            instead = "".join(f", or {one}" for one in also)
+            yield error(told, f"Name the virtual IP there{instead}, and restart what reads it")
 
 
 def _servers(texts: Mapping[str, str], given: Mapping[str, str]) -> Ports:

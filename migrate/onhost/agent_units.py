@@ -122,7 +122,7 @@ def retire(names: list[str], grace: float) -> None:
 
 
 def resting() -> list[str]:
-    """Units that ran when `retire` came; `restore` starts them again."""
+    """Units that ran when `retire` came, until `forget`; `restore` starts them again."""
     kept = (record.load(RECORD) or {"units": {}})["units"]
     return [name for name, one in kept.items() if one["active"]]
 
@@ -141,7 +141,9 @@ def restore(seconds: float) -> list[str]:
     systemd.unmask(name for name, one in kept.items() if one["file"] != "masked")
     if enabled := [name for name, one in kept.items() if one["file"] == "enabled"]:
         run("systemctl", "enable", "--quiet", *enabled)
-    wrong = systemd.start([name for name, one in kept.items() if one["active"]], seconds)
-    if not wrong:
-        record.forget(RECORD)
-    return wrong
+    return systemd.start([name for name, one in kept.items() if one["active"]], seconds)
+
+
+def forget() -> None:
+    """They are as they were, and were heard."""
+    record.forget(RECORD)

@@ -35,6 +35,16 @@ def load(name: str) -> dict[str, Any] | None:
     return found
 
 
+def every(prefix: str) -> dict[str, dict[str, Any]]:
+    """All records whose names begin with *prefix*, by name."""
+    try:
+        names = [one.removesuffix(".json") for one in sorted(os.listdir(FOLDER))]
+    except FileNotFoundError:
+        return {}
+    found = {name: load(name) for name in names if name.startswith(prefix)}
+    return {name: one for name, one in found.items() if one is not None}
+
+
 def save(name: str, value: dict[str, Any]) -> None:
     """Keep *value*; it is on the disk when this returns."""
     disk.make_private(FOLDER)

@@ -44,7 +44,8 @@ def request(session: Session, holder: dict[str, Any], tell: Callable[[str], None
     wait.until(
         lambda: not (control.asked(session.home, ABORT) and state_lock.held_by(session.home)),
         NOTICE_SECONDS,
-        f"{named}, does not notice. End it (kill -9), then `migrate abort` again",
+        f"{named}, has not noticed yet, and does once all hosts have let it in. If it never does, "
+        "end it (kill -9), then `migrate abort` again",
     )
     last = [one.text for one in session.journal.remarks() if one.kind == ABORT]
     if holder["command"] == SETTLE:

@@ -99,7 +99,7 @@ def stoppable(session: Session) -> Iterator[None]:
 @contextmanager
 def _looking(session: Session, heeded: Callable[[], bool]) -> Iterator[None]:
     """Ask several times a second, until it was; a request of before is another run's."""
-    if withdraw(session.home, ABORT):
+    if _is_of_before(session.home) and withdraw(session.home, ABORT):
         session.remark("abort", "a request of before this run was put away")
     over = threading.Event()
     thread = threading.Thread(
@@ -111,6 +111,17 @@ def _looking(session: Session, heeded: Callable[[], bool]) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def _is_of_before(home: Path) -> bool:
+    """Whether a request to abort, if any, is older than the lock of the run at work.
+
+    From that on others see a run that can be asked: it may still be asking many hosts.
+    """
+    try:
+        return (home / ABORT).stat().st_mtime_ns <= (home / "lock").stat().st_mtime_ns
+    except FileNotFoundError:
+        return True
 
 
 def _watch(session: Session, over: threading.Event, heeded: Callable[[], bool]) -> None:

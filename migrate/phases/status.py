@@ -33,6 +33,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     why the whole does not go back since Ceph's old monitors were removed. Only with *ask* the
     controllers are asked, each for a few seconds at most.
     """
+    context = apart(session.context, machines.PATIENCE_SECONDS) if ask else None
     journalled = session.journal.states()
     phases: dict[str, str] = {}
     unfinished: list[str] = []
@@ -70,23 +71,21 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "machines": {},
         "ways_back": {},
         "missing": missing(session.context) if ask else "",
-        "no_way_back": _no_way_back(session, ask=ask),
+        "no_way_back": _no_way_back(session, context),
     }
-    if ask:
-        context = apart(session.context, machines.PATIENCE_SECONDS)
+    if context:
         found["machines"] = machines.look(context)
         found["ways_back"] = ways_back.look(context, found["machines"], found["no_way_back"])
     return {**found, "next": following(found)}
 
 
-def _no_way_back(session: Session, *, ask: bool) -> str:
-    """By the machines' word, or the journal's."""
-    context = session.context
-    if not members.moves(context):
+def _no_way_back(session: Session, context: Context | None) -> str:
+    """By the machines' word, where they are asked by *context*, or the journal's."""
+    if not members.moves(session.context):
         return ""
-    if ask:
+    if context:
         with suppress(MigrateError):
-            if why := leaving.no_way_back(apart(context, machines.PATIENCE_SECONDS)):
+            if why := leaving.no_way_back(context):
                 return why
     done = session.journal.state(CEPH_COMMIT.id) is State.DONE
     return "the journal shows that the old monitors were removed" if done else ""

@@ -54,11 +54,12 @@ def _of_hosts(context: Context) -> Iterator[tuple[str, str]]:
     """Of those that have something of the target's release."""
     known, stages = versions.read(context), keeping.stages(context)
     new = known.computes.keys() - known.old
+    stuck = {*known.stuck(new)}
     for name in (host.name for host in context.source.computes):
         stage = stages.get(name, "")
         if stage in keeping.BETWEEN:
             yield name, BETWEEN
-        elif name in new and known.stuck([name]):
+        elif name in stuck:
             yield name, STUCK
         elif name in new:
             by = REINSTALL if stage in keeping.GONE else installers.chosen(context, name)

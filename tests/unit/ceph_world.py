@@ -134,6 +134,9 @@ class Machine(CephHost):
     def _record_load(self, name: str) -> Any:
         return self.notes.get(name)
 
+    def _record_every(self, prefix: str) -> Any:
+        return {name: one for name, one in self.notes.items() if name.startswith(prefix)}
+
     def _record_save(self, name: str, value: Any) -> None:
         self.notes[name] = value
 

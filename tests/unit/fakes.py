@@ -89,8 +89,8 @@ class FakeHost:
             return {}
         if function.startswith("away."):
             return self._away(function, payload)
-        if function == "record.load":
-            return ANSWERS.get(function)
+        if function in ("record.load", "record.every"):
+            return ANSWERS.get(function, {"record.every": {}}.get(function))
         return ANSWERS.get(function, [] if function in LISTS else STATE)
 
     def read(self, path: str) -> str:

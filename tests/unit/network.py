@@ -165,8 +165,10 @@ class Machine(fakes.FakeHost):
         if self.retired:
             self.masked, self.enabled = set(), set(self.retired["enabled"])
             self.systemd_start(sorted(self.retired["active"]), seconds)
-            self.retired = None
         return []
+
+    def agent_units_forget(self) -> None:
+        self.retired = None
 
     def systemd_start(self, names: list[str], seconds: float) -> list[str]:
         if wrong := set(names) & self.masked:

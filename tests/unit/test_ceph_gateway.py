@@ -269,6 +269,18 @@ def test_a_backup_at_the_clouds_own_address_is_told_by_whatever_name(
     assert "migrate backup --execute --to" in found.remedy
 
 
+def test_a_dead_controller_forbids_no_backup(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for advice alone."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
+    server.number = REQUEST
+    context = stored(tmp_path, "s3://there/below")
+    dead = fakes.FakeHost("old", dead=True)
+    context = replace(context, source=replace(context.source, controllers=(dead,)))
+    assert [one.severity for one in backup.run(context)] == ["info"]
+
+
 def test_amazon_is_not_asked() -> None:
     assert store.at("s3://there/below").gateway() == ""
 

@@ -248,6 +248,17 @@ def test_an_abort_of_a_settle_lets_what_runs_end_and_begins_nothing_more(make: A
     assert told[2:] == []
 
 
+def test_a_settle_heeds_what_was_asked_while_its_hosts_let_it_in(make: Any) -> None:
+    """From the lock on it is a run that can be asked; hundreds of hosts take their time."""
+    session = over(make(steps(lambda: None)))
+    with state_lock.held(session.home, "settle"):
+        time.sleep(0.02)  # a tick of the file system's clock
+        control.ask(session.home, control.ABORT)
+        with control.stoppable(session):
+            assert session.cancellation.wait(5)
+    assert "put away" not in remarks(session)
+
+
 def test_asked_once_more_what_runs_is_ended_on_the_hosts(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

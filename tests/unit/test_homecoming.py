@@ -431,8 +431,9 @@ def test_a_host_between_two_systems_is_named_and_everything_else_goes_back(
         def _note(self, what: str) -> None:
             raise HostKeyError(f"{self.name}: its ssh host key has changed", self.name)
 
-    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["reinstall-c2.json"])
-    monkeypatch.setattr(keeping, "read", lambda *_: {"stage": "anew", "token": "of the old"})
+    note = {"stage": "anew", "token": "of the old"}
+    monkeypatch.setitem(fakes.ANSWERS, "record.every", {"reinstall-c2": note})
+    monkeypatch.setattr(keeping, "read", lambda *_: note)
     c2 = next(one for one in session.context.source.computes if one.name == "c2")
     monkeypatch.setattr(c2, "__class__", Renewed)
     with pytest.raises(StepError, match=r"all else is undone.*settle --back --host c2 --execute"):

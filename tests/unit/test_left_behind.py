@@ -12,7 +12,6 @@ import pytest
 from infra.resources import guarded
 from infra.resources.standing import TakeoverProvider
 from migrate.computes import installers
-from migrate.computes.reinstalling import keeping
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Plan
 from migrate.errors import PassedOverError, StepError
@@ -76,8 +75,8 @@ def test_nobody_says_that_it_is_dead_where_the_source_cannot_be_asked(session: S
 def test_what_is_its_own_does_not_go_with_the_target(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(fakes.ANSWERS, "notes.left", ["reinstall-compute.json"])
-    monkeypatch.setattr(keeping, "read", lambda *_: {"stage": "itself"})
+    every = {"reinstall-compute": {"stage": "itself"}}
+    monkeypatch.setitem(fakes.ANSWERS, "record.every", every)
     with pytest.raises(StepError, match=r"compute's own is kept .*in /var/lib/migrate/kept: copy"):
         left_behind.tell(session, DEAD)
 

@@ -106,9 +106,11 @@ def test_no_router_is_dark_at_any_step_there_or_back(tmp_path: Path) -> None:
     assert world.dark == []
 
 
+@pytest.mark.parametrize("dies", [False, True])
 def test_going_back_the_old_switch_s_agent_is_heard_before_anything_is_given_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: bool
 ) -> None:
+    """Also by the run after one that was killed as it waited."""
     world = World()
     over(world, tmp_path)
     tell, change, asked, given = world.agent, world.changed, list[str](), list[int]()
@@ -125,9 +127,18 @@ def test_going_back_the_old_switch_s_agent_is_heard_before_anything_is_given_bac
 
     monkeypatch.setattr(world, "agent", told)
     monkeypatch.setattr(world, "changed", changed)
+    if dies:
+        with monkeypatch.context() as killed:
+            killed.setattr(reading, "await_agents", _dies)
+            with pytest.raises(Killed):
+                back(world, tmp_path)
     back(world, tmp_path)
     assert given
     assert min(given) > 50
+
+
+def _dies(*_: Any) -> None:
+    raise Killed
 
 
 def test_a_network_is_taken_then_given_then_served_before_the_next(tmp_path: Path) -> None:

@@ -217,6 +217,8 @@ def test_agents_retire_for_good_and_come_back_as_they_were(
     assert agent_units.retired(NAMES)
     assert agent_units.resting() == ["neutron-l3-agent.service"]
     assert agent_units.restore(5) == []
+    assert agent_units.resting() == ["neutron-l3-agent.service"]
+    agent_units.forget()
     assert agent_units.resting() == []
     assert {name: one["ActiveState"] for name, one in there.items()} == {
         "neutron-l3-agent.service": "active",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -192,6 +193,62 @@ def test_what_it_has_started_stays_where_it_came_to_its_end_after_the_run(
     assert operators.end_left(context) == []
     assert not child_has_ended(context)
     assert not list(context.home.glob("*.running"))
+
+
+def test_so_does_what_a_shell_has_left_in_the_background_with_our_lock(
+    context: Context, left: Callable[..., None]
+) -> None:
+    left(*command(context, "sleep 60 & echo $! >{there}/pid; sleep 0.3"))
+    path = context.home / "make.running"
+    while not operators._has_ended(path):
+        time.sleep(0.02)
+    assert not operators._is_free(path)
+    assert operators.end_left(context) == []
+    assert not child_has_ended(context)
+
+
+def test_of_one_that_runs_on_another_machine_the_lock_tells(
+    context: Context, left: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where both have the state directory: its number is another's here."""
+    left(*command(context, "sleep 60 & echo $! >{there}/pid; sleep 0.3"))
+    while not operators._has_ended(context.home / "make.running"):
+        time.sleep(0.02)
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    monkeypatch.setattr(operators, "_marked", lambda _: [])
+    monkeypatch.setattr(operators, "END_SECONDS", 0.1)
+    with pytest.raises(LockedError, match="outlived its run"):
+        operators.end_left(context)
+
+
+def test_what_was_being_ended_when_the_run_was_killed_is_ended(
+    context: Context, left: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(*command(context, "trap '' TERM; sleep 60 & echo $! >{there}/pid; trap - TERM; wait"))
+    path = context.home / "make.running"
+    with monkeypatch.context() as killed:
+        killed.setattr(operators, "END_SECONDS", 60.0)
+        killed.setattr(time, "sleep", lambda _: _killed_once(path))
+        with pytest.raises(KeyboardInterrupt):
+            operators.end_left(context)
+    monkeypatch.setattr(operators, "END_SECONDS", 0.2)
+    assert operators.end_left(context)
+    assert child_has_ended(context)
+
+
+def _killed_once(path: Path) -> None:
+    """While only what heeds no request to end is left."""
+    if len(operators._marked(path)) == 1:
+        raise KeyboardInterrupt
+
+
+def test_a_later_command_of_the_name_takes_nothing_with_it_of_the_one_before(
+    context: Context,
+) -> None:
+    script = "sleep 60 & echo $! >{there}/pid"
+    assert operators.run(context, command(context, script), "make", 60) == ""
+    assert "was ended" in operators.run(context, ["sleep", "60"], "make", 0.3)
+    assert not child_has_ended(context)
 
 
 def test_nothing_is_known_of_one_that_has_ended(context: Context) -> None:

@@ -153,6 +153,19 @@ def test_it_is_told_before_the_cutover_which_cuts_such_a_host_off(
     assert "Name the virtual IP there, and restart" in one.remedy
 
 
+def test_a_cache_of_old_controllers_does_not_hinder_the_cutover(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    """The target's own is there to be named after it, which settle asks for."""
+    text = f"{NOVA}[cache]\nmemcache_servers = 10.0.0.2:11211,10.5.0.2:11211\n"
+    machines["cmp2"].texts = {"/etc/nova/nova.conf": text}
+    (one,) = checks.reach.run(context)
+    assert (one.where, one.severity) == ("cmp2", Severity.WARNING)
+    assert "memcache_servers names 10.0.0.2, 10.5.0.2, an old controller's own" in one.message
+    (later,) = [one for one in findings(context, "cmp2") if "memcache" in one.message]
+    assert later.severity is Severity.ERROR
+
+
 def test_ports_that_do_not_answer(context: Context, machines: dict[str, Machine]) -> None:
     machines["cmp1"].shut = {
         ("10.0.0.12", 5672): "timeout",

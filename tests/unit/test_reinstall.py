@@ -25,6 +25,7 @@ from migrate.computes.reinstalling.packages import NAMES
 from migrate.engine import state_lock
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError, UnreachableError
+from migrate.onhost import record
 from migrate.phases.plan import settled
 from tests.unit import fakes, nova
 from tests.unit.test_in_place import AGENT, NOVA, ROOTWRAP, VENV
@@ -98,6 +99,9 @@ class Machine(fakes.FakeHost):
 
     def _record_load(self, name: str) -> Any:
         return self.records.get(name)
+
+    def _record_every(self, prefix: str) -> Any:
+        return {name: one for name, one in self.records.items() if name.startswith(prefix)}
 
     def _record_save(self, name: str, value: Any) -> None:
         self.records[name] = value
@@ -803,3 +807,26 @@ def test_a_run_that_begins_is_let_in_by_a_fresh_system(
     assert [one for one in fresh.asked if one.startswith("runs.")] == ["runs.admit"]
     assert asking == [None]  # a marked command would be shut out
     assert "runs.admit" not in lab.host.asked
+
+
+def test_how_far_all_hosts_are_is_asked_of_each_controller_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, machines = fakes.context(tmp_path, "new2")
+    computes = tuple(fakes.FakeHost(f"c{n}") for n in range(5))
+    context = replace(context, source=replace(context.source, computes=computes))
+    noted = {"stage": "itself", "keepers": ["new"]}
+    every = {f"reinstall-{one.name}": noted for one in computes[1:]}
+    monkeypatch.setitem(fakes.ANSWERS, "record.every", every)
+    assert keeping.stages(context) == dict.fromkeys(("c1", "c2", "c3", "c4"), "itself")
+    assert machines["new"].asked == ["record.every"]
+
+
+def test_records_are_found_by_how_their_names_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "none"))
+    assert record.every("reinstall-") == {}
+    for name in ("reinstall", "reinstall-c1", "kernel"):
+        record.save(name, {"stage": name})
+    assert record.every("reinstall-") == {"reinstall-c1": {"stage": "reinstall-c1"}}

@@ -15,7 +15,7 @@ from migrate.errors import one_line
 
 DETAILS = "2.84"  # from here on an event tells the words of what went wrong
 UNCONFIRMED = "VERIFY_RESIZE"
-ON_THE_WAY = (  # of a migration's record, live or cold
+ON_THE_WAY = (  # of a migration's record, live or cold, in this order: asked in it, none is missed
     *("accepted", "queued", "preparing", "running"),
     *("pre-migrating", "migrating", "post-migrating"),
 )

@@ -60,6 +60,7 @@ def start_again(context: Context) -> None:
     hosts.gather(source, act)
     if waited:
         reading.await_agents(reading.api(context), waited, [SWITCH], before)
+    hosts.call_each(source, "agent_units.forget")  # until then a run that died waits again
 
 
 def _refuse_carrying(context: Context) -> None:

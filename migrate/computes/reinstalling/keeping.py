@@ -7,7 +7,7 @@ be needed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from migrate.engine import state_directory, systems
 from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
 
-ALL = "/var/lib/migrate/kept"
+ALL, PREFIX = "/var/lib/migrate/kept", "reinstall-"
 
 Note = dict[str, Any]
 
@@ -93,7 +93,12 @@ def read(context: Context, host: Host) -> Note:
     told = hosts.living(
         context.target.controllers, lambda one: (one.name, call(one, "record.load", _name(host)))
     )
-    newest: Note = max((one for _, one in told if one), key=_count, default={"stage": ""})
+    return _newest(context, host, dict(told))
+
+
+def _newest(context: Context, host: Host, told: Mapping[str, Note | None]) -> Note:
+    """The newest of what is *told*, by the controllers that answer, or of what this desk knows."""
+    newest: Note = max(filter(None, told.values()), key=_count, default={"stage": ""})
     here = state_directory.recorded(_desk(context, host))
     if newest["stage"] and _count(newest) >= _count(here):
         return newest
@@ -104,7 +109,7 @@ def read(context: Context, host: Host) -> Note:
             f"{host.name}: what is its own is kept on {', '.join(lost)}, which is not among "
             "sidestep:target.controllers any more: name it there again, by that name"
         )
-    if silent := names - {name for name, _ in told}:
+    if silent := names - told.keys():
         raise UnreachableError(
             f"{', '.join(sorted(silent))} does not answer, which may know how far {host.name} is",
             *silent,
@@ -132,14 +137,20 @@ def gone(context: Context, those: Collection[Stage] = GONE) -> set[str]:
 
 
 def stages(context: Context) -> dict[str, str]:
-    """How far each host is that was begun, by its name: asked once, of all."""
-    noted = {f"{_name(host)}.json": host for host in (*context.source.computes, *context.storage)}
-    told = hosts.living(context.target.controllers, lambda one: call(one, "notes.left", []))
+    """How far each host is that was begun, by its name: each controller is asked once, for all."""
+
+    def ask(one: Host) -> tuple[str, dict[str, Note]]:
+        return one.name, call(one, "record.every", PREFIX)
+
+    told = dict(hosts.living(context.target.controllers, ask))
     if not told:
-        call(keeper(context), "notes.left", [])  # says that it does not answer
-    left = {name for names in told for name in names}
-    begun = [one for name, one in noted.items() if name in left or _desk(context, one).exists()]
-    return {one.name: now for one in begun if (now := stage(context, one))}
+        ask(keeper(context))  # says that it does not answer
+    found = {}
+    for host in (*context.source.computes, *context.storage):
+        of_host = {name: notes.get(_name(host)) for name, notes in told.items()}
+        if any(of_host.values()) or _desk(context, host).exists():
+            found[host.name] = str(_newest(context, host, of_host)["stage"])
+    return {name: stage for name, stage in found.items() if stage}
 
 
 def note(context: Context, host: Host, **changed: Any) -> None:
@@ -166,7 +177,7 @@ def note_away(context: Context, host: Host, here: Host) -> None:
 
 
 def _name(host: Host) -> str:
-    return f"reinstall-{host.name}"
+    return f"{PREFIX}{host.name}"
 
 
 def manifest(context: Context, host: Host) -> dict[str, Any]:
