@@ -152,7 +152,7 @@ def run(name: str, rig: str) -> proofs.Proof:
     table(name).unlink(missing_ok=True)
     began, when, closing = time.monotonic(), datetime.now(UTC), "it said nothing"
     child = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-vv", "--set", name, *SETS[name].arguments],
+        [sys.executable, "-m", "pytest", "-vv", "-rsfEP", "--set", name, *SETS[name].arguments],
         env={**os.environ, "SIDESTEP_RIG": rig, TABLE: name, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
