@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import serving
+from migrate.cloud.settings import Ceph
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
@@ -55,7 +56,11 @@ def make(
     )  # it is asked after the takeover only
     journal = Journal(tmp_path / "journal", "cutover")
     context: Any = SimpleNamespace(
-        home=tmp_path, run=None, dead_targets=frozenset(), optional=frozenset()
+        home=tmp_path,
+        run=None,
+        settings=SimpleNamespace(ceph=Ceph()),
+        dead_targets=frozenset(),
+        optional=frozenset(),
     )
 
     def made(act: Callable[[], None], after: Callable[[], None] = lambda: None) -> Session:
