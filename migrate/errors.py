@@ -16,13 +16,19 @@ MigrateError                 something the operator can act on                ex
 └── CommandError             a command on a host exited non-zero              exit 4
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def one_line(said: object, limit: int = 300) -> str:
     """What somebody else's error or program has *said*, as it may stand in a sentence of ours."""
     text = " ".join(str(said).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def some(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first *most* of *names*, and how many there are besides: `a, b and 3 more`."""
+    more = len(names) - most
+    return separator.join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 class MigrateError(Exception):

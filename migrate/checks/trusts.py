@@ -16,6 +16,7 @@ from migrate.configuration import service_options
 from migrate.database.connection import quoted
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, warning
+from migrate.errors import some
 from migrate.onhost import call
 from migrate.services import keystone
 from migrate.services.base import Recipe
@@ -83,11 +84,10 @@ def judge(
 
 
 def _finding(where: str, one: Trusts, wrong: str, acting: list[str]) -> Finding:
-    more = f" and {len(acting) - SHOWN} more" if len(acting) > SHOWN else ""
-    shown = ", ".join(acting[:SHOWN])
     # it fails on the source too: nothing is lost by the move
     return warning(
-        f"{len(acting)} {one.things} act by a trust that {wrong}: {shown}{more}; {one.useless}",
+        f"{len(acting)} {one.things} act by a trust that {wrong}: {some(acting, SHOWN)}; "
+        f"{one.useless}",
         one.remedy,
         where,
     )

@@ -17,6 +17,7 @@ from migrate.cli.terminal import TERMINAL
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.journal import State
 from migrate.engine.plan import Plan, Step
+from migrate.errors import some
 from migrate.verify.losses import Losses
 
 WIDTH = 140
@@ -102,10 +103,7 @@ class Screen:
             return
         rows = []
         for project, type_, change, names in losses.rows():
-            shown = ", ".join(names[:NAMES]) + (
-                f" and {len(names) - NAMES} more" * (len(names) > NAMES)
-            )
-            rows.append((project, type_, f"{len(names)} {change}", shown))
+            rows.append((project, type_, f"{len(names)} {change}", some(names, NAMES)))
         if rows:
             self.table("going back would lose", ("project", "type", "", "names"), rows)
         for one in losses.document["data"]:

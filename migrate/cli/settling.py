@@ -18,7 +18,7 @@ from migrate.computes.probing import telling
 from migrate.computes.reinstalling import osds
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
-from migrate.errors import SettingsError
+from migrate.errors import SettingsError, some
 from migrate.phases import control, move_agents, no_return, renew, renew_ceph, settle, updating
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
@@ -281,9 +281,7 @@ def _counts(counts: Any) -> str:
 
 def _places(servers: Iterable[Planned]) -> str:
     counts = Counter(one.to for one in servers if one.to)
-    shown = [f"{name} ({count})" for name, count in counts.most_common(NAMES)]
-    more = f" and {len(counts) - NAMES} more" * (len(counts) > NAMES)
-    return ", ".join(shown) + more
+    return some([f"{name} ({count})" for name, count in counts.most_common()], NAMES)
 
 
 def totals(plan: SettlePlan, decided: Settle) -> list[str]:

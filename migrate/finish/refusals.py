@@ -10,7 +10,7 @@ from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error, filled, warning
-from migrate.errors import MigrateError, UnreachableError
+from migrate.errors import MigrateError, UnreachableError, some
 from migrate.finish import ceph
 from migrate.finish.agents import in_use
 from migrate.finish.facts import Names
@@ -56,10 +56,8 @@ def _accepted(context: Context) -> Iterator[Finding]:
 def _of_computes(old: Collection[str]) -> Iterator[Finding]:
     """Those whose record, in any cell, is of an *old* release."""
     if old:
-        shown = ", ".join(sorted(old)[:SHOWN])
-        more = f" and {len(old) - SHOWN} more" if len(old) > SHOWN else ""
         yield error(
-            f"compute hosts are of an older release: {shown}{more}",
+            f"compute hosts are of an older release: {some(sorted(old), SHOWN)}",
             "`migrate settle --execute` renews them; `openstack compute service delete` for a host "
             "that is gone for good",
         )

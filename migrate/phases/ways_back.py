@@ -12,7 +12,7 @@ from migrate.computes import estimates, installers, versions
 from migrate.computes.installers import REINSTALL
 from migrate.computes.reinstalling import keeping
 from migrate.engine import markers
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, some
 
 NAMES = 8  # of hosts that one line names
 NONE = "none any more: `migrate finish` has begun"
@@ -78,7 +78,6 @@ def lines(found: Found) -> Iterator[str]:
     for name, told in found["hosts"].items():
         alike[told].append(name)
     for told, names in alike.items():
-        more = f" and {len(names) - NAMES} more" if names[NAMES:] else ""
-        yield f"way back of {', '.join(names[:NAMES])}{more}: {told}"
+        yield f"way back of {some(names, NAMES)}: {told}"
     if found["unknown"]:
         yield f"way back of each host: not known: {found['unknown']}"

@@ -18,7 +18,7 @@ from migrate.computes import closing, environment, proof, units
 from migrate.computes.estimates import Way
 from migrate.computes.installers.contract import Act
 from migrate.engine.finding import Finding, error, filled, info, on_each
-from migrate.errors import MigrateError, PreconditionError, StepError
+from migrate.errors import MigrateError, PreconditionError, StepError, some
 from migrate.onhost import call
 
 NAME = "update"
@@ -203,9 +203,7 @@ def _compared(context: Context, here: Versions, newer: Versions, locks: str) -> 
     services = {recipe.project for recipe in context.recipes}
     changed.sort(key=lambda one: (one not in services, one))
     told = [f"{one} {here.get(one, 'none')} to {newer.get(one, 'none')}" for one in changed]
-    more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-    shown = ", ".join(told[:SHOWN]) or "the same versions"
-    yield info(f"{locks}: {shown}{more}", "Nothing")
+    yield info(f"{locks}: {some(told, SHOWN) or 'the same versions'}", "Nothing")
     if older := [one for one in services if _older(newer.get(one), here.get(one))]:
         yield error(
             f"{', '.join(sorted(older))} of the controllers is older than there",

@@ -12,7 +12,7 @@ from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, N
 from migrate.configuration import files
 from migrate.engine import finding
 from migrate.engine.finding import Finding, error, filled, on_each
-from migrate.errors import MigrateError, PreconditionError
+from migrate.errors import MigrateError, PreconditionError, some
 from migrate.onhost import call
 
 NAME = "network-agents"
@@ -75,15 +75,14 @@ def of_cloud(
 
 
 def _routers(facts: Facts) -> Iterator[Finding]:
-    for word, some in (
-        ("highly available", [one for one in facts.routers.values() if one.ha]),
-        ("distributed", [one for one in facts.routers.values() if one.distributed]),
+    routers = facts.routers.values()
+    for word, those in (
+        ("highly available", [one.name or one.id for one in routers if one.ha]),
+        ("distributed", [one.name or one.id for one in routers if one.distributed]),
     ):
-        if some:
-            shown = ", ".join([one.name or one.id for one in some[:SHOWN]])
-            more = f" and {len(some) - SHOWN} more" if some[SHOWN:] else ""
+        if those:
             yield error(
-                f"routers are {word}: {shown}{more}",
+                f"routers are {word}: {some(those, SHOWN)}",
                 "Only legacy routers on one agent are moved: convert them, which costs each an "
                 "outage of its own, or leave the network agents where they are",
             )

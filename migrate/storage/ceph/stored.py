@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error
+from migrate.errors import some
 from migrate.onhost import call
 from migrate.storage.ceph import members
 
@@ -25,10 +26,9 @@ def findings(context: Context) -> Iterator[Finding]:
         servers = call(host, "monitors_known.without", addresses)
         if not servers:
             return []
-        more = f" and {len(servers) - SHOWN} more" if len(servers) > SHOWN else ""
         return [
             error(
-                f"servers know none of the new monitors: {', '.join(servers[:SHOWN])}{more}",
+                f"servers know none of the new monitors: {some(servers, SHOWN)}",
                 "Live-migrate each for its volumes, then reboot it hard for its root disk, while "
                 "the old monitors serve: afterwards it waits 300 s at its next start, and fails",
                 host.name,

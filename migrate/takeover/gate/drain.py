@@ -7,7 +7,7 @@ from migrate.cloud.api import Api
 from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
 from migrate.database.service_databases import service_databases
-from migrate.errors import StepError
+from migrate.errors import StepError, some
 from migrate.takeover.gate import close
 
 SHOWN = 20
@@ -25,9 +25,8 @@ def drain(context: Context) -> None:
 
     seconds = context.settings.window.drain_seconds
     if found := wait.while_any(lambda: in_flight_now(context, api), seconds, sleep=sleep):
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise StepError(
-            f"still in flight after {seconds} s: {'; '.join(found[:SHOWN])}{more}. Wait for them "
+            f"still in flight after {seconds} s: {some(found, SHOWN, '; ')}. Wait for them "
             "or raise sidestep:window.drainSeconds, then begin again"
         )
 
