@@ -6,6 +6,7 @@ Bytes that are no UTF-8 are escaped in texts as Python's `surrogateescape` does,
 import base64
 import errno
 import os
+from collections.abc import Callable
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -67,6 +68,12 @@ def write_back(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+
+
+def rewrite(path: str, text: str, how: Callable[..., None] = write) -> None:
+    """*text* in the file *path*, whose owner and mode stay: it may tell what not all may read."""
+    about = os.stat(path)
+    how(path, text, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
 
 
 def durable(path: str) -> None:

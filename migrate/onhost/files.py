@@ -43,12 +43,6 @@ def _is(path: str, wanted: str, mode: int, owner: str) -> bool:
     return same and about.st_mode & 0o7777 == mode and ":".join(names) == owner
 
 
-def rewrite(path: str, wanted: str) -> None:
-    """*wanted* in the file *path*, whose owner and mode stay: it may tell what not all may read."""
-    about = os.stat(path)
-    disk.write(path, wanted, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
-
-
 def write(name: str, rows: list[list[Any]]) -> None:
     """Write the files of *rows*; what is here, and which folders are new, is noted as *name* first.
 

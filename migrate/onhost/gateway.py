@@ -10,7 +10,7 @@ import os
 import shutil
 from typing import Any
 
-from migrate.onhost import ceph, disk, files, record, sockets, systemd, undo
+from migrate.onhost import ceph, disk, record, sockets, systemd, undo
 
 NOTE, FILES = "ceph-gateway", "ceph-gateway-files"
 REST = "ceph-gateway-rest"
@@ -92,7 +92,7 @@ def make(key: str, section: str) -> None:
         undo.note(FILES, [undo.file(ceph.CONF), *undo.folders(keyring), undo.file(keyring)])
         text = disk.text(ceph.CONF)
         if section not in text:
-            files.rewrite(ceph.CONF, f"{text.rstrip()}\n{section}")
+            disk.rewrite(ceph.CONF, f"{text.rstrip()}\n{section}")
         os.makedirs(os.path.dirname(keyring), 0o750, exist_ok=True)
         disk.write(keyring, key, 0o600)
         for path in (os.path.dirname(keyring), keyring):

@@ -187,9 +187,7 @@ def _check(texts: list[str]) -> None:
 
 def _replace(path: str, text: str, write: Callable[..., None] = disk.write) -> None:
     """Another text for *path*, where a link leads to; owner and mode stay."""
-    real = os.path.realpath(path)
-    about = os.stat(real)
-    write(real, text, about.st_mode & 0o7777, (about.st_uid, about.st_gid))
+    disk.rewrite(os.path.realpath(path), text, write)
 
 
 def _strings(about: str) -> list[str]:

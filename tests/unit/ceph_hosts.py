@@ -44,7 +44,7 @@ class CephHost(FakeHost):
         self._note(function)
         arguments = payload["arguments"] if isinstance(payload, Mapping) else []
         self.given.append((function, list(arguments)))
-        if function == "files.rewrite":
+        if function == "disk.rewrite":
             self.files[arguments[0]] = arguments[1]
         answer = self.answers.get(function)
         if isinstance(answer, Exception):

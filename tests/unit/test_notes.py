@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from migrate.onhost import baseline, certificates, fence, files, keys, record, transfer, undo
+from migrate.onhost import baseline, certificates, disk, fence, files, keys, record, transfer, undo
 
 # as on a disk that fills up: a write beyond so many bytes ends half-way, then fails
 FULL = """
@@ -254,6 +254,6 @@ def test_who_may_read_a_file_is_the_same_after_it_was_rewritten(tmp_path: Path) 
     path = tmp_path / "ceph.conf"
     path.write_text("[global]\n")
     path.chmod(0o640)
-    files.rewrite(str(path), "[global]\nmon host = a,b\n")
+    disk.rewrite(str(path), "[global]\nmon host = a,b\n")
     assert path.read_text() == "[global]\nmon host = a,b\n"
     assert path.stat().st_mode & 0o777 == 0o640

@@ -46,7 +46,7 @@ def tell(users: Collection[Host], new: Collection[Host]) -> None:
             )
         if wanted != text:
             call(user, "undo.note_file", NOTE, conf.PATH)
-            call(user, "files.rewrite", conf.PATH, wanted)
+            call(user, "disk.rewrite", conf.PATH, wanted)
 
     hosts.gather(users, add)
 
@@ -65,7 +65,7 @@ def drop(users: Collection[Host], gone: Collection[str]) -> None:
     def take(user: Host) -> None:
         text = user.read(conf.PATH)
         if (wanted := _without(text, gone)) != text:
-            call(user, "files.rewrite", conf.PATH, wanted)
+            call(user, "disk.rewrite", conf.PATH, wanted)
 
     hosts.gather(users, take)
 
