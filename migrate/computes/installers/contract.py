@@ -36,6 +36,10 @@ class Act:
     returns: bool = True
 
 
+def nothing(_: Context, __: Host) -> None:
+    """The `revert` of an act that leaves nothing to undo."""
+
+
 @runtime_checkable
 class Installer(Protocol):
     """See above. Whatever it does on a host has its way back noted before, and may be repeated.

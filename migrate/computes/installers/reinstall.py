@@ -14,7 +14,7 @@ from migrate.cloud.host import Host
 from migrate.computes import draining, environment, installers, proof, service, units, versions
 from migrate.computes.draining import servers
 from migrate.computes.estimates import Action, Way
-from migrate.computes.installers.contract import Act
+from migrate.computes.installers.contract import Act, nothing
 from migrate.computes.installers.in_place import PLAIN
 from migrate.computes.reinstalling import anew, instances, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
@@ -162,12 +162,9 @@ def left(context: Context) -> list[str]:
         return [one.name for one in ours]  # who knows it is dead
 
 
-def _nothing(context: Context, host: Host) -> None:
-    """What is on a system that is made anew goes with it."""
-
-
 WAY = Way.REINSTALL
 AHEAD: tuple[Act, ...] = ()
+# what is on a system that is made anew goes with it
 ACTS: tuple[Act, ...] = (
     Act(
         name="keep",
@@ -182,7 +179,7 @@ ACTS: tuple[Act, ...] = (
         title="Have {host} made anew by sidestep:settle.reinstall, and ask whether it was",
         done=anew.is_made,
         apply=anew.make,
-        revert=_nothing,
+        revert=nothing,
         seconds=25,
     ),
     Act(
@@ -190,7 +187,7 @@ ACTS: tuple[Act, ...] = (
         title="Install what servers and networks need on {host}, starting nothing",
         done=own.installed,
         apply=own.install,
-        revert=_nothing,
+        revert=nothing,
         seconds=24,
     ),
     Act(
@@ -198,7 +195,7 @@ ACTS: tuple[Act, ...] = (
         title="Put back what is {host}'s own",
         done=own.is_itself,
         apply=own.give_back,
-        revert=_nothing,
+        revert=nothing,
         seconds=5,
     ),
     Act(
@@ -206,7 +203,7 @@ ACTS: tuple[Act, ...] = (
         title="Bring the release's environment to {host}",
         done=environment.made,
         apply=environment.make,
-        revert=_nothing,
+        revert=nothing,
         seconds=46,
     ),
     Act(

@@ -16,7 +16,7 @@ from migrate.cloud import Context, login, transfer, wait
 from migrate.cloud.host import Host
 from migrate.computes import closing, environment, proof, units
 from migrate.computes.estimates import Way
-from migrate.computes.installers.contract import Act
+from migrate.computes.installers.contract import Act, nothing
 from migrate.engine.finding import Finding, error, filled, info, on_each
 from migrate.errors import MigrateError, PreconditionError, StepError, some
 from migrate.onhost import call
@@ -142,10 +142,6 @@ def restore(context: Context, host: Host) -> None:
     call(host, "record.forget", NOTE)  # the last: the same again has to know where back is
 
 
-def nothing(_: Context, __: Host) -> None:
-    """What was brought stays beside what runs: the next time it need not be copied."""
-
-
 def findings(context: Context, those: Collection[Host]) -> list[Finding]:
     """From which lock to which hosts come, and what each of *those* has against it."""
     try:
@@ -231,6 +227,7 @@ def _stamps(context: Context, host: Host) -> Versions:
 
 
 WAY = Way.UPDATE
+# what was brought stays beside what runs: the next time it need not be copied
 AHEAD: tuple[Act, ...] = (
     Act(
         name="bring",

@@ -11,7 +11,7 @@ from migrate.cloud.host import Host
 from migrate.computes import booting
 from migrate.computes.estimates import Way
 from migrate.computes.installers import update
-from migrate.computes.installers.contract import Act
+from migrate.computes.installers.contract import Act, nothing
 
 AHEAD, between, findings = update.AHEAD, update.between, update.findings
 
@@ -50,7 +50,7 @@ ACTS: tuple[Act, ...] = (
         title="Have {host} booted by sidestep:settle.update, and ask whether it was",
         done=booted,
         apply=boot,
-        revert=update.nothing,
+        revert=nothing,
         seconds=60,
     ),
 )

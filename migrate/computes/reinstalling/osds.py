@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from migrate.cloud import Context, apt
 from migrate.cloud.host import Host
-from migrate.computes.installers.contract import Act
+from migrate.computes.installers.contract import Act, nothing
 from migrate.computes.reinstalling import anew, keeping, own
 from migrate.computes.reinstalling.keeping import Stage
 from migrate.engine import state_directory
@@ -116,10 +116,6 @@ def _asking(act: Callable[[Host, Host], Answer]) -> Callable[[Context, Host], An
     return lambda context, host: act(host, members.asks(context))
 
 
-def _nothing(context: Context, host: Host) -> None:
-    """What is on a system that is made anew goes with it."""
-
-
 BEFORE: tuple[Act, ...] = (
     Act(
         name="osds-keep",
@@ -139,12 +135,13 @@ BEFORE: tuple[Act, ...] = (
         impact=Impact.STORAGE_RESTS,
     ),
 )
+# what is on a system that is made anew goes with it
 INSTALL = Act(
     name="osds-packages",
     title="Install Ceph's daemons on {host}, starting nothing",
     done=installed,
     apply=install,
-    revert=_nothing,
+    revert=nothing,
     seconds=31,
 )
 AFTER: tuple[Act, ...] = (
@@ -153,7 +150,7 @@ AFTER: tuple[Act, ...] = (
         title="Let the fresh system of {host} find its OSDs",
         done=_asking(osd_host.is_adopted),
         apply=_asking(osd_host.adopt),
-        revert=_nothing,
+        revert=nothing,
         seconds=2,
     ),
     Act(
