@@ -10,7 +10,7 @@ way back is the same page, read upwards.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from migrate import finish
 from migrate.cloud import Context, transfer
@@ -160,57 +160,25 @@ CEPH_JOINS = "ceph.monitor-"  # and the name of the machine
 def _ceph_joins(names: Sequence[str], gateways: Sequence[str]) -> list[Step]:
     """Monitors, then who hears of them, then managers and gateways, which need one beside them."""
     found: list[Step] = []
+
+    def then(id_: str, title: str, seconds: float, *act: Callable[..., Any], **of: str) -> None:
+        done, do, undo = (partial(one, **of) for one in act)
+        found.append(_follow(id_, title, (done, do, undo), after=found[-1:], seconds=seconds))
+
     for name in names:
-        found.append(
-            _follow(
-                f"{CEPH_JOINS}{name}",
-                f"Let a monitor of Ceph on {name} join the old ones",
-                (
-                    partial(joining.joined, name=name),
-                    partial(joining.join, name=name),
-                    partial(joining.leave, name=name),
-                ),
-                after=found[-1:],
-                seconds=11,
-            )
-        )
-    found.append(
-        _follow(
-            "ceph.addresses",
-            "Name the new monitors in every ceph.conf, beside the old ones",
-            (joining.told, joining.tell, joining.forget),
-            after=found[-1:],
-            seconds=1,
-        )
-    )
+        title = f"Let a monitor of Ceph on {name} join the old ones"
+        act = joining.joined, joining.join, joining.leave
+        then(f"{CEPH_JOINS}{name}", title, 11, *act, name=name)
+    title = "Name the new monitors in every ceph.conf, beside the old ones"
+    then("ceph.addresses", title, 1, joining.told, joining.tell, joining.forget)
     for name in names:
-        found.append(
-            _follow(
-                f"ceph.manager-{name}",
-                f"Let a manager of Ceph on {name} stand by",
-                (
-                    partial(joining.stands_by, name=name),
-                    partial(joining.stand_by, name=name),
-                    partial(joining.stand_down, name=name),
-                ),
-                after=found[-1:],
-                seconds=20,
-            )
-        )
+        title = f"Let a manager of Ceph on {name} stand by"
+        act = joining.stands_by, joining.stand_by, joining.stand_down
+        then(f"ceph.manager-{name}", title, 20, *act, name=name)
     for name in gateways:
-        found.append(
-            _follow(
-                f"ceph.gateway-{name}",
-                f"Let a gateway of Ceph on {name} stand beside the old one",
-                (
-                    partial(joining.stands_beside, name=name),
-                    partial(joining.stand_beside, name=name),
-                    partial(joining.stand_away, name=name),
-                ),
-                after=found[-1:],
-                seconds=15,
-            )
-        )
+        title = f"Let a gateway of Ceph on {name} stand beside the old one"
+        act = joining.stands_beside, joining.stand_beside, joining.stand_away
+        then(f"ceph.gateway-{name}", title, 15, *act, name=name)
     return found
 
 

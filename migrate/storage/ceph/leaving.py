@@ -46,8 +46,8 @@ def hand_back(context: Context) -> None:
 
     Whose monitor alone is dead, and the quorum with it, leaves the map before: nobody would answer.
     """
-    made = hosts.living(members.news(context), lambda one: [one] * bool(call(one, "manager.noted")))
-    for new in [one for some in made for one in some]:
+    noted = hosts.living(members.news(context), lambda one: (one, call(one, "manager.noted")))
+    for new in [one for one, made in noted if made]:
         old = members.old(context)
         monitor.leave_if_lost(old, new)
         manager.hand_back(old, new, but=members.joining(context))

@@ -48,10 +48,10 @@ def gateways(context: Context) -> dict[str, Host]:
 def old(context: Context) -> Host:
     """Who is asked of them: the first whose monitor runs; UnreachableError where none answers."""
     those = olds(context)
-    running = hosts.living(those, lambda one: [one] if standing(one).name else [])
-    if found := [one for answer in running for one in answer]:
-        return found[0]
-    if not running:
+    told = hosts.living(those, lambda one: (one, standing(one).name))
+    if running := [one for one, name in told if name]:
+        return running[0]
+    if not told:
         names = [one.name for one in those]
         raise UnreachableError(f"{', '.join(names)} does not answer, with the old monitors", *names)
     return those[0]  # says itself what is wrong with its monitor
