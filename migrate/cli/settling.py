@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from migrate.cli import findings, report
@@ -122,20 +123,14 @@ def run_settle(
             screen.say("[green]Nothing forbids this plan.[/]")
             return
         names = [one.host.name for one in plan.hosts]
-        each = [
-            step
-            for one in names
-            for step in settled(
-                one,
-                installers.updating(session.context)
-                if update
-                else installers.bringing(session.context, one, limits.by),
-            )
-        ]
         if update:
+            installer = installers.updating(session.context)
+            each = [step for one in names for step in settled(one, installer)]
             outcome = updating.update(session, plan, limits, Progress(screen, Plan(tuple(each))))
             told = "were updated[/]", "before; back by `migrate settle --update --back --host NAME`"
         else:
+            bring = partial(installers.bringing, session.context, name=limits.by)
+            each = [step for one in names for step in settled(one, bring(one))]
             steps = Plan((PROBED, *each))
             outcome = renew.renew(session, plan, limits, past, Progress(screen, steps))
             told = (
