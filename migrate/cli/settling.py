@@ -49,6 +49,7 @@ def run_settle(
     os_cloud: str,
     hosts: tuple[str, ...],
     zone: str,
+    without: tuple[str, ...],
     by: str | None,
     canary: int | None,
     batch: int | None,
@@ -64,6 +65,7 @@ def run_settle(
     asked = settle.Asked(
         hosts=hosts,
         zone=zone,
+        without=without,
         by=by,
         update=update,
         canary=canary,
@@ -82,6 +84,8 @@ def run_settle(
         raise SettingsError(
             "--ceph: hosts are named by --host; no --agents, --update, --by, --zone"
         )
+    if without and (agents or ceph or back):
+        raise SettingsError("--except: of all compute hosts; no --agents, --ceph, --back")
     if back and not (hosts or agents or ceph):
         raise SettingsError(
             "--back: name each host that is to go back with --host, or --agents, or --ceph"
