@@ -432,6 +432,18 @@ def test_one_that_was_moved_is_live_migrated_home_and_nobody_else_is_touched(
     assert nova.where["db"] == nova.where["made"] == "c2"
 
 
+def test_a_resize_that_nobody_has_confirmed_is_reverted(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is confirmed the server is one that was moved; its size is a loss that is named."""
+    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == ["revertResize web"]
+    assert (nova.where["web"], nova.how["web"]) == ("c1.example.org", "ACTIVE")
+
+
 @pytest.mark.parametrize("fate", ["nowhere", "error"])
 def test_one_that_cannot_go_home_is_told_and_runs_on_until_it_is_stopped(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch, fate: str

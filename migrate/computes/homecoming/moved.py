@@ -15,8 +15,8 @@ from functools import partial
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
-from migrate.computes.draining import together, turns
-from migrate.computes.draining.move import Move, Request, live
+from migrate.computes.draining import servers, together, turns
+from migrate.computes.draining.move import Move, Request, live, revert
 from migrate.computes.facts import Kind, Server
 from migrate.computes.homecoming import reading
 from migrate.computes.homecoming.decision import Act, Why, decide
@@ -32,7 +32,7 @@ Remark = Callable[[str, str], None]
 
 
 def go_home(context: Context, but: Collection[str], remark: Remark) -> None:
-    """Live-migrate them, but to no host of *but*; who stays away is told, and holds nothing up.
+    """Bring them there, but to no host of *but*; who stays away is told, and holds nothing up.
 
     StepError where the operator interrupts it: nothing is undone yet. A dead target moves nobody.
     """
@@ -90,6 +90,10 @@ def _wanted(home: str, until: float, server: Server) -> Request | str:
     """What is to be asked for *server*, which nova is to bring to *home*."""
     if server.host == home:
         return ""
+    if time.monotonic() > until:
+        return LATE
+    if server.status == servers.UNCONFIRMED:
+        return revert()  # its host of before has all of it still, as the source knows it
     if server.kind not in (Kind.RUNNING, Kind.PAUSED):
-        return "only what runs is brought home"
-    return live(home) if time.monotonic() < until else LATE
+        return f"{server.status}, which nova does not live-migrate"
+    return live(home)
