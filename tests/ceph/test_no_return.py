@@ -1,6 +1,6 @@
 """Old monitors are removed by name, then a host with OSDs is reinstalled, while a client writes.
 
-Neither has a way back, so this comes last on a rig: the next needs a new one.
+Neither has a way back: whoever comes next gets a new rig.
 """
 
 from __future__ import annotations

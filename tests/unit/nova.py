@@ -241,6 +241,13 @@ class Nova:
 
         self.ends[server["id"]] = (LOOKS, end)
 
+    def _revertresize(self, server: dict[str, Any], _: Any) -> None:
+        (row,) = (r for r in self.migrations if r["instance_uuid"] == server["id"])
+        home = row["source_compute"]
+        self._begin(
+            server, "REVERT_RESIZE", partial(self._rest, server, status="ACTIVE", host=home)
+        )
+
     def _os_stop(self, server: dict[str, Any], _: Any) -> None:
         self._begin(server, "ACTIVE", partial(self._rest, server, status="SHUTOFF"))
 
