@@ -31,6 +31,7 @@ from migrate.computes.homecoming.decision import (
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
 from migrate.computes.installers import in_place, reinstall
 from migrate.computes.reinstalling import keeping
+from migrate.computes.service import REASON
 from migrate.computes.versions import Versions
 from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.journal import Journal, State
@@ -420,7 +421,11 @@ def went_home(
     monkeypatch.setattr(login, "api", lambda *_: Api(Connection(nova)))
     said: list[str] = []
     moved.go_home(context, but, lambda _, text: said.append(text))
-    return said
+    named = [one for one in said if one.endswith("is to come home to c1")]
+    assert said[: len(named)] == named
+    asked = {one.split()[1] for one in nova.events} & nova.servers.keys()
+    assert {one.split()[1] for one in named} >= asked
+    return said[len(named) :]
 
 
 def test_one_that_was_moved_is_live_migrated_home_and_nobody_else_is_touched(
@@ -442,6 +447,76 @@ def test_a_resize_that_nobody_has_confirmed_is_reverted(
     assert went_home(nova, make, monkeypatch) == []
     assert nova.events == ["revertResize web"]
     assert (nova.where["web"], nova.how["web"]) == ("c1.example.org", "ACTIVE")
+
+
+def test_a_move_that_its_user_has_not_confirmed_is_reverted_too(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not confirmed, as one of ours is: its host of before has its disk still."""
+    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": "migration", **told})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == ["revertResize web"]
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_one_that_is_off_goes_home_with_its_disk(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.servers["web"]["status"] = "SHUTOFF"
+    runs = {"c1": {"home": set[str]()}, "c2": {"db": set[str](), "made": set[str]()}}
+    assert went_home(nova, make, monkeypatch, runs=runs) == []
+    assert nova.events == ["migrate web", "confirmResize web"]
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_one_that_was_killed_on_its_way_home_is_waited_for_and_not_asked_again(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova._os_migratelive(nova.servers["web"], {"host": "c1.example.org"})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == []
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_its_host_is_opened_where_we_had_closed_it(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = {"status": "disabled", "disabled_reason": REASON}
+    nova.services["c1.example.org"] |= closed
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_a_host_that_somebody_else_has_closed_stays_closed(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.services["c1.example.org"] |= {"status": "disabled", "disabled_reason": "broken"}
+    (told,) = went_home(nova, make, monkeypatch)
+    assert "no valid host" in told
+    assert nova.where["web"] == "c2"
+
+
+def test_one_that_hangs_is_aborted_when_the_time_of_all_is_over(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.script["web"] = "hangs"
+    monkeypatch.setattr(moved, "SECONDS", 0.2)
+    (told,) = went_home(nova, make, monkeypatch)
+    assert "aborted" in told
+    assert (nova.where["web"], nova.how["web"]) == ("c2", "ACTIVE")
+
+
+def test_of_two_that_run_the_target_is_not_asked_to_stop_the_one_at_home(make: Make) -> None:
+    world = World(
+        source={"web": row("web", "c1.example.org")},
+        now={"web": row("web", "c1.example.org")},
+        runs={"c1": {"web": set()}, "c2": {"web": set()}},
+    )
+    brought(make(world)[0])
+    assert world.runs == {"c1": {"web": set()}, "c2": {}}
+    assert not any(one.startswith("POST") for one in world.events)
 
 
 @pytest.mark.parametrize("fate", ["nowhere", "error"])

@@ -1,5 +1,6 @@
 """One server is brought to where it is wanted, by nova, which is asked how far it is."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -63,8 +64,11 @@ class Move:
     host: Host
     server: str
     want: Want
+    called: str = ""  # what nova calls `host`, where it has another name for it
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
     limit: float = 0.0  # seconds; the stack file's where none are given
+    until: float = math.inf  # on the monotonic clock: then its time is over whatever `limit` says
+    confirms: Callable[[Server], bool] = lambda _: True  # whether a cold one that waits is to stay
     name: str = ""  # for people, once nova has told it
     asked: bool = False
     said: str = ""  # what nova said to what was asked
@@ -81,7 +85,7 @@ class Move:
 
     def run(self) -> str:
         """Bring it there; why it is not there and how nova has it, "" where it is, or is gone."""
-        deadline = time.monotonic() + self.seconds
+        deadline = min(time.monotonic() + self.seconds, self.until)
         while (wrong := self._wrong()) is None:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
             if time.monotonic() > deadline:
@@ -90,7 +94,7 @@ class Move:
                     wrong += f" {self._late}{self._abort_told}"
                     break
                 self.over = True
-                deadline = time.monotonic() + GRACE_SECONDS
+                deadline = min(time.monotonic(), self.until) + GRACE_SECONDS
             if self.over and not self.aborted:
                 self._abort()  # again until it can be: nova tells of none that it only prepares
             time.sleep(PAUSE)
@@ -134,7 +138,7 @@ class Move:
             return f"in ERROR: {servers.failure(self.api, self.server)}"
         if server.kind is Kind.BUSY:
             return self._down(server)
-        if server.status == servers.UNCONFIRMED and self._confirmed():
+        if server.status == servers.UNCONFIRMED and self.confirms(server) and self._confirmed():
             return None
         request = self.want(server)
         if request == "" and self._held(server):
@@ -160,7 +164,7 @@ class Move:
 
     def _confirmed(self) -> bool:
         """Whether the move was ours: then it is confirmed, or nova is at it."""
-        stands = servers.confirmation(self.api, self.server, self.host.name)
+        stands = servers.confirmation(self.api, self.server, self.called or self.host.name)
         if stands == "finished":
             with suppress(ApiError):  # it is confirmed by now, or asked again
                 self._send(CONFIRM)
