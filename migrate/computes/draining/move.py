@@ -178,6 +178,8 @@ class Move:
             if self.said and time.monotonic() < self.unanswered + GRACE_SECONDS:
                 return None  # it may be at it all the same, and has not said so yet
             return self.said or servers.failure(self.api, self.server)
+        if time.monotonic() > self.until:
+            return "its turn did not come in time"
         if down := self._down(server):
             return down
         self.asked = True

@@ -29,7 +29,6 @@ from migrate.errors import MigrateError, PreconditionError
 SECONDS = 300.0  # for all: what makes an operator go back does not wait for ever
 EACH_SECONDS = 120.0
 MOVING = ("migrating", "resize_")  # nova's tasks
-LATE = f"its turn did not come within {SECONDS:.0f} s"
 
 Remark = Callable[[str, str], None]
 
@@ -72,7 +71,7 @@ def bring(context: Context, api: Api, facts: Facts, away: Mapping[str, str]) -> 
                 host=host,
                 server=server,
                 called=home,
-                want=partial(_wanted, home, until),
+                want=partial(_wanted, home),
                 limit=EACH_SECONDS,
                 until=until,
                 confirms=partial(_is_at, home),
@@ -117,12 +116,10 @@ def _is_at(home: str, server: Server) -> bool:
     return server.host == home
 
 
-def _wanted(home: str, until: float, server: Server) -> Request | str:
+def _wanted(home: str, server: Server) -> Request | str:
     """What is to be asked for *server*, which nova is to bring to *home*."""
     if server.host == home:
         return ""
-    if time.monotonic() > until:
-        return LATE
     if server.status == servers.UNCONFIRMED:
         return revert()  # its host of before has all of it still, as the source knows it
     if server.kind is Kind.STOPPED:
