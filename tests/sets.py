@@ -89,7 +89,9 @@ SETS = {
     ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
-        "servers made and connected on the target: none runs on when the source is back", True
+        "servers moved, resized, made, connected on the target, then back: each at home or named, "
+        "no disk open twice, contents equal",
+        True,
     ),
     "ceph": Set(
         "a real Ceph cluster: what is wrong is found; a monitor, a manager and a gateway join, "

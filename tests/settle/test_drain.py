@@ -68,6 +68,15 @@ def cloud() -> Any:
 
 @contextmanager
 def booted(do: str) -> Iterator[Booted]:
+    server = ask(do)
+    try:
+        yield answering(do, server)
+    finally:
+        remove(server)
+
+
+def ask(do: str) -> str:
+    """Id of a server that is to boot on cmp1."""
     admin = cloud()
     body = {
         "name": f"settled {do}",
@@ -80,16 +89,23 @@ def booted(do: str) -> Iterator[Booted]:
     }
     asked = admin.compute.post("/servers", json={"server": body}, microversion=MICROVERSION)
     assert asked.status_code == 202, asked.text
-    server = asked.json()["server"]["id"]
-    try:
-        admin.compute.wait_for_server(admin.compute.get_server(server), wait=BOOTED)
-        port = next(iter(admin.network.ports(device_id=server)))
-        found = Booted(server, port.fixed_ips[0]["ip_address"])
-        wait_for_ping(do, found.address)
-        yield found
-    finally:
-        admin.compute.delete_server(server, ignore_missing=True)
-        wait.until(lambda: admin.compute.find_server(server) is None, 120, f"{server} is not gone")
+    return str(asked.json()["server"]["id"])
+
+
+def answering(do: str, server: str) -> Booted:
+    """The same once it answers ping."""
+    admin = cloud()
+    admin.compute.wait_for_server(admin.compute.get_server(server), wait=BOOTED)
+    port = next(iter(admin.network.ports(device_id=server)))
+    found = Booted(server, port.fixed_ips[0]["ip_address"])
+    wait_for_ping(do, found.address)
+    return found
+
+
+def remove(server: str) -> None:
+    nova = cloud().compute
+    nova.delete_server(server, ignore_missing=True)
+    wait.until(lambda: nova.find_server(server) is None, 120, f"{server} is not gone")
 
 
 def until_on_its_way(server: Booted, child: subprocess.Popen[str]) -> None:

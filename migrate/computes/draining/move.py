@@ -109,6 +109,10 @@ class Move:
         return f"after {self.seconds:.0f} s"
 
     @property
+    def _missed(self) -> str:
+        return "its turn did not come in time" if time.monotonic() > self.until else ""
+
+    @property
     def _abort_told(self) -> str:
         return " and an abort" if self.aborted else ""
 
@@ -178,10 +182,8 @@ class Move:
             if self.said and time.monotonic() < self.unanswered + GRACE_SECONDS:
                 return None  # it may be at it all the same, and has not said so yet
             return self.said or servers.failure(self.api, self.server)
-        if time.monotonic() > self.until:
-            return "its turn did not come in time"
-        if down := self._down(server):
-            return down
+        if wrong := self._missed or self._down(server):
+            return wrong
         self.asked = True
         how = HOW[next(iter(request))]
         timings.asked(self.context, self.host.name, server, how)
