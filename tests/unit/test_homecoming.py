@@ -480,6 +480,29 @@ def test_one_that_was_killed_on_its_way_home_is_waited_for_and_not_asked_again(
     assert nova.where["web"] == "c1.example.org"
 
 
+def test_one_that_its_user_has_just_sent_away_is_waited_for_and_comes_home(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = {**(busy_world().now or {}), "home": row("home", "c1.example.org", "migrating")}
+    nova._os_migratelive(nova.servers["home"], {"host": "c2"})
+    monkeypatch.setattr(move, "GRACE_SECONDS", 0.5)  # its first record never ends here
+    assert went_home(nova, make, monkeypatch, now=now) == []
+    assert sorted(nova.events) == ["os-migrateLive home", "os-migrateLive web"]
+    assert nova.where["home"] == nova.where["web"] == "c1.example.org"
+
+
+def test_where_nova_has_no_record_of_its_host_the_way_back_goes_on(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_record(*_: Any) -> dict[str, Any]:
+        raise PreconditionError("nova has 0 records of nova-compute on c1")
+
+    monkeypatch.setattr(moved.service, "of", no_record)  # type: ignore[attr-defined]
+    assert went_home(nova, make, monkeypatch) == [
+        "not brought home: servers of c1: nova has 0 records of nova-compute on c1"
+    ]
+
+
 def test_its_host_is_opened_where_we_had_closed_it(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
