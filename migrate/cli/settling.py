@@ -49,6 +49,7 @@ def run_settle(
     os_cloud: str,
     hosts: tuple[str, ...],
     zone: str,
+    without: tuple[str, ...],
     by: str | None,
     canary: int | None,
     batch: int | None,
@@ -64,28 +65,37 @@ def run_settle(
     asked = settle.Asked(
         hosts=hosts,
         zone=zone,
+        without=without,
         by=by,
         update=update,
         canary=canary,
         batch=batch,
         stop_after=stop_after,
     )
-    if update and (agents or by or past):
-        raise SettingsError(
-            "--update: hosts keep what they came over by; no --agents, --by, --past"
-        )
-    if agents and (hosts or zone or past):
-        raise SettingsError(
-            "--agents: all of them move together, without --host, --zone and --past"
-        )
-    if ceph and (agents or update or by or zone):
-        raise SettingsError(
-            "--ceph: hosts are named by --host; no --agents, --update, --by, --zone"
-        )
-    if back and not (hosts or agents or ceph):
-        raise SettingsError(
-            "--back: name each host that is to go back with --host, or --agents, or --ceph"
-        )
+    for wrong, why in (
+        (
+            update and (agents or by or past),
+            "--update: hosts keep what they came over by; no --agents, --by, --past",
+        ),
+        (
+            agents and (hosts or zone or past),
+            "--agents: all of them move together, without --host, --zone and --past",
+        ),
+        (
+            ceph and (agents or update or by or zone),
+            "--ceph: hosts are named by --host; no --agents, --update, --by, --zone",
+        ),
+        (
+            without and (agents or ceph or back),
+            "--except: of all compute hosts; no --agents, --ceph, --back",
+        ),
+        (
+            back and not (hosts or agents or ceph),
+            "--back: name each host that is to go back with --host, or --agents, or --ceph",
+        ),
+    ):
+        if wrong:
+            raise SettingsError(why)
     with (
         at_work(
             screen,

@@ -323,7 +323,7 @@ def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str
         raise IrreversibleError(
             f"{', '.join(unnamed)} would be the last compute host of the old release in its cell: "
             "once it is renewed, the next restart of a conductor there lets no old one in. Nothing "
-            "was begun: leave it out by naming the others with --host, or add "
+            "was begun: leave it out with --except, or add "
             f"{' '.join(f'--past {name}' for name in unnamed)}"
         )
 

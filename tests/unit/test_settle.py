@@ -585,6 +585,8 @@ def test_what_a_flavor_asks_of_placement() -> None:
     [
         ({"hosts": ["a", "x"]}, "--host x: nova knows no such compute host"),
         ({"zone": "mars"}, "--zone mars: no compute host is in it; there are: nova"),
+        ({"without": ["x"]}, "--except x: nova knows no such compute host"),
+        ({"hosts": ["a"], "without": ["a"]}, "--host, --zone and --except exclude each other"),
     ],
 )
 def test_what_there_is_not_is_an_error_of_usage(asked: dict[str, Any], told: str) -> None:
@@ -597,6 +599,16 @@ def test_the_command_line_goes_over_the_stack_file() -> None:
     decided = asked.over(Settle(stop_after=3))
     assert (decided.canary, decided.batch, decided.stop_after) == (0, 7, 3)
     assert settle.selected(Facts(TWO, ()), asked) == {"b"}
+
+
+def test_one_that_is_left_out_forbids_nothing_to_the_others() -> None:
+    """It stays on the old release, and counts as such: with it there is a way back."""
+    hosts = (host("a"), host("b"), host("dead", up=False))
+    names = settle.selected(Facts(hosts, ()), settle.Asked(without=["dead"]))
+    found = planned(hosts, WEB, *names, way=Way.IN_PLACE)
+    assert errors(found) == []
+    assert [one.host.name for one in found.hosts] == ["a", "b"]
+    assert not any(one.last for one in found.hosts)
 
 
 def test_states_and_kinds() -> None:

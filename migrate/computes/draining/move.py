@@ -19,7 +19,10 @@ TOO_MANY = 429
 CONFIRM: dict[str, Any] = {"confirmResize": None}
 
 Request = dict[str, Any]  # the body of a server's action
-HOW = {"os-migrateLive": "live", "migrate": "cold", "os-stop": "stop", "os-start": "start"}
+HOW = {
+    **{"os-migrateLive": "live", "migrate": "cold", "revertResize": "revert"},
+    **{"os-stop": "stop", "os-start": "start"},
+}
 
 # what is to be asked for a server that rests, or why nothing may be; "": it is where it is wanted
 Want = Callable[[Server], Request | str]
@@ -33,6 +36,11 @@ def live(to: str = "") -> Request:
 def cold(to: str = "") -> Request:
     """Shut down, move, start."""
     return {"migrate": {"host": to} if to else None}
+
+
+def revert() -> Request:
+    """Back to the host and the flavor of before a resize that its user has not confirmed."""
+    return {"revertResize": None}
 
 
 def stop() -> Request:
