@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -16,15 +18,15 @@ from botocore.exceptions import EndpointConnectionError
 from infra.nspawn import access
 from migrate import finish
 from migrate.checks import ceph_cluster
-from migrate.cloud import Context, connect
+from migrate.cloud import Context, apart, connect
 from migrate.cloud.host import Host
 from migrate.cloud.settings import parse
 from migrate.computes.reinstalling import osds
 from migrate.engine import markers
 from migrate.engine.finding import Severity
-from migrate.engine.journal import Journal
+from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan
-from migrate.engine.runner import Runner
+from migrate.engine.runner import Observer, Runner
 from migrate.errors import IrreversibleError, PreconditionError
 from migrate.phases import renew_ceph
 from migrate.phases.plan import compose
@@ -32,6 +34,7 @@ from migrate.phases.session import Session
 from migrate.storage import ceph
 from migrate.storage.ceph import addresses, conf, facts, leaving, members
 from tests.ceph.clean import wait_until_clean
+from tests.ceph.killed import killed_at
 from tests.ceph.unharmed import unharmed
 from tests.lab.ceph import cluster, gateway, whole
 from tests.lab.ceph.settings import CephRig
@@ -149,6 +152,20 @@ def run(new: Host, host: str) -> set[facts.Version]:
     return {one.version for one in facts.read(new).osds if one.host == host}
 
 
+def assert_as_before(
+    rig: CephRig, old: Host, context: Context, before: facts.Cluster, file: str
+) -> None:
+    """The old daemons alone, the old one's ceph.conf is *file*, and no trace of ours anywhere."""
+    assert members.joined(context) == []
+    cluster.wait_until_clean(rig)
+    after = facts.read(old)
+    assert (after.monitors, after.manager) == (before.monitors, before.manager)
+    assert (after.standbys, after.modules) == (before.standbys, before.modules)
+    assert old.read(conf.PATH) == file
+    for host in context.hosts:
+        assert "/var/lib/migrate" not in host.shell("ls -d /var/lib/migrate 2>/dev/null || true")
+
+
 def test_all_that_joins_leaves_again_and_what_was_made_meanwhile_stays(
     rig: CephRig,
     old: Host,
@@ -178,14 +195,7 @@ def test_all_that_joins_leaves_again_and_what_was_made_meanwhile_stays(
         ssh(rig, rig.client, MADE)
         key = ssh(rig, rig.monitor, KEY)
         runner.retreat()
-    assert members.joined(context) == []
-    cluster.wait_until_clean(rig)
-    after = facts.read(old)
-    assert (after.monitors, after.manager) == (before.monitors, before.manager)
-    assert (after.standbys, after.modules) == (before.standbys, before.modules)
-    assert old.read(conf.PATH) == file
-    for host in context.hosts:
-        assert "/var/lib/migrate" not in host.shell("ls -d /var/lib/migrate 2>/dev/null || true")
+    assert_as_before(rig, old, context, before, file)
     assert ssh(rig, rig.monitor, KEY) == key
     assert "beside" in ssh(rig, rig.client, "rbd --id cinder snap ls volumes/plain")
     assert "beside" in ssh(rig, rig.client, "rbd --id cinder ls volumes")
@@ -196,6 +206,33 @@ def test_all_that_joins_leaves_again_and_what_was_made_meanwhile_stays(
     assert gateway.checksums(its) == objects
     with pytest.raises(EndpointConnectionError):
         ours.head_bucket(Bucket=gateway.BUCKET)
+
+
+def test_killed_at_each_boundary_it_goes_on_and_goes_back(
+    rig: CephRig, old: Host, context: Context, plan: Plan, tmp_path: Path
+) -> None:
+    before, file = facts.read(old), old.read(conf.PATH)
+
+    def advance(notify: Observer) -> None:
+        with closing(Journal(tmp_path / "journal", "follow")) as journal:
+            Runner(plan, journal, apart(context), notify).advance()
+
+    def retreat(notify: Observer) -> None:
+        with closing(Journal(tmp_path / "journal", "rollback")) as journal:
+            Runner(plan, journal, apart(context), notify).retreat()
+
+    with unharmed(rig, LONGEST_GAP):
+        for step in plan:
+            for state in (State.STARTED, State.DONE):
+                killed_at(step, state, advance)
+        assert all(one.done(context) for one in plan)
+        for step in reversed(plan.steps):
+            for state in (State.REVERTING, State.REVERTED):
+                killed_at(step, state, retreat)
+    assert_as_before(rig, old, context, before, file)
+    with closing(Journal(tmp_path / "lost", "rollback")) as journal:
+        Runner(plan, journal, context).retreat()  # each step is undone that never was
+    assert_as_before(rig, old, context, before, file)
 
 
 def test_the_old_monitors_leave_by_name_and_the_gateway_before_them(
