@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def main() -> int:
             print("healthy" if healthy else f"not healthy: {cluster.unclean(RIG)}")
             return 0 if healthy else 1
         case "reinstall":
+            signal.signal(
+                signal.SIGTERM, lambda *_: sys.exit(143)
+            )  # what it has borrowed goes back
             with stage(f"{given.host} anew"):
                 reinstall.answer(RIG, given.host, given.list)
         case "ssh":
