@@ -601,6 +601,13 @@ def test_the_command_line_goes_over_the_stack_file() -> None:
     assert settle.selected(Facts(TWO, ()), asked) == {"b"}
 
 
+def test_where_servers_go_is_told_by_the_host_that_they_leave() -> None:
+    """One that is moved twice goes on from where it came to."""
+    hosts = [host("a"), host("b"), host("c", enabled=False)]
+    found = planned(hosts, [server("web", "a"), server("db", "b")], "a", "b", batch=1)
+    assert found.places == {("a", "web"): "b", ("b", "web"): "a", ("b", "db"): "a"}
+
+
 def test_one_that_is_left_out_forbids_nothing_to_the_others() -> None:
     """It stays on the old release, and counts as such: with it there is a way back."""
     hosts = (host("a"), host("b"), host("dead", up=False))

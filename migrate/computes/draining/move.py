@@ -38,6 +38,12 @@ def cold(to: str = "") -> Request:
     return {"migrate": {"host": to} if to else None}
 
 
+def onto(request: Request, host: str) -> Request:
+    """*request* of a move by which the server is to come to *host*, which nova looks at first."""
+    ((action, body),) = request.items()
+    return {action: {**(body or {}), "host": host}}
+
+
 def revert() -> Request:
     """Back to the host and the flavor of before a resize that its user has not confirmed."""
     return {"revertResize": None}
@@ -63,10 +69,13 @@ class Move:
     host: Host
     server: str
     want: Want
+    other: str = ""  # the host at the other end of its way, where that is known
+    to: str = ""  # where nova is asked to bring it first; else wherever it finds best
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
     limit: float = 0.0  # seconds; the stack file's where none are given
     name: str = ""  # for people, once nova has told it
     asked: bool = False
+    again: bool = False  # asked once more, and to bring it anywhere
     said: str = ""  # what nova said to what was asked
     unanswered: float = 0.0  # when it said nothing to it
     rested: float = 0.0  # since when nova tells of a migration off the host that it rests on
@@ -167,24 +176,37 @@ class Move:
         return bool(stands)
 
     def _ask(self, server: Server, request: Request) -> str | None:
-        """Ask once; what nova refuses is told. Where it is silent, the server will show."""
+        """Ask once, or once more where nova does not bring it `to`; what it refuses then is told.
+
+        Where it is silent, the server will show.
+        """
         if self.over:
             return f"not moved {self._late}{', and aborted' * self.aborted}"
         if self.asked:
             if self.said and time.monotonic() < self.unanswered + GRACE_SECONDS:
                 return None  # it may be at it all the same, and has not said so yet
-            return self.said or servers.failure(self.api, self.server)
+            if not self._elsewhere():
+                return self.said or servers.failure(self.api, self.server)
         if down := self._down(server):
             return down
         self.asked = True
         how = HOW[next(iter(request))]
-        timings.asked(self.context, self.host.name, server, how)
+        if not self.again:
+            timings.asked(self.context, self.host.name, server, how)
         try:
-            self._send(request)
+            self._send(onto(request, self.to) if self.to else request)
         except ApiError as error:
             self.said, self.unanswered = str(error), time.monotonic()
-            return None if error.status in (*PASSING, 404) else self.said
+            silent = error.status in (*PASSING, 404)
+            return None if silent or self._elsewhere() else self.said
         return None
+
+    def _elsewhere(self) -> bool:
+        """Whether it is asked for once more: it was wanted on a host that does not take it."""
+        if not self.to:
+            return False
+        self.to, self.said, self.asked, self.again = "", "", False, True
+        return True
 
     def _send(self, request: Request) -> None:
         where = f"/servers/{self.server}/action"
