@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,23 @@ def test_one_that_nova_only_prepares_as_its_time_is_over_is_aborted_once_it_can_
         lab.over("close", "drain")
     assert (lab.nova.where["live"], lab.nova.how["live"]) == ("c1", "ACTIVE")
     assert lab.asked("DELETE") == ["live"]
+
+
+@pytest.mark.parametrize(("becomes", "at"), [("slow", "c2"), ("hangs", "c1"), ("late", "c1")])
+def test_one_that_takes_too_long_is_completed_where_the_stack_file_says_so(
+    make: Make, monkeypatch: pytest.MonkeyPatch, becomes: str, at: str
+) -> None:
+    """Where nova cannot, it is aborted as without that word."""
+    lab = make(late="complete")
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"live": lab.nova.servers["live"]}
+    lab.nova.script["live"] = becomes
+    with suppress(StepError) if at == "c1" else nullcontext():
+        lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.nova.how["live"]) == (at, "ACTIVE")
+    assert lab.asked("DELETE") == ([] if at == "c2" else ["live"])
+    if becomes != "late":
+        assert lab.asked("force_complete") == ["live"]
 
 
 def test_one_that_cannot_even_be_aborted_is_named(

@@ -135,13 +135,15 @@ def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
     assert away.home == 0
 
 
-def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
+def test_what_users_notice_of_moves_and_what_becomes_of_late_ones_is_told() -> None:
     decided: dict[str, Any] = {"otherwise": "liveMigrate", "home": True}
     found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
     told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
     assert "servers: 1 live-migrate; about 230 s" in told
     assert "Moves back home, once their host is renewed: 1;" in told
-    assert "live_migration_permit_post_copy" in told
+    assert "A live migration whose time is over is aborted" in told
+    later = Settle.model_validate({**decided, "late": "complete"})
+    assert "completed by nova: by post-copy" in "\n".join(settling.totals(found, later))
     assert "Users notice, live-migrate: 1-4 pings lost" in told
 
 

@@ -17,6 +17,7 @@ PAUSE = 2.0
 GRACE_SECONDS = 60.0  # for nova to take an abort to its end, or to begin what it did not answer
 TOO_MANY = 429
 CONFIRM: dict[str, Any] = {"confirmResize": None}
+COMPLETE: dict[str, Any] = {"force_complete": None}
 
 Request = dict[str, Any]  # the body of a server's action
 HOW = {
@@ -81,6 +82,7 @@ class Move:
     rested: float = 0.0  # since when nova tells of a migration off the host that it rests on
     seen: Server | None = None  # at the last look
     silent: str = ""  # what nova said instead of how it has it
+    pressed: bool = False  # nova completes it, whatever its server writes meanwhile
     over: bool = False  # its time
     aborted: bool = False  # what can be: nothing but a live migration
 
@@ -94,6 +96,9 @@ class Move:
         while (wrong := self._wrong()) is None:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
             if time.monotonic() > deadline:
+                if self._press():
+                    deadline = time.monotonic() + self.seconds
+                    continue
                 if self.over:
                     wrong = self.silent or "still in the middle of something"
                     wrong += f" {self._late}{self._abort_told}"
@@ -211,6 +216,24 @@ class Move:
     def _send(self, request: Request) -> None:
         where = f"/servers/{self.server}/action"
         self.api.send("POST", "compute", where, request, microversion=reading.COMPUTE)
+
+    def _press(self) -> bool:
+        """Have nova complete its live migration, where the stack file says so; whether it does.
+
+        It goes on by post-copy where its host permits that, else its server is paused meanwhile.
+        """
+        if self.pressed or self.over or self.context.settings.settle.late != "complete":
+            return False
+        self.pressed = True
+        try:
+            numbers = list(servers.in_flight(self.api, self.server))
+            for number in numbers:
+                where = f"/servers/{self.server}/migrations/{number}/action"
+                self.api.send("POST", "compute", where, COMPLETE, microversion=reading.COMPUTE)
+        except ApiError as error:  # it only prepares, or has just ended
+            self.said = str(error)
+            return False
+        return bool(numbers)
 
     def _abort(self) -> None:
         """End its live migration, where it can be ended: it runs on where it was.
