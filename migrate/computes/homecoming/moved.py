@@ -67,6 +67,7 @@ def bring(context: Context, api: Api, facts: Facts, away: Collection[Act]) -> It
                 api=api,
                 host=host,
                 server=act.server,
+                other=act.host,
                 want=partial(_wanted, called, until),
                 limit=EACH_SECONDS,
             )
