@@ -1,4 +1,4 @@
-"""What a compute host's own files say: those that a unit which runs there reads."""
+"""What a compute host's own files say: those that a unit which runs there reads, without ours."""
 
 import glob
 import re
@@ -14,15 +14,19 @@ FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 
 
-def read(context: Context, host: Host) -> tuple[dict[str, str], dict[str, str]]:
-    """Files that units which run on *host* read, and what it gives for options that are not set."""
-    projects = [recipe.project for recipe in context.recipes if recipe.compute_units]
-    patterns = [one.format(project) for project in projects for one in FILES]
+Texts = dict[str, dict[str, str]]  # of each unit, by path
+
+
+def read(
+    context: Context, host: Host, running: Mapping[str, Any] | None = None
+) -> tuple[Texts, dict[str, str]]:
+    """What each unit reads on *host*, and what that gives for options that are not set.
+
+    The units are those of *running*, of `exchange.running`, or all that run there now.
+    """
+    listed = [recipe.project for recipe in context.recipes if recipe.compute_units]
+    patterns = [one.format(project) for project in listed for one in FILES]
     read: dict[str, Any] = call(host, "configured.read", patterns)
-    return _by_running(context, host, read["texts"]), read["given"]
-
-
-def _by_running(context: Context, host: Host, texts: Mapping[str, str]) -> dict[str, str]:
     projects = {
         name: recipe.project
         for recipe in context.recipes
@@ -32,13 +36,19 @@ def _by_running(context: Context, host: Host, texts: Mapping[str, str]) -> dict[
             *(one.name for one in recipe.host_units),
         )
     }
-    running: dict[str, Any] = call(host, "exchange.running", sorted(projects))
-    patterns = [
-        pattern
+    if running is None:
+        running = call(host, "exchange.running", sorted(projects))
+    ours = {one.overlay for recipe in context.recipes for one in recipe.host_units}
+    own = {path: text for path, text in read["texts"].items() if path not in ours}
+    return {
+        name: _matched(own, _patterns(projects[name], name, one["arguments"]))
         for name, one in running.items()
-        for pattern in _patterns(projects[name], name, one["arguments"])
-    ]
-    return _matched(texts, patterns)
+    }, read["given"]
+
+
+def together(texts: Texts) -> dict[str, str]:
+    """Those of all units, by path."""
+    return {path: text for one in texts.values() for path, text in one.items()}
 
 
 def _matched(texts: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What hosts must reach of the target, asked from there, before one of them comes over.
 
-A compute host is asked, too, what its own files name: all of it must answer, and none of it may be
-an old controller's own address, where nothing answers once that is released.
+A compute host is asked, too, what its own files name: all of it must answer, and what is an old
+controller's own, where nothing answers once that is released, must be one that is translated.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from migrate.cloud import Context, addresses, hosts, named_servers, urls
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
-from migrate.computes import old_names, own_files
+from migrate.computes import old_names, own_files, translation
 from migrate.configuration import files
 from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, UnreachableError, one_line
@@ -22,7 +22,6 @@ APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; ot
 NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
 SERVER, PLUGIN = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
-DISPENSABLE = {"cache", "database"}  # kinds of servers that no unit of a host stands still without
 PHYSICAL = 1500  # neutron's own, where nothing is said
 
 Ports = dict[tuple[str, int], str]  # address and port, and where they are named
@@ -78,7 +77,8 @@ def named(context: Context, those: Collection[Host]) -> list[Finding]:
 
     def ask(host: Host) -> list[Finding]:
         texts, _ = own_files.read(context, host)
-        return list(_named(old_names.as_seen(context, host, old, texts), texts, serves=False))
+        seen = old_names.as_seen(context, host, old, own_files.together(texts))
+        return list(translation.findings_before(translation.of(context, host, seen, texts)))
 
     return [*told, *on_each(those, ask)]
 
@@ -86,37 +86,17 @@ def named(context: Context, those: Collection[Host]) -> list[Finding]:
 def _compute(
     context: Context, old: addresses.Mapping, ends: list[str], mtu: int, host: Host
 ) -> Iterator[Finding]:
-    texts, given = own_files.read(context, host)
-    yield from _named(old_names.as_seen(context, host, old, texts), texts)
+    by_unit, given = own_files.read(context, host)
+    texts = own_files.together(by_unit)
+    seen = old_names.as_seen(context, host, old, texts)
+    named = translation.of(context, host, seen, by_unit)
+    yield from translation.findings(named, seen)
     yield from controllers(context, host)
-    yield from _unanswered(host, _servers(texts, given))
+    gone = {name for one in named for name in one.names}  # of these enough was told
+    asked = {at: where for at, where in _servers(texts, given).items() if at[0] not in gone}
+    yield from _unanswered(host, asked)
     yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
     yield from _shares(host, old)
-
-
-def _named(
-    old: addresses.Mapping, texts: Mapping[str, str], *, serves: bool = True
-) -> Iterator[Finding]:
-    """Where they name old controllers; once the target *serves* its own address will do as well.
-
-    Before that a cache has no other place, and without one, or a database, the host is not cut off.
-    """
-    for path, text in sorted(texts.items()):
-        for line in Ini.parse(text).options():
-            if not (named := old.named(line.value)):
-                continue
-            told = (
-                f"{path}:{line.number} {line.name} names {', '.join(named)}, an old controller's "
-                "own: nothing answers there later"
-            )
-            kinds = {kind for kind, _, _ in named_servers.in_value(line.name, line.value)}
-            if not serves and kinds and kinds <= DISPENSABLE:
-                yield warning(told, "Name another there before `migrate settle`, which asks for it")
-                continue
-            there = {old.addresses.get(one) or old.names.get(one) for one in named} - {None}
-            also = sorted(filter(None, there)) if serves else []
-            instead = "".join(f", or {one}" for one in also)
-            yield error(told, f"Name the virtual IP there{instead}, and restart what reads it")
 
 
 def _servers(texts: Mapping[str, str], given: Mapping[str, str]) -> Ports:

@@ -172,6 +172,18 @@ class Machine(fakes.FakeHost):
     def _hypervisor_settings(self, *_: Any) -> Any:
         return {"program": "", "texts": {"/etc/nova/nova.conf": self.conf}, "given": {}}
 
+    def _configured_read(self, _: Any) -> Any:
+        return {"texts": {"/etc/nova/nova.conf": self.conf} if self.own else {}, "given": {}}
+
+    def _addresses_facts(self) -> Any:
+        return {"name": self.name, "aliases": [], "addresses": []}
+
+    def _addresses_resolved(self, names: list[str]) -> Any:
+        return {name: [] for name in names}
+
+    def _reach_ports(self, asked: list[list[Any]]) -> Any:
+        return ["open"] * len(asked)
+
     def _kept_put_back(self, folder: str, spared: list[str]) -> None:
         assert folder == KEPT
         self.own, self.spared = True, spared
@@ -290,6 +302,13 @@ def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None
     assert (lab.told["host"], lab.told["address"], lab.told["back"]) == ("c1", "c1", False)
     assert lab.keeper.kept  # until it is put back, or for good
     assert lab.nova.services["c1"]["status"] == "disabled"
+
+
+def test_its_units_are_told_the_virtual_ip_where_its_files_name_an_old_controller(lab: Lab) -> None:
+    lab.host.conf = "[DEFAULT]\ntransport_url = rabbit://nova:x@old:5672/\n"
+    lab.over()
+    ours = lab.host.files["/etc/nova/sidestep.conf"]
+    assert "transport_url = rabbit://nova:x@10.0.0.9:5672/\n" in ours
 
 
 def test_its_steps_come_in_the_order_of_the_night() -> None:
