@@ -129,6 +129,13 @@ def accept() -> None:
     ),
     click.option("--zone", default="", help="Only hosts of this availability zone."),
     click.option(
+        "--except",
+        "without",
+        multiple=True,
+        metavar="HOST",
+        help="Not this one, which stays as it is; may be repeated.",
+    ),
+    click.option(
         "--by",
         metavar="INSTALLER",
         help="In-place: servers stay; reinstall: they leave first; default: `settle`.",

@@ -26,7 +26,7 @@ def run_finish(
     with at_work(
         screen, stack, "finish", changes=execute, take_over=take_over, os_cloud=os_cloud
     ) as session:
-        session.refuse_unknown(past)
+        session.refuse_unknown(past, Phase.FINISH)
         found = refusals.findings(session.context)
         screen.findings(found)
         answer: dict[str, Any] = {"findings": [finding_document(one) for one in found]}

@@ -38,7 +38,7 @@ def run_cutover(
     with at_work(
         screen, stack, "cutover", changes=execute, take_over=take_over, os_cloud=os_cloud
     ) as session:
-        session.refuse_unknown(past)
+        session.refuse_unknown(past, Phase.FOLLOW, Phase.CUTOVER)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
         if not execute:
             screen.would(steps)

@@ -73,7 +73,7 @@ def run_follow(
 ) -> None:
     readiness.require_path(context_of(stack))  # before any machine is asked
     with at_work(screen, stack, "follow", changes=execute, take_over=take_over) as session:
-        session.refuse_unknown(past)
+        session.refuse_unknown(past, Phase.FOLLOW)
         steps = session.plan.phase(Phase.FOLLOW)
         if not execute:
             screen.would(steps)

@@ -36,10 +36,11 @@ DESK = (
     "How a host was before is kept in this state directory until it is proven: go on from here, or "
     "put it back."
 )
-NOVAS = (
-    "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
-    "live_migration_permit_auto_converge of [libvirt] on each host."
-)
+LATE = {
+    "abort": "A live migration whose time is over is aborted, and its host stays as it was.",
+    "complete": "A live migration whose time is over is completed by nova: by post-copy where its "
+    "host permits that, else its server is paused meanwhile. Only then is it aborted.",
+}
 
 
 def run_settle(
@@ -49,6 +50,7 @@ def run_settle(
     os_cloud: str,
     hosts: tuple[str, ...],
     zone: str,
+    without: tuple[str, ...],
     by: str | None,
     canary: int | None,
     batch: int | None,
@@ -64,28 +66,37 @@ def run_settle(
     asked = settle.Asked(
         hosts=hosts,
         zone=zone,
+        without=without,
         by=by,
         update=update,
         canary=canary,
         batch=batch,
         stop_after=stop_after,
     )
-    if update and (agents or by or past):
-        raise SettingsError(
-            "--update: hosts keep what they came over by; no --agents, --by, --past"
-        )
-    if agents and (hosts or zone or past):
-        raise SettingsError(
-            "--agents: all of them move together, without --host, --zone and --past"
-        )
-    if ceph and (agents or update or by or zone):
-        raise SettingsError(
-            "--ceph: hosts are named by --host; no --agents, --update, --by, --zone"
-        )
-    if back and not (hosts or agents or ceph):
-        raise SettingsError(
-            "--back: name each host that is to go back with --host, or --agents, or --ceph"
-        )
+    for wrong, why in (
+        (
+            update and (agents or by or past),
+            "--update: hosts keep what they came over by; no --agents, --by, --past",
+        ),
+        (
+            agents and (hosts or zone or past),
+            "--agents: all of them move together, without --host, --zone and --past",
+        ),
+        (
+            ceph and (agents or update or by or zone),
+            "--ceph: hosts are named by --host; no --agents, --update, --by, --zone",
+        ),
+        (
+            without and (agents or ceph or back),
+            "--except: of all compute hosts; no --agents, --ceph, --back",
+        ),
+        (
+            back and not (hosts or agents or ceph),
+            "--back: name each host that is to go back with --host, or --agents, or --ceph",
+        ),
+    ):
+        if wrong:
+            raise SettingsError(why)
     with (
         at_work(
             screen,
@@ -294,7 +305,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
         *([f"Done already, and left alone: {', '.join(plan.already)}."] if plan.already else []),
         *([PROBES.format(len(plan.probes), _long(probing))] if plan.probes else []),
         *([HOME.format(plan.home)] if plan.home else []),
-        *([NOVAS] if actions[Action.LIVE] else []),
+        *([LATE[decided.late]] if actions[Action.LIVE] else []),
         *(
             f"Users notice, {action}: {noticed}."
             for (way, action), noticed in estimates.NOTICED.items()

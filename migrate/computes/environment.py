@@ -14,7 +14,7 @@ from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import call
 
 NAME = "environment"
-LEAVE = "leave the host out with --host"
+LEAVE = "leave the host out with --except"
 
 
 def size(context: Context) -> int:

@@ -38,7 +38,7 @@ def _of_the_last(others: int) -> Finding:
     return warning(
         "the last compute host of the old release, in any cell, is the point of no return: from "
         "then on the next restart of a conductor lets no old one in",
-        "leave one host out with --host until you want no way back, in each cell: no API tells "
+        "leave one host out with --except until you want no way back, in each cell: no API tells "
         "them, --execute asks nova's databases and names the last of each",
     )
 
@@ -48,7 +48,7 @@ def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Find
     if not host.up and not begun(host):
         down = error(
             "nova-compute is down there, so nobody can say what runs on it",
-            "bring it back, or leave it out with --host",
+            "bring it back, or leave it out with --except",
         )
         return [_as("host", down, host)]
     if way.emptied and host.enabled and opened[host.zone] < 2:

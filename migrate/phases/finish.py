@@ -17,7 +17,7 @@ def finish(session: Session, notify: Observer, past: Collection[str] = ()) -> di
     Raises IrreversibleError, and nothing is begun, until *past* names the first, after which all
     of them run: there is one point of no return. Run again it goes on, or changes nothing.
     """
-    session.refuse_unknown(past)
+    session.refuse_unknown(past, Phase.FINISH)
     begun = no_return.finished(session.context, session.journal)
     if MARK.id not in past and not begun:
         raise IrreversibleError(

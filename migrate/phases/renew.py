@@ -66,7 +66,7 @@ def renew(
     host of the old release and *past* does not name it.
     """
     refuse(session.context, plan)
-    draining.share(session.context, session.cancellation)
+    draining.share(session.context, session.cancellation, plan.places)
     session = learned(session, [reached(session.context, name) for name in _names(plan)])
     found = versions.read(session.context)
     begun = settle.begun(session.context, [one.host for one in plan.hosts])
@@ -323,7 +323,7 @@ def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str
         raise IrreversibleError(
             f"{', '.join(unnamed)} would be the last compute host of the old release in its cell: "
             "once it is renewed, the next restart of a conductor there lets no old one in. Nothing "
-            "was begun: leave it out by naming the others with --host, or add "
+            "was begun: leave it out with --except, or add "
             f"{' '.join(f'--past {name}' for name in unnamed)}"
         )
 

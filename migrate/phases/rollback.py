@@ -10,7 +10,7 @@ from migrate.cloud import Context, apart, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.computes import draining, installers, network
-from migrate.computes.homecoming import bring, decision, reading
+from migrate.computes.homecoming import bring, decision, moved, reading
 from migrate.computes.installers import reinstall, standing
 from migrate.computes.network import refusals
 from migrate.computes.reinstalling import silent
@@ -43,8 +43,9 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
 
     A target machine that is dead is the best reason to go back: what stood on it counts as undone,
     once nobody answers for the virtual IP any more. One that lives is closed to users first, so
-    that nothing is written after what would be lost was exported. Then servers that the source
-    would run a second time are stopped (`computes/homecoming/`), before its agents can start.
+    that nothing is written after what would be lost was exported; before that, servers that were
+    moved go home. Then those that the source would run a second time are stopped
+    (`computes/homecoming/`), before its agents can start.
     """
     context = session.context
     answering = _living(context)
@@ -63,12 +64,14 @@ def rollback(session: Session, notify: Observer, phases: tuple[Phase, ...] = UND
     if written:
         bring.foresee(living.context)
         refusals.foresee(living.context)
+        left = reinstall.left(living.context)
+        moved.go_home(living.context, left, living.remark)  # while users are still served
         if context.target.holder.name not in dead:
             export(living, _last_losses(living))
         draining.start_again(living.context, living.remark)
         for one in silent.left_off(living.context):
             living.remark("servers", f"server {one['id']} of {one['host']}: {one['what']}")
-        for name in reinstall.left(living.context):
+        for name in left:
             living.remark("hosts", f"{name}: {reinstall.LEFT}")
         bring.bring_home(living.context, living.remark)
     with suppress(MigrateError):  # the timer must not open what is being opened

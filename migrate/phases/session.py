@@ -59,9 +59,12 @@ class Session:
             cancellation=self.cancellation,
         )
 
-    def refuse_unknown(self, past: Collection[str]) -> None:
-        """SettingsError where *past* names what is no step without a way back."""
-        if unknown := set(past) - {step.id for step in self.plan if step.revert is None}:
+    def refuse_unknown(self, past: Collection[str], *phases: Phase) -> None:
+        """SettingsError where *past* names what is no step of *phases*, or at all, without a way
+        back.
+        """
+        steps = self.plan.phase(*phases) if phases else self.plan
+        if unknown := set(past) - {step.id for step in steps if step.revert is None}:
             raise SettingsError(
                 f"--past {', '.join(sorted(unknown))}: no such step without a way back; "
                 "the command without --execute marks them `none` in `way back`"

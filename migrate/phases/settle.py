@@ -35,7 +35,7 @@ STRANGER = "it was begun from here, and sidestep:source.computes does not name i
 FORGOTTEN = (
     "name it there again to put it back; where it is gone for good `migrate finish` forgets it"
 )
-NAME_IT = "name it there as nova does, or leave it out with --host"
+NAME_IT = "name it there as nova does, or leave it out with --except"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class Asked:
 
     hosts: Collection[str] = ()
     zone: str = ""
+    without: Collection[str] = ()
     by: str | None = None
     update: bool = False
     canary: int | None = None
@@ -175,6 +176,7 @@ def _on_hosts(
     found = installer.findings(context, those)
     found += reach.computes(context, those)
     found += filled(telling.findings(seen, made.hosts), check=telling.NAME)
+    found += filled(telling.permitted(seen, made.hosts), check=telling.NAME)
     return [*filled(unknown, check="hosts")] + [
         replace(one, severity=Severity.WARNING) if one.where in midway else one for one in found
     ]
@@ -183,11 +185,12 @@ def _on_hosts(
 def selected(facts: Facts, asked: Asked) -> set[str]:
     """Names of the hosts that are *asked* for; SettingsError where there are none such."""
     known = {host.name: host.zone for host in facts.hosts}
-    if unknown := sorted(set(asked.hosts) - known.keys()):
-        raise SettingsError(
-            f"--host {', '.join(unknown)}: nova knows no such compute host; "
-            "`openstack compute service list` names them"
-        )
+    for option, names in (("--host", asked.hosts), ("--except", asked.without)):
+        if unknown := sorted(set(names) - known.keys()):
+            raise SettingsError(
+                f"{option} {', '.join(unknown)}: nova knows no such compute host; "
+                "`openstack compute service list` names them"
+            )
     zones = sorted(set(known.values()))
     if asked.zone and asked.zone not in zones:
         there = ", ".join(zones) or "none"
@@ -196,7 +199,10 @@ def selected(facts: Facts, asked: Asked) -> set[str]:
         name
         for name, zone in known.items()
         if (not asked.hosts or name in asked.hosts) and asked.zone in ("", zone)
+        if name not in asked.without
     }
     if not found:
-        raise SettingsError("no compute host is left: --host and --zone exclude each other")
+        raise SettingsError(
+            "no compute host is left: --host, --zone and --except exclude each other"
+        )
     return found

@@ -20,6 +20,7 @@ from tests.unit import fakes, network
 from tests.unit.network import Answer, Killed
 
 URL = "http://cloud:8774/v2.1"
+NEUTRON = "http://cloud:9696"
 HOST = "OS-EXT-SRV-ATTR:host"
 LATER = "2026-11-28T09:00:07.500000"
 LOOKS = 2  # at a server, until what it is in the middle of has ended
@@ -29,7 +30,8 @@ class Nova:
     """Hosts c1, c2 and c3; `script` says by a server's name what becomes of its next move:
 
     moves, error, nowhere, hangs (until it is aborted), stuck (then too), dies (its host does);
-    late, which hangs, and which nova tells of a while after it was asked for.
+    slow, which hangs until it is completed by force; late, which hangs, and which nova tells of a
+    while after it was asked for.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Nova:
         self.servers: dict[str, dict[str, Any]] = {}
         self.script: dict[str, str] = {}
         self.migrations: list[dict[str, Any]] = []
+        self.bindings: dict[str, dict[str, str]] = {}  # of a server's one port: status by host
         self.actions: dict[str, list[str]] = {}  # what went wrong, "" for nothing, by server
         self.ends: dict[str, tuple[int, Callable[[], None]]] = {}
         self.most = 0  # servers on their way at once
@@ -108,6 +111,12 @@ class Nova:
                 found = {"instanceAction": {"events": [event]}}
             case ["os-migrations"] if self.records:
                 found = {"migrations": [row for row in self.migrations if _fits(row, query)]}
+            case ["v2.0", "ports"]:
+                one = query["device_id"]
+                found = {"ports": [{"id": f"{one}-port"}] if one in self.bindings else []}
+            case ["v2.0", "ports", port, "bindings"]:
+                held = self.bindings[port.removesuffix("-port")].items()
+                found = {"bindings": [{"host": host, "status": status} for host, status in held]}
             case ["os-services"]:
                 name = query["host"]
                 found = {
@@ -135,6 +144,8 @@ class Nova:
         server = self.servers.get(path[1])
         if server is None:
             return Answer(404, {})
+        if what == "force_complete":
+            return Answer(202 if self._press(path[1]) else 400, {})
         if what == "DELETE":
             self._abort(path[1])
             return Answer(202, {})
@@ -208,13 +219,22 @@ class Nova:
                 self._rest(server, status=was)
 
         self._begin(server, meanwhile, end)
-        if becomes in ("hangs", "stuck", "dies", "late"):
+        if becomes in ("hangs", "stuck", "dies", "late", "slow"):
             del self.ends[server["id"]]
+            row["presses"] = becomes == "slow"
             row["obeys"] = becomes in ("hangs", "late")
         if becomes == "late":
             row["status"] = "accepted"
         if becomes == "dies":
             self.services[server[HOST]]["state"] = "down"
+
+    def _press(self, one: str) -> bool:
+        """Whether its host permits to complete it: `slow` does, and what only prepares does not."""
+        rows = [row for row in self._running(one) if row.get("presses")]
+        for row in rows:
+            row["status"] = "completed"
+            self._rest(self.servers[one], status="ACTIVE", host=row["dest_compute"])
+        return bool(rows)
 
     def _abort(self, one: str) -> None:
         (row,) = self._running(one)
@@ -233,6 +253,13 @@ class Nova:
 
         self.ends[server["id"]] = (LOOKS, end)
 
+    def _revertresize(self, server: dict[str, Any], _: Any) -> None:
+        (row,) = (r for r in self.migrations if r["instance_uuid"] == server["id"])
+        home = row["source_compute"]
+        self._begin(
+            server, "REVERT_RESIZE", partial(self._rest, server, status="ACTIVE", host=home)
+        )
+
     def _os_stop(self, server: dict[str, Any], _: Any) -> None:
         self._begin(server, "ACTIVE", partial(self._rest, server, status="SHUTOFF"))
 
@@ -249,7 +276,7 @@ def _fits(row: dict[str, Any], query: dict[str, str]) -> bool:
 
 
 class Connection(network.Connection):
-    urls: ClassVar[Mapping[str, str]] = {"compute": URL}
+    urls: ClassVar[Mapping[str, str]] = {"compute": URL, "network": NEUTRON}
 
 
 def context(folder: Path, **decided: Any) -> Context:

@@ -15,9 +15,10 @@ import pytest
 from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
-from migrate.cloud.api import ApiError
+from migrate.cloud.api import Api, ApiError
 from migrate.computes import installers, versions
-from migrate.computes.homecoming import bring, reading
+from migrate.computes.draining import move, turns
+from migrate.computes.homecoming import bring, moved, reading
 from migrate.computes.homecoming.decision import (
     Why,
     busy,
@@ -50,6 +51,7 @@ from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.verify import losses
 from tests.unit import fakes
+from tests.unit.nova import Connection, Nova
 
 # decisions
 
@@ -167,6 +169,9 @@ class World:
             elif server in self.runs[host]:
                 self.runs[host][server].discard(path.rsplit("/", maxsplit=1)[-1])
         return {}
+
+    def get(self, service: str, path: str, **_: str) -> dict[str, Any]:
+        raise ApiError(path, 404, "nobody is brought home here")
 
     def rows(self, link: Any, statement: str, *_: Any) -> Any:
         table = re.findall(r"`(\w+)`\.`(\w+)`", statement)[0][1]
@@ -393,6 +398,79 @@ def test_a_host_that_nova_calls_otherwise_is_refused_not_emptied(make: Make) -> 
     assert world.events == []
 
 
+# who was moved
+
+
+@pytest.fixture
+def nova(monkeypatch: pytest.MonkeyPatch) -> Nova:
+    """`busy_world`, with a nova that moves servers; the source calls c1 by a longer name."""
+    found = Nova()
+    found.services["c1.example.org"] = found.services.pop("c1")
+    for name, host in (("home", "c1.example.org"), ("web", "c2"), ("db", "c2"), ("made", "c2")):
+        found.add(name, host)
+    monkeypatch.setattr(move, "PAUSE", 0.0)
+    monkeypatch.setattr(turns, "LOOK_SECONDS", 0.01)
+    return found
+
+
+def went_home(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch, *but: str, **more: Any
+) -> list[str]:
+    context, _ = make(replace(busy_world(), **more))
+    monkeypatch.setattr(login, "api", lambda *_: Api(Connection(nova)))
+    said: list[str] = []
+    moved.go_home(context, but, lambda _, text: said.append(text))
+    return said
+
+
+def test_one_that_was_moved_is_live_migrated_home_and_nobody_else_is_touched(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == ["os-migrateLive web"]
+    assert nova.where["web"] == "c1.example.org"
+    assert nova.where["db"] == nova.where["made"] == "c2"
+
+
+def test_a_resize_that_nobody_has_confirmed_is_reverted(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is confirmed the server is one that was moved; its size is a loss that is named."""
+    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == ["revertResize web"]
+    assert (nova.where["web"], nova.how["web"]) == ("c1.example.org", "ACTIVE")
+
+
+@pytest.mark.parametrize("fate", ["nowhere", "error"])
+def test_one_that_cannot_go_home_is_told_and_runs_on_until_it_is_stopped(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch, fate: str
+) -> None:
+    nova.script["web"] = fate
+    (told,) = went_home(nova, make, monkeypatch)
+    assert told.startswith("not brought home: the web (web): ")
+    assert (nova.where["web"], nova.how["web"]) == ("c2", "ACTIVE")
+
+
+def test_nobody_goes_home_once_the_time_for_it_is_over(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moved, "SECONDS", -1.0)
+    (told,) = went_home(nova, make, monkeypatch)
+    assert "its turn did not come" in told
+    assert nova.events == []
+
+
+def test_nobody_goes_to_a_host_that_does_not_come_back_itself(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert went_home(nova, make, monkeypatch, "c1") == []
+    assert went_home(nova, make, monkeypatch, now=None) == []
+    assert nova.events == []
+
+
 # where it is called
 
 
@@ -422,6 +500,19 @@ def test_nothing_is_undone_before_every_server_is_as_the_source_has_it(session: 
     assert events(session)[-2:] == ["c2: domains.unplug made web", "undone"]
     (kept,) = session.home.glob("losses-*.json")
     assert [one["id"] for one in json.loads(kept.read_text())["servers"]] == ["db", "made", "web"]
+
+
+def test_who_was_moved_goes_home_before_users_are_shut_out(
+    session: Session, nova: Nova, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut(_: Context) -> None:
+        raise Killed("closed to users")
+
+    monkeypatch.setattr(login, "api", lambda *_: Api(Connection(nova)))
+    monkeypatch.setattr(rollback.close, "close_target", shut)  # type: ignore[attr-defined]
+    with pytest.raises(Killed):
+        rollback.rollback(session, lambda *_: None)
+    assert nova.events == ["os-migrateLive web"]
 
 
 def test_a_host_between_two_systems_is_named_and_everything_else_goes_back(
@@ -547,7 +638,7 @@ def test_what_would_be_stopped_is_told_before(
     TERMINAL.flush()
     told = "".join(capsys.readouterr())
     assert "servers that going back stops" in told
-    assert "moved, the source has it on c1; it is stopped" in told
+    assert "the source has it on c1; it is stopped where nova does not bring it there" in told
 
 
 def test_that_nobody_can_tell_is_a_loss_of_its_own(session: Session) -> None:

@@ -135,13 +135,15 @@ def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
     assert away.home == 0
 
 
-def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
+def test_what_users_notice_of_moves_and_what_becomes_of_late_ones_is_told() -> None:
     decided: dict[str, Any] = {"otherwise": "liveMigrate", "home": True}
     found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
     told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
     assert "servers: 1 live-migrate; about 230 s" in told
     assert "Moves back home, once their host is renewed: 1;" in told
-    assert "live_migration_permit_post_copy" in told
+    assert "A live migration whose time is over is aborted" in told
+    later = Settle.model_validate({**decided, "late": "complete"})
+    assert "completed by nova: by post-copy" in "\n".join(settling.totals(found, later))
     assert "Users notice, live-migrate: 1-4 pings lost" in told
 
 
@@ -585,6 +587,8 @@ def test_what_a_flavor_asks_of_placement() -> None:
     [
         ({"hosts": ["a", "x"]}, "--host x: nova knows no such compute host"),
         ({"zone": "mars"}, "--zone mars: no compute host is in it; there are: nova"),
+        ({"without": ["x"]}, "--except x: nova knows no such compute host"),
+        ({"hosts": ["a"], "without": ["a"]}, "--host, --zone and --except exclude each other"),
     ],
 )
 def test_what_there_is_not_is_an_error_of_usage(asked: dict[str, Any], told: str) -> None:
@@ -597,6 +601,23 @@ def test_the_command_line_goes_over_the_stack_file() -> None:
     decided = asked.over(Settle(stop_after=3))
     assert (decided.canary, decided.batch, decided.stop_after) == (0, 7, 3)
     assert settle.selected(Facts(TWO, ()), asked) == {"b"}
+
+
+def test_where_servers_go_is_told_by_the_host_that_they_leave() -> None:
+    """One that is moved twice goes on from where it came to."""
+    hosts = [host("a"), host("b"), host("c", enabled=False)]
+    found = planned(hosts, [server("web", "a"), server("db", "b")], "a", "b", batch=1)
+    assert found.places == {("a", "web"): "b", ("b", "web"): "a", ("b", "db"): "a"}
+
+
+def test_one_that_is_left_out_forbids_nothing_to_the_others() -> None:
+    """It stays on the old release, and counts as such: with it there is a way back."""
+    hosts = (host("a"), host("b"), host("dead", up=False))
+    names = settle.selected(Facts(hosts, ()), settle.Asked(without=["dead"]))
+    found = planned(hosts, WEB, *names, way=Way.IN_PLACE)
+    assert errors(found) == []
+    assert [one.host.name for one in found.hosts] == ["a", "b"]
+    assert not any(one.last for one in found.hosts)
 
 
 def test_states_and_kinds() -> None:

@@ -361,6 +361,12 @@ def test_a_host_that_nothing_forbids(said: Said, cloud: tuple[type[Cloud], str])
     assert "Nothing forbids this plan." in out
 
 
+def test_hosts_that_are_left_out_forbid_nothing(said: Said, cloud: tuple[type[Cloud], str]) -> None:
+    cloud[0].types.discard("instance-ha")
+    out, _ = said("--except", "cmp2", "--except", "cmp3", code=0)
+    assert [word for word in ("cmp1", "cmp2", "cmp3") if f" {word} " in out] == ["cmp1"]
+
+
 @pytest.mark.parametrize(("whose", "code"), [("p0", 0), ("p1", 3)])
 def test_a_server_of_ours_that_a_killed_run_has_left_forbids_nothing(
     said: Said,

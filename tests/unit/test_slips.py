@@ -60,12 +60,14 @@ def test_a_command_line(
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("step", ["nope", "finish.mark"])
 @pytest.mark.parametrize("command", ["follow", "cutover"])
 def test_a_step_that_there_is_not_is_refused_before_it_counts(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, step: str
 ) -> None:
-    line = refused(monkeypatch, capsys, command, "--past", "nope")
-    assert "--past nope: no such step without a way back; the command without --execute" in line
+    """One of another command is none of this one's: a word for it would go unheard."""
+    line = refused(monkeypatch, capsys, command, "--past", step)
+    assert f"--past {step}: no such step without a way back; the command without --execute" in line
 
 
 STACK_FILES = [

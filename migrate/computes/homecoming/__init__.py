@@ -2,7 +2,8 @@
 
 Users moved, made and connected servers on the target. The source's nova would start a server where
 its database names it, beside the one that runs elsewhere, and open a disk twice; its neutron would
-hand out addresses again, its cinder volumes that a guest has open. So before anything of the window
+hand out addresses again, its cinder volumes that a guest has open. So one that was moved is brought
+back while the target serves (`moved.py`), and before anything of the window
 is undone such a server is stopped, or what it was given is detached, and that is proven on every
 compute host.
 

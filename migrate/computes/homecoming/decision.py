@@ -57,7 +57,8 @@ def _act(domain: Domain, home: Home | None) -> Act | None:
         return Act(*known, Why.NEW, told)
     if domain.host != home.host:
         where = f"on {home.host}" if home.host else "on no host"
-        return Act(*known, Why.MOVED, f"moved, the source has it {where}; it is stopped")
+        told = "it is stopped where nova does not bring it there" if home.host else "it is stopped"
+        return Act(*known, Why.MOVED, f"moved, the source has it {where}; {told}")
     volumes = tuple(sorted((domain.volumes or frozenset()) - home.volumes))
     ports = tuple(sorted(domain.ports - home.ports))
     if not volumes and not ports:

@@ -36,7 +36,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Hosts are named as in the stack file. Of `hosts`, all of them, the `silent` are dead.
+    """Hosts are named as in the stack file, and `called` says what nova calls them, where they are
+    known to it. Of `hosts`, all of them, the `silent` are dead.
 
     `idle` are ports of servers that do not run, by host. `now` is None where the target's database
     cannot be asked.
@@ -48,3 +49,4 @@ class Facts:
     now: Mapping[str, Row] | None = None
     silent: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    called: Mapping[str, str] = field(default_factory=dict)

@@ -45,6 +45,7 @@ def read(context: Context) -> Facts:
         now=now and {k: replace(one, host=ours.get(one.host, one.host)) for k, one in now.items()},
         silent=tuple(name for name in names if name not in seen),
         hosts=tuple(names),
+        called={name: nova for nova, name in ours.items()},
     )
 
 
