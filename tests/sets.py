@@ -112,6 +112,7 @@ SETS = {
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,
     ),
+    "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
     "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),

@@ -15,13 +15,13 @@ import pytest
 from migrate.cloud import Context, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
-from migrate.cloud.settings import Reinstall
+from migrate.cloud.settings import Ceph, Reinstall
 from migrate.computes import draining, installers, operators, proof, versions
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import in_place, reinstall, standing
 from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
-from migrate.computes.reinstalling.packages import NAMES
+from migrate.computes.reinstalling.packages import NAMES, OF_CEPH
 from migrate.engine import state_lock
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError, UnreachableError
@@ -287,6 +287,13 @@ class Lab:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return Lab(tmp_path, monkeypatch)
+
+
+def test_a_client_of_ceph_is_one_again(lab: Lab) -> None:
+    clients = lab.context.settings.model_copy(update={"ceph": Ceph(clients=True)})
+    lab.context = replace(lab.context, settings=clients)
+    lab.over()
+    assert lab.host.packages == {*NAMES, *OF_CEPH}
 
 
 def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None:
