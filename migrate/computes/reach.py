@@ -4,15 +4,13 @@ A compute host is asked, too, what its own files name: all of it must answer, an
 an old controller's own address, where nothing answers once that is released.
 """
 
-import glob
 import re
 from collections.abc import Collection, Iterator, Mapping
-from fnmatch import fnmatchcase
-from typing import Any
 
 from migrate.cloud import Context, addresses, hosts, named_servers, urls
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
+from migrate.computes import old_names, own_files
 from migrate.configuration import files
 from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, UnreachableError, one_line
@@ -20,14 +18,12 @@ from migrate.onhost import call
 
 NAME = "reach"
 BROKER, NFS = 5672, 2049
-FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/plugins/*/*.ini")
 APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; others are for users
 NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
 SERVER, PLUGIN = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
 DISPENSABLE = {"cache", "database"}  # kinds of servers that no unit of a host stands still without
 PHYSICAL = 1500  # neutron's own, where nothing is said
-ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 
 Ports = dict[tuple[str, int], str]  # address and port, and where they are named
 
@@ -58,7 +54,7 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
     """
     if not those:
         return []
-    old, told = _old(context)
+    old, told = old_names.known(context)
     ends, mtu, unknown = _tunnel_ends(context)
 
     def ask(host: Host) -> list[Finding]:
@@ -78,10 +74,11 @@ def named(context: Context, those: Collection[Host]) -> list[Finding]:
     """What *those* compute hosts name of old controllers; the cutover is what cuts them off."""
     if not those:
         return []
-    old, told = _old(context)
+    old, told = old_names.known(context)
 
     def ask(host: Host) -> list[Finding]:
-        return list(_named(old, _read(context, host)[0], serves=False))
+        texts, _ = own_files.read(context, host)
+        return list(_named(old_names.as_seen(context, host, old, texts), texts, serves=False))
 
     return [*told, *on_each(those, ask)]
 
@@ -89,54 +86,12 @@ def named(context: Context, those: Collection[Host]) -> list[Finding]:
 def _compute(
     context: Context, old: addresses.Mapping, ends: list[str], mtu: int, host: Host
 ) -> Iterator[Finding]:
-    texts, given = _read(context, host)
-    yield from _named(old, texts)
+    texts, given = own_files.read(context, host)
+    yield from _named(old_names.as_seen(context, host, old, texts), texts)
     yield from controllers(context, host)
     yield from _unanswered(host, _servers(texts, given))
     yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
     yield from _shares(host, old)
-
-
-def _read(context: Context, host: Host) -> tuple[dict[str, str], dict[str, str]]:
-    """Files that units which run on *host* read, and what it gives for options that are not set."""
-    projects = [recipe.project for recipe in context.recipes if recipe.compute_units]
-    patterns = [one.format(project) for project in projects for one in FILES]
-    read: dict[str, Any] = call(host, "configured.read", patterns)
-    return _by_running(context, host, read["texts"]), read["given"]
-
-
-def _by_running(context: Context, host: Host, texts: Mapping[str, str]) -> dict[str, str]:
-    """Those of *texts* that a unit which runs there reads, as oslo.config finds its files."""
-    projects = {
-        name: recipe.project
-        for recipe in context.recipes
-        for name in (
-            *recipe.compute_units,
-            *recipe.source_data_plane_units,
-            *(one.name for one in recipe.host_units),
-        )
-    }
-    running: dict[str, Any] = call(host, "exchange.running", sorted(projects))
-    patterns = [
-        pattern
-        for name, one in running.items()
-        for pattern in _patterns(projects[name], name, one["arguments"])
-    ]
-    return {
-        path: text
-        for path, text in texts.items()
-        if any(fnmatchcase(path, pattern) for pattern in patterns)
-    }
-
-
-def _patterns(project: str, program: str, arguments: Collection[str]) -> Iterator[str]:
-    given = {"file": list[str](), "dir": list[str]()}
-    for kind, path in ARGUMENT.findall(" ".join(arguments)):
-        given[kind].append(glob.escape(path.rstrip("/")))
-    usual = [f"/etc/{project}/{one}.conf" for one in (project, program)]
-    yield from given["file"] or usual
-    for folder in given["dir"] or [f"{one}.d" for one in usual]:
-        yield f"{folder}/*.conf"
 
 
 def _named(
@@ -247,19 +202,6 @@ def _tunnel_mtu(texts: Mapping[str, str]) -> int:
 def _number(text: str | None, otherwise: int) -> int:
     found = (text or "").strip()
     return int(found) if found.isdigit() and int(found) else otherwise
-
-
-def _old(context: Context) -> tuple[addresses.Mapping, list[Finding]]:
-    """What is old controllers' own, and what is to be known of it."""
-    try:
-        return addresses.of(context, 0), []
-    except UnreachableError as away:
-        there, known = context.target.living, context.source.controllers
-        found = addresses.Mapping(
-            {one.address: there.address for one in known}, {one.name: there.name for one in known}
-        )
-        told = f"of old controllers' addresses only those of the stack file are looked for: {away}"
-        return found, [warning(told, "Bring it back, or look in the hosts' files by hand")]
 
 
 def _answers(host: Host, asked: list[tuple[str, int]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The Ceph rig, as new for this folder; afterwards nothing of it is on this host."""
+"""The Ceph rig, as new for each module; after this folder nothing of it is on this host."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ class Reach(Protocol):
 
 
 @pytest.fixture(scope="package")
-def rig() -> Iterator[CephRig]:
-    """An old cluster that is well, with content, and a machine of the new release."""
+def _gone_afterwards() -> Iterator[None]:
+    yield
+    whole.down(RIG)
+
+
+@pytest.fixture(scope="module")
+def rig(_gone_afterwards: None) -> CephRig:
+    """An old cluster that is well, with content, and a machine of the new release.
+
+    It is the one of the module before, unless that has spoiled it.
+    """
     whole.up(RIG)
-    try:
-        yield RIG
-    finally:
-        whole.down(RIG)
+    return RIG
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def reach(rig: CephRig) -> Reach:
     """A machine of the rig by its name, as the program reaches it."""
 
@@ -47,13 +53,13 @@ def reach(rig: CephRig) -> Reach:
     return host
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def old(rig: CephRig, reach: Reach) -> Host:
     """The machine of the old monitor."""
     return reach(rig.monitor)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def new(rig: CephRig, reach: Reach) -> Host:
     """The machine of the new release."""
     return reach(rig.target)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.lab.ceph import cluster
+from tests.lab.ceph import cluster, gateway
 from tests.lab.remote import ssh
 from tests.lab.settings import CephLab
 from tests.lab.stages import stage
@@ -20,8 +20,10 @@ SECRETS = ("nova", "cinder")
 
 
 def form(lab: CephLab) -> None:
-    """Bring the cluster up, and let the services of machines that have booted reach it."""
+    """Bring cluster and gateway up, and let services of machines that have booted reach them."""
     cluster.form(lab)
+    with stage("gateway"):
+        gateway.stand_up(lab)
     with stage("clients of Ceph"), ThreadPoolExecutor() as pool:
         jobs = [pool.submit(cluster.admit, lab, lab.controller, CONTROLLER)]
         jobs += [pool.submit(admit_compute, lab, name) for name in lab.computes]

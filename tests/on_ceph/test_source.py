@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ import pytest
 from migrate.cloud import wait
 from tests.ceph.unharmed import unharmed
 from tests.lab import content
-from tests.lab.ceph import cluster
+from tests.lab.ceph import cluster, gateway
 from tests.lab.content import from_volume, servers
 from tests.lab.remote import ssh
 from tests.lab.settings import CephLab
@@ -84,6 +85,15 @@ def told(disk: ElementTree.Element, name: str) -> dict[str, str]:
     """What the one element *name* anywhere in *disk* says of itself."""
     (found,) = disk.iter(name)
     return found.attrib
+
+
+def test_the_tenants_objects_are_what_was_put(lab: CephLab) -> None:
+    put = {name: gateway.content(name) for name in gateway.SIZES}
+    assert gateway.checksums(tenant(lab)) == {n: sha256(one).hexdigest() for n, one in put.items()}
+
+
+def tenant(lab: CephLab) -> Any:
+    return gateway.client(lab, lab.monitor, gateway.login(lab, lab.monitor))
 
 
 def test_a_writer_goes_on_and_nothing_else_changes(lab: CephLab, admin: Any) -> None:

@@ -20,6 +20,7 @@ from tests.unit import fakes, network
 from tests.unit.network import Answer, Killed
 
 URL = "http://cloud:8774/v2.1"
+NEUTRON = "http://cloud:9696"
 HOST = "OS-EXT-SRV-ATTR:host"
 LATER = "2026-11-28T09:00:07.500000"
 LOOKS = 2  # at a server, until what it is in the middle of has ended
@@ -44,6 +45,7 @@ class Nova:
         self.servers: dict[str, dict[str, Any]] = {}
         self.script: dict[str, str] = {}
         self.migrations: list[dict[str, Any]] = []
+        self.bindings: dict[str, dict[str, str]] = {}  # of a server's one port: status by host
         self.actions: dict[str, list[str]] = {}  # what went wrong, "" for nothing, by server
         self.ends: dict[str, tuple[int, Callable[[], None]]] = {}
         self.most = 0  # servers on their way at once
@@ -109,6 +111,12 @@ class Nova:
                 found = {"instanceAction": {"events": [event]}}
             case ["os-migrations"] if self.records:
                 found = {"migrations": [row for row in self.migrations if _fits(row, query)]}
+            case ["v2.0", "ports"]:
+                one = query["device_id"]
+                found = {"ports": [{"id": f"{one}-port"}] if one in self.bindings else []}
+            case ["v2.0", "ports", port, "bindings"]:
+                held = self.bindings[port.removesuffix("-port")].items()
+                found = {"bindings": [{"host": host, "status": status} for host, status in held]}
             case ["os-services"]:
                 name = query["host"]
                 found = {
@@ -268,7 +276,7 @@ def _fits(row: dict[str, Any], query: dict[str, str]) -> bool:
 
 
 class Connection(network.Connection):
-    urls: ClassVar[Mapping[str, str]] = {"compute": URL}
+    urls: ClassVar[Mapping[str, str]] = {"compute": URL, "network": NEUTRON}
 
 
 def context(folder: Path, **decided: Any) -> Context:

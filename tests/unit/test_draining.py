@@ -233,6 +233,22 @@ def test_one_that_cannot_leave_is_named_and_the_host_is_as_it_was(
     assert not proof.noted(lab.context, lab.host)
 
 
+def test_what_a_host_that_died_has_left_in_neutron_is_named_where_nova_finds_no_place(
+    make: Make,
+) -> None:
+    lab = make()
+    lab.nova.script["live"] = "nowhere"
+    lab.nova.bindings["live"] = {"c1": "ACTIVE", "c2": "INACTIVE"}
+    told = r"no valid host; .*DELETE /v2\.0/ports/live-port/bindings/c2"
+    with pytest.raises(StepError, match=told):
+        lab.over("close", "drain")
+    lab.nova.script["live"] = "nowhere"
+    lab.nova.bindings["live"] = {"c1": "ACTIVE"}
+    with pytest.raises(StepError) as failed:
+        lab.over("close", "drain")
+    assert "binding" not in str(failed.value)
+
+
 def test_without_home_what_was_moved_stays_alive_where_it_is(make: Make) -> None:
     lab = make(concurrency={"perHost": 1})
     lab.nova.add("a-first", do="live")

@@ -51,6 +51,7 @@ class Machine(fakes.FakeHost):
             "neutron-openvswitch-agent": {"arguments": neutron},
         }
         self.shares: list[list[str]] = []
+        self.leads: dict[str, list[str]] = {}  # a name that is none of these leads nowhere
         self.tried: list[tuple[str, int]] = []
 
     def python(
@@ -68,6 +69,8 @@ class Machine(fakes.FakeHost):
             return [self.shut.get((address, port), "open") for address, port in asked]
         if payload["function"] == "packets":
             return [self.carried(*one) for one in asked]
+        if payload["function"] == "resolved":
+            return {name: self.leads.get(name, []) for name in asked}
         answers: dict[str, Any] = {
             "facts": CONTROLLERS.get(self.name),
             "read": self.texts,
@@ -140,6 +143,27 @@ def test_an_old_controllers_own_address_is_named_by_file_and_line(
     assert one.message.startswith("/etc/neutron/neutron.conf:3 help names 10.5.0.2, ctl-old, ")
     assert two.message.startswith("/etc/nova/nova.conf:2 transport_url names 10.0.0.2, ")
     assert "Name the virtual IP there, or 10.0.0.12, and restart" in two.remedy
+
+
+def test_a_name_is_what_it_leads_to_from_that_host(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    """Controllers know one name by their own address, hosts by the virtual IP; or the reverse."""
+    host = machines["cmp1"]
+    host.texts = {"/etc/nova/nova.conf": NOVA.replace("@10.0.0.9:5672", "@ctl-old:5672")}
+    for leads in (["10.0.0.9"], ["10.0.0.12", "10.0.0.9"]):
+        host.leads = {"ctl-old": leads}
+        assert told(context) == []
+        assert checks.reach.run(context) == []
+    for leads in ([], ["10.0.0.2"], ["10.0.0.9", "10.0.0.2"], ["10.0.0.9", "192.0.2.7"]):
+        host.leads = {"ctl-old": leads}
+        (one,) = checks.reach.run(context)
+        assert one.message.startswith("/etc/nova/nova.conf:2 transport_url names ctl-old, ")
+    host.texts = {"/etc/nova/nova.conf": NOVA.replace("@10.0.0.9:5672", "@broker.example:5672")}
+    assert checks.reach.run(context) == []
+    host.leads = {"broker.example": ["10.5.0.2"]}
+    (one,) = checks.reach.run(context)
+    assert one.message.startswith("/etc/nova/nova.conf:2 transport_url names broker.example, ")
 
 
 def test_it_is_told_before_the_cutover_which_cuts_such_a_host_off(

@@ -19,6 +19,11 @@ ON_THE_WAY = (  # of a migration's record, live or cold, in this order: asked in
     *("accepted", "queued", "preparing", "running"),
     *("pre-migrating", "migrating", "post-migrating"),
 )
+BOUND = (
+    "; neutron has a second binding of port {0}, for {1}: where no migration is at work, one was "
+    "cut off by its host's death, and nova moves it there no more. Delete that binding as a user "
+    "with the role service: DELETE /v2.0/ports/{0}/bindings/{1}"
+)
 NOT_TOLD = "nova does not say why; see nova-conductor's log, and nova-compute's on both hosts"
 
 
@@ -97,7 +102,29 @@ def arriving(api: Api, host: str) -> set[str]:
 
 
 def failure(api: Api, server: str) -> str:
-    """Why the last thing that was asked of *server* came to nothing, by nova's own account."""
+    """Why the last thing that was asked of *server* came to nothing, by nova's own account.
+
+    What holds it where it is, and nova does not name, is named beside it.
+    """
+    return _failure(api, server) + "".join(BOUND.format(*one) for one in _bound(api, server))
+
+
+def _bound(api: Api, server: str) -> list[tuple[str, str]]:
+    """Ports of *server*, and the host that each is bound to beside the one where it is."""
+    if "network" not in api.bases:
+        return []
+    try:
+        return [
+            (port["id"], one["host"])
+            for port in api.get("network", "/ports", device_id=server)["ports"]
+            for one in api.get("network", f"/ports/{port['id']}/bindings")["bindings"]
+            if one["status"] == "INACTIVE"
+        ]
+    except ApiError:
+        return []  # it is asked beside what has failed
+
+
+def _failure(api: Api, server: str) -> str:
     where = f"/servers/{server}/os-instance-actions"
     try:
         actions = api.get("compute", where, **{VERSION: DETAILS})["instanceActions"]

@@ -53,8 +53,13 @@ def stand_up(rig: CephLab) -> None:
     cluster.run(rig, rig.monitor, "gateway.sh", **values)
     s3 = client(rig, rig.monitor, login(rig, rig.monitor))
     s3.create_bucket(Bucket=BUCKET)
-    for name, size in SIZES.items():
-        put(s3, name, Random(name).randbytes(size))
+    for name in SIZES:
+        put(s3, name, content(name))
+
+
+def content(name: str) -> bytes:
+    """What is in the object *name*: the same each time."""
+    return Random(name).randbytes(SIZES[name])
 
 
 def put(s3: Any, name: str, content: bytes) -> None:

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from infra import nspawn
 from infra.nspawn import Machine, bridge
+from migrate.cloud import wait
 from tests.lab import cloud, host
 from tests.lab.ceph import cluster, gateway, packages
 from tests.lab.ceph.settings import CephRig
 from tests.lab.stages import stage
 
+PATIENCE_SECONDS = 30
+
 
 def up(rig: CephRig) -> None:
     """Bring the cluster up with its content; one that is whole and healthy is left alone."""
     with cloud.alone(rig):
-        if not is_healthy(rig):
+        if not is_healthy(rig, PATIENCE_SECONDS):
             cloud.remove(rig)
             _build(rig)
 
@@ -25,14 +28,17 @@ def down(rig: CephRig) -> None:
     cloud.down(rig)
 
 
-def is_healthy(rig: CephRig) -> bool:
-    """Whether it was built to the end, every machine runs and the cluster has nothing to say."""
+def is_healthy(rig: CephRig, patience: float = 0) -> bool:
+    """Whether it was built to the end, every machine runs and the cluster has nothing to say.
+
+    It has *patience* seconds for that: now and then it scrubs.
+    """
     running = all(nspawn.is_running_in(rig.home, name) for name in rig.addresses)
     return (
         _whole(rig).exists()
         and bridge.exists(rig.host_bridge)
         and running
-        and not cluster.unclean(rig)
+        and not wait.while_any(lambda: cluster.unclean(rig), patience, pause=1)
     )
 
 

@@ -25,4 +25,6 @@ chown ceph: "/var/lib/ceph/mgr/ceph-$NAME/keyring"
 systemctl -q enable --now "ceph-mgr@$NAME"
 ceph config set mon auth_allow_insecure_global_id_reclaim false
 ceph config set mon mon_data_avail_warn 5 # the disk of this host is everybody's
+# so are its cores: a heartbeat that waited for one is told for a quarter of an hour
+ceph config set global mon_warn_on_slow_ping_time 10000
 ceph config set global osd_pool_default_pg_autoscale_mode off
