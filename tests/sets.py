@@ -92,7 +92,11 @@ SETS = {
         "equal by diff, pings by the report",
         True,
     ),
-    "settle-middle": Set("the cloud back from the middle: one host reinstalled, agents over", True),
+    "settle-middle": Set(
+        "the cloud back from the middle: one host reinstalled, by a command that fails first, and "
+        "back, killed at each boundary; agents over",
+        True,
+    ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True

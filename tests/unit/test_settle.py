@@ -252,6 +252,25 @@ def test_what_cannot_be_live_migrated_waits_for_a_rule(specs: dict[str, str], wh
     assert moves(planned(hosts, servers, "a", rules=rules)) == {"gpu": ("cold-migrate", "b")}
 
 
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        (("direct-physical",), "not to be live-migrated: it has a port of type direct-physical"),
+        (("direct", "of tomorrow"), "not to be live-migrated: it has a port of type of tomorrow"),
+        (("macvtap", "direct"), ""),
+    ],
+)
+def test_a_server_with_a_port_on_a_card(cards: tuple[str, ...], told: str) -> None:
+    found = planned(TWO, [server("nic", "a", cards=cards), server("web", "a")], "a")
+    assert [told in one for one in errors(found)] == [True] * bool(told)
+    if not told:
+        why = {one.server.name: one.why for host in found.hosts for one in host.servers}
+        assert why["nic"] == "whether a host has cards for its ports (direct, macvtap) free is " + (
+            "told by no API"
+        )
+        assert why["web"] == ""
+
+
 def test_pinned_cpus_move_live_and_are_named() -> None:
     pinned = Flavor("p", 2, 1024, 1, extra_specs={"hw:cpu_policy": "dedicated"})
     hosts = [host("a"), host("b"), host("c", inventories={"PCPU": Inventory(4)})]
