@@ -87,9 +87,20 @@ SETS = {
     "settle-update": Set(
         "a compute host of the release to newer pins and back, killed at each boundary", True
     ),
+    "settle-whole": Set(
+        "all of it in one pass: a host reinstalled, the last in place, agents, the end; records "
+        "equal by diff, pings by the report",
+        True,
+    ),
+    "settle-middle": Set("the cloud back from the middle: one host reinstalled, agents over", True),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True
+    ),
+    "homecoming-moved": Set(
+        "servers moved, resized, connected and made on the target: the source has those it knows "
+        "where and as it knew them, and no disk is open twice",
+        True,
     ),
     "ceph": Set(
         "a real Ceph cluster: what is wrong is found; a monitor, a manager and a gateway join, "
