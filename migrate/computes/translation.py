@@ -144,7 +144,7 @@ def _of_unit(
             why = "it is set more than once"
         elif "https://" in line.value:
             why = "a certificate names one host and not another"
-        elif set(names) - {address for address, _ in servers}:
+        elif set(names) - dict(servers).keys() or not all(port for _, port in servers):
             why = "its value is not understood"
         elif wrong := [str(one) for one in ports if one not in _served(context, line)]:
             why = f"the virtual IP serves nothing of that kind on port {', '.join(wrong)}"
