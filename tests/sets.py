@@ -117,6 +117,7 @@ SETS = {
         True,
     ),
     "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
+    "lab-ceph-in-place": Set("a compute host with disks on RBD over in place, and back", True),
     "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),

@@ -6,19 +6,17 @@ lifted here; once it has passed, the words that refuse go, and `shown.py` with t
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
 
 from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.phases.session import context_of
 from tests.ceph.unharmed import unharmed
-from tests.infra.engine import REPOSITORY, STACK, Project
-from tests.lab import cloud, identity, stack, traces
+from tests.infra.engine import STACK, Project
+from tests.lab import cloud, identity, traces
 from tests.lab.ceph import cluster
 from tests.lab.demo import TIDY_SECONDS
 from tests.lab.remote import ssh
@@ -40,14 +38,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(lab: CephLab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = REPOSITORY / f"stacks/Pulumi.{stack.name(lab)}.yaml"
-    stands = yaml.safe_load(file.read_text())["config"]
-    config = {name.removeprefix("sidestep:"): one for name, one in stands.items()}
-    config["ceph"] = {"clients": True}
-    root = tmp_path_factory.mktemp("over") / "project"
-    project = Project(root, config, migrate=(sys.executable, "-m", "tests.on_ceph.shown"))
-    hosts = list(context_of(STACK, root).source.hosts)
+def site(lab: CephLab, project: Project) -> Site:
+    hosts = list(context_of(STACK, project.root).source.hosts)
     return Site(project, hosts, traces.look(hosts), sums(lab))
 
 
