@@ -47,6 +47,12 @@ def unknown(context: Context, host: Host) -> list[str]:
     return sorted(call(host, "exchange.running", sorted(names - ours)))
 
 
+def bare(context: Context, found: Running) -> list[str]:
+    """What of *found* names no file of options: one that is named turns oslo.config's own off."""
+    running = [one for one in known(context) if one.name in found]
+    return [one.name for one in running if not [*_files(arguments(one, found)[:-2])]]
+
+
 def renewed(context: Context, host: Host) -> bool:
     """Whether something of them runs there, and all of it as the release's program."""
     found = running(context, host)

@@ -187,6 +187,7 @@ def test_only_what_runs_there_is_exchanged(context: Context) -> None:
             {"nova-compute": {**NOVA, "arguments": ["--config-file=/etc/my nova.conf"]}},
             "arguments that are not understood",
         ),
+        ({"nova-compute": {**NOVA, "arguments": []}}, "nova-compute names no file of options"),
         ({"nova-compute": NOVA, "neutron-ovn-metadata-agent": AGENT}, "not renewed in place"),
     ],
 )
@@ -211,13 +212,13 @@ def test_a_unit_that_has_not_started_yet_is_not_left_behind(context: Context) ->
 
 
 def test_all_that_is_not_understood_is_told_together(context: Context) -> None:
-    odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["a b"]}
+    odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["--config-file", "a b"]}
     host = Compute({"nova-compute": odd, "neutron-ovn-metadata-agent": AGENT})
     host.later = {"nova-compute": ["/etc/systemd/system/nova-compute.service.d/zz.conf"]}
     found: list[Finding] = in_place.strange(context, host)
     assert [one.where for one in found] == ["compute"] * 4
     told = "; ".join(one.message for one in found)
-    for words in ("not renewed in place", "runs as /opt/x", "['a b']", "zz.conf is read after"):
+    for words in ("not renewed in place", "runs as /opt/x", "'a b'", "zz.conf is read after"):
         assert words in told
     assert in_place.strange(context, Compute({"nova-compute": NOVA})) == []
 
