@@ -87,12 +87,11 @@ SETS = {
     "settle-update": Set(
         "a compute host of the release to newer pins and back, killed at each boundary", True
     ),
-    "settle-whole": Set(
-        "all of it in one pass: a host reinstalled, the last in place, agents, the end; records "
-        "equal by diff, pings by the report",
+    "settle-back": Set(
+        "the cloud back from the middle: a host reinstalled, agents over, servers moved; its "
+        "records, and what servers have on their disks, as before the cutover",
         True,
     ),
-    "settle-middle": Set("the cloud back from the middle: one host reinstalled, agents over", True),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True
@@ -112,7 +111,11 @@ SETS = {
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,
     ),
-    "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
+    "finish": Set(
+        "a host reinstalled, the last in place, agents: records equal, pings by the report; the "
+        "old purged, nothing goes back",
+        True,
+    ),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }
