@@ -92,6 +92,11 @@ SETS = {
         "records, and what servers have on their disks, as before the cutover",
         True,
     ),
+    "settle-middle": Set(
+        "the cloud back from the middle: one host reinstalled, by a command that fails first, and "
+        "back, killed at each boundary; agents over",
+        True,
+    ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers made and connected on the target: none runs on when the source is back", True
@@ -111,6 +116,8 @@ SETS = {
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,
     ),
+    "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
+    "lab-ceph-in-place": Set("a compute host with disks on RBD over in place, and back", True),
     "finish": Set(
         "a host reinstalled, the last in place, agents: records equal, pings by the report; the "
         "old purged, nothing goes back",

@@ -10,6 +10,7 @@ command again. In a lab that stands after `python -m tests.lab.demo over`, by ha
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,22 +87,31 @@ def running_on(name: str) -> list[str]:
 
 
 def boot_again(server: str) -> None:
-    """As an operator does whose host has died: nova starts no server by itself."""
-    nova = identity.connect(this_lab()).compute
+    """As an operator does whose host has died, until it runs: nova starts no server by itself.
 
-    def asked() -> bool:
-        try:
-            nova.reboot_server(server, "HARD")
-        except ConflictException:  # nova has just seen that it is off, and notes that
-            return False
-        return True
+    Once is not always enough: what nova notes while its host comes back may undo the first boot.
+    """
+    nova = identity.connect(this_lab()).compute
+    told = list[str]()
 
     def runs() -> bool:
         found = nova.get_server(server)
-        return bool(found.status == "ACTIVE" and not found.task_state)
+        now = f"{found.status} {found.task_state} {(found.fault or {}).get('message', '')}"
+        if now not in told[-1:]:
+            told.append(now)
+        if found.task_state:
+            return False
+        if found.status == "ACTIVE" and "booted" in told:
+            return True
+        with suppress(ConflictException):  # nova has just seen that it is off, and notes that
+            nova.reboot_server(server, "HARD")
+            told.append("booted")
+        return False
 
-    wait.until(asked, 120, f"{server} is not booted again", 2)
-    wait.until(runs, BOOTED, f"{server} does not run again", 2)
+    try:
+        wait.until(runs, BOOTED, f"{server} does not run again", 2)
+    finally:
+        print(f"{server}: {'; '.join(told)}")
 
 
 def clear_away(server: str) -> None:

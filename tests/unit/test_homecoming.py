@@ -16,7 +16,7 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api, ApiError
-from migrate.computes import installers, versions
+from migrate.computes import installers, service, versions
 from migrate.computes.draining import move, turns
 from migrate.computes.homecoming import bring, moved, reading
 from migrate.computes.homecoming.decision import (
@@ -430,6 +430,19 @@ def test_one_that_was_moved_is_live_migrated_home_and_nobody_else_is_touched(
     assert nova.events == ["os-migrateLive web"]
     assert nova.where["web"] == "c1.example.org"
     assert nova.where["db"] == nova.where["made"] == "c2"
+
+
+def test_a_host_that_settle_has_closed_takes_its_own_again(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that somebody else has closed stays so, and nova sends nobody there."""
+    home = nova.services["c1.example.org"]
+    home |= {"status": "disabled", "disabled_reason": "its fan is loud"}
+    (told,) = went_home(nova, make, monkeypatch)
+    assert "not brought home" in told
+    home["disabled_reason"] = service.REASON
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.where["web"] == "c1.example.org"
 
 
 def test_a_resize_that_nobody_has_confirmed_is_reverted(

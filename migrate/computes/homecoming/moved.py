@@ -15,6 +15,7 @@ from functools import partial
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
+from migrate.computes import service
 from migrate.computes.draining import servers, together, turns
 from migrate.computes.draining.move import Move, Request, live, revert
 from migrate.computes.facts import Kind, Server
@@ -61,12 +62,17 @@ def bring(context: Context, api: Api, facts: Facts, away: Collection[Act]) -> It
 
     def ask(host: Host) -> list[str]:
         called = facts.called.get(host.name, host.name)
+        try:
+            service.reopen(api, called)  # settle may have stopped while it was emptied
+        except MigrateError as error:
+            return [f"servers of {host.name}: {error}"]
         moves = [
             Move(
                 context=context,
                 api=api,
                 host=host,
                 server=act.server,
+                other=act.host,
                 want=partial(_wanted, called, until),
                 limit=EACH_SECONDS,
             )
