@@ -87,9 +87,9 @@ SETS = {
     "settle-update": Set(
         "a compute host of the release to newer pins and back, killed at each boundary", True
     ),
-    "settle-whole": Set(
-        "all of it in one pass: a host reinstalled, the last in place, agents, the end; records "
-        "equal by diff, pings by the report",
+    "settle-back": Set(
+        "the cloud back from the middle: a host reinstalled, agents over, servers moved; its "
+        "records, and what servers have on their disks, as before the cutover",
         True,
     ),
     "settle-middle": Set(
@@ -118,7 +118,11 @@ SETS = {
     ),
     "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
     "lab-ceph-in-place": Set("a compute host with disks on RBD over in place, and back", True),
-    "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
+    "finish": Set(
+        "a host reinstalled, the last in place, agents: records equal, pings by the report; the "
+        "old purged, nothing goes back",
+        True,
+    ),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }
