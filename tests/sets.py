@@ -88,13 +88,8 @@ SETS = {
         "a compute host of the release to newer pins and back, killed at each boundary", True
     ),
     "settle-back": Set(
-        "the cloud back from the middle: a host reinstalled, agents over, servers moved; its "
-        "records, and what servers have on their disks, as before the cutover",
-        True,
-    ),
-    "settle-middle": Set(
-        "the cloud back from the middle: one host reinstalled, by a command that fails first, and "
-        "back, killed at each boundary; agents over",
+        "the cloud back from the middle: a host reinstalled, agents over, servers moved; the host "
+        "first, killed at each boundary; records and servers' disks are as before the cutover",
         True,
     ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),

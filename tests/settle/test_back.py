@@ -1,6 +1,7 @@
 """The cloud goes back from the middle: one host reinstalled, agents over, servers moved.
 
-The reinstalled host is put back first, as `migrate status` and the runbook say. Agents, and servers
+Whoever makes hosts anew fails first, and the way back of the host is killed at each boundary. The
+reinstalled host is put back first, as `migrate status` and the runbook say. Agents, and servers
 that are not where the source has them, the way back of the whole brings home by itself.
 """
 
@@ -11,28 +12,33 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from migrate.cloud import wait
-from tests.full.test_pass import losses, succeeds
+from migrate.cloud import settings, wait
+from migrate.computes.service import REASON
+from tests.full.test_pass import STACK, losses, migrate, succeeds
 from tests.lab import cloud, demo, load, records
 from tests.lab.content import images
 from tests.lab.content.servers import BOOTED, wait_for_ping
 from tests.lab.settings import lab as this_lab
 from tests.settle import bridge, conftest, migrations
-from tests.settle.hosts import BACK, host, lost, old, wait_until_old
+from tests.settle.hosts import BACK, host, lost, old, row, wait_until_old
 from tests.settle.test_agents import AGENTS, carried
 from tests.settle.test_drain import MICROVERSION, Booted, answering, ask
 from tests.settle.test_drain import cloud as project
+from tests.settle.test_finish import silent
 from tests.settle.test_homecoming import running
-from tests.settle.test_reinstall import SETTLE, kept, own, prepare
+from tests.settle.test_in_place import mortal
+from tests.settle.test_reinstall import SETTLE, STEPS, kept, own, prepare
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-back")]
 NOISE = "noise"
+COMMAND = "command: [python, -m, tests.lab, reinstall]"
 DISK = """
 raw=$(mktemp -p /var/tmp)
 trap 'rm -f "$raw"' EXIT
@@ -100,6 +106,19 @@ def contents() -> dict[str, str]:
         return {**found, "volume": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
+@contextmanager
+def commanding(program: str) -> Iterator[None]:
+    """*program* makes hosts anew."""
+    file = settings.stack_file(STACK)
+    text = file.read_text()
+    assert COMMAND in text
+    file.write_text(text.replace(COMMAND, f"command: ['{program}']"))
+    try:
+        yield
+    finally:
+        file.write_text(text)
+
+
 def test_a_host_is_reinstalled_and_its_servers_stay_where_they_went(
     over: Source, itself: dict[str, Any]
 ) -> None:
@@ -111,6 +130,12 @@ def test_a_host_is_reinstalled_and_its_servers_stay_where_they_went(
         about = any(server in line for server in away)
         return about and (" host: " in line or line.startswith("allocation "))
 
+    with commanding("false"):
+        ended = migrate(*SETTLE)
+    assert ended.returncode == 4, ended.stderr
+    assert row("cmp1").disabled_reason == REASON
+    assert old() == {"cmp1", "cmp2"}
+    assert silent() == []
     succeeds(*SETTLE)
     print(f"cmp1 reinstalled in {time.time() - began:.1f} s: {lost(began) or 'no ping lost'}")
     assert old() == {"cmp2"}
@@ -146,13 +171,22 @@ def test_a_user_s_server_moves_from_the_old_release_to_the_new(over: Source) -> 
     assert disk("cmp1", over.user.id) == over.contents[over.user.id]
 
 
-def test_the_host_is_put_back_first_as_status_says(over: Source, itself: dict[str, Any]) -> None:
+def test_the_host_is_put_back_first_as_status_says(
+    over: Source, itself: dict[str, Any], tmp_path: Path
+) -> None:
     (told,) = json.loads(succeeds("status", "--json"))["ways_back"]["hosts"].items()
     assert told[0] == "cmp1"
     assert "migrate settle --back" in told[1]
     began = time.time()
-    succeeds(*BACK)
-    print(f"cmp1 reinstalled with the old release in {time.time() - began:.1f} s")
+    for _ in range(3 * len(STEPS)):
+        if (ended := mortal(tmp_path, *BACK)).returncode == 0:
+            break
+        assert ended.returncode == -9, ended.stdout + ended.stderr
+    assert ended.returncode == 0
+    died = (tmp_path / "died").read_text().split("\n")[:-1]
+    assert {one.split()[0].partition(".")[2] for one in died} >= {"close", "keep", "reinstall"}
+    took = time.time() - began
+    print(f"cmp1 has its old release after {took:.1f} s, killed at each boundary: {died}")
     wait_until_old({"cmp1", "cmp2"})
     assert own() == itself
     assert not kept()
