@@ -87,10 +87,20 @@ SETS = {
     "settle-update": Set(
         "a compute host of the release to newer pins and back, killed at each boundary", True
     ),
+    "settle-back": Set(
+        "the cloud back from the middle: a host reinstalled, agents over, servers moved; the host "
+        "first, killed at each boundary; records and servers' disks are as before the cutover",
+        True,
+    ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
         "servers moved, resized, made, connected on the target, then back: each at home or named, "
         "no disk open twice, contents equal",
+        True,
+    ),
+    "homecoming-moved": Set(
+        "servers moved, resized, connected and made on the target: the source has those it knows "
+        "where and as it knew them, and no disk is open twice",
         True,
     ),
     "ceph": Set(
@@ -103,7 +113,13 @@ SETS = {
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,
     ),
-    "finish": Set("hosts, agents and records: all new, the old purged, nothing goes back", True),
+    "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
+    "lab-ceph-in-place": Set("a compute host with disks on RBD over in place, and back", True),
+    "finish": Set(
+        "a host reinstalled, the last in place, agents: records equal, pings by the report; the "
+        "old purged, nothing goes back",
+        True,
+    ),
     "lab-checks": Set("checks that only a whole cloud can fail; the openstack provider", True),
     "faults-lab": Set("the lab's window killed at random; back from its middle", True),
 }

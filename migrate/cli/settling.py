@@ -36,10 +36,11 @@ DESK = (
     "How a host was before is kept in this state directory until it is proven: go on from here, or "
     "put it back."
 )
-NOVAS = (
-    "Post-copy and auto-converge are nova's own: live_migration_permit_post_copy and "
-    "live_migration_permit_auto_converge of [libvirt] on each host."
-)
+LATE = {
+    "abort": "A live migration whose time is over is aborted, and its host stays as it was.",
+    "complete": "A live migration whose time is over is completed by nova: by post-copy where its "
+    "host permits that, else its server is paused meanwhile. Only then is it aborted.",
+}
 
 
 def run_settle(
@@ -304,7 +305,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
         *([f"Done already, and left alone: {', '.join(plan.already)}."] if plan.already else []),
         *([PROBES.format(len(plan.probes), _long(probing))] if plan.probes else []),
         *([HOME.format(plan.home)] if plan.home else []),
-        *([NOVAS] if actions[Action.LIVE] else []),
+        *([LATE[decided.late]] if actions[Action.LIVE] else []),
         *(
             f"Users notice, {action}: {noticed}."
             for (way, action), noticed in estimates.NOTICED.items()

@@ -201,6 +201,8 @@ class Settle(Model):
     stop_after: int = Field(default=1, ge=1)  # hosts that failed
     pause_seconds: int = Field(default=0, ge=0, le=86_400)  # between batches
     timeout_seconds: int = Field(default=900, ge=10, le=86_400)  # of one migration
+    # of a live one whose time is over; to complete it takes post-copy, or a pause of the server
+    late: Literal["abort", "complete"] = "abort"
     watch: tuple[IPv4Address, ...] = ()  # of servers, pinged meanwhile for the report
     probe: bool = True  # whether live migration is tried by servers of ours, which are deleted
 

@@ -111,9 +111,13 @@ def servers(kind: str, text: str) -> Iterator[tuple[str, int]]:
 
 
 def web(text: str) -> tuple[str, int, str]:
-    """Host, port and path of the URL of an API."""
-    parts = urlsplit(text)
-    return parts.hostname or "", parts.port or WEB.get(parts.scheme, 0), parts.path
+    """Host, port and path of the URL of an API; port 0 where it cannot be read."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port or WEB.get(parts.scheme, 0)
+    except ValueError:
+        return "?", 0, ""
+    return parts.hostname or "", port, parts.path
 
 
 def server(text: str, port: int) -> tuple[str, int]:

@@ -42,7 +42,9 @@ class Group:
 
 
 class Server(NamedTuple):
-    """A server that is on a host. `zone` is the one it was asked for, "" where any will do."""
+    """A server that is on a host. `zone` is the one it was asked for, "" where any will do, and
+    `cards` are types of its ports that are plugged into no switch of its host.
+    """
 
     id: str
     name: str
@@ -58,6 +60,7 @@ class Server(NamedTuple):
     metadata: Mapping[str, str] = {}
     group: Group | None = None
     zone: str = ""
+    cards: tuple[str, ...] = ()
 
     @property
     def is_model(self) -> bool:

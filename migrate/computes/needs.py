@@ -1,12 +1,15 @@
 """What a server asks of its host, and what stands against moving it while it runs."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from migrate.computes.facts import Flavor
 
 RESOURCES = re.compile(r"resources\w*:(\w+)")
 TRAITS = re.compile(r"trait\w*:(\w+)")
+# types of ports that nova plugs anew where their server arrives; any other stays with its card
+MOVING = {"direct", "macvtap", "vdpa", "virtio-forwarder"}
 AGGREGATE = "aggregate_instance_extra_specs:"
 
 
@@ -54,9 +57,13 @@ def _cpus(flavor: Flavor) -> dict[str, int]:
     }
 
 
-def obstacle(flavor: Flavor) -> str:
-    """Why no server of *flavor* can be live-migrated, "" where nothing is known against it."""
+def obstacle(flavor: Flavor, cards: Collection[str] = ()) -> str:
+    """Why no server of *flavor*, with ports on *cards* of such types, can be live-migrated; ""
+    where nothing is known against it.
+    """
     specs = flavor.extra_specs
+    if fixed := sorted(set(cards) - MOVING):
+        return f"it has a port of type {', '.join(fixed)}, which nova does not move while it runs"
     if alias := specs.get("pci_passthrough:alias"):
         return f"it has PCI devices passed through ({alias})"
     if any((found := RESOURCES.fullmatch(key)) and "VGPU" in found[1] for key in specs):
@@ -68,13 +75,16 @@ def obstacle(flavor: Flavor) -> str:
     return ""
 
 
-def doubt(flavor: Flavor) -> str:
-    """What no API tells about a destination for *flavor*; nova looks, and refuses unharmed."""
+def doubt(flavor: Flavor, cards: Collection[str] = ()) -> str:
+    """What no API tells about a destination for *flavor*, or for ports on *cards* of such types;
+    nova looks, and refuses unharmed.
+    """
     specs = flavor.extra_specs
     found = [
         *(["pinned CPUs"] * (specs.get("hw:cpu_policy") in ("dedicated", "mixed"))),
         *(["NUMA cells"] * ("hw:numa_nodes" in specs)),
         *(["hugepages"] * (specs.get("hw:mem_page_size", "small") not in ("small", "any"))),
         *(["PCI devices"] * ("pci_passthrough:alias" in specs)),
+        *([f"cards for its ports ({', '.join(sorted(set(cards)))})"] * bool(cards)),
     ]
     return f"whether a host has {', '.join(found)} free is told by no API" if found else ""

@@ -64,6 +64,16 @@ class SettlePlan:
         return [found[number] for number in sorted(found)]
 
     @property
+    def places(self) -> dict[tuple[str, str], str]:
+        """Where servers would go, by the host that they leave and their id."""
+        return {
+            (one.host.name, it.server.id): it.to
+            for one in self.hosts
+            for it in one.servers
+            if it.to
+        }
+
+    @property
     def actions(self) -> Counter[Action]:
         """How often each action is done: a server may be moved twice."""
         total: Counter[Action] = Counter()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from migrate.cloud.settings import Move, Settle, SettleRule
 from migrate.computes import needs
 from migrate.computes.estimates import Action, Way
-from migrate.computes.facts import Flavor, Kind, Server
+from migrate.computes.facts import Kind, Server
 
 ABOVE = "put a rule above it in sidestep:settle that says what to do"
 
@@ -107,7 +107,7 @@ def _matcher(rule: SettleRule, projects: Mapping[str, str]) -> Callable[[Server,
 def decide(way: Way, move: Move, server: Server) -> Decision:
     """What becomes of *server*: the operator's *move*, or why it is refused.
 
-    It asks nothing of the server but its kind, status and flavor. Nothing that users notice
+    It asks nothing of the server but its kind, status, flavor and ports. Nothing that users notice
     is done in place of what was wanted: only a stopped server is moved where a running one would be
     live-migrated.
     """
@@ -123,24 +123,24 @@ def decide(way: Way, move: Move, server: Server) -> Decision:
     if kind is Kind.HELD:
         wrong = f"{server.status}, which nova does not move"
         return Decision(Action.REFUSED, wrong, "bring them to ACTIVE or SHUTOFF first")
-    return _WANTED[move](kind, server.flavor)
+    return _WANTED[move](kind, server)
 
 
-def _live(kind: Kind, flavor: Flavor) -> Decision:
+def _live(kind: Kind, server: Server) -> Decision:
     if kind is Kind.STOPPED:
         return Decision(Action.COLD, "it is stopped", moves=True)
-    if wrong := needs.obstacle(flavor):
+    if wrong := needs.obstacle(server.flavor, server.cards):
         return Decision(Action.REFUSED, f"not to be live-migrated: {wrong}", ABOVE)
-    return Decision(Action.LIVE, needs.doubt(flavor), moves=True)
+    return Decision(Action.LIVE, needs.doubt(server.flavor, server.cards), moves=True)
 
 
-def _cold(kind: Kind, flavor: Flavor) -> Decision:
+def _cold(kind: Kind, server: Server) -> Decision:
     if kind is Kind.PAUSED:
         return Decision(Action.REFUSED, "paused, and so not to be cold-migrated", "unpause them")
-    return Decision(Action.COLD, needs.doubt(flavor), moves=True)
+    return Decision(Action.COLD, needs.doubt(server.flavor, server.cards), moves=True)
 
 
-def _stop(kind: Kind, _: Flavor) -> Decision:
+def _stop(kind: Kind, _: Server) -> Decision:
     if kind is Kind.PAUSED:
         return Decision(Action.REFUSED, "paused, and so not to be stopped", "unpause them")
     return Decision(Action.STAYS if kind is Kind.STOPPED else Action.STOP)
@@ -151,7 +151,7 @@ def _leave(*_: object) -> Decision:
     return Decision(Action.REFUSED, wrong, f"settle this host in place, or {ABOVE}")
 
 
-_WANTED: dict[str, Callable[[Kind, Flavor], Decision]] = {
+_WANTED: dict[str, Callable[[Kind, Server], Decision]] = {
     "liveMigrate": _live,
     "coldMigrate": _cold,
     "stopStart": _stop,

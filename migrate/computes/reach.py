@@ -1,18 +1,16 @@
 """What hosts must reach of the target, asked from there, before one of them comes over.
 
-A compute host is asked, too, what its own files name: all of it must answer, and none of it may be
-an old controller's own address, where nothing answers once that is released.
+A compute host is asked, too, what its own files name: all of it must answer, and what is an old
+controller's own, where nothing answers once that is released, must be one that is translated.
 """
 
-import glob
 import re
 from collections.abc import Collection, Iterator, Mapping
-from fnmatch import fnmatchcase
-from typing import Any
 
 from migrate.cloud import Context, addresses, hosts, named_servers, urls
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
+from migrate.computes import old_names, own_files, translation
 from migrate.configuration import files
 from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, UnreachableError, one_line
@@ -20,14 +18,11 @@ from migrate.onhost import call
 
 NAME = "reach"
 BROKER, NFS = 5672, 2049
-FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/plugins/*/*.ini")
 APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; others are for users
 NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
 SERVER, PLUGIN = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
-DISPENSABLE = {"cache", "database"}  # kinds of servers that no unit of a host stands still without
 PHYSICAL = 1500  # neutron's own, where nothing is said
-ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 
 Ports = dict[tuple[str, int], str]  # address and port, and where they are named
 
@@ -58,7 +53,7 @@ def computes(context: Context, those: Collection[Host]) -> list[Finding]:
     """
     if not those:
         return []
-    old, told = _old(context)
+    old, told = old_names.known(context)
     ends, mtu, unknown = _tunnel_ends(context)
 
     def ask(host: Host) -> list[Finding]:
@@ -78,10 +73,12 @@ def named(context: Context, those: Collection[Host]) -> list[Finding]:
     """What *those* compute hosts name of old controllers; the cutover is what cuts them off."""
     if not those:
         return []
-    old, told = _old(context)
+    old, told = old_names.known(context)
 
     def ask(host: Host) -> list[Finding]:
-        return list(_named(old, _read(context, host)[0], serves=False))
+        texts, _ = own_files.read(context, host)
+        seen = old_names.as_seen(context, host, old, own_files.together(texts))
+        return list(translation.findings_before(translation.of(context, host, seen, texts)))
 
     return [*told, *on_each(those, ask)]
 
@@ -89,79 +86,17 @@ def named(context: Context, those: Collection[Host]) -> list[Finding]:
 def _compute(
     context: Context, old: addresses.Mapping, ends: list[str], mtu: int, host: Host
 ) -> Iterator[Finding]:
-    texts, given = _read(context, host)
-    yield from _named(old, texts)
+    by_unit, given = own_files.read(context, host)
+    texts = own_files.together(by_unit)
+    seen = old_names.as_seen(context, host, old, texts)
+    named = translation.of(context, host, seen, by_unit)
+    yield from translation.findings(named, seen)
     yield from controllers(context, host)
-    yield from _unanswered(host, _servers(texts, given))
+    gone = {name for one in named for name in one.names}  # of these enough was told
+    asked = {at: where for at, where in _servers(texts, given).items() if at[0] not in gone}
+    yield from _unanswered(host, asked)
     yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
     yield from _shares(host, old)
-
-
-def _read(context: Context, host: Host) -> tuple[dict[str, str], dict[str, str]]:
-    """Files that units which run on *host* read, and what it gives for options that are not set."""
-    projects = [recipe.project for recipe in context.recipes if recipe.compute_units]
-    patterns = [one.format(project) for project in projects for one in FILES]
-    read: dict[str, Any] = call(host, "configured.read", patterns)
-    return _by_running(context, host, read["texts"]), read["given"]
-
-
-def _by_running(context: Context, host: Host, texts: Mapping[str, str]) -> dict[str, str]:
-    """Those of *texts* that a unit which runs there reads, as oslo.config finds its files."""
-    projects = {
-        name: recipe.project
-        for recipe in context.recipes
-        for name in (
-            *recipe.compute_units,
-            *recipe.source_data_plane_units,
-            *(one.name for one in recipe.host_units),
-        )
-    }
-    running: dict[str, Any] = call(host, "exchange.running", sorted(projects))
-    patterns = [
-        pattern
-        for name, one in running.items()
-        for pattern in _patterns(projects[name], name, one["arguments"])
-    ]
-    return {
-        path: text
-        for path, text in texts.items()
-        if any(fnmatchcase(path, pattern) for pattern in patterns)
-    }
-
-
-def _patterns(project: str, program: str, arguments: Collection[str]) -> Iterator[str]:
-    given = {"file": list[str](), "dir": list[str]()}
-    for kind, path in ARGUMENT.findall(" ".join(arguments)):
-        given[kind].append(glob.escape(path.rstrip("/")))
-    usual = [f"/etc/{project}/{one}.conf" for one in (project, program)]
-    yield from given["file"] or usual
-    for folder in given["dir"] or [f"{one}.d" for one in usual]:
-        yield f"{folder}/*.conf"
-
-
-def _named(
-    old: addresses.Mapping, texts: Mapping[str, str], *, serves: bool = True
-) -> Iterator[Finding]:
-    """Where they name old controllers; once the target *serves* its own address will do as well.
-
-    Before that a cache has no other place, and without one, or a database, the host is not cut off.
-    """
-    for path, text in sorted(texts.items()):
-        for line in Ini.parse(text).options():
-            if not (named := old.named(line.value)):
-                continue
-            told = (
-                f"{path}:{line.number} {line.name} names {', '.join(named)}, an old controller's "
-                "own: nothing answers there later"
-            )
-            kinds = {kind for kind, _, _ in named_servers.in_value(line.name, line.value)}
-            if not serves and kinds and kinds <= DISPENSABLE:
-                yield warning(told, "Name another there before `migrate settle`, which asks for it")
-                continue
-            there = {old.addresses.get(one) or old.names.get(one) for one in named} - {None}
-            also = sorted(filter(None, there)) if serves else []
-            instead = "".join(f", or {one}" for one in also)
-            yield error(told, f"Name the virtual IP there{instead}, and restart what reads it")
 
 
 def _servers(texts: Mapping[str, str], given: Mapping[str, str]) -> Ports:
@@ -247,19 +182,6 @@ def _tunnel_mtu(texts: Mapping[str, str]) -> int:
 def _number(text: str | None, otherwise: int) -> int:
     found = (text or "").strip()
     return int(found) if found.isdigit() and int(found) else otherwise
-
-
-def _old(context: Context) -> tuple[addresses.Mapping, list[Finding]]:
-    """What is old controllers' own, and what is to be known of it."""
-    try:
-        return addresses.of(context, 0), []
-    except UnreachableError as away:
-        there, known = context.target.living, context.source.controllers
-        found = addresses.Mapping(
-            {one.address: there.address for one in known}, {one.name: there.name for one in known}
-        )
-        told = f"of old controllers' addresses only those of the stack file are looked for: {away}"
-        return found, [warning(told, "Bring it back, or look in the hosts' files by hand")]
 
 
 def _answers(host: Host, asked: list[tuple[str, int]]) -> list[str]:

@@ -1,11 +1,12 @@
 """Facts of compute hosts from nova, placement and keystone; every call is a GET."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
-from migrate.cloud.api import VERSION, Api, ApiError, unless_gone
+from migrate.cloud.api import PAGE, VERSION, Api, ApiError, unless_gone
 from migrate.computes.facts import (
     Aggregate,
     ComputeHost,
@@ -27,6 +28,9 @@ COMPUTE = "2.96"  # from here on a server tells the zone that it was asked for
 PLACEMENT = "1.39"
 RECOVERY = "1.2"  # from here on a segment tells whether it is enabled
 
+TYPE, ORDINARY = "binding:vnic_type", "normal"
+PORTS = f"/ports?fields=id&fields=device_id&fields={TYPE}"
+
 KINDS = {
     "ACTIVE": Kind.RUNNING,
     "SHUTOFF": Kind.STOPPED,
@@ -41,7 +45,7 @@ def read(api: Api) -> Facts:
     """What *api*'s administrator sees of every host and every project's servers.
 
     Three calls for each resource provider, a host without cards has one: inventories, usages,
-    traits. Beside them six lists, of which each page holds up to 1,000 entries, and two calls for
+    traits. Beside them seven lists, of which each page holds up to 1,000 entries, and two calls for
     instance-HA where the cloud has it.
     """
     if missing := [one for one in ("compute", "placement") if one not in api.bases]:
@@ -61,12 +65,13 @@ def read(api: Api) -> Facts:
         )
         projects = pool.submit(names_of_projects, api)
         recovery = pool.submit(_recovery, api)
+        cards = pool.submit(_cards, api)
         below: dict[str, list[Provider]] = {}
         for provider in pool.map(lambda row: _provider(api, row), _rows(api)):
             below.setdefault(provider.root, []).append(provider)
         return Facts(
             hosts=tuple(_hosts(services.result(), hypervisors.result(), below)),
-            servers=tuple(servers_of(servers.result(), groups.result())),
+            servers=tuple(servers_of(servers.result(), groups.result(), cards.result())),
             aggregates=tuple(
                 Aggregate(one["name"], frozenset(one["hosts"]), one["metadata"])
                 for one in aggregates.result()
@@ -110,6 +115,17 @@ def _recovery(api: Api) -> tuple[str, ...]:
             raise
         rows = api.pages("instance-ha", "/segments", "segments")
     return tuple(one["name"] for one in rows if one.get("enabled", True))
+
+
+def _cards(api: Api) -> dict[str, tuple[str, ...]]:
+    """By server the types of its ports that are not ordinary; neutron cannot be asked for these."""
+    if "network" not in api.bases:
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for one in api.pages("network", PORTS, "ports", limit=str(PAGE)):
+        if (type_ := one.get(TYPE) or ORDINARY) != ORDINARY and one["device_id"]:
+            found[one["device_id"]] = (*found.get(one["device_id"], ()), type_)
+    return found
 
 
 def _rows(api: Api) -> list[Json]:
@@ -164,7 +180,11 @@ def _host(service: Json, node: Json, below: dict[str, list[Provider]]) -> Comput
     )
 
 
-def servers_of(rows: Iterable[Json], groups: Iterable[Json] = ()) -> list[Server]:
+def servers_of(
+    rows: Iterable[Json],
+    groups: Iterable[Json] = (),
+    cards: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> list[Server]:
     """Those that are on a host: one that was never scheduled, or is offloaded, is on none.
 
     ApiError where nova knows too little: of a server in a cell that is down it tells no host.
@@ -180,13 +200,15 @@ def servers_of(rows: Iterable[Json], groups: Iterable[Json] = ()) -> list[Server
         member.update(dict.fromkeys(one["members"], group))
     flavors: dict[str, Flavor] = {}
     return [
-        _server(row, _flavor(row["flavor"], flavors), member.get(row["id"]))
+        _server(
+            row, _flavor(row["flavor"], flavors), member.get(row["id"]), cards.get(row["id"], ())
+        )
         for row in rows
         if row.get("OS-EXT-SRV-ATTR:host")
     ]
 
 
-def _server(row: Json, flavor: Flavor, group: Group | None) -> Server:
+def _server(row: Json, flavor: Flavor, group: Group | None, cards: tuple[str, ...]) -> Server:
     task = row["OS-EXT-STS:task_state"] or ""
     return Server(
         id=row["id"],
@@ -203,6 +225,7 @@ def _server(row: Json, flavor: Flavor, group: Group | None) -> Server:
         metadata=row["metadata"],
         group=group,
         zone=row.get("pinned_availability_zone") or "",
+        cards=cards,
     )
 
 

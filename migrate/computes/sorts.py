@@ -44,6 +44,7 @@ class Sorts:
             server.status,
             server.kind,
             server.zone,
+            server.cards,
             zone,
             server.project if server.project in self._tenants else "",
             self._policy.asked(server),

@@ -8,6 +8,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.computes import translation
 from migrate.onhost import call
 from migrate.services.unit import HostUnit, Shipped
 
@@ -44,6 +45,12 @@ def unknown(context: Context, host: Host) -> list[str]:
     names = {name for recipe in context.recipes for name in recipe.source_data_plane_units}
     names |= {name for recipe in context.recipes for name in recipe.compute_units}
     return sorted(call(host, "exchange.running", sorted(names - ours)))
+
+
+def bare(context: Context, found: Running) -> list[str]:
+    """What of *found* names no file of options: one that is named turns oslo.config's own off."""
+    running = [one for one in known(context) if one.name in found]
+    return [one.name for one in running if not [*_files(arguments(one, found)[:-2])]]
 
 
 def renewed(context: Context, host: Host) -> bool:
@@ -85,10 +92,11 @@ def files(context: Context, host: Host, units: Iterable[HostUnit], found: Runnin
 
     The release's environment stands on *host*.
     """
-    rights = []
-    for one in units:
+    rights, listed = [], list(units)
+    told = translation.settings(context, host, {one.name: found[one.name] for one in listed})
+    for one in listed:
         user = found[one.name]["user"]
-        text = _overlay(context, one, arguments(one, found))
+        text = _overlay(context, one, arguments(one, found), told[one.name])
         yield [one.overlay, text, 0o640, f"root:{user}"]
         if one.rootwrap:
             text = _rights(context, host, one.rootwrap)
@@ -108,17 +116,22 @@ def arguments(unit: HostUnit, found: Running) -> list[str]:
     return [*(given[: -len(ours)] if given[-len(ours) :] == ours else given), *ours]
 
 
-def _overlay(context: Context, unit: HostUnit, given: list[str]) -> str:
-    """The file of settings; the host's own files stay as they are."""
-    named = " ".join(_files(given))
+def _overlay(
+    context: Context, unit: HostUnit, given: list[str], named: Iterable[translation.Named]
+) -> str:
+    """The file of settings, and what *named* old controllers; the host's own files stay."""
+    files = " ".join(_files(given))
     sections: dict[str, list[str]] = {}
     for one in unit.settings:
         if context.target.release >= one.release:
-            value = _filled(context, one.value, named)
+            value = _filled(context, one.value, files)
             lines = sections.setdefault(one.section, [])
             lines += [f"# {one.why}", f"{one.option} = {value}"]
-    told = ["\n".join([f"[{name}]", *lines, ""]) for name, lines in sections.items()]
-    return "\n".join(["# Written by sidestep, read after this host's own files.", *told])
+    for told in named:
+        lines = sections.setdefault(told.line.section, [])
+        lines += [f"# in place of {', '.join(told.names)}", told.setting]
+    texts = ["\n".join([f"[{name}]", *lines, ""]) for name, lines in sections.items()]
+    return "\n".join(["# Written by sidestep, read after this host's own files.", *texts])
 
 
 def _files(given: list[str]) -> Iterator[str]:

@@ -67,7 +67,10 @@ def finish(folder: str, programs: list[str]) -> list[str]:
         place = os.path.join(packages, os.path.basename(path))
         if not os.path.lexists(place):
             os.symlink(path, place)
-    python, wrong = f"{folder}/bin/python", []
+    # those of Ceph, which came with it and lead to the host's own packages
+    absent = [path for path in glob.glob(f"{packages}/*.so") if not os.path.exists(path)]
+    wrong = [f"{os.readlink(one)} is not there: install its package" for one in absent]
+    python = f"{folder}/bin/python"
     # by its own Python: a script names that of the folder where it will run
     tried = [[python, f"{folder}/bin/{one}", "--version"] for one in programs]
     for argv in [[python, "-m", "libvirt"], *tried]:

@@ -66,7 +66,7 @@ def renew(
     host of the old release and *past* does not name it.
     """
     refuse(session.context, plan)
-    draining.share(session.context, session.cancellation)
+    draining.share(session.context, session.cancellation, plan.places)
     session = learned(session, [reached(session.context, name) for name in _names(plan)])
     found = versions.read(session.context)
     begun = settle.begun(session.context, [one.host for one in plan.hosts])

@@ -176,6 +176,7 @@ def _on_hosts(
     found = installer.findings(context, those)
     found += reach.computes(context, those)
     found += filled(telling.findings(seen, made.hosts), check=telling.NAME)
+    found += filled(telling.permitted(seen, made.hosts), check=telling.NAME)
     return [*filled(unknown, check="hosts")] + [
         replace(one, severity=Severity.WARNING) if one.where in midway else one for one in found
     ]

@@ -30,7 +30,7 @@ def update(session: Session, plan: SettlePlan, limits: Settle, notify: Observer)
     Safe to repeat. A host that fails stays closed; StepError names them. *session* is of `begin`.
     """
     renew.refuse(session.context, plan)
-    draining.share(session.context, session.cancellation)
+    draining.share(session.context, session.cancellation, plan.places)
     outcome = Outcome(already=list(plan.already))
     for batch in renew.turns(session, plan.names, limits, outcome):
         renew.note_servers(session.context, plan, batch)

@@ -30,6 +30,7 @@ from migrate.phases.plan import settled
 from migrate.phases.session import Session
 
 CONTEXT: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset())
+SHARE = 0.01  # of a host's seconds that all of it may cost, else this ends with 1
 EVENT = "INSERT INTO event (at, run, phase, step, state, note) VALUES (?, 1, ?, ?, ?, '')"
 
 
@@ -84,6 +85,8 @@ def main(at_once: int, in_all: int, seconds: float, folder: str | None) -> None:
         f"  journal: {events / at_once:.0f} rows and {grown / at_once:.0f} bytes for each host; "
         f"{before / 1e6:.1f} MB for the {in_all - at_once} before"
     )
+    if over > SHARE * real:
+        sys.exit(f"longer by more than {SHARE:.0%} of what the hosts take")
 
 
 if __name__ == "__main__":

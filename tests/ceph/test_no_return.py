@@ -14,7 +14,8 @@ from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, IrreversibleError, PreconditionError, StepError
 from migrate.onhost import call
-from migrate.storage.ceph import addresses, commit, facts, manager, monitor, osd_host, statistics
+from migrate.storage.ceph import addresses, commit, facts, manager, monitor, osd_host
+from tests.ceph.clean import wait_until_clean
 from tests.ceph.conftest import Reach
 from tests.ceph.killed import killed_after
 from tests.ceph.unharmed import unharmed
@@ -55,12 +56,6 @@ def client(rig: CephRig, sums: dict[str, str]) -> Iterator[None]:
     """One that writes: no block is lost."""
     with unharmed(rig, LONGEST_GAP):
         yield
-
-
-def wait_until_clean(new: Host) -> None:
-    """Every group is active and clean, by the present manager's word."""
-    statistics.wait_until_fresh(new)
-    assert wait.while_any(lambda: facts.read(new).unclean, cluster.CLEAN_SECONDS) == {}
 
 
 def test_it_is_refused_until_all_is_ready_and_named(

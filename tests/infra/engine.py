@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,15 @@ STACK = "test"
 
 
 class Project:
-    """A copy of `Pulumi.yaml` and the program's entry, with one stack file."""
+    """A copy of `Pulumi.yaml` and the program's entry, with one stack file.
 
-    def __init__(self, root: Path, config: dict[str, Any]) -> None:
-        self.root, self.code = root, REPOSITORY
+    *migrate* is how that is called.
+    """
+
+    def __init__(
+        self, root: Path, config: dict[str, Any], migrate: Sequence[str] = ("migrate",)
+    ) -> None:
+        self.root, self.code, self._migrate = root, REPOSITORY, migrate
         (root / "infra").mkdir(parents=True)
         (root / "stacks").mkdir()
         (root / "state").mkdir()
@@ -53,7 +59,7 @@ class Project:
 
     def migrate(self, *argv: str, timeout: float = 1800, ends: int = 0) -> str:
         """What `migrate` *argv* printed; it must end with status *ends*."""
-        status, said = self._run("migrate", *argv, "--stack", STACK, timeout=timeout)
+        status, said = self._run(*self._migrate, *argv, "--stack", STACK, timeout=timeout)
         assert status == ends, said
         return said
 

@@ -45,7 +45,7 @@ def main() -> int:
         case "down":
             with stage("lab down"):
                 cloud.down(lab)
-                stack.forget()
+                stack.forget(stack.name(lab))
         case "load":
             _load(given.verb)
         case "packages":

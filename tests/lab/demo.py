@@ -65,9 +65,18 @@ def remove_cut_off(this: Lab) -> None:
 
 
 def back(this: Lab, tidy: Callable[[], object] = lambda: None) -> int:
-    """The README's way back, then proof that the source is what it was; not 0 when it is not.
+    """The README's way back, then proof that the source is what it was; not 0 when it is not."""
+    problems = go_back(this, tidy)
+    for problem in problems:
+        print(f"  LEFT OR LOST  {problem}")
+    print(f"  the source is {'not ' if problems else ''}as it was before sidestep came")
+    return 1 if problems else 0
 
-    *tidy* removes before the proof what others than the load have made on the source.
+
+def go_back(this: Lab, tidy: Callable[[], object]) -> list[str]:
+    """The README's way back; what of the source is not what it was.
+
+    *tidy* removes before it is compared what others than the load have made on the source.
     """
     load.start(this)
     began = time.time()
@@ -79,10 +88,7 @@ def back(this: Lab, tidy: Callable[[], object] = lambda: None) -> int:
     problems = Papers(this).compare_after()
     headline("back")
     tell_load(this, began)
-    for problem in problems:
-        print(f"  LEFT OR LOST  {problem}")
-    print(f"  the source is {'not ' if problems else ''}as it was before sidestep came")
-    return 1 if problems else 0
+    return problems
 
 
 def run(line: str) -> None:

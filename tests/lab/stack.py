@@ -7,22 +7,28 @@ import subprocess
 
 from migrate.cloud import pulumi, settings
 from migrate.errors import PreconditionError
+from tests.lab.settings import Lab
 
 STACK = "lab"
 
 
-def forget() -> None:
-    """Drop the stack's state and the papers: the machines that they tell of are gone.
+def name(lab: Lab) -> str:
+    """The stack beside *lab*: each kind has one of its own."""
+    return f"{STACK}-{lab.storage}" if lab.storage else STACK
+
+
+def forget(stack: str = STACK) -> None:
+    """Drop the state and the papers of *stack*: the machines that they tell of are gone.
 
     Without it the next `pulumi up` would find a target that it believes to stand. The stack's file
     stays. Safe when there is neither Pulumi nor a stack.
     """
-    shutil.rmtree(settings.home(STACK), ignore_errors=True)
+    shutil.rmtree(settings.home(stack), ignore_errors=True)
     where = pulumi.environment()
     if shutil.which("pulumi", path=where["PATH"]) is None:
         return
     ended = subprocess.run(
-        ["pulumi", "stack", "rm", STACK, "--yes", "--force", "--preserve-config"],
+        ["pulumi", "stack", "rm", stack, "--yes", "--force", "--preserve-config"],
         cwd=settings.project_root(),
         env=where,
         text=True,
@@ -30,4 +36,4 @@ def forget() -> None:
         capture_output=True,
     )
     if ended.returncode and "no stack named" not in ended.stderr:
-        raise PreconditionError(f"the stack {STACK} stays: {ended.stderr.strip()[-300:]}")
+        raise PreconditionError(f"the stack {stack} stays: {ended.stderr.strip()[-300:]}")

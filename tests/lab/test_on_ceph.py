@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from migrate.cloud import settings as decided
 from migrate.cloud.values import Values
 from migrate.configuration import service_options
 from migrate.errors import MigrateError, SettingsError
 from migrate.services import chosen
 from migrate.storage.rbd import ceph_conf, clients
 from migrate.storage.rbd.client import Client, of
-from tests.lab import cloud, configuration, on_ceph, settings
+from tests.lab import cloud, configuration, on_ceph, settings, stack
 from tests.lab.ceph import cluster
 from tests.lab.ceph.settings import RIG
 from tests.lab.settings import CephLab, Lab
@@ -78,6 +79,21 @@ def test_the_usual_lab_knows_nothing_of_it() -> None:
             text = configuration.rendered(usual, name, str(path.relative_to(configuration.FILES)))
             assert not re.search("ceph|rbd", text), path
     assert usual.addresses == {n: a for n, a in LAB.addresses.items() if n in usual.addresses}
+
+
+def test_its_stack_is_the_labs_with_the_cluster_beside() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(Path(stack.__file__).parents[2])
+        usual, own = (decided.load(stack.name(one)) for one in (Lab(), LAB))
+    added = {"ceph": own.ceph, "machine": own.machine}
+    assert own == usual.model_copy(update=added)
+    assert {one.name: str(one.address) for one in own.ceph.hosts} == {
+        name: LAB.addresses[name] for name in (LAB.monitor, *LAB.osd_hosts)
+    }
+    assert own.ceph.monitors == own.ceph.gateways == (LAB.monitor,)
+    assert own.ceph.osd_hosts == LAB.osd_hosts
+    without = {name: one for name, one in usual.machine.items() if name != "binds"}  # of NFS
+    assert own.machine == {**without, "hosts": LAB.hosts}
 
 
 def test_its_machines_stand_beside_all_others() -> None:

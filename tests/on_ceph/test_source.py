@@ -103,13 +103,18 @@ def test_a_writer_goes_on_and_nothing_else_changes(lab: CephLab, admin: Any) -> 
     assert len(set(written)) == len(written)  # each has noise of its own
     changed = [name for name, told in snapshots.items() if before[name.split("@")[0]] != told]
     assert [name.partition("/")[0] for name in changed] == ["volumes"]
-    server = admin.compute.find_server("on-lan", all_projects=True)
     with unharmed(lab, LONGEST_GAP):
-        admin.compute.reboot_server(server, "HARD")
-        wait.until(lambda: _runs(admin, server.id), REBOOTED, "on-lan does not come up again")
-        servers.wait_for_ping("on-lan", content.told(lab)["servers"]["on-lan"]["fixed"])
+        reboot(lab, admin, "on-lan")
     assert cluster.checksums(lab) == before
     assert cluster.snapshots(lab) == snapshots
+
+
+def reboot(lab: CephLab, admin: Any, name: str) -> None:
+    """Have the server *name* made anew by nova and QEMU, until it answers."""
+    told = content.told(lab)["servers"][name]
+    admin.compute.reboot_server(told["id"], "HARD")
+    wait.until(lambda: _runs(admin, told["id"]), REBOOTED, f"{name} does not come up again")
+    servers.wait_for_ping(name, told["fixed"])
 
 
 def _runs(admin: Any, id_: str) -> bool:

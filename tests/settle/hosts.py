@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from migrate.cloud import settings
 from migrate.computes import versions
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK
@@ -18,7 +21,22 @@ from tests.lab import identity, load, outages
 from tests.lab.settings import lab as this_lab
 
 SETTLE = ("settle", "--execute", "--host", "cmp1", "--canary", "0")
+SECTION = "  sidestep:settle:\n"
 BACK = ("settle", "--execute", "--host", "cmp1", "--back")
+
+
+@contextmanager
+def decided(**more: Any) -> Iterator[None]:
+    """The stack file says *more* of `settle` while the block runs, by its own names."""
+    file = settings.stack_file(STACK)
+    text = file.read_text()
+    assert text.count(SECTION) == 1
+    lines = "".join(f"    {name}: {json.dumps(value)}\n" for name, value in more.items())
+    file.write_text(text.replace(SECTION, SECTION + lines))
+    try:
+        yield
+    finally:
+        file.write_text(text)
 
 
 def begun() -> subprocess.Popen[str]:

@@ -45,6 +45,7 @@ systemctl start nova-compute
 REMOVE = f"""
 test -f {KEPT} || exit 0
 cat {KEPT} >{SETTINGS}
+sed -i '/^shared_filesystems/d' /etc/libvirt/qemu.conf
 rm -rf {KEPT} {FOLDER} /etc/ssh/ssh_known_hosts
 systemctl restart nova-compute
 """

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from migrate.computes.network.facts import KNOWN
 from migrate.onhost import call
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import demo, identity, load, outages, traces
+from tests.lab import demo, identity, load, outages, records, traces
 from tests.lab.settings import lab as this_lab
 from tests.settle import bridge
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-agents")]
 AGENTS = ("settle", "--agents", "--execute")
-NAMES = {"neutron-dhcp-agent", "neutron-l3-agent", "neutron-openvswitch-agent"}
 LONGEST = 3.0  # seconds without an answer, of a server behind a router
 
 
@@ -25,6 +25,12 @@ LONGEST = 3.0  # seconds without an answer, of a server behind a router
 def before(over: None) -> dict[str, Any]:
     """What stands on the old controller before its agents go."""
     return look()
+
+
+@pytest.fixture(scope="module")
+def recorded(over: None) -> records.Records:
+    """What the cloud has on record before they go."""
+    return records.dump(this_lab())
 
 
 def look() -> dict[str, Any]:
@@ -66,7 +72,9 @@ def test_a_bridge_that_is_missing_is_refused() -> None:
     bridge.make(this_lab())
 
 
-def test_they_come_over_and_nothing_is_left_there(before: dict[str, Any]) -> None:
+def test_they_come_over_and_nothing_is_left_there(
+    before: dict[str, Any], recorded: records.Records
+) -> None:
     held, dhcp, began = carried()[this_lab().controller], servers_of_dhcp(), time.time()
     told = json.loads(succeeds(*AGENTS, "--json"))
     print(f"over in {time.time() - began:.1f} s, silences {longest(began)}, {told['routers']}")
@@ -76,6 +84,14 @@ def test_they_come_over_and_nothing_is_left_there(before: dict[str, Any]) -> Non
     (old,) = context_of(STACK).source.controllers
     assert call(old, "namespaces.left") == []
     assert max(longest(began).values()) <= LONGEST
+    went = f" host: {this_lab().controller} -> {this_lab().target}"
+    assert records.changes(this_lab(), recorded, lambda one: one.endswith(went) or agent(one)) == []
+
+
+def agent(line: str) -> bool:
+    """Whether it is of an agent on a controller: the old ones rest, the new ones came."""
+    at = (this_lab().controller, this_lab().target)
+    return line.partition(":")[0] in {f"{name} {host}" for name in KNOWN for host in at}
 
 
 def test_again_it_changes_nothing() -> None:
@@ -84,7 +100,9 @@ def test_again_it_changes_nothing() -> None:
     assert (carried(), look()) == (held, stood)
 
 
-def test_they_go_back_and_the_old_host_is_what_it_was(before: dict[str, Any]) -> None:
+def test_they_go_back_and_the_old_host_is_what_it_was(
+    before: dict[str, Any], recorded: records.Records
+) -> None:
     dhcp, began = servers_of_dhcp(), time.time()
     succeeds(*AGENTS, "--back")
     print(f"back in {time.time() - began:.1f} s, silences {longest(began)}")
@@ -92,6 +110,7 @@ def test_they_go_back_and_the_old_host_is_what_it_was(before: dict[str, Any]) ->
     assert servers_of_dhcp() >= dhcp
     assert traces.differences(before, look()) == []
     assert max(longest(began).values()) <= LONGEST
+    assert records.changes(this_lab(), recorded) == []
 
 
 def test_the_cloud_goes_back_with_its_agents_over() -> None:

@@ -43,7 +43,7 @@ def _movable(over: None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """A server on cmp1 that answers ping; `do` is what the lab's stack file does with it."""
+    """A server of project demo that answers ping."""
 
     id: str
     address: str
@@ -66,40 +66,40 @@ def cloud() -> Any:
     return identity.connect(this_lab(), "admin", "demo")
 
 
-@contextmanager
-def booted(do: str) -> Iterator[Booted]:
-    server = ask(do)
-    try:
-        yield answering(do, server)
-    finally:
-        remove(server)
-
-
-def ask(do: str) -> str:
-    """Id of a server that is to boot on cmp1."""
+def ask(name: str, host: str, image: str, **metadata: str) -> str:
+    """Ask for a server on *host*; its id."""
     admin = cloud()
     body = {
-        "name": f"settled {do}",
-        "host": "cmp1",
-        "imageRef": admin.image.find_image("tiny").id,
+        "name": name,
+        "host": host,
+        "imageRef": admin.image.find_image(image).id,
         "flavorRef": admin.compute.find_flavor("t.tiny").id,
         "networks": [{"uuid": admin.network.find_network("lan").id}],
         "security_groups": [{"name": "open"}],
-        "metadata": {"settle": do},
+        "metadata": metadata,
     }
     asked = admin.compute.post("/servers", json={"server": body}, microversion=MICROVERSION)
     assert asked.status_code == 202, asked.text
     return str(asked.json()["server"]["id"])
 
 
-def answering(do: str, server: str) -> Booted:
-    """The same once it answers ping."""
+def answering(server: str) -> Booted:
+    """The server with this id, once it has booted and answers ping."""
     admin = cloud()
     admin.compute.wait_for_server(admin.compute.get_server(server), wait=BOOTED)
     port = next(iter(admin.network.ports(device_id=server)))
     found = Booted(server, port.fixed_ips[0]["ip_address"])
-    wait_for_ping(do, found.address)
+    wait_for_ping(server, found.address)
     return found
+
+
+@contextmanager
+def booted(do: str) -> Iterator[Booted]:
+    server = ask(f"settled {do}", "cmp1", "tiny", settle=do)
+    try:
+        yield answering(server)
+    finally:
+        remove(server)
 
 
 def remove(server: str) -> None:

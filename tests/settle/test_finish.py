@@ -1,4 +1,7 @@
-"""Hosts and agents are over, the target is accepted: finish, after which nothing goes back."""
+"""Both hosts come over, one reinstalled and the last in place, and the agents; then finish.
+
+The report tells how many pings of each server that has cost. After finish nothing goes back.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import subprocess
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,14 +18,18 @@ from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
 from migrate.cloud import wait
+from migrate.cloud.settings import home
 from migrate.computes import versions
 from migrate.errors import MigrateError
 from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import cloud, identity, load
+from tests.lab import cloud, identity, load, records
 from tests.lab.remote import script
 from tests.lab.settings import lab as this_lab
 from tests.settle import bridge
+from tests.settle.hosts import decided, old
+from tests.settle.test_reinstall import SETTLE as REINSTALL
+from tests.settle.test_reinstall import kept, prepare
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("finish")]
 FINISH = ("finish", "--execute", "--past", "finish.mark")
@@ -47,7 +55,7 @@ def silent() -> list[str]:
     ]
 
 
-def records() -> dict[str, set[tuple[str, str]]]:
+def on_record() -> dict[str, set[tuple[str, str]]]:
     """Who nova, cinder and neutron have on record: binary and host."""
     admin = identity.connect(this_lab())
     return {
@@ -65,12 +73,61 @@ def test_what_is_old_forbids_it_all_at_once() -> None:
     assert "neutron-dhcp-agent is alive or carries something" in told
 
 
-def test_once_all_is_over_and_accepted_nothing_does() -> None:
-    bridge.make(this_lab())
-    # which of them is the last depends on who has more servers
-    succeeds("settle", "--execute", "--canary", "0", "--past", "cmp1", "--past", "cmp2")
+def pinged() -> AbstractContextManager[None]:
+    """The report is to tell of every server, by each of its addresses."""
+    return decided(watch=load.addresses(this_lab()))
+
+
+def report(command: str) -> dict[str, Any]:
+    """The report, once each address was pinged all the time that *command* ran."""
+    found: dict[str, Any] = json.loads((home(STACK) / "report.json").read_text())
+    heard = {one["at"]: one["calls"] for one in found["noticed"][command]["heard"]}
+    assert heard.keys() == set(load.addresses(this_lab()))
+    assert min(heard.values()) > 100, heard
+    return found
+
+
+def turn(name: str) -> dict[str, Any]:
+    """What the report tells of the turn of the host *name*."""
+    (found,) = [one for one in report(f"settle {name}")["settled"]["hosts"] if one["host"] == name]
+    print(found)
+    assert found["pings"]["whole"]
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def before(over: None) -> records.Records:
+    """What the cloud has on record before the first host has its turn."""
+    prepare()
+    return records.dump(this_lab())
+
+
+def test_one_host_is_reinstalled_and_servers_come_home(before: records.Records) -> None:
+    """A ping that stands may stay dark after a move, so how many were lost is only told."""
+    with pinged(), decided(home=True):
+        succeeds(*REINSTALL)
+    assert old() == {"cmp2"}
+    moved = turn("cmp1")["moved"]
+    assert moved
+    assert [one for one in moved if one["wrong"]] == []
+    assert wait.while_any(silent, 60) == []
+    assert records.changes(this_lab(), before) == []
+
+
+def test_the_last_comes_over_in_place_and_no_ping_is_lost(before: records.Records) -> None:
+    with pinged():
+        succeeds("settle", "--execute", "--host", "cmp2", "--canary", "0", "--past", "cmp2")
     assert versions.read(context_of(STACK)).old == set()
-    succeeds("settle", "--agents", "--execute")
+    assert turn("cmp2")["pings"] == {"lost": 0, "servers": {}, "whole": True}
+    assert records.changes(this_lab(), before) == []
+
+
+def test_once_agents_are_over_and_it_is_accepted_nothing_forbids() -> None:
+    bridge.make(this_lab())
+    with pinged():
+        succeeds("settle", "--agents", "--execute")
+    settled = report("settle --agents")["settled"]
+    print(settled["routers"], [one for one in settled["pings"]["lost"] if not one["host"]])
     succeeds("accept", "--execute")
     assert wait.while_any(errors, AGENT_DOWN_SECONDS, pause=5) == []
 
@@ -82,25 +139,27 @@ def test_without_its_word_it_is_refused() -> None:
 
 
 def test_it_purges_what_is_old_and_the_cloud_serves_on() -> None:
-    old, new = this_lab().controller, this_lab().target
+    left, new = this_lab().controller, this_lab().target
+    assert kept()  # what was the reinstalled host's own
     began = time.monotonic()
     told: dict[str, Any] = json.loads(succeeds(*FINISH, "--json"))
     print(f"finished in {time.monotonic() - began:.1f} s: {told['online']}")
     print(*(f"{one['what']} {one['where']}" for one in told["goes"]), sep="\n")
-    assert told["released"] == [old]
-    found = records()
+    assert told["released"] == [left]
+    assert not kept()
+    found = on_record()
     print(found)
     for service in ("nova", "neutron"):
-        assert not [one for one in found[service] if one[1] == old], found
+        assert not [one for one in found[service] if one[1] == left], found
         assert {new, "cmp1", "cmp2"} <= {host for _, host in found[service]}
-    assert ("cinder-volume", f"{old}@nfs1") in found["cinder"]  # every volume's identity: it lives
+    assert ("cinder-volume", f"{left}@nfs1") in found["cinder"]  # every volume's identity: it lives
     assert silent() == []
 
 
 def test_again_it_changes_nothing() -> None:
-    before = records()
+    before = on_record()
     succeeds(*FINISH)
-    assert records() == before
+    assert on_record() == before
 
 
 @pytest.mark.parametrize(

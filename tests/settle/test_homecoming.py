@@ -97,8 +97,8 @@ def make() -> Known:
     nova = admin().compute
     flavor = nova.create_flavor(name=FLAVOR, ram=2 * MIB, vcpus=1, disk=2)
     nova.create_flavor_extra_specs(flavor, {"hw_rng:allowed": "True"})
-    asked = [ask("live") for _ in range(3)]
-    moves, grows, tries = servers = [answering("live", one) for one in asked]
+    asked = [ask(name, HOME, "tiny") for name in ("moves", "grows", "tries")]
+    moves, grows, tries = servers = [answering(one) for one in asked]
     for one in asked:
         nova.stop_server(one)
     for number, one in enumerate(asked):

@@ -19,7 +19,7 @@ import pytest
 from migrate.computes.service import REASON
 from migrate.onhost import call
 from tests.full.test_pass import STACK, migrate, succeeds
-from tests.lab import demo, identity, traces
+from tests.lab import demo, identity, records, traces
 from tests.lab.settings import lab as this_lab
 from tests.readme import commands
 from tests.settle.hosts import BACK, SETTLE, host, lost, old, row, wait_until_old
@@ -32,6 +32,12 @@ STEPS = ("environment", "close", "drain", "renew", "proof", "open", "home")
 def before(over: None) -> dict[str, Any]:
     """What stands on cmp1 before it is settled."""
     return look()
+
+
+@pytest.fixture(scope="module")
+def recorded(over: None) -> records.Records:
+    """What the cloud has on record before it is settled."""
+    return records.dump(this_lab())
 
 
 def look() -> dict[str, Any]:
@@ -71,7 +77,9 @@ def test_the_last_host_is_asked_for_by_name() -> None:
     assert old() == {"cmp1", "cmp2"}
 
 
-def test_a_host_comes_over_and_no_server_notices(before: dict[str, Any]) -> None:
+def test_a_host_comes_over_and_no_server_notices(
+    before: dict[str, Any], recorded: records.Records
+) -> None:
     began = time.time()
     told = json.loads(succeeds(*SETTLE, "--json"))
     print(f"cmp1 over in {time.time() - began:.1f} s, pings lost: {lost(began)}")
@@ -79,6 +87,7 @@ def test_a_host_comes_over_and_no_server_notices(before: dict[str, Any]) -> None
     assert old() == {"cmp2"}
     assert row("cmp1").status == "enabled"
     assert lost(began) == {}
+    assert records.changes(this_lab(), recorded) == []
 
 
 def test_again_it_changes_nothing() -> None:
@@ -91,7 +100,9 @@ def test_again_it_changes_nothing() -> None:
     assert (call(host("cmp1"), "guests.seen"), look()) == stood
 
 
-def test_it_goes_back_and_nothing_is_left(before: dict[str, Any]) -> None:
+def test_it_goes_back_and_nothing_is_left(
+    before: dict[str, Any], recorded: records.Records
+) -> None:
     began = time.time()
     succeeds(*BACK)
     print(f"cmp1 back in {time.time() - began:.1f} s, pings lost: {lost(began)}")
@@ -99,6 +110,7 @@ def test_it_goes_back_and_nothing_is_left(before: dict[str, Any]) -> None:
     wait_until_old({"cmp1", "cmp2"})
     assert row("cmp1").status == "enabled"
     assert lost(began) == {}
+    assert records.changes(this_lab(), recorded) == []
 
 
 def test_killed_at_each_boundary_it_goes_on(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ class Cloud(nova.Nova):
             case ("GET", ["images", _]):
                 return Answer(200, self.image)
             case ("GET", ["ports"]) if "device_id" in query:
-                return Answer(200, {"ports": [{"network_id": "net"}]})
+                return Answer(200, {"ports": [{"id": "port", "network_id": "net"}]})
+            case ("GET", ["ports", _, "bindings"]):
+                return Answer(200, {"bindings": [{"host": "c1", "status": "ACTIVE"}]})
             case ("GET", ["ports" | "security-groups" as kind]):
                 rows = [row for one, row in self.made.items() if one.startswith(KIND[kind])]
                 return Answer(200, {kind.replace("-", "_"): rows})

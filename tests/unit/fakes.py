@@ -87,6 +87,8 @@ class FakeHost:
         self._note(function)
         if function == "files.read":
             return {}
+        if function == "addresses.facts":
+            return {"name": self.name, "aliases": [], "addresses": []}
         if function.startswith("away."):
             return self._away(function, payload)
         if function in ("record.load", "record.every"):

@@ -30,7 +30,8 @@ class Nova:
     """Hosts c1, c2 and c3; `script` says by a server's name what becomes of its next move:
 
     moves, error, nowhere, hangs (until it is aborted), stuck (then too), dies (its host does);
-    late, which hangs, and which nova tells of a while after it was asked for.
+    slow, which hangs until it is completed by force; late, which hangs, and which nova tells of a
+    while after it was asked for.
     """
 
     def __init__(self) -> None:
@@ -143,6 +144,8 @@ class Nova:
         server = self.servers.get(path[1])
         if server is None:
             return Answer(404, {})
+        if what == "force_complete":
+            return Answer(202 if self._press(path[1]) else 400, {})
         if what == "DELETE":
             self._abort(path[1])
             return Answer(202, {})
@@ -216,13 +219,22 @@ class Nova:
                 self._rest(server, status=was)
 
         self._begin(server, meanwhile, end)
-        if becomes in ("hangs", "stuck", "dies", "late"):
+        if becomes in ("hangs", "stuck", "dies", "late", "slow"):
             del self.ends[server["id"]]
+            row["presses"] = becomes == "slow"
             row["obeys"] = becomes in ("hangs", "late")
         if becomes == "late":
             row["status"] = "accepted"
         if becomes == "dies":
             self.services[server[HOST]]["state"] = "down"
+
+    def _press(self, one: str) -> bool:
+        """Whether its host permits to complete it: `slow` does, and what only prepares does not."""
+        rows = [row for row in self._running(one) if row.get("presses")]
+        for row in rows:
+            row["status"] = "completed"
+            self._rest(self.servers[one], status="ACTIVE", host=row["dest_compute"])
+        return bool(rows)
 
     def _abort(self, one: str) -> None:
         (row,) = self._running(one)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from migrate.cloud import api, login
+from migrate.cloud import api, login, side_by_side
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
 from migrate.computes import closing, draining, proof, service
@@ -299,6 +302,23 @@ def test_one_that_nova_only_prepares_as_its_time_is_over_is_aborted_once_it_can_
     assert lab.asked("DELETE") == ["live"]
 
 
+@pytest.mark.parametrize(("becomes", "at"), [("slow", "c2"), ("hangs", "c1"), ("late", "c1")])
+def test_one_that_takes_too_long_is_completed_where_the_stack_file_says_so(
+    make: Make, monkeypatch: pytest.MonkeyPatch, becomes: str, at: str
+) -> None:
+    """Where nova cannot, it is aborted as without that word."""
+    lab = make(late="complete")
+    patient(lab, 0.1, monkeypatch)
+    lab.nova.servers = {"live": lab.nova.servers["live"]}
+    lab.nova.script["live"] = becomes
+    with suppress(StepError) if at == "c1" else nullcontext():
+        lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.nova.how["live"]) == (at, "ACTIVE")
+    assert lab.asked("DELETE") == ([] if at == "c2" else ["live"])
+    if becomes != "late":
+        assert lab.asked("force_complete") == ["live"]
+
+
 def test_one_that_cannot_even_be_aborted_is_named(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,6 +425,57 @@ def test_only_so_many_are_on_their_way_at_once(
         lab.nova.add(f"more-{number}", do="live")
     lab.over("close", "drain")
     assert lab.nova.most == most
+
+
+def test_a_host_that_others_send_servers_to_takes_as_many_at_once_as_it_may_send() -> None:
+    """Hosts are emptied onto c3 and c4: each is an end of as many moves as one host may have."""
+    shared = turns.Turns(1, 10, Cancellation())
+    on: Counter[str] = Counter()
+    seen: list[int] = []
+
+    def go(ends: tuple[str, str]) -> None:
+        with shared.one(*ends) as ours:
+            assert ours
+            on.update(ends)
+            time.sleep(0.01)
+            seen.append(max(on.values()))
+            on.subtract(ends)
+
+    ways = [(one, to) for to in ("c3", "c4", "c3") for one in ("c1", "c2", "c5")]
+    side_by_side.each(go, ways, len(ways))
+    assert seen == [1] * len(ways)
+
+
+def test_servers_go_where_the_plan_would_have_them(make: Make) -> None:
+    lab = make()
+    places = {("c1", "live"): "c3", ("c1", "cold"): "c3", ("c9", "live"): "c2"}
+    draining.share(lab.context, lab.cancellation, places)
+    lab.over("close", "drain")
+    assert (lab.nova.where["live"], lab.nova.where["cold"]) == ("c3", "c3")
+    assert lab.asked("os-migrateLive") == ["live"]
+
+
+@pytest.mark.parametrize("refuses", ["at once", "later"])
+def test_who_cannot_go_where_the_plan_would_have_it_goes_where_nova_finds_best(
+    make: Make, refuses: str
+) -> None:
+    lab = make()
+    draining.share(lab.context, lab.cancellation, {("c1", "live"): "c3"})
+    lab.nova.services["c3"]["status"] = "disabled"  # since the plan was made
+    answering = lab.nova.request
+
+    def refusing(url: str, method: str, **more: Any) -> Any:
+        asked = (more.get("json") or {}).get("os-migrateLive")
+        if asked and asked["host"] == "c3":
+            return Answer(400, {"badRequest": {"message": "c3 is disabled"}})
+        return answering(url, method, **more)
+
+    if refuses == "at once":
+        lab.nova.request = refusing  # type: ignore[method-assign]
+    lab.over("close", "drain")
+    assert lab.nova.where["live"] == "c2"
+    (told,) = (one for one in timings.kept(lab.context, "c1")["moves"] if one["server"] == "live")
+    assert (told["to"], told["wrong"]) == ("c2", "")
 
 
 def test_a_stop_lets_what_is_on_its_way_arrive_and_begins_no_more(make: Make) -> None:

@@ -115,6 +115,20 @@ def test_a_program_that_does_not_start_is_told(tmp_path: Path, packaged: Path) -
     assert environment.stamp(str(folder)) == ""
 
 
+def test_a_module_of_a_package_that_is_not_there_is_told(tmp_path: Path, packaged: Path) -> None:
+    folder = tmp_path / "opt/2026.1"
+    environment.claim(str(folder), 1000)
+    brought(folder, "nova-compute")
+    module = packaged / "rbd.cpython-313.so"
+    (folder / "lib/python3.13/site-packages" / module.name).symlink_to(module)
+    assert environment.finish(str(folder), ["nova-compute"]) == [
+        f"{module} is not there: install its package"
+    ]
+    assert environment.stamp(str(folder)) == ""
+    module.touch()
+    assert environment.finish(str(folder), ["nova-compute"]) == []
+
+
 class Compute(fakes.FakeHost):
     """A host whose system is *system*, and whose environment is of the lock *stamp*."""
 

@@ -16,7 +16,7 @@ from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api, ApiError
-from migrate.computes import installers, versions
+from migrate.computes import installers, service, versions
 from migrate.computes.draining import move, turns
 from migrate.computes.homecoming import bring, moved, reading
 from migrate.computes.homecoming.decision import (
@@ -31,7 +31,6 @@ from migrate.computes.homecoming.decision import (
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
 from migrate.computes.installers import in_place, reinstall
 from migrate.computes.reinstalling import keeping
-from migrate.computes.service import REASON
 from migrate.computes.versions import Versions
 from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.journal import Journal, State
@@ -437,6 +436,19 @@ def test_one_that_was_moved_is_live_migrated_home_and_nobody_else_is_touched(
     assert nova.where["db"] == nova.where["made"] == "c2"
 
 
+def test_a_host_that_settle_has_closed_takes_its_own_again(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that somebody else has closed stays so, and nova sends nobody there."""
+    home = nova.services["c1.example.org"]
+    home |= {"status": "disabled", "disabled_reason": "its fan is loud"}
+    (told,) = went_home(nova, make, monkeypatch)
+    assert "not brought home" in told
+    home["disabled_reason"] = service.REASON
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.where["web"] == "c1.example.org"
+
+
 def test_a_resize_that_nobody_has_confirmed_is_reverted(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,24 +513,6 @@ def test_where_nova_has_no_record_of_its_host_the_way_back_goes_on(
     assert went_home(nova, make, monkeypatch) == [
         "not brought home: servers of c1: nova has 0 records of nova-compute on c1"
     ]
-
-
-def test_its_host_is_opened_where_we_had_closed_it(
-    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed = {"status": "disabled", "disabled_reason": REASON}
-    nova.services["c1.example.org"] |= closed
-    assert went_home(nova, make, monkeypatch) == []
-    assert nova.where["web"] == "c1.example.org"
-
-
-def test_a_host_that_somebody_else_has_closed_stays_closed(
-    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nova.services["c1.example.org"] |= {"status": "disabled", "disabled_reason": "broken"}
-    (told,) = went_home(nova, make, monkeypatch)
-    assert "no valid host" in told
-    assert nova.where["web"] == "c2"
 
 
 def test_one_that_hangs_is_aborted_when_the_time_of_all_is_over(

@@ -38,6 +38,8 @@ class Compute(fakes.FakeHost):
         self.files: dict[str, list[Any]] = {}
         self.later: dict[str, list[str]] = {}
         self.gone: list[str] = []
+        self.texts: dict[str, str] = {}  # its own files
+        self.open: list[list[Any]] = []  # what answers, and speaks no TLS
         self.resting: list[str] = []
 
     def read(self, path: str) -> str:
@@ -56,10 +58,15 @@ class Compute(fakes.FakeHost):
         given = payload["arguments"]
         if function == "exchange.running":
             return {name: one for name, one in self.running.items() if name in given[0]}
-        if function == "exchange.overriding":
-            return self.later
-        if function == "exchange.resting":
-            return self.resting
+        simple: dict[str, Any] = {
+            "configured.read": {"texts": self.texts, "given": {}},
+            "exchange.overriding": self.later,
+            "exchange.resting": self.resting,
+        }
+        if function in simple:
+            return simple[function]
+        if function == "reach.ports":
+            return ["open" if list(one) in self.open else "refused" for one in given[0]]
         if function == "files.existing":
             return [path for path in given[0] if path not in self.gone]
         assert function == "exchange.forward"
@@ -83,7 +90,8 @@ class Compute(fakes.FakeHost):
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    found, _ = fakes.context(tmp_path)
+    found, hosts = fakes.context(tmp_path)
+    hosts["old"].address = "10.0.0.2"
     return found
 
 
@@ -132,6 +140,29 @@ def test_rights_of_root_are_those_of_the_release_s_own_programs(context: Context
     )
 
 
+def test_what_names_an_old_controller_is_said_again_and_no_file_of_the_host_changes(
+    context: Context,
+) -> None:
+    host = Compute({"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT})
+    host.texts = {
+        "/etc/nova/nova.conf": "[DEFAULT]\ntransport_url = rabbit://nova:x@10.0.0.2:5672/\n",
+        "/etc/neutron/neutron.conf": "[cache]\nmemcache_servers = 10.0.0.2:11211\n",
+    }
+    with pytest.raises(PreconditionError, match=r"10\.0\.0\.9 does not answer on port 5672"):
+        in_place.renew(context, host)
+    assert not host.files
+    host.open = [["10.0.0.9", 5672], ["10.0.0.9", 11211]]
+    for _ in range(2):  # again, when ours is among what it reads
+        in_place.renew(context, host)
+        nova, agent = (host.files[f"/etc/{one}/sidestep.conf"] for one in ("nova", "neutron"))
+        assert "transport_url = rabbit://nova:x@10.0.0.9:5672/\n" in nova[0]
+        assert "memcache_servers = 10.0.0.9:11211\n" in agent[0]
+        assert "memcache" not in nova[0]
+        assert "rabbit" not in agent[0]
+        host.texts["/etc/nova/sidestep.conf"] = nova[0]
+    assert not {"/etc/nova/nova.conf", "/etc/neutron/neutron.conf"} & host.files.keys()
+
+
 def test_again_writes_the_same(context: Context) -> None:
     host = Compute({"nova-compute": NOVA, "neutron-openvswitch-agent": AGENT})
     in_place.renew(context, host)
@@ -156,6 +187,7 @@ def test_only_what_runs_there_is_exchanged(context: Context) -> None:
             {"nova-compute": {**NOVA, "arguments": ["--config-file=/etc/my nova.conf"]}},
             "arguments that are not understood",
         ),
+        ({"nova-compute": {**NOVA, "arguments": []}}, "nova-compute names no file of options"),
         ({"nova-compute": NOVA, "neutron-ovn-metadata-agent": AGENT}, "not renewed in place"),
     ],
 )
@@ -180,13 +212,13 @@ def test_a_unit_that_has_not_started_yet_is_not_left_behind(context: Context) ->
 
 
 def test_all_that_is_not_understood_is_told_together(context: Context) -> None:
-    odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["a b"]}
+    odd = {**NOVA, "program": "/opt/x/nova-compute", "arguments": ["--config-file", "a b"]}
     host = Compute({"nova-compute": odd, "neutron-ovn-metadata-agent": AGENT})
     host.later = {"nova-compute": ["/etc/systemd/system/nova-compute.service.d/zz.conf"]}
     found: list[Finding] = in_place.strange(context, host)
     assert [one.where for one in found] == ["compute"] * 4
     told = "; ".join(one.message for one in found)
-    for words in ("not renewed in place", "runs as /opt/x", "['a b']", "zz.conf is read after"):
+    for words in ("not renewed in place", "runs as /opt/x", "'a b'", "zz.conf is read after"):
         assert words in told
     assert in_place.strange(context, Compute({"nova-compute": NOVA})) == []
 

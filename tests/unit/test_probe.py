@@ -19,7 +19,7 @@ from migrate.computes.estimates import Way
 from migrate.computes.plan import SettlePlan
 from migrate.computes.probing import combinations, note, telling
 from migrate.computes.probing.facts import How, Platform, Record, Seen, Shape, Tried, Trip
-from migrate.computes.probing.readiness import cpu, unready
+from migrate.computes.probing.readiness import cpu, permits, unready
 from migrate.engine.cancellation import Cancellation
 from migrate.engine.finding import Severity
 from migrate.errors import StepError
@@ -311,6 +311,18 @@ def test_a_host_to_which_nova_cannot_migrate_is_known_by_its_files_and_ports(
     told = unready(Values({"/etc/nova/nova.conf": text}), ports, keys)
     assert bool(told) == bool(why)
     assert not why or re.search(why, told)
+
+
+def test_what_a_host_permits_for_servers_that_write_much_is_told() -> None:
+    assert permits(Values({"/n": f"{LIBVIRT}live_migration_permit_post_copy = True\n"})) == (
+        "post-copy",
+    )
+    hosts = [replace(seen("a"), permits=("post-copy",)), seen("b")]
+    (one,) = telling.permitted(hosts, plan(otherwise="liveMigrate").hosts)
+    assert one.message == "live migrations off a may use post-copy"
+    (one,) = telling.permitted([seen("a")], plan(otherwise="liveMigrate").hosts)
+    assert "may use neither auto-converge nor post-copy" in one.message
+    assert list(telling.permitted(hosts, plan().hosts)) == []
 
 
 def test_what_servers_see_of_a_cpu_decides_and_not_more() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import ssl
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -43,6 +47,7 @@ class Machine(fakes.FakeHost):
         self.address = address
         self.texts: dict[str, str] = {}
         self.shut: dict[tuple[str, int], str] = {}
+        self.encrypted: set[tuple[str, int]] = set()
         self.lost: dict[str, tuple[int, int]] = {}  # the size that is, and what the way takes
         self.unheard: set[str] = set()
         neutron = [f"--config-file={one}" for one in ("/etc/neutron/neutron.conf", reach.SWITCH)]
@@ -51,6 +56,7 @@ class Machine(fakes.FakeHost):
             "neutron-openvswitch-agent": {"arguments": neutron},
         }
         self.shares: list[list[str]] = []
+        self.leads: dict[str, list[str]] = {}  # a name that is none of these leads nowhere
         self.tried: list[tuple[str, int]] = []
 
     def python(
@@ -68,6 +74,10 @@ class Machine(fakes.FakeHost):
             return [self.shut.get((address, port), "open") for address, port in asked]
         if payload["function"] == "packets":
             return [self.carried(*one) for one in asked]
+        if payload["function"] == "resolved":
+            return {name: self.leads.get(name, []) for name in asked}
+        if payload["function"] == "tls":
+            return [(address, port) in self.encrypted for address, port in asked]
         answers: dict[str, Any] = {
             "facts": CONTROLLERS.get(self.name),
             "read": self.texts,
@@ -137,9 +147,34 @@ def test_an_old_controllers_own_address_is_named_by_file_and_line(
         "/etc/neutron/neutron.conf": "[DEFAULT]\n\nhelp = http://10.5.0.2/ , http://ctl-old:1/\n",
     }
     one, two = findings(context)
+    assert one.severity is Severity.ERROR
     assert one.message.startswith("/etc/neutron/neutron.conf:3 help names 10.5.0.2, ctl-old, ")
+    assert "it is not translated: what this option means is not known" in one.message
+    assert "Name 10.0.0.9, the virtual IP, there, or ctl-new, and re" in one.remedy
+    assert two.severity is Severity.INFO
     assert two.message.startswith("/etc/nova/nova.conf:2 transport_url names 10.0.0.2, ")
-    assert "Name the virtual IP there, or 10.0.0.12, and restart" in two.remedy
+    assert two.remedy == "Nothing to do: once renewed it is told 10.0.0.9 there"
+
+
+def test_a_name_is_what_it_leads_to_from_that_host(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    """Controllers know one name by their own address, hosts by the virtual IP; or the reverse."""
+    host = machines["cmp1"]
+    host.texts = {"/etc/nova/nova.conf": NOVA.replace("@10.0.0.9:5672", "@ctl-old:5672")}
+    for leads in (["10.0.0.9"], ["10.0.0.12", "10.0.0.9"]):
+        host.leads = {"ctl-old": leads}
+        assert told(context) == []
+        assert checks.reach.run(context) == []
+    for leads in ([], ["10.0.0.2"], ["10.0.0.9", "10.0.0.2"], ["10.0.0.9", "192.0.2.7"]):
+        host.leads = {"ctl-old": leads}
+        (one,) = checks.reach.run(context)
+        assert one.message.startswith("/etc/nova/nova.conf:2 transport_url names ctl-old, ")
+    host.texts = {"/etc/nova/nova.conf": NOVA.replace("@10.0.0.9:5672", "@broker.example:5672")}
+    assert checks.reach.run(context) == []
+    host.leads = {"broker.example": ["10.5.0.2"]}
+    (one,) = checks.reach.run(context)
+    assert one.message.startswith("/etc/nova/nova.conf:2 transport_url names broker.example, ")
 
 
 def test_it_is_told_before_the_cutover_which_cuts_such_a_host_off(
@@ -150,7 +185,14 @@ def test_it_is_told_before_the_cutover_which_cuts_such_a_host_off(
     (one,) = checks.reach.run(context)
     assert (one.where, one.severity) == ("cmp2", Severity.ERROR)
     assert one.message.startswith("/etc/nova/nova.conf:2 transport_url names 10.0.0.2, ")
-    assert "Name the virtual IP there, and restart" in one.remedy
+    edit = r"-e '2s#@10\.0\.0\.2:#@10.0.0.9:#g' /etc/nova/nova.conf"
+    assert one.remedy == (
+        f"Run there: sed -i --follow-symlinks {edit} && systemctl restart nova-compute"
+    )
+    machines["cmp2"].shut = {("10.0.0.9", 5672): "refused"}
+    (one,) = checks.reach.run(context)
+    assert "(10.0.0.9 does not answer on port 5672 from there: refused)" in one.message
+    assert one.remedy == "Name 10.0.0.9, the virtual IP, there, and restart nova-compute"
 
 
 def test_a_cache_of_old_controllers_does_not_hinder_the_cutover(
@@ -162,6 +204,10 @@ def test_a_cache_of_old_controllers_does_not_hinder_the_cutover(
     (one,) = checks.reach.run(context)
     assert (one.where, one.severity) == ("cmp2", Severity.WARNING)
     assert "memcache_servers names 10.0.0.2, 10.5.0.2, an old controller's own" in one.message
+    assert "`migrate settle` has the renewed host told 10.0.0.9 there" in one.remedy
+    (later,) = [one for one in findings(context, "cmp2") if "memcache" in one.message]
+    assert later.severity is Severity.INFO
+    machines["cmp2"].shut = {("10.0.0.9", 11211): "refused"}
     (later,) = [one for one in findings(context, "cmp2") if "memcache" in one.message]
     assert later.severity is Severity.ERROR
 
@@ -327,3 +373,26 @@ def test_shares_by_the_kernels_list() -> None:
         "nfs:/srv/a /var/lib/nova/mnt/f0 nfs4 rw,vers=4.2,clientaddr=10.0.0.3,addr=10.0.0.50 0 0\n"
     )
     assert prober.shared(mounts) == [["/var/lib/nova/mnt/f0", "10.0.0.50"]]
+
+
+def test_tls_is_told_from_a_page_in_clear_and_from_nobody(tmp_path: Path) -> None:
+    pem = tmp_path / "both.pem"
+    argv = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x")
+    subprocess.run([*argv, "-keyout", pem, "-out", tmp_path / "c"], capture_output=True, check=True)
+    pem.write_text(pem.read_text() + (tmp_path / "c").read_text())
+    servers = [HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) for _ in range(3)]
+    encrypted, clear, nobody = servers
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    encrypted.socket = context.wrap_socket(encrypted.socket, server_side=True)
+    nobody.server_close()
+    for one in (encrypted, clear):
+        Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        asked: list[list[object]] = [["127.0.0.1", one.server_port] for one in servers]
+        assert prober.tls(asked) == [True, False, False]
+        assert prober.ports(asked) == ["open", "open", "refused"]
+    finally:
+        for one in (encrypted, clear):
+            one.shutdown()
+            one.server_close()

@@ -15,13 +15,13 @@ import pytest
 from migrate.cloud import Context, login
 from migrate.cloud.admission import Run
 from migrate.cloud.api import Api
-from migrate.cloud.settings import Reinstall
+from migrate.cloud.settings import Ceph, Reinstall
 from migrate.computes import draining, installers, operators, proof, versions
 from migrate.computes.draining import move, turns
 from migrate.computes.installers import in_place, reinstall, standing
 from migrate.computes.reinstalling import anew, keeping, silent
 from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
-from migrate.computes.reinstalling.packages import NAMES
+from migrate.computes.reinstalling.packages import NAMES, OF_CEPH
 from migrate.engine import state_lock
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError, UnreachableError
@@ -172,6 +172,18 @@ class Machine(fakes.FakeHost):
     def _hypervisor_settings(self, *_: Any) -> Any:
         return {"program": "", "texts": {"/etc/nova/nova.conf": self.conf}, "given": {}}
 
+    def _configured_read(self, _: Any) -> Any:
+        return {"texts": {"/etc/nova/nova.conf": self.conf} if self.own else {}, "given": {}}
+
+    def _addresses_facts(self) -> Any:
+        return {"name": self.name, "aliases": [], "addresses": []}
+
+    def _addresses_resolved(self, names: list[str]) -> Any:
+        return {name: [] for name in names}
+
+    def _reach_ports(self, asked: list[list[Any]]) -> Any:
+        return ["open"] * len(asked)
+
     def _kept_put_back(self, folder: str, spared: list[str]) -> None:
         assert folder == KEPT
         self.own, self.spared = True, spared
@@ -277,6 +289,13 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return Lab(tmp_path, monkeypatch)
 
 
+def test_a_client_of_ceph_is_one_again(lab: Lab) -> None:
+    clients = lab.context.settings.model_copy(update={"ceph": Ceph(clients=True)})
+    lab.context = replace(lab.context, settings=clients)
+    lab.over()
+    assert lab.host.packages == {*NAMES, *OF_CEPH}
+
+
 def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None:
     lab.over()
     assert lab.host.packages == set(NAMES)
@@ -290,6 +309,13 @@ def test_it_is_the_same_host_after_it_with_the_release_s_units(lab: Lab) -> None
     assert (lab.told["host"], lab.told["address"], lab.told["back"]) == ("c1", "c1", False)
     assert lab.keeper.kept  # until it is put back, or for good
     assert lab.nova.services["c1"]["status"] == "disabled"
+
+
+def test_its_units_are_told_the_virtual_ip_where_its_files_name_an_old_controller(lab: Lab) -> None:
+    lab.host.conf = "[DEFAULT]\ntransport_url = rabbit://nova:x@old:5672/\n"
+    lab.over()
+    ours = lab.host.files["/etc/nova/sidestep.conf"]
+    assert "transport_url = rabbit://nova:x@10.0.0.9:5672/\n" in ours
 
 
 def test_its_steps_come_in_the_order_of_the_night() -> None:

@@ -295,6 +295,21 @@ def test_what_is_on_a_host_before_its_turn_is_kept_for_the_report(cloud: Cloud) 
     assert timings.kept(cloud.session.context, "c1")["servers"] == found
 
 
+def test_batches_are_as_far_apart_as_the_stack_file_says(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[tuple[float, int]] = []
+    wait = cloud.session.cancellation.wait
+
+    def waiting(seconds: float) -> bool:
+        waited.append((seconds, len(renewed(cloud))))
+        return wait(0)
+
+    monkeypatch.setattr(cloud.session.cancellation, "wait", waiting)
+    cloud.settle("c4", canary=1, batch=2, pause_seconds=60)
+    assert [one for one in waited if one[0] == 60] == [(60, 1), (60, 3)]
+
+
 def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
     cloud.session.cancellation.request("stopped by SIGINT")
     with pytest.raises(StepError, match="SIGINT"):

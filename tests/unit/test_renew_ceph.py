@@ -233,6 +233,32 @@ def test_osds_come_after_the_monitors_and_by_name(world: World) -> None:
     assert not world.hosts["osd1"].seen
 
 
+def test_a_manager_that_was_just_ended_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(world, past=("mon",))
+    world.cluster.managers["mon1"] = OLD  # its beacons are missed half a minute later
+
+    def read(host: Machine) -> Any:
+        said = host.cluster.said
+        host.cluster.managers.pop("mon1", None)
+        return said
+
+    monkeypatch.setattr(Machine, "_ceph_read", read)
+    do(world, "osd1", past=("osd1",))
+    assert world.cluster.osds[0] == ("osd1", NEW)
+
+
+def test_old_monitors_that_left_are_not_asked_for_another_manager(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(world, past=("mon",))
+    stale = {**Machine("new", world.cluster, world.context.home)._ceph_statistics(), "ready": False}
+    monkeypatch.setattr(Machine, "_ceph_statistics", lambda _: stale)
+    do(world)
+    assert world.cluster.active == "new"
+
+
 def test_what_runs_beside_osds_does_not_go_unseen_with_the_system(world: World) -> None:
     do(world, past=("mon",))
     world.hosts["osd1"].answers["osds.beside"] = ["ceph-radosgw@rgw.a.service"]

@@ -135,13 +135,15 @@ def test_who_comes_home_takes_room_elsewhere_only_meanwhile() -> None:
     assert away.home == 0
 
 
-def test_what_users_notice_of_moves_and_what_is_nova_s_own_is_told() -> None:
+def test_what_users_notice_of_moves_and_what_becomes_of_late_ones_is_told() -> None:
     decided: dict[str, Any] = {"otherwise": "liveMigrate", "home": True}
     found = planned(TWO, [server("web", "a")], "a", way=Way.IN_PLACE, **decided)
     told = "\n".join(settling.totals(found, Settle.model_validate(decided)))
     assert "servers: 1 live-migrate; about 230 s" in told
     assert "Moves back home, once their host is renewed: 1;" in told
-    assert "live_migration_permit_post_copy" in told
+    assert "A live migration whose time is over is aborted" in told
+    later = Settle.model_validate({**decided, "late": "complete"})
+    assert "completed by nova: by post-copy" in "\n".join(settling.totals(found, later))
     assert "Users notice, live-migrate: 1-4 pings lost" in told
 
 
@@ -248,6 +250,25 @@ def test_what_cannot_be_live_migrated_waits_for_a_rule(specs: dict[str, str], wh
     assert f"not to be live-migrated: {why}" in error
     rules = [{"flavor": "special", "do": "coldMigrate"}]
     assert moves(planned(hosts, servers, "a", rules=rules)) == {"gpu": ("cold-migrate", "b")}
+
+
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        (("direct-physical",), "not to be live-migrated: it has a port of type direct-physical"),
+        (("direct", "of tomorrow"), "not to be live-migrated: it has a port of type of tomorrow"),
+        (("macvtap", "direct"), ""),
+    ],
+)
+def test_a_server_with_a_port_on_a_card(cards: tuple[str, ...], told: str) -> None:
+    found = planned(TWO, [server("nic", "a", cards=cards), server("web", "a")], "a")
+    assert [told in one for one in errors(found)] == [True] * bool(told)
+    if not told:
+        why = {one.server.name: one.why for host in found.hosts for one in host.servers}
+        assert why["nic"] == "whether a host has cards for its ports (direct, macvtap) free is " + (
+            "told by no API"
+        )
+        assert why["web"] == ""
 
 
 def test_pinned_cpus_move_live_and_are_named() -> None:
@@ -599,6 +620,13 @@ def test_the_command_line_goes_over_the_stack_file() -> None:
     decided = asked.over(Settle(stop_after=3))
     assert (decided.canary, decided.batch, decided.stop_after) == (0, 7, 3)
     assert settle.selected(Facts(TWO, ()), asked) == {"b"}
+
+
+def test_where_servers_go_is_told_by_the_host_that_they_leave() -> None:
+    """One that is moved twice goes on from where it came to."""
+    hosts = [host("a"), host("b"), host("c", enabled=False)]
+    found = planned(hosts, [server("web", "a"), server("db", "b")], "a", "b", batch=1)
+    assert found.places == {("a", "web"): "b", ("b", "web"): "a", ("b", "db"): "a"}
 
 
 def test_one_that_is_left_out_forbids_nothing_to_the_others() -> None:

@@ -119,6 +119,15 @@ LISTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "/identity/v3/projects": ("projects", [{"id": "p1", "name": "demo"}]),
+    "/network/v2.0/ports": (
+        "ports",
+        [
+            {"id": "1", "device_id": "s1", "binding:vnic_type": "normal"},
+            {"id": "2", "device_id": "s1", "binding:vnic_type": "direct"},
+            {"id": "3", "device_id": "", "binding:vnic_type": "direct"},
+            {"id": "4", "device_id": "s3"},
+        ],
+    ),
     "/ha/v1/p0/segments": (
         "segments",
         [{"name": "rack1", "enabled": False}, {"name": "rack2", "enabled": True}],
@@ -240,6 +249,7 @@ def test_facts_as_nova_and_placement_tell_them(cloud: tuple[type[Cloud], str]) -
     assert one.providers[0].traits == {"HW_CPU_X86_AVX"}
     s1, s2, s3, s4 = facts.servers
     assert (s1.host, s1.tags, s1.metadata, s1.zone) == ("cmp1", ("x",), {"k": "v"}, "nova")
+    assert [one.cards for one in facts.servers] == [(), (), (), ()]
     assert s1.group
     assert (s1.group.policy, s1.group.most) == ("anti-affinity", 2)
     assert [one.kind for one in facts.servers] == [
@@ -270,6 +280,15 @@ def test_a_cloud_without_instance_ha_is_not_asked_for_it(cloud: tuple[type[Cloud
     handler, url = cloud
     handler.types.discard("instance-ha")
     assert read(url).recovery == ()
+
+
+def test_ports_that_are_on_cards_are_told_of_their_servers(
+    cloud: tuple[type[Cloud], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler, url = cloud
+    handler.types.add("network")
+    monkeypatch.setitem(TYPES, "network", "/network")
+    assert {one.id: one.cards for one in read(url).servers if one.cards} == {"s1": ("direct",)}
 
 
 def test_a_cloud_without_placement(cloud: tuple[type[Cloud], str]) -> None:

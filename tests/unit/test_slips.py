@@ -70,6 +70,27 @@ def test_a_step_that_there_is_not_is_refused_before_it_counts(
     assert f"--past {step}: no such step without a way back; the command without --execute" in line
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--update", "--agents"), "--update: hosts keep what they came over by"),
+        (("--agents", "--zone", "z"), "--agents: all of them move together"),
+        (("--ceph", "--by", "reinstall"), "--ceph: hosts are named by --host"),
+        (("--agents", "--except", "c1"), "--except: of all compute hosts; no --agents"),
+        (("--back", "--host", "c1", "--except", "c2"), "--except: of all compute hosts"),
+        (("--back",), "--back: name each host that is to go back"),
+    ],
+)
+def test_options_of_settle_that_exclude_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    told: str,
+) -> None:
+    assert told in refused(monkeypatch, capsys, "settle", *options)
+
+
 STACK_FILES = [
     (TEXT + TWICE, "'sidestep:provider' stands in line"),
     (TEXT + "  sidestep:services: keystone, glance\n", "write a list, [keystone, glance]"),

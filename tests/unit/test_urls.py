@@ -46,3 +46,9 @@ def test_every_server_of_a_transport_url_has_its_account_and_address() -> None:
     ]
     assert {one.vhost for one in found} == {"v/h"}
     assert "1," not in repr(found)
+
+
+@pytest.mark.parametrize("url", ["http://h:$port/v3", "http://[fd00::1/", "https://h:99999/"])
+def test_an_api_s_url_that_cannot_be_read_has_no_port(url: str) -> None:
+    assert urls.web(url) == ("?", 0, "")
+    assert urls.web("https://h/v3") == ("h", 443, "/v3")

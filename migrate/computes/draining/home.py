@@ -58,6 +58,7 @@ def bring(context: Context, host: Host) -> list[str]:
             host=host,
             server=server,
             want=partial(_wanted, policy, row, action),
+            other=one.host if (one := found[server]) else "",
             arrived=partial(note.drop, host, [server]),
         )
         for server, action in away.items()

@@ -53,8 +53,17 @@ def drain(context: Context, host: Host) -> None:
     # who was in the middle of coming as the host was closed is seen by the second look
     while leaving := _leaving(context, api, policy, zone, host) - seen:
         seen |= leaving
+        places = turns.of(context).places
         moves = [
-            Move(context=context, api=api, host=host, server=one, want=want)
+            Move(
+                context=context,
+                api=api,
+                host=host,
+                server=one,
+                want=want,
+                other=(to := places.get((host.name, one), "")),
+                to=to,
+            )
             for one in sorted(leaving)
         ]
         if wrong := together.run(context, moves, all_of_them=False):

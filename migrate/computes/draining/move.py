@@ -18,6 +18,7 @@ PAUSE = 2.0
 GRACE_SECONDS = 60.0  # for nova to take an abort to its end, or to begin what it did not answer
 TOO_MANY = 429
 CONFIRM: dict[str, Any] = {"confirmResize": None}
+COMPLETE: dict[str, Any] = {"force_complete": None}
 
 Request = dict[str, Any]  # the body of a server's action
 HOW = {
@@ -37,6 +38,12 @@ def live(to: str = "") -> Request:
 def cold(to: str = "") -> Request:
     """Shut down, move, start."""
     return {"migrate": {"host": to} if to else None}
+
+
+def onto(request: Request, host: str) -> Request:
+    """*request* of a move by which the server is to come to *host*, which nova looks at first."""
+    ((action, body),) = request.items()
+    return {action: {**(body or {}), "host": host}}
 
 
 def revert() -> Request:
@@ -65,17 +72,21 @@ class Move:
     server: str
     want: Want
     called: str = ""  # what nova calls `host`, where it has another name for it
+    other: str = ""  # the host at the other end of its way, where that is known
+    to: str = ""  # where nova is asked to bring it first; else wherever it finds best
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
     limit: float = 0.0  # seconds; the stack file's where none are given
     until: float = math.inf  # on the monotonic clock: then its time is over whatever `limit` says
     confirms: Callable[[Server], bool] = lambda _: True  # whether a cold one that waits is to stay
     name: str = ""  # for people, once nova has told it
     asked: bool = False
+    again: bool = False  # asked once more, and to bring it anywhere
     said: str = ""  # what nova said to what was asked
     unanswered: float = 0.0  # when it said nothing to it
     rested: float = 0.0  # since when nova tells of a migration off the host that it rests on
     seen: Server | None = None  # at the last look
     silent: str = ""  # what nova said instead of how it has it
+    pressed: bool = False  # nova completes it, whatever its server writes meanwhile
     over: bool = False  # its time
     aborted: bool = False  # what can be: nothing but a live migration
 
@@ -89,6 +100,9 @@ class Move:
         while (wrong := self._wrong()) is None:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
             if time.monotonic() > deadline:
+                if self._press():
+                    deadline = time.monotonic() + self.seconds
+                    continue
                 if self.over:
                     wrong = self.silent or "still in the middle of something"
                     wrong += f" {self._late}{self._abort_told}"
@@ -175,28 +189,59 @@ class Move:
         return bool(stands)
 
     def _ask(self, server: Server, request: Request) -> str | None:
-        """Ask once; what nova refuses is told. Where it is silent, the server will show."""
+        """Ask once, or once more where nova does not bring it `to`; what it refuses then is told.
+
+        Where it is silent, the server will show.
+        """
         if self.over:
             return f"not moved {self._late}{', and aborted' * self.aborted}"
         if self.asked:
             if self.said and time.monotonic() < self.unanswered + GRACE_SECONDS:
                 return None  # it may be at it all the same, and has not said so yet
-            return self.said or servers.failure(self.api, self.server)
+            if not self._elsewhere():
+                return self.said or servers.failure(self.api, self.server)
         if wrong := self._missed or self._down(server):
             return wrong
         self.asked = True
         how = HOW[next(iter(request))]
-        timings.asked(self.context, self.host.name, server, how)
+        if not self.again:
+            timings.asked(self.context, self.host.name, server, how)
         try:
-            self._send(request)
+            self._send(onto(request, self.to) if self.to else request)
         except ApiError as error:
             self.said, self.unanswered = str(error), time.monotonic()
-            return None if error.status in (*PASSING, 404) else self.said
+            silent = error.status in (*PASSING, 404)
+            return None if silent or self._elsewhere() else self.said
         return None
+
+    def _elsewhere(self) -> bool:
+        """Whether it is asked for once more: it was wanted on a host that does not take it."""
+        if not self.to:
+            return False
+        self.to, self.said, self.asked, self.again = "", "", False, True
+        return True
 
     def _send(self, request: Request) -> None:
         where = f"/servers/{self.server}/action"
         self.api.send("POST", "compute", where, request, microversion=reading.COMPUTE)
+
+    def _press(self) -> bool:
+        """Have nova complete its live migration, where the stack file says so; whether it does.
+
+        It goes on by post-copy where its host permits that, else its server is paused meanwhile.
+        """
+        if self.pressed or self.over or self.context.settings.settle.late != "complete":
+            return False
+        self.pressed = True
+        try:
+            numbers = list(servers.in_flight(self.api, self.server))
+            for number in numbers:
+                where = f"/servers/{self.server}/migrations/{number}/action"
+                self.api.send("POST", "compute", where, COMPLETE, microversion=reading.COMPUTE)
+        except ApiError as error:  # it only prepares, or has just ended
+            self.said = str(error)
+            return False
+        return bool(numbers)
 
     def _abort(self) -> None:
         """End its live migration, where it can be ended: it runs on where it was.

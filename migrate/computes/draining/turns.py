@@ -1,7 +1,10 @@
-"""How many servers are on their way at once over all hosts of a run, and whether more may be."""
+"""How many servers are on their way at once on each host, and over all hosts of a run, whether more
+may be, and where the plan would have them.
+"""
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from migrate.cloud import Context
@@ -11,36 +14,60 @@ from migrate.errors import StepError
 KEY = "settle-turns"
 LOOK_SECONDS = 0.3
 
+Places = Mapping[tuple[str, str], str]  # by the host that a server leaves and its id
+
 
 class Turns:
-    """One a run: `cancellation` is the session's, `free` is counted down by who is at work."""
+    """One a run: `cancellation` is the session's, `places` are the plan's."""
 
-    def __init__(self, in_all: int, cancellation: Cancellation) -> None:
-        self.cancellation = cancellation
-        self.free = threading.BoundedSemaphore(in_all)
+    def __init__(
+        self, per_host: int, in_all: int, cancellation: Cancellation, places: Places | None = None
+    ) -> None:
+        self.cancellation, self.places = cancellation, places or {}
+        self._per_host, self._in_all = per_host, in_all
+        self._on: Counter[str] = Counter()  # servers on their way, by each of their hosts
+        self._ended = threading.Condition()
 
     @contextmanager
-    def one(self) -> Iterator[bool]:
-        """Whether it is our turn; not once a stop was asked for."""
-        while not self.free.acquire(timeout=LOOK_SECONDS):
-            if self.cancellation.requested:
-                yield False
-                return
+    def one(self, *hosts: str) -> Iterator[bool]:
+        """Whether it is the turn of a server that goes from one of *hosts* to the other; not once a
+        stop was asked for.
+        """
+        ends = set(hosts) - {""}
+        if not self._take(ends):
+            yield False
+            return
         try:
             yield not self.cancellation.requested
         finally:
-            self.free.release()
+            with self._ended:
+                self._on.subtract([*ends, ""])
+                self._ended.notify_all()
+
+    def _take(self, ends: Collection[str]) -> bool:
+        """Both ends at once: who waits holds nothing."""
+        with self._ended:
+            while not self._free(ends):
+                if self.cancellation.requested:
+                    return False
+                self._ended.wait(LOOK_SECONDS)
+            self._on.update([*ends, ""])
+            return True
+
+    def _free(self, ends: Collection[str]) -> bool:
+        return self._on[""] < self._in_all and all(self._on[e] < self._per_host for e in ends)
 
 
-def share(context: Context, cancellation: Cancellation) -> None:
+def share(context: Context, cancellation: Cancellation, places: Places | None = None) -> None:
     """From here on all hosts of *context* share these."""
-    context.extras[KEY] = Turns(context.settings.settle.concurrency.in_all, cancellation)
+    limits = context.settings.settle.concurrency
+    context.extras[KEY] = Turns(limits.per_host, limits.in_all, cancellation, places)
 
 
 def of(context: Context) -> Turns:
     """Those that are shared; of one's own where nobody shares any."""
     found = context.extras.get(KEY)
-    return found if isinstance(found, Turns) else Turns(1, Cancellation())
+    return found if isinstance(found, Turns) else Turns(1, 1, Cancellation())
 
 
 def refuse_interrupted(context: Context, what: str) -> None:

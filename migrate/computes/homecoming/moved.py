@@ -58,6 +58,7 @@ def bring(context: Context, api: Api, facts: Facts, away: Mapping[str, str]) -> 
     """Why servers of *away*, which says where to by id, are not there, an entry for each."""
     turns.share(context, Cancellation())  # the way back is not given up for one of them
     until = time.monotonic() + SECONDS
+    at = {server: row.host for server, row in (facts.now or {}).items()}
     homes: dict[str, list[str]] = defaultdict(list)
     for server, home in away.items():
         homes[home].append(server)
@@ -71,6 +72,7 @@ def bring(context: Context, api: Api, facts: Facts, away: Mapping[str, str]) -> 
                 host=host,
                 server=server,
                 called=home,
+                other=at[server],
                 want=partial(_wanted, home),
                 limit=EACH_SECONDS,
                 until=until,

@@ -44,7 +44,9 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """One compute host. `unready` says why no server is live-migrated to it."""
+    """One compute host. `unready` says why no server is live-migrated to it, and `permits` what
+    nova may do there for a server that writes faster than the network carries.
+    """
 
     host: str
     zone: str
@@ -52,6 +54,7 @@ class Seen:
     platform: Platform
     shapes: Mapping[str, Shape] = field(default_factory=dict)  # of servers that run there
     unready: str = ""
+    permits: tuple[str, ...] = ()
 
 
 class Trip(NamedTuple):

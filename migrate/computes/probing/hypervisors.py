@@ -14,7 +14,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.computes import service
 from migrate.computes.probing.facts import Platform, Seen, Shape
-from migrate.computes.probing.readiness import cpu, unready
+from migrate.computes.probing.readiness import cpu, permits, unready
 from migrate.errors import MigrateError, UnreachableError, one_line
 from migrate.onhost import call
 
@@ -78,6 +78,7 @@ def _reduced(told: Row) -> Row:
         "program": told["program"],
         "shapes": {server: _shape(one) for server, one in told["servers"].items()},
         "unready": unready(values, told["ports"], told["keys"]),
+        "permits": permits(values),
     }
 
 
@@ -98,4 +99,5 @@ def _seen(context: Context, name: str, told: Row, row: Row) -> Seen:
         platform=platform,
         shapes=told.get("shapes", {}),
         unready=told["unready"],
+        permits=told.get("permits", ()),
     )

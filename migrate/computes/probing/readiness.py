@@ -14,6 +14,11 @@ from migrate.cloud.values import Values
 
 SECTION = "libvirt"
 PORTS = {"tcp": 16509, "tls": 16514}  # of libvirt
+MEANS = {
+    "auto-converge": "live_migration_permit_auto_converge",
+    "post-copy": "live_migration_permit_post_copy",
+}
+TRUE = ("true", "True", "TRUE", "1", "yes", "on")
 URI = re.compile(r"\w+\+(?P<transport>\w+)://[^/]*?(?::(?P<port>\d+))?(?:/|$)")
 
 
@@ -35,6 +40,11 @@ def unready(values: Values, ports: Collection[int], keys: Mapping[str, bool]) ->
 
 def _scheme(values: Values) -> str:
     return values.get(SECTION, "live_migration_scheme") or "tcp"
+
+
+def permits(values: Values) -> tuple[str, ...]:
+    """Which of nova's means against a live migration that never ends its host permits."""
+    return tuple(name for name, option in MEANS.items() if values.get(SECTION, option) in TRUE)
 
 
 def cpu(values: Values, own: Mapping[str, Any]) -> str:

@@ -11,8 +11,15 @@ from migrate.computes.estimates import Action
 from migrate.computes.plan import HostPlan
 from migrate.computes.probing.facts import How, Record, Seen, Trip
 from migrate.engine.finding import Finding, error, info, warning
+from migrate.errors import some
 
 NAME = "live-migration"
+NAMES = 5
+PERMIT = (
+    "where servers write faster than the network carries: live_migration_permit_auto_converge and "
+    "live_migration_permit_post_copy of [libvirt] there; `late: complete` of sidestep:settle has "
+    "nova complete one whose time is over"
+)
 MAKE = (
     "give nova on each host a key, or libvirt certificates, for the others "
     "(live_migration_uri of [libvirt]); it is not set up by this program"
@@ -42,6 +49,18 @@ def findings(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator
         if host.unready and (one or host.host in visited):
             tell = warning if host.host in visited else info
             yield tell(f"no server is live-migrated to it: {host.unready}", MAKE, host.host)
+
+
+def permitted(hosts: Collection[Seen], planned: Collection[HostPlan]) -> Iterator[Finding]:
+    """What nova may do for servers that are live-migrated off hosts of *planned*."""
+    leave = {one.host.name for one in planned if one.actions.get(Action.LIVE)}
+    by: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for host in hosts:
+        if host.host in leave:
+            by[host.permits].append(host.host)
+    for means, names in sorted(by.items()):
+        told = " and ".join(means) or "neither auto-converge nor post-copy"
+        yield info(f"live migrations off {some(names, NAMES)} may use {told}", PERMIT)
 
 
 def _others(hosts: Iterable[Seen], but: Seen) -> Iterator[str]:

@@ -40,12 +40,16 @@ WantedBy=multi-user.target
 def installed(context: Context, host: Host) -> bool:
     """Whether all packages are there."""
     found = call(anew.reached(context, host), "machine.installed")["packages"]
-    return set(packages.NAMES) <= set(found)
+    return set(_packages(context)) <= set(found)
 
 
 def install(context: Context, host: Host) -> None:
     """Install them; nothing of them starts."""
-    anew.reached(context, host).shell(apt.INSTALL, *packages.NAMES, timeout=apt.SECONDS)
+    anew.reached(context, host).shell(apt.INSTALL, *_packages(context), timeout=apt.SECONDS)
+
+
+def _packages(context: Context) -> tuple[str, ...]:
+    return packages.NAMES + (packages.OF_CEPH if context.settings.ceph.clients else ())
 
 
 def is_itself(context: Context, host: Host) -> bool:

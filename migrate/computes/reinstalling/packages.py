@@ -15,6 +15,8 @@ NAMES = (
     # what we and services call
     *("rsync", "socat", "sudo", "crudini"),
 )
+# of a client of Ceph's: QEMU's driver of RBD, and what nova imports and calls
+OF_CEPH = ("qemu-block-extra", "python3-rados", "python3-rbd", "ceph-common")
 # of the system, those that ran before run again once what is the host's own is there
 DAEMONS = (
     *("openvswitch-switch.service", "virtlogd.socket", "virtlogd.service"),

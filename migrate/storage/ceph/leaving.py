@@ -31,9 +31,14 @@ def past(context: Context) -> frozenset[str]:
 
 
 def is_active(context: Context) -> bool:
-    """Whether a new manager is the active one, and the monitors have its word."""
+    """Whether a new manager is the active one, and the monitors have its word, or had it.
+
+    After the removal of the old ones no other stands by, and an OSD that starts has none to wait
+    for.
+    """
     said = call(members.asks(context), "ceph.statistics", timeout=180)
-    return said["manager"] in members.joining(context) and not statistics.why_stale(said)
+    fresh = not statistics.why_stale(said)
+    return said["manager"] in members.joining(context) and (fresh or bool(no_way_back(context)))
 
 
 def activate(context: Context) -> None:

@@ -20,6 +20,7 @@ from migrate.storage.ceph import conf, facts, findings, releases, statistics
 
 STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 60, 120, 120, 3600
 ACTIVE_SECONDS = 60
+ENDED_SECONDS = 60  # so long a manager that was ended may be known
 PAUSE_SECONDS = 2.0  # between looks at the cluster, which take it some work
 
 Note = dict[str, Any]
@@ -45,10 +46,14 @@ def keep(host: Host, asks: Host) -> None:
     """Note what it is, unless the cluster could not do without it; its system is marked."""
     if is_kept(host, asks):
         return
+    wait.while_any(lambda: _older(facts.read(asks)), ENDED_SECONDS, PAUSE_SECONDS)
     cluster = facts.read(asks)
     _refuse_newer(cluster, host)
     finding.refuse(findings.well(cluster))
-    _refuse(cluster, host)
+    if older := _older(cluster):
+        raise PreconditionError(
+            f"{host.name}: there is a {older}: monitors and managers come over before any OSD"
+        )
     osds = call(host, "osds.here")
     ids = {one["id"] for one in osds}
     known = {osd.id for osd in cluster.osds if osd.host == host.name}
@@ -216,15 +221,13 @@ def _start(host: Host, asks: Host, note: Note) -> None:
     )
 
 
-def _refuse(cluster: facts.Cluster, host: Host) -> None:
-    """Old monitors have gone: a new OSD under an old leader was never run."""
+def _older(cluster: facts.Cluster) -> str:
+    """A daemon that goes before any OSD: a new OSD under an old leader was never run."""
     newest = max(max(counts) for counts in cluster.versions.values())
     for kind in ("mon", "mgr"):
         if older := [one for one in cluster.versions.get(kind, {}) if one[0] < newest[0]]:
-            raise PreconditionError(
-                f"{host.name}: there is a {kind} of {'.'.join(map(str, older[0]))}: monitors and "
-                "managers come over before any OSD"
-            )
+            return f"{kind} of {'.'.join(map(str, older[0]))}"
+    return ""
 
 
 def _refuse_stop(asks: Host, osds: list[Any]) -> None:

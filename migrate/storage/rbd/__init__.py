@@ -6,6 +6,6 @@ keys, and `proof.py` asks the target's own client and the source's for the same,
 
 # why it is refused although the code is there; "" once a whole cloud on a real cluster was moved
 UNSHOWN = "which was not shown on a real Ceph cluster yet"
-# the same of compute hosts whose servers' disks are there: their own environment of the release
-# needs the modules too, and nobody links them yet
-DISKS_UNSHOWN = "and no way in which a host comes over makes it a client of Ceph's yet"
+# the same of compute hosts whose servers' disks are there: the modules come with the release's
+# environment and lead to the host's own packages, which a reinstall brings
+DISKS_UNSHOWN = "and no such host was shown to come over on a real Ceph cluster yet"

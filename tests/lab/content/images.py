@@ -9,26 +9,16 @@ from typing import Any
 from tests.lab import guest
 from tests.lab.settings import Lab
 
+KERNEL, RAMDISK = "tiny-kernel", "tiny-initrd"
 ODD = "Näme with  spaces, 'quotes' & a /slash"
 
 
 def make(_: Lab, admin: Any, demo: Any, other: Any) -> None:
     """All images; `tiny` is the one that boots."""
     files = guest.image()
-    kernel = _public(admin, "tiny-kernel", "aki", files / "vmlinuz")
-    ramdisk = _public(admin, "tiny-initrd", "ari", files / "initrd.gz")
-    admin.image.create_image(
-        name="tiny",
-        visibility="public",
-        disk_format="raw",
-        container_format="bare",
-        data=(files / "root.raw").read_bytes(),
-        kernel_id=kernel.id,
-        ramdisk_id=ramdisk.id,
-        os_command_line="console=ttyS0 quiet",
-        hw_rng_model="virtio",
-        allow_duplicates=True,
-    )
+    _public(admin, KERNEL, "aki", files / "vmlinuz")
+    _public(admin, RAMDISK, "ari", files / "initrd.gz")
+    bootable(admin, "tiny", (files / "root.raw").read_bytes())
     odd = _private(
         demo, ODD, size=3_000_017, os_distro="überlinux", my_property="a = b; #c", tags=["x", "ü"]
     )
@@ -39,6 +29,22 @@ def make(_: Lab, admin: Any, demo: Any, other: Any) -> None:
     admin.image.deactivate_image(off)
     _private(other, "protected one", size=20_000, is_protected=True, min_disk=2, min_ram=64)
     _private(demo, "empty file", size=0)
+
+
+def bootable(admin: Any, name: str, data: bytes) -> None:
+    """An image with *data* on its disk, which the kernel beside it does not look at."""
+    admin.image.create_image(
+        name=name,
+        visibility="public",
+        disk_format="raw",
+        container_format="bare",
+        data=data,
+        kernel_id=admin.image.find_image(KERNEL).id,
+        ramdisk_id=admin.image.find_image(RAMDISK).id,
+        os_command_line="console=ttyS0 quiet",
+        hw_rng_model="virtio",
+        allow_duplicates=True,
+    )
 
 
 def _public(admin: Any, name: str, kind: str, path: Path) -> Any:
