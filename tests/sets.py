@@ -98,11 +98,6 @@ SETS = {
         "no disk open twice, contents equal",
         True,
     ),
-    "homecoming-moved": Set(
-        "servers moved, resized, connected and made on the target: the source has those it knows "
-        "where and as it knew them, and no disk is open twice",
-        True,
-    ),
     "ceph": Set(
         "a real Ceph cluster: what is wrong is found; a monitor, a manager and a gateway join, "
         "leave, are killed midway; a backup goes to it; old monitors are removed for good; OSDs "
