@@ -48,9 +48,12 @@ def unknown(context: Context, host: Host) -> list[str]:
 
 
 def bare(context: Context, found: Running) -> list[str]:
-    """What of *found* names no file of options: one that is named turns oslo.config's own off."""
+    """What of *found* names no file of options: one that is named turns oslo.config's own off.
+
+    A folder does not.
+    """
     running = [one for one in known(context) if one.name in found]
-    return [one.name for one in running if not [*_files(arguments(one, found)[:-2])]]
+    return [one.name for one in running if not _names_file(arguments(one, found)[:-2])]
 
 
 def renewed(context: Context, host: Host) -> bool:
@@ -142,6 +145,10 @@ def _files(given: list[str]) -> Iterator[str]:
         if follows or option in ("--config-file", "--config-dir"):
             yield one
         follows = not follows and one in ("--config-file", "--config-dir")
+
+
+def _names_file(given: Iterable[str]) -> bool:
+    return any(one.partition("=")[0] == "--config-file" for one in given)
 
 
 def _rights(context: Context, host: Host, shipped: Shipped) -> str:

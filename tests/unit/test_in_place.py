@@ -188,6 +188,10 @@ def test_only_what_runs_there_is_exchanged(context: Context) -> None:
             "arguments that are not understood",
         ),
         ({"nova-compute": {**NOVA, "arguments": []}}, "nova-compute names no file of options"),
+        (
+            {"nova-compute": {**NOVA, "arguments": ["--config-dir=/etc/nova/conf.d", "--debug"]}},
+            "nova-compute names no file of options",
+        ),
         ({"nova-compute": NOVA, "neutron-ovn-metadata-agent": AGENT}, "not renewed in place"),
     ],
 )
