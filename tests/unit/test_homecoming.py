@@ -51,7 +51,7 @@ from migrate.phases.plan import compose, settled
 from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.verify import losses
-from tests.unit import fakes
+from tests.unit import fakes, network
 from tests.unit.network import Answer
 from tests.unit.nova import Connection, Nova
 
@@ -559,6 +559,30 @@ def test_one_that_nova_does_not_let_go_of_is_told_while_users_are_still_served(
     nova.migrations.clear()
     monkeypatch.setattr(moved, "SECONDS", 10.0)
     assert went_home(nova, make, monkeypatch) == []
+
+
+@pytest.mark.parametrize("dies_at", range(4))
+def test_killed_anywhere_on_the_way_home_the_same_again_brings_them(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    """One runs, one waits for its user's word on another size, one is off."""
+    known = busy_world()
+    ids = ("web", "sized", "off")
+    homes = {one: row(one, "c1.example.org") for one in ids}
+    now = {**(known.now or {}), **{one: row(one, "c2") for one in ids}}
+    runs = {"c1": {"home": set[str]()}, "c2": {"web": set[str](), "sized": set[str]()}}
+    nova.add("sized", "c2", "VERIFY_RESIZE")
+    nova.add("off", "c2", "SHUTOFF")
+    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "sized", "migration_type": "resize", **told})
+    more = {"source": {**known.source, **homes}, "now": now, "runs": runs}
+    nova.dies_at = dies_at
+    with pytest.raises(network.Killed):
+        went_home(nova, make, monkeypatch, **more)
+    nova.dies_at = None
+    nova.events.clear()
+    assert went_home(nova, make, monkeypatch, **more) == []
+    assert {nova.where[one] for one in ids} == {"c1.example.org"}
 
 
 def test_of_two_that_run_the_target_is_not_asked_to_stop_the_one_at_home(make: Make) -> None:
