@@ -94,11 +94,8 @@ SETS = {
     ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
     "homecoming": Set(
-        "servers made and connected on the target: none runs on when the source is back", True
-    ),
-    "homecoming-moved": Set(
-        "servers moved, resized, connected and made on the target: the source has those it knows "
-        "where and as it knew them, and no disk is open twice",
+        "servers moved, resized, made, connected on the target, then back: each at home or named, "
+        "no disk open twice, contents equal",
         True,
     ),
     "ceph": Set(

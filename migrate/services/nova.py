@@ -54,7 +54,7 @@ def _changed(before: Resource, now: Resource) -> str:
     if now.get("status") == "SHELVED_OFFLOADED" != before.get("status"):
         return "shelved: its disk became an image of the target"
     if before.get("flavor") != now.get("flavor"):
-        return "resized: the source knows its disk in another size"
+        return "resized: the source knows another size, which a hard reboot gives all but its disk"
     was, became = before.get(HOST), now.get(HOST)
     return (
         f"moved: the source looks for its disk on {was}, it is on {became}" if was != became else ""

@@ -95,12 +95,17 @@ def answering(server: str) -> Booted:
 
 @contextmanager
 def booted(do: str) -> Iterator[Booted]:
-    server, admin = ask(f"settled {do}", "cmp1", "tiny", settle=do), cloud()
+    server = ask(f"settled {do}", "cmp1", "tiny", settle=do)
     try:
         yield answering(server)
     finally:
-        admin.compute.delete_server(server, ignore_missing=True)
-        wait.until(lambda: admin.compute.find_server(server) is None, 120, f"{server} is not gone")
+        remove(server)
+
+
+def remove(server: str) -> None:
+    nova = cloud().compute
+    nova.delete_server(server, ignore_missing=True)
+    wait.until(lambda: nova.find_server(server) is None, 120, f"{server} is not gone")
 
 
 def until_on_its_way(server: Booted, child: subprocess.Popen[str]) -> None:

@@ -176,7 +176,8 @@ def test_what_a_program_runs_from_is_not_replaced(tmp_path: Path) -> None:
     context = replace(context, target=replace(context.target, controllers=(serves,)))
     host: Any = Compute("has", stamp="1a2b")
     program = f"{context.installation.folder}/bin/nova-compute"
-    host.answers["exchange.running"] = {"nova-compute": {"program": program, "arguments": []}}
+    named = ["--config-file=/etc/nova/nova.conf"]
+    host.answers["exchange.running"] = {"nova-compute": {"program": program, "arguments": named}}
     assert not on_computes.made(context, host)
     with pytest.raises(PreconditionError, match=r"nova-compute runs from .*--back --host has"):
         in_place.bring(context, host)

@@ -420,7 +420,11 @@ def went_home(
     monkeypatch.setattr(login, "api", lambda *_: Api(Connection(nova)))
     said: list[str] = []
     moved.go_home(context, but, lambda _, text: said.append(text))
-    return said
+    named = [one for one in said if one.endswith("is to come home to c1")]
+    assert said[: len(named)] == named
+    asked = {one.split()[1] for one in nova.events} & nova.servers.keys()
+    assert {one.split()[1] for one in named} >= asked
+    return said[len(named) :]
 
 
 def test_one_that_was_moved_is_live_migrated_home_and_nobody_else_is_touched(
@@ -455,6 +459,81 @@ def test_a_resize_that_nobody_has_confirmed_is_reverted(
     assert went_home(nova, make, monkeypatch) == []
     assert nova.events == ["revertResize web"]
     assert (nova.where["web"], nova.how["web"]) == ("c1.example.org", "ACTIVE")
+
+
+def test_a_move_that_its_user_has_not_confirmed_is_reverted_too(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not confirmed, as one of ours is: its host of before has its disk still."""
+    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": "migration", **told})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == ["revertResize web"]
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_one_that_is_off_goes_home_with_its_disk(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.servers["web"]["status"] = "SHUTOFF"
+    runs = {"c1": {"home": set[str]()}, "c2": {"db": set[str](), "made": set[str]()}}
+    assert went_home(nova, make, monkeypatch, runs=runs) == []
+    assert nova.events == ["migrate web", "confirmResize web"]
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_one_that_was_killed_on_its_way_home_is_waited_for_and_not_asked_again(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova._os_migratelive(nova.servers["web"], {"host": "c1.example.org"})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == []
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_one_that_its_user_has_just_sent_away_is_waited_for_and_comes_home(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = {**(busy_world().now or {}), "home": row("home", "c1.example.org", "migrating")}
+    nova._os_migratelive(nova.servers["home"], {"host": "c2"})
+    monkeypatch.setattr(move, "GRACE_SECONDS", 0.5)  # its first record never ends here
+    assert went_home(nova, make, monkeypatch, now=now) == []
+    assert sorted(nova.events) == ["os-migrateLive home", "os-migrateLive web"]
+    assert nova.where["home"] == nova.where["web"] == "c1.example.org"
+
+
+def test_where_nova_has_no_record_of_its_host_the_way_back_goes_on(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_record(*_: Any) -> dict[str, Any]:
+        raise PreconditionError("nova has 0 records of nova-compute on c1")
+
+    monkeypatch.setattr(moved.service, "of", no_record)  # type: ignore[attr-defined]
+    assert went_home(nova, make, monkeypatch) == [
+        "not brought home: servers of c1: nova has 0 records of nova-compute on c1"
+    ]
+
+
+def test_one_that_hangs_is_aborted_when_the_time_of_all_is_over(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.script["web"] = "hangs"
+    monkeypatch.setattr(moved, "SECONDS", 0.2)
+    (told,) = went_home(nova, make, monkeypatch)
+    assert "aborted" in told
+    assert (nova.where["web"], nova.how["web"]) == ("c2", "ACTIVE")
+
+
+def test_of_two_that_run_the_target_is_not_asked_to_stop_the_one_at_home(make: Make) -> None:
+    world = World(
+        source={"web": row("web", "c1.example.org")},
+        now={"web": row("web", "c1.example.org")},
+        runs={"c1": {"web": set()}, "c2": {"web": set()}},
+    )
+    brought(make(world)[0])
+    assert world.runs == {"c1": {"web": set()}, "c2": {}}
+    assert not any(one.startswith("POST") for one in world.events)
 
 
 @pytest.mark.parametrize("fate", ["nowhere", "error"])

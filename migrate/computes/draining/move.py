@@ -1,5 +1,6 @@
 """One server is brought to where it is wanted, by nova, which is asked how far it is."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,10 +71,13 @@ class Move:
     host: Host
     server: str
     want: Want
+    called: str = ""  # what nova calls `host`, where it has another name for it
     other: str = ""  # the host at the other end of its way, where that is known
     to: str = ""  # where nova is asked to bring it first; else wherever it finds best
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
     limit: float = 0.0  # seconds; the stack file's where none are given
+    until: float = math.inf  # on the monotonic clock: then its time is over whatever `limit` says
+    confirms: Callable[[Server], bool] = lambda _: True  # whether a cold one that waits is to stay
     name: str = ""  # for people, once nova has told it
     asked: bool = False
     again: bool = False  # asked once more, and to bring it anywhere
@@ -92,7 +96,7 @@ class Move:
 
     def run(self) -> str:
         """Bring it there; why it is not there and how nova has it, "" where it is, or is gone."""
-        deadline = time.monotonic() + self.seconds
+        deadline = min(time.monotonic() + self.seconds, self.until)
         while (wrong := self._wrong()) is None:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
             if time.monotonic() > deadline:
@@ -104,7 +108,7 @@ class Move:
                     wrong += f" {self._late}{self._abort_told}"
                     break
                 self.over = True
-                deadline = time.monotonic() + GRACE_SECONDS
+                deadline = min(time.monotonic(), self.until) + GRACE_SECONDS
             if self.over and not self.aborted:
                 self._abort()  # again until it can be: nova tells of none that it only prepares
             time.sleep(PAUSE)
@@ -117,6 +121,10 @@ class Move:
     @property
     def _late(self) -> str:
         return f"after {self.seconds:.0f} s"
+
+    @property
+    def _missed(self) -> str:
+        return "its turn did not come in time" if time.monotonic() > self.until else ""
 
     @property
     def _abort_told(self) -> str:
@@ -148,7 +156,7 @@ class Move:
             return f"in ERROR: {servers.failure(self.api, self.server)}"
         if server.kind is Kind.BUSY:
             return self._down(server)
-        if server.status == servers.UNCONFIRMED and self._confirmed():
+        if server.status == servers.UNCONFIRMED and self.confirms(server) and self._confirmed():
             return None
         request = self.want(server)
         if request == "" and self._held(server):
@@ -174,7 +182,7 @@ class Move:
 
     def _confirmed(self) -> bool:
         """Whether the move was ours: then it is confirmed, or nova is at it."""
-        stands = servers.confirmation(self.api, self.server, self.host.name)
+        stands = servers.confirmation(self.api, self.server, self.called or self.host.name)
         if stands == "finished":
             with suppress(ApiError):  # it is confirmed by now, or asked again
                 self._send(CONFIRM)
@@ -192,8 +200,8 @@ class Move:
                 return None  # it may be at it all the same, and has not said so yet
             if not self._elsewhere():
                 return self.said or servers.failure(self.api, self.server)
-        if down := self._down(server):
-            return down
+        if wrong := self._missed or self._down(server):
+            return wrong
         self.asked = True
         how = HOW[next(iter(request))]
         if not self.again:

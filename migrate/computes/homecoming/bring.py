@@ -1,6 +1,6 @@
 """Stop what may not run on, through the target where it answers, and prove that nothing does."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 from migrate.cloud import Context, hosts, login, wait
@@ -46,7 +46,7 @@ def bring_home(context: Context, remark: Remark) -> None:
     if acts := decide(facts):
         for act in acts:
             remark("servers", str(act))
-        if asked := _ask_target(context, acts, remark) if facts.now is not None else set():
+        if asked := _ask_target(context, _known(acts, facts), remark):
             wait.while_any(
                 lambda: asked & {act.server for act in decide(read())}, TARGET_SECONDS, PAUSE
             )
@@ -94,8 +94,19 @@ def _dead(facts: Facts) -> list[str]:
     return [f"{one}: passed over, nobody knows what runs there" for one in facts.silent]
 
 
-def _ask_target(context: Context, acts: Iterable[Act], remark: Remark) -> set[str]:
+def _known(acts: Iterable[Act], facts: Facts) -> list[Act]:
+    """Those of which the target's nova knows that they run where they do.
+
+    Of two that run it would stop the one that it knows, which may be at home.
+    """
+    now = facts.now or {}
+    return [act for act in acts if act.server in now and now[act.server].host == act.host]
+
+
+def _ask_target(context: Context, acts: Collection[Act], remark: Remark) -> set[str]:
     """Servers for which the target took the request; what it refuses is done on the host."""
+    if not acts:
+        return set()
     try:
         api = login.api(context, context.target.api)
     except login.LoginError as error:

@@ -1,33 +1,34 @@
-"""Servers that were moved since go back to the host that the source's database names, as they run.
+"""Servers that were moved since go back to the host that the source's database names.
 
-Nova does it while the target still serves everybody. Who does not come in time, or cannot, is
-stopped afterwards where it is, and its own disk then lies on a host where the source does not look
-for it.
+Nova does it while the target still serves everybody: one that runs is live-migrated, a resize that
+waits for its user's word is reverted, one that is off is moved cold. Who does not come in time, or
+cannot, is stopped afterwards where it is, and its own disk then lies on a host where the source
+does not look for it.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 
 from migrate.cloud import Context, login, side_by_side
-from migrate.cloud.api import Api
+from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes import service
 from migrate.computes.draining import servers, together, turns
-from migrate.computes.draining.move import Move, Request, live, revert
+from migrate.computes.draining.move import Move, Request, cold, live, revert
 from migrate.computes.facts import Kind, Server
 from migrate.computes.homecoming import reading
-from migrate.computes.homecoming.decision import Act, Why, decide
+from migrate.computes.homecoming.decision import Why, decide
 from migrate.computes.homecoming.facts import Facts
 from migrate.engine.cancellation import Cancellation
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, PreconditionError
 
 SECONDS = 300.0  # for all: what makes an operator go back does not wait for ever
 EACH_SECONDS = 120.0
-LATE = f"its turn did not come within {SECONDS:.0f} s"
+MOVING = ("migrating", "resize_")  # nova's tasks
 
 Remark = Callable[[str, str], None]
 
@@ -40,66 +41,91 @@ def go_home(context: Context, but: Collection[str], remark: Remark) -> None:
     if not context.target.controllers:
         return
     facts = reading.read(context)
-    away = [act for act in decide(facts) if _may_go(act, facts, but)]
-    if not away or facts.now is None:
+    if not (away := _away(facts, but)):
         return
     try:
         api = login.api(context, context.target.api)
     except MigrateError as error:
         remark("servers", f"nobody is brought home, the target's API cannot be asked: {error}")
         return
+    for server, home in away.items():
+        remark("servers", f"server {_called(facts, server)} is to come home to {home}")
     for why in bring(context, api, facts, away):
         remark("servers", f"not brought home: {why}")
 
 
-def bring(context: Context, api: Api, facts: Facts, away: Collection[Act]) -> Iterator[str]:
-    """Why servers of *away* are not home, an entry for each."""
+def bring(context: Context, api: Api, facts: Facts, away: Mapping[str, str]) -> Iterator[str]:
+    """Why servers of *away*, which says where to by id, are not there, an entry for each."""
     turns.share(context, Cancellation())  # the way back is not given up for one of them
     until = time.monotonic() + SECONDS
-    homes: dict[str, list[Act]] = defaultdict(list)
-    for act in away:
-        homes[facts.homes[act.server].host].append(act)
+    at = {server: row.host for server, row in (facts.now or {}).items()}
+    homes: dict[str, list[str]] = defaultdict(list)
+    for server, home in away.items():
+        homes[home].append(server)
 
     def ask(host: Host) -> list[str]:
-        called = facts.called.get(host.name, host.name)
-        try:
-            service.reopen(api, called)  # settle may have stopped while it was emptied
-        except MigrateError as error:
-            return [f"servers of {host.name}: {error}"]
+        home = facts.called.get(host.name, host.name)
         moves = [
             Move(
                 context=context,
                 api=api,
                 host=host,
-                server=act.server,
-                other=act.host,
-                want=partial(_wanted, called, until),
+                server=server,
+                called=home,
+                other=at[server],
+                want=partial(_wanted, home),
                 limit=EACH_SECONDS,
+                until=until,
+                confirms=partial(_is_at, home),
             )
-            for act in homes[host.name]
+            for server in homes[host.name]
         ]
-        return together.run(context, moves, all_of_them=True)
+        try:
+            service.reopen(api, home)  # by a renewal that was given up it may be closed
+            return together.run(context, moves, all_of_them=True)
+        except (ApiError, PreconditionError) as error:
+            return [f"servers of {host.name}: {error}"]
 
     hosts = [one for one in context.source.computes if one.name in homes]
     for told in side_by_side.each(ask, hosts):
         yield from told
 
 
-def _may_go(act: Act, facts: Facts, but: Collection[str]) -> bool:
-    home = facts.homes.get(act.server)
-    return bool(
-        act.why is Why.MOVED and home and home.host in {*facts.hosts} - {*facts.silent, *but}
-    )
+def _away(facts: Facts, but: Collection[str]) -> dict[str, str]:
+    """By id of who is away, or on the way, the host to come to; those that run have the first turn.
+
+    None where the target's database cannot be asked: its nova could not be either.
+    """
+    now, living = facts.now or {}, {*facts.hosts} - {*facts.silent}
+    running = [act.server for act in decide(facts) if act.why is Why.MOVED and act.server in now]
+    others = [
+        server
+        for server, row in sorted(now.items())
+        if server in facts.homes
+        and row.host in living
+        and (row.host != facts.homes[server].host or row.task.startswith(MOVING))
+    ]
+    found = {server: facts.homes[server].host for server in (*running, *others)}
+    return {server: home for server, home in found.items() if home in living - {*but}}
 
 
-def _wanted(home: str, until: float, server: Server) -> Request | str:
+def _called(facts: Facts, server: str) -> str:
+    row = (facts.now or {})[server]
+    return f"{row.name} ({server}) on {row.host}"
+
+
+def _is_at(home: str, server: Server) -> bool:
+    return server.host == home
+
+
+def _wanted(home: str, server: Server) -> Request | str:
     """What is to be asked for *server*, which nova is to bring to *home*."""
     if server.host == home:
         return ""
-    if time.monotonic() > until:
-        return LATE
     if server.status == servers.UNCONFIRMED:
         return revert()  # its host of before has all of it still, as the source knows it
+    if server.kind is Kind.STOPPED:
+        return cold(home)
     if server.kind not in (Kind.RUNNING, Kind.PAUSED):
         return f"{server.status}, which nova does not live-migrate"
     return live(home)
