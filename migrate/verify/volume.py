@@ -35,7 +35,9 @@ def made(api: Api, like: str) -> Iterator[list[str]]:
 def attach(api: Api, server: str, volume: str) -> None:
     """Wait until *server* has *volume*."""
     body = {"volumeAttachment": {"volumeId": volume}}
-    api.send("POST", "compute", f"/servers/{server}/os-volume_attachments", body)
+    where = f"/servers/{server}/os-volume_attachments"
+    # an older one is refused volumes that several servers may have
+    api.send("POST", "compute", where, body, microversion=boot.MICROVERSION)
     _await(api, volume, "in-use")
 
 
