@@ -415,10 +415,26 @@ def nova(monkeypatch: pytest.MonkeyPatch) -> Nova:
     return found
 
 
+class Following(dict[str, tuple[str, str, str, str]]):
+    """What the target's database says of servers, each with the task that *nova* has it at."""
+
+    def __init__(self, nova: Nova, now: dict[str, tuple[str, str, str, str]]) -> None:
+        super().__init__(now)
+        self.nova = nova
+
+    def values(self) -> Any:
+        tasks = {one: it["OS-EXT-STS:task_state"] for one, it in self.nova.servers.items()}
+        return [
+            (*one[:3], "migrating" if tasks.get(one[0]) else one[3]) for one in super().values()
+        ]
+
+
 def went_home(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch, *but: str, **more: Any
 ) -> list[str]:
-    context, _ = make(replace(busy_world(), **more))
+    world = replace(busy_world(), **more)
+    world.now = Following(nova, world.now) if world.now is not None else None
+    context, _ = make(world)
     monkeypatch.setattr(login, "api", lambda *_: Api(Connection(nova)))
     said: list[str] = []
     moved.go_home(context, but, lambda _, text: said.append(text))
@@ -497,10 +513,9 @@ def test_one_that_was_killed_on_its_way_home_is_waited_for_and_not_asked_again(
 def test_one_that_its_user_has_just_sent_away_is_waited_for_and_comes_home(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = {**(busy_world().now or {}), "home": row("home", "c1.example.org", "migrating")}
     nova._os_migratelive(nova.servers["home"], {"host": "c2"})
     monkeypatch.setattr(move, "GRACE_SECONDS", 0.5)  # its first record never ends here
-    assert went_home(nova, make, monkeypatch, now=now) == []
+    assert went_home(nova, make, monkeypatch) == []
     assert sorted(nova.events) == ["os-migrateLive home", "os-migrateLive web"]
     assert nova.where["home"] == nova.where["web"] == "c1.example.org"
 
@@ -525,6 +540,25 @@ def test_one_that_hangs_is_aborted_when_the_time_of_all_is_over(
     (told,) = went_home(nova, make, monkeypatch)
     assert "aborted" in told
     assert (nova.where["web"], nova.how["web"]) == ("c2", "ACTIVE")
+
+
+def test_one_that_nova_does_not_let_go_of_is_told_while_users_are_still_served(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source could not come back meanwhile, and nobody would be served by either side."""
+    nova.script["web"] = "stuck"
+    monkeypatch.setattr(moved, "SECONDS", 0.2)
+    monkeypatch.setattr(moved, "REST_SECONDS", 0.1)
+    monkeypatch.setattr(move, "GRACE_SECONDS", 0.1)
+    with pytest.raises(
+        PreconditionError, match=r"web \(web\) on c2: migrating.*restart nova-compute"
+    ):
+        went_home(nova, make, monkeypatch)
+    nova._rest(nova.servers["web"], status="ACTIVE")
+    nova.script.clear()
+    nova.migrations.clear()
+    monkeypatch.setattr(moved, "SECONDS", 10.0)
+    assert went_home(nova, make, monkeypatch) == []
 
 
 def test_of_two_that_run_the_target_is_not_asked_to_stop_the_one_at_home(make: Make) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
-from migrate.cloud import Context, login, side_by_side
+from migrate.cloud import Context, login, side_by_side, wait
 from migrate.cloud.api import Api, ApiError
 from migrate.cloud.host import Host
 from migrate.computes import service
@@ -21,7 +22,8 @@ from migrate.computes.draining import servers, together, turns
 from migrate.computes.draining.move import Move, Request, cold, live, revert
 from migrate.computes.facts import Kind, Server
 from migrate.computes.homecoming import reading
-from migrate.computes.homecoming.decision import Why, decide
+from migrate.computes.homecoming.bring import PAUSE, REST_SECONDS
+from migrate.computes.homecoming.decision import Why, busy, decide
 from migrate.computes.homecoming.facts import Facts
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import MigrateError, PreconditionError
@@ -36,7 +38,8 @@ Remark = Callable[[str, str], None]
 def go_home(context: Context, but: Collection[str], remark: Remark) -> None:
     """Bring them there, but to no host of *but*; who stays away is told, and holds nothing up.
 
-    StepError where the operator interrupts it: nothing is undone yet. A dead target moves nobody.
+    Nothing is undone yet where the operator interrupts it, StepError, or where nova does not let go
+    of one, PreconditionError. A dead target moves nobody.
     """
     if not context.target.controllers:
         return
@@ -52,6 +55,23 @@ def go_home(context: Context, but: Collection[str], remark: Remark) -> None:
         remark("servers", f"server {_called(facts, server)} is to come home to {home}")
     for why in bring(context, api, facts, away):
         remark("servers", f"not brought home: {why}")
+    _refuse_under_way(context, away)
+
+
+def _refuse_under_way(context: Context, away: Collection[str]) -> None:
+    """The source could not come back meanwhile, and users would be served by neither side."""
+
+    def under_way() -> list[str]:
+        facts = reading.read(context)
+        now = {server: row for server, row in (facts.now or {}).items() if server in away}
+        return busy(replace(facts, now=now), placed=True)
+
+    if left := wait.while_any(under_way, REST_SECONDS, PAUSE):
+        raise PreconditionError(
+            f"the source may not come back yet: {'; '.join(left)}. Nothing was undone, and users "
+            "are still served: wait until that has ended, or restart nova-compute there, which "
+            "gives it up; then the same again"
+        )
 
 
 def bring(context: Context, api: Api, facts: Facts, away: Mapping[str, str]) -> Iterator[str]:
