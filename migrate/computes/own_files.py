@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -24,9 +24,6 @@ def read(
 
     The units are those of *running*, of `exchange.running`, or all that run there now.
     """
-    listed = [recipe.project for recipe in context.recipes if recipe.compute_units]
-    patterns = [one.format(project) for project in listed for one in FILES]
-    read: dict[str, Any] = call(host, "configured.read", patterns)
     projects = {
         name: recipe.project
         for recipe in context.recipes
@@ -38,12 +35,16 @@ def read(
     }
     if running is None:
         running = call(host, "exchange.running", sorted(projects))
+    named = {
+        name: list(_patterns(projects[name], name, one["arguments"]))
+        for name, one in running.items()
+    }
+    listed = [recipe.project for recipe in context.recipes if recipe.compute_units]
+    patterns = {one.format(project) for project in listed for one in FILES}.union(*named.values())
+    read: dict[str, Any] = call(host, "configured.read", sorted(patterns))
     ours = {one.overlay for recipe in context.recipes for one in recipe.host_units}
     own = {path: text for path, text in read["texts"].items() if path not in ours}
-    return {
-        name: _matched(own, _patterns(projects[name], name, one["arguments"]))
-        for name, one in running.items()
-    }, read["given"]
+    return {name: _matched(own, patterns) for name, patterns in named.items()}, read["given"]
 
 
 def together(texts: Texts) -> dict[str, str]:
@@ -51,12 +52,11 @@ def together(texts: Texts) -> dict[str, str]:
     return {path: text for one in texts.values() for path, text in one.items()}
 
 
-def _matched(texts: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:
-    listed = list(patterns)
+def _matched(texts: Mapping[str, str], patterns: Collection[str]) -> dict[str, str]:
     return {
         path: text
         for path, text in texts.items()
-        if any(fnmatchcase(path, pattern) for pattern in listed)
+        if any(fnmatchcase(path, pattern) for pattern in patterns)
     }
 
 

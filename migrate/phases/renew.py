@@ -23,6 +23,7 @@ from migrate.errors import (
     MigrateError,
     PreconditionError,
     RefusedError,
+    SettingsError,
     StepError,
     UnreachableError,
 )
@@ -66,6 +67,7 @@ def renew(
     host of the old release and *past* does not name it.
     """
     refuse(session.context, plan)
+    _refuse_strange(plan, past)
     draining.share(session.context, session.cancellation, plan.places)
     session = learned(session, [reached(session.context, name) for name in _names(plan)])
     found = versions.read(session.context)
@@ -314,6 +316,14 @@ def reached(context: Context, name: str) -> Host:
 
 def _names(plan: SettlePlan) -> list[str]:
     return [one.host.name for one in plan.hosts]
+
+
+def _refuse_strange(plan: SettlePlan, past: Collection[str]) -> None:
+    if others := sorted(set(past) - {*_names(plan), *plan.already}):
+        raise SettingsError(
+            f"--past {', '.join(others)}: no compute host of this plan; there are: "
+            f"{', '.join(sorted(_names(plan)))}"
+        )
 
 
 def _refuse_last(found: Versions, batches: list[list[str]], past: Collection[str]) -> None:

@@ -269,7 +269,7 @@ class Nova:
 
 def _fits(row: dict[str, Any], query: dict[str, str]) -> bool:
     wanted = dict(query)
-    host = wanted.pop("host")
+    host = wanted.pop("host", row["source_compute"])
     return host in (row["source_compute"], row["dest_compute"]) and all(
         row[key] == value for key, value in wanted.items()
     )

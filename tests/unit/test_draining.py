@@ -478,6 +478,49 @@ def test_who_cannot_go_where_the_plan_would_have_it_goes_where_nova_finds_best(
     assert (told["to"], told["wrong"]) == ("c2", "")
 
 
+def test_who_is_to_be_stopped_since_the_plan_was_made_is_not_sent_anywhere(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    draining.share(lab.context, lab.cancellation, {("c1", "stop"): "c3"})
+    asked: list[Any] = []
+    answering = lab.nova.request
+
+    def refusing(url: str, method: str, **more: Any) -> Any:
+        body = more.get("json") or {}
+        if "os-stop" in body:
+            asked.append(body)
+            return Answer(400, {})
+        return answering(url, method, **more)
+
+    monkeypatch.setattr(lab.nova, "request", refusing)
+    with pytest.raises(StepError, match="the stop"):
+        lab.over("close", "drain")
+    assert asked == [{"os-stop": None}]
+
+
+def test_one_on_a_host_of_which_nova_has_no_record_is_named_and_its_host_is_as_it_was(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record was deleted while servers left it."""
+    lab = make(home=True)
+    monkeypatch.setattr(move, "GRACE_SECONDS", 0.1)
+    answering = lab.nova.request
+
+    def without(url: str, method: str, **more: Any) -> Any:
+        looked = method == "GET" and url.endswith("os-services")
+        if looked and len(lab.asked("os-migrateLive")) == 1 and not gone:
+            gone.append(1)
+            return Answer(200, {"services": []})
+        return answering(url, method, **more)
+
+    gone: list[int] = []
+    monkeypatch.setattr(lab.nova, "request", without)
+    with pytest.raises(StepError, match="nova has 0 records of nova-compute on c1"):
+        lab.over("close", "drain")
+    assert lab.nova.services["c1"]["status"] == "enabled"
+
+
 def test_a_stop_lets_what_is_on_its_way_arrive_and_begins_no_more(make: Make) -> None:
     lab = make(concurrency={"perHost": 1})
     answering = lab.nova.request

@@ -15,6 +15,7 @@ import pytest
 from migrate.cli.output import Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, login
+from migrate.cloud.admission import Run
 from migrate.cloud.api import Api, ApiError
 from migrate.computes import installers, service, versions
 from migrate.computes.draining import move, turns
@@ -51,6 +52,7 @@ from migrate.phases.session import Session
 from migrate.takeover import going_live
 from migrate.verify import losses
 from tests.unit import fakes
+from tests.unit.network import Answer
 from tests.unit.nova import Connection, Nova
 
 # decisions
@@ -551,8 +553,98 @@ def test_nobody_goes_home_once_the_time_for_it_is_over(
 ) -> None:
     monkeypatch.setattr(moved, "SECONDS", -1.0)
     (told,) = went_home(nova, make, monkeypatch)
-    assert "its turn did not come" in told
+    assert told.endswith("the time for it is over")
     assert nova.events == []
+
+
+def test_once_it_is_interrupted_nobody_else_is_sent_on_the_way(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _ = make(busy_world())
+    run = Run()
+    run.interrupted.set()
+    monkeypatch.setattr(login, "api", lambda *_: Api(Connection(nova)))
+    with pytest.raises(StepError, match="interrupted"):
+        moved.go_home(replace(context, run=run), (), lambda *_: None)
+    assert nova.events == []
+
+
+def test_a_resize_is_not_reverted_onto_a_host_whose_nova_compute_is_down(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nova would shut it down where it runs, and wait for that host for ever."""
+    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    nova.services["c1.example.org"]["state"] = "down"
+    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
+    (why,) = went_home(nova, make, monkeypatch)
+    assert "nova-compute on c1.example.org is down" in why
+    assert nova.events == []
+    assert (nova.where["web"], nova.how["web"]) == ("c2", "VERIFY_RESIZE")
+
+
+def test_one_that_was_moved_and_then_resized_comes_home_by_both(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    told = {"source_compute": "c3", "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
+    assert went_home(nova, make, monkeypatch) == []
+    assert nova.events == ["revertResize web", "os-migrateLive web"]
+    assert nova.where["web"] == "c1.example.org"
+
+
+def test_a_nova_that_is_silent_is_not_asked_for_each_once_the_time_is_over(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at one that hangs takes minutes."""
+    asked: list[str] = []
+
+    def silent(url: str, method: str, **_: Any) -> Any:
+        asked.append(f"{method} {url}")
+        return Answer(504, {})
+
+    monkeypatch.setattr(nova, "request", silent)
+    monkeypatch.setattr(moved, "SECONDS", -1.0)
+    (told,) = went_home(nova, make, monkeypatch)
+    assert told == "not brought home: servers of c1: the time for it is over"
+    assert asked == []
+
+
+def test_once_the_time_is_over_who_waits_for_a_turn_is_not_even_looked_at(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at a nova that hangs takes minutes."""
+    known = busy_world()
+    more = {"zed": row("zed", "c2")}
+    nova.add("zed", "c2")
+    nova.script["web"] = "hangs"
+    monkeypatch.setattr(moved, "SECONDS", 0.2)
+    monkeypatch.setattr(turns, "share", lambda *_: None)  # one at a time
+    source = {**known.source, "zed": row("zed", "c1.example.org")}
+    told = went_home(nova, make, monkeypatch, source=source, now={**(known.now or {}), **more})
+    assert "not brought home: zed: its turn did not come in time" in told
+    assert "zed" not in nova.looks
+
+
+def test_one_on_a_host_of_which_nova_has_no_record_keeps_nobody_else_away(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = busy_world()
+    nova.add("lost", "c9")
+    answering = nova.request
+
+    def without(url: str, method: str, **more: Any) -> Any:
+        if url.endswith("os-services") and (more.get("params") or {}).get("host") == "c9":
+            return Answer(200, {"services": []})
+        return answering(url, method, **more)
+
+    monkeypatch.setattr(nova, "request", without)
+    source = {**known.source, "lost": row("lost", "c1.example.org")}
+    now = {**(known.now or {}), "lost": row("lost", "c2")}
+    (told,) = went_home(nova, make, monkeypatch, source=source, now=now)
+    assert told.startswith("not brought home: the lost (lost): nova has 0 records of nova-compute")
+    assert nova.where["web"] == "c1.example.org"
 
 
 def test_nobody_goes_to_a_host_that_does_not_come_back_itself(

@@ -18,7 +18,7 @@ from migrate import checks
 from migrate.cloud import Context
 from migrate.computes import reach
 from migrate.engine.finding import Finding, Severity
-from migrate.onhost import addresses
+from migrate.onhost import addresses, configured
 from migrate.onhost import reach as prober
 from tests.unit import fakes
 
@@ -281,6 +281,28 @@ def test_files_that_nothing_which_runs_reads_say_nothing(
     machines["cmp1"].runs = {"nova-compute": {"arguments": given}}
     read = {one.message.partition(":")[0] for one in findings(context)}
     assert read == {"/etc/nova/api.conf", "/etc/neutron/neutron.conf"}
+
+
+def test_files_that_a_program_is_given_are_read_wherever_they_stand(
+    context: Context, machines: dict[str, Machine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, more = tmp_path / "nova[1].conf", tmp_path / "more"
+    more.mkdir()
+    for path in (own, more / "a.conf", more / "unread"):
+        path.write_text("[DEFAULT]\nx = http://10.0.0.2:1/\n")
+    given = [f"--config-file={own}", "--config-dir", str(more)]
+    machines["cmp1"].runs = {"nova-compute": {"arguments": given}}
+    reading = machines["cmp1"].python
+
+    def python(source: str, payload: Any = None, *rest: Any, **named: Any) -> Any:
+        if source.startswith("# configured.read"):
+            monkeypatch.setattr(configured, "my_ip", lambda: "10.0.0.3")
+            return configured.read(*payload["arguments"])
+        return reading(source, payload, *rest, **named)
+
+    monkeypatch.setattr(machines["cmp1"], "python", python)
+    read = {one.message.partition(":")[0] for one in findings(context)}
+    assert read == {str(own), str(more / "a.conf")}
 
 
 def test_shares_of_volumes(context: Context, machines: dict[str, Machine]) -> None:

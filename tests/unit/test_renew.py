@@ -31,6 +31,7 @@ from migrate.errors import (
     IrreversibleError,
     PreconditionError,
     RefusedError,
+    SettingsError,
     StepError,
     UnreachableError,
 )
@@ -129,6 +130,13 @@ def test_the_last_old_host_is_asked_for_by_name_before_anything_is_done(cloud: C
         cloud.settle(canary=1, batch=3)
     assert cloud.done == []
     assert len(cloud.settle("c4", canary=1, batch=3).done) == 4
+
+
+def test_who_is_named_and_not_in_the_plan_is_refused(cloud: Cloud) -> None:
+    """A slip of the pen, or a host that is left out as well: nothing is guessed."""
+    with pytest.raises(SettingsError, match=r"--past c5: no compute host of this plan"):
+        cloud.settle("c4", "c5", canary=1, batch=3)
+    assert cloud.done == []
 
 
 def test_the_last_old_host_of_each_cell_is_asked_for_by_name(cloud: Cloud) -> None:

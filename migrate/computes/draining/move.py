@@ -13,6 +13,7 @@ from migrate.cloud.host import Host
 from migrate.computes import reading
 from migrate.computes.draining import servers, timings, turns
 from migrate.computes.facts import Kind, Server
+from migrate.errors import PreconditionError
 
 PAUSE = 2.0
 GRACE_SECONDS = 60.0  # for nova to take an abort to its end, or to begin what it did not answer
@@ -21,10 +22,9 @@ CONFIRM: dict[str, Any] = {"confirmResize": None}
 COMPLETE: dict[str, Any] = {"force_complete": None}
 
 Request = dict[str, Any]  # the body of a server's action
-HOW = {
-    **{"os-migrateLive": "live", "migrate": "cold", "revertResize": "revert"},
-    **{"os-stop": "stop", "os-start": "start"},
-}
+REVERT = "revertResize"
+MOVES = {"os-migrateLive": "live", "migrate": "cold"}
+HOW = {**MOVES, REVERT: "revert", "os-stop": "stop", "os-start": "start"}
 
 # what is to be asked for a server that rests, or why nothing may be; "": it is where it is wanted
 Want = Callable[[Server], Request | str]
@@ -48,7 +48,7 @@ def onto(request: Request, host: str) -> Request:
 
 def revert() -> Request:
     """Back to the host and the flavor of before a resize that its user has not confirmed."""
-    return {"revertResize": None}
+    return {REVERT: None}
 
 
 def stop() -> Request:
@@ -79,7 +79,7 @@ class Move:
     until: float = math.inf  # on the monotonic clock: then its time is over whatever `limit` says
     confirms: Callable[[Server], bool] = lambda _: True  # whether a cold one that waits is to stay
     name: str = ""  # for people, once nova has told it
-    asked: bool = False
+    asked: str = ""  # the action that nova was asked for
     again: bool = False  # asked once more, and to bring it anywhere
     said: str = ""  # what nova said to what was asked
     unanswered: float = 0.0  # when it said nothing to it
@@ -96,6 +96,8 @@ class Move:
 
     def run(self) -> str:
         """Bring it there; why it is not there and how nova has it, "" where it is, or is gone."""
+        if self._missed:
+            return self._missed  # a nova that hangs is asked for nobody any more: it takes minutes
         deadline = min(time.monotonic() + self.seconds, self.until)
         while (wrong := self._wrong()) is None:
             turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name or self.server}")
@@ -145,6 +147,8 @@ class Move:
             if error.status < 500 and error.status not in (*PASSING, TOO_MANY):
                 return str(error)  # the others have their turn all the same
             found, self.silent = None, str(error)
+        except PreconditionError as error:
+            return str(error)
         return found
 
     def _look(self) -> str | None:
@@ -195,6 +199,12 @@ class Move:
         """
         if self.over:
             return f"not moved {self._late}{', and aborted' * self.aborted}"
+        action = next(iter(request))
+        if action not in MOVES:
+            self.to = ""
+        if self.asked == REVERT != action:  # it is back where its resize began, and goes on
+            timings.ended(self.context, self.api, self.host.name, self.server, server, "")
+            self.asked = ""
         if self.asked:
             if self.said and time.monotonic() < self.unanswered + GRACE_SECONDS:
                 return None  # it may be at it all the same, and has not said so yet
@@ -202,10 +212,10 @@ class Move:
                 return self.said or servers.failure(self.api, self.server)
         if wrong := self._missed or self._down(server):
             return wrong
-        self.asked = True
-        how = HOW[next(iter(request))]
+        turns.refuse_interrupted(self.context, f"{self.host.name}: {self.name}")
+        self.asked = action
         if not self.again:
-            timings.asked(self.context, self.host.name, server, how)
+            timings.asked(self.context, self.host.name, server, HOW[action])
         try:
             self._send(onto(request, self.to) if self.to else request)
         except ApiError as error:
@@ -218,7 +228,7 @@ class Move:
         """Whether it is asked for once more: it was wanted on a host that does not take it."""
         if not self.to:
             return False
-        self.to, self.said, self.asked, self.again = "", "", False, True
+        self.to, self.said, self.asked, self.again = "", "", "", True
         return True
 
     def _send(self, request: Request) -> None:

@@ -79,6 +79,13 @@ def confirmation(api: Api, server: str, host: str) -> str:
     return str(open_[0]) if open_ else ""
 
 
+def resized_from(api: Api, server: str) -> str:
+    """The host that *server* goes back to where its resize, or cold migration, is reverted."""
+    asked = {"instance_uuid": server, "status": "finished", VERSION: reading.COMPUTE}
+    rows = api.pages("compute", "/os-migrations", "migrations", **asked)
+    return next((str(row["source_compute"]) for row in rows), "")
+
+
 def in_flight(api: Api, server: str) -> dict[int, str]:
     """By id the hosts that live migrations of *server* leave, which have not ended on both."""
     where = f"/servers/{server}/migrations"

@@ -73,13 +73,15 @@ def bring(context: Context, api: Api, facts: Facts, away: Mapping[str, str]) -> 
                 server=server,
                 called=home,
                 other=at[server],
-                want=partial(_wanted, home),
+                want=partial(_wanted, api, home),
                 limit=EACH_SECONDS,
                 until=until,
                 confirms=partial(_is_at, home),
             )
             for server in homes[host.name]
         ]
+        if time.monotonic() > until:
+            return [f"servers of {host.name}: the time for it is over"]
         try:
             service.reopen(api, home)  # by a renewal that was given up it may be closed
             return together.run(context, moves, all_of_them=True)
@@ -118,11 +120,14 @@ def _is_at(home: str, server: Server) -> bool:
     return server.host == home
 
 
-def _wanted(home: str, server: Server) -> Request | str:
+def _wanted(api: Api, home: str, server: Server) -> Request | str:
     """What is to be asked for *server*, which nova is to bring to *home*."""
     if server.host == home:
         return ""
     if server.status == servers.UNCONFIRMED:
+        before = servers.resized_from(api, server.id)
+        if servers.is_down(api, before):  # nova would shut it down here, and wait for ever
+            return f"nova-compute on {before} is down, to which its resize would be reverted"
         return revert()  # its host of before has all of it still, as the source knows it
     if server.kind is Kind.STOPPED:
         return cold(home)
