@@ -117,12 +117,15 @@ class Api:
 
     def pages(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:
         """All entries of a collection, over all its pages."""
-        entries: list[dict[str, Any]] = []
+        return list(self.rows(service, path, key, **query))
+
+    def rows(self, service: str, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
+        """The same one after the other, of which no more than a page is held."""
         asked = dict(query)
         while True:
             answer = self.get(service, path, **asked)
             page = answer[key]
-            entries += page
+            yield from page
             marker = _marker(answer, key)
             if marker is None:
                 if answer.get("truncated"):
@@ -130,9 +133,9 @@ class Api:
                         f"{service} {path} gave only {len(page)} entries and no way to the rest; "
                         "raise list_limit and max_db_limit of keystone"
                     )
-                return entries
+                return
             if not page or asked.get("marker") == marker:
-                return entries
+                return
             asked = {**asked, "limit": str(PAGE), "marker": marker}
 
     def slices(self, service: str, path: str, key: str, **query: str) -> list[dict[str, Any]]:

@@ -21,7 +21,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flavor:
-    """One for each that differs: servers of one flavor share it. RAM in MiB, disks in GiB."""
+    """One for each that differs: servers of one flavor share it. RAM in MiB, disks in GiB.
+
+    `extra_specs` are its own and what the image of these servers asks for as a flavor would.
+    """
 
     name: str
     vcpus: int
@@ -30,6 +33,7 @@ class Flavor:
     ephemeral: int = 0
     swap: int = 0  # MiB
     extra_specs: Mapping[str, str] = field(default_factory=dict)
+    image_known: bool = True  # whether that could be told
 
 
 @dataclass(frozen=True, slots=True, eq=False)

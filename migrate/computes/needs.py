@@ -10,6 +10,7 @@ RESOURCES = re.compile(r"resources\w*:(\w+)")
 TRAITS = re.compile(r"trait\w*:(\w+)")
 # types of ports that nova plugs anew where their server arrives; any other stays with its card
 MOVING = {"direct", "macvtap", "vdpa", "virtio-forwarder"}
+SECURE_BOOT = "COMPUTE_SECURITY_UEFI_SECURE_BOOT"
 AGGREGATE = "aggregate_instance_extra_specs:"
 
 
@@ -36,6 +37,8 @@ def of(flavor: Flavor, *, volume_booted: bool) -> Needs:
         if found := RESOURCES.fullmatch(key):
             amounts[found[1]] = int(value)
     traits = {found[1]: v for key, v in specs.items() if (found := TRAITS.fullmatch(key))}
+    if specs.get("os:secure_boot") == "required":
+        traits[SECURE_BOOT] = "required"
     return Needs(
         amounts=tuple(sorted((name, amount) for name, amount in amounts.items() if amount)),
         required=frozenset(name for name, value in traits.items() if value == "required"),
@@ -87,4 +90,8 @@ def doubt(flavor: Flavor, cards: Collection[str] = ()) -> str:
         *(["PCI devices"] * ("pci_passthrough:alias" in specs)),
         *([f"cards for its ports ({', '.join(sorted(set(cards)))})"] * bool(cards)),
     ]
-    return f"whether a host has {', '.join(found)} free is told by no API" if found else ""
+    told = [
+        *([f"whether a host has {', '.join(found)} free is told by no API"] * bool(found)),
+        *(["what its image asks for is not known"] * (not flavor.image_known)),
+    ]
+    return "; ".join(told)

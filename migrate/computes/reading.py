@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -18,13 +19,15 @@ from migrate.computes.facts import (
     Provider,
     Server,
 )
+from migrate.computes.images import Images, kept, merged
 from migrate.errors import PreconditionError
 from migrate.services.nova import SERVERS
 
 WORKERS = 12  # as the listing's: the far side is a few API workers
 # the last in which a hypervisor tells its CPU, and in which none is asked for its uptime
 HYPERVISORS = "2.87"
-COMPUTE = "2.96"  # from here on a server tells the zone that it was asked for
+COMPUTE = "2.98"  # from here on a server tells what it keeps of its image
+ZONES = "2.96"  # and from here on the zone that it was asked for: all that an older nova tells
 PLACEMENT = "1.39"
 RECOVERY = "1.2"  # from here on a segment tells whether it is enabled
 
@@ -45,20 +48,20 @@ def read(api: Api) -> Facts:
     """What *api*'s administrator sees of every host and every project's servers.
 
     Three calls for each resource provider, a host without cards has one: inventories, usages,
-    traits. Beside them seven lists, of which each page holds up to 1,000 entries, and two calls for
+    traits. Beside them ten lists, of which each page holds up to 1,000 entries, and two calls for
     instance-HA where the cloud has it.
     """
     if missing := [one for one in ("compute", "placement") if one not in api.bases]:
         raise PreconditionError(
             f"the catalogue has no {' and no '.join(missing)}: there are no compute hosts to settle"
         )
-    api.microversions = {**api.microversions, "compute": COMPUTE, "placement": PLACEMENT}
+    api.microversions = {**api.microversions, "compute": ZONES, "placement": PLACEMENT}
     with ThreadPoolExecutor(WORKERS) as pool:
         services = pool.submit(api.pages, "compute", "/os-services", "services")
         hypervisors = pool.submit(
             api.pages, "compute", "/os-hypervisors/detail", "hypervisors", **{VERSION: HYPERVISORS}
         )
-        servers = pool.submit(api.pages, "compute", "/servers/detail", "servers", all_tenants="1")
+        servers = pool.submit(_servers, api)
         aggregates = pool.submit(api.pages, "compute", "/os-aggregates", "aggregates")
         groups = pool.submit(
             api.slices, "compute", "/os-server-groups", "server_groups", all_projects="true"
@@ -66,12 +69,15 @@ def read(api: Api) -> Facts:
         projects = pool.submit(names_of_projects, api)
         recovery = pool.submit(_recovery, api)
         cards = pool.submit(_cards, api)
+        told = pool.submit(Images.read, api)
         below: dict[str, list[Provider]] = {}
         for provider in pool.map(lambda row: _provider(api, row), _rows(api)):
             below.setdefault(provider.root, []).append(provider)
         return Facts(
             hosts=tuple(_hosts(services.result(), hypervisors.result(), below)),
-            servers=tuple(servers_of(servers.result(), groups.result(), cards.result())),
+            servers=tuple(
+                servers_of(servers.result(), groups.result(), cards.result(), told.result())
+            ),
             aggregates=tuple(
                 Aggregate(one["name"], frozenset(one["hosts"]), one["metadata"])
                 for one in aggregates.result()
@@ -115,6 +121,16 @@ def _recovery(api: Api) -> tuple[str, ...]:
             raise
         rows = api.pages("instance-ha", "/segments", "segments")
     return tuple(one["name"] for one in rows if one.get("enabled", True))
+
+
+def _servers(api: Api) -> list[Json]:
+    asked = partial(api.pages, "compute", "/servers/detail", "servers", all_tenants="1")
+    try:
+        return asked(**{VERSION: COMPUTE})
+    except ApiError as error:
+        if error.status != 406:
+            raise
+        return asked()
 
 
 def _cards(api: Api) -> dict[str, tuple[str, ...]]:
@@ -184,9 +200,11 @@ def servers_of(
     rows: Iterable[Json],
     groups: Iterable[Json] = (),
     cards: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    images: Images | None = None,
 ) -> list[Server]:
     """Those that are on a host: one that was never scheduled, or is offloaded, is on none.
 
+    Without *images* only what *rows* themselves tell of theirs is known, and nothing is missed.
     ApiError where nova knows too little: of a server in a cell that is down it tells no host.
     """
     rows = list(rows)
@@ -200,9 +218,7 @@ def servers_of(
         member.update(dict.fromkeys(one["members"], group))
     flavors: dict[str, Flavor] = {}
     return [
-        _server(
-            row, _flavor(row["flavor"], flavors), member.get(row["id"]), cards.get(row["id"], ())
-        )
+        _server(row, _flavor(row, images, flavors), member.get(row["id"]), cards.get(row["id"], ()))
         for row in rows
         if row.get("OS-EXT-SRV-ATTR:host")
     ]
@@ -236,17 +252,22 @@ def kind_of(status: str, task: str) -> Kind:
     return KINDS.get(status, Kind.HELD)
 
 
-def _flavor(row: Json, known: dict[str, Flavor]) -> Flavor:
-    """The flavor as it was when the server was made: one of *known* where it is the same."""
-    text = json.dumps(row, sort_keys=True)
+def _flavor(row: Json, images: Images | None, known: dict[str, Flavor]) -> Flavor:
+    """That of the server *row* as it was when it was made, with what its image asked for beside it:
+    one of *known* where it is the same.
+    """
+    asked = images.of(row) if images else kept(row)
+    flavor = row["flavor"]
+    text = json.dumps((flavor, asked), sort_keys=True)
     if text not in known:
         known[text] = Flavor(
-            name=row["original_name"],
-            vcpus=row["vcpus"],
-            ram=row["ram"],
-            root=row["disk"],
-            ephemeral=row["ephemeral"],
-            swap=row["swap"] or 0,
-            extra_specs=row.get("extra_specs") or {},
+            name=flavor["original_name"],
+            vcpus=flavor["vcpus"],
+            ram=flavor["ram"],
+            root=flavor["disk"],
+            ephemeral=flavor["ephemeral"],
+            swap=flavor["swap"] or 0,
+            extra_specs=merged(flavor.get("extra_specs") or {}, asked or {}),
+            image_known=asked is not None,
         )
     return known[text]

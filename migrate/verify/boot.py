@@ -20,11 +20,13 @@ from migrate.errors import StepError, UnreachableError
 from migrate.verify.model import Model, NoPlaceError, candidates
 
 NAME = "sidestep-verify"  # what all names of ours begin with
+VOLUME = f"{NAME}-volume"  # the one name by which the target lets it be deleted before `accept`
 MARK = "made by sidestep to be deleted again"  # a user's that has such a name is not ours
 ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
 TRIED = 3  # flavors
 NO_HOST = "No valid host was found"  # by the scheduler: one that fails on the host says otherwise
 LANDED_SECONDS = 300.0  # for a migration that another run has left
+AT_REST = ("available", "error", "error_deleting")  # a volume that nobody is at work on
 PAUSE = 1.0
 MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
 
@@ -124,6 +126,8 @@ def sweep(api: Api, compute: str = "") -> list[str]:
         try:
             if kind == "servers":
                 _delete(api, row["id"])
+            elif kind == "volumes":
+                delete_volume(api, row["id"])
             else:
                 _remove(api, "network", f"/{kind}/{row['id']}")
         except StepError as error:
@@ -152,10 +156,13 @@ def _named(api: Api, compute: str) -> Iterator[tuple[str, dict[str, Any]]]:
     every = {"all_tenants": "1", "name": f"^{NAME}-"}
     for kind, service, asked in (
         ("servers", "compute", every),
+        ("volumes", "volume", {"all_tenants": "1", "name": VOLUME}),
         ("ports", "network", {"description": MARK}),
         ("security-groups", "network", {"description": MARK}),
     ):
-        where = f"/{kind}/detail" if kind == "servers" else f"/{kind}"
+        if service not in api.bases:
+            continue
+        where = f"/{kind}/detail" if kind in ("servers", "volumes") else f"/{kind}"
         for row in api.pages(service, where, kind.replace("-", "_"), **asked):
             if row["name"] == _name(compute) if compute else is_ours(row["name"]):
                 yield kind, row
@@ -163,12 +170,13 @@ def _named(api: Api, compute: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _is_marked(api: Api, kind: str, row: dict[str, Any]) -> bool:
     """Whether it has our mark, and stands in our project: a mark alone anybody can copy."""
-    marked = kind != "servers" or row["metadata"].get(NAME) == MARK
+    marked = kind not in ("servers", "volumes") or row["metadata"].get(NAME) == MARK
     return marked and _project(row) == api.project
 
 
 def _project(row: dict[str, Any]) -> str:
-    return str(row.get("tenant_id") or row.get("project_id"))
+    names = ("tenant_id", "project_id", "os-vol-tenant-attr:tenant_id")
+    return str(next((row[one] for one in names if row.get(one)), None))
 
 
 def _name(compute: str) -> str:
@@ -263,6 +271,19 @@ def _delete(api: Api, server: str) -> None:
         GONE_SECONDS,
         f"the new server {server} is not gone after its deletion",
     )
+
+
+def delete_volume(api: Api, volume: str) -> None:
+    """Once nova has let go of it: its server is to be deleted before."""
+
+    def gone() -> bool:
+        with unless_gone():
+            if api.get("volume", f"/volumes/{volume}")["volume"]["status"] in AT_REST:
+                api.send("DELETE", "volume", f"/volumes/{volume}")
+            return False
+        return True
+
+    _await(gone, GONE_SECONDS, f"the new volume {volume} is not gone")
 
 
 def _moves(api: Api, server: str) -> bool:

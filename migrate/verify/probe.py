@@ -7,7 +7,9 @@ the canary, which is renewed by itself for that: it is tried with those of the o
 the next batch begins. Later batches bring something new only where their hosts are of another make;
 what works is kept, and not tried again; what does not is tried once more by the next run.
 
-A server is deleted whatever happens; what a killed run leaves has our name, and goes first.
+Where a shape has volumes beside a local disk the server gets new ones of the types in use; one that
+boots from a volume is not made. All is deleted whatever happens; what a killed run leaves has our
+name, and goes first.
 """
 
 from collections.abc import Collection
@@ -19,17 +21,19 @@ from migrate.computes.probing import combinations, hypervisors, note
 from migrate.computes.probing.combinations import Pair
 from migrate.computes.probing.facts import LIKE_NONE, How, Record, Seen, Tried, Trip
 from migrate.errors import StepError
-from migrate.verify import boot, round_trip
+from migrate.storage.volumes import policy
+from migrate.verify import boot, round_trip, volume
 from migrate.verify.boot import Booted
-from migrate.verify.model import candidates
+from migrate.verify.model import Model, candidates
 
 CHOSEN = "settle-chosen"  # names of the hosts that this run renews
 LEFT = "settle-left"  # what of ours, or named so, could not be deleted
 OWED = "settle-owed"  # trips that runs before this one have tried in vain, until this one has
-# until `accept` cinder deletes nothing on storage that both sides share, ours neither
-VOLUME = (
-    "no volume is made for it, since none may be deleted before accept; without one it is tried"
+HELD = (
+    "no volume is made for it: cinder on the target does not go by the file of this version, which "
+    "lets ours be deleted before accept; without one it is tried"
 )
+ROOT = "it boots from a volume, and a server of ours does not; with a disk beside it is tried"
 NO_ROOM = "no two hosts that show it have room for one more server like those that run"
 
 
@@ -99,22 +103,38 @@ def _tried_now(context: Context, trip: Trip) -> None:
 
 def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
     """Why it could not be tried."""
-    if trip.shape.volumes:
-        return VOLUME
+    volumes = trip.shape.volumes
+    if volumes and not trip.shape.bare.disks:
+        return ROOT
+    if volumes and not policy.lets_go_of_ours(context):
+        return HELD
     shown = combinations.shown(hypervisors.read(context, api), trip)
+    like = min(shown, default="") if volumes else ""
     for here, there in pairs:
         boot.sweep(api, here.host)
         boot.sweep(api, there.host)
         models = list(candidates(api, here.host, there.host, among=shown))
         if not models:
             continue
-        with boot.booted(context, api, here.host, models) as one:
-            stays = there_and_back(context, api, one, here, there) if one else ""
+        stays = _go(context, api, like, models, here, there)
         if stays and trip != trip.back:
-            with boot.booted(context, api, there.host, models) as one:
-                _ = one and there_and_back(context, api, one, there, here)
+            _go(context, api, like, models, there, here)
         return ""
     return NO_ROOM
+
+
+def _go(context: Context, api: Api, like: str, models: list[Model], here: Seen, there: Seen) -> str:
+    """Of one of *models* with volumes like those of the server *like*, `there_and_back`."""
+    # in this order: a volume can be deleted when its server is gone
+    with (
+        volume.made(api, like) as volumes,
+        boot.booted(context, api, here.host, models) as one,
+    ):
+        if one is None:
+            return ""
+        for id_ in volumes:
+            volume.attach(api, one.server, id_)
+        return there_and_back(context, api, one, here, there)
 
 
 def there_and_back(context: Context, api: Api, one: Booted, here: Seen, there: Seen) -> str:

@@ -28,6 +28,8 @@ from migrate.computes import reading
 
 FLAVOR = {"original_name": "small", "vcpus": 1, "ram": 2048, "disk": 10, "ephemeral": 0, "swap": 0}
 CPU = {"arch": "x86_64", "vendor": "Intel", "model": "Skylake"}
+SERVICES = ("compute", "placement", "image", "volume", "network")
+IMAGES = 5_000  # by the side of the hidden ones, which are as many here
 Row = dict[str, Any]
 
 
@@ -44,6 +46,16 @@ def lists(hosts: int, servers: int) -> Iterator[tuple[str, str, list[Row]]]:
     yield "/os-hypervisors/detail", "hypervisors", nodes
     yield "/servers/detail", "servers", [server(n, names[n % hosts]) for n in range(servers)]
     yield "/resource_providers", "resource_providers", providers
+    root = {"volume_image_metadata": {"hw_disk_bus": "virtio"}, "description": "x" * 600}
+    device = "/dev/vda"
+    some = [
+        {"id": f"{n:032x}", "attachments": [{"server_id": f"{n:032x}", "device": device}], **root}
+        for n in range(0, servers, 2)
+    ]
+    yield "/volumes/detail", "volumes", some
+    yield "/images", "images", [{"id": f"{n:032x}", "owner": "x" * 600} for n in range(IMAGES)]
+    ports = [{"id": f"{n:032x}", "device_id": f"{n:032x}"} for n in range(servers)]
+    yield "/ports", "ports", ports
     for path in ("aggregates", "server_groups"):
         yield f"/os-{path.replace('_', '-')}", path, []
 
@@ -59,7 +71,8 @@ def server(number: int, host: str) -> Row:
         "OS-EXT-STS:task_state": None,
         "OS-EXT-STS:power_state": 1,
         "flavor": FLAVOR,
-        "image": {"id": "i"},
+        "image": {"id": f"{number % IMAGES:032x}", "properties": {}} if number % 2 else "",
+        "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
         "tags": [],
         "metadata": {},
         "os-extended-volumes:volumes_attached": [],
@@ -122,7 +135,7 @@ class Bench(Api):
 
     def __init__(self, port: int) -> None:
         super().__init__(SimpleNamespace(session=Session()))
-        self._bases = dict.fromkeys(("compute", "placement"), f"http://127.0.0.1:{port}")
+        self._bases = dict.fromkeys(SERVICES, f"http://127.0.0.1:{port}")
         self.calls = 0
 
     def find(self, service: str, types: tuple[str, ...]) -> bool:

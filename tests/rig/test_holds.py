@@ -19,6 +19,7 @@ from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 from migrate.services import chosen
 from migrate.storage.volumes import policy
+from migrate.verify import boot
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("steps")]
 
@@ -35,8 +36,9 @@ from cinder import context, policy
 cfg.CONF([], project="cinder", version="0")
 admin = context.RequestContext("u", "p", is_admin=True, roles=["admin", "member", "reader"])
 for line in sys.stdin:
-    name = line.strip()
-    print(int(admin.authorize(name, {"project_id": "p", "user_id": "u"}, fatal=False)), flush=True)
+    call, _, volume = line.strip().partition(" ")
+    target = {"project_id": "p", "user_id": "u", "display_name": volume}
+    print(int(admin.authorize(call, target, fatal=False)), flush=True)
 '''
 asking = subprocess.Popen([payload["python"], "-c", program], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -144,6 +146,7 @@ def test_a_folder_that_the_operator_chose(context: Context, target: Host) -> Non
 def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target: Host) -> None:
     policy.protect(context)
     names = ["volume:delete", "volume:extend", "volume:revert_to_snapshot", "volume:get"]
+    names += [f"volume:delete {boot.VOLUME}", f"volume:force_delete {boot.VOLUME}"]
     payload = {
         "python": context.installation.python,
         "path": HELD,
@@ -156,9 +159,9 @@ def test_a_process_that_runs_sees_the_hold_come_and_go(context: Context, target:
         ],
     }
     refused, lifted, again, recorded, last = target.python(LIVING, payload, timeout=120)
-    assert refused == again == [False, False, False, True]
-    assert lifted == last == [True] * 4
-    assert recorded == [True, True, False, True]
+    assert refused == again == [False, False, False, True, True, False]
+    assert lifted == last == [True] * 6
+    assert recorded == [True, True, False, True, True, True]
 
 
 def test_accepting_is_noted_and_can_be_undone(context: Context, target: Host) -> None:

@@ -207,6 +207,7 @@ def test_a_host_that_dies_while_a_server_leaves_it() -> None:
         nspawn.wait_for_ssh(machine)
         wait.until(lambda: row("cmp1").state == "up", 300, "nova does not hear cmp1")
         assert server.now.compute_host == "cmp1"  # it is known still
+        migrations.make(this_lab())  # the share has to be there before who uses it
         for one in ran:
             boot_again(one)
         clear_away(server.id)

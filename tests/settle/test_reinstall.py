@@ -43,7 +43,6 @@ def _movable(over: None) -> None:
 
 def prepare() -> None:
     migrations.make(this_lab())
-    migrations.share_volumes(this_lab())
 
 
 def own() -> dict[str, Any]:

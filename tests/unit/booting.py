@@ -2,7 +2,7 @@
 as that takes, and hosts with a libvirt.
 
 `walls` are ways on which no live migration works, `full` hosts without room, `broken` ones on which
-no new server comes up.
+no new server comes up. Its cinder deletes no volume but ours.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Cloud(nova.Nova):
         self.shape = {"machine": "pc-q35-10.0", "firmware": "bios", "disks": ["local file"]}
         self.shapes: dict[str, dict[str, Any]] = {}  # of servers that have another
         self.ports = [16509]
+        self.dead = False  # the program: it asks nothing any more
+        self.volumes: dict[str, dict[str, Any]] = {}  # "at" is the server that has it
         self.renewed: set[str] = set()
         self.add("web")
 
@@ -51,24 +53,81 @@ class Cloud(nova.Nova):
     def left(self) -> list[str]:
         """What stands that no user has made."""
         ours = [one for one, row in self.servers.items() if row["metadata"].get(boot.NAME)]
-        return [*ours, *self.made]
+        volumes = [one for one, row in self.volumes.items() if row["metadata"].get(boot.NAME)]
+        return [*ours, *self.made, *volumes]
+
+    def add_volume(self, id_: str, of: str, type_: str = "nfs") -> None:
+        """A user's, which the server *of* has."""
+        row = {"volume_type": type_, "availability_zone": "nova", "metadata": {}, "name": "data"}
+        self.volumes[id_] = {"id": id_, "status": "in-use", "at": of, **row}
+        self.servers[of]["os-extended-volumes:volumes_attached"].append({"id": id_})
 
     def request(self, url: str, method: str, **more: Any) -> Answer:
+        if self.dead and self.dies_at is not None:
+            raise Killed(method)
+        try:
+            return self._request(url, method, **more)
+        except Killed:
+            self.dead = True
+            raise
+
+    def _request(self, url: str, method: str, **more: Any) -> Answer:
         at = urlsplit(url)
         path = at.path.strip("/").split("/")
         query = more.get("params") or {one: v[0] for one, v in parse_qs(at.query).items()}
         body = more.get("json") or {}
         boots, deletes = ("POST", ["servers"]), ("DELETE", ["servers", path[-1]])
-        if at.port == 8774 and (method, path[1:]) not in (boots, deletes):
+        attaches = path[3:] == ["os-volume_attachments"]
+        if at.port == 8774 and (method, path[1:]) not in (boots, deletes) and not attaches:
             return super().request(url, method, **more)
         with self.lock:
             if method != "GET":
-                self._happens(f"{method} {path[1]}")
+                self._happens(f"{method} {path[3 if attaches else 1]}")
+            if at.port == 8776:
+                return self._cinder(path[1:], method, body)
             if at.port != 8774:
                 return self._beside(path[1:], method, query, body)
+            if attaches:
+                return self._attach(path[2], body["volumeAttachment"]["volumeId"])
             if method == "POST":
                 return self._boot(body["server"])
             return Answer(204 if self.servers.pop(path[-1], None) else 404, {})
+
+    def _cinder(  # noqa: PLR0911
+        self, path: list[str], method: str, body: dict[str, Any]
+    ) -> Answer:
+        """What it holds, it holds of volumes that are not named as ours."""
+        row = self.volumes.get(path[-1])
+        match (method, path):
+            case ("POST", ["volumes"]):
+                id_ = f"volume{len(self.events)}"
+                row = {"id": id_, "status": "available", "at": "", **body["volume"]}
+                self.volumes[id_] = {**row, "os-vol-tenant-attr:tenant_id": "ours"}
+                return Answer(202, {"volume": self.volumes[id_]})
+            case ("GET", ["volumes", "detail"]):
+                rows = [one for one in self.volumes.values() if one["name"] == boot.VOLUME]
+                return Answer(200, {"volumes": rows})
+            case (_, ["volumes", _]) if row is None:
+                return Answer(404, {})
+            case ("GET", ["volumes", id_]):
+                if row and row["at"] and row["at"] not in self.servers:
+                    row |= {"at": "", "status": "available"}
+                return Answer(200, {"volume": row})
+            case ("DELETE", ["volumes", id_]):
+                assert row
+                if row["name"] != boot.VOLUME or id_ in self.stuck:
+                    return Answer(403, {})
+                if row["status"] != "available":
+                    return Answer(400, {})
+                del self.volumes[id_]
+                return Answer(202, {})
+        return Answer(404, {})
+
+    def _attach(self, server: str, volume: str) -> Answer:
+        self.volumes[volume] |= {"at": server, "status": "in-use"}
+        shape = self.shapes.get(server, self.shape)
+        self.shapes[server] = {**shape, "disks": sorted({*shape["disks"], "volume rbd"})}
+        return Answer(200, {})
 
     def _happens(self, what: str) -> None:
         if self.dies_at is not None and self.dies_at <= len(self.events):
@@ -182,6 +241,7 @@ class Connection(network.Connection):
         "compute": nova.URL,
         "network": "http://cloud:9696/v2.0",
         "image": "http://cloud:9292/v2",
+        "volumev3": "http://cloud:8776/v3",
         "placement": "http://cloud:8778/placement",
     }
 

@@ -11,6 +11,7 @@ from migrate.engine.plan import Phase
 from migrate.phases import plan
 from migrate.services import RECIPES
 from migrate.storage.volumes import policy
+from migrate.verify import boot
 
 
 def test_each_call_is_listed_once_and_says_what_it_does() -> None:
@@ -28,9 +29,16 @@ def test_each_call_is_listed_once_and_says_what_it_does() -> None:
 )
 def test_the_file_refuses_everybody(mode: str, refused: set[str], let_through: set[str]) -> None:
     rules = yaml.safe_load(policy.rendered(mode))
-    assert set(rules.values()) == {"!"}
+    ours = {one for one, rule in rules.items() if rule != "!"}
+    assert ours == {"volume:delete"} & refused
     assert refused <= rules.keys()
     assert not let_through & rules.keys()
+
+
+def test_what_the_administrator_may_delete_is_what_a_probe_makes() -> None:
+    rules = yaml.safe_load(policy.rendered("refuse"))
+    assert rules["volume:delete"] == f"rule:admin_api and '{boot.VOLUME}':%(display_name)s"
+    assert rules["volume:force_delete"] == "!"
 
 
 @pytest.mark.parametrize("mode", ["refuse", "record"])

@@ -10,7 +10,7 @@ import pytest
 
 from migrate.cli import settling
 from migrate.cloud.settings import Settle
-from migrate.computes import batches, estimates, needs, plan, service
+from migrate.computes import batches, estimates, images, needs, plan, service
 from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import (
     Aggregate,
@@ -590,6 +590,37 @@ def test_seconds_of_a_host_of_a_batch_and_of_the_whole() -> None:
     assert estimates.batch([{Action.STAYS: 9}], Way.IN_PLACE, 2, 10) == 170
     found = planned([host(n) for n in "abc"], [], way=Way.IN_PLACE, batch=1, pauseSeconds=60)
     assert found.seconds == 3 * 170 + 2 * 60
+
+
+@pytest.mark.parametrize(
+    ("flavor", "properties", "both"),
+    [
+        ({}, {"hw_cpu_policy": "dedicated"}, {"hw:cpu_policy": "dedicated"}),
+        (
+            {"hw:cpu_policy": "dedicated"},
+            {"hw_cpu_policy": "shared"},
+            {"hw:cpu_policy": "dedicated"},
+        ),
+        ({"hw:mem_page_size": "any"}, {"hw_mem_page_size": 2048}, {"hw:mem_page_size": "2048"}),
+        ({}, {"trait:X": "required", "trait:Y": "forbidden"}, {"trait:X": "required"}),
+        ({}, {"hw_firmware_type": "uefi", "hw_vif_multiqueue_enabled": "true"}, {}),
+    ],
+)
+def test_what_an_image_asks_for_beside_the_flavor(
+    flavor: dict[str, str], properties: dict[str, Any], both: dict[str, str]
+) -> None:
+    assert images.merged(flavor, images.asked(properties)) == both
+
+
+def test_secure_boot_is_asked_of_a_host_and_an_image_that_is_not_known_is_said() -> None:
+    safe = Flavor("safe", 1, 1024, 10, extra_specs=images.asked({"os_secure_boot": "required"}))
+    dark = replace(SMALL, image_known=False)
+    able = host("c", traits={"COMPUTE_SECURITY_UEFI_SECURE_BOOT"})
+    servers = [server("safe", "a", flavor=safe), server("dark", "a", flavor=dark)]
+    found = planned([*TWO, able], servers, "a")
+    assert moves(found)["safe"] == ("live-migrate", "c")
+    why = {one.server.name: one.why for host in found.hosts for one in host.servers}
+    assert why == {"safe": "", "dark": "what its image asks for is not known"}
 
 
 def test_what_a_flavor_asks_of_placement() -> None:

@@ -128,6 +128,24 @@ LISTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
             {"id": "4", "device_id": "s3"},
         ],
     ),
+    "/image/v2/images": (
+        "images",
+        [
+            {"id": "i1", "trait:CUSTOM_FAST": "required", "hw_cpu_policy": "dedicated"},
+            {"id": "i2", "trait:CUSTOM_FAST": "forbidden", "os_distro": "debian"},
+        ],
+    ),
+    "/volume/v3/volumes/detail": (
+        "volumes",
+        [
+            {
+                "id": "v1",
+                "attachments": [{"server_id": "s3", "device": "/dev/vda"}],
+                "volume_image_metadata": {"hw_tpm_version": "2.0", "trait:HW_X": "required"},
+            },
+            {"id": "v2", "attachments": [{"server_id": "s3", "device": "/dev/vdb"}]},
+        ],
+    ),
     "/ha/v1/p0/segments": (
         "segments",
         [{"name": "rack1", "enabled": False}, {"name": "rack2", "enabled": True}],
@@ -142,6 +160,7 @@ class Cloud(BaseHTTPRequestHandler):
 
     asked: list[tuple[str, str, str]]
     types: set[str]
+    refuses = ""  # a version that its nova does not know
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -171,6 +190,8 @@ class Cloud(BaseHTTPRequestHandler):
         if url.path in ("/identity/v3", "/identity/v3/"):
             links = [{"rel": "self", "href": f"{self._here()}/identity/v3/"}]
             self._say(200, {"version": {"id": "v3.14", "status": "stable", "links": links}})
+        elif self.refuses and self.asked[-1][2] == self.refuses:
+            self._say(406, {})
         elif url.path in LISTS:
             self._list(url.path, query)
         elif url.path.endswith("/inventories"):
@@ -272,7 +293,7 @@ def test_calls_are_bounded_and_versions_asked_for(cloud: tuple[type[Cloud], str]
     assert asked.count("/compute/v2.1/os-hypervisors/detail") == 2
     versions = {path: version for _, path, version in handler.asked}
     assert versions["/compute/v2.1/os-hypervisors/detail"] == "compute 2.87"
-    assert versions["/compute/v2.1/servers/detail"] == "compute 2.96"
+    assert versions["/compute/v2.1/servers/detail"] == "compute 2.98"
     assert versions["/placement/resource_providers"] == "placement 1.39"
 
 
@@ -289,6 +310,67 @@ def test_ports_that_are_on_cards_are_told_of_their_servers(
     handler.types.add("network")
     monkeypatch.setitem(TYPES, "network", "/network")
     assert {one.id: one.cards for one in read(url).servers if one.cards} == {"s1": ("direct",)}
+
+
+@pytest.fixture
+def stored(cloud: tuple[type[Cloud], str], monkeypatch: pytest.MonkeyPatch) -> type[Cloud]:
+    """The cloud has glance and cinder."""
+    cloud[0].types.update(("image", "volumev3"))
+    monkeypatch.setitem(TYPES, "image", "/image")
+    monkeypatch.setitem(TYPES, "volumev3", "/volume/v3")
+    return cloud[0]
+
+
+ASKING: list[tuple[dict[str, Any], dict[str, str] | None]] = [
+    ({"image": {"id": "i1", "properties": {}}}, {"trait:CUSTOM_FAST": "required"}),
+    ({"image": {"id": "i2", "properties": {"hw_numa_nodes": "2"}}}, {"hw:numa_nodes": "2"}),
+    ({"image": {"id": "gone", "properties": {"hw_numa_nodes": "2"}}}, None),
+    (
+        {"image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda"},
+        {"hw:tpm_version": "2.0", "trait:HW_X": "required"},
+    ),
+    ({"image": "", "OS-EXT-SRV-ATTR:root_device_name": "/dev/vdb"}, {}),
+    ({"image": "", "OS-EXT-SRV-ATTR:root_device_name": None}, None),
+]
+
+
+@pytest.mark.parametrize(("row", "asks"), ASKING)
+def test_what_an_image_asks_for_is_told_with_the_flavor(
+    cloud: tuple[type[Cloud], str],
+    stored: type[Cloud],
+    monkeypatch: pytest.MonkeyPatch,
+    row: dict[str, Any],
+    asks: dict[str, str] | None,
+) -> None:
+    """Nova keeps what a server was made with, and no traits; a root volume has both."""
+    where = "/compute/v2.1/servers/detail"
+    monkeypatch.setitem(LISTS, where, ("servers", [server("s3", "cmp1", **row)]))
+    (one,) = read(cloud[1]).servers
+    assert one.flavor.image_known == (asks is not None)
+    assert one.flavor.extra_specs == {"hw:x": "y", **(asks or {})}
+    asked = [path for _, path, _ in stored.asked]
+    assert asked.count("/image/v2/images") == 2  # hidden ones by themselves
+    assert asked.count("/volume/v3/volumes/detail") == 1
+
+
+def test_of_an_older_nova_the_image_itself_is_looked_at(
+    cloud: tuple[type[Cloud], str], stored: type[Cloud]
+) -> None:
+    stored.refuses = "compute 2.98"
+    s1, _, s3, _ = read(cloud[1]).servers
+    told = {"hw:x": "y", "trait:CUSTOM_FAST": "required", "hw:cpu_policy": "dedicated"}
+    assert (s1.flavor.extra_specs, s1.flavor.image_known) == (told, True)
+    assert not s3.flavor.image_known  # its root device is not told here
+
+
+def test_where_no_image_asks_for_traits_none_is_missed(
+    cloud: tuple[type[Cloud], str], stored: type[Cloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LISTS, "/image/v2/images", ("images", [{"id": "i2"}]))
+    monkeypatch.setitem(LISTS, "/volume/v3/volumes/detail", ("volumes", []))
+    row = server("s1", "cmp1", image={"id": "gone", "properties": {}})
+    monkeypatch.setitem(LISTS, "/compute/v2.1/servers/detail", ("servers", [row]))
+    assert read(cloud[1]).servers[0].flavor.image_known
 
 
 def test_a_cloud_without_placement(cloud: tuple[type[Cloud], str]) -> None:

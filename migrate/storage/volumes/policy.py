@@ -41,6 +41,7 @@ class BlockedCall:
     policy: str
     what: str
     noticed: bool = True
+    rule: str = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def rendered(mode: str, of: Held = VOLUMES) -> str:
         f"# Written by migrate: the old cloud's {of.keeps} are on the same storage, and going back",
         "# to it is still possible. `migrate accept --execute` lifts this.",
     ]
-    lines += [f'"{one.policy}": "!"  # {one.what}' for one in refused(mode, of)]
+    lines += [f'"{one.policy}": "{one.rule}"  # {one.what}' for one in refused(mode, of)]
     return "\n".join(lines) + "\n"
 
 
@@ -140,6 +141,11 @@ def protected(context: Context, of: Held = VOLUMES) -> bool:
     return all(files.in_place(host, [_file(host, text, of)]) for host in context.target.controllers)
 
 
+def lets_go_of_ours(context: Context) -> bool:
+    """Whether a volume that was made by this program can be deleted on the target."""
+    return VOLUMES not in held(context) or protected(context)
+
+
 def unprotect(context: Context, of: Held = VOLUMES) -> None:
     """Nothing of it left."""
     hosts.gather(context.target.controllers, lambda host: files.restore(host, of.step))
@@ -147,16 +153,16 @@ def unprotect(context: Context, of: Held = VOLUMES) -> None:
 
 def without_effect(context: Context, host: Host, of: Held = VOLUMES) -> list[str]:
     """Blocked calls that the service on *host* lets through, or does not know, by its own code."""
-    names = [one.policy for one in _wanted(context, of)]
-    if not names:
+    wanted = {one.policy: one.rule for one in _wanted(context, of)}
+    if not wanted:
         return []
     python = context.installation.python
-    told = call(host, f"policy.{of.keeps}", names, interpreter=[python], timeout=180)
+    told = call(host, f"policy.{of.keeps}", [*wanted], interpreter=[python], timeout=180)
     wrong = []
     for name, (known, rule) in told.items():
         if not known:
             wrong.append(f"{of.project} of {context.target.release} knows no policy {name}")
-        elif rule != "!":
+        elif rule.strip("()") != wanted[name]:  # the code writes them around an "and"
             wrong.append(f"{name} is {rule!r}, set by a file that is read later")
     return wrong
 
