@@ -38,7 +38,7 @@ BOOKKEEPING = (
     *("updated_at", "updated", "updated_time", "revision_number", "last_heartbeat", "progress"),
     *("OS-EXT-STS:task_state", "latest_microversion"),
 )
-OWN_TYPES = ("server", "port", "security-group")  # what `verify` makes, by its name
+OWN_TYPES = ("server", "volume", "port", "security-group")  # what `verify` makes, by its name
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def test_no_two_kinds_are_named_by_the_same_field() -> None:
 def test_what_a_killed_verification_left_is_no_loss() -> None:
     ours = {
         "server": {"s9": {"id": "s9", "name": f"{boot.NAME}-c1", "tenant_id": "p1"}},
+        "volume": {"v9": {"id": "v9", "name": boot.VOLUME, "os-vol-tenant-attr:tenant_id": "p1"}},
         "port": {"n9": {"id": "n9", "name": f"{boot.NAME}-c1", "project_id": "p1"}},
         "security_group": {"g9": {"id": "g9", "name": f"{boot.NAME}-c1", "project_id": "p1"}},
         "security_group_rule": {"r9": {"security_group_id": "g9"}},

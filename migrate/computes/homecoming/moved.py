@@ -29,7 +29,7 @@ from migrate.engine.cancellation import Cancellation
 from migrate.errors import MigrateError, PreconditionError
 
 SECONDS = 300.0  # for all: what makes an operator go back does not wait for ever
-EACH_SECONDS = 120.0
+EACH_SECONDS = 180.0  # two that go side by side take twice as long as one
 MOVING = ("migrating", "resize_")  # nova's tasks
 
 Remark = Callable[[str, str], None]
