@@ -72,8 +72,8 @@ class Move:
     server: str
     want: Want
     called: str = ""  # what nova calls `host`, where it has another name for it
-    other: str = ""  # the host at the other end of its way, where that is known
     to: str = ""  # where nova is asked to bring it first; else wherever it finds best
+    other: str = ""  # the host at the other end of its way, where it is known and is not `to`
     arrived: Callable[[], object] = lambda: None  # what is noted once it is there
     limit: float = 0.0  # seconds; the stack file's where none are given
     until: float = math.inf  # on the monotonic clock: then its time is over whatever `limit` says

@@ -18,7 +18,7 @@ def run(context: Context, moves: Collection[Move], *, all_of_them: bool) -> list
     shared, failed, left = turns.of(context), threading.Event(), list[str]()
 
     def take_turn(move: Move) -> str:
-        with shared.one(move.host.name, move.other) as ours:
+        with shared.one(move.host.name, move.other or move.to) as ours:
             if not ours:
                 left.append(move.server)
             elif (all_of_them or not failed.is_set()) and (wrong := move.run()):

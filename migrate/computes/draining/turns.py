@@ -1,5 +1,5 @@
-"""How many servers are on their way at once on each host, and over all hosts of a run, whether more
-may be, and where the plan would have them.
+"""Whose turn it is to be moved, so many at once on each host and in all, and where the plan would
+have them.
 """
 
 import threading
@@ -25,7 +25,9 @@ class Turns:
     ) -> None:
         self.cancellation, self.places = cancellation, places or {}
         self._per_host, self._in_all = per_host, in_all
-        self._on: Counter[str] = Counter()  # servers on their way, by each of their hosts
+        self._on: Counter[str] = (
+            Counter()
+        )  # servers on their way, by each of their hosts; "": in all
         self._ended = threading.Condition()
 
     @contextmanager
