@@ -52,8 +52,6 @@ class Images:
         if not row["image"]:
             return self.roots.get((row["id"], row.get(ROOT) or ""))
         now = self.now.get(row["image"]["id"])
-        if "properties" not in row["image"]:  # an older nova
-            return now
         if now is None and self.traits:
             return None
         return {**kept(row), **_traits(now or {})}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -26,8 +25,7 @@ from migrate.services.nova import SERVERS
 WORKERS = 12  # as the listing's: the far side is a few API workers
 # the last in which a hypervisor tells its CPU, and in which none is asked for its uptime
 HYPERVISORS = "2.87"
-COMPUTE = "2.98"  # from here on a server tells what it keeps of its image
-ZONES = "2.96"  # and from here on the zone that it was asked for: all that an older nova tells
+COMPUTE = "2.98"  # from here on a server tells what it keeps of its image; its zone since 2.96
 PLACEMENT = "1.39"
 RECOVERY = "1.2"  # from here on a segment tells whether it is enabled
 
@@ -55,13 +53,13 @@ def read(api: Api) -> Facts:
         raise PreconditionError(
             f"the catalogue has no {' and no '.join(missing)}: there are no compute hosts to settle"
         )
-    api.microversions = {**api.microversions, "compute": ZONES, "placement": PLACEMENT}
+    api.microversions = {**api.microversions, "compute": COMPUTE, "placement": PLACEMENT}
     with ThreadPoolExecutor(WORKERS) as pool:
         services = pool.submit(api.pages, "compute", "/os-services", "services")
         hypervisors = pool.submit(
             api.pages, "compute", "/os-hypervisors/detail", "hypervisors", **{VERSION: HYPERVISORS}
         )
-        servers = pool.submit(_servers, api)
+        servers = pool.submit(api.pages, "compute", "/servers/detail", "servers", all_tenants="1")
         aggregates = pool.submit(api.pages, "compute", "/os-aggregates", "aggregates")
         groups = pool.submit(
             api.slices, "compute", "/os-server-groups", "server_groups", all_projects="true"
@@ -121,16 +119,6 @@ def _recovery(api: Api) -> tuple[str, ...]:
             raise
         rows = api.pages("instance-ha", "/segments", "segments")
     return tuple(one["name"] for one in rows if one.get("enabled", True))
-
-
-def _servers(api: Api) -> list[Json]:
-    asked = partial(api.pages, "compute", "/servers/detail", "servers", all_tenants="1")
-    try:
-        return asked(**{VERSION: COMPUTE})
-    except ApiError as error:
-        if error.status != 406:
-            raise
-        return asked()
 
 
 def _cards(api: Api) -> dict[str, tuple[str, ...]]:

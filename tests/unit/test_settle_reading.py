@@ -160,7 +160,6 @@ class Cloud(BaseHTTPRequestHandler):
 
     asked: list[tuple[str, str, str]]
     types: set[str]
-    refuses = ""  # a version that its nova does not know
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -190,8 +189,6 @@ class Cloud(BaseHTTPRequestHandler):
         if url.path in ("/identity/v3", "/identity/v3/"):
             links = [{"rel": "self", "href": f"{self._here()}/identity/v3/"}]
             self._say(200, {"version": {"id": "v3.14", "status": "stable", "links": links}})
-        elif self.refuses and self.asked[-1][2] == self.refuses:
-            self._say(406, {})
         elif url.path in LISTS:
             self._list(url.path, query)
         elif url.path.endswith("/inventories"):
@@ -351,16 +348,6 @@ def test_what_an_image_asks_for_is_told_with_the_flavor(
     asked = [path for _, path, _ in stored.asked]
     assert asked.count("/image/v2/images") == 2  # hidden ones by themselves
     assert asked.count("/volume/v3/volumes/detail") == 1
-
-
-def test_of_an_older_nova_the_image_itself_is_looked_at(
-    cloud: tuple[type[Cloud], str], stored: type[Cloud]
-) -> None:
-    stored.refuses = "compute 2.98"
-    s1, _, s3, _ = read(cloud[1]).servers
-    told = {"hw:x": "y", "trait:CUSTOM_FAST": "required", "hw:cpu_policy": "dedicated"}
-    assert (s1.flavor.extra_specs, s1.flavor.image_known) == (told, True)
-    assert not s3.flavor.image_known  # its root device is not told here
 
 
 def test_where_no_image_asks_for_traits_none_is_missed(
