@@ -13,7 +13,6 @@ from migrate.onhost import call
 FILES = ("/etc/{}/*.conf", "/etc/{}/*.conf.d/*.conf", "/etc/{}/*.ini", "/etc/{}/plugins/*/*.ini")
 ARGUMENT = re.compile(r"--config-(file|dir)[= ]\s*(\S+)")
 
-
 Texts = dict[str, dict[str, str]]  # of each unit, by path
 
 
@@ -41,10 +40,10 @@ def read(
     }
     listed = [recipe.project for recipe in context.recipes if recipe.compute_units]
     patterns = {one.format(project) for project in listed for one in FILES}.union(*named.values())
-    read: dict[str, Any] = call(host, "configured.read", sorted(patterns))
+    found: dict[str, Any] = call(host, "configured.read", sorted(patterns))
     ours = {one.overlay for recipe in context.recipes for one in recipe.host_units}
-    own = {path: text for path, text in read["texts"].items() if path not in ours}
-    return {name: _matched(own, patterns) for name, patterns in named.items()}, read["given"]
+    own = {path: text for path, text in found["texts"].items() if path not in ours}
+    return {name: _matched(own, its) for name, its in named.items()}, found["given"]
 
 
 def together(texts: Texts) -> dict[str, str]:

@@ -77,7 +77,7 @@ def findings(named: Collection[Named], old: addresses.Mapping) -> Iterator[Findi
         if not one.why:
             yield info(one.told, f"Nothing to do: once renewed it is told {one.instead} there")
             continue
-        there = {old.addresses.get(name) or old.names.get(name) for name in one.names} - {None, ""}
+        there = {old.addresses.get(name) or old.names.get(name) for name in one.names}
         also = "".join(f", or {address}" for address in sorted(filter(None, there)))
         yield error(f"{one.told}, and it is not translated: {one.why}", _by_hand(one, also))
 
@@ -97,7 +97,8 @@ def findings_before(named: Collection[Named]) -> Iterator[Finding]:
         elif one.why:
             yield error(f"{one.told} ({one.why})", _by_hand(one))
         else:
-            yield error(one.told, f"Run there: {_edit(one)}" if _edit(one) else _by_hand(one))
+            edit = _edit(one)
+            yield error(one.told, f"Run there: {edit}" if edit else _by_hand(one))
 
 
 def settings(context: Context, host: Host, running: Mapping[str, Any]) -> dict[str, list[Named]]:
@@ -186,29 +187,26 @@ def _instead(context: Context, texts: own_files.Texts) -> str:
 
 def _proven(host: Host, named: list[Named]) -> list[Named]:
     """*named*, where what stands instead answers *host*, an API in clear, as it was named."""
-    asked = sorted({(one.instead, port) for one in named if not one.why for port in one.ports})
-    if not asked:
-        return named
-    answers = dict(zip(asked, call(host, "reach.ports", asked), strict=True))
-    web = sorted(
-        {
-            (one.instead, port)
-            for one in named
-            if not one.why and OPTIONS[one.line.written] == API
-            for port in one.ports
-        }
-    )
-    encrypted = dict(zip(web, call(host, "reach.tls", web) if web else [], strict=True))
+    certain = [one for one in named if not one.why]
+    apis = [one for one in certain if OPTIONS[one.line.written] == API]
+    answers = _asked(host, "reach.ports", certain)
+    encrypted = _asked(host, "reach.tls", apis)
 
     def wrong(one: Named) -> str:
-        for where in ((one.instead, port) for port in one.ports):
-            if answers[where] != "open":
-                return f"{where[0]} does not answer on port {where[1]} from there: {answers[where]}"
-            if encrypted.get(where):
-                return f"{where[0]} speaks TLS on port {where[1]}"
+        for port in one.ports:
+            if (told := answers[one.instead, port]) != "open":
+                return f"{one.instead} does not answer on port {port} from there: {told}"
+            if encrypted.get((one.instead, port)):
+                return f"{one.instead} speaks TLS on port {port}"
         return ""
 
     return [one if one.why else replace(one, why=wrong(one)) for one in named]
+
+
+def _asked(host: Host, function: str, named: Collection[Named]) -> dict[tuple[str, int], Any]:
+    """What *function* says, asked on *host*, of each place that stands instead of *named*."""
+    places = sorted({(one.instead, port) for one in named for port in one.ports})
+    return dict(zip(places, call(host, function, places) if places else [], strict=True))
 
 
 def _by_hand(one: Named, also: str = "") -> str:
