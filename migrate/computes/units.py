@@ -48,12 +48,15 @@ def unknown(context: Context, host: Host) -> list[str]:
 
 
 def bare(context: Context, found: Running) -> list[str]:
-    """What of *found* names no file of options: one that is named turns oslo.config's own off.
+    """What is told of each of *found* that names no file of options.
 
-    A folder does not.
+    One that is named turns oslo.config's own off, a folder does not.
     """
-    running = [one for one in known(context) if one.name in found]
-    return [one.name for one in running if not _names_file(arguments(one, found)[:-2])]
+    return [
+        f"{one.name} names no file of options: it reads its own, and with ours named would not"
+        for one in known(context)
+        if one.name in found and not _names_file(arguments(one, found)[:-2])
+    ]
 
 
 def renewed(context: Context, host: Host) -> bool:

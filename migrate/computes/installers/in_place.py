@@ -153,11 +153,9 @@ def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding
             )
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield error(f"{name} runs with arguments that are not understood: {odd}", LEAVE)
-    for name in units.bare(context, running):
-        yield error(
-            f"{name} names no file of options: it reads its own, and with ours named would not",
-            f"name them in a drop-in of its unit, as `--config-file /etc/...`, or {LEAVE}",
-        )
+    for told in units.bare(context, running):
+        drop_in = "name them in a drop-in of its unit, as `--config-file /etc/...`"
+        yield error(told, f"{drop_in}, or {LEAVE}")
     wants = [path for one in units.known(context) if one.name in running for path in one.wants]
     if gone := sorted(set(wants) - set(call(host, "files.existing", wants))):
         yield error(

@@ -81,8 +81,7 @@ def _strange(context: Context, host: Host) -> Iterator[str]:
             yield f"{name} runs as {one['arguments'][:2]}, which is not understood"
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield f"{name} runs with arguments that are not understood: {odd}"
-    for name in units.bare(context, running):
-        yield f"{name} names no file of options: it reads its own, and with ours named would not"
+    yield from units.bare(context, running)
 
 
 def _elsewhere(context: Context, host: Host) -> Iterator[str]:
