@@ -467,28 +467,22 @@ def test_a_host_that_settle_has_closed_takes_its_own_again(
     assert nova.where["web"] == "c1.example.org"
 
 
-def test_a_resize_that_nobody_has_confirmed_is_reverted(
-    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where it is confirmed the server is one that was moved; its size is a loss that is named."""
+def unconfirmed(nova: Nova, source: str, kind: str = "resize") -> None:
+    """The server web came from *source* to c2, and waits for its user's word."""
     nova.servers["web"]["status"] = "VERIFY_RESIZE"
-    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
-    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
+    told = {"source_compute": source, "dest_compute": "c2", "status": "finished"}
+    nova.migrations.append({"instance_uuid": "web", "migration_type": kind, **told})
+
+
+@pytest.mark.parametrize("kind", ["resize", "migration"])
+def test_a_resize_or_a_move_that_nobody_has_confirmed_is_reverted(
+    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Not confirmed, as a move of ours is: its host of before has its disk still."""
+    unconfirmed(nova, "c1.example.org", kind)
     assert went_home(nova, make, monkeypatch) == []
     assert nova.events == ["revertResize web"]
     assert (nova.where["web"], nova.how["web"]) == ("c1.example.org", "ACTIVE")
-
-
-def test_a_move_that_its_user_has_not_confirmed_is_reverted_too(
-    nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not confirmed, as one of ours is: its host of before has its disk still."""
-    nova.servers["web"]["status"] = "VERIFY_RESIZE"
-    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
-    nova.migrations.append({"instance_uuid": "web", "migration_type": "migration", **told})
-    assert went_home(nova, make, monkeypatch) == []
-    assert nova.events == ["revertResize web"]
-    assert nova.where["web"] == "c1.example.org"
 
 
 def test_one_that_is_off_goes_home_with_its_disk(
@@ -631,10 +625,8 @@ def test_a_resize_is_not_reverted_onto_a_host_whose_nova_compute_is_down(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nova would shut it down where it runs, and wait for that host for ever."""
-    nova.servers["web"]["status"] = "VERIFY_RESIZE"
+    unconfirmed(nova, "c1.example.org")
     nova.services["c1.example.org"]["state"] = "down"
-    told = {"source_compute": "c1.example.org", "dest_compute": "c2", "status": "finished"}
-    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
     (why,) = went_home(nova, make, monkeypatch)
     assert "nova-compute on c1.example.org is down" in why
     assert nova.events == []
@@ -644,9 +636,7 @@ def test_a_resize_is_not_reverted_onto_a_host_whose_nova_compute_is_down(
 def test_one_that_was_moved_and_then_resized_comes_home_by_both(
     nova: Nova, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nova.servers["web"]["status"] = "VERIFY_RESIZE"
-    told = {"source_compute": "c3", "dest_compute": "c2", "status": "finished"}
-    nova.migrations.append({"instance_uuid": "web", "migration_type": "resize", **told})
+    unconfirmed(nova, "c3")
     assert went_home(nova, make, monkeypatch) == []
     assert nova.events == ["revertResize web", "os-migrateLive web"]
     assert nova.where["web"] == "c1.example.org"
