@@ -52,7 +52,7 @@ def go_home(context: Context, but: Collection[str], remark: Remark) -> None:
         remark("servers", f"nobody is brought home, the target's API cannot be asked: {error}")
         return
     for server, home in away.items():
-        remark("servers", f"server {_called(facts, server)} is to come home to {home}")
+        remark("servers", f"server {_where(facts, server)} is to come home to {home}")
     for why in bring(context, api, facts, away):
         remark("servers", f"not brought home: {why}")
     _refuse_under_way(context, away)
@@ -131,7 +131,7 @@ def _away(facts: Facts, but: Collection[str]) -> dict[str, str]:
     return {server: home for server, home in found.items() if home in living - {*but}}
 
 
-def _called(facts: Facts, server: str) -> str:
+def _where(facts: Facts, server: str) -> str:
     row = (facts.now or {})[server]
     return f"{row.name} ({server}) on {row.host}"
 
