@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -327,10 +326,9 @@ def test_a_stop_between_batches_names_who_is_left(cloud: Cloud) -> None:
 def test_a_pause_holds_the_next_batch_and_a_stop_says_that_none_was_begun(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "LOOK_SECONDS", 0.01)
-    control.ask(cloud.session.home, control.PAUSE)
     stop = partial(cloud.session.cancellation.request, "stopped by the operator")
-    threading.Timer(0.1, stop).start()
+    monkeypatch.setattr(Session, "remark", lambda _, about, __: about == "pause" and stop())
+    control.ask(cloud.session.home, control.PAUSE)
     told = "stopped by the operator while paused; no further batch was begun"
     with pytest.raises(StepError, match=told):
         cloud.settle("c4", canary=0, batch=1)
