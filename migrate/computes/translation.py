@@ -186,11 +186,12 @@ def _instead(context: Context, texts: own_files.Texts) -> str:
 
 
 def _proven(host: Host, named: list[Named]) -> list[Named]:
-    """*named*, where what stands instead answers *host*, an API in clear, as it was named."""
+    """*named*, where what stands instead answers *host* in clear, as it was named."""
     certain = [one for one in named if not one.why]
-    apis = [one for one in certain if OPTIONS[one.line.written] == API]
+    # a cache is silent to what it does not understand
+    greeted = [one for one in certain if OPTIONS[one.line.written] != CACHE]
     answers = _asked(host, "reach.ports", certain)
-    encrypted = _asked(host, "reach.tls", apis)
+    encrypted = _asked(host, "reach.tls", greeted)
 
     def wrong(one: Named) -> str:
         for port in one.ports:

@@ -62,6 +62,7 @@ class Compute(fakes.FakeHost):
             "configured.read": {"texts": self.texts, "given": {}},
             "exchange.overriding": self.later,
             "exchange.resting": self.resting,
+            "reach.tls": [False],
         }
         if function in simple:
             return simple[function]

@@ -184,6 +184,9 @@ class Machine(fakes.FakeHost):
     def _reach_ports(self, asked: list[list[Any]]) -> Any:
         return ["open"] * len(asked)
 
+    def _reach_tls(self, asked: list[list[Any]]) -> Any:
+        return [False] * len(asked)
+
     def _kept_put_back(self, folder: str, spared: list[str]) -> None:
         assert folder == KEPT
         self.own, self.spared = True, spared

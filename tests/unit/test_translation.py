@@ -126,6 +126,7 @@ REFUSED = {
     "[x]\nauth_url = http://10.0.0.2:5000\nauth_url = http://h:5000": "it is set more than once",
     "[x]\nauth_url = http://10.0.0.2:8774": "10.0.0.9 does not answer on port 8774",
     "[x]\nauth_url = http://10.0.0.2:9696": "10.0.0.9 speaks TLS on port 9696",
+    "[x]\ntransport_url = rabbit://u:p@10.0.0.2:5672/": "10.0.0.9 speaks TLS on port 5672",
 }
 
 
@@ -133,10 +134,10 @@ REFUSED = {
 def test_what_is_not_certain_is_refused_with_what_to_write(
     context: Context, host: Answering, text: str
 ) -> None:
-    host.shut, host.encrypted = [8774], [9696]
+    host.shut, host.encrypted = [8774], [9696, 5672]
     (one,) = named(context, host, f"{text}\n")
     assert REFUSED[text] in one.why
-    assert one.value == "" or one.ports[0] in (8774, 9696)
+    assert one.value == "" or one.ports[0] in (8774, *host.encrypted)
     (told,) = translation.findings([one], OLD)
     assert told.severity == "error"
     assert "Name 10.0.0.9, the virtual IP, there, or 10.0.0.12, and restart nova" in told.remedy
