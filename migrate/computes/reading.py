@@ -126,7 +126,7 @@ def _cards(api: Api) -> dict[str, tuple[str, ...]]:
     if "network" not in api.bases:
         return {}
     found: dict[str, tuple[str, ...]] = {}
-    for one in api.pages("network", PORTS, "ports", limit=str(PAGE)):
+    for one in api.rows("network", PORTS, "ports", limit=str(PAGE)):
         if (type_ := one.get(TYPE) or ORDINARY) != ORDINARY and one["device_id"]:
             found[one["device_id"]] = (*found.get(one["device_id"], ()), type_)
     return found

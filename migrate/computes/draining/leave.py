@@ -55,9 +55,15 @@ def drain(context: Context, host: Host) -> None:
         seen |= leaving
         places = turns.of(context).places
         moves = [
-            Move(context=context, api=api, host=host, server=one, want=want, to=to)
+            Move(
+                context=context,
+                api=api,
+                host=host,
+                server=one,
+                want=want,
+                to=places.get((host.name, one), ""),
+            )
             for one in sorted(leaving)
-            for to in [places.get((host.name, one), "")]
         ]
         if wrong := together.run(context, moves, all_of_them=False):
             _give_up(context, host, f"servers could not leave it: {'; '.join(wrong)}")

@@ -72,18 +72,20 @@ def confirmation(api: Api, server: str, host: str) -> str:
 
     "" where it is a user's resize, which is not ours to confirm.
     """
-    asked = {"instance_uuid": server, "host": host, "migration_type": "migration"}
-    asked[VERSION] = reading.COMPUTE
-    rows = api.pages("compute", "/os-migrations", "migrations", **asked)
+    rows = _migrations(api, server, host=host, migration_type="migration")
     open_ = [row["status"] for row in rows if row["status"] in ("finished", "confirming")]
     return str(open_[0]) if open_ else ""
 
 
 def resized_from(api: Api, server: str) -> str:
     """The host that *server* goes back to where its resize, or cold migration, is reverted."""
-    asked = {"instance_uuid": server, "status": "finished", VERSION: reading.COMPUTE}
-    rows = api.pages("compute", "/os-migrations", "migrations", **asked)
+    rows = _migrations(api, server, status="finished")
     return next((str(row["source_compute"]) for row in rows), "")
+
+
+def _migrations(api: Api, server: str, **asked: str) -> list[dict[str, Any]]:
+    asked |= {"instance_uuid": server, VERSION: reading.COMPUTE}
+    return api.pages("compute", "/os-migrations", "migrations", **asked)
 
 
 def in_flight(api: Api, server: str) -> dict[int, str]:
