@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,7 @@ class CephHost(FakeHost):
         self.files: dict[str, str] = {}
         self.given: list[tuple[str, list[Any]]] = []
 
-    def python(
-        self,
-        source: str,
-        payload: object = None,
-        timeout: float = 60,
-        interpreter: Sequence[str] = (),
-    ) -> Any:
-        function = source.strip().splitlines()[0].lstrip("# ")
+    def answer(self, function: str, payload: Any) -> Any:
         self._note(function)
         arguments = payload["arguments"] if isinstance(payload, Mapping) else []
         self.given.append((function, list(arguments)))

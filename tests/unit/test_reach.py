@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -59,14 +58,8 @@ class Machine(fakes.FakeHost):
         self.leads: dict[str, list[str]] = {}  # a name that is none of these leads nowhere
         self.tried: list[tuple[str, int]] = []
 
-    def python(
-        self,
-        source: str,
-        payload: object = None,
-        timeout: float = 60,
-        interpreter: Sequence[str] = (),
-    ) -> Any:
-        super().python(source, payload, timeout, interpreter)
+    def answer(self, function: str, payload: Any) -> Any:
+        super().answer(function, payload)
         assert isinstance(payload, dict)
         (asked, *_) = payload["arguments"] or [None]
         if payload["function"] == "ports":
@@ -84,7 +77,7 @@ class Machine(fakes.FakeHost):
             "running": self.runs,
             "shares": self.shares,
         }
-        if source.startswith("# configured.read"):
+        if function == "configured.read":
             return {"texts": self.texts, "given": {"my_ip": self.address, "host": self.name}}
         return answers[payload["function"]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,20 +76,13 @@ class Machine(fakes.FakeHost):
     def read(self, path: str) -> str:
         return ROOTWRAP if path.endswith("rootwrap.conf") else super().read(path)
 
-    def python(
-        self,
-        source: str,
-        payload: object = None,
-        timeout: float = 60,
-        interpreter: Sequence[str] = (),
-    ) -> Any:
+    def answer(self, function: str, payload: Any) -> Any:
         made = sorted(self.systems.iterdir())
         if self.name == "c1" and len(made) > self.seen:
             self.begin()
             self.seen = len(made)
             if json.loads(made[-1].read_text())["back"]:
                 self.units = set(OLD)
-        function = source.strip().splitlines()[0].lstrip("# ")
         self._note(function)
         assert isinstance(payload, dict)
         module, _, name = function.partition(".")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,7 @@ class Answering(fakes.FakeHost):
         self.shut: list[int] = []
         self.encrypted: list[int] = []
 
-    def python(
-        self,
-        source: str,
-        payload: object = None,
-        timeout: float = 60,
-        interpreter: Sequence[str] = (),
-    ) -> Any:
+    def answer(self, function: str, payload: Any) -> Any:
         assert isinstance(payload, dict)
         (asked,) = payload["arguments"]
         if payload["function"] == "tls":
