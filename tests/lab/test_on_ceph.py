@@ -19,6 +19,7 @@ from migrate.storage.rbd import ceph_conf, clients
 from migrate.storage.rbd.client import Client, of
 from tests.lab import cloud, configuration, on_ceph, reinstall, settings, stack
 from tests.lab.ceph import cluster
+from tests.lab.ceph import reinstall as osd_host
 from tests.lab.ceph.settings import RIG
 from tests.lab.settings import CephLab, Lab
 
@@ -102,7 +103,7 @@ def test_every_host_that_its_stack_lets_be_made_anew_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(reinstall.osd_host, "make", lambda _, name, **__: made.append(name))
+    monkeypatch.setattr(osd_host, "make", lambda _, name, **__: made.append(name))
     monkeypatch.chdir(Path(stack.__file__).parents[2])
     (listed := tmp_path / "list").write_text(
         json.dumps({"back": False, "knownHosts": str(tmp_path / "fresh")})
