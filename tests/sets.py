@@ -116,6 +116,9 @@ SETS = {
         "Ceph's own daemons join beneath that cloud, serve over the window, and leave with it",
         True,
     ),
+    "lab-ceph-commit": Set(
+        "the old monitors leave beneath that cloud for good, and a host with OSDs comes over", True
+    ),
     "finish": Set(
         "a host reinstalled, the last in place, agents: records equal, pings by the report; the "
         "old purged, nothing goes back",
