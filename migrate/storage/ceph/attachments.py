@@ -47,15 +47,15 @@ class Row:
 
 def told(context: Context) -> bool:
     """Whether each attachment names every new monitor, of those that name one of the cluster's."""
-    return not any(row.changes for row in _rows(context, _naming(context)))
+    return not any(row.changes for row in _rows(context, _naming(*_monitors(context))))
 
 
 def tell(context: Context) -> None:
     """Write these in, beside the old ones."""
-    host, noted = context.target.database, _noted(context)
-    names = {name for name, _ in _new(context)}
-    call(host, "record.save", NOTE, {"addresses": sorted(names.union(noted))})
-    _rewrite(context, _naming(context))
+    new, cluster = _monitors(context)
+    names = sorted({*_noted(context), *(name for name, _ in new)})
+    call(context.target.database, "record.save", NOTE, {"addresses": names})
+    _rewrite(context, _naming(new, cluster))
 
 
 def forget(context: Context) -> None:
@@ -79,7 +79,7 @@ def findings(context: Context) -> Iterator[Finding]:
     """How many lack a new monitor, and which are left as they are, and why."""
     lacking: Counter[str] = Counter()
     strange: list[str] = []
-    for row in _rows(context, _naming(context)):
+    for row in _rows(context, _naming(*_monitors(context))):
         lacking[row.table] += row.changes
         strange += [f"volume {row.volume} in {row.table} {row.why}"] if row.why else []
     for table, count in (+lacking).items():
@@ -116,13 +116,10 @@ def changed(text: str, within: str, change: Change) -> str:
     return json.dumps(whole)
 
 
-def _naming(context: Context) -> Change:
-    new = _new(context)
-    cluster = {_split(at)[0] for one in _map(context) for at in one.addresses.values()}
-
+def _naming(new: Sequence[Address], cluster: Collection[str]) -> Change:
     def change(known: Sequence[Address]) -> Sequence[Address]:
         names = {name for name, _ in known}
-        if not names & cluster:
+        if not names.intersection(cluster):
             raise ValueError("names no monitor of this cluster")
         return [*known, *(one for one in new if one[0] not in names)]
 
@@ -134,19 +131,17 @@ def _without(gone: Collection[str]) -> Change:
     return lambda known: [one for one in known if one[0] not in names] or known
 
 
-def _new(context: Context) -> list[Address]:
-    """Where the new monitors speak the older protocol, which nova and cinder store."""
-    ours = [one for one in _map(context) if one.name in members.joining(context)]
+def _monitors(context: Context) -> tuple[list[Address], set[str]]:
+    """Where the new ones speak the older protocol, which cinder stores; all hosts of the map."""
+    every = standing(members.asks(context)).monitors
+    ours = [one for one in every if one.name in members.joining(context)]
     if not ours or any("v1" not in one.addresses for one in ours):
         raise PreconditionError(
             f"{members.asks(context).name}: new monitors are not in the map with both protocols: "
             "see `ceph mon dump` there"
         )
-    return [_split(one.addresses["v1"]) for one in ours]
-
-
-def _map(context: Context) -> Sequence[Any]:
-    return standing(members.asks(context)).monitors
+    cluster = {_split(at)[0] for one in every for at in one.addresses.values()}
+    return [_split(one.addresses["v1"]) for one in ours], cluster
 
 
 def _split(at: str) -> tuple[str, str]:
