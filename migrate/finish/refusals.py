@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
-from migrate.computes import draining, service, versions
+from migrate.computes import draining, service, units, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
+from migrate.computes.reinstalling import keeping
 from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, UnreachableError, some
@@ -34,10 +35,10 @@ def _findings(context: Context) -> list[Finding]:
     if any(recipe.cells for recipe in context.recipes):
         found += _of_computes(versions.read(context).old)
         found += _unsettled(reading.api(context))
-        found += _away(context)
+        found += _on_hosts(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
-    return [*found, *ceph.refusals(context), *of_source(context)]
+    return [*found, *_between(context), *ceph.refusals(context), *of_source(context)]
 
 
 def refuse(context: Context) -> None:
@@ -75,20 +76,53 @@ def _unsettled(api: Api) -> Iterator[Finding]:
             )
 
 
-def _away(context: Context) -> Iterator[Finding]:
-    """Compute hosts whose servers have not come home, or are stopped for the renewal."""
+def _on_hosts(context: Context) -> Iterator[Finding]:
+    """What compute hosts themselves say: servers that are not back, and what of them is old yet."""
 
     def ask(host: Host) -> list[Finding]:
         try:
-            if draining.at_home(context, host):
-                return []
+            return [*_away(context, host), *_old(context, host)]
         except UnreachableError as away:
-            told = f"whether servers that left it are back is not known: {away}"
+            told = f"whether servers that left it are back is not known, nor what runs there: {away}"
             return [warning(told, "Bring it back first, or look for servers of it", host.name)]
-        told = "servers that left it or were stopped for its renewal are not back"
-        return [error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)]
 
     yield from hosts.joined(context.source.computes, ask)
+
+
+def _away(context: Context, host: Host) -> Iterator[Finding]:
+    """That its servers have not come home, or are stopped for the renewal."""
+    if not draining.at_home(context, host):
+        told = "servers that left it or were stopped for its renewal are not back"
+        yield error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)
+
+
+def _old(context: Context, host: Host) -> Iterator[Finding]:
+    """Units of it that run the old release: nova's versions tell of nova-compute alone."""
+    if old := units.old(context, host):
+        yield error(
+            f"of the old release there: {', '.join(old)}",
+            f"Stop and disable it, or `migrate settle --back --host {host.name} --execute`, and "
+            "settle it anew",
+            host.name,
+        )
+
+
+def _between(context: Context) -> Iterator[Finding]:
+    """Hosts between two systems: what is kept of one is all that there is, and goes here."""
+    try:
+        names = keeping.gone(context, keeping.BETWEEN)
+    except MigrateError as failure:
+        yield error(
+            f"which hosts stand between two systems is not known: {failure}",
+            "Bring that up, then the same again",
+        )
+        return
+    for name in sorted(names):
+        yield error(
+            "it stands between two systems, and what is its own is nowhere but on the controllers",
+            "The same `migrate settle` goes on with it",
+            name,
+        )
 
 
 def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
     *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
-    *("unanswered", "left", "load"),
+    *("unanswered", "left", "load", "every", "exchange.running", "down"),
 )
 
 
@@ -58,6 +58,9 @@ class Machine(network.Machine):
         self.started: dict[str, float] = {}
         self.clock = 0.0  # by how much it goes before ours
         self.timer = ""
+        self.kept: dict[str, Any] = {}  # how far hosts are that are made anew
+        self.programs: dict[str, Any] = {}
+        self.down: list[str] = []
         self.rows = 2  # left to be migrated online
 
     @property
@@ -166,6 +169,16 @@ class Machine(network.Machine):
 
     def record_load(self, name: str) -> Any:
         return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
+
+    def record_every(self, prefix: str) -> Any:
+        self._note("record.every")
+        return {name: one for name, one in self.kept.items() if name.startswith(prefix)}
+
+    def exchange_running(self, names: list[str]) -> Any:
+        return {name: one for name, one in self.programs.items() if name in names}
+
+    def exchange_down(self, _: list[str]) -> list[str]:
+        return self.down
 
     def record_tidy(self) -> None:
         pass

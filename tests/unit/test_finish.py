@@ -19,8 +19,9 @@ from migrate.computes import service, versions
 from migrate.computes.draining import note
 from migrate.computes.estimates import Action
 from migrate.computes.network.facts import KNOWN
+from migrate.computes.reinstalling import keeping
 from migrate.database.tools import calls
-from migrate.engine import markers
+from migrate.engine import markers, state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
@@ -189,6 +190,39 @@ def test_servers_that_settle_has_sent_away_are_brought_back_first(
     host.dead = True  # type: ignore[attr-defined]
     (told,) = found(cloud)
     assert told.startswith(f"{host.name} whether servers that left it are back is not known")
+
+
+def test_an_agent_of_the_old_release_on_a_compute_host_forbids_it(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host,) = cloud.source.computes
+    assert isinstance(host, Machine)
+    new = f"{cloud.installation.tools}/nova-compute"
+    host.programs = {
+        "nova-compute": {"program": new, "arguments": []},
+        "neutron-openvswitch-agent": {"program": "/usr/bin/neutron-openvswitch-agent"},
+        "neutron-metadata-agent": {"program": "/usr/bin/neutron-metadata-agent"},
+    }
+    host.down = ["neutron-metadata-agent"]  # it is told as it ran before it was exchanged
+    assert found(cloud) == ["compute of the old release there: neutron-openvswitch-agent"]
+
+
+@pytest.mark.parametrize("stage", keeping.BETWEEN)
+def test_what_is_kept_of_a_host_between_two_systems_is_not_purged(
+    world: World, tmp_path: Path, stage: str
+) -> None:
+    cloud = world.settled(tmp_path)
+    world.at(NEW2).kept = {"reinstall-compute": {"stage": stage, "count": 3}}
+    (told,) = found(cloud)
+    assert told.startswith("compute it stands between two systems")
+    with pytest.raises(PreconditionError, match="nowhere but on the controllers"):
+        MARK.apply(cloud)
+    world.at(NEW2).kept["reinstall-compute"]["stage"] = keeping.Stage.ITSELF
+    assert found(cloud) == []
+    state_directory.record(cloud.home / "kept-compute.json", {"stage": stage, "count": 4})
+    world.at(NEW2).dead = True
+    assert [one for one in found(cloud) if "between two systems is not known: new2" in one]
 
 
 def test_before_the_cutover_there_is_nothing_to_finish(world: World, tmp_path: Path) -> None:

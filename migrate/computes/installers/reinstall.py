@@ -140,10 +140,16 @@ def restore(context: Context, host: Host) -> None:
 
 
 def let_go(context: Context, host: Host) -> None:
-    """Silence the release's units there; it is named by who asks, since it is not put back."""
-    if not call(host, "record.load", own.NOTE):
+    """Silence the release's units there; it is named by who asks, since it is not put back.
+
+    Also one that does not run just now: systemd would start it again, or the next boot.
+    """
+    if not (noted := call(host, "record.load", own.NOTE)):
         return
-    if names := units.new(context, host):
+    written = {one["path"] for one in noted["entries"]}
+    ours = [one.name for one in units.known(context) if own.unit_file(one) in written]
+    shown = call(host, "systemd.show", ours) if ours else {}
+    if names := [one for one, unit in shown.items() if unit.get("LoadState") != "masked"]:
         call(host, "systemd.stop", names, STOP_SECONDS, timeout=120)
         call(host, "systemd.mask", names)
     call(host, "record.forget", agents.RECORD)  # else the way back would start them again
