@@ -1,11 +1,12 @@
 """What forbids to finish, each with its remedy: the cloud is asked whether all of it is new."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
-from migrate.computes import draining, service, units, versions
+from migrate.computes import draining, old_names, service, units, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.computes.reinstalling import keeping
@@ -20,6 +21,8 @@ from migrate.storage.volumes import policy
 from migrate.takeover import fence
 
 NAME = "finish"
+NEEDED = "needed"  # what is told of an old controller that is not to be switched off yet
+STAY = "Leave it on, or move that first: no step here does"
 SHOWN = 8
 
 
@@ -38,7 +41,8 @@ def _findings(context: Context) -> list[Finding]:
         found += _on_hosts(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
-    return [*found, *_between(context), *ceph.refusals(context), *of_source(context)]
+    found += [*_between(context), *ceph.refusals(context), *of_source(context)]
+    return [*found, *filled(_needed(context), check=NEEDED)]
 
 
 def refuse(context: Context) -> None:
@@ -83,7 +87,9 @@ def _on_hosts(context: Context) -> Iterator[Finding]:
         try:
             return [*_away(context, host), *_old(context, host)]
         except UnreachableError as away:
-            told = f"whether servers that left it are back is not known, nor what runs there: {away}"
+            told = (
+                f"whether servers that left it are back is not known, nor what runs there: {away}"
+            )
             return [warning(told, "Bring it back first, or look for servers of it", host.name)]
 
     yield from hosts.joined(context.source.computes, ask)
@@ -173,6 +179,30 @@ def of_source(context: Context) -> list[Finding]:
         except MigrateError as failure:
             found.append(_running(host, str(failure)))
     return found
+
+
+def _needed(context: Context) -> Iterator[Finding]:
+    """What is none of OpenStack's and lives on an old controller, which is switched off next."""
+    old, _ = old_names.known(context)  # one that is away forbids it until it was asked once
+
+    def served(host: Host) -> list[tuple[str, str]]:
+        try:
+            shares = call(host, "reach.shares")
+        except UnreachableError:
+            return []
+        return [(address, host.name) for _, address in shares if old.named(address)]
+
+    by: dict[str, list[str]] = defaultdict(list)
+    mounts = hosts.joined((*context.source.computes, *context.target.controllers), served)
+    for address, name in sorted(set(mounts)):
+        by[address].append(name)
+    for address, names in by.items():
+        yield warning(f"{address}, an old controller, serves shares of {some(names, SHOWN)}", STAY)
+    those = context.source.controllers
+    daemons = hosts.living(those, lambda one: (one.name, call(one, "kept.daemons_of_ceph")))
+    for name, there in daemons:
+        if there:
+            yield warning(f"{', '.join(there)} of Ceph is there", STAY, name)
 
 
 def _alive(context: Context, host: Host) -> list[str]:

@@ -41,7 +41,7 @@ VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
     *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
-    *("unanswered", "left", "load", "every", "exchange.running", "down"),
+    *("unanswered", "left", "load", "every", "exchange.running", "down", "facts", "shares", "ceph"),
 )
 
 
@@ -59,6 +59,9 @@ class Machine(network.Machine):
         self.clock = 0.0  # by how much it goes before ours
         self.timer = ""
         self.kept: dict[str, Any] = {}  # how far hosts are that are made anew
+        self.own: list[str] = []
+        self.shares: list[list[str]] = []
+        self.ceph: list[str] = []
         self.programs: dict[str, Any] = {}
         self.down: list[str] = []
         self.rows = 2  # left to be migrated online
@@ -169,6 +172,16 @@ class Machine(network.Machine):
 
     def record_load(self, name: str) -> Any:
         return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
+
+    def addresses_facts(self) -> Any:
+        return {"name": self.name, "aliases": [], "addresses": self.own}
+
+    def reach_shares(self) -> Any:
+        self._note("reach.shares")
+        return self.shares
+
+    def kept_daemons_of_ceph(self) -> Any:
+        return self.ceph
 
     def record_every(self, prefix: str) -> Any:
         self._note("record.every")

@@ -225,6 +225,24 @@ def test_what_is_kept_of_a_host_between_two_systems_is_not_purged(
     assert [one for one in found(cloud) if "between two systems is not known: new2" in one]
 
 
+def test_what_of_others_lives_on_an_old_controller_is_told_and_forbids_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host,) = cloud.source.computes
+    assert isinstance(host, Machine)
+    world.at(OLD).own, world.at(OLD).ceph = ["10.5.0.2/24"], ["mon.a", "osd.3"]
+    host.shares = [["/var/lib/nova/mnt/a", "10.5.0.2"], ["/var/lib/nova/mnt/b", "10.5.0.2"]]
+    world.at(NEW).shares = [["/srv", "10.5.0.9"]]
+    assert found(cloud) == [
+        " 10.5.0.2, an old controller, serves shares of compute",
+        "old mon.a, osd.3 of Ceph is there",
+    ]
+    MARK.apply(cloud)
+    host.dead = True
+    assert " 10.5.0.2, an old controller, serves shares of compute" not in found(cloud)
+
+
 def test_before_the_cutover_there_is_nothing_to_finish(world: World, tmp_path: Path) -> None:
     cloud = world.settled(tmp_path)
     world.at(NEW).stages.clear()
@@ -539,9 +557,13 @@ def test_what_forbids_it_is_shown_beside_what_would_go(world: World, command: An
     assert world.events == []
 
 
-def test_done_it_names_what_was_let_go(world: World, command: Any) -> None:
+@pytest.mark.parametrize("ceph", [[], ["osd.3"]])
+def test_done_it_names_what_was_let_go(world: World, command: Any, ceph: list[str]) -> None:
+    world.at(OLD).ceph = ceph
     answer = command("finish.mark", execute=True)
     assert finished(world)
     assert answer["released"] == [OLD]
     assert sum(sum(one.values()) for one in answer["online"].values()) == 2
-    assert "power off by hand" in command.said.err
+    said = " ".join(command.said.err.split())
+    first = "what is told above as needed moves first, then " if ceph else ""
+    assert f"nothing of OpenStack needs old: {first}power off by hand" in said

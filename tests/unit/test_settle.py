@@ -260,7 +260,9 @@ def test_a_server_with_a_tpm_is_not_left_on_a_system_that_goes(status: str) -> N
     assert "is to stay with a TPM, which would go with the old system" in error
     rules = [{"flavor": "sealed", "do": "coldMigrate"}]
     assert moves(planned(TWO, servers, "a", rules=rules)) == {"safe": ("cold-migrate", "b")}
-    booted = planned(TWO, [*servers, server("web", "b")], "a", way=Way.REBOOT, otherwise="stopStart")
+    booted = planned(
+        TWO, [*servers, server("web", "b")], "a", way=Way.REBOOT, otherwise="stopStart"
+    )
     assert errors(booted) == []  # the system is the same after it
 
 
