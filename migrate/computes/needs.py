@@ -79,7 +79,7 @@ def obstacle(flavor: Flavor, cards: Collection[str] = ()) -> str:
 
 
 def has_tpm(flavor: Flavor) -> bool:
-    """Whether QEMU keeps a TPM for servers of *flavor*: in libvirt's folder, not with their disks."""
+    """Whether servers of *flavor* have a TPM, which lies in libvirt's folder, not with disks."""
     return "hw:tpm_version" in flavor.extra_specs
 
 

@@ -123,9 +123,11 @@ def decide(way: Way, move: Move, server: Server) -> Decision:
     if kind is Kind.HELD:
         wrong = f"{server.status}, which nova does not move"
         return Decision(Action.REFUSED, wrong, "bring them to ACTIVE or SHUTOFF first")
-    if way is Way.REINSTALL and move == "stopStart" and needs.has_tpm(server.flavor):
-        return Decision(Action.REFUSED, TPM, f"have them cold-migrated: {ABOVE}")
-    return _WANTED[move](kind, server)
+    decided = _WANTED[move](kind, server)
+    lost = way is Way.REINSTALL and not decided.moves and needs.has_tpm(server.flavor)
+    if lost and decided.action is not Action.REFUSED:
+        decided = Decision(Action.REFUSED, TPM, f"have them cold-migrated: {ABOVE}")
+    return decided
 
 
 def _live(kind: Kind, server: Server) -> Decision:
