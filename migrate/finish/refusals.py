@@ -13,9 +13,9 @@ from migrate.computes.reinstalling import keeping
 from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, UnreachableError, some
-from migrate.finish import ceph
+from migrate.finish import ceph, services
 from migrate.finish.agents import in_use
-from migrate.finish.facts import Names
+from migrate.finish.facts import Names, Record
 from migrate.onhost import call
 from migrate.storage.volumes import policy
 from migrate.takeover import fence
@@ -36,7 +36,9 @@ def _findings(context: Context) -> list[Finding]:
         return [error("the target does not serve", "`migrate cutover` comes first")]
     found = list(_accepted(context))
     if any(recipe.cells for recipe in context.recipes):
-        found += _of_computes(versions.read(context).old)
+        known = versions.read(context)
+        found += _of_computes(known.old)
+        found += _of_services(services.older(context, known.newest), reading.api(context))
         found += _unsettled(reading.api(context))
         found += _on_hosts(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
@@ -66,6 +68,23 @@ def _of_computes(old: Collection[str]) -> Iterator[Finding]:
             "`migrate settle --execute` renews them; `openstack compute service delete` for a host "
             "that is gone for good",
         )
+
+
+def _of_services(old: Collection[Record], api: Api) -> Iterator[Finding]:
+    """Nova's other services of an *old* release, on hosts that the stack file may not name."""
+    up = services.up(api) if old else set()
+    for one in old:
+        if one.id in up:
+            told = f"{one.binary} is of an older release, and nova hears it"
+            yield error(told, "Renew it, or stop it and delete its record", one.host)
+        else:
+            yield warning(
+                f"{one.binary} has a record of an older release, which counts in the minimum that "
+                "nova asks for",
+                f"Where nobody runs it: DELETE /os-services/{one.id}, which the API takes also for "
+                "one that no listing shows",
+                one.host,
+            )
 
 
 def _unsettled(api: Api) -> Iterator[Finding]:

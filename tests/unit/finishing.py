@@ -320,7 +320,12 @@ def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def each_cell(_: Context, statement: str) -> dict[str, list[tuple[Any, ...]]]:
         with_id = "uuid" in statement
         rows = world.records.items()
-        return {"nova": [(host, what, id_ if with_id else n) for id_, (host, what, n) in rows]}
+        return {
+            "nova": [
+                (host, what, id_, n) if with_id else (host, what, n)
+                for id_, (host, what, n) in rows
+            ]
+        }
 
     @contextmanager
     def session(_: Any) -> Iterator[None]:

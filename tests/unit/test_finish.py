@@ -179,6 +179,18 @@ def test_what_is_still_in_use_forbids_it(world: World, tmp_path: Path) -> None:
     assert not [one for one in world.events if "mark" in one]
 
 
+def test_nova_s_other_services_are_of_the_release_too(world: World, tmp_path: Path) -> None:
+    cloud = world.settled(tmp_path)
+    world.records["8"] = ("far", "nova-conductor", 68)
+    world.records["9"] = (NEW, "nova-metadata", 71)
+    world.up.add("8")
+    told = refusals.findings(cloud)
+    assert [(str(one.severity), one.where) for one in told] == [("error", "far"), ("warning", NEW)]
+    assert "os-services/9" in told[1].remedy
+    with pytest.raises(PreconditionError, match="nova-conductor is of an older release"):
+        MARK.apply(cloud)
+
+
 def test_servers_that_settle_has_sent_away_are_brought_back_first(
     world: World, tmp_path: Path
 ) -> None:
