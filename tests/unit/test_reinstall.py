@@ -393,6 +393,8 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     assert lab.errors() == []
     lab.over("keep", "reinstall")
     assert lab.told["fileSystems"] == [lab.host.disk]
+    assert "/etc/fstab" not in lab.told["kept"]  # it is the fresh system's own
+    assert ["/etc/fstab", "aside"] in lab.host.wanted
     assert "kept.plant" in lab.host.asked
     lab.over("packages", "own")
     acts = ("kept.mount_again", "kept.put_back", "kept.pull_out")

@@ -111,4 +111,9 @@ KEPT = (
         why="whoever makes the host gives it its network: kept to compare with",
         how="aside",
     ),
+    Kept(
+        paths=("/etc/default/grub", "/etc/default/grub.d", "/etc/fstab", "/etc/udev/rules.d"),
+        why="huge pages, isolated CPUs, cards for servers: with the disks and the boot loader",
+        how="aside",
+    ),
 )
