@@ -85,7 +85,9 @@ SETS = {
         True,
     ),
     "settle-update": Set(
-        "a compute host of the release to newer pins and back, killed at each boundary", True
+        "a compute host of the release to newer pins and back, killed at each boundary; and with "
+        "a command that boots it",
+        True,
     ),
     "settle-back": Set(
         "the cloud back from the middle: a host reinstalled, agents over, servers moved; the host "

@@ -73,6 +73,11 @@ class SettlePlan:
             if it.to
         }
 
+    def ends(self, names: Collection[str]) -> set[str]:
+        """Hosts of *names*, and where servers of theirs would go."""
+        those = [one for one in self.hosts if one.host.name in names]
+        return {*names, *(it.to for one in those for it in one.servers if it.to)}
+
     @property
     def actions(self) -> Counter[Action]:
         """How often each action is done: a server may be moved twice."""

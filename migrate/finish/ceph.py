@@ -15,6 +15,7 @@ from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.storage.ceph import (
     addresses,
+    attachments,
     facts,
     findings,
     leaving,
@@ -47,14 +48,17 @@ def require(context: Context) -> None:
 
 
 def are_dropped(context: Context) -> bool:
-    """Whether no ceph.conf names an old monitor's address beside others."""
+    """Whether no ceph.conf and no attachment names an old monitor's address beside others."""
     gone = _gone(context)
-    return not gone or not addresses.left(members.users(context), gone)
+    users = members.users(context)
+    return not gone or not (addresses.left(users, gone) or attachments.left(context, gone))
 
 
 def drop(context: Context) -> None:
     """Take these out, but what a monitor has again."""
-    addresses.drop(members.users(context), _gone(context))
+    gone = _gone(context)
+    addresses.drop(members.users(context), gone)
+    attachments.drop(context, gone)
 
 
 def _gone(context: Context) -> set[str]:

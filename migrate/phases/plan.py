@@ -22,7 +22,7 @@ from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
-from migrate.storage.ceph import joining, leaving, members
+from migrate.storage.ceph import attachments, joining, leaving, members, stored
 from migrate.storage.images import image_passes
 from migrate.storage.rbd import client_files
 from migrate.storage.volumes import policy, volume_proof
@@ -469,16 +469,32 @@ CEPH_TOLD = _storage(
     (joining.told, joining.tell, nothing),
     seconds=1,
 )
+CEPH_ATTACHMENTS = _storage(
+    "ceph.attachments",
+    "Name the new monitors in stored attachments of volumes, beside the old ones",
+    (attachments.told, attachments.tell, attachments.forget),
+    seconds=2,
+)
+# before anything else comes over: servers are rebooted by the operator, who may take days
+CEPH_SERVERS = _storage(
+    "ceph.servers",
+    "See that every server knows a new monitor",
+    (stored.all_know, stored.refuse_others, nothing),
+    after=[CEPH_TOLD, CEPH_ATTACHMENTS],
+    seconds=1,
+)
 CEPH_MANAGER = _storage(
     "ceph.manager",
     "Let a manager of the new release take over, the old one stands by",
     (leaving.is_active, leaving.activate, leaving.hand_back),
+    after=[CEPH_SERVERS],
     seconds=20,
 )
 CEPH_GATEWAYS = _storage(
     "ceph.gateways",
     "Let the new gateways serve alone, the old ones rest",
     (leaving.serve_alone, leaving.take_over, leaving.wake),
+    after=[CEPH_SERVERS],
     seconds=10,
 )
 CEPH_COMMIT = step(
@@ -487,18 +503,19 @@ CEPH_COMMIT = step(
     "ceph.commit",
     "Remove the old monitors, which never start again",
     (leaving.is_committed, leaving.remove_old, leaving.stay),
-    after=[CEPH_TOLD, CEPH_MANAGER],
+    after=[CEPH_MANAGER],
     seconds=25,
     returns=False,
 )
 
 
 def _ceph_leaves(gateways: Sequence[str]) -> tuple[Step, ...]:
+    told = CEPH_TOLD, CEPH_ATTACHMENTS, CEPH_SERVERS
     if not gateways:
-        return CEPH_TOLD, CEPH_MANAGER, CEPH_COMMIT
+        return *told, CEPH_MANAGER, CEPH_COMMIT
     # gateways before: what of them fails is told while all of it goes back
     commit = replace(CEPH_COMMIT, needs=(*CEPH_COMMIT.needs, CEPH_GATEWAYS.id))
-    return CEPH_TOLD, CEPH_MANAGER, CEPH_GATEWAYS, commit
+    return *told, CEPH_MANAGER, CEPH_GATEWAYS, commit
 
 
 def storage_host(name: str, after: Sequence[Step]) -> list[Step]:

@@ -87,7 +87,7 @@ def renew(
             note_servers(session.context, plan, set(mine) - begun)
             renewed_host.during(session.context, mine)
             together(session, Phase.SETTLE, mine, notify, outcome)
-            hypervisors.again(session.context, mine)
+            hypervisors.again(session.context, plan.ends(mine))
             renewed_host.during(session.context, ())
         if not _enough(session, limits, outcome):
             said = _probe(session, notify, said)

@@ -16,18 +16,26 @@ from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, PreconditionError, SettingsError
 from migrate.phases import control, no_return
 from migrate.phases.plan import (
+    CEPH_ATTACHMENTS,
     CEPH_COMMIT,
     CEPH_GATEWAYS,
     CEPH_MANAGER,
+    CEPH_SERVERS,
     CEPH_TOLD,
     storage_host,
 )
 from migrate.phases.session import Session
 from migrate.storage import ceph
-from migrate.storage.ceph import facts, findings, leaving, members, stored
+from migrate.storage.ceph import attachments, facts, findings, leaving, members, stored
 
 NAME = "ceph"
-OF_MONITORS = {one.id for one in (CEPH_TOLD, CEPH_MANAGER, CEPH_GATEWAYS, CEPH_COMMIT)}
+OF_MONITORS = {
+    one.id
+    for one in (
+        *(CEPH_TOLD, CEPH_ATTACHMENTS, CEPH_SERVERS),
+        *(CEPH_MANAGER, CEPH_GATEWAYS, CEPH_COMMIT),
+    )
+}
 
 
 def steps(session: Session, names: Collection[str]) -> Plan:
@@ -57,6 +65,7 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
         wrong.append(error(told, "`migrate settle --ceph --execute` without --host comes first"))
     if not names and not leaving.no_way_back(context):
         wrong += findings.well(facts.read(members.asks(context)))
+        wrong += attachments.findings(context)
         wrong += stored.findings(context)
     try:
         anew.refuse(context)

@@ -83,6 +83,18 @@ class Volumes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachments:
+    """A table that keeps how each volume is reached, as JSON in its column `connection_info`.
+
+    What the volume's driver said of it stands in it under `within`, or at its top.
+    """
+
+    database: str
+    table: str
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """An option that lists plugins, by the entry points' group in which the release has them."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from migrate.services.backends import Backends, Images, Storage, Volumes
+from migrate.services.backends import Attachments, Backends, Images, Storage, Volumes
 from migrate.services.records import Oldest, OnlineMigration, Outlived, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
@@ -195,6 +195,7 @@ class Recipe:
     storage: Storage | None = None
     images: Images | None = None
     volumes: Volumes | None = None
+    attachments: Attachments | None = None
     packages: tuple[str, ...] = ()  # Debian's, of what its programs call
 
     def units_of(self, *, first: bool) -> tuple[str, ...]:

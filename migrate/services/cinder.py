@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from migrate.services.backends import BackendConfig, Options, Storage, Volumes
+from migrate.services.backends import Attachments, BackendConfig, Options, Storage, Volumes
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
 from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
@@ -287,6 +287,7 @@ RECIPE = Recipe(
     ),
     vouches=Vouches(sends="cinder-volume", receives="cinder-api"),
     packages=("lsscsi", "qemu-utils"),
+    attachments=Attachments(database="cinder", table="volume_attachment"),
     volumes=Volumes(
         query="SELECT id, COALESCE(_name_id, id), size, host, status <> 'available' "
         "FROM {d}.volumes WHERE NOT deleted AND host IS NOT NULL AND status IN "

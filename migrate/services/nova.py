@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from migrate.services.backends import Attachments
 from migrate.services.base import (
     ApiPort,
     Cells,
@@ -397,6 +398,7 @@ RECIPE = Recipe(
         "provider along",
     ),
     vouches=Vouches(sends="nova-api", receives="nova-api", must=True),
+    attachments=Attachments(database="nova", table="block_device_mapping", within="data"),
     packages=("genisoimage", "novnc"),
     lookups=(
         Lookup(

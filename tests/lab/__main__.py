@@ -1,4 +1,4 @@
-"""python -m tests.lab up|content|load|status|reinstall|ssh|down: the lab from the command line."""
+"""python -m tests.lab up|content|load|status|reinstall|boot|ssh|down: the lab by hand."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def main() -> int:
     anew.add_argument("host", metavar="HOST")
     anew.add_argument("address", metavar="ADDRESS")
     anew.add_argument("list", metavar="LIST", type=Path)
+    again = commands.add_parser("boot", help="power a compute host off and on")
+    again.add_argument("host", metavar="HOST")
+    again.add_argument("address", metavar="ADDRESS", nargs="?")
     inside = commands.add_parser("ssh", help="a shell, or a command, as root on a machine")
     inside.add_argument("machine")
     inside.add_argument("argv", nargs=argparse.REMAINDER)
@@ -58,6 +61,9 @@ def main() -> int:
             )  # what it has borrowed goes back
             with stage(f"{given.host} anew"):
                 reinstall.make(lab, given.host, given.list)
+        case "boot":
+            with stage(f"{given.host} boots"):
+                reinstall.boot(lab, given.host)
         case "ssh":
             argv = [*ssh_command(lab.home, lab.addresses[given.machine]), *given.argv]
             os.execvp(argv[0], argv)

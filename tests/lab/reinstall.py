@@ -1,7 +1,7 @@
-"""What stands in the lab for whoever makes machines: a compute host with a new root file system.
+"""What stands in the lab for whoever makes and boots machines.
 
-`sidestep:settle.reinstall.command` of the lab's stack calls it; see
-`migrate/computes/reinstalling/anew.py` for what it is given.
+The lab's stack file calls it: `sidestep:settle.reinstall.command`, which gets what
+`migrate/computes/reinstalling/anew.py` says, and `sidestep:settle.update.command`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from infra import nspawn
 from infra.nspawn import access, layers
 from migrate.errors import SettingsError
-from tests.lab import cloud, disks
+from tests.lab import cloud, disks, nfs
 from tests.lab.settings import Lab
 
 POWER_OFF_SECONDS = 20
@@ -24,10 +24,7 @@ def make(lab: Lab, name: str, listed: Path) -> None:
 
     It has a new host key, which only the file that the list names is told.
     """
-    if name not in lab.computes:
-        raise SettingsError(f"{name} is no compute host of the lab: {', '.join(lab.computes)}")
-    wanted = json.loads(listed.read_text())
-    before = cloud.compute(lab, name)
+    before, wanted = _compute(lab, name), json.loads(listed.read_text())
     machine = before if wanted["back"] else replace(before, layers=(layers.bare(),))
     known = access.trusted(lab.home, machine.address)
     try:
@@ -36,8 +33,28 @@ def make(lab: Lab, name: str, listed: Path) -> None:
         nspawn.create(machine)
         nspawn.start(machine)
         nspawn.wait_for_ssh(machine)
-        disks.plug(lab, name)
+        _plug(lab, name)
         fresh = access.trusted(lab.home, machine.address)
         Path(wanted["knownHosts"]).write_text("".join(f"{line}\n" for line in fresh))
     finally:
         access.trust(lab.home, machine.address, known)
+
+
+def boot(lab: Lab, name: str) -> None:
+    """Power the machine *name* off and on again."""
+    machine = _compute(lab, name)
+    nspawn.stop(machine, POWER_OFF_SECONDS)
+    nspawn.start(machine)
+    nspawn.wait_for_ssh(machine)
+    _plug(lab, name)
+
+
+def _compute(lab: Lab, name: str) -> nspawn.Machine:
+    if name not in lab.computes:
+        raise SettingsError(f"{name} is no compute host of the lab: {', '.join(lab.computes)}")
+    return cloud.compute(lab, name)
+
+
+def _plug(lab: Lab, name: str) -> None:
+    disks.plug(lab, name)
+    nfs.plug(lab, name)

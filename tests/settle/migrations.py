@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from tests.lab import identity
+from tests.lab import identity, nfs
 from tests.lab.remote import script
 from tests.lab.settings import Lab
 
@@ -34,30 +34,13 @@ test -f {KEY} || $nova ssh-keygen -qt ed25519 -N '' -f {KEY}
 cat {KEY}.pub
 cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub
 """
-# the share is a bind here, which libvirt does not know, and which nova takes away for good with the
-# last server that uses it: it gets another place, from which what stands for NFS mounts it again
 SHARE = """set -e
-mkdir -p /srv/volumes
-mountpoint -q /srv/volumes || mount --bind {folder} /srv/volumes
-chown nova: /var/lib/nova/mnt
-install -m 755 /dev/stdin /usr/sbin/mount.nfs <<'EOF'
-#!/bin/sh
-exec mount --bind /srv/volumes "$2"
-EOF
 grep -q ^shared_filesystems /etc/libvirt/qemu.conf && exit 0
 echo 'shared_filesystems = [ "/var/lib/nova/mnt" ]' >>/etc/libvirt/qemu.conf
 # in this order: nova-compute closes its host where libvirt goes away beneath it
 systemctl stop nova-compute
 systemctl restart libvirtd
 systemctl start nova-compute
-"""
-UNSHARE = """set -e
-mountpoint -q /srv/volumes || exit 0
-mkdir -p {folder}
-mountpoint -q {folder} || mount --bind /srv/volumes {folder}
-umount /srv/volumes
-rmdir /srv/volumes
-rm -f /usr/sbin/mount.nfs
 """
 REMOVE = f"""
 test -f {KEPT} || exit 0
@@ -95,20 +78,17 @@ systemctl restart nova-compute
         )
     _wait(lab, heard)
     heard = _heard(lab)
-    _of_share(lab, SHARE)
-    _wait(lab, heard)
-
-
-def _of_share(lab: Lab, text: str) -> None:
     for name in lab.computes:
-        script(lab, name, text.format(folder=f"/var/lib/nova/mnt/{lab.share_folder}"))
+        nfs.give(lab, name)
+        script(lab, name, SHARE)
+    _wait(lab, heard)
 
 
 def remove(lab: Lab) -> None:
     """The compute hosts as they were before."""
-    _of_share(lab, UNSHARE)
     heard = _heard(lab)
     for name in lab.computes:
+        nfs.take(lab, name)
         script(lab, name, REMOVE)
     _wait(lab, heard)
 

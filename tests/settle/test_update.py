@@ -1,5 +1,7 @@
 """A compute host of the lab that has come over gets newer pins of its release, and goes back.
 
+With a command that boots it, its servers leave first, and come home.
+
 The controllers' newer lock is made of theirs: one distribution that tells only its version has a
 higher one there, and their stamp says so, as after a `pulumi up`.
 """
@@ -7,6 +9,7 @@ higher one there, and their stamp says so, as after a `pulumi up`.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,11 @@ from migrate.phases.session import context_of
 from tests.full.test_pass import STACK, migrate, succeeds
 from tests.lab import cloud
 from tests.lab.settings import lab as this_lab
-from tests.settle.hosts import SETTLE, host, lost, row
+from tests.settle import migrations
+from tests.settle.hosts import SETTLE, decided, host, lost, row
+from tests.settle.test_drain import Pings, booted
 from tests.settle.test_in_place import mortal
+from tests.settle.test_reinstall import booted_as
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-update")]
 UPDATE = ("settle", "--update", "--execute", "--host", "cmp1", "--canary", "0")
@@ -39,6 +45,7 @@ sleep 1  # since when a process runs is known to the second
 @pytest.fixture(scope="module")
 def newer(over: None) -> None:
     """cmp1 has come over, and then the controllers were updated."""
+    migrations.make(this_lab())
     succeeds(*SETTLE)
     context = context_of(STACK)
     for one in context.target.controllers:
@@ -109,6 +116,29 @@ def test_killed_at_each_boundary_it_goes_on_and_back(before: str, tmp_path: Path
             assert ended.returncode == -9, ended.stdout + ended.stderr
         assert row("cmp1").status == "enabled"
     assert stamps()["runs"] == before
+
+
+def test_with_a_boot_servers_leave_first_and_come_home(before: str) -> None:
+    boots = {"command": [sys.executable, "-m", "tests.lab", "boot"]}
+    with decided(update=boots, home=True), booted("live") as server:
+        was, began = booted_as(), time.time()
+        with Pings(server.address) as pings:
+            told = json.loads(succeeds(*UPDATE, "--json"))
+        print(f"cmp1 updated and booted in {time.time() - began:.1f} s, there and home: {pings}")
+        print(f"servers of the load: {lost(began) or 'no ping lost'}")
+        assert told["done"] == ["cmp1"]
+        assert stamps() == {"runs": "newer", "beside": before}
+        assert row("cmp1").status == "enabled"
+        assert (boot := booted_as()) != was
+        assert server.moves == [("cmp1", "cmp2", "completed"), ("cmp2", "cmp1", "completed")]
+        assert json.loads(succeeds(*UPDATE, "--json"))["already"] == ["cmp1"]
+        began = time.time()
+        succeeds(*BACK)
+        print(f"cmp1 back in {time.time() - began:.1f} s, pings lost: {lost(began)}")
+        assert stamps() == {"runs": before, "beside": "newer"}
+        assert booted_as() == boot
+        assert len(server.moves) == 2
+        assert lost(began) == {}
 
 
 def test_the_host_goes_back_to_the_old_release_with_both(before: str) -> None:

@@ -7,14 +7,21 @@ proof that they do.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from migrate.cloud import Context
 from migrate.cloud.settings import Reinstall
 from migrate.computes.reinstalling.kept import KEPT
+from migrate.database import connection, copied_urls
+from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.journal import Journal
 from migrate.errors import CommandError
 from migrate.phases.plan import compose
@@ -447,6 +454,72 @@ class Machine(CephHost):
         return {}
 
 
+def cinder(*addresses: str) -> str:
+    """What cinder stores of a volume whose monitors are at *addresses*."""
+    return json.dumps({"driver_volume_type": "rbd", **_reached(addresses), "secret": "s"})
+
+
+def nova(*addresses: str) -> str:
+    """What nova stores of it."""
+    data = {"name": "volumes/1", **_reached(addresses)}
+    return json.dumps({"driver_volume_type": "rbd", "data": data, "serial": "1"})
+
+
+def _reached(addresses: tuple[str, ...]) -> dict[str, Any]:
+    return {"hosts": [*addresses], "ports": ["6789" for _ in addresses]}
+
+
+class Attachments:
+    """Rows of the target's databases, by table and id; `meanwhile` comes before each is written."""
+
+    NOVA, CINDER = "`nova_cell1`.`block_device_mapping`", "`cinder`.`volume_attachment`"
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[Any, dict[str, Any]]] = {self.NOVA: {}, self.CINDER: {}}
+        self.meanwhile: Callable[[Any], object] = lambda _: None
+        self.asked: set[str] = set()  # hosts
+
+    def add(self, table: str, id_: Any, text: str, deleted: int = 0) -> None:
+        self.rows[table][id_] = {"text": text, "deleted": deleted}
+
+    def texts(self, table: str) -> dict[Any, str]:
+        return {id_: row["text"] for id_, row in self.rows[table].items()}
+
+    def serve(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From here on they are what every database is asked for."""
+        named = [
+            ServiceDatabase("nova", "nova_api", "nova_api", "nova", ""),
+            ServiceDatabase("nova", "nova", "nova_cell1", "nova", "", cell="cell1"),
+            ServiceDatabase("cinder", "cinder", "cinder", "cinder", ""),
+        ]
+        monkeypatch.setattr(copied_urls, "seen", lambda _: named)
+        monkeypatch.setattr(connection, "session", self._session)
+        monkeypatch.setattr(connection, "rows", self._answer)
+
+    @contextmanager
+    def _session(self, host: Machine) -> Iterator[None]:
+        self.asked.add(host.name)
+        yield
+
+    def _answer(self, _: Any, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        found = re.match(r"(SELECT|UPDATE).*?(`\w+`\.`\w+`)", statement)
+        assert found
+        rows = self.rows[found[2]]
+        if found[1] == "SELECT":
+            like, after, most = values
+            ids = [one for one in sorted(rows) if after == "" or one > after]
+            return [
+                (one, f"volume-{one}", rows[one]["text"])
+                for one in ids
+                if like.strip("%") in rows[one]["text"] and not rows[one]["deleted"]
+            ][:most]
+        wanted, id_, old = values
+        self.meanwhile(id_)
+        if (row := rows.get(id_)) and row["text"] == old and not row["deleted"]:
+            row["text"] = wanted
+        return []
+
+
 class World:
     """The cloud of `ceph_hosts` over such a cluster, and the command that makes its hosts anew."""
 
@@ -458,6 +531,7 @@ class World:
         command.chmod(0o755)
         found, named = context(home, **ceph)
         self.cluster = Cluster(joined=joined)
+        self.attachments = Attachments()
         self.hosts = {name: Machine(name, self.cluster, systems) for name in named}
         for name, host in self.hosts.items():
             if name in ("mon", "osd1", "osd2", "old"):

@@ -400,6 +400,15 @@ def test_live_migration_is_tried_before_the_first_host_and_after_each_batch(clou
     assert len(told) == 4 + 3
 
 
+def test_what_a_host_runs_is_asked_anew_once_servers_came_to_it(cloud: Cloud) -> None:
+    context, limits = cloud.session.context, cloud.session.context.settings.settle
+    context.extras[hypervisors.KEY] = {name: {} for name in NAMES}
+    hosts = [host("c1", used=1), host("c2"), host("c3", enabled=False)]
+    plan = planned(hosts, [server("web", "c1")], "c1", way=Way.IN_PLACE, otherwise="liveMigrate")
+    renew.renew(cloud.session, plan, limits, (), lambda *_: None)
+    assert set(context.extras[hypervisors.KEY]) == {"c3", "c4"}
+
+
 def test_a_host_whose_servers_can_go_nowhere_is_as_it_was_and_named(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

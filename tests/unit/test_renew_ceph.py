@@ -27,7 +27,7 @@ from migrate.phases import guard, no_return, renew_ceph, rollback, status
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, leaving, manager, osd_host
-from tests.unit.ceph_world import NEW, OLD, Machine, World
+from tests.unit.ceph_world import NEW, OLD, Machine, World, cinder, nova
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
     for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "CLEAN_SECONDS", "ACTIVE_SECONDS"):
         monkeypatch.setattr(osd_host, name, 0)
-    return World(tmp_path)
+    found = World(tmp_path)
+    found.attachments.serve(monkeypatch)
+    return found
 
 
 def do(world: World, *names: str, past: tuple[str, ...] = ()) -> None:
@@ -81,11 +83,29 @@ def test_what_is_wrong_with_the_cluster_forbids_it(
 
 
 def test_servers_that_would_not_start_again_are_named_before(world: World) -> None:
-    world.hosts["compute"].answers["monitors_known.without"] = ["one", "two"]
-    with pytest.raises(PreconditionError, match=r"compute: servers know none .*: one, two"):
+    compute, attachments = world.hosts["compute"], world.attachments
+    attachments.add(attachments.NOVA, 1, nova("10.0.0.1"))
+    compute.answers["monitors_known.without"] = ["one", "two"]
+    told = [str(one) for one in renew_ceph.found(world.context, ())]
+    assert len(told) == 2
+    assert f"info [ceph] 1 attachments in {attachments.NOVA} do not name every new" in told[0]
+    assert "warning [ceph] compute: servers know none of the new monitors: one, two" in told[1]
+    before = world.cluster.said
+    with pytest.raises(StepError, match=r"ceph.servers: compute: servers know none .*: one, two"):
         do(world, past=("mon",))
-    assert world.hosts["compute"].given[-1] == ("monitors_known.without", [["new"]])
+    assert compute.given[-1] == ("monitors_known.without", [["new"]])
+    # a hard reboot gives a server all new ones from here on, and nothing else has changed
+    assert attachments.texts(attachments.NOVA) == {1: nova("10.0.0.1", "10.0.0.12")}
+    assert world.cluster.said == before
     assert leaving.no_way_back(world.context) == ""
+    back(world)
+    assert attachments.texts(attachments.NOVA) == {1: nova("10.0.0.1")}
+    compute.answers.clear()
+    do(world, past=("mon",))
+    assert attachments.texts(attachments.NOVA) == {1: nova("10.0.0.1", "10.0.0.12")}
+    assert leaving.is_committed(world.context)
+    compute.answers["monitors_known.without"] = ["one"]
+    do(world)  # too late to be told
 
 
 def test_the_old_monitors_leave_and_then_the_whole_does_not_go_back(
@@ -429,6 +449,12 @@ def test_finish_ends_it_before_our_notes_go(world: World) -> None:
     assert not finish.ceph.are_dropped(world.context)
     finish.ceph.drop(world.context)
     assert finish.ceph.are_dropped(world.context)
+    attachments = world.attachments
+    attachments.add(attachments.CINDER, "a", cinder("10.0.0.1", "10.0.0.12"))
+    assert not finish.ceph.are_dropped(world.context)
+    finish.ceph.drop(world.context)
+    assert finish.ceph.are_dropped(world.context)
+    assert attachments.texts(attachments.CINDER) == {"a": cinder("10.0.0.12")}
     assert not conf.names(host.files[conf.PATH], "10.0.0.1")
     assert conf.names(host.files[conf.PATH], "new")
     for name in ("mon", "osd1"):

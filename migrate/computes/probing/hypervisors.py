@@ -1,5 +1,5 @@
 """Facts of hosts that servers are live-migrated between: each is asked once a run, and once more
-after it was renewed.
+after it was renewed or took servers.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from migrate.onhost import call
 from migrate.storage.ceph import addresses, facts, findings, no_return, statistics
 from migrate.storage.ceph.monitor import standing
 
-QUORUM_SECONDS = 120
+QUORUM_SECONDS = 300
 
 
 def is_committed(olds: Sequence[Host], news: Sequence[Host]) -> bool:

@@ -18,7 +18,7 @@ from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 from migrate.storage.ceph import conf, releases
 
-ANSWER_SECONDS, VISIT_SECONDS = 90, 400
+ANSWER_SECONDS, VISIT_SECONDS = 300, 400
 EVERYWHERE = (None, "0.0.0.0", "[::]")  # noqa: S104  it is read, not bound
 # those with TLS too, which have no "port" here
 PLACE = re.compile(r"ssl_|port=(?P<port>\d+)$|endpoint=(?P<address>.+):(?P<at>\d+)$")

@@ -16,7 +16,7 @@ from migrate.errors import CommandError, PreconditionError, StepError
 from migrate.onhost import call
 from migrate.storage.ceph import no_return, releases, statistics
 
-STANDBY_SECONDS, ACTIVE_SECONDS = 90, 120
+STANDBY_SECONDS, ACTIVE_SECONDS = 300, 300
 PAUSE_SECONDS = 2.0  # until the next has heard that the one before it has failed
 # enabled in each cluster of the old releases, and whoever uses one has given it a key
 LEFT_OUT = {"restful": "mgr/restful/keys/"}

@@ -26,7 +26,7 @@ from migrate.storage.ceph import conf, no_return, releases
 from migrate.storage.ceph.facts import Monitor, monitor
 from migrate.storage.ceph.findings import PROTOCOLS
 
-JOIN_SECONDS, SETTLE_SECONDS = 120, 60
+JOIN_SECONDS, SETTLE_SECONDS = 300, 180
 ELECTION_SECONDS = 30  # without a quorum so long there will be none
 
 

@@ -18,9 +18,9 @@ from migrate.errors import IrreversibleError, PreconditionError, StepError, Unre
 from migrate.onhost import call
 from migrate.storage.ceph import conf, facts, findings, releases, statistics
 
-STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 60, 120, 120, 3600
-ACTIVE_SECONDS = 60
-ENDED_SECONDS = 60  # so long a manager that was ended may be known
+STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 120, 300, 300, 3600
+ACTIVE_SECONDS = 300
+ENDED_SECONDS = 180  # so long a manager that was ended may be known
 PAUSE_SECONDS = 2.0  # between looks at the cluster, which take it some work
 
 Note = dict[str, Any]

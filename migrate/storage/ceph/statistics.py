@@ -14,7 +14,7 @@ from migrate.cloud.host import Host
 from migrate.onhost import call
 from migrate.storage.ceph.facts import unclean
 
-FRESH_SECONDS = 120
+FRESH_SECONDS = 300
 
 
 def wait_until_fresh(host: Host) -> None:

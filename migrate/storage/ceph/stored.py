@@ -1,24 +1,34 @@
 """Monitors' addresses that servers were started with: the domain of each names them, not ceph.conf.
 
-While both sides' monitors serve, a live migration gives a server's volumes the new addresses, and a
-hard reboot its root disk. With the old alone it waits 300 s once these have gone, and fails.
+Once attachments name the new ones, a hard reboot gives a server all of them, while both sides'
+monitors serve. With the old alone it waits 300 s once these have gone, and fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error
+from migrate.engine.finding import Finding, error, refuse, warning
 from migrate.errors import some
 from migrate.onhost import call
-from migrate.storage.ceph import members
+from migrate.storage.ceph import leaving, members
 
 SHOWN = 8
 
 
-def findings(context: Context) -> Iterator[Finding]:
+def all_know(context: Context) -> bool:
+    """Whether no server is left that knows none of the new; once old ones went it is too late."""
+    return bool(leaving.no_way_back(context)) or not list(findings(context))
+
+
+def refuse_others(context: Context) -> None:
+    """PreconditionError that names them."""
+    refuse(findings(context, error))
+
+
+def findings(context: Context, tell: Callable[..., Finding] = warning) -> Iterator[Finding]:
     """Servers that would neither start nor move once the old monitors have gone, by host."""
     addresses = [one.address for one in members.news(context)]
 
@@ -27,10 +37,11 @@ def findings(context: Context) -> Iterator[Finding]:
         if not servers:
             return []
         return [
-            error(
+            tell(
                 f"servers know none of the new monitors: {some(servers, SHOWN)}",
-                "Live-migrate each for its volumes, then reboot it hard for its root disk, while "
-                "the old monitors serve: afterwards it waits 300 s at its next start, and fails",
+                "`migrate settle --ceph --execute` stops here once stored attachments name them: "
+                "reboot each hard then, which gives it all new addresses, and the same again. "
+                "Without that it waits 300 s at its next start, and fails",
                 host.name,
             )
         ]
