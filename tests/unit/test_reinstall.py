@@ -444,6 +444,26 @@ def test_disks_that_are_no_files_are_refused_by_name(
         lab.steps["keep"].apply(lab.context)
 
 
+def test_a_key_to_move_servers_by_is_kept_or_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch)
+    uri = "[libvirt]\nlive_migration_uri = qemu+ssh://nova@%s/system?keyfile="
+    for path in ("/var/lib/nova/.ssh/id_ed25519", "/root/.ssh/id_rsa", "/etc/nova/migration/key"):
+        lab.host.conf = f"{uri}{path}\n"
+        assert lab.errors() == []
+    lab.host.conf = f"{uri}/srv/keys/nova&no_tty=1\n"
+    (told,) = lab.errors()
+    assert "names /srv/keys/nova, which would not be there again" in told
+    settle = lab.context.settings.settle
+    named = settle.reinstall.model_copy(update={"keep": ("/srv/keys",)})
+    settings = lab.context.settings.model_copy(
+        update={"settle": settle.model_copy(update={"reinstall": named})}
+    )
+    context = replace(lab.context, settings=settings)
+    assert [*reinstall.findings(context, [lab.host])] == []
+
+
 def test_one_that_carries_daemons_of_ceph_is_refused_by_name(lab: Lab) -> None:
     lab.host.ceph = ["osd.3"]
     (told,) = lab.errors()

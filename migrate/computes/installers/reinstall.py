@@ -8,6 +8,7 @@ there is no time for it: the release's units are stopped and masked, so that the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
 
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
@@ -62,6 +63,7 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
         wrong = [
             *_strange(context, host),
             *_elsewhere(context, host),
+            *_unkept(context, host),
             *keeping.missing(context, host),
         ]
         wrong += _stays(context, host)
@@ -94,6 +96,17 @@ def _elsewhere(context: Context, host: Host) -> Iterator[str]:
         yield f"{', '.join(found)} is there, whose data a reinstall would take from Ceph"
     if osds and not leaving.is_committed(context):
         yield "it has OSDs, and the old monitors leave before any: `migrate settle --ceph`"
+
+
+def _unkept(context: Context, host: Host) -> Iterator[str]:
+    """Keys by which nova moves servers to other hosts and that lie where nothing is kept."""
+    for path in instances.keys(host):
+        kept = [one for one, how in keeping.patterns(context) if how != "aside"]
+        if not any(fnmatchcase(path, one) or fnmatchcase(path, f"{one}/*") for one in kept):
+            yield (
+                f"its live_migration_uri names {path}, which would not be there again: name it in "
+                "sidestep:settle.reinstall.keep"
+            )
 
 
 def _stays(context: Context, host: Host) -> Iterator[str]:
