@@ -19,6 +19,7 @@ from migrate.cloud import Context, serving, transfer
 from migrate.cloud.api import Api
 from migrate.computes import versions
 from migrate.computes.network import facts, reading
+from migrate.computes.reinstalling import keeping
 from migrate.database import connection, heads, progress
 from migrate.engine import markers
 from migrate.finish import address, mark, online, schemas, services, traces
@@ -38,10 +39,22 @@ TABLE = """Running batches of 50 until complete
 +-----------+--------------+-----------+
 """
 VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
+KEPT = {keeping.ALL, f"{transfer.FOLDER}-{COMPUTE}"}
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
     *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
-    *("unanswered", "left", "load", "every", "exchange.running", "down", "facts", "shares", "ceph"),
+    *(
+        "unanswered",
+        "left",
+        "load",
+        "every",
+        "exchange.running",
+        "down",
+        "facts",
+        "shares",
+        "ceph",
+        "existing",
+    ),
 )
 
 
@@ -176,6 +189,9 @@ class Machine(network.Machine):
     def addresses_facts(self) -> Any:
         return {"name": self.name, "aliases": [], "addresses": self.own}
 
+    def files_existing(self, asked: list[str]) -> list[str]:
+        return [one for one in asked if one in self.paths]
+
     def reach_shares(self) -> Any:
         self._note("reach.shares")
         return self.shares
@@ -280,6 +296,8 @@ class World(network.World):
             host.paths |= {*address.PLACES, f"/var/lib/migrate/{policy.ACCEPTED}.json"}
             host.ours = [f"{policy.ACCEPTED}.json", "kernel.json", "keepalived.conf"]
             host.files[CONF] = "[upgrade_levels]\ncompute = epoxy\n"
+        new.paths |= KEPT  # of a host that was reinstalled
+        new2.paths |= KEPT
         old.paths |= set(traces.FINGERPRINTS)
         old.ours, old.timer = list(FENCE), "disarmed"
         new.stages = {markers.LIVE: 1.0}

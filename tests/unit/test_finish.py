@@ -47,7 +47,7 @@ from migrate.services import RECIPES
 from migrate.verify import live, views
 from migrate.verify.listing import Listing
 from tests.unit import fakes
-from tests.unit.finishing import COMPUTE, CONF, FENCE, Machine, World, without_servers
+from tests.unit.finishing import COMPUTE, CONF, FENCE, KEPT, Machine, World, without_servers
 from tests.unit.network import NEW, NEW2, OLD, Killed
 
 STEPS = list(steps(RECIPES))
@@ -80,6 +80,7 @@ def finished(world: World) -> bool:
         and {host for host, _ in world.agents.values()} == {NEW, NEW2}
         and all("compute = auto" in one.files[CONF] for one in (new, new2))
         and all(one.ours == ["accepted.json"] for one in (new, new2))
+        and not KEPT & (new.paths | new2.paths)
         and old.ours == FENCE
         and not world.progress
     )
