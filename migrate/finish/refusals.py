@@ -10,6 +10,7 @@ from migrate.computes import draining, old_names, service, units, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.computes.reinstalling import keeping
+from migrate.configuration import files
 from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, UnreachableError, some
@@ -23,6 +24,11 @@ from migrate.takeover import fence
 NAME = "finish"
 NEEDED = "needed"  # what is told of an old controller that is not to be switched off yet
 STAY = "Leave it on, or move that first: no step here does"
+SYSTEM = [  # what a host asks for time, names and packages
+    *("/etc/chrony/*.conf", "/etc/chrony/*/*.sources", "/etc/ntpsec/ntp.conf", "/etc/resolv.conf"),
+    *("/etc/systemd/timesyncd.conf", "/etc/systemd/timesyncd.conf.d/*.conf"),
+    *("/etc/apt/sources.list", "/etc/apt/sources.list.d/*"),
+]
 SHOWN = 8
 
 
@@ -204,19 +210,25 @@ def _needed(context: Context) -> Iterator[Finding]:
     """What is none of OpenStack's and lives on an old controller, which is switched off next."""
     old, _ = old_names.known(context)  # one that is away forbids it until it was asked once
 
-    def served(host: Host) -> list[tuple[str, str]]:
+    def uses(host: Host) -> list[tuple[str, str, str]]:
         try:
-            shares = call(host, "reach.shares")
+            shares, texts = call(host, "reach.shares"), files.read(host, SYSTEM)
         except UnreachableError:
             return []
-        return [(address, host.name) for _, address in shares if old.named(address)]
+        found = [(address, "serves shares", host.name) for _, address in shares]
+        found += [
+            (one, f"is named by {path}", host.name)
+            for path, text in texts.items()
+            for one in old.named(text)
+        ]
+        return [one for one in found if old.named(one[0])]
 
-    by: dict[str, list[str]] = defaultdict(list)
-    mounts = hosts.joined((*context.source.computes, *context.target.controllers), served)
-    for address, name in sorted(set(mounts)):
-        by[address].append(name)
-    for address, names in by.items():
-        yield warning(f"{address}, an old controller, serves shares of {some(names, SHOWN)}", STAY)
+    by: dict[tuple[str, str], list[str]] = defaultdict(list)
+    told = hosts.joined((*context.source.computes, *context.target.controllers), uses)
+    for address, how, name in sorted(set(told)):
+        by[address, how].append(name)
+    for (address, how), names in by.items():
+        yield warning(f"{address}, an old controller, {how} of {some(names, SHOWN)}", STAY)
     those = context.source.controllers
     daemons = hosts.living(those, lambda one: (one.name, call(one, "kept.daemons_of_ceph")))
     for name, there in daemons:

@@ -247,7 +247,10 @@ def test_what_of_others_lives_on_an_old_controller_is_told_and_forbids_nothing(
     world.at(OLD).own, world.at(OLD).ceph = ["10.5.0.2/24"], ["mon.a", "osd.3"]
     host.shares = [["/var/lib/nova/mnt/a", "10.5.0.2"], ["/var/lib/nova/mnt/b", "10.5.0.2"]]
     world.at(NEW).shares = [["/srv", "10.5.0.9"]]
+    (time,) = (one for one in refusals.SYSTEM if one.endswith("timesyncd.conf"))
+    host.files[time] = world.at(NEW2).files[time] = "[Time]\nNTP=10.5.0.2 10.5.0.9\n"
     assert found(cloud) == [
+        f" 10.5.0.2, an old controller, is named by {time} of compute, {NEW2}",
         " 10.5.0.2, an old controller, serves shares of compute",
         "old mon.a, osd.3 of Ceph is there",
     ]
