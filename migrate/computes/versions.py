@@ -53,12 +53,13 @@ def read(context: Context) -> Versions:
     """From every cell of the target's database."""
     by_cell = each_cell(context, SERVICES)
     rows = [row for found in by_cell.values() for row in found]
-    newest = [int(version) for _, binary, version in rows if binary == CONDUCTOR]
+    # one that nobody has written since nova began to count has no version
+    newest = [int(version) for _, binary, version in rows if binary == CONDUCTOR and version]
     if not newest:
         raise PreconditionError(
             "no conductor has told the target its version: see nova-conductor there"
         )
-    computes = {str(at): int(v) for at, binary, v in rows if binary == COMPUTE}
+    computes = {str(at): int(v or 0) for at, binary, v in rows if binary == COMPUTE}
     cells = {
         str(at): cell for cell, found in by_cell.items() for at, what, _ in found if what == COMPUTE
     }

@@ -30,7 +30,8 @@ def older(context: Context, newest: int) -> list[Record]:
 
 def _versions(context: Context) -> dict[Record, int]:
     rows = (row for found in each_cell(context, RECORDS).values() for row in found)
-    return {Record(str(at), str(what), str(id_)): int(has) for at, what, id_, has in rows if at}
+    # one that nobody has written since nova began to count has no version
+    return {Record(str(at), str(what), str(id_)): has or 0 for at, what, id_, has in rows if at}
 
 
 def old(context: Context) -> tuple[list[Record], list[Record]]:

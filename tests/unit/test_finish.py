@@ -24,7 +24,13 @@ from migrate.database.tools import calls
 from migrate.engine import markers, state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
-from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
+from migrate.errors import (
+    HostKeyError,
+    IrreversibleError,
+    PreconditionError,
+    StepError,
+    UnreachableError,
+)
 from migrate.finish import (
     MARK,
     by_tool,
@@ -221,6 +227,16 @@ def test_an_agent_of_the_old_release_on_a_compute_host_forbids_it(
     assert found(cloud) == ["compute of the old release there: neutron-openvswitch-agent"]
 
 
+def test_a_record_from_before_nova_counted_versions_is_old(world: World, tmp_path: Path) -> None:
+    cloud = world.settled(tmp_path)
+    world.records["8"] = ("far", "nova-cert", None)  # type: ignore[assignment]
+    world.records["9"] = ("far", "nova-conductor", None)  # type: ignore[assignment]
+    assert [one.partition(" has")[0] for one in found(cloud)] == [
+        "far nova-cert",
+        "far nova-conductor",
+    ]
+
+
 @pytest.mark.parametrize("stage", keeping.BETWEEN)
 def test_what_is_kept_of_a_host_between_two_systems_is_not_purged(
     world: World, tmp_path: Path, stage: str
@@ -310,6 +326,22 @@ def test_a_controller_of_the_source_may_be_off_once_it_was_asked(
     there = len(world.events)
     over(cloud)
     assert {one.partition(": ")[2] for one in world.events[there:]} == {"tools.run"}
+
+
+def test_a_controller_that_does_not_let_us_in_hides_no_other_finding(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host,) = cloud.source.computes
+    note.add(host, "s1", Action.STOP)
+
+    def shut(*_: Any, **__: Any) -> None:
+        raise HostKeyError("old has another key", OLD)
+
+    monkeypatch.setattr(world.at(OLD), "python", shut)
+    told = found(cloud)
+    assert "old nobody can say what runs there (old has another key)" in told
+    assert [one for one in told if one.startswith("compute servers that left it")]
 
 
 def test_the_filter_stays_while_anything_runs_behind_it(world: World, tmp_path: Path) -> None:
