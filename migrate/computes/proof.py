@@ -74,8 +74,9 @@ def _offers(api: Api, provider: str) -> Iterator[str]:
     rows = api.get("placement", "/resource_providers", in_tree=provider, **{VERSION: PLACEMENT})
     for row in rows["resource_providers"]:
         where = f"/resource_providers/{row['uuid']}/inventories"
-        found = api.get("placement", where, **{VERSION: PLACEMENT})["inventories"]
-        yield from (name for name, one in found.items() if one["total"])
+        with unless_gone():  # nova-compute makes those of cards anew as it starts
+            found = api.get("placement", where, **{VERSION: PLACEMENT})["inventories"]
+            yield from (name for name, one in found.items() if one["total"])
 
 
 def _allocations(api: Api, provider: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, login
+from migrate.cloud.api import ApiError
 from migrate.computes import proof, versions
 from migrate.computes.versions import Versions
 from migrate.database import connection
@@ -31,6 +32,7 @@ class Nova:
         self.status, self.task = "ACTIVE", None
         self.inventories = {"VCPU": {"total": 8}, "VGPU": {"total": 2}, "PCPU": {"total": 0}}
         self.actions: list[dict[str, Any]] = []
+        self.below: list[str] = []  # providers in the host's tree
 
     def reported(self) -> dict[str, list[tuple[Any, ...]]]:
         """By cell; only who reports counts on."""
@@ -39,7 +41,7 @@ class Nova:
             "nova_cell0": [("compute", "nova-consoleauth", 9), ("other", "nova-compute", 9)],
         }
 
-    def get(self, service: str, path: str, **_: str) -> Any:
+    def get(self, service: str, path: str, **asked: str) -> Any:
         if path == "/os-services":
             row = {"id": "s", "state": "up", "updated_at": SINCE}
             return {"services": [row]}
@@ -47,7 +49,10 @@ class Nova:
             node = {"id": "n", "hypervisor_hostname": "n", "service": {"host": "compute"}}
             return {"hypervisors": [node]}
         if path == "/resource_providers":
-            return {"resource_providers": [{"uuid": "n"}]}
+            below = self.below if "in_tree" in asked else []
+            return {"resource_providers": [{"uuid": one} for one in ("n", *below)]}
+        if path == "/resource_providers/gone/inventories":
+            raise ApiError(path, 404, "no such provider")
         if path.startswith("/resource_providers/"):
             allocations = {"web": {"resources": {"VCPU": 1}}}
             return {"allocations": allocations, "inventories": self.inventories}
@@ -92,6 +97,12 @@ def test_what_a_host_has_for_servers_it_has_again(noted: Noted) -> None:
     with pytest.raises(StepError, match="it offers no VGPU any more"):
         proof.prove(context, host)
     nova.inventories["VGPU"] = {"total": 1}
+    proof.prove(context, host)
+
+
+def test_a_provider_of_a_card_that_goes_while_it_is_asked_fails_nothing(noted: Noted) -> None:
+    context, host, nova = noted
+    nova.below = ["gone"]
     proof.prove(context, host)
 
 
