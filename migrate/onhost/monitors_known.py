@@ -10,15 +10,17 @@ from migrate.onhost import disk
 FILES = ("/etc/libvirt/qemu/*.xml", "/run/libvirt/qemu/*.xml")
 
 
-def without(addresses: list[str]) -> list[str]:
-    """Servers with a disk on RBD that names monitors, and none at *addresses*."""
+def without(new: list[str], old: list[str]) -> list[str]:
+    """Servers with a disk on RBD that names monitors at *old* addresses, and none at *new* ones."""
     found = set()
     for pattern in FILES:
         for path in glob.glob(pattern):
             text = disk.text_if_there(path)
             root = ElementTree.fromstring(text) if text else None  # noqa: S314  libvirt's own
             domain = None if root is None else next(root.iter("domain"), None)
-            if domain is not None and any(not one & {*addresses} for one in _known(domain)):
+            if domain is not None and any(
+                one & {*old} and not one & {*new} for one in _known(domain)
+            ):
                 found.add(domain.findtext("uuid") or path)
     return sorted(found)
 
@@ -26,6 +28,5 @@ def without(addresses: list[str]) -> list[str]:
 def _known(domain: Any) -> Iterator[set[str]]:
     """Of each disk on RBD the monitors that it names; one that names none asks ceph.conf."""
     for source in domain.iter("source"):
-        names = {one.get("name") for one in source.iter("host")}
-        if source.get("protocol") == "rbd" and names:
-            yield names
+        if source.get("protocol") == "rbd":
+            yield {(one.get("name") or "").strip("[]") for one in source.iter("host")}

@@ -28,6 +28,9 @@ def disk(*hosts: str) -> str:
         # the volume was refreshed by a live migration, the root disk was not
         ([disk("10.0.0.1", "10.0.0.9"), disk("10.0.0.1")], [], ["one"]),
         ([disk()], [disk()], []),  # by ceph.conf
+        ([disk("10.7.0.1")], [disk("10.7.0.1")], []),  # of another cluster: no reboot changes that
+        ([disk("10.7.0.1"), disk("10.0.0.1")], [], ["one"]),
+        ([disk("10.0.0.1", "[fd00::9]")], [], []),
         ([], [], []),
     ],
 )
@@ -45,4 +48,4 @@ def test_each_disk_has_to_name_a_new_one(
         (tmp_path / name).mkdir()
         (tmp_path / name / "instance-1.xml").write_text(text)
     monkeypatch.setattr(monitors_known, "FILES", (f"{tmp_path}/etc/*.xml", f"{tmp_path}/run/*.xml"))
-    assert monitors_known.without(["10.0.0.9"]) == told
+    assert monitors_known.without(["10.0.0.9", "fd00::9"], ["10.0.0.1"]) == told

@@ -13,7 +13,7 @@ from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, refuse, warning
 from migrate.errors import some
 from migrate.onhost import call
-from migrate.storage.ceph import leaving, members
+from migrate.storage.ceph import facts, leaving, members
 
 SHOWN = 8
 
@@ -31,9 +31,12 @@ def refuse_others(context: Context) -> None:
 def findings(context: Context, tell: Callable[..., Finding] = warning) -> Iterator[Finding]:
     """Servers that would neither start nor move once the old monitors have gone, by host."""
     addresses = [one.address for one in members.news(context)]
+    every = facts.read(members.asks(context)).monitors
+    going = facts.hosts_of(one for one in every if one.name not in members.joining(context))
+    old = sorted(one.strip("[]") for one in going)  # who names none of them uses another cluster
 
     def ask(host: Host) -> list[Finding]:
-        servers = call(host, "monitors_known.without", addresses)
+        servers = call(host, "monitors_known.without", addresses, old)
         if not servers:
             return []
         return [
