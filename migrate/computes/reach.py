@@ -104,7 +104,7 @@ def _compute(
     if any(map(_tunnels, texts.values())):
         yield from _packets(host, ends, mtu)
     yield from _shares(host, old)
-    yield from _monitors(host)
+    yield from _monitors(host, texts)
 
 
 def _servers(texts: Mapping[str, str], given: Mapping[str, str]) -> Ports:
@@ -134,7 +134,10 @@ def _packets(host: Host, ends: list[str], mtu: int = 0) -> Iterator[Finding]:
     """
     asked = [[one, mtu] for one in ends]
     for address, one in zip(ends, call(host, "reach.packets", asked), strict=True):
-        if one["whole"] is None and mtu:
+        if not one["size"] and mtu:
+            told = f"whether whole packets reach {address}, an end of tunnels, is not known"
+            yield warning(f"{told}: there is no ping here", "Install iputils-ping")
+        elif one["whole"] is None and mtu:
             yield warning(
                 f"no ping is answered by {address}, an end of tunnels: whether they reach it, and "
                 "whole, is not known",
@@ -166,17 +169,23 @@ def _shares(host: Host, old: addresses.Mapping) -> Iterator[Finding]:
             )
 
 
-def _monitors(host: Host) -> Iterator[Finding]:
-    """Ceph's monitors by the host's own files: without one of them no volume on it is reached."""
-    texts: dict[str, str] = call(host, "files.read", [CEPH])
-    for path, text in texts.items():
+def _monitors(host: Host, texts: Mapping[str, str]) -> Iterator[Finding]:
+    """Ceph's monitors by the host's own files: without one of them no volume on it is reached.
+
+    Beside the usual file and the one that nova names by *texts* there may be any, of nobody by now.
+    """
+    named_by = [Ini.parse(text).get("libvirt", "images_rbd_ceph_conf") for text in texts.values()]
+    used = {conf.PATH, *(one.strip() for one in named_by if one and one.strip())}
+    found: dict[str, str] = call(host, "files.read", [CEPH, *sorted(used)])
+    for path, text in found.items():
         named = list(dict.fromkeys(_named_monitors(conf.value(text, "mon_host"))))
         answers = dict(zip(named, _answers(host, named), strict=True))
         silent = {at for at, _ in named} - {at for (at, _), one in answers.items() if one == "open"}
         if silent:
-            tell = error if silent == {at for at, _ in named} else warning
+            all_are = silent == {at for at, _ in named}
+            tell = error if all_are and path in used else warning
             told = f"monitors of Ceph by {path} do not answer: {', '.join(sorted(silent))}"
-            yield tell(told, "Mend the way to them, or correct mon_host there")
+            yield tell(told, "Mend the way to them, or correct mon_host there, where it is in use")
 
 
 def _named_monitors(said: str) -> Iterator[tuple[str, int]]:

@@ -328,6 +328,7 @@ def test_shares_of_volumes(context: Context, machines: dict[str, Machine]) -> No
         "10.0.0.50,10.0.0.51",
         "10.0.0.50:6789 10.0.0.51:3300",
         "[v2:10.0.0.50:3300/0,v1:10.0.0.50:6789/0],[v2:10.0.0.51:3300/0,v1:10.0.0.51:6789/0]",
+        "10.0.0.50, \\\n  10.0.0.51",
     ],
 )
 def test_monitors_of_ceph_by_the_host_s_own_file(
@@ -345,6 +346,32 @@ def test_monitors_of_ceph_by_the_host_s_own_file(
     (one,) = findings(context)
     assert one.severity is Severity.ERROR
     assert one.message.endswith("do not answer: 10.0.0.50, 10.0.0.51")
+
+
+def test_a_file_of_another_cluster_forbids_nothing_unless_nova_uses_it(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    host, path = machines["cmp1"], "/etc/ceph/backup.conf"
+    host.texts[path] = "[global]\nmon_host = 10.7.0.1\n"
+    host.shut = {("10.7.0.1", port): "timeout" for port in reach.MONITORS}
+    (one,) = findings(context)
+    assert one.severity is Severity.WARNING
+    assert one.message.endswith(f"{path} do not answer: 10.7.0.1")
+    host.texts["/etc/nova/nova.conf"] = f"{NOVA}[libvirt]\nimages_rbd_ceph_conf = {path}\n"
+    (one,) = findings(context)
+    assert one.severity is Severity.ERROR
+
+
+def test_where_there_is_no_ping_nobody_is_told_that_none_was_answered(
+    context: Context, machines: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines["new"].texts = {reach.SWITCH: SWITCH.replace("10.1.0.3", "10.1.0.12")}
+    machines["cmp1"].texts[reach.SWITCH] = SWITCH
+    nothing = {"size": 0, "data": 0, "whole": None, "path": 0}
+    monkeypatch.setattr(Machine, "carried", lambda *_: nothing)
+    (one,) = findings(context)
+    assert one.severity is Severity.WARNING
+    assert one.message.endswith("10.1.0.12, an end of tunnels, is not known: there is no ping here")
 
 
 def test_a_monitor_at_an_address_of_six() -> None:

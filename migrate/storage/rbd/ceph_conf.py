@@ -11,6 +11,7 @@ KEYRINGS = (
     "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,"
     "/etc/ceph/keyring.bin"
 )
+CONTINUED = re.compile(r"\\[ \t]*\n")
 SECTION = re.compile(r"\s*\[([^\]]+)\]")
 OPTION = re.compile(r"\s*([^=;#\[\s][^=]*?)\s*=\s*(.*?)\s*(?:\s[;#].*)?$")
 
@@ -19,7 +20,7 @@ def by_section(text: str, option: str) -> dict[str, str]:
     """*option* in each section of a file's *text* that sets it; a keyring is written alike."""
     found: dict[str, str] = {}
     section = ""
-    for line in text.splitlines():
+    for line in CONTINUED.sub(" ", text).splitlines():
         if match := SECTION.match(line):
             section = match[1].strip()
         elif (match := OPTION.match(line)) and re.sub(r"[ -]+", "_", match[1]) == option:
