@@ -148,3 +148,11 @@ def test_osds_start_for_good_only_by_name_and_never_go_back(
         with pytest.raises(IrreversibleError, match="can never open them again"):
             back(host, asks)
     assert host.asked == []
+
+
+def test_addresses_that_go_on_in_the_next_line_are_one_list() -> None:
+    text = "[global]\nmon host = 10.0.0.1, \\\n  10.0.0.2\nfsid = 1\n"
+    more = conf.with_address(text, "10.0.0.9")
+    assert more == "[global]\nmon host = 10.0.0.1,    10.0.0.2,10.0.0.9\nfsid = 1\n"
+    assert [conf.names(more, f"10.0.0.{one}") for one in (1, 2, 9)] == [True] * 3
+    assert conf.value(conf.without_address(text, "10.0.0.2"), "mon_host") == "10.0.0.1"

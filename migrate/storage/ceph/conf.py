@@ -38,7 +38,7 @@ def with_address(text: str, address: str) -> str:
     """*text* with a monitor's *address* beside those that it names."""
     if names(text, address):
         return text
-    lines = text.splitlines()
+    lines = _whole(text)
     for place, line in enumerate(lines):
         if _name(line) == "mon_host":
             lines[place] = f"mon host = {_value(line)},{address}"
@@ -47,7 +47,7 @@ def with_address(text: str, address: str) -> str:
 
 def without_address(text: str, address: str) -> str:
     """*text* without a monitor's *address*; as it is where it names no other."""
-    lines = text.splitlines()
+    lines = _whole(text)
     for place, line in enumerate(lines):
         if _name(line) == "mon_host":
             every = re.findall(r"\[[^\]]*\]|[^,;\s]+", _value(line))
@@ -55,6 +55,11 @@ def without_address(text: str, address: str) -> str:
             if kept and kept != every:
                 lines[place] = f"mon host = {','.join(kept)}"
     return "\n".join([*lines, ""])
+
+
+def _whole(text: str) -> list[str]:
+    """Its lines, each with what goes on in the next."""
+    return ceph_conf.CONTINUED.sub(" ", text).splitlines()
 
 
 def section(text: str, name: str) -> str:
