@@ -108,6 +108,16 @@ def test_servers_that_would_not_start_again_are_named_before(world: World) -> No
     do(world)  # too late to be told
 
 
+def test_a_dead_compute_host_is_a_finding_beside_the_others(world: World) -> None:
+    attachments = world.attachments
+    attachments.add(attachments.NOVA, 1, nova("10.0.0.1"))
+    world.hosts["compute"].dead = True
+    told = [str(one) for one in renew_ceph.found(world.context, ())]
+    assert len(told) == 2
+    assert "info [ceph] 1 attachments" in told[0]
+    assert "warning [ceph] compute: which monitors its servers know cannot be asked" in told[1]
+
+
 def test_the_old_monitors_leave_and_then_the_whole_does_not_go_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

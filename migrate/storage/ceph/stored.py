@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, refuse, warning
-from migrate.errors import some
+from migrate.errors import UnreachableError, some
 from migrate.onhost import call
 from migrate.storage.ceph import facts, leaving, members
 
@@ -36,7 +36,11 @@ def findings(context: Context, tell: Callable[..., Finding] = warning) -> Iterat
     old = sorted(one.strip("[]") for one in going)  # who names none of them uses another cluster
 
     def ask(host: Host) -> list[Finding]:
-        servers = call(host, "monitors_known.without", addresses, old)
+        try:
+            servers = call(host, "monitors_known.without", addresses, old)
+        except UnreachableError as away:
+            told = f"which monitors its servers know cannot be asked: {away}"
+            return [tell(told, "Bring it up first, or take it out of the stack file", host.name)]
         if not servers:
             return []
         return [
