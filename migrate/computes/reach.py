@@ -101,7 +101,7 @@ def _compute(
     gone = {name for one in named for name in one.names}  # of these enough was told
     asked = {at: where for at, where in _servers(texts, given).items() if at[0] not in gone}
     yield from _unanswered(host, asked)
-    if any(map(_tunnels, texts.values())):
+    if _tunnels("\n".join(texts.values())):  # an option may stand in one file, the next in another
         yield from _packets(host, ends, mtu)
     yield from _shares(host, old)
     yield from _monitors(host, texts)

@@ -362,6 +362,17 @@ def test_a_file_of_another_cluster_forbids_nothing_unless_nova_uses_it(
     assert one.severity is Severity.ERROR
 
 
+def test_tunnels_that_two_files_tell_of_are_tried(
+    context: Context, machines: dict[str, Machine]
+) -> None:
+    machines["new"].texts = {reach.SWITCH: SWITCH.replace("10.1.0.3", "10.1.0.12")}
+    agent, end = SWITCH.split("[ovs]")
+    machines["cmp1"].texts |= {"/etc/neutron/neutron.conf": f"[ovs]{end}", reach.SWITCH: agent}
+    machines["cmp1"].lost = {"10.1.0.12": (1500, 0)}
+    (one,) = told(context)
+    assert "to 10.1.0.12 get lost" in one
+
+
 def test_where_there_is_no_ping_nobody_is_told_that_none_was_answered(
     context: Context, machines: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
