@@ -53,6 +53,7 @@ class Machine(fakes.FakeHost):
         self.looked: list[str] = []
         self.changed: list[str] = []
         self.lying: list[str] = []
+        self.keys: set[str] = set()
         self.damaged: list[str] = []
         self.kept = self.own = False
         self.running: dict[str, Any] = {}
@@ -116,6 +117,9 @@ class Machine(fakes.FakeHost):
 
     def _notes_left(self, _: Any) -> Any:
         return [f"{name}.json" for name in self.records]
+
+    def _files_existing(self, paths: list[str]) -> Any:
+        return [one for one in paths if one in self.keys]
 
     def _guests_running(self) -> Any:
         return self.guests
@@ -450,9 +454,11 @@ def test_a_key_to_move_servers_by_is_kept_or_asked_for(
     lab = Lab(tmp_path, monkeypatch)
     uri = "[libvirt]\nlive_migration_uri = qemu+ssh://nova@%s/system?keyfile="
     for path in ("/var/lib/nova/.ssh/id_ed25519", "/root/.ssh/id_rsa", "/etc/nova/migration/key"):
-        lab.host.conf = f"{uri}{path}\n"
+        lab.host.conf, lab.host.keys = f"{uri}{path}\n", {path}
         assert lab.errors() == []
     lab.host.conf = f"{uri}/srv/keys/nova&no_tty=1\n"
+    assert lab.errors() == []
+    lab.host.keys = {"/srv/keys/nova"}
     (told,) = lab.errors()
     assert "names /srv/keys/nova, which would not be there again" in told
     settle = lab.context.settings.settle
