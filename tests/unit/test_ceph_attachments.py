@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from migrate.database import connection
 from migrate.errors import PreconditionError, StepError
 from migrate.storage.ceph import attachments
 from tests.unit.ceph_world import Attachments, World, cinder, nova
@@ -127,6 +128,23 @@ def test_the_undo_is_known_before_the_first_is_written_and_one_that_resists_is_t
     with pytest.raises(StepError, match="new: 1 attachments changed in the last of 3 rounds"):
         attachments.tell(world.context)
     assert noted == [{"addresses": [NEW]}] * attachments.ROUNDS
+
+
+def test_a_database_that_does_not_work_holds_no_way_back_up(
+    world: World, rows: Attachments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = both(rows)
+    attachments.tell(world.context)
+
+    def broken(*_: object) -> None:
+        raise PreconditionError("new: MariaDB does not let root in")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "session", broken)
+        attachments.forget(world.context)
+    assert attachments.NOTE in world.hosts["new"].notes
+    attachments.forget(world.context)  # the next time
+    assert both(rows) == before
 
 
 def test_without_a_new_monitor_in_the_map_nothing_counts_as_told(world: World) -> None:

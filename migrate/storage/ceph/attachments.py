@@ -59,9 +59,16 @@ def tell(context: Context) -> None:
 
 
 def forget(context: Context) -> None:
-    """Take out again what was written in: while the old monitors serve it makes no difference."""
+    """Take out again what was written in: while the old monitors serve it makes no difference.
+
+    So a database that does not work, or changes all the while, holds no way back up: the note stays
+    for the next time.
+    """
     if noted := _noted(context):
-        _rewrite(context, _without(noted))
+        try:
+            _rewrite(context, _without(noted))
+        except (PreconditionError, StepError):
+            return
         call(context.target.database, "record.forget", NOTE)
 
 
