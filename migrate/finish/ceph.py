@@ -48,24 +48,25 @@ def require(context: Context) -> None:
 
 
 def are_dropped(context: Context) -> bool:
-    """Whether no ceph.conf and no attachment names an old monitor's address beside others."""
+    """Whether no ceph.conf and no attachment names what no monitor has any more beside others."""
     gone = _gone(context)
     users = members.users(context)
     return not gone or not (addresses.left(users, gone) or attachments.left(context, gone))
 
 
 def drop(context: Context) -> None:
-    """Take these out, but what a monitor has again."""
+    """Take these out."""
     gone = _gone(context)
     addresses.drop(members.users(context), gone)
     attachments.drop(context, gone)
 
 
 def _gone(context: Context) -> set[str]:
-    """As was noted when they were removed."""
+    """Addresses that old monitors had, as was noted, or new ones, and none has now."""
     asks = members.asks(context)
     noted = (call(asks, "record.load", no_return.NOTE) or {}).get("addresses", [])
-    return {*noted} - facts.hosts_of(facts.read(asks).monitors)
+    had = {*noted, *(one.address for one in members.news(context))}
+    return had - facts.hosts_of(facts.read(asks).monitors)
 
 
 def _wrong(context: Context) -> Iterator[Finding]:

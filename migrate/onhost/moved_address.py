@@ -1,0 +1,108 @@
+"""An address of one host that another takes over for good: given up here, carried there.
+
+Each is a unit of ours, run now and at each boot: the host's own configuration of its network may
+still have what was given up, and has not what was taken.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from migrate.onhost import arp, disk, sockets, systemd, virtual_ip
+from migrate.onhost.addresses import ip
+
+GIVEN, CARRIED = "sidestep-address-given.service", "sidestep-address-carried.service"
+UNIT = """# Written by sidestep: {why}.
+[Unit]
+Description={why}
+Wants=network-online.target
+After=network-online.target
+Before={before}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c '{script}'
+
+[Install]
+WantedBy=multi-user.target
+"""
+# without promotion the first address of an interface takes with it all others of its network
+GIVE_UP = """ip -o -4 address show to {address} scope global \
+| while read -r n device f found rest; do \
+echo 1 >/proc/sys/net/ipv4/conf/$$device/promote_secondaries; \
+ip address del $$found dev $$device; done"""
+CARRY = "ip address replace {address}/{prefix} dev {device}"
+
+
+def standing(address: str) -> dict[str, Any]:
+    """Where it is, and who would miss it: programs by how, and routes that leave from it.
+
+    {"devices": ["eth0"], "at": [...], "everywhere": [...], "from": [...], "routes": ["default"]}
+    """
+    rows = sockets.listening()
+    ports = {row["port"] for row in rows}
+    opened = [
+        one
+        for one in sockets.every("state", "established", "src", address)
+        if one.here[1] not in ports
+    ]
+    routes = ip("-4", "route", "show", "table", "all")
+    return {
+        "devices": [one["device"] for one in virtual_ip.addresses([address])],
+        "at": sorted({row["program"] for row in rows if row["address"] == address}),
+        "everywhere": sorted({row["program"] for row in rows if not row["address"]}),
+        "from": sorted({name for one in opened for name in one.holders.values()}),
+        "routes": [
+            one["dst"]
+            for one in routes
+            if one.get("prefsrc") == address and one.get("protocol") != "kernel"
+        ],
+    }
+
+
+def place(address: str) -> dict[str, Any]:
+    """Which interface here is in its network: {"device": "eth0", "prefix": 24}; {} if none."""
+    for link in ip("-4", "address", "show"):
+        for one in link["addr_info"] if link["ifname"] != "lo" else []:
+            near = ipaddress.ip_network(f"{one['local']}/{one['prefixlen']}", strict=False)
+            if near.num_addresses > 1 and ipaddress.ip_address(address) in near:
+                return {"device": link["ifname"], "prefix": one["prefixlen"]}
+    return {}
+
+
+def give_up(address: str) -> None:
+    """Take it from this host, now and after each boot."""
+    why = f"{address} is another host's now"
+    _run(GIVEN, why, GIVE_UP.format(address=address), ["multi-user.target"])
+    if left := virtual_ip.addresses([address]):
+        raise RuntimeError(f"{address} is still on {left[0]['device']}: take it from there")
+
+
+def given(address: str) -> bool:
+    """Whether it is gone, also after a boot."""
+    return systemd.is_set_up(GIVEN) and not virtual_ip.addresses([address])
+
+
+def carry(address: str, before: Iterable[str]) -> None:
+    """Let this host have it, now and after each boot, then before the units *before*."""
+    where = place(address)
+    if not where:
+        raise RuntimeError(f"no interface here is in the network of {address}")
+    why = f"{address} was another host's before"
+    _run(CARRIED, why, CARRY.format(address=address, **where), before)
+    arp.announce(where["device"], address)
+
+
+def carried(address: str) -> bool:
+    """Whether it is here, also after a boot."""
+    return systemd.is_set_up(CARRIED) and bool(virtual_ip.addresses([address]))
+
+
+def _run(unit: str, why: str, script: str, before: Iterable[str]) -> None:
+    text = UNIT.format(why=why, script=script, before=" ".join(before))
+    disk.write(os.path.join(systemd.UNITS, unit), text, 0o644)
+    systemd.run("systemctl", "daemon-reload")
+    systemd.run("systemctl", "enable", "--quiet", unit)
+    systemd.run("systemctl", "restart", unit)
