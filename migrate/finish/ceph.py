@@ -21,6 +21,7 @@ from migrate.storage.ceph import (
     leaving,
     members,
     no_return,
+    old_address,
     releases,
 )
 
@@ -62,10 +63,11 @@ def drop(context: Context) -> None:
 
 
 def _gone(context: Context) -> set[str]:
-    """Addresses that old monitors had, as was noted, or new ones, and none has now."""
+    """Addresses that old monitors had, as was noted, or new ones before, and none has now."""
     asks = members.asks(context)
     noted = (call(asks, "record.load", no_return.NOTE) or {}).get("addresses", [])
-    had = {*noted, *(one.address for one in members.news(context))}
+    before = members.news(context) if members.keeps(context) else []
+    had = {*noted, *(one.address for one in before)}
     return had - facts.hosts_of(facts.read(asks).monitors)
 
 
@@ -75,6 +77,11 @@ def _wrong(context: Context) -> Iterator[Finding]:
             "the old monitors of Ceph are not removed", "`migrate settle --ceph --execute` does"
         )
         return
+    if members.keeps(context) and not old_address.taken(context):
+        yield error(
+            "the new monitors of Ceph have not all taken over an old one's address",
+            "`migrate settle --ceph --execute` goes on with it",
+        )
     cluster = facts.read(members.asks(context))
     yield from older(cluster)
     yield from findings.well(cluster)

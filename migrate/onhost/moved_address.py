@@ -1,7 +1,7 @@
 """An address of one host that another takes over for good: given up here, carried there.
 
-Each is a unit of ours, run now and at each boot: the host's own configuration of its network may
-still have what was given up, and has not what was taken.
+Each is a unit of ours, from the first moment of each boot on: the host's own configuration of its
+network may still have what was given up, and takes away what it has not, whenever it is applied.
 """
 
 import ipaddress
@@ -13,27 +13,36 @@ from migrate.onhost import arp, disk, sockets, systemd, virtual_ip
 from migrate.onhost.addresses import ip
 
 GIVEN, CARRIED = "sidestep-address-given.service", "sidestep-address-carried.service"
-UNIT = """# Written by sidestep: {why}.
+UNIT = """# Written by sidestep.
 [Unit]
-Description={why}
-Wants=network-online.target
-After=network-online.target
-Before={before}
+Description={why} (sidestep)
+{order}
 
 [Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh -c '{script}'
+ExecStart=/bin/sh -c '{{ ip -4 monitor address & sleep 1; echo; wait; }} \\
+ | while read -r line; do {script}; done'
+ExecStartPost=/bin/sh -c '{script}'
+Restart=always
+RestartSec=1
 
 [Install]
 WantedBy=multi-user.target
 """
+FIRST = (
+    "DefaultDependencies=no\nWants=network-pre.target\nAfter=local-fs.target\n"
+    "Conflicts=shutdown.target\nBefore=network-pre.target shutdown.target"
+)
+ONLINE = "Wants=network-online.target\nAfter=network-online.target\nBefore={units}"
 # without promotion the first address of an interface takes with it all others of its network
-GIVE_UP = """ip -o -4 address show to {address} scope global \
-| while read -r n device f found rest; do \
-echo 1 >/proc/sys/net/ipv4/conf/$$device/promote_secondaries; \
-ip address del $$found dev $$device; done"""
-CARRY = "ip address replace {address}/{prefix} dev {device}"
+GIVE_UP = (
+    "ip -o -4 address show to {address} scope global | while read -r n device f found rest; do "
+    "echo 1 >/proc/sys/net/ipv4/conf/$$device/promote_secondaries; "
+    "ip address del $$found dev $$device; done"
+)
+CARRY = (
+    "ip -o -4 address show dev {device} to {address} | grep -q . "
+    "|| ip address replace {address}/{prefix} dev {device}"
+)
 
 
 def standing(address: str) -> dict[str, Any]:
@@ -75,7 +84,7 @@ def place(address: str) -> dict[str, Any]:
 def give_up(address: str) -> None:
     """Take it from this host, now and after each boot."""
     why = f"{address} is another host's now"
-    _run(GIVEN, why, GIVE_UP.format(address=address), ["multi-user.target"])
+    _run(GIVEN, why, GIVE_UP.format(address=address), FIRST)
     if left := virtual_ip.addresses([address]):
         raise RuntimeError(f"{address} is still on {left[0]['device']}: take it from there")
 
@@ -91,7 +100,8 @@ def carry(address: str, before: Iterable[str]) -> None:
     if not where:
         raise RuntimeError(f"no interface here is in the network of {address}")
     why = f"{address} was another host's before"
-    _run(CARRIED, why, CARRY.format(address=address, **where), before)
+    order = ONLINE.format(units=" ".join(before))
+    _run(CARRIED, why, CARRY.format(address=address, **where), order)
     arp.announce(where["device"], address)
 
 
@@ -100,8 +110,8 @@ def carried(address: str) -> bool:
     return systemd.is_set_up(CARRIED) and bool(virtual_ip.addresses([address]))
 
 
-def _run(unit: str, why: str, script: str, before: Iterable[str]) -> None:
-    text = UNIT.format(why=why, script=script, before=" ".join(before))
+def _run(unit: str, why: str, script: str, order: str) -> None:
+    text = UNIT.format(why=why, script=script, order=order)
     disk.write(os.path.join(systemd.UNITS, unit), text, 0o644)
     systemd.run("systemctl", "daemon-reload")
     systemd.run("systemctl", "enable", "--quiet", unit)
