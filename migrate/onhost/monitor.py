@@ -113,6 +113,8 @@ def succeed(beside: str, name: str, conf: str, addresses: str) -> None:
                 if beside in names:
                     _as_ceph("monmaptool", "--rm", beside, path)
                     _as_ceph("monmaptool", "--addv", name, addresses, path)
+                    if _names(path) != [name]:
+                        raise RuntimeError(f"monmaptool makes no map of {name} alone: nothing done")
             systemd.take_down(_unit(beside), 20)
             systemd.take_down(_unit(name), 20)
             shutil.rmtree(_store(name), ignore_errors=True)
@@ -189,8 +191,7 @@ def _edited(id_: str, starts: bool = True) -> Iterator[tuple[str, list[str]]]:
         try:
             _as_ceph("ceph-mon", "-i", id_, "--extract-monmap", path)
             before = disk.content(path)
-            said = systemd.run("monmaptool", "--print", path)
-            yield path, re.findall(r" mon\.(\S+)$", said, re.M)
+            yield path, _names(path)
             if disk.content(path) != before:
                 _as_ceph("ceph-mon", "-i", id_, "--inject-monmap", path)
             starts_now = starts
@@ -198,6 +199,11 @@ def _edited(id_: str, starts: bool = True) -> Iterator[tuple[str, list[str]]]:
             systemd.run("systemctl", "reset-failed", _unit(id_), check=False)
             if starts_now:
                 systemd.run("systemctl", "start", _unit(id_))
+
+
+def _names(path: str) -> list[str]:
+    """Those of the monitors in the map at *path*."""
+    return re.findall(r" mon\.(\S+)$", systemd.run("monmaptool", "--print", path), re.M)
 
 
 def _as_ceph(*argv: str) -> None:

@@ -51,6 +51,7 @@ def standing(address: str) -> dict[str, Any]:
     {"devices": ["eth0"], "at": [...], "everywhere": [...], "from": [...], "routes": ["default"]}
     """
     rows = sockets.listening()
+    who = [(row["address"], row["program"] or f"port {row['port']}") for row in rows]
     ports = {row["port"] for row in rows}
     opened = [
         one
@@ -60,9 +61,9 @@ def standing(address: str) -> dict[str, Any]:
     routes = ip("-4", "route", "show", "table", "all")
     return {
         "devices": [one["device"] for one in virtual_ip.addresses([address])],
-        "at": sorted({row["program"] for row in rows if row["address"] == address}),
-        "everywhere": sorted({row["program"] for row in rows if not row["address"]}),
-        "from": sorted({name for one in opened for name in one.holders.values()}),
+        "at": sorted({name for place, name in who if place == address}),
+        "everywhere": sorted({name for place, name in who if not place}),
+        "from": sorted({n for one in opened for n in one.holders.values() or ["the kernel"]}),
         "routes": [
             one["dst"]
             for one in routes
