@@ -112,6 +112,13 @@ SETS = {
     ),
     "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
     "lab-ceph-in-place": Set("a compute host with disks on RBD over in place, and back", True),
+    "lab-ceph-daemons": Set(
+        "Ceph's own daemons join beneath that cloud, serve over the window, and leave with it",
+        True,
+    ),
+    "lab-ceph-commit": Set(
+        "the old monitors leave beneath that cloud for good, and a host with OSDs comes over", True
+    ),
     "finish": Set(
         "a host reinstalled, the last in place, agents: records equal, pings by the report; the "
         "old purged, nothing goes back",

@@ -47,9 +47,12 @@ def run_finish(
         completed = finish.finish(session, Progress(screen, steps), past)
         old = [host.name for host in session.context.source.controllers]
         rows = sum(sum(one.values()) for one in completed.values())
+        needed = [one for one in found if one.check == refusals.NEEDED]
+        then = f"what is told above as {refusals.NEEDED} moves first, then " if needed else ""
         screen.say(
             f"[green]Finished.[/] {rows} rows were migrated online. There is no way back any more; "
-            f"nothing needs {', '.join(old)}: power off by hand, and install anew before other use"
+            f"nothing of OpenStack needs {', '.join(old)}: {then}power off by hand, and install "
+            "anew before other use"
         )
         screen.answer({**answer, "online": completed, "released": old})
 

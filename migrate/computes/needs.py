@@ -73,9 +73,14 @@ def obstacle(flavor: Flavor, cards: Collection[str] = ()) -> str:
         return "it has a vGPU"
     if specs.get("hw:mem_encryption", "").lower() in ("true", "1"):
         return "its memory is encrypted"
-    if "hw:tpm_version" in specs:
+    if has_tpm(flavor):
         return "it has a TPM"
     return ""
+
+
+def has_tpm(flavor: Flavor) -> bool:
+    """Whether servers of *flavor* have a TPM, which lies in libvirt's folder, not with disks."""
+    return "hw:tpm_version" in flavor.extra_specs
 
 
 def doubt(flavor: Flavor, cards: Collection[str] = ()) -> str:

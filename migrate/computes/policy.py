@@ -9,7 +9,7 @@ from migrate.computes.estimates import Action, Way
 from migrate.computes.facts import Kind, Server
 
 ABOVE = "put a rule above it in sidestep:settle that says what to do"
-
+TPM = "to stay with a TPM, which would go with the old system: it does not lie with their disks"
 
 # in place they notice nothing, and stay whatever is wanted of one that runs
 AT_REST = (Kind.STOPPED, Kind.HELD)
@@ -123,7 +123,11 @@ def decide(way: Way, move: Move, server: Server) -> Decision:
     if kind is Kind.HELD:
         wrong = f"{server.status}, which nova does not move"
         return Decision(Action.REFUSED, wrong, "bring them to ACTIVE or SHUTOFF first")
-    return _WANTED[move](kind, server)
+    decided = _WANTED[move](kind, server)
+    lost = way is Way.REINSTALL and not decided.moves and needs.has_tpm(server.flavor)
+    if lost and decided.action is not Action.REFUSED:
+        decided = Decision(Action.REFUSED, TPM, f"have them cold-migrated: {ABOVE}")
+    return decided
 
 
 def _live(kind: Kind, server: Server) -> Decision:

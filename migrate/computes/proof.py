@@ -45,8 +45,8 @@ def _path(context: Context, host: Host) -> Path:
 
 def look(api: Api, host: Host) -> Seen:
     """`{"service": "<id>", "at": "2026-...", "boot": "<id>", "nodes": ["<id>"], "providers": [...],
-    "allocations": {"<server>": {"VCPU": 1}}, "guests": {"<server>": {"process": 812, ...}},
-    "uplinks": {"br-phy": ["eth1"]}}`.
+    "offers": ["DISK_GB", "VCPU"], "allocations": {"<server>": {"VCPU": 1}},
+    "guests": {"<server>": {"process": 812, ...}}, "uplinks": {"br-phy": ["eth1"]}}`.
     """
     mine = reading.nodes(api, host.name)
     providers = [row for one in mine for row in _providers(api, one["hypervisor_hostname"])]
@@ -57,6 +57,7 @@ def look(api: Api, host: Host) -> Seen:
         "boot": booting.boot_id(host),
         "nodes": sorted(one["id"] for one in mine),
         "providers": sorted(providers),
+        "offers": sorted({name for one in providers for name in _offers(api, one)}),
         "allocations": {k: v for one in providers for k, v in _allocations(api, one).items()},
         "guests": call(host, "guests.seen"),
         "uplinks": call(host, "switch.uplinks"),
@@ -66,6 +67,15 @@ def look(api: Api, host: Host) -> Seen:
 def _providers(api: Api, name: str) -> list[str]:
     rows = api.get("placement", "/resource_providers", name=name, **{VERSION: PLACEMENT})
     return [one["uuid"] for one in rows["resource_providers"]]
+
+
+def _offers(api: Api, provider: str) -> Iterator[str]:
+    """Resource classes of *provider* and all below it: a release may put one elsewhere."""
+    rows = api.get("placement", "/resource_providers", in_tree=provider, **{VERSION: PLACEMENT})
+    for row in rows["resource_providers"]:
+        where = f"/resource_providers/{row['uuid']}/inventories"
+        found = api.get("placement", where, **{VERSION: PLACEMENT})["inventories"]
+        yield from (name for name, one in found.items() if one["total"])
 
 
 def _allocations(api: Api, provider: str) -> dict[str, Any]:
@@ -135,6 +145,7 @@ def _wrong(context: Context, api: Api, host: Host, before: Seen) -> list[str]:
         *_version(context, host),
         *_same(before, now),
         *_guests(api, host, before, now),
+        *_lacking(before, now),
         *_dark(before, now),
         *_agents(api, host),
     ]
@@ -154,6 +165,15 @@ def _same(before: Seen, now: Seen) -> Iterator[str]:
     ):
         if now[what] != before[what]:
             yield f"its {name} was {before[what]} and is {now[what]}"
+
+
+def _lacking(before: Seen, now: Seen) -> Iterator[str]:
+    """What the host had for servers and has no more: a card's driver, CPUs set apart."""
+    if gone := sorted(set(before.get("offers", ())) - set(now["offers"])):
+        yield (
+            f"it offers no {', '.join(gone)} any more: see what the system lacks for that, as "
+            "drivers or what its kernel is told"
+        )
 
 
 def _dark(before: Seen, now: Seen) -> Iterator[str]:

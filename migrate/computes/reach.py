@@ -15,6 +15,7 @@ from migrate.configuration import files
 from migrate.engine.finding import Finding, error, filled, on_each, warning
 from migrate.errors import MigrateError, UnreachableError, one_line
 from migrate.onhost import call
+from migrate.storage.ceph import conf
 
 NAME = "reach"
 BROKER, NFS = 5672, 2049
@@ -22,6 +23,11 @@ APIS = ("auth_url", "api_servers", "endpoint_override")  # what a host calls; ot
 NOVA = "/var/lib/nova/"  # where nova mounts what it uses, unless told otherwise
 SWITCH = "/etc/neutron/plugins/ml2/openvswitch_agent.ini"
 SERVER, PLUGIN = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
+CEPH, MONITORS = "/etc/ceph/*.conf", (3300, 6789)
+MONITOR = re.compile(  # "10.0.0.1", "[fd00::1]:6789", "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0]"
+    r"(?:v[12]:)?(?P<address>\[[\da-fA-F:]+\]|(?:[\da-fA-F]{0,4}:){2,}[\da-fA-F]*|[\w.-]+)"
+    r"(?::(?P<port>\d+))?(?:/\d+)?"
+)
 PHYSICAL = 1500  # neutron's own, where nothing is said
 
 Ports = dict[tuple[str, int], str]  # address and port, and where they are named
@@ -95,8 +101,10 @@ def _compute(
     gone = {name for one in named for name in one.names}  # of these enough was told
     asked = {at: where for at, where in _servers(texts, given).items() if at[0] not in gone}
     yield from _unanswered(host, asked)
-    yield from _packets(host, ends, mtu) if _tunnels(texts.get(SWITCH, "")) else ()
+    if any(map(_tunnels, texts.values())):
+        yield from _packets(host, ends, mtu)
     yield from _shares(host, old)
+    yield from _monitors(host)
 
 
 def _servers(texts: Mapping[str, str], given: Mapping[str, str]) -> Ports:
@@ -126,6 +134,12 @@ def _packets(host: Host, ends: list[str], mtu: int = 0) -> Iterator[Finding]:
     """
     asked = [[one, mtu] for one in ends]
     for address, one in zip(ends, call(host, "reach.packets", asked), strict=True):
+        if one["whole"] is None and mtu:
+            yield warning(
+                f"no ping is answered by {address}, an end of tunnels: whether they reach it, and "
+                "whole, is not known",
+                "See the route to it and the firewall on the way; ping by hand",
+            )
         if one["whole"] is False and (mtu or not one["path"]):
             told = f"; the way takes {one['path']}" if one["path"] else ""
             yield error(
@@ -150,6 +164,27 @@ def _shares(host: Host, old: addresses.Mapping) -> Iterator[Finding]:
                 f"{folder} is served by {address}, an old controller: it must stay as it is",
                 "Move the share before that controller is released",
             )
+
+
+def _monitors(host: Host) -> Iterator[Finding]:
+    """Ceph's monitors by the host's own files: without one of them no volume on it is reached."""
+    texts: dict[str, str] = call(host, "files.read", [CEPH])
+    for path, text in texts.items():
+        named = list(dict.fromkeys(_named_monitors(conf.value(text, "mon_host"))))
+        answers = dict(zip(named, _answers(host, named), strict=True))
+        silent = {at for at, _ in named} - {at for (at, _), one in answers.items() if one == "open"}
+        if silent:
+            tell = error if silent == {at for at, _ in named} else warning
+            told = f"monitors of Ceph by {path} do not answer: {', '.join(sorted(silent))}"
+            yield tell(told, "Mend the way to them, or correct mon_host there")
+
+
+def _named_monitors(said: str) -> Iterator[tuple[str, int]]:
+    """Each address of *said*, of mon_host, with its port, or with both that monitors have."""
+    for entry in MONITOR.finditer(said):
+        address = entry["address"].strip("[]")
+        for port in [int(entry["port"])] if entry["port"] else MONITORS:
+            yield address, port
 
 
 def _tunnels(text: str) -> str:

@@ -71,6 +71,17 @@ def new(context: Context, host: Host) -> list[str]:
     return [name for name, one in found.items() if _is_new(context, one["program"])]
 
 
+def old(context: Context, host: Host) -> list[str]:
+    """What runs there as any other program; what was exchanged and does not run is none of it."""
+    found = running(context, host)
+    fallen = set(down(context, host))
+    return [
+        name
+        for name, one in found.items()
+        if name not in fallen and not _is_new(context, one["program"])
+    ]
+
+
 def begun(context: Context, host: Host) -> dict[str, str]:
     """The main process of each of them that runs there, or that systemd is about to start."""
     shown: dict[str, dict[str, str]] = call(

@@ -1,24 +1,34 @@
 """What forbids to finish, each with its remedy: the cloud is asked whether all of it is new."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
-from migrate.computes import draining, service, versions
+from migrate.computes import draining, old_names, service, units, versions
 from migrate.computes.network import reading
 from migrate.computes.network.facts import KNOWN, Facts
+from migrate.computes.reinstalling import keeping
+from migrate.configuration import files
 from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, UnreachableError, some
-from migrate.finish import ceph
+from migrate.finish import ceph, services
 from migrate.finish.agents import in_use
-from migrate.finish.facts import Names
+from migrate.finish.facts import Names, Record
 from migrate.onhost import call
 from migrate.storage.volumes import policy
 from migrate.takeover import fence
 
 NAME = "finish"
+NEEDED = "needed"  # what is told of an old controller that is not to be switched off yet
+STAY = "Leave it on, or move that first: no step here does"
+SYSTEM = [  # what a host asks for time, names and packages
+    *("/etc/chrony/*.conf", "/etc/chrony/*/*.sources", "/etc/ntpsec/ntp.conf", "/etc/resolv.conf"),
+    *("/etc/systemd/timesyncd.conf", "/etc/systemd/timesyncd.conf.d/*.conf"),
+    *("/etc/apt/sources.list", "/etc/apt/sources.list.d/*"),
+]
 SHOWN = 8
 
 
@@ -32,12 +42,15 @@ def _findings(context: Context) -> list[Finding]:
         return [error("the target does not serve", "`migrate cutover` comes first")]
     found = list(_accepted(context))
     if any(recipe.cells for recipe in context.recipes):
-        found += _of_computes(versions.read(context).old)
+        known = versions.read(context)
+        found += _of_computes(known.old)
+        found += _of_services(services.older(context, known.newest), reading.api(context))
         found += _unsettled(reading.api(context))
-        found += _away(context)
+        found += _on_hosts(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
-    return [*found, *ceph.refusals(context), *of_source(context)]
+    found += [*_between(context), *ceph.refusals(context), *of_source(context)]
+    return [*found, *filled(_needed(context), check=NEEDED)]
 
 
 def refuse(context: Context) -> None:
@@ -63,6 +76,23 @@ def _of_computes(old: Collection[str]) -> Iterator[Finding]:
         )
 
 
+def _of_services(old: Collection[Record], api: Api) -> Iterator[Finding]:
+    """Nova's other services of an *old* release, on hosts that the stack file may not name."""
+    up = services.up(api) if old else set()
+    for one in old:
+        if one.id in up:
+            told = f"{one.binary} is of an older release, and nova hears it"
+            yield error(told, "Renew it, or stop it and delete its record", one.host)
+        else:
+            yield warning(
+                f"{one.binary} has a record of an older release, which counts in the minimum that "
+                "nova asks for",
+                f"Where nobody runs it: DELETE /os-services/{one.id}, which the API takes also for "
+                "one that no listing shows",
+                one.host,
+            )
+
+
 def _unsettled(api: Api) -> Iterator[Finding]:
     """Compute hosts that a run of `settle` has left closed, in the middle."""
     asked = {"binary": versions.COMPUTE, VERSION: service.MICROVERSION}
@@ -75,20 +105,55 @@ def _unsettled(api: Api) -> Iterator[Finding]:
             )
 
 
-def _away(context: Context) -> Iterator[Finding]:
-    """Compute hosts whose servers have not come home, or are stopped for the renewal."""
+def _on_hosts(context: Context) -> Iterator[Finding]:
+    """What compute hosts themselves say: servers that are not back, and what of them is old yet."""
 
     def ask(host: Host) -> list[Finding]:
         try:
-            if draining.at_home(context, host):
-                return []
+            return [*_away(context, host), *_old(context, host)]
         except UnreachableError as away:
-            told = f"whether servers that left it are back is not known: {away}"
+            told = (
+                f"whether servers that left it are back is not known, nor what runs there: {away}"
+            )
             return [warning(told, "Bring it back first, or look for servers of it", host.name)]
-        told = "servers that left it or were stopped for its renewal are not back"
-        return [error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)]
 
     yield from hosts.joined(context.source.computes, ask)
+
+
+def _away(context: Context, host: Host) -> Iterator[Finding]:
+    """That its servers have not come home, or are stopped for the renewal."""
+    if not draining.at_home(context, host):
+        told = "servers that left it or were stopped for its renewal are not back"
+        yield error(told, f"`migrate settle --execute --host {host.name}` goes on", host.name)
+
+
+def _old(context: Context, host: Host) -> Iterator[Finding]:
+    """Units of it that run the old release: nova's versions tell of nova-compute alone."""
+    if old := units.old(context, host):
+        yield error(
+            f"of the old release there: {', '.join(old)}",
+            f"Stop and disable it, or `migrate settle --back --host {host.name} --execute`, and "
+            "settle it anew",
+            host.name,
+        )
+
+
+def _between(context: Context) -> Iterator[Finding]:
+    """Hosts between two systems: what is kept of one is all that there is, and goes here."""
+    try:
+        names = keeping.gone(context, keeping.BETWEEN)
+    except MigrateError as failure:
+        yield error(
+            f"which hosts stand between two systems is not known: {failure}",
+            "Bring that up, then the same again",
+        )
+        return
+    for name in sorted(names):
+        yield error(
+            "it stands between two systems, and what is its own is nowhere but on the controllers",
+            "The same `migrate settle` goes on with it",
+            name,
+        )
 
 
 def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:
@@ -139,6 +204,36 @@ def of_source(context: Context) -> list[Finding]:
         except MigrateError as failure:
             found.append(_running(host, str(failure)))
     return found
+
+
+def _needed(context: Context) -> Iterator[Finding]:
+    """What is none of OpenStack's and lives on an old controller, which is switched off next."""
+    old, _ = old_names.known(context)  # one that is away forbids it until it was asked once
+
+    def uses(host: Host) -> list[tuple[str, str, str]]:
+        try:
+            shares, texts = call(host, "reach.shares"), files.read(host, SYSTEM)
+        except UnreachableError:
+            return []
+        found = [(address, "serves shares", host.name) for _, address in shares]
+        found += [
+            (one, f"is named by {path}", host.name)
+            for path, text in texts.items()
+            for one in old.named(text)
+        ]
+        return [one for one in found if old.named(one[0])]
+
+    by: dict[tuple[str, str], list[str]] = defaultdict(list)
+    told = hosts.joined((*context.source.computes, *context.target.controllers), uses)
+    for address, how, name in sorted(set(told)):
+        by[address, how].append(name)
+    for (address, how), names in by.items():
+        yield warning(f"{address}, an old controller, {how} of {some(names, SHOWN)}", STAY)
+    those = context.source.controllers
+    daemons = hosts.living(those, lambda one: (one.name, call(one, "kept.daemons_of_ceph")))
+    for name, there in daemons:
+        if there:
+            yield warning(f"{', '.join(there)} of Ceph is there", STAY, name)
 
 
 def _alive(context: Context, host: Host) -> list[str]:

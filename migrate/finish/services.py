@@ -10,13 +10,27 @@ from migrate.finish import facts
 from migrate.finish.facts import Names, Record
 
 LISTED = "compute-service"  # as listings call it
-RECORDS = "SELECT host, `binary`, uuid FROM {} WHERE deleted = 0"
+RECORDS = "SELECT host, `binary`, uuid, version FROM {} WHERE deleted = 0"
 
 
 def read(context: Context) -> list[Record]:
     """Every record of every cell."""
+    return [*_versions(context)]
+
+
+def older(context: Context, newest: int) -> list[Record]:
+    """Those below version *newest* that no step deletes; a compute host's is settled."""
+    names = Names.of(context)
+    return sorted(
+        one
+        for one, version in _versions(context).items()
+        if version < newest and one.binary != COMPUTE and not names.gone(one.host)
+    )
+
+
+def _versions(context: Context) -> dict[Record, int]:
     rows = (row for found in each_cell(context, RECORDS).values() for row in found)
-    return [Record(str(host), str(binary), str(id_)) for host, binary, id_ in rows if host]
+    return {Record(str(at), str(what), str(id_)): int(has) for at, what, id_, has in rows if at}
 
 
 def old(context: Context) -> tuple[list[Record], list[Record]]:

@@ -40,7 +40,7 @@ def on_controllers(context: Context) -> list[str]:
         return [f"{host.name}: {one}" for one in found + _key(host) + ["the reopen timer"] * timer]
 
     found = hosts.gather(context.target.controllers, of_target)
-    found.append([f"{host.name}: {keeping.ALL}" for host in _keeping(context)])
+    found.append([f"{host.name}: {one}" for host, those in _kept(context) for one in those])
     found += hosts.gather(living(context).source.controllers, of_source)
     with connection.session(context.target.database) as link:
         if progress.there(link):
@@ -60,16 +60,22 @@ def clear_controllers(context: Context) -> None:
     reopen_timer.remove(context)
     for host in context.source.controllers:
         host.run("rm", "-f", "--", *FINGERPRINTS)
-    for host in _keeping(context):
-        host.run("rm", "-rf", "--", keeping.ALL)
+    for host, those in _kept(context):
+        host.run("rm", "-rf", "--", *those)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)
     with connection.session(context.target.database) as link:
         progress.clear(link)
 
 
-def _keeping(context: Context) -> list[Host]:
-    """Controllers that keep what was a reinstalled compute host's own, secrets among it."""
-    return [host for host in context.target.controllers if host.exists(keeping.ALL)]
+def _kept(context: Context) -> list[tuple[Host, list[str]]]:
+    """Controllers that keep what was a reinstalled host's own, secrets among it, or a key to it.
+
+    A key stays where one was dead as its copy was given up.
+    """
+    asked = [keeping.ALL, *map(keeping.keys, settled(context))]
+    those = context.target.controllers
+    found = hosts.call_each(those, "files.existing", asked)
+    return [(host, paths) for host, paths in zip(those, found, strict=True) if paths]
 
 
 def papers(context: Context) -> list[Path]:

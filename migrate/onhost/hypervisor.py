@@ -90,15 +90,20 @@ def shapes(text: str) -> dict[str, Any]:
 def _shape(domain: ElementTree.Element) -> dict[str, Any]:
     """What decides where *domain* can run: a volume's disk has a serial, its id."""
     kind = domain.find("os/type")
-    efi = domain.find("os/loader") is not None or (
-        (system := domain.find("os")) is not None and system.get("firmware") == "efi"
-    )
     disks = {_disk(one) for one in domain.iter("disk") if one.get("device") in (None, "disk")}
     return {
         "machine": "" if kind is None else kind.get("machine") or "",
-        "firmware": "efi" if efi else "bios",
+        "firmware": _firmware(domain),
         "disks": sorted(disks),
     }
+
+
+def _firmware(domain: ElementTree.Element) -> str:
+    system, loader = domain.find("os"), domain.find("os/loader")
+    if loader is not None and loader.get("secure") == "yes":
+        return "efi with secure boot"
+    chosen = system is not None and system.get("firmware") == "efi"
+    return "efi" if chosen or loader is not None else "bios"
 
 
 def _disk(disk: ElementTree.Element) -> str:

@@ -19,8 +19,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from migrate.computes.installers import in_place
 from migrate.engine.journal import Journal, State
@@ -28,8 +26,8 @@ from migrate.engine.plan import Phase, Plan, Step
 from migrate.phases import renew
 from migrate.phases.plan import settled
 from migrate.phases.session import Session
+from tests.unit import fakes
 
-CONTEXT: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset())
 SHARE = 0.01  # of a host's seconds that all of it may cost, else this ends with 1
 EVENT = "INSERT INTO event (at, run, phase, step, state, note) VALUES (?, 1, ?, ?, ?, '')"
 
@@ -66,7 +64,8 @@ def main(at_once: int, in_all: int, seconds: float, folder: str | None) -> None:
         fill(path, steps[: -at_once * len(settled(names[0], in_place))])
         disk = min(alone(journal) for _ in range(5))
         before, rows = path.stat().st_size, len(journal.events())
-        session = Session(CONTEXT, Plan.of(steps), journal)
+        context, _ = fakes.context(Path(home))
+        session = Session(context, Plan.of(steps), journal)
         outcome = renew.Outcome()
         began, cpu = time.monotonic(), time.process_time()
         renew.together(session, Phase.SETTLE, mine, lambda *_: None, outcome)

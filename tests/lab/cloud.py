@@ -93,6 +93,11 @@ def _build(lab: Lab) -> None:
     _whole(lab).touch()
 
 
+def spoil(lab: Lab) -> None:
+    """It will not be the source again: whoever wants that builds it anew."""
+    _whole(lab).unlink(missing_ok=True)
+
+
 def remove(lab: Lab) -> None:
     load.stop(lab)
     for name in {*nspawn.left_in(lab.home), *lab.addresses}:

@@ -14,7 +14,8 @@ from infra import nspawn
 from infra.nspawn import access, layers
 from migrate.errors import SettingsError
 from tests.lab import cloud, disks, nfs
-from tests.lab.settings import Lab
+from tests.lab.ceph import reinstall as osd_host
+from tests.lab.settings import CephLab, Lab
 
 POWER_OFF_SECONDS = 20
 
@@ -22,8 +23,12 @@ POWER_OFF_SECONDS = 20
 def make(lab: Lab, name: str, listed: Path) -> None:
     """The machine *name*, bare, or on the way back with the packages that the lab gave it.
 
-    It has a new host key, which only the file that the list names is told.
+    It has a new host key, which only the file that the list names is told. A host with OSDs of the
+    lab on Ceph is made as the rig's are.
     """
+    if isinstance(lab, CephLab) and name in lab.osd_hosts:
+        osd_host.answer(lab, name, listed)
+        return
     before, wanted = _compute(lab, name), json.loads(listed.read_text())
     machine = before if wanted["back"] else replace(before, layers=(layers.bare(),))
     known = access.trusted(lab.home, machine.address)

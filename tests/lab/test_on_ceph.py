@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from infra.nspawn import access
 from migrate.cloud import settings as decided
 from migrate.cloud.values import Values
 from migrate.configuration import service_options
@@ -15,8 +17,9 @@ from migrate.errors import MigrateError, SettingsError
 from migrate.services import chosen
 from migrate.storage.rbd import ceph_conf, clients
 from migrate.storage.rbd.client import Client, of
-from tests.lab import cloud, configuration, on_ceph, settings, stack
+from tests.lab import cloud, configuration, on_ceph, reinstall, settings, stack
 from tests.lab.ceph import cluster
+from tests.lab.ceph import reinstall as osd_host
 from tests.lab.ceph.settings import RIG
 from tests.lab.settings import CephLab, Lab
 
@@ -94,6 +97,24 @@ def test_its_stack_is_the_labs_with_the_cluster_beside() -> None:
     assert own.ceph.osd_hosts == LAB.osd_hosts
     without = {name: one for name, one in usual.machine.items() if name != "binds"}  # of NFS
     assert own.machine == {**without, "hosts": LAB.hosts}
+
+
+def test_every_host_that_its_stack_lets_be_made_anew_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(osd_host, "make", lambda _, name, **__: made.append(name))
+    monkeypatch.chdir(Path(stack.__file__).parents[2])
+    (listed := tmp_path / "list").write_text(
+        json.dumps({"back": False, "knownHosts": str(tmp_path / "fresh")})
+    )
+    lab = CephLab(home=tmp_path)
+    access.known_hosts(lab.home).touch()
+    for name in decided.load(stack.name(lab)).ceph.osd_hosts:
+        reinstall.make(lab, name, listed)
+    assert made == list(lab.osd_hosts)
+    with pytest.raises(SettingsError, match="no compute host"):
+        reinstall.make(lab, lab.monitor, listed)
 
 
 def test_its_machines_stand_beside_all_others() -> None:

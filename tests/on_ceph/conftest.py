@@ -27,15 +27,28 @@ def lab() -> Iterator[CephLab]:
 
 @pytest.fixture(scope="module")
 def project(lab: CephLab, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The stack of the lab on Ceph as a client of its cluster, with what refuses that lifted.
+    """The stack of the lab on Ceph as a client of its cluster, whose own daemons stay as they are.
 
-    The cluster's own daemons stay as they are.
+    What refuses that is lifted.
     """
+    return _shown(tmp_path_factory, stack_of(lab) | {"ceph": {"clients": True}})
+
+
+@pytest.fixture(scope="module")
+def whole_project(lab: CephLab, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with the cluster's daemons, as the stack's file has them."""
+    return _shown(tmp_path_factory, stack_of(lab))
+
+
+def stack_of(lab: CephLab) -> dict[str, Any]:
+    """What the stack's file says, by keys without a prefix."""
     file = REPOSITORY / f"stacks/Pulumi.{stack.name(lab)}.yaml"
     stands = yaml.safe_load(file.read_text())["config"]
-    config = {name.removeprefix("sidestep:"): one for name, one in stands.items()}
-    config["ceph"] = {"clients": True}
-    root = tmp_path_factory.mktemp("over") / "project"
+    return {name.removeprefix("sidestep:"): one for name, one in stands.items()}
+
+
+def _shown(folders: pytest.TempPathFactory, config: dict[str, Any]) -> Project:
+    root = folders.mktemp("over") / "project"
     return Project(root, config, migrate=(sys.executable, "-m", "tests.on_ceph.shown"))
 
 

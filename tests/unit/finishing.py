@@ -19,6 +19,7 @@ from migrate.cloud import Context, serving, transfer
 from migrate.cloud.api import Api
 from migrate.computes import versions
 from migrate.computes.network import facts, reading
+from migrate.computes.reinstalling import keeping
 from migrate.database import connection, heads, progress
 from migrate.engine import markers
 from migrate.finish import address, mark, online, schemas, services, traces
@@ -38,10 +39,22 @@ TABLE = """Running batches of 50 until complete
 +-----------+--------------+-----------+
 """
 VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
+KEPT = {keeping.ALL, f"{transfer.FOLDER}-{COMPUTE}"}
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
     *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
-    *("unanswered", "left", "load"),
+    *(
+        "unanswered",
+        "left",
+        "load",
+        "every",
+        "exchange.running",
+        "down",
+        "facts",
+        "shares",
+        "ceph",
+        "existing",
+    ),
 )
 
 
@@ -58,6 +71,12 @@ class Machine(network.Machine):
         self.started: dict[str, float] = {}
         self.clock = 0.0  # by how much it goes before ours
         self.timer = ""
+        self.kept: dict[str, Any] = {}  # how far hosts are that are made anew
+        self.own: list[str] = []
+        self.shares: list[list[str]] = []
+        self.ceph: list[str] = []
+        self.programs: dict[str, Any] = {}
+        self.down: list[str] = []
         self.rows = 2  # left to be migrated online
 
     @property
@@ -167,6 +186,29 @@ class Machine(network.Machine):
     def record_load(self, name: str) -> Any:
         return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
 
+    def addresses_facts(self) -> Any:
+        return {"name": self.name, "aliases": [], "addresses": self.own}
+
+    def files_existing(self, asked: list[str]) -> list[str]:
+        return [one for one in asked if one in self.paths]
+
+    def reach_shares(self) -> Any:
+        self._note("reach.shares")
+        return self.shares
+
+    def kept_daemons_of_ceph(self) -> Any:
+        return self.ceph
+
+    def record_every(self, prefix: str) -> Any:
+        self._note("record.every")
+        return {name: one for name, one in self.kept.items() if name.startswith(prefix)}
+
+    def exchange_running(self, names: list[str]) -> Any:
+        return {name: one for name, one in self.programs.items() if name in names}
+
+    def exchange_down(self, _: list[str]) -> list[str]:
+        return self.down
+
     def record_tidy(self) -> None:
         pass
 
@@ -254,6 +296,8 @@ class World(network.World):
             host.paths |= {*address.PLACES, f"/var/lib/migrate/{policy.ACCEPTED}.json"}
             host.ours = [f"{policy.ACCEPTED}.json", "kernel.json", "keepalived.conf"]
             host.files[CONF] = "[upgrade_levels]\ncompute = epoxy\n"
+        new.paths |= KEPT  # of a host that was reinstalled
+        new2.paths |= KEPT
         old.paths |= set(traces.FINGERPRINTS)
         old.ours, old.timer = list(FENCE), "disarmed"
         new.stages = {markers.LIVE: 1.0}
@@ -294,7 +338,12 @@ def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def each_cell(_: Context, statement: str) -> dict[str, list[tuple[Any, ...]]]:
         with_id = "uuid" in statement
         rows = world.records.items()
-        return {"nova": [(host, what, id_ if with_id else n) for id_, (host, what, n) in rows]}
+        return {
+            "nova": [
+                (host, what, id_, n) if with_id else (host, what, n)
+                for id_, (host, what, n) in rows
+            ]
+        }
 
     @contextmanager
     def session(_: Any) -> Iterator[None]:

@@ -323,7 +323,7 @@ def test_follow_lets_nothing_join_that_the_checks_refuse(
     session = world.session()
     plan = Plan(tuple(one for one in session.plan if one.id.startswith("ceph.")))
     session = replace(session, plan=plan.phase(Phase.FOLLOW))
-    with pytest.raises(PreconditionError, match="come over, the parts of which were shown"):
+    with pytest.raises(PreconditionError, match="come over, the steps of which were shown"):
         follow.follow(session, lambda *_: None)
     assert set(world.cluster.monitors) == {"mon1"}
     monkeypatch.setattr(ceph, "UNSHOWN", "")

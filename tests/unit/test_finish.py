@@ -19,8 +19,9 @@ from migrate.computes import service, versions
 from migrate.computes.draining import note
 from migrate.computes.estimates import Action
 from migrate.computes.network.facts import KNOWN
+from migrate.computes.reinstalling import keeping
 from migrate.database.tools import calls
-from migrate.engine import markers
+from migrate.engine import markers, state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
@@ -46,7 +47,7 @@ from migrate.services import RECIPES
 from migrate.verify import live, views
 from migrate.verify.listing import Listing
 from tests.unit import fakes
-from tests.unit.finishing import COMPUTE, CONF, FENCE, Machine, World, without_servers
+from tests.unit.finishing import COMPUTE, CONF, FENCE, KEPT, Machine, World, without_servers
 from tests.unit.network import NEW, NEW2, OLD, Killed
 
 STEPS = list(steps(RECIPES))
@@ -79,6 +80,7 @@ def finished(world: World) -> bool:
         and {host for host, _ in world.agents.values()} == {NEW, NEW2}
         and all("compute = auto" in one.files[CONF] for one in (new, new2))
         and all(one.ours == ["accepted.json"] for one in (new, new2))
+        and not KEPT & (new.paths | new2.paths)
         and old.ours == FENCE
         and not world.progress
     )
@@ -178,6 +180,18 @@ def test_what_is_still_in_use_forbids_it(world: World, tmp_path: Path) -> None:
     assert not [one for one in world.events if "mark" in one]
 
 
+def test_nova_s_other_services_are_of_the_release_too(world: World, tmp_path: Path) -> None:
+    cloud = world.settled(tmp_path)
+    world.records["8"] = ("far", "nova-conductor", 68)
+    world.records["9"] = (NEW, "nova-metadata", 71)
+    world.up.add("8")
+    told = refusals.findings(cloud)
+    assert [(str(one.severity), one.where) for one in told] == [("error", "far"), ("warning", NEW)]
+    assert "os-services/9" in told[1].remedy
+    with pytest.raises(PreconditionError, match="nova-conductor is of an older release"):
+        MARK.apply(cloud)
+
+
 def test_servers_that_settle_has_sent_away_are_brought_back_first(
     world: World, tmp_path: Path
 ) -> None:
@@ -189,6 +203,60 @@ def test_servers_that_settle_has_sent_away_are_brought_back_first(
     host.dead = True  # type: ignore[attr-defined]
     (told,) = found(cloud)
     assert told.startswith(f"{host.name} whether servers that left it are back is not known")
+
+
+def test_an_agent_of_the_old_release_on_a_compute_host_forbids_it(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host,) = cloud.source.computes
+    assert isinstance(host, Machine)
+    new = f"{cloud.installation.tools}/nova-compute"
+    host.programs = {
+        "nova-compute": {"program": new, "arguments": []},
+        "neutron-openvswitch-agent": {"program": "/usr/bin/neutron-openvswitch-agent"},
+        "neutron-metadata-agent": {"program": "/usr/bin/neutron-metadata-agent"},
+    }
+    host.down = ["neutron-metadata-agent"]  # it is told as it ran before it was exchanged
+    assert found(cloud) == ["compute of the old release there: neutron-openvswitch-agent"]
+
+
+@pytest.mark.parametrize("stage", keeping.BETWEEN)
+def test_what_is_kept_of_a_host_between_two_systems_is_not_purged(
+    world: World, tmp_path: Path, stage: str
+) -> None:
+    cloud = world.settled(tmp_path)
+    world.at(NEW2).kept = {"reinstall-compute": {"stage": stage, "count": 3}}
+    (told,) = found(cloud)
+    assert told.startswith("compute it stands between two systems")
+    with pytest.raises(PreconditionError, match="nowhere but on the controllers"):
+        MARK.apply(cloud)
+    world.at(NEW2).kept["reinstall-compute"]["stage"] = keeping.Stage.ITSELF
+    assert found(cloud) == []
+    state_directory.record(cloud.home / "kept-compute.json", {"stage": stage, "count": 4})
+    world.at(NEW2).dead = True
+    assert [one for one in found(cloud) if "between two systems is not known: new2" in one]
+
+
+def test_what_of_others_lives_on_an_old_controller_is_told_and_forbids_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    cloud = world.settled(tmp_path)
+    (host,) = cloud.source.computes
+    assert isinstance(host, Machine)
+    world.at(OLD).own, world.at(OLD).ceph = ["10.5.0.2/24"], ["mon.a", "osd.3"]
+    host.shares = [["/var/lib/nova/mnt/a", "10.5.0.2"], ["/var/lib/nova/mnt/b", "10.5.0.2"]]
+    world.at(NEW).shares = [["/srv", "10.5.0.9"]]
+    (time,) = (one for one in refusals.SYSTEM if one.endswith("timesyncd.conf"))
+    host.files[time] = world.at(NEW2).files[time] = "[Time]\nNTP=10.5.0.2 10.5.0.9\n"
+    assert found(cloud) == [
+        f" 10.5.0.2, an old controller, is named by {time} of compute, {NEW2}",
+        " 10.5.0.2, an old controller, serves shares of compute",
+        "old mon.a, osd.3 of Ceph is there",
+    ]
+    MARK.apply(cloud)
+    host.dead = True
+    assert " 10.5.0.2, an old controller, serves shares of compute" not in found(cloud)
 
 
 def test_before_the_cutover_there_is_nothing_to_finish(world: World, tmp_path: Path) -> None:
@@ -505,9 +573,13 @@ def test_what_forbids_it_is_shown_beside_what_would_go(world: World, command: An
     assert world.events == []
 
 
-def test_done_it_names_what_was_let_go(world: World, command: Any) -> None:
+@pytest.mark.parametrize("ceph", [[], ["osd.3"]])
+def test_done_it_names_what_was_let_go(world: World, command: Any, ceph: list[str]) -> None:
+    world.at(OLD).ceph = ceph
     answer = command("finish.mark", execute=True)
     assert finished(world)
     assert answer["released"] == [OLD]
     assert sum(sum(one.values()) for one in answer["online"].values()) == 2
-    assert "power off by hand" in command.said.err
+    said = " ".join(command.said.err.split())
+    first = "what is told above as needed moves first, then " if ceph else ""
+    assert f"nothing of OpenStack needs old: {first}power off by hand" in said

@@ -29,6 +29,7 @@ class Nova:
     def __init__(self) -> None:
         self.beats = count()
         self.status, self.task = "ACTIVE", None
+        self.inventories = {"VCPU": {"total": 8}, "VGPU": {"total": 2}, "PCPU": {"total": 0}}
         self.actions: list[dict[str, Any]] = []
 
     def reported(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -48,7 +49,8 @@ class Nova:
         if path == "/resource_providers":
             return {"resource_providers": [{"uuid": "n"}]}
         if path.startswith("/resource_providers/"):
-            return {"allocations": {"web": {"resources": {"VCPU": 1}}}}
+            allocations = {"web": {"resources": {"VCPU": 1}}}
+            return {"allocations": allocations, "inventories": self.inventories}
         if path.endswith("/os-instance-actions"):
             return {"instanceActions": self.actions}
         assert path == "/servers/web"
@@ -82,6 +84,15 @@ def test_what_is_as_it_was_is_proven(noted: Noted) -> None:
     context, host, _ = noted
     proof.prove(context, host)
     assert "domains.shut_down" not in host.asked
+
+
+def test_what_a_host_has_for_servers_it_has_again(noted: Noted) -> None:
+    context, host, nova = noted
+    nova.inventories = {"VCPU": {"total": 8}, "VGPU": {"total": 0}}
+    with pytest.raises(StepError, match="it offers no VGPU any more"):
+        proof.prove(context, host)
+    nova.inventories["VGPU"] = {"total": 1}
+    proof.prove(context, host)
 
 
 def test_a_guest_that_shut_itself_down_is_its_user_s_doing(

@@ -413,7 +413,13 @@ DOMAIN = """<domain type='kvm'><metadata><uuid>none</uuid></metadata><uuid>{id}<
 
 @pytest.mark.parametrize(
     ("os", "loader", "firmware"),
-    [("", "", "bios"), ("firmware='efi'", "", "efi"), ("", "<loader>/x.fd</loader>", "efi")],
+    [
+        ("", "", "bios"),
+        ("firmware='efi'", "", "efi"),
+        ("", "<loader>/x.fd</loader>", "efi"),
+        ("firmware='efi'", "<loader secure='no'>/x.fd</loader>", "efi"),
+        ("firmware='efi'", "<loader secure='yes'>/x.fd</loader>", "efi with secure boot"),
+    ],
 )
 def test_a_server_s_shape_is_read_of_its_domain(os: str, loader: str, firmware: str) -> None:
     told = {"machine": "pc-q35-10.0", "firmware": firmware, "disks": ["local file", "volume rbd"]}

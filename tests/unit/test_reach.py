@@ -225,9 +225,17 @@ def test_tunnels_carry_whole_packets(context: Context, machines: dict[str, Machi
         "cmp1: packets of 1500 bytes to 10.1.0.13 get lost, small ones do not "
         "(tried: ping -M do -s 1472)"
     ]
+    # its agent may be given another file, or one more after it
+    machines["cmp1"].texts = {reach.PLUGIN: SWITCH}
+    arguments = [f"--config-file={reach.PLUGIN}"]
+    machines["cmp1"].runs["neutron-openvswitch-agent"] = {"arguments": arguments}
+    assert len(told(context)) == 1
     machines["cmp1"].lost = {"10.0.0.12": (9000, 0)}
     machines["cmp1"].unheard = {"10.1.0.13"}
-    assert told(context) == [
+    lost, unheard = findings(context)
+    assert unheard.severity is Severity.WARNING
+    assert unheard.message.startswith("no ping is answered by 10.1.0.13, an end of tunnels")
+    assert [f"{lost.where}: {lost.message}"] == [
         "cmp1: packets of 9000 bytes to 10.0.0.12 get lost, small ones do not "
         "(tried: ping -M do -s 8972)"
     ]
@@ -312,6 +320,37 @@ def test_shares_of_volumes(context: Context, machines: dict[str, Machine]) -> No
     machines["cmp1"].shares = [["/mnt/backup", "10.0.0.50"]]
     (kept,) = findings(context)
     assert kept.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "10.0.0.50,10.0.0.51",
+        "10.0.0.50:6789 10.0.0.51:3300",
+        "[v2:10.0.0.50:3300/0,v1:10.0.0.50:6789/0],[v2:10.0.0.51:3300/0,v1:10.0.0.51:6789/0]",
+    ],
+)
+def test_monitors_of_ceph_by_the_host_s_own_file(
+    context: Context, machines: dict[str, Machine], said: str
+) -> None:
+    host = machines["cmp1"]
+    host.texts["/etc/ceph/ceph.conf"] = f"[global]\nmon host = {said}\n"
+    host.shut = {("10.0.0.50", 3300): "refused", ("10.0.0.51", 6789): "refused"}
+    assert told(context) == []  # either protocol will do
+    host.shut |= {("10.0.0.50", port): "timeout" for port in (3300, 6789)}
+    (one,) = findings(context)
+    assert one.severity is Severity.WARNING
+    assert one.message.endswith("/etc/ceph/ceph.conf do not answer: 10.0.0.50")
+    host.shut |= {("10.0.0.51", port): "timeout" for port in (3300, 6789)}
+    (one,) = findings(context)
+    assert one.severity is Severity.ERROR
+    assert one.message.endswith("do not answer: 10.0.0.50, 10.0.0.51")
+
+
+def test_a_monitor_at_an_address_of_six() -> None:
+    found = set(reach._named_monitors("[fd00::1]:6789,[v2:[fd00::2]:3300/0],fd00::3, mon-a.x"))
+    both = {(one, port) for one in ("fd00::3", "mon-a.x") for port in reach.MONITORS}
+    assert found == {("fd00::1", 6789), ("fd00::2", 3300), *both}
 
 
 def test_one_that_is_away_costs_the_others_nothing(

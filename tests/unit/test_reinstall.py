@@ -66,6 +66,7 @@ class Machine(fakes.FakeHost):
         self.environment = ""
         self.running = {}
         self.units: set[str] = set()
+        self.masked: set[str] = set()
         self.own = False
 
     def shell(self, script: str, *args: str, timeout: float = 60) -> str:
@@ -192,18 +193,29 @@ class Machine(fakes.FakeHost):
     def _exchange_forward(self, note: str, rows: Any, found: Any, _: float) -> Any:
         assert self.own
         assert self.environment
-        self.records[note] = {"entries": []}
+        self.records[note] = {"entries": [{"kind": "file", "path": row[0]} for row in rows]}
         self.files = {row[0]: row[1] for row in rows}
+        self.units |= {name for name in OLD if f"/etc/systemd/system/{name}.service" in self.files}
         for name in found:
             self.running[name] = {**OLD[name], "program": f"{VENV}/bin/{name}"}
         return []
 
     def _systemd_show(self, names: list[str]) -> Any:
-        return {f"{name}.service": {} for name in names if name in self.units}
+        return {
+            f"{name}.service": {"LoadState": "masked" if name in self.masked else "loaded"}
+            for name in names
+            if name in self.units
+        }
 
     def _systemd_stop(self, names: list[str], _: float) -> None:
         for name in names:
-            del self.running[name]
+            self.running.pop(name.removesuffix(".service"), None)
+
+    def _systemd_mask(self, names: list[str]) -> None:
+        self.masked |= {name.removesuffix(".service") for name in names}
+
+    def _systemd_unmask(self, names: list[str]) -> None:
+        self.masked -= {name.removesuffix(".service") for name in names}
 
     def _agents_restart(self, names: list[str], _: float) -> Any:
         self.running = {name: OLD[name] for name in names}
@@ -381,6 +393,8 @@ def test_one_that_stays_by_the_policy_needs_a_disk_that_outlasts_it(
     assert lab.errors() == []
     lab.over("keep", "reinstall")
     assert lab.told["fileSystems"] == [lab.host.disk]
+    assert "/etc/fstab" not in lab.told["kept"]  # it is the fresh system's own
+    assert ["/etc/fstab", "aside"] in lab.host.wanted
     assert "kept.plant" in lab.host.asked
     lab.over("packages", "own")
     acts = ("kept.mount_again", "kept.put_back", "kept.pull_out")
@@ -428,6 +442,26 @@ def test_disks_that_are_no_files_are_refused_by_name(
     lab.over("close", "drain")
     with pytest.raises(StepError, match=r"images_type = rbd\): move it away by a rule"):
         lab.steps["keep"].apply(lab.context)
+
+
+def test_a_key_to_move_servers_by_is_kept_or_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, monkeypatch)
+    uri = "[libvirt]\nlive_migration_uri = qemu+ssh://nova@%s/system?keyfile="
+    for path in ("/var/lib/nova/.ssh/id_ed25519", "/root/.ssh/id_rsa", "/etc/nova/migration/key"):
+        lab.host.conf = f"{uri}{path}\n"
+        assert lab.errors() == []
+    lab.host.conf = f"{uri}/srv/keys/nova&no_tty=1\n"
+    (told,) = lab.errors()
+    assert "names /srv/keys/nova, which would not be there again" in told
+    settle = lab.context.settings.settle
+    named = settle.reinstall.model_copy(update={"keep": ("/srv/keys",)})
+    settings = lab.context.settings.model_copy(
+        update={"settle": settle.model_copy(update={"reinstall": named})}
+    )
+    context = replace(lab.context, settings=settings)
+    assert [*reinstall.findings(context, [lab.host])] == []
 
 
 def test_one_that_carries_daemons_of_ceph_is_refused_by_name(lab: Lab) -> None:
@@ -640,10 +674,19 @@ def test_on_the_way_back_of_the_whole_its_units_are_silent_and_it_is_named(lab: 
     for name in ("renew", "own", "reinstall", "keep"):
         lab.steps[name].revert(lab.context)  # type: ignore[misc]
     assert lab.host.running == {}
-    assert "systemd.mask" in lab.host.asked
+    assert lab.host.masked == set(OLD)
     assert "agents" not in lab.host.records  # nothing is to be started again there
     assert lab.keeper.kept  # the only copy of what it was
     assert reinstall.left(lab.context) == ["c1"]
+
+
+def test_what_is_down_there_when_the_whole_goes_back_is_masked_too(lab: Lab) -> None:
+    lab.over()
+    del lab.host.running["nova-compute"]  # systemd is about to start it again
+    for _ in range(2):
+        lab.steps["renew"].revert(lab.context)  # type: ignore[misc]
+        assert (lab.host.running, lab.host.masked) == ({}, set(OLD))
+    assert lab.host.asked.count("systemd.mask") == 1
 
 
 def test_what_it_would_not_be_itself_without_is_named(lab: Lab) -> None:

@@ -252,6 +252,20 @@ def test_what_cannot_be_live_migrated_waits_for_a_rule(specs: dict[str, str], wh
     assert moves(planned(hosts, servers, "a", rules=rules)) == {"gpu": ("cold-migrate", "b")}
 
 
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
+def test_a_server_with_a_tpm_is_not_left_on_a_system_that_goes(status: str) -> None:
+    sealed = Flavor("sealed", 1, 1024, 10, extra_specs={"hw:tpm_version": "2.0"})
+    servers = [server("safe", "a", flavor=sealed, status=status)]
+    (error,) = errors(planned(TWO, servers, "a", otherwise="stopStart"))
+    assert "is to stay with a TPM, which would go with the old system" in error
+    rules = [{"flavor": "sealed", "do": "coldMigrate"}]
+    assert moves(planned(TWO, servers, "a", rules=rules)) == {"safe": ("cold-migrate", "b")}
+    booted = planned(
+        TWO, [*servers, server("web", "b")], "a", way=Way.REBOOT, otherwise="stopStart"
+    )
+    assert errors(booted) == []  # the system is the same after it
+
+
 @pytest.mark.parametrize(
     ("cards", "told"),
     [

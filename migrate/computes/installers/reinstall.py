@@ -8,6 +8,7 @@ there is no time for it: the release's units are stopped and masked, so that the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
 
 from migrate.cloud import Context, login
 from migrate.cloud.host import Host
@@ -62,6 +63,7 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
         wrong = [
             *_strange(context, host),
             *_elsewhere(context, host),
+            *_unkept(context, host),
             *keeping.missing(context, host),
         ]
         wrong += _stays(context, host)
@@ -94,6 +96,17 @@ def _elsewhere(context: Context, host: Host) -> Iterator[str]:
         yield f"{', '.join(found)} is there, whose data a reinstall would take from Ceph"
     if osds and not leaving.is_committed(context):
         yield "it has OSDs, and the old monitors leave before any: `migrate settle --ceph`"
+
+
+def _unkept(context: Context, host: Host) -> Iterator[str]:
+    """Keys by which nova moves servers to other hosts and that lie where nothing is kept."""
+    for path in instances.keys(host):
+        kept = [one for one, how in keeping.patterns(context) if how != "aside"]
+        if not any(fnmatchcase(path, one) or fnmatchcase(path, f"{one}/*") for one in kept):
+            yield (
+                f"its live_migration_uri names {path}, which would not be there again: name it in "
+                "sidestep:settle.reinstall.keep"
+            )
 
 
 def _stays(context: Context, host: Host) -> Iterator[str]:
@@ -140,10 +153,16 @@ def restore(context: Context, host: Host) -> None:
 
 
 def let_go(context: Context, host: Host) -> None:
-    """Silence the release's units there; it is named by who asks, since it is not put back."""
-    if not call(host, "record.load", own.NOTE):
+    """Silence the release's units there; it is named by who asks, since it is not put back.
+
+    Also one that does not run just now: systemd would start it again, or the next boot.
+    """
+    if not (noted := call(host, "record.load", own.NOTE)):
         return
-    if names := units.new(context, host):
+    written = {one["path"] for one in noted["entries"]}
+    ours = [one.name for one in units.known(context) if own.unit_file(one) in written]
+    shown = call(host, "systemd.show", ours) if ours else {}
+    if names := [one for one, unit in shown.items() if unit.get("LoadState") != "masked"]:
         call(host, "systemd.stop", names, STOP_SECONDS, timeout=120)
         call(host, "systemd.mask", names)
     call(host, "record.forget", agents.RECORD)  # else the way back would start them again

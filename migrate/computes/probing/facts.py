@@ -24,7 +24,7 @@ class Shape(NamedTuple):
     """What a server is to a hypervisor."""
 
     machine: str  # pc-q35-10.0
-    firmware: str  # bios, efi
+    firmware: str  # bios, efi, efi with secure boot
     disks: str  # "local file, volume rbd"
 
     @property

@@ -190,7 +190,7 @@ def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> N
         "devices": note.get("devices", []),
         "mounts": note.get("mounts", []),
         "knownHosts": str(_known(context, host)),
-        "kept": [path for path, _ in keeping.patterns(context)],
+        "kept": [path for path, how in keeping.patterns(context) if how != "aside"],
     }
     state_directory.keep(listed, json.dumps(told, indent=1))
     command = (decided.back_command or decided.command) if back else decided.command

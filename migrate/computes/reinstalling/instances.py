@@ -1,4 +1,4 @@
-"""Where servers' disks lie on a compute host, as its own nova.conf says."""
+"""Where servers' disks lie on a compute host, and keys to move them by, as its nova.conf says."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.values import Values
 from migrate.computes import service
 from migrate.computes.reinstalling.kept import INSTANCES
-from migrate.onhost import call
+from migrate.onhost import call, hypervisor
 
 FILES = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]
 STATE = "/var/lib/nova"
@@ -25,8 +25,7 @@ class Place:
 
 def read(host: Host) -> Place:
     """By the files that nova-compute reads there; PreconditionError where that cannot be known."""
-    told = call(host, "hypervisor.settings", service.BINARY, FILES)
-    values = Values(told["texts"], {"state_path": STATE, **told["given"]})
+    values = _values(host)
     default = INSTANCES.replace(STATE, values.get("DEFAULT", "state_path") or STATE)
     path = values.get("DEFAULT", "instances_path") or default
     kind = values.get("libvirt", "images_type") or FOLDERS[0]
@@ -34,3 +33,13 @@ def read(host: Host) -> Place:
         return Place(path.rstrip("/"))
     why = f"servers' disks lie in no directory there (nova.conf has [libvirt] images_type = {kind})"
     return Place(path.rstrip("/"), why, kind in SHARED)
+
+
+def keys(host: Host) -> list[str]:
+    """Files of keys by which nova there has servers go to other hosts, by the same files."""
+    return hypervisor.KEY.findall(_values(host).get("libvirt", "live_migration_uri") or "")
+
+
+def _values(host: Host) -> Values:
+    told = call(host, "hypervisor.settings", service.BINARY, FILES)
+    return Values(told["texts"], {"state_path": STATE, **told["given"]})

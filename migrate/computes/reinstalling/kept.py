@@ -77,6 +77,15 @@ KEPT = (
         why="keys of volumes on Ceph and of encrypted ones, which servers need to start",
     ),
     Kept(
+        paths=("/var/lib/libvirt/qemu/nvram",),
+        why="what the firmware of servers with UEFI knows: how one that stays starts, its keys",
+    ),
+    Kept(
+        paths=("/root/.ssh/known_hosts", "/root/.ssh/config", "/root/.ssh/id_*"),
+        why="libvirt goes to other hosts as root when servers move by ssh",
+        how="absent",
+    ),
+    Kept(
         paths=("/etc/pki/libvirt*", "/etc/pki/qemu", "/etc/pki/CA"),
         why="certificates by which libvirt on other hosts knows it",
     ),
@@ -100,6 +109,11 @@ KEPT = (
     Kept(
         paths=("/etc/network", "/etc/netplan", "/etc/systemd/network"),
         why="whoever makes the host gives it its network: kept to compare with",
+        how="aside",
+    ),
+    Kept(
+        paths=("/etc/default/grub", "/etc/default/grub.d", "/etc/fstab", "/etc/udev/rules.d"),
+        why="huge pages, isolated CPUs, cards for servers: with the disks and the boot loader",
         how="aside",
     ),
 )

@@ -10,6 +10,7 @@ from migrate.computes.reinstalling.keeping import Stage
 from migrate.computes.reinstalling.kept import HOST_KEYS
 from migrate.errors import StepError
 from migrate.onhost import call
+from migrate.services.unit import HostUnit
 
 NOTE = "settle-reinstalled"
 SECONDS = 240.0  # as for units in place
@@ -93,7 +94,7 @@ def start(context: Context, host: Host) -> None:
             path=context.installation.path,
             command=units.command(context, one, told),
         )
-        rows.append([f"/etc/systemd/system/{one.unit}", text, 0o644, "root:root"])
+        rows.append([unit_file(one), text, 0o644, "root:root"])
     shown = call(host, "systemd.show", names)
     if masked := [one for one, unit in shown.items() if unit.get("LoadState") == "masked"]:
         call(host, "systemd.unmask", masked)  # by `let_go`, when the whole went back
@@ -107,6 +108,11 @@ def start(context: Context, host: Host) -> None:
         SECONDS,
         f"{host.name}: {', '.join(names)} were started and do not run {context.target.release}",
     )
+
+
+def unit_file(unit: HostUnit) -> str:
+    """Where `start` writes it."""
+    return f"/etc/systemd/system/{unit.unit}"
 
 
 def start_old(context: Context, host: Host) -> None:

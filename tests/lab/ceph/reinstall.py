@@ -1,4 +1,4 @@
-"""What stands in the rig for whoever makes machines: an OSD host with a new root file system."""
+"""What stands in the rig, and in the lab on Ceph, for whoever makes machines: an OSD host anew."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from infra import nspawn
 from infra.nspawn import access
 from tests.lab.ceph import cluster, packages
-from tests.lab.ceph.settings import CephRig
+from tests.lab.settings import CephLab
 
 POWER_OFF_SECONDS = 20
 
 
-def make(rig: CephRig, name: str, *, back: bool = False) -> None:
+def make(rig: CephLab, name: str, *, back: bool = False) -> None:
     """The OSD host *name* anew, of the new release or *back* of the old; its disks are plugged."""
     below = packages.old() if back else packages.new()
     machine = cluster.machine(rig, name, below)
@@ -25,7 +25,7 @@ def make(rig: CephRig, name: str, *, back: bool = False) -> None:
     cluster.plug(rig, name)
 
 
-def answer(rig: CephRig, name: str, listed: Path) -> None:
+def answer(rig: CephLab, name: str, listed: Path) -> None:
     """The same, asked for by the program: see `migrate/computes/reinstalling/anew.py`.
 
     It has a new host key, which only the file that the list names is told.
