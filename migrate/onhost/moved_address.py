@@ -76,7 +76,7 @@ def place(address: str) -> dict[str, Any]:
     """Which interface here is in its network: {"device": "eth0", "prefix": 24}; {} if none."""
     for link in ip("-4", "address", "show"):
         for one in link["addr_info"] if link["ifname"] != "lo" else []:
-            near = ipaddress.ip_network(f"{one['local']}/{one['prefixlen']}", strict=False)
+            near = ipaddress.ip_interface(f"{one['local']}/{one['prefixlen']}").network
             if near.num_addresses > 1 and ipaddress.ip_address(address) in near:
                 return {"device": link["ifname"], "prefix": one["prefixlen"]}
     return {}
