@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -209,17 +210,16 @@ def killed_in(context: Context, function: str, seconds: float | None) -> None:
 
     def act() -> None:
         mine = connect(context.stack, context.settings, context.home, (), run=Run())
-        true = old_address.call
 
         def watched(host: Any, name: str, *arguments: Any, **more: Any) -> Any:
             if name == function and seconds is not None:
                 threading.Timer(seconds, die).start()
-            answer = true(host, name, *arguments, **more)
+            answer = call(host, name, *arguments, **more)
             if name == function:
                 die()
             return answer
 
-        old_address.call = watched  # in this process alone
+        vars(old_address)["call"] = watched  # in this process alone
         old_address.take(mine)
 
     child = multiprocessing.get_context("fork").Process(target=act)
@@ -296,6 +296,7 @@ def test_a_boot_of_the_old_host_does_not_take_it_back(
         # its own configuration is applied anew, which names it
         old.run("networkctl", "reload")
         old.run("networkctl", "reconfigure", "host0")
+        time.sleep(3)  # it sets its addresses by and by
         assert wait.while_any(away, BOOT_SECONDS, pause=1) is False
         assert {*answering(rig, context, address)} <= hardware(new)
         assert monitor.standing(new).quorum == {rig.target}

@@ -12,7 +12,8 @@ from migrate.errors import PreconditionError, StepError
 from migrate.finish import ceph as finish_ceph
 from migrate.phases import renew_ceph
 from migrate.storage import ceph
-from migrate.storage.ceph import conf, leaving, manager, monitor, old_address, osd_host
+from migrate.storage.ceph import conf, leaving, manager, old_address, osd_host
+from migrate.storage.ceph.findings import PROTOCOLS
 from tests.unit import ceph_hosts
 from tests.unit.ceph_hosts import CEPH, CONF
 from tests.unit.ceph_world import NEW, Machine, World, cinder, nova
@@ -251,6 +252,19 @@ def test_of_several_one_after_the_other_leaves_and_joins_again(
     assert old_address.taken(three.context)
 
 
+def test_the_next_stays_until_all_users_reach_the_first(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as here:
+        here.setattr(Machine, "_reach_ports", lambda *_: ["open", "timeout"])
+        for _ in range(2):
+            with pytest.raises(StepError, match=f"does not reach {OLD_ADDRESS} on ports"):
+                old_address.take(three.context)
+    assert "moved_address.carry" not in calls(three.hosts["new2"])
+    old_address.take(three.context)
+    assert old_address.taken(three.context)
+
+
 def test_none_leaves_while_another_is_away(three: World) -> None:
     three.cluster.away.add("new3")
     with pytest.raises(PreconditionError, match="not in the quorum: new3: start them"):
@@ -274,7 +288,7 @@ def test_as_many_take_one_as_there_are_or_none_does(three: World) -> None:
 def test_what_was_not_noted_is_not_guessed(three: World) -> None:
     del three.hosts["new"].notes["ceph-committed"]["of"]
     assert not old_address.taken(three.context)
-    with pytest.raises(PreconditionError, match="where the monitor of mon was is not known"):
+    with pytest.raises(PreconditionError, match="known are those on no host: let new ones stay"):
         old_address.take(three.context)
 
 
@@ -286,4 +300,4 @@ def test_a_monitor_has_one_address_in_its_own_section() -> None:
     beside = conf.with_monitor(text, "new-beside", "10.0.0.3")
     assert conf.section(beside, "mon.new-beside") == "[mon.new-beside]\npublic addr = 10.0.0.3\n"
     assert conf.without_monitor(beside, "new-beside") == text
-    assert old_address.PORTS.keys() == monitor.PROTOCOLS
+    assert old_address.PORTS.keys() == PROTOCOLS

@@ -110,24 +110,26 @@ def taken(context: Context) -> bool:
 def take(context: Context) -> None:
     """Let them have these, one after the other."""
     olds, news, of = members.olds(context), members.news(context), _addresses(context)
-    if len(olds) != len(news) or (unknown := [one.name for one in olds if one.name not in of]):
-        told = (
-            f"where the monitor of {unknown[0]} was is not known" if len(olds) == len(news) else ""
-        )
+    if len(olds) != len(news) or not {one.name for one in olds} <= of.keys():
         raise PreconditionError(
-            f"{told or 'there are as many new monitors as old ones no more'}: let new addresses "
-            "stay: sidestep:ceph.addresses: new"
+            f"{len(news)} new monitors would take over addresses of old ones, and known are those "
+            f"on {', '.join(sorted(of)) or 'no host'}: let new ones stay, "
+            "sidestep:ceph.addresses: new"
         )
     hosts.gather(news, lambda one: call(one, "record.save", NOTE, of))
-    users = members.users(context)
+    every = members.users(context)
     for old, new in zip(olds, news, strict=True):
+        users = [one for one in every if one.name != new.name]
         if not (_has_given(old, of[old.name]) and call(new, "moved_address.carried", of[old.name])):
             _move(old, new, of[old.name])
         if not _is_at(standing(new), new, of[old.name]):
             others = [one for one in news if one is not new]
-            act = partial(_join_again, others=others) if others else _replace
-            act(new, of[old.name], [one for one in users if one.name != new.name])
+            if others:
+                _join_again(new, of[old.name], others)
+            else:
+                _replace(new, of[old.name], users)
         _await(new, partial(_serves, new, of[old.name]), f"has no quorum at {of[old.name]}")
+        _prove(users, of[old.name])  # of several the next may leave now
 
 
 def _move(old: Host, new: Host, address: str) -> None:
@@ -169,7 +171,7 @@ def _is_left(new: Host) -> bool:
     raise PreconditionError(f"{new.name}: no monitor runs there: start it, then the same again")
 
 
-def _join_again(new: Host, address: str, users: Collection[Host], *, others: list[Host]) -> None:
+def _join_again(new: Host, address: str, others: list[Host]) -> None:
     """Of several: it leaves and joins again, while all others serve."""
     if away := sorted({one.name for one in others} - standing(others[0]).quorum):
         raise PreconditionError(
@@ -181,8 +183,6 @@ def _join_again(new: Host, address: str, users: Collection[Host], *, others: lis
     invited = call(others[0], "monitor.invitation", timeout=120)
     text = conf.with_monitor(new.read(conf.PATH), new.name, address)
     call(new, "monitor.make_again", new.name, text, invited, timeout=120)
-    _await(new, lambda: _serves(new, address), f"does not join at {address}")
-    _prove(users, address)
 
 
 def _leave(asks: Host, new: Host) -> None:
