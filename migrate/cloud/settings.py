@@ -218,6 +218,8 @@ class Ceph(Model):
     osd_hosts: Named = ()  # hosts whose OSDs come over
     gateways: Named = ()  # hosts of the old gateways that do, one to each of `joins`; (): none
     past: Named = ()  # those of them whose OSDs start for good without `--past`
+    # whether each of `joins` takes over the address of one of `monitors`, in their order
+    addresses: Literal["keep", "new"] = "keep"
 
     def joining(self, target: Target) -> tuple[str, ...]:
         """Names of the controllers of *target* that get a monitor and a manager."""
@@ -398,7 +400,7 @@ def _of_ceph(values: dict[str, Any]) -> Iterator[str]:
         yield from (
             f"{PREFIX}ceph.{key} says nothing without ceph.monitors: name the hosts of all old "
             "monitors, or leave the cluster to others"
-            for key in ("hosts", "joins", "osdHosts", "gateways")
+            for key in ("hosts", "joins", "osdHosts", "gateways", "addresses")
             if ceph.get(key)
         )
     elif len(listed["gateways"]) > len(listed["joins"] or new):

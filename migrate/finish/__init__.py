@@ -146,7 +146,7 @@ CEPH = _finish(
 
 CEPH_ADDRESSES = _finish(
     "finish.ceph-addresses",
-    "Take the old monitors' addresses out of every ceph.conf and attachment",
+    "Take addresses that no monitor has any more out of every ceph.conf and attachment",
     (ceph.are_dropped, ceph.drop, None),
     after=[CEPH],
     seconds=1,

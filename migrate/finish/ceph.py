@@ -21,6 +21,7 @@ from migrate.storage.ceph import (
     leaving,
     members,
     no_return,
+    old_address,
     releases,
 )
 
@@ -48,24 +49,26 @@ def require(context: Context) -> None:
 
 
 def are_dropped(context: Context) -> bool:
-    """Whether no ceph.conf and no attachment names an old monitor's address beside others."""
+    """Whether no ceph.conf and no attachment names what no monitor has any more beside others."""
     gone = _gone(context)
     users = members.users(context)
     return not gone or not (addresses.left(users, gone) or attachments.left(context, gone))
 
 
 def drop(context: Context) -> None:
-    """Take these out, but what a monitor has again."""
+    """Take these out."""
     gone = _gone(context)
     addresses.drop(members.users(context), gone)
     attachments.drop(context, gone)
 
 
 def _gone(context: Context) -> set[str]:
-    """As was noted when they were removed."""
+    """Addresses that old monitors had, as was noted, or new ones before, and none has now."""
     asks = members.asks(context)
     noted = (call(asks, "record.load", no_return.NOTE) or {}).get("addresses", [])
-    return {*noted} - facts.hosts_of(facts.read(asks).monitors)
+    before = members.news(context) if members.keeps(context) else []
+    had = {*noted, *(one.address for one in before)}
+    return had - facts.hosts_of(facts.read(asks).monitors)
 
 
 def _wrong(context: Context) -> Iterator[Finding]:
@@ -74,6 +77,11 @@ def _wrong(context: Context) -> Iterator[Finding]:
             "the old monitors of Ceph are not removed", "`migrate settle --ceph --execute` does"
         )
         return
+    if members.keeps(context) and not old_address.taken(context):
+        yield error(
+            "the new monitors of Ceph have not all taken over an old one's address",
+            "`migrate settle --ceph --execute` goes on with it",
+        )
     cluster = facts.read(members.asks(context))
     yield from older(cluster)
     yield from findings.well(cluster)

@@ -39,6 +39,18 @@ def ask(interface: str, address: str, seconds: float) -> list[str]:
     return sorted(mac.hex(":") for mac in found - {own})
 
 
+def announce(interface: str, address: str) -> None:
+    """Tell everybody on *interface* that *address* is ours, whatever they keep of it."""
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    wire.bind((interface, 0x0806))
+    own, its = wire.getsockname()[4], socket.inet_aton(address)
+    for kind in (ASK, ANSWER) * 2:  # some heed the one, some the other
+        frame = EVERYBODY + own + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, kind)
+        wire.send(frame + own + its + EVERYBODY + its)
+        time.sleep(0.1)
+    wire.close()
+
+
 def interface_of(preferred: str, own_address: str) -> str:
     """*preferred* if this host has it, else the interface that carries *own_address*."""
     links = ip("-4", "address", "show")

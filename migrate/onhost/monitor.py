@@ -20,6 +20,7 @@ from typing import Any, Iterator
 from migrate.onhost import ceph, disk, record, retired, systemd, undo
 
 NOTE, FILES = "ceph-monitor", "ceph-monitor-files"
+BESIDE = "ceph-monitor-beside"
 ADMIN = "/etc/ceph/ceph.client.admin.keyring"
 STORES = "/var/lib/ceph/mon"
 PLUGIN = "ceph/erasure-code/libec_jerasure.so"
@@ -74,22 +75,54 @@ def make(name: str, conf: str, invited: dict[str, str]) -> None:
     with record.locked():
         if lacks():
             raise RuntimeError(lacks())
-        store = _store(name)
-        if not noted() and os.path.lexists(store):
-            raise RuntimeError(
-                f"{store} is there and was not made by this program: move it aside, or give the "
-                "new monitor another name"
-            )
+        _begin(NOTE, name)
         undo.note(FILES, [undo.file(ceph.CONF), undo.file(ADMIN)])
-        ours = record.once(NOTE, lambda: {"name": name, "whole": False})
-        if ours["name"] != name:
-            raise RuntimeError(f"a monitor {ours['name']} was made here: let it leave first")
         disk.write(ceph.CONF, conf, 0o644)
         disk.write(ADMIN, invited["admin"], 0o600)
-        if not ours["whole"]:
-            _make_store(name, invited)
-            record.save(NOTE, {"name": name, "whole": True})
+        _complete(NOTE, name, invited)
+
+
+def make_again(name: str, conf: str, invited: dict[str, str]) -> None:
+    """`make` of one that has left the map: with its old store it would not join again."""
+    with record.locked():
+        systemd.stop([_unit(name)], 20)
+        shutil.rmtree(_store(name), ignore_errors=True)
+        record.save(NOTE, {"name": name, "whole": False})
+    make(name, conf, invited)
+
+
+def make_beside(name: str, conf: str, invited: dict[str, str]) -> None:
+    """Another monitor *name* on this host, for as long as `succeed` has not renamed it."""
+    with record.locked():
+        _begin(BESIDE, name)
+        disk.write(ceph.CONF, conf, 0o644)
+        _complete(BESIDE, name, invited)
+
+
+def succeed(beside: str, name: str, conf: str, addresses: str) -> None:
+    """Let the monitor *beside*, alone in the map and at *addresses*, be *name*, which has left it.
+
+    The map is changed in its store while it rests, in one transaction; then its store changes its
+    name. Whoever is killed in between does the rest the next time.
+    """
+    with record.locked():
+        if os.path.lexists(_store(beside)):
+            with _edited(beside, starts=False) as (path, names):
+                if set(names) not in ({beside}, {name}):
+                    raise RuntimeError(f"the map has other monitors: {', '.join(names)}")
+                if beside in names:
+                    _as_ceph("monmaptool", "--rm", beside, path)
+                    _as_ceph("monmaptool", "--addv", name, addresses, path)
+                    if _names(path) != [name]:
+                        raise RuntimeError(f"monmaptool makes no map of {name} alone: nothing done")
+            systemd.take_down(_unit(beside), 20)
+            systemd.take_down(_unit(name), 20)
+            shutil.rmtree(_store(name), ignore_errors=True)
+            os.rename(_store(beside), _store(name))
+            disk.durable(STORES)
+        disk.write(ceph.CONF, conf, 0o644)
         systemd.set_up(_unit(name))
+        record.forget(BESIDE)
 
 
 def noted() -> bool:
@@ -131,7 +164,7 @@ def expel(name: str) -> None:
     Two of two are no quorum when one is dead, and the dead one alone never is one either: it has
     confirmed nothing that this one has not. The monitor rests meanwhile, for some seconds.
     """
-    with record.locked(), _scratch() as folder:
+    with record.locked():
         if retired.noted():
             raise RuntimeError(
                 "the monitor of this host is removed for good: nothing starts it again"
@@ -139,20 +172,62 @@ def expel(name: str) -> None:
         stores = _stores(name)
         if len(stores) != 1:
             raise RuntimeError(f"{STORES} has {len(stores)} monitors here: leave one, that runs")
-        id_ = stores[0]
-        path, user = f"{folder}/map", ("runuser", "-u", "ceph", "--")
-        systemd.stop([_unit(id_)], 20)
-        try:
-            systemd.run(*user, "ceph-mon", "-i", id_, "--extract-monmap", path)
-            names = re.findall(r" mon\.(\S+)$", systemd.run("monmaptool", "--print", path), re.M)
-            if not set(names) <= {id_, name}:
+        with _edited(stores[0]) as (path, names):
+            if not set(names) <= {stores[0], name}:
                 raise RuntimeError(f"the map has other monitors: {', '.join(names)}; start those")
             if name in names:
-                systemd.run(*user, "monmaptool", "--rm", name, path)
-                systemd.run(*user, "ceph-mon", "-i", id_, "--inject-monmap", path)
+                _as_ceph("monmaptool", "--rm", name, path)
+
+
+@contextmanager
+def _edited(id_: str, starts: bool = True) -> Iterator[tuple[str, list[str]]]:
+    """The map in the store of monitor *id_*, as a file to change, and its names.
+
+    It rests meanwhile, and where all goes well from then on unless it *starts* again.
+    """
+    with _scratch() as folder:
+        path, starts_now = f"{folder}/map", True
+        systemd.stop([_unit(id_)], 20)
+        try:
+            _as_ceph("ceph-mon", "-i", id_, "--extract-monmap", path)
+            before = disk.content(path)
+            yield path, _names(path)
+            if disk.content(path) != before:
+                _as_ceph("ceph-mon", "-i", id_, "--inject-monmap", path)
+            starts_now = starts
         finally:
             systemd.run("systemctl", "reset-failed", _unit(id_), check=False)
-            systemd.run("systemctl", "start", _unit(id_))
+            if starts_now:
+                systemd.run("systemctl", "start", _unit(id_))
+
+
+def _names(path: str) -> list[str]:
+    """Those of the monitors in the map at *path*."""
+    return re.findall(r" mon\.(\S+)$", systemd.run("monmaptool", "--print", path), re.M)
+
+
+def _as_ceph(*argv: str) -> None:
+    """Run it as the user that owns the stores."""
+    systemd.run("runuser", "-u", "ceph", "--", *argv)
+
+
+def _begin(note: str, name: str) -> None:
+    """Note monitor *name*, before anything of it is made."""
+    if record.load(note) is None and os.path.lexists(_store(name)):
+        raise RuntimeError(
+            f"{_store(name)} is there and was not made by this program: move it aside, or give the "
+            "new monitor another name"
+        )
+    ours = record.once(note, lambda: {"name": name, "whole": False})
+    if ours["name"] != name:
+        raise RuntimeError(f"a monitor {ours['name']} was made here: let it leave first")
+
+
+def _complete(note: str, name: str, invited: dict[str, str]) -> None:
+    if not (record.load(note) or {})["whole"]:
+        _make_store(name, invited)
+        record.save(note, {"name": name, "whole": True})
+    systemd.set_up(_unit(name))
 
 
 def _make_store(name: str, invited: dict[str, str]) -> None:
@@ -170,12 +245,7 @@ def _make_store(name: str, invited: dict[str, str]) -> None:
                 os.fchmod(stream.fileno(), 0o600)
                 stream.write(content)
             shutil.chown(path, "ceph", "ceph")
-        # fmt: off
-        systemd.run(
-            "runuser", "-u", "ceph", "--", "ceph-mon", "--mkfs", "-i", name,
-            "--monmap", map_, "--keyring", key,
-        )
-        # fmt: on
+        _as_ceph("ceph-mon", "--mkfs", "-i", name, "--monmap", map_, "--keyring", key)
     for top, _, files in os.walk(store):
         for one in (top, *(os.path.join(top, file) for file in files)):
             disk.durable(one)  # the note that it is whole must not outlast it

@@ -22,7 +22,7 @@ from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
-from migrate.storage.ceph import attachments, joining, leaving, members, stored
+from migrate.storage.ceph import attachments, joining, leaving, members, old_address, stored
 from migrate.storage.images import image_passes
 from migrate.storage.rbd import client_files
 from migrate.storage.volumes import policy, volume_proof
@@ -509,13 +509,38 @@ CEPH_COMMIT = step(
 )
 
 
-def _ceph_leaves(gateways: Sequence[str]) -> tuple[Step, ...]:
-    told = CEPH_TOLD, CEPH_ATTACHMENTS, CEPH_SERVERS
-    if not gateways:
-        return *told, CEPH_MANAGER, CEPH_COMMIT
+# at once: in between whoever starts by an old address finds no monitor
+CEPH_ADDRESS = step(
+    Phase.STORAGE,
+    Impact.STORAGE_RESTS,
+    "ceph.old-address",
+    "Let the new monitors take over the addresses of the old ones",
+    (old_address.taken, old_address.take, leaving.stay),
+    after=[CEPH_COMMIT],
+    seconds=45,
+    returns=False,
+)
+CEPH_BETWEEN = _storage(
+    "ceph.between",
+    "Name these in attachments that were made in between",
+    (attachments.told, attachments.tell, leaving.stay),
+    after=[CEPH_ADDRESS],
+    seconds=1,
+    returns=False,
+)
+
+
+def _ceph_leaves(gateways: Sequence[str], *, keep: bool) -> Iterator[Step]:
+    """With *keep* new monitors have the old addresses then, and nobody has to know others."""
+    yield CEPH_TOLD
+    yield from () if keep else (CEPH_ATTACHMENTS, CEPH_SERVERS)
+    known = (CEPH_TOLD if keep else CEPH_SERVERS).id
+    yield replace(CEPH_MANAGER, needs=(known,))
     # gateways before: what of them fails is told while all of it goes back
-    commit = replace(CEPH_COMMIT, needs=(*CEPH_COMMIT.needs, CEPH_GATEWAYS.id))
-    return *told, CEPH_MANAGER, CEPH_GATEWAYS, commit
+    yield from (replace(CEPH_GATEWAYS, needs=(known,)),) if gateways else ()
+    before = (CEPH_MANAGER, CEPH_GATEWAYS) if gateways else (CEPH_MANAGER,)
+    yield replace(CEPH_COMMIT, needs=tuple(one.id for one in before))
+    yield from (CEPH_ADDRESS, CEPH_BETWEEN) if keep else ()
 
 
 def storage_host(name: str, after: Sequence[Step]) -> list[Step]:
@@ -523,9 +548,9 @@ def storage_host(name: str, after: Sequence[Step]) -> list[Step]:
     return _installed(Phase.STORAGE, f"{name}.", name, osds.among(reinstall.OF_SYSTEM), [*after])
 
 
-def _storage_hosts(names: Iterable[str]) -> Iterator[Step]:
+def _storage_hosts(names: Iterable[str], after: Step) -> Iterator[Step]:
     """One host after the other: no two are away at a time."""
-    before: Sequence[Step] = [CEPH_COMMIT]
+    before: Sequence[Step] = [after]
     for name in names:
         yield from (mine := storage_host(name, before))
         before = mine[-1:]
@@ -649,11 +674,13 @@ def steps(
     ceph: bool = False,
     monitors: Sequence[str] = (),
     gateways: Sequence[str] = (),
+    keep: bool = False,
 ) -> Iterator[Step]:
     """Every step for a cloud with the services *recipes*, in the order of the night.
 
     With *ceph* some of them have their data on its RBD; *monitors* are the target's controllers
-    that Ceph's own come to, *gateways* those of them that an old gateway does.
+    that Ceph's own come to, *gateways* those of them that an old gateway does; with *keep* the old
+    monitors' addresses do, too.
     """
     images = any(recipe.images for recipe in recipes)
     first_images = replace(IMAGES, needs=(*IMAGES.needs, CEPH_CLIENTS.id)) if ceph else IMAGES
@@ -682,7 +709,7 @@ def steps(
     live = _go_live(synced := _synced(schemas.values()), starts)
     yield from (COPIED_URLS, *schemas.values(), synced, *starts, *live)
     yield from (_accepted(protected, live[-1]),) if protected else ()
-    yield from _ceph_leaves(gateways) if monitors else ()
+    yield from _ceph_leaves(gateways, keep=keep) if monitors else ()
 
 
 def compose(context: Context) -> Plan:
@@ -701,7 +728,9 @@ def compose(context: Context) -> Plan:
         ceph=context.settings.ceph.clients,
         monitors=members.joining(context),
         gateways=tuple(members.gateways(context)),
+        keep=(keep := members.keeps(context)),
     )
-    storage = _storage_hosts(members.with_osds_only(context))
+    last = CEPH_ADDRESS if keep else CEPH_COMMIT
+    storage = _storage_hosts(members.with_osds_only(context), last)
     finished = finish.steps(context.recipes, monitors=members.moves(context))
     return Plan.of((*own, *storage, *settle, *finished))

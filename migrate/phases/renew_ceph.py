@@ -16,7 +16,9 @@ from migrate.engine.runner import Observer
 from migrate.errors import IrreversibleError, PreconditionError, SettingsError
 from migrate.phases import control, no_return
 from migrate.phases.plan import (
+    CEPH_ADDRESS,
     CEPH_ATTACHMENTS,
+    CEPH_BETWEEN,
     CEPH_COMMIT,
     CEPH_GATEWAYS,
     CEPH_MANAGER,
@@ -26,14 +28,14 @@ from migrate.phases.plan import (
 )
 from migrate.phases.session import Session
 from migrate.storage import ceph
-from migrate.storage.ceph import attachments, facts, findings, leaving, members, stored
+from migrate.storage.ceph import attachments, facts, findings, leaving, members, old_address, stored
 
 NAME = "ceph"
 OF_MONITORS = {
     one.id
     for one in (
         *(CEPH_TOLD, CEPH_ATTACHMENTS, CEPH_SERVERS),
-        *(CEPH_MANAGER, CEPH_GATEWAYS, CEPH_COMMIT),
+        *(CEPH_MANAGER, CEPH_GATEWAYS, CEPH_COMMIT, CEPH_ADDRESS, CEPH_BETWEEN),
     )
 }
 
@@ -60,18 +62,26 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
     if ceph.UNSHOWN:
         told = f"Ceph's own daemons come over, {ceph.UNSHOWN}"
         wrong.append(error(told, "Wait for a version that says it was"))
-    if names and not leaving.is_committed(context):
+    if names and not _monitors_are_over(context):
         told = "the old monitors leave before any OSD comes over"
         wrong.append(error(told, "`migrate settle --ceph --execute` without --host comes first"))
     if not names and not leaving.no_way_back(context):
         wrong += findings.well(facts.read(members.asks(context)))
-        wrong += attachments.findings(context)
-        wrong += stored.findings(context)
+        if members.keeps(context):
+            wrong += old_address.findings(context)
+        else:
+            wrong += attachments.findings(context)
+            wrong += stored.findings(context)
     try:
         anew.refuse(context)
     except PreconditionError as failure:
         wrong += [error(str(failure), "Name it")] if names else []
     return wrong
+
+
+def _monitors_are_over(context: Context) -> bool:
+    kept = members.keeps(context)
+    return leaving.is_committed(context) and (not kept or old_address.taken(context))
 
 
 def renew(

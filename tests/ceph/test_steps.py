@@ -82,6 +82,7 @@ def context(rig: CephRig, tmp_path_factory: pytest.TempPathFactory) -> Context:
             "monitors": [rig.monitor],
             "osdHosts": list(rig.osd_hosts),
             "gateways": [rig.monitor],
+            "addresses": "new",
         },
         "settle": {"reinstall": {"command": REINSTALL}},
     }

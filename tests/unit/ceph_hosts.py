@@ -60,11 +60,12 @@ class CephHost(FakeHost):
 def context(home: Path, **ceph: Any) -> tuple[Context, dict[str, CephHost]]:
     """Both clouds of STACK above a cluster of CEPH, changed by *ceph*, and all hosts by name."""
     settings = parse({**STACK, "ceph": {**CEPH, **ceph}}, "test", home)
-    names = ("old", "compute", "new", "new2", *(one.name for one in settings.ceph.hosts))
+    ours = [one.name for one in settings.target.controllers]
+    names = ("old", "compute", *ours, *(one.name for one in settings.ceph.hosts))
     hosts = {name: CephHost(name) for name in names}
     ips, computes = settings.source.virtual_ips, (hosts["compute"],)
     source = Cloud("source", "2025.1", (hosts["old"],), computes, ips)
-    target = Cloud("target", "2026.1", (hosts["new"], hosts["new2"]), computes, ips)
+    target = Cloud("target", "2026.1", tuple(hosts[one] for one in ours), computes, ips)
     storage = tuple(hosts[one.name] for one in settings.ceph.hosts)
     return (
         Context("test", settings, source, target, home, RECIPES, storage=storage),

@@ -48,6 +48,8 @@ class Cluster:
     def __init__(self, *, joined: bool) -> None:
         ours = {"new": NEW} if joined else {}
         self.monitors = {"mon1": OLD, **ours}
+        self.places = {"mon1": "10.0.0.1"}  # addresses of monitors; of all others the same
+        self.carries: dict[str, set[str]] = {}  # by host, of addresses that move
         self.managers = {"mon1": OLD, **ours}
         self.modules = ["iostat", "nfs", *([] if joined else ["restful"])]
         self.active = "mon1"
@@ -66,7 +68,7 @@ class Cluster:
         found: dict[str, Any] = deepcopy(SAID)
         mon = json.dumps(found["quorum"]["monmap"]["mons"][0])
         found["quorum"]["monmap"]["mons"] = [
-            {**json.loads(mon if one == "mon1" else mon.replace("0.0.1:", "0.0.12:")), "name": one}
+            {**json.loads(mon.replace("10.0.0.1:", f"{self.place(one)}:")), "name": one}
             for one in self.monitors
         ]
         quorum = [one for one in self.monitors if one not in self.away]
@@ -99,6 +101,9 @@ class Cluster:
             ],
         }
         return found
+
+    def place(self, monitor: str) -> str:
+        return self.places.get(monitor, "10.0.0.12")
 
     def refuse_lost(self, host: str) -> None:
         if self.lost:
@@ -229,7 +234,9 @@ class Machine(CephHost):
     # monitors and managers
 
     def _monitor_standing(self) -> Any:
-        id_ = {"mon": "mon1", "new": "new"}.get(self.name, "")
+        id_ = "mon1" if self.name == "mon" else self.name
+        if f"{id_}-beside" in self.cluster.monitors and id_ not in self.cluster.monitors:
+            id_ = f"{id_}-beside"
         if id_ not in self.cluster.monitors or (self.cluster.lost and id_ == "new"):
             return {}
         said = self.cluster.said["quorum"]
@@ -238,6 +245,7 @@ class Machine(CephHost):
 
     def _monitor_remove(self, name: str) -> None:
         del self.cluster.monitors[name]
+        self.cluster.away.discard(name)
 
     def _monitor_expel(self, name: str) -> None:
         assert self.name == "mon"
@@ -261,10 +269,79 @@ class Machine(CephHost):
         self.files[conf.PATH] = text
         self.cluster.monitors[name] = NEW
 
+    def _monitor_make_beside(self, name: str, text: str, _: Any) -> None:
+        self.notes["ceph-monitor-beside"] = {"name": name}
+        self.files[conf.PATH] = text
+        self._join(name)
+
+    def _monitor_make_again(self, name: str, text: str, _: Any) -> None:
+        assert name not in self.cluster.monitors
+        self.files[conf.PATH] = text
+        self._join(name)
+
+    def _join(self, name: str) -> None:
+        """Where its ceph.conf says, if that is an address of this host."""
+        place = (
+            conf.section(self.files[conf.PATH], f"mon.{name}").split("public addr = ")[1].strip()
+        )
+        assert place in self.cluster.carries[self.name]
+        others = [one for one in self.cluster.monitors if one != name]
+        assert place not in map(self.cluster.place, others)
+        self.cluster.monitors[name] = NEW
+        self.cluster.places[name] = place
+
+    def _monitor_succeed(self, beside: str, name: str, text: str, addresses: str) -> None:
+        if beside in self.cluster.monitors:
+            assert set(self.cluster.monitors) == {beside}  # it would be a quorum of its own
+            place = self.cluster.places.pop(beside)
+            assert addresses == f"[v2:{place}:3300,v1:{place}:6789]"
+            self.cluster.monitors = {name: NEW}
+            self.cluster.places[name] = place
+        self.files[conf.PATH] = text
+        self.notes.pop("ceph-monitor-beside")
+
+    def _monitor_quiet(self) -> None:
+        self.cluster.away.add(self.name)
+
     def _monitor_withdraw(self) -> None:
         assert self.name not in self.cluster.managers
         if self.notes.pop("ceph-monitor", None):
             del self.files[conf.PATH]
+
+    # addresses that move
+
+    def _moved_address_standing(self, address: str) -> Any:
+        there = address in self.cluster.carries.get(self.name, {"10.0.0.1"})
+        return {
+            "devices": ["eth0"] * there,
+            "at": ["ceph-mon"],
+            "everywhere": [],
+            "from": ["ceph-mgr", "radosgw"],
+            "routes": [],
+        }
+
+    def _moved_address_place(self, address: str) -> Any:
+        return {"device": "eth0", "prefix": 24}
+
+    def _moved_address_give_up(self, address: str) -> None:
+        self.cluster.carries[self.name] = set()
+
+    def _moved_address_given(self, address: str) -> bool:
+        return address not in self.cluster.carries.get(self.name, {address})
+
+    def _moved_address_carry(self, address: str, before: list[str]) -> None:
+        assert not any(address in one for one in self.cluster.carries.values())
+        self.cluster.carries[self.name] = {address}
+
+    def _moved_address_carried(self, address: str) -> bool:
+        return address in self.cluster.carries.get(self.name, ())
+
+    def _arp_ask(self, device: str, address: str, seconds: float) -> Any:
+        return []
+
+    def _reach_ports(self, asked: list[Any]) -> Any:
+        reached = map(self.cluster.place, self.cluster.monitors)
+        return ["open" if one in reached else "timeout" for one, _ in asked[:1]] * len(asked)
 
     def _manager_lacks(self) -> str:
         return ""

@@ -38,7 +38,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
     for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "CLEAN_SECONDS", "ACTIVE_SECONDS"):
         monkeypatch.setattr(osd_host, name, 0)
-    found = World(tmp_path)
+    found = World(tmp_path, addresses="new")
     found.attachments.serve(monkeypatch)
     return found
 

@@ -148,6 +148,7 @@ def _monitors(context: Context) -> tuple[list[Address], set[str]]:
             "see `ceph mon dump` there"
         )
     cluster = {_split(at)[0] for one in every for at in one.addresses.values()}
+    cluster |= {one.address for one in members.news(context)}  # of which others may have come
     return [_split(one.addresses["v1"]) for one in ours], cluster
 
 

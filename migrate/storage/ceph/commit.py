@@ -25,7 +25,12 @@ def is_committed(olds: Sequence[Host], news: Sequence[Host]) -> bool:
     now = standing(news[0])
     names = {one.name for one in news}
     alone = now.quorum == names == {one.name for one in now.monitors}
-    return alone and all(hosts.gather(olds, lambda one: call(one, "retired.is_so")))
+    return alone and are_retired(olds)
+
+
+def are_retired(olds: Sequence[Host]) -> bool:
+    """Whether no old one can start."""
+    return all(hosts.gather(olds, lambda one: call(one, "retired.is_so")))
 
 
 def commit(
@@ -45,9 +50,11 @@ def commit(
     if not any(hosts.gather(olds, lambda one: bool(call(one, "retired.noted")))):
         _refuse(olds, news, users, ids)
     going = [one for one in standing(news[0]).monitors if one.name in ids.values()]
+    of = {host: at for host, id_ in ids.items() if (at := facts.host_of(going, id_))}
     note = {
         "removed": sorted({*noted.get("removed", []), *ids.values()}),
         "addresses": sorted({*noted.get("addresses", []), *facts.hosts_of(going)}),
+        "of": {**noted.get("of", {}), **of},
     }
     hosts.gather(news, lambda one: call(one, "record.save", no_return.NOTE, note))
     for old in olds:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 
 from migrate.errors import PreconditionError
 from migrate.storage.rbd import ceph_conf
@@ -62,14 +63,29 @@ def _whole(text: str) -> list[str]:
     return ceph_conf.CONTINUED.sub(" ", text).splitlines()
 
 
+def with_monitor(text: str, name: str, address: str) -> str:
+    """*text* in which the monitor *name* listens at *address*; else it takes what it had before."""
+    kept, there = [], False
+    for heading, line in _lines(text):
+        if heading != f"mon.{name}" or _name(line) != "public_addr":
+            kept.append(line)
+        if _heading(line) == f"mon.{name}":
+            kept.append(f"public addr = {address}")
+            there = True
+    own = [] if there else [f"[mon.{name}]", f"public addr = {address}"]
+    return "\n".join([*kept, *own, ""])
+
+
+def without_monitor(text: str, name: str) -> str:
+    """*text* without what it says of the monitor *name* alone."""
+    return "\n".join([*(line for heading, line in _lines(text) if heading != f"mon.{name}"), ""])
+
+
 def section(text: str, name: str) -> str:
     """All that *text* says under [*name*], its heading too; "" where it has none."""
-    found, inside = [], False
-    for line in text.splitlines():
-        inside = _heading(line) == name if _heading(line) else inside
-        if inside and line.strip():
-            found.append(f"{line}\n")
-    return "".join(found)
+    return "".join(
+        f"{line}\n" for heading, line in _lines(text) if heading == name and line.strip()
+    )
 
 
 def names(text: str, address: str) -> bool:
@@ -106,12 +122,7 @@ def lacking(whole: str, text: str) -> list[str]:
 
 
 def _options(text: str) -> dict[tuple[str, str], str]:
-    found, section = {}, ""
-    for line in text.splitlines():
-        section = _heading(line) or section
-        if option := _name(line):
-            found[section, option] = _value(line)
-    return found
+    return {(heading, _name(line)): _value(line) for heading, line in _lines(text) if _name(line)}
 
 
 def _refuse(text: str, name: str, address: str) -> None:
@@ -133,6 +144,14 @@ def _refuse(text: str, name: str, address: str) -> None:
             f"{address} is in no `public network` of {PATH} ({', '.join(networks)}): clients and "
             "OSDs would not reach a monitor there; give the machine an address in it"
         )
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """Each line of *text* with the section that it stands in; a heading is in its own."""
+    inside = ""
+    for line in text.splitlines():
+        inside = _heading(line) or inside
+        yield inside, line
 
 
 def _heading(line: str) -> str:

@@ -145,6 +145,11 @@ def hosts_of(monitors: Iterable[Monitor]) -> set[str]:
     return {one.rpartition(":")[0] for known in monitors for one in known.addresses.values()}
 
 
+def host_of(monitors: Iterable[Monitor], name: str) -> str:
+    """That of the monitor *name*; "" where it is not among them."""
+    return next(iter(sorted(hosts_of(one for one in monitors if one.name == name))), "")
+
+
 def version(text: str) -> Version:
     """(16, 2, 15) of "ceph version 16.2.15 (...) pacific (stable)"."""
     found = re.match(r"ceph version (\d+(?:\.\d+)*)", text)

@@ -13,7 +13,16 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import IrreversibleError, UnreachableError
 from migrate.onhost import call
-from migrate.storage.ceph import commit, gateway, manager, members, monitor, no_return, statistics
+from migrate.storage.ceph import (
+    commit,
+    gateway,
+    manager,
+    members,
+    monitor,
+    no_return,
+    old_address,
+    statistics,
+)
 from migrate.storage.ceph.monitor import standing
 
 PAST = "ceph.past"
@@ -96,15 +105,16 @@ def stay(context: Context) -> None:
 def is_committed(context: Context) -> bool:
     """Whether the new monitors are alone, and no old one can start.
 
-    One that is off was masked before it left the map.
+    One that is off was masked before it left the map. Once addresses move, they were alone.
     """
     if not no_way_back(context):
         return False
-    olds, news = members.olds(context), members.news(context)
+    olds, news, joining = members.olds(context), members.news(context), members.joining(context)
+    begun = old_address.begun(news)
     try:
-        return commit.is_committed(olds, news)
+        return commit.are_retired(olds) if begun else commit.is_committed(olds, news)
     except UnreachableError:
-        return {one.name for one in standing(news[0]).monitors} == {*members.joining(context)}
+        return begun or {one.name for one in standing(news[0]).monitors} == {*joining}
 
 
 def remove_old(context: Context) -> None:

@@ -15,6 +15,11 @@ def moves(context: Context) -> bool:
     return bool(context.settings.ceph.monitors)
 
 
+def keeps(context: Context) -> bool:
+    """Whether they take over the old monitors' addresses, too."""
+    return moves(context) and context.settings.ceph.addresses == "keep"
+
+
 def refuse_unshown(context: Context) -> None:
     """PreconditionError where they would, before that was shown."""
     if moves(context) and ceph.UNSHOWN:
