@@ -13,20 +13,19 @@ def of(
     *,
     canary: int,
     size: int,
-    emptied: bool,
 ) -> list[list[ComputeHost]]:
     """*hosts* in batches of *size*, the first of *canary* hosts where that is not 0.
 
     None has hosts of two zones. Those with the least *load*, servers by host, come first: they are
-    soon ready to take others' servers. With *emptied*, a batch leaves one of the zone's
-    *open_hosts* to take servers.
+    soon ready to take others' servers. A batch leaves one of the zone's *open_hosts* to take
+    servers, new ones too, where there is another.
     """
     zones: dict[str, list[ComputeHost]] = defaultdict(list)
     for host in sorted(hosts, key=lambda one: (load.get(one.name, 0), one.name)):
         zones[host.zone].append(host)
     batches: list[list[ComputeHost]] = []
     for zone, waiting in sorted(zones.items()):
-        most = max(1, open_hosts.get(zone, 0) - 1) if emptied else len(waiting)
+        most = max(1, open_hosts.get(zone, 0) - 1)
         wanted = size if batches or not canary else canary
         while waiting:
             count = min(wanted, most)

@@ -98,13 +98,14 @@ def make(
     way: Way,
     names: Collection[str],
     already: Collection[str] = (),
+    meant: Collection[str] = (),
 ) -> SettlePlan:
     """The plan for the hosts of *names*; all others only take servers, also those *already* done.
 
-    What would forbid to renew one that is done forbids nothing.
+    What would forbid to renew one that is done forbids nothing. *meant* were asked for one by one.
     """
     with _uncollected():
-        made = _made(facts, settle, way, set(names) - set(already), already)
+        made = _made(facts, settle, way, set(names) - set(already), already, meant)
     return replace(made, already=tuple(sorted(set(names) & set(already))))
 
 
@@ -123,7 +124,12 @@ def _uncollected() -> Iterator[None]:
 
 
 def _made(
-    facts: Facts, settle: Settle, way: Way, names: Collection[str], already: Collection[str]
+    facts: Facts,
+    settle: Settle,
+    way: Way,
+    names: Collection[str],
+    already: Collection[str],
+    meant: Collection[str],
 ) -> SettlePlan:
     hosts = [host for host in facts.hosts if host.name in names]
     emptying = Emptying(facts, settle, way)
@@ -138,7 +144,7 @@ def _made(
         findings.append(refusals.of_no_model())
     ready: list[ComputeHost] = []
     for host in hosts:
-        wrong = refusals.of_host(host, opened, way) + emptying.refused(host)
+        wrong = refusals.of_host(host, opened, way, meant) + emptying.refused(host)
         findings += wrong
         if not wrong:
             findings += emptying.away(host)
@@ -149,7 +155,6 @@ def _made(
         opened,
         canary=settle.canary,
         size=settle.batch,
-        emptied=way.emptied or any(map(emptying.moves, ready)),
     )
     planned: list[HostPlan] = []
     seconds: list[float] = []
@@ -200,10 +205,9 @@ def _together(hosts: list[ComputeHost], emptying: Emptying) -> tuple[Done, list[
 
 
 def _shut(hosts: Collection[ComputeHost], opened: Mapping[str, int], took: float) -> list[Finding]:
-    """That no host of its zone takes new servers while *hosts*, a batch, are renewed."""
+    """That no host of its zone takes new servers while one of *hosts*, a batch, is renewed."""
     mine = [one for one in hosts if one.enabled and one.up]
-    zones = {one.zone for one in mine}  # one: a batch has hosts of no other
-    return [refusals.of_zone(zone, mine, took) for zone in zones if len(mine) == opened[zone]]
+    return [refusals.of_zone(one, took) for one in mine if opened[one.zone] == 1]
 
 
 def _host_plan(

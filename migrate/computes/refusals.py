@@ -43,31 +43,44 @@ def _of_the_last(others: int) -> Finding:
     )
 
 
-def of_host(host: ComputeHost, opened: Mapping[str, int], way: Way) -> list[Finding]:
-    """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone."""
+def of_host(
+    host: ComputeHost, opened: Mapping[str, int], way: Way, meant: Collection[str] = ()
+) -> list[Finding]:
+    """Whatever stands against *host* itself; *opened* are enabled hosts that are up, by zone.
+
+    In place the last of a zone may come over if it is *meant* by its name.
+    """
     if not host.up and not begun(host):
         down = error(
             "nova-compute is down there, so nobody can say what runs on it",
             "bring it back, or leave it out with --except",
         )
         return [_as("host", down, host)]
-    if way.emptied and host.enabled and opened[host.zone] < 2:
-        last = error(
-            f"it is the last enabled host of zone {host.zone} and must be emptied",
-            "enable another one of this zone, or settle it in place",
+    if not host.enabled or opened[host.zone] > 1:
+        return []
+    last = f"it is the last enabled host of zone {host.zone}"
+    if way.emptied:
+        wrong = error(
+            f"{last} and must be emptied", "enable another one of this zone, or settle it in place"
         )
-        return [_as("zone", last, host)]
-    return []
+    elif host.name not in meant:
+        wrong = error(
+            f"{last}: no new server could be made in it meanwhile",
+            f"enable another one of this zone, or name it: --host {host.name}",
+        )
+    else:
+        return []
+    return [_as("zone", wrong, host)]
 
 
-def of_zone(zone: str, hosts: Collection[ComputeHost], took: float) -> Finding:
-    """*hosts*, all of *zone* that are open, are closed together for *took* seconds."""
+def of_zone(host: ComputeHost, took: float) -> Finding:
+    """*host*, the last of its zone that is open, is closed for *took* seconds."""
     shut = warning(
-        f"{', '.join(sorted(one.name for one in hosts)[:NAMES])} and no other host of zone {zone} "
-        f"is open, so no new server can be made in it for about {took:.0f} s",
-        "settle fewer of them at once (--batch), or tell users; those that run notice nothing",
+        f"no other host of zone {host.zone} is open, so no new server can be made in it for about "
+        f"{took:.0f} s",
+        "tell users; servers that run notice nothing",
     )
-    return _as("zone", shut)
+    return _as("zone", shut, host)
 
 
 def of_no_model() -> Finding:

@@ -72,7 +72,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     installer = installers.updating(context) if asked.update else installers.named(settle.by)
     names = selected(facts, asked)
     already = updated(context, facts, installer) if asked.update else done(context, facts)
-    made = plan.make(facts, settle, installer.WAY, names, already)
+    made = plan.make(facts, settle, installer.WAY, names, already, asked.hosts)
     seen = hypervisors.read(context, api)
     probes = _probes(context, made, seen)
     return replace(

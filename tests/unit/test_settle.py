@@ -154,12 +154,13 @@ def test_a_rule_says_for_itself_who_comes_home() -> None:
     assert {one.server.name: one.home for one in found.hosts[0].servers} == {"x": False, "y": True}
 
 
-def test_in_place_hosts_that_are_emptied_leave_one_of_their_zone_open() -> None:
+@pytest.mark.parametrize("otherwise", ["liveMigrate", "leave"])
+def test_in_place_one_host_of_a_zone_stays_open(otherwise: str) -> None:
     hosts = [host(name) for name in "abc"]
     servers = [server(name, name) for name in "abc"]
-    found = planned(hosts, servers, way=Way.IN_PLACE, otherwise="liveMigrate", batch=9)
+    found = planned(hosts, servers, way=Way.IN_PLACE, otherwise=otherwise, batch=9)
     assert [one.batch for one in found.hosts] == [1, 1, 2]
-    assert len(planned(hosts, servers, way=Way.IN_PLACE, batch=9).batches) == 1
+    assert [one for one in found.findings if one.check == "zone"] == []
 
 
 def test_what_a_run_before_has_under_way_is_waited_for() -> None:
@@ -472,31 +473,19 @@ def test_members_of_an_affinity_group_hold_each_other() -> None:
     assert errors(planned(TWO, pair[:1], "a")) == []
 
 
-def test_the_last_enabled_host_of_a_zone_is_not_emptied() -> None:
+def test_the_last_enabled_host_of_a_zone() -> None:
+    """It is never emptied, and in place it is only closed where it was named."""
     hosts = [host("a", "z1"), host("b", "z1", enabled=False), host("c", "z2"), host("d", "z2")]
     (error,) = errors(planned(hosts, []))
-    assert "a: it is the last enabled host of zone z1" in error
-    assert errors(planned(hosts, WEB, way=Way.IN_PLACE)) == []
-
-
-@pytest.mark.parametrize(
-    ("batch", "hosts", "told"),
-    [
-        (9, [host("a"), host("b")], ["a, b and no other host of zone nova is open"]),
-        (9, [host("a"), host("b"), host("c", enabled=False)], ["a, b and no other"]),
-        (1, [host("a"), host("b")], []),
-        (9, [host("a"), host("b", "alone")], ["b and no other host of zone alone", "a and no"]),
-        (9, [host("a", enabled=False)], []),
-    ],
-)
-def test_a_zone_that_takes_no_new_server_meanwhile_is_told(
-    batch: int, hosts: list[ComputeHost], told: list[str]
-) -> None:
-    found = planned(hosts, WEB, way=Way.IN_PLACE, batch=batch)
-    said = [one.message for one in found.findings if one.check == "zone"]
-    assert len(said) == len(told)
-    assert all(one.startswith(words) for one, words in zip(said, told, strict=True))
-    assert all("can be made in it for about 170 s" in one for one in said)
+    assert "a: it is the last enabled host of zone z1 and must be emptied" in error
+    (error,) = errors(planned(hosts, WEB, way=Way.IN_PLACE))
+    assert "a: it is the last enabled host of zone z1: no new server" in error
+    facts, decided = Facts(tuple(hosts), tuple(WEB)), Settle.model_validate({"canary": 0})
+    found = plan.make(facts, decided, Way.IN_PLACE, ["a"], meant=["a"])
+    assert errors(found) == []
+    (told,) = (one for one in found.findings if one.check == "zone")
+    assert (told.severity, told.where) == (Severity.WARNING, "a")
+    assert "no new server can be made in it for about 170 s" in told.message
 
 
 def test_what_would_forbid_to_renew_a_host_that_is_done_forbids_nothing() -> None:
@@ -518,10 +507,10 @@ def test_what_would_forbid_to_renew_a_host_that_is_done_forbids_nothing() -> Non
 
 
 def test_a_host_that_is_down() -> None:
-    found = planned([host("a", up=False), host("b")], WEB, way=Way.IN_PLACE)
+    found = planned([host("a", up=False), host("b"), host("c")], WEB, way=Way.IN_PLACE)
     (error,) = errors(found)
     assert "a: nova-compute is down there" in error
-    assert [one.host.name for one in found.hosts] == ["b", "a"]
+    assert [one.host.name for one in found.hosts] == ["b", "c", "a"]
 
 
 def test_instance_ha_that_is_at_work() -> None:
@@ -573,14 +562,14 @@ def test_canary_then_batches_zone_by_zone_the_emptiest_first() -> None:
     hosts = [host(f"{zone}{n}", zone) for zone in ("z2", "z1") for n in range(5)]
     load = {"z10": 9, "z11": 8, "z12": 1}
     opened = {"z1": 5, "z2": 5}
-    order = batches.of(hosts, load, opened, canary=1, size=3, emptied=False)
+    order = batches.of(hosts, load, opened, canary=1, size=3)
     names = [[one.name for one in together] for together in order]
     assert names == [["z13"], ["z14", "z12", "z11"], ["z10"], ["z20", "z21", "z22"], ["z23", "z24"]]
 
 
-def test_a_batch_that_is_emptied_leaves_a_host_of_its_zone_open() -> None:
+def test_a_batch_leaves_a_host_of_its_zone_open() -> None:
     hosts = [host(name) for name in "abc"]
-    order = batches.of(hosts, {}, {"nova": 3}, canary=0, size=9, emptied=True)
+    order = batches.of(hosts, {}, {"nova": 3}, canary=0, size=9)
     assert [len(together) for together in order] == [2, 1]
 
 
