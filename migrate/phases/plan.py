@@ -483,18 +483,17 @@ CEPH_SERVERS = _storage(
     after=[CEPH_TOLD, CEPH_ATTACHMENTS],
     seconds=1,
 )
+# these three wait for what `_ceph_leaves` says
 CEPH_MANAGER = _storage(
     "ceph.manager",
     "Let a manager of the new release take over, the old one stands by",
     (leaving.is_active, leaving.activate, leaving.hand_back),
-    after=[CEPH_SERVERS],
     seconds=20,
 )
 CEPH_GATEWAYS = _storage(
     "ceph.gateways",
     "Let the new gateways serve alone, the old ones rest",
     (leaving.serve_alone, leaving.take_over, leaving.wake),
-    after=[CEPH_SERVERS],
     seconds=10,
 )
 CEPH_COMMIT = step(
@@ -503,12 +502,9 @@ CEPH_COMMIT = step(
     "ceph.commit",
     "Remove the old monitors, which never start again",
     (leaving.is_committed, leaving.remove_old, leaving.stay),
-    after=[CEPH_MANAGER],
     seconds=25,
     returns=False,
 )
-
-
 # at once: in between whoever starts by an old address finds no monitor
 CEPH_ADDRESS = step(
     Phase.STORAGE,

@@ -100,9 +100,9 @@ def _elsewhere(context: Context, host: Host) -> Iterator[str]:
 
 def _unkept(context: Context, host: Host) -> Iterator[str]:
     """Keys by which nova moves servers to other hosts and that lie where nothing is kept."""
+    kept = [one for one, how in keeping.patterns(context) if how != "aside"]
     named = instances.keys(host)  # one that is not there now is nothing to keep
     for path in call(host, "files.existing", named) if named else ():
-        kept = [one for one, how in keeping.patterns(context) if how != "aside"]
         if not any(fnmatchcase(path, one) or fnmatchcase(path, f"{one}/*") for one in kept):
             yield (
                 f"its live_migration_uri names {path}, which would not be there again: name it in "

@@ -119,17 +119,18 @@ def take(context: Context) -> None:
     hosts.gather(news, lambda one: call(one, "record.save", NOTE, of))
     every = members.users(context)
     for old, new in zip(olds, news, strict=True):
+        address = of[old.name]
         users = [one for one in every if one.name != new.name]
-        if not (_has_given(old, of[old.name]) and call(new, "moved_address.carried", of[old.name])):
-            _move(old, new, of[old.name])
-        if not _is_at(standing(new), new, of[old.name]):
+        if not (_has_given(old, address) and call(new, "moved_address.carried", address)):
+            _move(old, new, address)
+        if not _is_at(standing(new), new, address):
             others = [one for one in news if one is not new]
             if others:
-                _join_again(new, of[old.name], others)
+                _join_again(new, address, others)
             else:
-                _replace(new, of[old.name], users)
-        _await(new, partial(_serves, new, of[old.name]), f"has no quorum at {of[old.name]}")
-        _prove(users, of[old.name])  # of several the next may leave now
+                _replace(new, address, users)
+        _await(new, partial(_serves, new, address), f"has no quorum at {address}")
+        _prove(users, address)  # of several the next may leave now
 
 
 def _move(old: Host, new: Host, address: str) -> None:
