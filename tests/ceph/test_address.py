@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ from migrate import finish
 from migrate.cloud import Context, apart, connect, wait
 from migrate.cloud.admission import Run
 from migrate.cloud.host import Host
-from migrate.cloud.settings import parse
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan
@@ -37,6 +35,7 @@ from migrate.phases.plan import CEPH_ADDRESS, compose
 from migrate.phases.session import Session
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, members, monitor, old_address
+from tests.ceph import stacks
 from tests.ceph.clean import wait_until_clean
 from tests.ceph.killed import killed_at
 from tests.ceph.unharmed import unharmed
@@ -79,38 +78,6 @@ def second(rig: CephRig) -> str:
     return found
 
 
-def stack(rig: CephRig, home: Path, monitor_at: str, known_hosts: Path) -> Context:
-    """One whose only source controller is the client, above the rig's cluster."""
-
-    def machine(name: str) -> dict[str, str]:
-        at = monitor_at if name == rig.monitor else rig.addresses[name]
-        return {"name": name, "address": at}
-
-    source = {
-        "release": "2025.1",
-        "controllers": [machine(rig.client)],
-        "virtualIps": [{"address": f"{rig.prefix}.9", "interface": "eth0"}],
-    }
-    whole_stack = {
-        "provider": "existing",
-        "source": source,
-        "target": {"release": "2026.1", "controllers": [machine(rig.target)]},
-        "cloud": {"name": "none"},
-        "ssh": {
-            "user": "operator",
-            "key": str(access.key(rig.home)),
-            "knownHosts": str(known_hosts),
-        },
-        "ceph": {
-            "hosts": [machine(name) for name in (rig.monitor, *rig.osd_hosts)],
-            "monitors": [rig.monitor],
-            "osdHosts": list(rig.osd_hosts),
-            "gateways": [rig.monitor],
-        },
-    }
-    return connect("ceph", parse(whole_stack, "stack", home), home, ())
-
-
 @pytest.fixture(scope="module")
 def context(
     rig: CephRig, address: str, second: str, tmp_path_factory: pytest.TempPathFactory
@@ -119,7 +86,7 @@ def context(
     known = access.known_hosts(rig.home).read_text()
     own = [one.replace(address, second, 1) for one in access.trusted(rig.home, address)]
     (home / "known_hosts").write_text("\n".join([known.rstrip(), *own, ""]))
-    return stack(rig, home, second, home / "known_hosts")
+    return stacks.above(rig, home, home / "known_hosts", second, addresses="keep")
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +151,8 @@ def test_what_would_be_lost_with_the_address_is_told_before(
         with pytest.raises(PreconditionError, match="would lose"):
             renew_ceph.renew(refused, (), (rig.monitor,), lambda *_: None)
     ssh(rig, rig.monitor, "systemctl stop missed")
-    itself = stack(rig, context.home, address, access.known_hosts(rig.home))
+    known = access.known_hosts(rig.home)
+    itself = stacks.above(rig, context.home, known, address, addresses="keep")
     assert any(f"reached by ssh at {address}" in one for one in errors(itself))
     assert leaving.no_way_back(context) == ""
 

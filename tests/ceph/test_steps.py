@@ -18,9 +18,8 @@ from botocore.exceptions import EndpointConnectionError
 from infra.nspawn import access
 from migrate import finish
 from migrate.checks import ceph_cluster
-from migrate.cloud import Context, apart, connect
+from migrate.cloud import Context, apart
 from migrate.cloud.host import Host
-from migrate.cloud.settings import parse
 from migrate.computes.reinstalling import osds
 from migrate.engine import markers
 from migrate.engine.finding import Severity
@@ -33,6 +32,7 @@ from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.storage import ceph
 from migrate.storage.ceph import addresses, conf, facts, leaving, members
+from tests.ceph import stacks
 from tests.ceph.clean import wait_until_clean
 from tests.ceph.killed import killed_at
 from tests.ceph.unharmed import unharmed
@@ -55,38 +55,14 @@ KEY = "ceph auth get-or-create client.beside mon 'allow r'"
 
 @pytest.fixture(scope="module")
 def context(rig: CephRig, tmp_path_factory: pytest.TempPathFactory) -> Context:
-    """A stack whose only source controller is the client, above the rig's cluster."""
-
-    def machine(name: str) -> dict[str, str]:
-        return {"name": name, "address": rig.addresses[name]}
-
-    home = tmp_path_factory.mktemp("stack")
-    source = {
-        "release": "2025.1",
-        "controllers": [machine(rig.client)],
-        "virtualIps": [{"address": f"{rig.prefix}.9", "interface": "eth0"}],
-    }
-    ssh_ = {
-        "user": "operator",
-        "key": str(access.key(rig.home)),
-        "knownHosts": str(access.known_hosts(rig.home)),
-    }
-    stack = {
-        "provider": "existing",
-        "source": source,
-        "target": {"release": "2026.1", "controllers": [machine(rig.target)]},
-        "cloud": {"name": "none"},
-        "ssh": ssh_,
-        "ceph": {
-            "hosts": [machine(name) for name in (rig.monitor, *rig.osd_hosts)],
-            "monitors": [rig.monitor],
-            "osdHosts": list(rig.osd_hosts),
-            "gateways": [rig.monitor],
-            "addresses": "new",
-        },
-        "settle": {"reinstall": {"command": REINSTALL}},
-    }
-    return connect("ceph", parse(stack, "stack", home), home, ())
+    return stacks.above(
+        rig,
+        tmp_path_factory.mktemp("stack"),
+        access.known_hosts(rig.home),
+        rig.addresses[rig.monitor],
+        addresses="new",
+        settle={"reinstall": {"command": REINSTALL}},
+    )
 
 
 @pytest.fixture(scope="module")
