@@ -18,11 +18,10 @@ from typing import Any
 
 import pytest
 
-FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone"}  # others: their own name
+# others: their own name. Who waits in another group for what one group holds waits for ever
+FOLDERS = {"checks": "rig", "rig": "rig", "full": "alone", "integration": "pair"}
 # who needs nothing that others of its folder need, but a part that is started for it
-FILES = dict.fromkeys(
-    ("test_database", "test_backup", "test_exchange", "test_daemons"), "pair"
-) | dict.fromkeys(("test_run", "test_host"), "sshd")
+FILES = {"integration/test_run": "sshd", "integration/test_host": "sshd"}
 # the longest first; small ones last: they fill the time in which the cloud comes up
 LONGEST = ("rig", "faults", "sshd", "bare", "pair", "infra", "lab", "alone")
 ORDER = {name: place for place, name in enumerate(LONGEST)}
@@ -103,6 +102,4 @@ def group(nodeid: str) -> str:
     folder = file.parent.name
     if folder == "unit":
         return file.stem
-    return (
-        FILES.get(file.stem, file.stem) if folder == "integration" else FOLDERS.get(folder, folder)
-    )
+    return FILES.get(f"{folder}/{file.stem}", FOLDERS.get(folder, folder))
