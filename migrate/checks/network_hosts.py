@@ -1,4 +1,4 @@
-"""DHCP, L3 and metadata agents are on controllers: what another host carries is not settled.
+"""DHCP, L3 and metadata agents are on controllers, or on network hosts that the stack file names.
 
 On a compute host of the stack's file they serve on across the cutover as old agents: reach and
 release are asked there, and they are reconnected. Of any other host nobody knows that.
@@ -18,7 +18,7 @@ SERVES_ON = (
 
 
 def run(context: Context) -> list[Finding]:
-    """Agents on network hosts of their own; who does not answer, the check of agents tells."""
+    """Agents on any other host; who does not answer, the check of agents tells."""
     api = agents.administrator(context)
     if not api:
         return []

@@ -14,6 +14,7 @@ from migrate.onhost.systemd import run
 OURS = re.compile(r"(qrouter|qdhcp|snat|fip)-")
 PORTS = re.compile(r"(tap|qr-|qg-|sg-|ha-|fg-)")
 INSIDE = re.compile(r"(qr|qg)-[0-9a-f-]+")  # a router's own devices
+ANY = re.compile(r"(?!lo$)")  # of a network's too
 BUSY = ("dnsmasq", "haproxy", "keepalived", "radvd")
 DEAD = 4095  # neutron's VLAN of ports that are not wired: all that comes from them is dropped
 TAGS = ("ovs-vsctl", "--format=json", "--columns=name,tag", "list", "Port")
@@ -28,7 +29,23 @@ def spaces() -> list[str]:
     return sorted(name for name in names if OURS.match(name))
 
 
-def devices(space: str) -> dict[str, list[str]]:
+def standing() -> dict[str, Any]:
+    """What agents have made here: what runs in each space, its devices, and ports of bridges.
+
+    {"spaces": {"qdhcp-n1": {"processes": ["dnsmasq"], "devices": {"ns-6f1c2d3e-4a": [...]}}},
+     "ports": ["tap6f1c2d3e-4a"]}
+    """
+    found = {
+        one: {
+            "processes": [name for name in processes(one) if name in BUSY],
+            "devices": devices(one, ANY),
+        }
+        for one in spaces()
+    }
+    return {"spaces": found, "ports": sorted(one for one in _ports() if PORTS.match(one))}
+
+
+def devices(space: str, those: Any = INSIDE) -> dict[str, list[str]]:
     """A router's devices in *space* with their addresses, {} where there is no such space.
 
     {"qg-6f1c2d3e-4a": ["192.0.2.110/24", "192.0.2.111/32"]}; what a device gives itself is left
@@ -38,7 +55,7 @@ def devices(space: str) -> dict[str, list[str]]:
     if space not in spaces():
         return found
     for one in json.loads(run("ip", "-n", space, "-j", "address", "show")):
-        if INSIDE.match(one.get("ifname", "")):
+        if those.match(one.get("ifname", "")):
             given = [a for a in one["addr_info"] if a.get("scope") != "link" and "local" in a]
             found[one["ifname"]] = [f"{a['local']}/{a['prefixlen']}" for a in given]
     return found

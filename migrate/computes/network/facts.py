@@ -45,7 +45,9 @@ Noted = Mapping[str, Mapping[str, Mapping[str, list[str]]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """One agent. `beat` is the time of its last heartbeat, as neutron writes it."""
+    """One agent. `beat` is the time of its last heartbeat, as neutron writes it, `started` that of
+    its last start.
+    """
 
     id: str
     binary: str
@@ -53,6 +55,7 @@ class Agent:
     alive: bool = True
     enabled: bool = True
     beat: str = ""
+    started: str = ""
 
     def at(self, hosts: Iterable[str]) -> bool:
         """Whether it is on one of *hosts*, which may be named with or without their domain."""

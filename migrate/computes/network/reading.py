@@ -52,6 +52,7 @@ def _agent(row: dict[str, Any]) -> Agent:
         alive=row["alive"],
         enabled=row["admin_state_up"],
         beat=str(row.get("heartbeat_timestamp") or ""),
+        started=str(row.get("started_at") or ""),
     )
 
 
