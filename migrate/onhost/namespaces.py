@@ -30,19 +30,19 @@ def spaces() -> list[str]:
 
 
 def standing() -> dict[str, Any]:
-    """What agents have made here: what runs in each space, its devices, and ports of bridges.
+    """What agents have made here: what runs in each space, its devices, and ports of bridges; of
+    these only what is wired.
 
     {"spaces": {"qdhcp-n1": {"processes": ["dnsmasq"], "devices": {"ns-6f1c2d3e-4a": [...]}}},
      "ports": ["tap6f1c2d3e-4a"]}
     """
-    found = {
-        one: {
-            "processes": [name for name in processes(one) if name in BUSY],
-            "devices": devices(one, ANY),
-        }
-        for one in spaces()
-    }
-    return {"spaces": found, "ports": sorted(one for one in _ports() if PORTS.match(one))}
+    dead, found = _dead(), {}
+    for one in spaces():
+        its = {name: a for name, a in devices(one, ANY).items() if not dead & {name, _tap(name)}}
+        busy = [name for name in processes(one) if name in BUSY]
+        found[one] = {"processes": busy, "devices": its}
+    ports = {one for one in _ports() if PORTS.match(one)}
+    return {"spaces": found, "ports": sorted(ports - dead)}
 
 
 def devices(space: str, those: Any = INSIDE) -> dict[str, list[str]]:
@@ -66,9 +66,14 @@ def addresses(space: str) -> list[str]:
     of a device that Open vSwitch's agent has not wired, or has taken out of service.
     """
     found = devices(space)
-    dead = {name for name, tag in json.loads(run(*TAGS))["data"] if tag == DEAD} if found else set()
+    dead = _dead() if found else set()
     every = [a for name, listed in found.items() if not dead & {name, _tap(name)} for a in listed]
     return sorted({str(ipaddress.ip_interface(one).ip) for one in every})
+
+
+def _dead() -> set[str]:
+    """Ports that are not wired."""
+    return {name for name, tag in json.loads(run(*TAGS))["data"] if tag == DEAD}
 
 
 def watch(space: str, wanted: list[str], seconds: float) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def clear(space: str, known: list[str]) -> float:
 
 
 def _tap(device: str) -> str:
-    return f"tap{device.split('-', 1)[1]}"
+    return f"tap{device.split('-', 1)[-1]}"
 
 
 def _end(space: str) -> None:
