@@ -103,9 +103,10 @@ def test_it_is_told_beside_compute_hosts_and_is_not_reinstalled() -> None:
 
 
 def test_finish_is_refused_until_it_is_new() -> None:
-    ended = migrate("finish")
-    assert ended.returncode == 3
-    assert f"`migrate settle --execute --host {NAME}` comes first" in ended.stderr + ended.stdout
+    ended = migrate("finish", "--json")
+    assert ended.returncode == 3, ended.stderr
+    told = [one for one in json.loads(ended.stdout)["findings"] if one["where"] == NAME]
+    assert ["network agents are of the old release" in one["message"] for one in told] == [True]
 
 
 def test_it_comes_over_and_carries_what_it_did(
