@@ -1,7 +1,8 @@
 """DHCP, L3 and metadata agents are on controllers, or on network hosts that the stack file names.
 
 On a compute host of the stack's file they serve on across the cutover as old agents: reach and
-release are asked there, and they are reconnected. Of any other host nobody knows that.
+release are asked there, and they are reconnected; so do those on network hosts, which are asked for
+more when they come over. Of any other host nobody knows that.
 """
 
 from dataclasses import replace
@@ -18,13 +19,21 @@ SERVES_ON = (
 
 
 def run(context: Context) -> list[Finding]:
-    """Agents on any other host; who does not answer, the check of agents tells."""
+    """Agents on any other host, and network hosts without any; who does not answer, the check of
+    agents tells.
+    """
     api = agents.administrator(context)
     if not api:
         return []
     found = [(one, refusals.elsewhere(one)) for one in refusals.network_hosts(context, api)]
     ours = reading.names(context.source.computes)
-    return [_later(told) if agent.at(ours) else told for agent, told in found]
+    known = reading.list_agents(api)
+    carriers = reading.names(context.source.network_hosts)
+    idle = [one for one in carriers if not any(agent.at([one]) for agent in known)]
+    return [
+        *(refusals.without_agents(one) for one in idle),
+        *(_later(told) if agent.at(ours) else told for agent, told in found),
+    ]
 
 
 def _later(told: Finding) -> Finding:

@@ -18,7 +18,7 @@ from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, filled, info
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Observer
-from migrate.errors import PreconditionError, UnreachableError
+from migrate.errors import MigrateError, PreconditionError
 from migrate.phases import control, no_return
 from migrate.phases.plan import settled_network
 from migrate.phases.session import Session
@@ -44,7 +44,7 @@ def left(context: Context) -> list[Finding]:
         try:
             if carried.proven(context, host):
                 continue
-        except UnreachableError:
+        except MigrateError:
             pass  # it is told all the same; by its name it is asked
         remedy = f"`migrate settle --execute --host {host.name}` renews it, before or after these"
         found.append(info("a network host is none of these", remedy, host.name))

@@ -12,6 +12,8 @@ import pytest
 
 from migrate.checks import network_hosts, reach, release, units
 from migrate.cli import settling
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context, installation, login, transfer
 from migrate.cloud.settings import Settings, parse
 from migrate.computes.installers import in_place, standing
@@ -20,9 +22,9 @@ from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
-from migrate.errors import PreconditionError, SettingsError, StepError
+from migrate.errors import PassedOverError, PreconditionError, SettingsError, StepError
 from migrate.finish import refusals as before_finish
-from migrate.phases import renew_network, rollback, settle
+from migrate.phases import left_behind, renew_network, rollback, settle, ways_back
 from migrate.phases.plan import compose, settled_network
 from migrate.phases.session import Session
 from tests.checked import check_of
@@ -589,6 +591,56 @@ def test_agents_beside_servers_are_refused_as_they_were(desk: Desk) -> None:
     source = replace(desk.context.source, network_hosts=(), computes=(desk.world.net,))
     told = in_place.strange(replace(desk.context, source=source), desk.world.net)
     assert any(f"{DHCP}, {L3}, {facts.METADATA} runs there" in one.message for one in told)
+
+
+def test_a_host_that_neutron_knows_by_another_name_is_told_before_the_window(desk: Desk) -> None:
+    desk.world.agents.clear()
+    (one,) = check_of(network_hosts).run(desk.context)
+    assert (one.severity, one.where) == (Severity.ERROR, NET)
+    assert "neutron knows no agent there" in one.message
+
+
+def test_one_that_is_dead_forbids_nothing_to_compute_hosts(desk: Desk) -> None:
+    desk.world.net.dead = True
+    (one,) = settle._carriers(desk.context, settle.Asked())
+    assert (one.severity, one.where) == (Severity.INFO, NET)
+
+
+def test_the_command_shows_its_steps_and_what_it_did(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(**asked: bool) -> Any:
+        settling._network_hosts(Screen("json"), desk.session(), [NET], **asked)
+        TERMINAL.flush()
+        return json.loads(capsys.readouterr().out)
+
+    before = desk.world.state
+    ids = [f"{NET}.{one}" for one in STEPS]
+    assert [one["id"] for one in answer(execute=False, back=False)] == ids
+    assert answer(execute=False, back=True) == {"would_undo": ids[::-1]}
+    assert desk.world.state == before
+    assert answer(execute=True, back=False) == {"done": [NET], "already": []}
+    assert answer(execute=True, back=False) == {"done": [], "already": [NET]}
+    assert answer(execute=True, back=True) == {"back": [NET]}
+    assert desk.world.state == before
+
+
+def test_its_way_back_is_told_once_something_of_the_release_is_there(desk: Desk) -> None:
+    assert ways_back._of_carriers(desk.context) == {}
+    desk.over()
+    told = ways_back._of_carriers(desk.context)[NET]
+    assert told.startswith("the old units again, in seconds (`migrate settle --back")
+
+
+def test_a_dead_one_that_answers_somebody_keeps_the_target(desk: Desk) -> None:
+    """`pulumi destroy` goes on past one that is off, and past no other."""
+    error = PassedOverError(f"all else is undone, but not {NET}.renew: away", {NET})
+    source: Any = desk.world.hosts[OLD]
+    source.answers |= {"reach.packets": [{"whole": 1}], "reach.ports": ["timeout"]}
+    with pytest.raises(StepError, match=f"{NET} answers the source's controllers, so it lives"):
+        left_behind.tell(desk.session(), error)
+    source.answers["reach.packets"] = [{"whole": None}]
+    assert f"{NET} is dead" in left_behind.tell(desk.session(), error)
 
 
 def test_it_is_told_beside_compute_hosts_until_it_has_come_over(desk: Desk) -> None:

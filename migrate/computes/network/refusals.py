@@ -137,6 +137,15 @@ def elsewhere(agent: Agent) -> Finding:
     )
 
 
+def without_agents(name: str) -> Finding:
+    """What is told of the network host *name* where it has none."""
+    return error(
+        "neutron knows no agent there",
+        "Name it in sidestep:source.networkHosts as `openstack network agent list` does",
+        name,
+    )
+
+
 def _agent(agent: Agent, stopped: Collection[str], source: Collection[str]) -> Iterator[Finding]:
     if agent.binary not in KNOWN:
         yield error(
@@ -159,9 +168,7 @@ def of_host(context: Context, host: Host, facts: Facts) -> list[Finding]:
     """What forbids to exchange the agents of the network host *host*, by neutron and its files."""
     found, agents = list[Finding](), facts.at([host.name])
     if not agents:
-        found.append(
-            error("neutron knows no agent there", "Name it as `openstack network agent list` does")
-        )
+        found.append(without_agents(host.name))
     for agent in agents:
         if agent.binary not in KNOWN:
             found.append(
