@@ -95,8 +95,18 @@ def names(text: str, address: str) -> bool:
 
 def _is_at(said: str, address: str) -> bool:
     """Whether an entry of `mon host`, or several, is or has *address*."""
-    every = re.split(r"[,;\s\[\]]+", said)
-    return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in every)
+    return _bare(address.strip("[]")) in map(_bare, re.split(r"[,;\s\[\]]+", said))
+
+
+def _bare(entry: str) -> str:
+    """An address without protocol and port; one of IPv6 has none of them outside its brackets."""
+    alone = re.sub(r"^v[12]:", "", entry)
+    if alone.count(":") == 1:
+        alone = alone.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(alone))
+    except ValueError:
+        return alone
 
 
 def refuse_secrets(text: str, where: str) -> None:
