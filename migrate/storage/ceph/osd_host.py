@@ -155,11 +155,16 @@ def adopt(host: Host, asks: Host) -> None:
 
 
 def is_home(host: Host, asks: Host) -> bool:
-    """Whether its OSDs run the new release, have all that was written, and no flag is left."""
+    """Whether its OSDs run the new release, have all that was written, and no flag is left.
+
+    Once they had it, what another host lacks is not theirs: that one would be waited for here.
+    """
     note = _note(host, asks)
     if not note or not note["started"] or _held(host, asks):
         return False
-    return not _strange(facts.read(asks), host, asks, note) and _is_clean(asks)
+    if _strange(facts.read(asks), host, asks, note):
+        return False
+    return bool(note.get("home")) or _is_clean(asks)
 
 
 def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
@@ -188,6 +193,7 @@ def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
     if wrong := _strange(facts.read(asks), host, asks, note):
         raise StepError(f"{host.name}: {wrong}")
     call(asks, "ceph.let_go", host.name)
+    _save(host, asks, {**note, "home": True})
     objects, size = (
         now - before for now, before in zip(_counted(asks), note["before"], strict=True)
     )
