@@ -13,6 +13,7 @@ from migrate.finish import ceph as finish_ceph
 from migrate.phases import renew_ceph
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, leaving, manager, old_address, osd_host
+from migrate.storage.ceph.addresses import PORTS
 from migrate.storage.ceph.findings import PROTOCOLS
 from tests.unit import ceph_hosts
 from tests.unit.ceph_hosts import CEPH, CONF
@@ -133,8 +134,11 @@ def test_it_goes_on_where_no_monitor_runs_between_the_two_names(world: World) ->
 def test_the_new_one_stays_until_all_users_reach_the_old_address(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def reach(_: Machine, asked: list[list[Any]]) -> list[str]:
+        return ["open", "timeout" if asked[0][0] == OLD_ADDRESS else "open"]
+
     with monkeypatch.context() as here:
-        here.setattr(Machine, "_reach_ports", lambda *_: ["open", "timeout"])
+        here.setattr(Machine, "_reach_ports", reach)
         with pytest.raises(StepError, match=rf"osd1.* does not reach {OLD_ADDRESS} on ports 3300"):
             do(world)
     assert set(world.cluster.monitors) == {"new", "new-beside"}
@@ -300,4 +304,4 @@ def test_a_monitor_has_one_address_in_its_own_section() -> None:
     beside = conf.with_monitor(text, "new-beside", "10.0.0.3")
     assert conf.section(beside, "mon.new-beside") == "[mon.new-beside]\npublic addr = 10.0.0.3\n"
     assert conf.without_monitor(beside, "new-beside") == text
-    assert old_address.PORTS.keys() == PROTOCOLS
+    assert PORTS.keys() == PROTOCOLS

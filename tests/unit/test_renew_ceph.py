@@ -162,6 +162,19 @@ def test_a_removal_that_goes_on_is_judged_again_as_long_as_it_can_be(world: Worl
     assert set(world.cluster.monitors) == {"new"}
 
 
+def test_no_old_monitor_leaves_while_a_host_does_not_reach_the_new_ones(world: World) -> None:
+    leaving.name_past(world.context, ["mon"])
+    leaving.activate(world.context)
+    world.hosts["osd2"].answers["reach.ports"] = ["open", "timeout"]
+    with pytest.raises(PreconditionError, match=r"osd2 does not reach each of 10\.0\.0\.12:3300"):
+        leaving.remove_old(world.context)
+    assert set(world.cluster.monitors) == {"mon1", "new"}
+    assert leaving.no_way_back(world.context) == ""
+    del world.hosts["osd2"].answers["reach.ports"]
+    leaving.remove_old(world.context)
+    assert set(world.cluster.monitors) == {"new"}
+
+
 @pytest.mark.parametrize("dead", ["mon", "new"])
 def test_whoever_is_dead_the_other_knows_that_they_were_removed(world: World, dead: str) -> None:
     do(world, past=("mon",))
@@ -317,6 +330,22 @@ def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World)
     do(world, "osd1", "osd2", past=("osd2",))
     assert world.cluster.osds == {0: ("osd1", NEW), 1: ("osd2", NEW)}
     assert world.cluster.most_down == 1
+
+
+def test_a_host_that_came_home_is_not_waited_for_while_another_is_away(world: World) -> None:
+    do(world, past=("mon",))
+    do(world, "osd1", past=("osd1",))
+    lost = world.hosts["osd2"].answers
+    lost["osds.start"] = ["ceph-osd@1 did not start"]
+    with pytest.raises(StepError, match=r"osd2: ceph-osd@1 did not start"):
+        do(world, "osd1", "osd2", past=("osd2",))
+    assert (world.cluster.down, world.cluster.held) == ({1}, {"osd2"})
+    with pytest.raises(StepError, match=r"osd2: ceph-osd@1 did not start"):
+        do(world, "osd1", "osd2", past=("osd2",))  # the same again gets there
+    assert world.cluster.held == {"osd2"}
+    del lost["osds.start"]
+    do(world, "osd1", "osd2", past=("osd2",))
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
 
 
 def test_the_stack_file_may_name_hosts_whose_osds_start_for_good(

@@ -20,7 +20,8 @@ from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, warning
 from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import call
-from migrate.storage.ceph import conf, facts, members, no_return
+from migrate.storage.ceph import addresses, conf, facts, members, no_return
+from migrate.storage.ceph.addresses import PORTS
 from migrate.storage.ceph.findings import PROTOCOLS
 from migrate.storage.ceph.monitor import Standing, standing
 
@@ -29,7 +30,6 @@ BESIDE = "ceph-monitor-beside"  # as `onhost.monitor` notes the other one
 JOIN_SECONDS, LEAVE_SECONDS = 300, 300
 LEARN_SECONDS = 5.0  # who connects again just now is told the map, too
 ASK_SECONDS = 1.0
-PORTS = {"v2": 3300, "v1": 6789}
 ENDED = {"ceph-mon", "ceph-mgr"}  # with the old monitor
 ELSE = "or have clients told of new addresses: sidestep:ceph.addresses: new"
 
@@ -159,9 +159,9 @@ def _replace(new: Host, address: str, users: Collection[Host]) -> None:
         _await(new, lambda: beside in standing(new).quorum, f"does not join at {address}")
         _prove(users, address)
         _leave(new, new)
-    addresses = ",".join(f"{protocol}:{address}:{port}" for protocol, port in PORTS.items())
+    both = ",".join(f"{protocol}:{address}:{port}" for protocol, port in PORTS.items())
     text = conf.with_monitor(own, new.name, address)
-    call(new, "monitor.succeed", beside, new.name, text, f"[{addresses}]", timeout=180)
+    call(new, "monitor.succeed", beside, new.name, text, f"[{both}]", timeout=180)
 
 
 def _is_left(new: Host) -> bool:
@@ -205,12 +205,7 @@ def _leave(asks: Host, new: Host) -> None:
 
 def _prove(users: Collection[Host], address: str) -> None:
     """StepError where one of *users* would not find the monitor that it is about to need."""
-    asked = [[address, port] for port in PORTS.values()]
-
-    def deaf() -> list[str]:
-        heard = hosts.gather(users, lambda one: call(one, "reach.ports", asked))
-        return [one.name for one, said in zip(users, heard, strict=True) if {*said} != {"open"}]
-
+    deaf = partial(addresses.deaf, users, [f"{address}:{port}" for port in PORTS.values()])
     if silent := wait.while_any(deaf, JOIN_SECONDS / 10, pause=1):
         raise StepError(
             f"{', '.join(silent)} does not reach {address} on ports "
