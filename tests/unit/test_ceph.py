@@ -77,6 +77,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         ),
         "not active and clean: 3 active+undersized+degraded",
     ),
+    "down and out": (lambda said: said["osds"]["osds"][1].update(up=0), "OSDs are down: osd.1"),
     "filesystem": (lambda said: said["filesystems"].append({"name": "home"}), "CephFS"),
     "metadata server": (
         lambda said: said["versions"].update(mds={REEF: 1}),

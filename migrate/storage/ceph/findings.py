@@ -38,6 +38,7 @@ def before(cluster: Cluster, release: int) -> Iterator[Finding]:
     yield from health(cluster)
     yield from flags(cluster)
     yield from replication(cluster)
+    yield from osds(cluster)
     yield from monitors(cluster)
     yield from versions(cluster, release)
     yield from moving(cluster)
@@ -49,6 +50,7 @@ def well(cluster: Cluster) -> Iterator[Finding]:
     yield from health(replace(cluster, complaints=others))
     yield from flags(cluster)
     yield from replication(cluster)
+    yield from osds(cluster)
     yield from monitors(cluster)
 
 
@@ -138,6 +140,16 @@ def replication(cluster: Cluster) -> Iterator[Finding]:
                 f"{pool.domain or 'nothing'}",
                 "Give it a rule whose failure domain is host, and wait until clean",
             )
+
+
+def osds(cluster: Cluster) -> Iterator[Finding]:
+    """OSDs that do not run: of one that is out, too, the cluster does not complain."""
+    if down := [f"osd.{osd.id}" for osd in cluster.osds if not osd.up]:
+        yield error(
+            f"OSDs are down: {_names(down)}",
+            f"Start them, or take them out for good: `ceph osd purge {down[0]}`. Their host counts "
+            "as back only with each that it had",
+        )
 
 
 def monitors(cluster: Cluster) -> Iterator[Finding]:
