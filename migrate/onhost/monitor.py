@@ -44,7 +44,8 @@ def standing() -> dict[str, Any]:
         except subprocess.TimeoutExpired:
             continue
         except FileNotFoundError:
-            raise RuntimeError("there is no `ceph` here beside a monitor: install ceph-common")
+            told = "there is no `ceph` here beside a monitor: install ceph-common"
+            raise RuntimeError(told) from None
         if done.returncode:
             continue  # a socket that a dead one left
         said = json.loads(done.stdout)

@@ -437,6 +437,9 @@ class Machine(CephHost):
     def _retired_noted(self) -> Any:
         return self.notes.get("ceph-retired", {})
 
+    def _retired_managers(self) -> Any:
+        return ["mon1"] if self.name == "mon" else []
+
     def _retired_unmovable(self, name: str) -> str:
         return ""
 

@@ -15,6 +15,7 @@ from migrate.storage.rbd import ceph_conf
 
 PATH = "/etc/ceph/ceph.conf"
 SECRET = re.compile(r"(password|secret|token|(^|_)key)$")
+APART = re.compile(r"[,;\s\[\]]+")  # what stands between the entries of `mon host`
 OF_MONITORS = ("mon_host", "mon_initial_members")  # where they are is told apart
 
 
@@ -88,6 +89,20 @@ def section(text: str, name: str) -> str:
     )
 
 
+def entries(text: str) -> list[str]:
+    """Whatever *text* names as monitors, without protocol and port."""
+    every = APART.split(value(text, "mon_host"))
+    return [*dict.fromkeys(bare for one in every if (bare := _bare(one)))]
+
+
+def is_address(entry: str) -> bool:
+    """Whether it is one, and no name."""
+    try:
+        return bool(ipaddress.ip_address(entry))
+    except ValueError:
+        return False
+
+
 def names(text: str, address: str) -> bool:
     """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
     return _is_at(value(text, "mon_host"), address)
@@ -95,7 +110,7 @@ def names(text: str, address: str) -> bool:
 
 def _is_at(said: str, address: str) -> bool:
     """Whether an entry of `mon host`, or several, is or has *address*."""
-    return _bare(address.strip("[]")) in map(_bare, re.split(r"[,;\s\[\]]+", said))
+    return _bare(address.strip("[]")) in map(_bare, APART.split(said))
 
 
 def _bare(entry: str) -> str:
@@ -103,10 +118,7 @@ def _bare(entry: str) -> str:
     alone = re.sub(r"^v[12]:", "", entry)
     if alone.count(":") == 1:
         alone = alone.partition(":")[0]
-    try:
-        return str(ipaddress.ip_address(alone))
-    except ValueError:
-        return alone
+    return str(ipaddress.ip_address(alone)) if is_address(alone) else alone
 
 
 def refuse_secrets(text: str, where: str) -> None:

@@ -34,8 +34,8 @@ ENDED = {"ceph-mon", "ceph-mgr"}  # with the old monitor
 ELSE = "or have clients told of new addresses: sidestep:ceph.addresses: new"
 
 
-def findings(context: Context) -> Iterator[Finding]:
-    """What forbids it, asked before the old monitors leave."""
+def foreseen(context: Context) -> Iterator[Finding]:
+    """What forbids it whatever runs on the old hosts, known before anything joins."""
     olds, news = members.olds(context), members.news(context)
     if len(olds) != len(news):
         yield error(
@@ -44,12 +44,25 @@ def findings(context: Context) -> Iterator[Finding]:
         )
         return
     for old, new in zip(olds, news, strict=True):
-        yield from _of_old(context, old, new)
+        yield from _foreseen(context, old, new)
 
 
-def _of_old(context: Context, old: Host, new: Host) -> Iterator[Finding]:
+def findings(context: Context) -> Iterator[Finding]:
+    """What forbids it, asked before the old monitors leave."""
+    yield from foreseen(context)
+    for old, new in zip(members.olds(context), members.news(context), strict=False):
+        address = _address(standing(old))
+        if address and ":" not in address:
+            yield from _missed(old, new, address)
+
+
+def _address(now: Standing) -> str:
+    return facts.host_of(now.monitors, now.name)
+
+
+def _foreseen(context: Context, old: Host, new: Host) -> Iterator[Finding]:
     now = standing(old)
-    address = facts.host_of(now.monitors, now.name)
+    address = _address(now)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     if not address or ":" in address:
         told = f"its monitor has {address}, no IPv4 address" if address else "no monitor runs there"
@@ -63,6 +76,21 @@ def _of_old(context: Context, old: Host, new: Host) -> Iterator[Finding]:
         )
     if address in virtual:
         yield error(f"{address} is a virtual IP, which moves otherwise", ELSE, old.name)
+    its = [at for one in now.monitors if one.name == now.name for at in one.addresses.items()]
+    if other := [at for protocol, at in its if at != f"{address}:{PORTS[protocol]}"]:
+        yield error(
+            f"its monitor listens at {', '.join(other)}, and its successor would at ports "
+            f"{' and '.join(map(str, PORTS.values()))}: who knows the old ones finds nobody",
+            f"Let it listen at those before, {ELSE}",
+            old.name,
+        )
+    if not call(new, "moved_address.place", address):
+        told = f"no interface is in the network of {address}, which it takes over from {old.name}"
+        yield error(told, f"Give it an address there, {ELSE}", new.name)
+
+
+def _missed(old: Host, new: Host, address: str) -> Iterator[Finding]:
+    """Who would miss it on its old host, as things are now."""
     there = call(old, "moved_address.standing", address)
     if not there["devices"]:
         yield error(f"{address} is on no interface", f"Mend that, {ELSE}", old.name)
@@ -82,9 +110,6 @@ def _of_old(context: Context, old: Host, new: Host) -> Iterator[Finding]:
             "Call them at another address of that host",
             old.name,
         )
-    if not call(new, "moved_address.place", address):
-        told = f"no interface is in the network of {address}, which it takes over from {old.name}"
-        yield error(told, f"Give it an address there, {ELSE}", new.name)
 
 
 def begun(news: Collection[Host]) -> bool:
