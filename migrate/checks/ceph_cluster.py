@@ -12,7 +12,16 @@ from migrate.engine.finding import Finding, error, info, warning
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 from migrate.storage import ceph
-from migrate.storage.ceph import commit, conf, facts, gateway, joining, members, old_address
+from migrate.storage.ceph import (
+    addresses,
+    commit,
+    conf,
+    facts,
+    gateway,
+    joining,
+    members,
+    old_address,
+)
 from migrate.storage.ceph.monitor import standing
 
 MEND = "Correct sidestep:ceph of the stack file"
@@ -101,8 +110,16 @@ def _number(before: int, after: int) -> Iterator[Finding]:
 
 
 def _users(context: Context, old: Host) -> Iterator[Finding]:
-    """Everyone else's ceph.conf can be told of new monitors, and says where they are."""
-    users = [one for one in members.users(context) if one is not old]
+    """Everyone reaches the new monitors; all other ceph.conf can be told of them."""
+    every = members.users(context)
+    ports = addresses.PORTS.values()
+    at = [f"{new.address}:{port}" for new in members.news(context) for port in ports]
+    if deaf := addresses.deaf(every, at, ("open", "refused")):
+        yield error(
+            f"{', '.join(deaf)} does not reach each of {', '.join(at)}, where new monitors will be",
+            "Open the way from there: once the old ones have left it would find none",
+        )
+    users = [one for one in every if one is not old]
     for user, text in zip(users, hosts.gather(users, lambda one: one.read(conf.PATH)), strict=True):
         entries = conf.entries(text)
         if not entries:

@@ -340,8 +340,12 @@ class Machine(CephHost):
         return []
 
     def _reach_ports(self, asked: list[Any]) -> Any:
-        reached = map(self.cluster.place, self.cluster.monitors)
-        return ["open" if one in reached else "timeout" for one, _ in asked[:1]] * len(asked)
+        reached = {*map(self.cluster.place, self.cluster.monitors)}
+        names = self.cluster.monitors.keys()
+        return [
+            "open" if one in reached else "timeout" if one != "new" or one in names else "refused"
+            for one, _ in asked
+        ]
 
     def _manager_lacks(self) -> str:
         return ""

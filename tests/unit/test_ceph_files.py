@@ -22,6 +22,7 @@ from migrate.onhost import record, undo
 from migrate.services import RECIPES, chosen
 from migrate.storage.backends import supporting
 from migrate.storage.rbd import ceph_conf, client, client_files, clients
+from tests.unit.ceph_hosts import CEPH, CephHost
 from tests.unit.fakes import STACK, FakeHost
 
 CONF = "[global]\nfsid = f5\nmon host = 10.0.0.7\n"
@@ -136,6 +137,33 @@ def test_who_uses_no_rbd_has_nothing_carried_and_is_asked_nothing(tmp_path: Path
 def test_a_target_that_is_no_client_is_told_before_the_window_too() -> None:
     """The services' own back ends are, and what they need of the target may have changed."""
     assert ceph.run in {one.ask for one in QUICK}
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses", "told"),
+    [
+        ("[global]\nfsid = f5\nmon host = 10.0.0.7\n", "new", True),
+        ("[global]\nmon host = 10.0.0.7\n", "new", True),
+        ("[global]\nfsid = e4\nmon host = 10.1.0.7\n", "new", False),  # another cluster
+        ("[global]\nfsid = f5\nmon host = 10.0.0.7\n", "keep", False),
+    ],
+)
+def test_a_file_that_is_not_told_of_new_monitors_is_told_before(
+    tmp_path: Path, text: str, addresses: str, *, told: bool
+) -> None:
+    other = f"{GLANCE}rbd_store_ceph_conf = /etc/ceph/glance.conf\n"
+    texts = {"/etc/glance/glance-api.conf": other, "/etc/ceph/glance.conf": text}
+    found = context(tmp_path, {**SOURCE, **texts})
+    ceph_ = {**CEPH, "clients": True, "addresses": addresses}
+    settings = parse({**STACK, "ceph": ceph_}, "test", tmp_path)
+    new = CephHost("new")
+    new.answers["packages.folders"] = ["rados", "rbd"]
+    target = replace(found.target, controllers=(new,))
+    findings = client_files.findings(replace(found, settings=settings, target=target))
+    assert [f"{one.where}: {one.message}" for one in findings] == [
+        "old: glance reads /etc/ceph/glance.conf, and new monitors are written into "
+        "/etc/ceph/ceph.conf alone"
+    ] * told
 
 
 SHARED = {**SOURCE, "/etc/cinder/cinder.conf": CINDER.replace("= cinder\n", "= glance\n")}

@@ -59,6 +59,7 @@ def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str,
         hosts[name].answers["osds.beside"] = []
     for name in ("mon", "osd1", "compute", "old"):
         hosts[name].files[conf.PATH] = CONF
+        hosts[name].answers["reach.ports"] = ["refused", "refused"]  # nobody listens yet
     return found, hosts
 
 
@@ -173,6 +174,17 @@ def test_whose_address_could_not_be_taken_over_is_told_before_anything_joins(
     ceph_ = found.settings.ceph.model_copy(update={"addresses": "new"})
     settings = found.settings.model_copy(update={"ceph": ceph_})
     assert told(replace(found, settings=settings)) == []
+
+
+def test_who_will_not_reach_the_new_monitors_is_told_before_they_are_there(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    hosts["compute"].answers["reach.ports"] = ["refused", "timeout"]
+    (one,) = told(found)
+    assert one.startswith(": compute does not reach each of new:3300, new:6789")
+    assert ("reach.ports", [[["new", 3300], ["new", 6789]]]) in hosts["osd1"].given
 
 
 def test_a_manager_that_no_monitors_host_has_is_told(

@@ -52,11 +52,16 @@ def tell(users: Collection[Host], new: Collection[Host]) -> None:
     hosts.gather(users, add)
 
 
-def deaf(users: Collection[Host], at: Collection[str]) -> list[str]:
-    """Names of those of *users* that do not reach each of "10.0.0.1:6789" and the like."""
+def deaf(
+    users: Collection[Host], at: Collection[str], heard: Collection[str] = ("open",)
+) -> list[str]:
+    """Names of those of *users* that do not reach each of "10.0.0.1:6789" and the like.
+
+    *heard* is what counts as reached: where nobody listens yet, "refused" does, too.
+    """
     asked = [[one.strip("[]"), int(port)] for one, _, port in (o.rpartition(":") for o in at)]
-    heard = hosts.gather(users, lambda one: call(one, "reach.ports", asked))
-    return [one.name for one, said in zip(users, heard, strict=True) if {*said} != {"open"}]
+    told = hosts.gather(users, lambda one: call(one, "reach.ports", asked))
+    return [one.name for one, said in zip(users, told, strict=True) if not {*said} <= {*heard}]
 
 
 def left(users: Collection[Host], gone: Collection[str]) -> list[str]:
