@@ -100,6 +100,15 @@ WRONG: dict[str, tuple[Change, str]] = {
         lambda said: said["quorum"]["monmap"]["mons"][0]["public_addrs"]["addrvec"].pop(0),
         "monitor mon1 has no address of v2",
     ),
+    "IPv6": (
+        lambda said: said["quorum"]["monmap"]["mons"][0]["public_addrs"].update(
+            addrvec=[
+                {"type": "v2", "addr": "[fd00::1]:3300", "nonce": 0},
+                {"type": "v1", "addr": "[fd00::1]:6789", "nonce": 0},
+            ]
+        ),
+        "monitors are at IPv6 addresses: mon1",
+    ),
     "no manager": (lambda said: said["managers"].update(active_name=""), "no manager"),
     "mixed": (other_osd(REEF), "of several versions: 16.2.15, 18.2.7"),
     "half upgraded": (

@@ -315,6 +315,19 @@ def test_every_file_that_names_monitors_names_the_new_ones_until_they_leave(
     assert all("undo.undo" in hosts[name].asked for name in noted if name != "osd1")
 
 
+def test_the_file_of_another_cluster_is_left_alone(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    another = "[global]\nfsid = e4\nmon host = 10.1.0.7\n"
+    hosts["compute"].files[conf.PATH] = another
+    hosts["osd1"].files[conf.PATH] = "[global]\nmon host = mon\n"  # as good as ours
+    joining.tell(found)
+    assert joining.told(found)
+    assert hosts["compute"].files[conf.PATH] == another
+    assert conf.names(hosts["osd1"].files[conf.PATH], "new")
+
+
 def test_of_a_dead_controller_the_manager_is_not_asked_for_and_the_monitor_leaves(
     clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

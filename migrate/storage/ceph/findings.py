@@ -68,6 +68,11 @@ def unsupported(cluster: Cluster) -> Iterator[Finding]:
             f"there is CephFS, or a metadata server{told}",
             "Bring this cluster over by Ceph's own means; here it is only a client's",
         )
+    if six := [one.name for one in cluster.monitors if "[" in "".join(one.addresses.values())]:
+        yield error(
+            f"monitors are at IPv6 addresses: {_names(six)}",
+            "Bring this cluster over by Ceph's own means: new monitors get IPv4 addresses alone",
+        )
     contained = [f"osd.{osd.id}" for osd in cluster.osds if osd.container]
     if "cephadm" in cluster.modules or contained:
         yield error(

@@ -82,11 +82,19 @@ def asks(context: Context) -> Host:
 
 
 def users(context: Context) -> list[Host]:
-    """Every host that has a ceph.conf, by which its daemons and clients find the monitors."""
+    """Every host that has a ceph.conf, by which its daemons and clients find the monitors.
+
+    One that names another cluster (`fsid`) is that one's: our monitors must not stand in its file.
+    """
+
+    def read(host: Host) -> str | None:
+        return host.read(conf.PATH) if host.exists(conf.PATH) else None
+
+    every = [*zip(context.hosts, hosts.gather(context.hosts, read), strict=True)]
+    texts = {one.name: text or "" for one, text in every}
+    ours = {conf.value(texts.get(one, ""), "fsid") for one in context.settings.ceph.monitors} - {""}
     return [
         one
-        for one, there in zip(
-            context.hosts, hosts.gather(context.hosts, lambda h: h.exists(conf.PATH)), strict=True
-        )
-        if there
+        for one, text in every
+        if text is not None and (not ours or conf.value(text, "fsid") in {"", *ours})
     ]
