@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migrate.engine.journal import State
-from migrate.errors import PreconditionError, StepError
+from migrate.errors import PreconditionError, StepError, UnreachableError
 from migrate.finish import ceph as finish_ceph
 from migrate.phases import renew_ceph
 from migrate.storage import ceph
@@ -151,6 +151,38 @@ def test_who_else_answers_for_it_is_told_before_the_new_one_takes_it(world: Worl
     with pytest.raises(StepError, match=r"02:00:00:00:00:01 answers for 10\.0\.0\.1 too"):
         do(world)
     assert "moved_address.carry" not in calls(world.hosts["new"])
+
+
+def test_an_old_host_that_died_with_its_address_is_named_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(host: Machine, _: str) -> None:
+        host.dead = True
+        raise UnreachableError("mon does not answer", "mon")
+
+    monkeypatch.setattr(Machine, "_moved_address_give_up", die)
+    for past in (("mon",), ()):  # the first time it was named for the removal alone
+        with pytest.raises(StepError, match=r"has not given 10\.0\.0\.1 up: start it.*--past mon"):
+            do(world, past=past)
+    assert leaving.is_committed(world.context)
+    world.cluster.carries["mon"] = set()  # dead, it answers nobody
+    world.hosts["new"].answers["arp.ask"] = ["52:54:00:00:00:01"]
+    with pytest.raises(StepError, match="answers for 10.0.0.1 too"):
+        do(world)
+    del world.hosts["new"].answers["arp.ask"]
+    do(world)
+    assert old_address.taken(world.context)
+    assert {one: world.cluster.place(one) for one in world.cluster.monitors} == {"new": OLD_ADDRESS}
+    assert not finish_ceph.are_dropped(world.context)
+    finish_ceph.drop(world.context)
+    assert finish_ceph.are_dropped(world.context)
+
+
+def test_a_dead_host_that_is_no_old_monitors_is_missed(world: World) -> None:
+    do(world)
+    world.hosts["osd2"].dead = True
+    with pytest.raises(UnreachableError):
+        finish_ceph.drop(world.context)
 
 
 def test_afterwards_the_machines_own_address_goes_and_the_old_one_stays(world: World) -> None:

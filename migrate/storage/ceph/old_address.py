@@ -18,7 +18,13 @@ from functools import partial
 from migrate.cloud import Context, hosts, wait
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, warning
-from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
+from migrate.errors import (
+    CommandError,
+    PreconditionError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
 from migrate.onhost import call
 from migrate.storage.ceph import addresses, conf, facts, members, no_return
 from migrate.storage.ceph.addresses import PORTS
@@ -132,8 +138,8 @@ def taken(context: Context) -> bool:
     )
 
 
-def take(context: Context) -> None:
-    """Let them have these, one after the other."""
+def take(context: Context, off: Collection[str] = ()) -> None:
+    """Let them have these, one after the other; hosts of *off* are dead and never start again."""
     olds, news, of = members.olds(context), members.news(context), _addresses(context)
     if len(olds) != len(news) or not {one.name for one in olds} <= of.keys():
         raise PreconditionError(
@@ -147,7 +153,7 @@ def take(context: Context) -> None:
         address = of[old.name]
         users = [one for one in every if one.name != new.name]
         if not (_has_given(old, address) and call(new, "moved_address.carried", address)):
-            _move(old, new, address)
+            _move(old, new, address, off)
         if not _is_at(standing(new), new, address):
             others = [one for one in news if one is not new]
             if others:
@@ -158,9 +164,18 @@ def take(context: Context) -> None:
         _prove(users, address)  # of several the next may leave now
 
 
-def _move(old: Host, new: Host, address: str) -> None:
+def _move(old: Host, new: Host, address: str, off: Collection[str]) -> None:
     """From that host to this one; nobody else may answer for it."""
-    call(old, "moved_address.give_up", address)
+    try:
+        call(old, "moved_address.give_up", address)
+    except RefusedError:
+        raise
+    except UnreachableError as error:
+        if old.name not in off:  # it would have the address again after a boot
+            raise StepError(
+                f"{old.name} does not answer and has not given {address} up: start it, then the "
+                f"same again; if it is switched off for good, the same with `--past {old.name}`"
+            ) from error
     where = call(new, "moved_address.place", address)
     if not where:
         raise PreconditionError(f"{new.name}: no interface is in the network of {address}")
