@@ -392,8 +392,13 @@ def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
         step = next(one for one in session.plan if one.id == f"osd1.{name}")
         step.apply(session.context)
     session.journal.close()
-    with pytest.raises(StepError, match="flags are set for osd1: noout"):
+    told = [one.message for one in renew_ceph.found(world.context, ["osd2"])]
+    assert "flags are set for osd1: noout" in told  # without --execute, too
+    assert renew_ceph.found(world.context, ["osd1"]) == []  # its own steps judge
+    with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
         do(world, "osd2", past=("osd2",))
+    with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
+        osd_host.keep(world.hosts["osd2"], world.hosts["new"])
     assert not world.hosts["osd2"].seen
     assert world.cluster.down == {0}
 

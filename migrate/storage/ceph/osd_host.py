@@ -42,6 +42,11 @@ def is_kept(host: Host, asks: Host) -> bool:
     )
 
 
+def is_begun(host: Host, asks: Host) -> bool:
+    """Whether anything of it is noted: from then on its own steps judge."""
+    return bool(_note(host, asks))
+
+
 def keep(host: Host, asks: Host) -> None:
     """Note what it is, unless the cluster could not do without it; its system is marked."""
     if is_kept(host, asks):
