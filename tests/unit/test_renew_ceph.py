@@ -349,6 +349,18 @@ def test_a_host_that_came_home_is_not_waited_for_while_another_is_away(world: Wo
     assert (world.cluster.down, world.cluster.held) == (set(), set())
 
 
+def test_a_host_that_is_not_made_anew_leaves_the_cluster_unhealed_and_says_so(
+    world: World,
+) -> None:
+    do(world, past=("mon",))
+    (world.home / "anew").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(StepError, match=r"stays closed.* `ceph osd unset-group noout osd1`"):
+        do(world, "osd1", past=("osd1",))
+    assert (world.cluster.down, world.cluster.held) == ({0}, {"osd1"})
+    back(world, "osd1")
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
+
+
 def test_the_stack_file_may_name_hosts_whose_osds_start_for_good(
     tmp_path: Path, world: World
 ) -> None:

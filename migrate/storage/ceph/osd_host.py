@@ -225,18 +225,18 @@ def stay_old(host: Host, asks: Host) -> None:
 def _start(host: Host, asks: Host, note: Note) -> None:
     if wrong := call(host, "osds.start", note["osds"], START_SECONDS, timeout=START_SECONDS + 60):
         raise StepError(
-            f"{host.name}: {'; '.join(wrong)}; see its journal there. {_unhealed(host)}"
+            f"{host.name}: {'; '.join(wrong)}; see its journal there. {unhealed(host)}"
         )
     wait.until(
         lambda: _up(asks, note["osds"]) == {one["id"] for one in note["osds"]},
         UP_SECONDS,
         f"{host.name}: its OSDs run and are not up; see `ceph osd tree` and their journals. "
-        f"{_unhealed(host)}",
+        f"{unhealed(host)}",
     )
 
 
-def _unhealed(host: Host) -> str:
-    """What whoever leaves it so has to know."""
+def unhealed(host: Host) -> str:
+    """What has to know who leaves it while its OSDs rest."""
     return (
         f"noout is set for it, and the cluster copies nothing elsewhere meanwhile: the same again "
         f"goes on; if it is to stay away, `ceph osd unset-group noout {host.name}`"
