@@ -134,6 +134,10 @@ def test_what_is_wrong_is_one_error_with_a_remedy(change: Change, words: str) ->
     ("change", "words"),
     [
         (pool(pg_autoscale_mode="on"), "by themselves: images"),
+        (
+            lambda said: said["versions"].update({"rbd-mirror": {REEF: 1}, "rgw": {REEF: 1}}),
+            "of their release: rbd-mirror",
+        ),
         (complaint("POOL_NO_REDUNDANCY", muted=True), "POOL_NO_REDUNDANCY is muted"),
     ],
 )

@@ -265,6 +265,30 @@ def test_servers_disks_on_rbd_are_named_all_at_once(tmp_path: Path) -> None:
     assert finding.remedy
 
 
+class Disks(Compute):
+    """The same with two ceph.conf, of one cluster."""
+
+    def python(self, source: str, payload: Any = None, *more: Any, **other: Any) -> Any:
+        if source.startswith("# files.read"):
+            return dict.fromkeys(payload["arguments"][0], CONF)
+        return super().python(source, payload, *more, **other)
+
+
+def test_nova_that_reads_another_ceph_conf_is_told_before(tmp_path: Path) -> None:
+    hosts = [Disks("c1"), Disks("c2"), Disks("c3", dead=True)]
+    for host in hosts:
+        host.text = "[libvirt]\nimages_type = rbd\n"
+    hosts[0].text += "images_rbd_ceph_conf = /etc/ceph/nova.conf\n"
+    hosts[1].text += "images_rbd_ceph_conf = /etc/ceph/ceph.conf\n"
+    found = context(tmp_path, {})
+    source = Cloud("source", "2025.1", found.source.controllers, tuple(hosts), ())
+    for addresses, told in (("new", ["c1: nova reads /etc/ceph/nova.conf"]), ("keep", [])):
+        settings = parse({**STACK, "ceph": {**CEPH, "addresses": addresses}}, "test", tmp_path)
+        findings = ceph.run(replace(found, settings=settings, source=source))
+        said = [f"{one.where}: {one.message}" for one in findings if " reads " in one.message]
+        assert [one.partition(",")[0] for one in said] == told
+
+
 class Here(FakeHost):
     """A target's controller whose files are this machine's, below a folder of the test."""
 

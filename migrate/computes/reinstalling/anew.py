@@ -116,12 +116,15 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
             f"{host.name}: it was made anew and does not answer; {_stays(context, host)}",
         )
     except HostKeyError as error:
-        raise StepError(f"{error}: the command is to write it to knownHosts; {_stays(context, host)}") from error
+        raise StepError(
+            f"{error}: the command is to write it to knownHosts; {_stays(context, host)}"
+        ) from error
     _refuse_another(context, host, note)
     if not _is_fresh(context, host):
         raise StepError(
             f"{host.name}: the command came to an end and the system is the one that it was "
-            f"(the same boot, or what we left in /var/lib/migrate is there); {_stays(context, host)}"
+            "(the same boot, or what we left in /var/lib/migrate is there); "
+            f"{_stays(context, host)}"
         )
     if context.run:
         call(reached(context, host), "runs.admit", context.run.id)

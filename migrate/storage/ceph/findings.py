@@ -29,6 +29,7 @@ UPGRADE_FINISHED = "OSD_UPGRADE_FINISHED"
 # said of daemons of two releases after a week
 OF_THE_MIDDLE = {UPGRADE_FINISHED, "DAEMON_OLD_VERSION"}
 CORE = ("mon", "mgr", "osd")
+KINDS = {*CORE, "mds", "rgw"}  # of daemons that something is said of elsewhere
 PROTOCOLS = {"v1", "v2"}
 
 
@@ -42,6 +43,7 @@ def before(cluster: Cluster, release: int) -> Iterator[Finding]:
     yield from monitors(cluster)
     yield from versions(cluster, release)
     yield from moving(cluster)
+    yield from others(cluster)
 
 
 def well(cluster: Cluster) -> Iterator[Finding]:
@@ -163,7 +165,8 @@ def monitors(cluster: Cluster) -> Iterator[Finding]:
     if away := sorted(names - cluster.quorum):
         yield error(
             f"monitors are not in the quorum: {_names(away)}",
-            "Start them, or remove them: `ceph mon rm NAME`",
+            "Start them; one that is lost for good: `ceph mon rm NAME`, and take its host out of "
+            "sidestep:ceph.monitors",
         )
     for one in cluster.monitors:
         if missing := sorted(PROTOCOLS - one.addresses.keys()):
@@ -212,6 +215,16 @@ def moving(cluster: Cluster) -> Iterator[Finding]:
         yield warning(
             f"groups of pools are split and merged by themselves: {_names(scaled)}",
             "`ceph osd pool set POOL pg_autoscale_mode warn` until all hosts have come over",
+        )
+
+
+def others(cluster: Cluster) -> Iterator[Finding]:
+    """Daemons that stay as they are, as clients of the cluster."""
+    if kinds := sorted(cluster.versions.keys() - KINDS):
+        yield warning(
+            f"daemons of other kinds stay where they are, of their release: {_names(kinds)}",
+            "Have each host of theirs name the new monitors in its ceph.conf before the old ones "
+            "leave, and renew them yourself once all OSDs have come over",
         )
 
 

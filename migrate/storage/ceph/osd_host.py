@@ -224,9 +224,7 @@ def stay_old(host: Host, asks: Host) -> None:
 
 def _start(host: Host, asks: Host, note: Note) -> None:
     if wrong := call(host, "osds.start", note["osds"], START_SECONDS, timeout=START_SECONDS + 60):
-        raise StepError(
-            f"{host.name}: {'; '.join(wrong)}; see its journal there. {unhealed(host)}"
-        )
+        raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there. {unhealed(host)}")
     wait.until(
         lambda: _up(asks, note["osds"]) == {one["id"] for one in note["osds"]},
         UP_SECONDS,

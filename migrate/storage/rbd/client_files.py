@@ -4,7 +4,7 @@ They go through memory, never to a disk here. A key belongs to its service's gro
 (0640). Two services with one keyring are refused: only one group can read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -128,14 +128,22 @@ def findings(context: Context) -> Iterator[Finding]:
 
 def _untold(context: Context, host: Host) -> Iterator[Finding]:
     """Services there that read another file, in which nobody writes new monitors' addresses."""
-    others = {one.conf: recipe for recipe, one in clients.every(context, host) if one.conf != CONF}
+    every = clients.every(context, host)
+    yield from untold(host, {one.conf: recipe.project for recipe, one in every})
+
+
+def untold(host: Host, projects: Mapping[str, str]) -> Iterator[Finding]:
+    """Which of *projects*, by the ceph.conf that it reads, would know no new monitor."""
+    others = {path: project for path, project in projects.items() if path != CONF}
+    if not others:
+        return
     texts = files.read(host, [CONF, *others], exact=True)
     own = ceph_conf.get(texts.get(CONF, ""), "global", "fsid")
-    for path, recipe in others.items():
+    for path, project in others.items():
         its = ceph_conf.get(texts.get(path, ""), "global", "fsid")
         if not (own and its) or own == its:  # else it is of another cluster
             yield error(
-                f"{recipe.project} reads {path}, and new monitors are written into {CONF} alone",
+                f"{project} reads {path}, and new monitors are written into {CONF} alone",
                 f"Let it read {CONF} (a client's options may stand there under its own name), or "
                 "say in both which cluster is meant (`fsid`)",
                 host.name,
