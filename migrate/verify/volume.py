@@ -1,5 +1,6 @@
-"""New volumes for a server of ours, like those that a user's has. Where that boots from a volume, the
-first is made of the same image for it.
+"""New volumes for a server of ours, like those that a user's has.
+
+The first is made of the same image where that boots from one.
 
 Until `accept` cinder on the target deletes no volume, since the source knows them; these it never
 knew, and an administrator may delete them by their name (`storage/volumes/policy.yaml`). The name
