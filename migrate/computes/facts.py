@@ -68,8 +68,8 @@ class Server(NamedTuple):
 
     @property
     def is_model(self) -> bool:
-        """Whether a new server, which boots from an image, can be like this one."""
-        return self.kind is Kind.RUNNING and not self.volume_booted
+        """Whether a new server can be like this one, as far as nova knows."""
+        return self.kind is Kind.RUNNING
 
     @property
     def local_disk(self) -> bool:

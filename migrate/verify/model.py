@@ -25,12 +25,17 @@ Row = dict[str, Any]
 
 
 class NoPlaceError(StepError):
-    """No server that could be tried may be made, or nova's scheduler puts none on the host."""
+    """Nova's scheduler puts no new server on the host."""
+
+
+class NoServerError(StepError):
+    """No new server can be made, whichever host it is for; that says nothing against a host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """By ids. `root` is what the server `like` boots from, where that is a volume: a user's.
+    """By ids. `root` is what the server `like` boots from, where that is a volume: a user's, which
+    may be gone by the time that a new one is made.
 
     A new one boots from `volume`, which is ours; where there is none, from the image.
     """
@@ -40,7 +45,9 @@ class Model:
     network: str
     like: str = field(default="", compare=False)
     root: str = ""
-    size: int = 0  # GiB that a new root volume takes
+    type: str = ""  # of `root`, and of a new one
+    zone: str = ""  # in which cinder has it
+    size: int = 0  # GiB that a new one takes
     volume: str = ""
 
 
@@ -55,8 +62,8 @@ def candidates(
     know better than we. Those like a server there come first; with *among* they are like these.
     Only servers that boot from a volume show one with *from_volume*, and none of them without.
 
-    StepError where no server shows what a new one could be made of; NoPlaceError where they show
-    only images of users' own, which are not ours to boot.
+    NoServerError where none shows what a new one could be made of, or only images of users' own,
+    which are not ours to boot.
     """
     look, rooms = cache(partial(_image, api)), [Room(api, one) for one in (compute, *others)]
     tried, private = set(), set[str]()
@@ -75,22 +82,42 @@ def candidates(
             tried.add(flavor["id"])
             if all(room.takes(flavor, volume_booted=from_volume) for room in rooms):
                 made = Model(image, flavor["id"], network, like=id_)
-                yield made if not root else replace(made, root=root["id"], size=_size(row, root))
+                yield _rooted(made, root, row) if root else made
     if private and not tried:
-        raise NoPlaceError(
+        raise NoServerError(
             f"what runs is of users' own images ({', '.join(sorted(private)[:3])}), which are not "
             "ours to boot: boot one server from a public image by hand, then the same again"
         )
     if not tried and from_volume:
-        raise StepError(
+        raise NoServerError(
             "no running server that boots from a volume shows which image, that is still there, a "
             "new one could be made of; boot one so by hand, then the same again"
         )
     if not tried:
-        raise StepError(
+        raise NoServerError(
             "no running server shows which image, flavor and network a new one could have; "
             "boot one server from an image by hand, then the same again"
         )
+
+
+def best(api: Api, compute: str, *others: str) -> Iterator[Model]:
+    """`candidates` that boot from an image; from a volume, which takes longer, where none of these
+    fits.
+    """
+    unshown = []
+    for from_volume in (False, True):
+        found = candidates(api, compute, *others, from_volume=from_volume)
+        try:
+            first = next(found, None)
+        except NoServerError as error:
+            unshown.append(error)
+            continue
+        if first is not None:
+            yield first
+            yield from found
+            return
+    if len(unshown) > 1:
+        raise NoServerError("; ".join(map(str, unshown)))
 
 
 def _known(api: Api, *computes: str) -> Iterator[tuple[Row, Row]]:
@@ -148,6 +175,11 @@ def _root(api: Api, server: Row) -> Row:
             if at in {(to["server_id"], to["device"]) for to in found["attachments"]}:
                 return found
     return {}
+
+
+def _rooted(model: Model, root: Row, image: Row) -> Model:
+    where = {"type": root["volume_type"], "zone": root["availability_zone"]}
+    return replace(model, root=root["id"], size=_size(image, root), **where)
 
 
 def _origin(volume: Row) -> str:

@@ -14,7 +14,6 @@ name, and goes first.
 
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import replace
 
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
@@ -23,18 +22,13 @@ from migrate.computes.probing import combinations, hypervisors, note
 from migrate.computes.probing.combinations import Pair
 from migrate.computes.probing.facts import LIKE_NONE, How, Record, Seen, Shape, Tried, Trip
 from migrate.errors import StepError
-from migrate.storage.volumes import policy
-from migrate.verify import boot, round_trip, volume
+from migrate.verify import boot, new_server, round_trip, volume
 from migrate.verify.boot import Booted
 from migrate.verify.model import Model, candidates
 
 CHOSEN = "settle-chosen"  # names of the hosts that this run renews
 LEFT = "settle-left"  # what of ours, or named so, could not be deleted
 OWED = "settle-owed"  # trips that runs before this one have tried in vain, until this one has
-HELD = (
-    "no volume is made for it: cinder on the target does not go by the file of this version, which "
-    "lets ours be deleted before accept; what has a disk of its host's is tried without"
-)
 NO_ROOM = "no two hosts that show it have room for one more server like those that run"
 
 
@@ -63,7 +57,7 @@ def try_all(context: Context) -> None:
 
 def tidy(context: Context) -> None:
     """Delete what a killed run has left of servers of ours; what stays is kept for `LEFT`."""
-    context.extras[LEFT] = boot.sweep(login.api(context))
+    context.extras[LEFT] = boot.sweep(context, login.api(context))
 
 
 def forget(context: Context) -> None:
@@ -104,12 +98,10 @@ def _tried_now(context: Context, trip: Trip) -> None:
 
 def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
     """Why it could not be tried."""
-    if trip.shape.volumes and not policy.lets_go_of_ours(context):
-        return HELD
     shown = combinations.shown(hypervisors.read(context, api), trip)
     for here, there in pairs:
-        boot.sweep(api, here.host)
-        boot.sweep(api, there.host)
+        boot.sweep(context, api, here.host)
+        boot.sweep(context, api, there.host)
         names, root = (here.host, there.host), trip.shape.boots_from_volume
         models = list(candidates(api, *names, among=shown, from_volume=root))
         if not models:
@@ -127,15 +119,14 @@ def _go(
     """Of one of *models*, with volumes where *shape* has some, `there_and_back`."""
     # in this order: a volume can be deleted when its server is gone
     with ExitStack() as stack:
-        volumes = stack.enter_context(volume.made(api, models[0])) if shape.volumes else []
-        if models[0].root:
-            root, *volumes = volumes
-            models = [replace(models[0], volume=root)]
-        one = stack.enter_context(boot.booted(context, api, here.host, models))
+        volumes = []
+        if shape.volumes:
+            volumes = stack.enter_context(volume.made(context, api, here.host, models[0]))
+        one = stack.enter_context(new_server.booted(context, api, here.host, models))
         if one is None:
             return ""
         for id_ in volumes:
-            volume.attach(api, one.server, id_)
+            volume.attach(context, api, one.server, id_)
         return there_and_back(context, api, one, here, there)
 
 

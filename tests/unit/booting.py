@@ -1,14 +1,15 @@
 """The small nova of `nova.py` that boots servers too, with as much of neutron, glance and placement
 as that takes, and hosts with a libvirt.
 
-`walls` are ways on which no live migration works, `full` hosts without room, `broken` ones on which
-no new server comes up. Its cinder deletes no volume but ours.
+`walls` are ways on which no live migration works, `full` hosts without room, `diskless` ones with
+room for servers that boot from volumes alone, `broken` ones on which no new server comes up. Its
+cinder deletes no volume but ours.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ class Cloud(nova.Nova):
         super().__init__()
         self.walls: set[tuple[str, str]] = set()
         self.full: set[str] = set()
+        self.diskless: set[str] = set()
         self.broken: set[str] = set()
         self.image = {
             **{"status": "active", "visibility": "public", "owner": "p"},
@@ -54,6 +56,7 @@ class Cloud(nova.Nova):
         self.refused = 0  # by what status cinder refuses a new volume
         self.becomes = "available"  # a new volume that an image is copied into, after some looks
         self.looks_at_copies = 2
+        self.copying: Callable[[], object] = lambda: None  # at each of them
         self.renewed: set[str] = set()
         self.add("web")
 
@@ -133,6 +136,7 @@ class Cloud(nova.Nova):
                     row |= {"at": "", "status": "available"}
                 if row and row["status"] == "downloading":
                     row["looks"] -= 1
+                    self.copying()
                     row["status"] = row["status"] if row["looks"] else self.becomes
                 return Answer(200, {"volume": {**(row or {}), "attachments": _attached(row)}})
             case ("DELETE", ["volumes", id_]):
@@ -204,7 +208,8 @@ class Cloud(nova.Nova):
             case ("GET", ["networks", _, "dhcp-agents"]):
                 return Answer(200, {"agents": []})
             case ("GET", ["allocation_candidates"]):
-                fits = query["in_tree"] not in self.full
+                on_disk = "DISK_GB" in query["resources"] and query["in_tree"] in self.diskless
+                fits = query["in_tree"] not in self.full and not on_disk
                 return Answer(200, {"allocation_requests": [{}] * fits})
         return Answer(404, {})
 

@@ -25,7 +25,7 @@ from migrate.engine.finding import Severity
 from migrate.errors import StepError
 from migrate.onhost import hypervisor
 from migrate.storage.volumes import policy
-from migrate.verify import boot, model, probe, volume
+from migrate.verify import boot, model, probe
 from tests.unit import booting
 from tests.unit.network import Killed
 from tests.unit.test_settle import host, planned, server
@@ -311,9 +311,9 @@ def test_a_volume_that_an_image_is_still_copied_into_is_deleted_once_it_has_it(
     rooted.cloud.looks_at_copies = 10
     api = login.api(rooted.context)
     (like,) = model.candidates(api, "c1", from_volume=True)
-    (root, _) = volume._wanted(api, like)
-    api.send("POST", "volume", "/volumes", {"volume": root})
-    assert boot.sweep(api) == []
+    mine = {"name": boot.VOLUME, "metadata": {boot.NAME: boot.MARK}, "imageRef": like.image}
+    api.send("POST", "volume", "/volumes", {"volume": mine})
+    assert boot.sweep(rooted.context, api) == []
     assert set(rooted.cloud.volumes) == {"v1", "v2", "v3"}
 
 
@@ -368,7 +368,7 @@ def test_one_that_nova_prepares_to_move_is_deleted_once_it_has_landed(lab: Lab) 
     ours |= {"name": f"{boot.NAME}-c1", "tenant_id": "ours"}
     lab.cloud._begin(ours, "MIGRATING", lambda: lab.cloud._rest(ours, status="ACTIVE", host="c2"))
     lab.cloud.ends["ours"] = (8, lab.cloud.ends["ours"][1])
-    assert boot.sweep(login.api(lab.context)) == []
+    assert boot.sweep(lab.context, login.api(lab.context)) == []
     assert (ours["status"], lab.cloud.left) == ("ACTIVE", [])
 
 

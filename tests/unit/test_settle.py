@@ -544,10 +544,20 @@ def test_where_no_new_server_can_be_booted_it_is_told_before() -> None:
         assert not [one for one in away.findings if one.check == "proof"]
 
 
-@pytest.mark.parametrize("odd", [{"status": "SHUTOFF"}, {"volume_booted": True}])
-def test_without_a_server_that_a_new_one_could_be_like_nothing_begins(odd: Any) -> None:
-    (error,) = errors(planned(TWO, [server("web", "a", **odd)], way=Way.IN_PLACE))
-    assert "boot one server from an image by hand" in error
+def test_without_a_server_that_a_new_one_could_be_like_nothing_begins() -> None:
+    off = server("web", "a", status="SHUTOFF")
+    (error,) = errors(planned(TWO, [off], way=Way.IN_PLACE))
+    assert "boot one server by hand" in error
+
+
+@pytest.mark.parametrize("from_volume", [True, False])
+def test_a_new_server_that_boots_from_a_volume_needs_no_room_on_the_host_s_disk(
+    from_volume: bool,
+) -> None:
+    hosts = [host(name, inventories={"DISK_GB": Inventory(0)}) for name in "ab"]
+    found = planned(hosts, [server("web", "a", volume_booted=from_volume)], way=Way.IN_PLACE)
+    unproven = {one.where for one in found.findings if one.check == "proof"}
+    assert unproven == (set() if from_volume else {"a", "b"})
 
 
 def test_a_disk_that_must_outlast_a_reinstall_is_named() -> None:
