@@ -129,10 +129,13 @@ class ComputeHost:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it. `projects` are names by id; `recovery` are segments of instance-HA at work."""
+    """All of it. `projects` are names by id; `recovery` are segments of instance-HA at work;
+    `image` is GiB of the largest that a server's volume was made of.
+    """
 
     hosts: tuple[ComputeHost, ...]
     servers: tuple[Server, ...]
     aggregates: tuple[Aggregate, ...] = ()
     projects: Mapping[str, str] = field(default_factory=dict)
     recovery: tuple[str, ...] = ()
+    image: float = 0.0

@@ -605,6 +605,11 @@ def test_seconds_of_a_host_of_a_batch_and_of_the_whole() -> None:
     assert found.seconds == 3 * 170 + 2 * 60
 
 
+def test_what_a_volume_s_image_takes_to_copy_counts_for_each_probe_that_boots_from_one() -> None:
+    without = estimates.probes(5, 0, 3.0)
+    assert estimates.probes(5, 2, 3.0) - without == 2 * 3 * estimates.COPY_SECONDS
+
+
 @pytest.mark.parametrize(
     ("flavor", "properties", "both"),
     [
