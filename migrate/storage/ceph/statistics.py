@@ -11,6 +11,7 @@ from typing import Any
 
 from migrate.cloud import wait
 from migrate.cloud.host import Host
+from migrate.errors import CommandError, one_line
 from migrate.onhost import call
 from migrate.storage.ceph.facts import unclean
 
@@ -18,12 +19,18 @@ FRESH_SECONDS = 300
 
 
 def wait_until_fresh(host: Host) -> None:
-    """Return when what *host* is told of the cluster is its present manager's word."""
+    """Return when what *host* is told of the cluster is its present manager's word.
+
+    One that has just started anew may leave a question without an answer: it is asked again.
+    """
     told = ""
 
     def stale() -> str:
         nonlocal told
-        told = why_stale(call(host, "ceph.statistics", timeout=180))
+        try:
+            told = why_stale(call(host, "ceph.statistics", timeout=180))
+        except CommandError as failure:
+            told = one_line(failure)
         return told
 
     wait.until(
