@@ -94,7 +94,7 @@ def test_a_manager_that_does_not_answer_is_asked_again(monkeypatch: pytest.Monke
     statistics.wait_until_fresh(host := Silent("new"))
     assert host.asked == ["ceph.statistics"] * 2
     monkeypatch.setattr(statistics, "FRESH_SECONDS", 0)
-    with pytest.raises(StepError, match="stays old .*gave no answer in 40 s"):
+    with pytest.raises(StepError, match=r"stays old .*gave no answer in 40 s"):
         statistics.wait_until_fresh(Silent("new"))
 
 

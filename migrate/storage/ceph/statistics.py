@@ -11,7 +11,7 @@ from typing import Any
 
 from migrate.cloud import wait
 from migrate.cloud.host import Host
-from migrate.errors import CommandError, one_line
+from migrate.errors import CommandError, StepError, one_line
 from migrate.onhost import call
 from migrate.storage.ceph.facts import unclean
 
@@ -23,21 +23,17 @@ def wait_until_fresh(host: Host) -> None:
 
     One that has just started anew may leave a question without an answer: it is asked again.
     """
-    told = ""
 
     def stale() -> str:
-        nonlocal told
         try:
-            told = why_stale(call(host, "ceph.statistics", timeout=180))
+            return why_stale(call(host, "ceph.statistics", timeout=180))
         except CommandError as failure:
-            told = one_line(failure)
-        return told
+            return one_line(failure)
 
-    wait.until(
-        lambda: not stale(),
-        FRESH_SECONDS,
-        f"{host.name}: what the cluster says of itself stays old ({told}); see `ceph -s`",
-    )
+    if told := wait.while_any(stale, FRESH_SECONDS):
+        raise StepError(
+            f"{host.name}: what the cluster says of itself stays old ({told}); see `ceph -s`"
+        )
 
 
 def why_stale(said: Mapping[str, Any]) -> str:
