@@ -6,7 +6,6 @@ next gets a new rig.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -24,7 +23,6 @@ from migrate import finish
 from migrate.cloud import Context, apart, connect, wait
 from migrate.cloud.admission import Run
 from migrate.cloud.host import Host
-from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer, Runner
@@ -86,7 +84,7 @@ def context(
     known = access.known_hosts(rig.home).read_text()
     own = [one.replace(address, second, 1) for one in access.trusted(rig.home, address)]
     (home / "known_hosts").write_text("\n".join([known.rstrip(), *own, ""]))
-    return stacks.above(rig, home, home / "known_hosts", second, addresses="keep")
+    return stacks.above(rig, home, home / "known_hosts", {rig.monitor: second}, addresses="keep")
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +104,6 @@ def sums(rig: CephRig) -> dict[str, str]:
 def shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if it had been: `settle` refuses it until then."""
     monkeypatch.setattr(ceph, "UNSHOWN", "")
-
-
-def let_serve(context: Context) -> None:
-    """The target serves, as a window leaves that on the source's controllers."""
-    mark = {"stage": markers.LIVE, "stack": context.stack, "source": "", "fence": "", "at": 0.0}
-    host = context.source.database
-    host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
-    host.write(markers.PATH, json.dumps([{"version": markers.VERSION, **mark}]), mode=0o600)
 
 
 def errors(context: Context) -> list[str]:
@@ -137,7 +127,7 @@ def test_what_would_be_lost_with_the_address_is_told_before(
     follow = [one for one in compose(context).phase(Phase.FOLLOW) if one.id.startswith("ceph.")]
     with closing(Journal(context.home / "follow", "follow")) as journal:
         Runner(Plan(tuple(follow)), journal, context).advance()
-    let_serve(context)
+    stacks.let_serve(context)
     assert errors(context) == []
     warned = [str(one) for one in renew_ceph.found(context, ()) if one.severity == "warning"]
     assert any("sshd" in one and "listen at every address" in one for one in warned)
@@ -152,7 +142,7 @@ def test_what_would_be_lost_with_the_address_is_told_before(
             renew_ceph.renew(refused, (), (rig.monitor,), lambda *_: None)
     ssh(rig, rig.monitor, "systemctl stop missed")
     known = access.known_hosts(rig.home)
-    itself = stacks.above(rig, context.home, known, address, addresses="keep")
+    itself = stacks.above(rig, context.home, known, {}, addresses="keep")
     assert any(f"reached by ssh at {address}" in one for one in errors(itself))
     assert leaving.no_way_back(context) == ""
 

@@ -275,6 +275,16 @@ def test_none_leaves_while_another_is_away(three: World) -> None:
     assert old_address.taken(three.context)
 
 
+def test_no_osd_follows_while_one_is_away(three: World) -> None:
+    for old in ("mon", "mon4", "mon5"):
+        three.hosts[old].notes["ceph-retired"] = {"monitor": old, "managers": []}
+    old_address.take(three.context)
+    assert renew_ceph.found(three.context, ["osd1"]) == []
+    three.cluster.away.add("new3")
+    (one,) = renew_ceph.found(three.context, ["osd1"])
+    assert one.message == "monitors are not in the quorum: new3"
+
+
 def test_as_many_take_one_as_there_are_or_none_does(three: World) -> None:
     few = three.context.settings.ceph.model_copy(update={"joins": ("new",)})
     settings = three.context.settings.model_copy(update={"ceph": few})
