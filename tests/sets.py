@@ -107,9 +107,9 @@ SETS = {
         True,
     ),
     "ceph-three": Set(
-        "three monitors join that cluster and leave; each host loses power in its step, two at "
-        "once; it is full; killed at each boundary the old one leaves; an OSD host does not come "
-        "back",
+        "three monitors join one, or three, and leave; each host loses power in its step, two at "
+        "once; the cluster is full; killed at each boundary the old ones leave, their addresses "
+        "move; an OSD host does not come back",
         True,
     ),
     "lab-ceph": Set(

@@ -6,22 +6,16 @@ next gets a new rig.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from typing import Any
 
 import pytest
 
 from infra import nspawn
 from infra.nspawn import access
 from migrate import finish
-from migrate.cloud import Context, apart, connect, wait
-from migrate.cloud.admission import Run
+from migrate.cloud import Context, apart, wait
 from migrate.cloud.host import Host
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan
@@ -35,7 +29,7 @@ from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, members, monitor, old_address
 from tests.ceph import stacks
 from tests.ceph.clean import wait_until_clean
-from tests.ceph.killed import killed_at
+from tests.ceph.killed import killed_at, killed_in_taking
 from tests.ceph.unharmed import unharmed
 from tests.lab.ceph import cluster, packages, whole
 from tests.lab.ceph.settings import CephRig
@@ -160,35 +154,6 @@ def test_the_old_monitor_leaves(rig: CephRig, context: Context, session: Session
         assert not old_address.taken(context)
 
 
-def killed_in(context: Context, function: str, seconds: float | None) -> None:
-    """The takeover as a process of its own, killed *seconds* after *function* begins, or ends."""
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def act() -> None:
-        mine = connect(context.stack, context.settings, context.home, (), run=Run())
-
-        def watched(host: Any, name: str, *arguments: Any, **more: Any) -> Any:
-            if name == function and seconds is not None:
-                threading.Timer(seconds, die).start()
-            answer = call(host, name, *arguments, **more)
-            if name == function:
-                die()
-            return answer
-
-        vars(old_address)["call"] = watched  # in this process alone
-        old_address.take(mine)
-
-    child = multiprocessing.get_context("fork").Process(target=act)
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL, function
-    for host in apart(context).hosts:
-        call(host, "runs.admit", "next")
-        call(host, "runs.leave", "next")
-
-
 def test_killed_at_each_boundary_it_goes_on_while_a_client_writes(
     rig: CephRig, new: Host, context: Context, session: Session, address: str
 ) -> None:
@@ -200,7 +165,7 @@ def test_killed_at_each_boundary_it_goes_on_while_a_client_writes(
     with unharmed(rig, LONGEST_GAP):
         killed_at(CEPH_ADDRESS, State.STARTED, renew)
         for function, seconds in ACTS:
-            killed_in(context, function, seconds)
+            killed_in_taking(context, function, seconds)
             assert leaving.is_committed(context), function
         renew_ceph.renew(session, (), (), lambda *_: None)
         wait_until_clean(new)

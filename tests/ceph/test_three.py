@@ -7,9 +7,8 @@ does not come back. What is full at the wrong moment is among it.
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,17 +20,14 @@ from infra.nspawn import access
 from migrate.cloud import Context, apart, wait
 from migrate.cloud.host import Host
 from migrate.engine.journal import Journal, State
-from migrate.engine.plan import Phase, Plan, Step
-from migrate.engine.runner import Observer, Runner
+from migrate.engine.plan import Plan, Step
+from migrate.engine.runner import Runner
 from migrate.errors import IrreversibleError, PreconditionError, StepError
-from migrate.phases import renew_ceph
-from migrate.phases.plan import CEPH_JOINS, compose
-from migrate.phases.session import Session
+from migrate.phases.plan import CEPH_JOINS
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, monitor
-from tests.ceph import beside, power, stacks
+from tests.ceph import beside, commands, power, quorums, stacks
 from tests.ceph.clean import wait_until_clean
-from tests.ceph.killed import killed_at
 from tests.ceph.unharmed import unharmed
 from tests.lab.ceph import cluster, whole, writer
 from tests.lab.ceph.settings import RIG, CephRig
@@ -84,21 +80,8 @@ def context(rig: CephRig, tmp_path_factory: pytest.TempPathFactory) -> Context:
 
 
 @pytest.fixture(scope="module")
-def session(context: Context) -> Iterator[Session]:
-    journal = Journal(context.home / "journal", "settle")
-    yield Session(context, compose(context), journal)
-    journal.close()
-
-
-def of_follow(context: Context) -> Plan:
-    """Ceph's steps of `follow`."""
-    follow = compose(context).phase(Phase.FOLLOW)
-    return Plan(tuple(one for one in follow if one.id.startswith("ceph.")))
-
-
-@pytest.fixture(scope="module")
 def plan(context: Context) -> Plan:
-    return of_follow(context)
+    return commands.of_follow(context)
 
 
 @pytest.fixture(scope="module")
@@ -126,44 +109,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ceph, "UNSHOWN", "")
 
 
-def advance(path: Path, context: Context, steps: Collection[Step], notify: Observer) -> None:
-    with closing(Journal(path, "follow")) as journal:
-        Runner(of_follow(context), journal, apart(context), notify).advance(steps)
-
-
-def retreat(path: Path, context: Context, dead: Collection[str] = ()) -> None:
-    """The way back, with those controllers passed over; a new *path* undoes every step."""
-    mine = apart(context)
-    mine = replace(mine, target=mine.target.without(dead))
-    with closing(Journal(path, "rollback")) as journal:
-        Runner(of_follow(context), journal, mine).retreat()
-
-
-def quietly(*_: object) -> None:
-    pass
-
-
-@contextmanager
-def watched(context: Context, name: str) -> Iterator[list[tuple[float, int]]]:
-    """When, and how many were in the quorum, by the monitor of *name*; elections left out."""
-    found: list[tuple[float, int]] = []
-    host, ended = apart(context).named(name), threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.3):
-            at = time.monotonic()
-            if quorum := monitor.standing(host).quorum:
-                found.append((at, len(quorum)))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield found
-    finally:
-        ended.set()
-        thread.join()
-
-
 def test_never_are_two_in_the_quorum_for_longer_than_a_step(
     rig: CephRig,
     old: Host,
@@ -178,16 +123,20 @@ def test_never_are_two_in_the_quorum_for_longer_than_a_step(
     assert [one.id for one in plan][:3] == joins
     assert plan.steps[1].needs == (first,)
     times: dict[tuple[str, State], float] = {}
-    quorums: list[set[str]] = []
+    found: list[set[str]] = []
 
     def notify(step: Step, state: State, _: str) -> None:
         times[step.id, state] = time.monotonic()
         if step.id in joins and state in (State.DONE, State.REVERTED):
-            quorums.append({*monitor.standing(old).quorum})
+            found.append({*monitor.standing(old).quorum})
 
     journal = Journal(tmp_path / "journal", "follow")
     runner = Runner(plan, journal, context, notify)
-    with closing(journal), watched(context, rig.monitor) as seen, unharmed(rig, LONGEST_GAP):
+    with (
+        closing(journal),
+        quorums.watched(context, rig.monitor) as seen,
+        unharmed(rig, LONGEST_GAP),
+    ):
         runner.advance()
         assert all(one.done(context) for one in plan)
         now = facts.read(old)
@@ -195,7 +144,7 @@ def test_never_are_two_in_the_quorum_for_longer_than_a_step(
         key = beside.make(rig)
         runner.retreat()
     by_number = [{rig.monitor, *names[:number]} for number in range(4)]
-    assert quorums == [*by_number[1:], *by_number[2::-1]]
+    assert found == [*by_number[1:], *by_number[2::-1]]
     two = [at for at, number in seen if number == 2]
     spans = [
         (times[first, State.STARTED], times[second, State.DONE]),
@@ -220,12 +169,12 @@ def test_each_host_loses_power_in_its_step_and_the_same_again_goes_on(
     with unharmed(rig, LONGEST_REST):
         for step in plan:
             name = next((one for one in names if step.id.endswith(f"-{one}")), names[0])
-            act = partial(advance, path, context, [step])
+            act = partial(commands.advance, path, context, [step])
             power.lost_in(rig, name, step, SHARE * step.estimate, act)
             power.back(rig, name)
             power.wait_for_quorum(old)
             wait_until_clean(old)
-            advance(path, context, [step], quietly)
+            commands.advance(path, context, [step])
             assert step.done(apart(context)), step.id
         assert monitor.standing(old).quorum == {rig.monitor, *names}
 
@@ -246,18 +195,18 @@ def test_of_two_that_are_dead_one_is_asked_back_and_the_way_back_is_without_the_
         power.lost(rig, other)
         wait.until(lambda: not monitor.standing(old).quorum, 60, "two of four are a quorum")
         with pytest.raises(StepError, match=f"no quorum, and the map has {other}, {living} too"):
-            retreat(tmp_path / "both", context, [dead, other])
+            commands.retreat(tmp_path / "both", context, [dead, other])
         # the three may have confirmed what the old one does not know: it is not made to go on alone
         assert {one.name for one in monitor.standing(old).monitors} == {rig.monitor, *names}
         power.back(rig, other)
         power.wait_for_quorum(old, rig.monitor, other, living)
-        retreat(tmp_path / "one", context, [dead])
+        commands.retreat(tmp_path / "one", context, [dead])
         power.wait_for_quorum(old, rig.monitor)
         power.back(rig, dead)
         time.sleep(10)  # its daemons start, and nobody lets them in
         now = monitor.standing(old)
         assert now.quorum == {one.name for one in now.monitors} == {rig.monitor}
-        retreat(tmp_path / "all", context)
+        commands.retreat(tmp_path / "all", context)
     fresh = apart(context)
     beside.assert_as_before(rig, old, fresh, before, file)
     beside.assert_there(rig, key)
@@ -298,68 +247,50 @@ def test_nothing_joins_what_is_full_and_what_has_joined_leaves_it(
     tmp_path: Path,
 ) -> None:
     single = above(replace(rig, news=()), tmp_path, REINSTALL)
-    steps = [one for one in of_follow(single) if "gateway" not in one.id]
+    steps = [one for one in commands.of_follow(single) if "gateway" not in one.id]
     path = tmp_path / "journal"
     with filled(rig, old):
         with pytest.raises(StepError, match="OSD_FULL"):
-            advance(path, single, steps, quietly)
+            commands.advance(path, single, steps)
         assert monitor.standing(old).quorum == {rig.monitor}
-    advance(path, single, steps, quietly)
+    commands.advance(path, single, steps)
     with filled(rig, old):
-        retreat(path, single)
+        commands.retreat(path, single)
     beside.assert_as_before(rig, old, apart(single), before, file)
-
-
-def renew(session: Session, path: Path, names: Collection[str], notify: Observer) -> None:
-    """`migrate settle --ceph --execute`, by connections and a journal of its own."""
-    past = names or session.context.settings.ceph.monitors
-    with closing(Journal(path, "settle")) as journal:
-        mine = Session(apart(session.context), session.plan, journal)
-        renew_ceph.renew(mine, names, past, notify)
-
-
-def killed_at_each_boundary(
-    session: Session, path: Path, names: Collection[str], steps: Collection[Step]
-) -> None:
-    for step in steps:
-        for state in (State.STARTED, State.DONE):
-            killed_at(step, state, lambda notify: renew(session, path, names, notify))
 
 
 def test_killed_at_each_boundary_the_old_one_leaves(
     rig: CephRig,
     new: Host,
-    session: Session,
+    context: Context,
     plan: Plan,
     names: tuple[str, ...],
     shown: None,
     tmp_path: Path,
 ) -> None:
-    context = session.context
     with unharmed(rig, LONGEST_GAP):
-        advance(tmp_path / "follow", context, plan.steps, quietly)
+        commands.advance(tmp_path / "follow", context, plan.steps)
         stacks.let_serve(context)
     with filled(rig, new), pytest.raises(PreconditionError, match="OSD_FULL"):
-        renew(session, tmp_path / "full", (), quietly)
+        commands.renew(tmp_path / "full", context, ())
     assert not leaving.no_way_back(context)
-    steps = renew_ceph.steps(session, ()).steps
-    with watched(context, rig.target) as seen, unharmed(rig, LONGEST_REST):
-        killed_at_each_boundary(session, tmp_path / "journal", (), steps)
-        renew(session, tmp_path / "journal", (), quietly)
+    with quorums.watched(context, rig.target) as seen, unharmed(rig, LONGEST_REST):
+        commands.killed_at_each_boundary(tmp_path / "journal", context)
+        commands.renew(tmp_path / "journal", context, ())
     assert min(number for _, number in seen) == 3
     now = facts.read(new)
     assert now.quorum == {one.name for one in now.monitors} == {*names}
     assert now.manager in names
     assert now.versions["mon"] == {NEW: 3}
     with pytest.raises(IrreversibleError, match="were removed by name"):
-        renew_ceph.put_back(session, (), quietly)
+        commands.put_back(tmp_path / "journal", context)
     wait_until_clean(new)
 
 
 def test_then_one_of_three_may_die_and_no_osd_rests_until_it_is_back(
     rig: CephRig,
     new: Host,
-    session: Session,
+    context: Context,
     names: tuple[str, ...],
     shown: None,
     tmp_path: Path,
@@ -370,7 +301,7 @@ def test_then_one_of_three_may_die_and_no_osd_rests_until_it_is_back(
         power.wait_for_quorum(new, *living)
         assert rig.fsid in ssh(rig, rig.client, "timeout 60 ceph --id cinder fsid")
         with pytest.raises(PreconditionError, match=f"not in the quorum: {dead}"):
-            renew(session, tmp_path / "journal", rig.osd_hosts[:1], quietly)
+            commands.renew(tmp_path / "journal", context, rig.osd_hosts[:1])
         assert all(one.up for one in facts.read(new).osds)
         power.back(rig, dead)
         power.wait_for_quorum(new, *names)
@@ -378,24 +309,24 @@ def test_then_one_of_three_may_die_and_no_osd_rests_until_it_is_back(
 
 
 def test_of_a_host_that_does_not_come_back_the_other_copies_serve_until_it_does(
-    rig: CephRig, new: Host, session: Session, shown: None, tmp_path: Path
+    rig: CephRig, new: Host, context: Context, shown: None, tmp_path: Path
 ) -> None:
     first, second = rig.osd_hosts
-    never = above(rig, session.context.home, [sys.executable, "-c", NOTHING])
+    never = above(rig, context.home, [sys.executable, "-c", NOTHING])
     path = tmp_path / "journal"
     with unharmed(rig, LONGEST_REST):
         with pytest.raises(StepError, match=f"{first}: it was made anew and does not answer"):
-            renew(Session(never, compose(never), session.journal), path, [first], quietly)
+            commands.renew(path, never, [first])
         now = facts.read(new)
         assert now.node_flags == {first: ("noout",)}
         assert "noout" not in now.flags
         assert {one.host for one in now.osds if not one.up} == {first}
         with pytest.raises(StepError, match=r"OSD_DOWN|OSD_HOST_DOWN"):
-            renew(session, path, [second], quietly)
+            commands.renew(path, context, [second])
         now = facts.read(new)
         assert {one.host for one in now.osds if not one.up} == {first}
         assert now.node_flags == {first: ("noout",)}
-        renew(session, path, [first], quietly)
+        commands.renew(path, context, [first])
         wait_until_clean(new)
     now = facts.read(new)
     assert now.node_flags == {}
@@ -403,13 +334,12 @@ def test_of_a_host_that_does_not_come_back_the_other_copies_serve_until_it_does(
 
 
 def test_killed_at_each_boundary_the_other_host_comes_over(
-    rig: CephRig, new: Host, session: Session, shown: None, tmp_path: Path
+    rig: CephRig, new: Host, context: Context, shown: None, tmp_path: Path
 ) -> None:
     name = rig.osd_hosts[1]
-    steps = renew_ceph.steps(session, [name]).steps
     with unharmed(rig, LONGEST_REST):
-        killed_at_each_boundary(session, tmp_path / "journal", [name], steps)
-        renew(session, tmp_path / "journal", [name], quietly)
+        commands.killed_at_each_boundary(tmp_path / "journal", context, [name])
+        commands.renew(tmp_path / "journal", context, [name])
         wait_until_clean(new)
     now = facts.read(new)
     assert (now.node_flags, now.versions["osd"]) == ({}, {NEW: 4})

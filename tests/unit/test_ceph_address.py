@@ -275,6 +275,25 @@ def test_none_leaves_while_another_is_away(three: World) -> None:
     assert old_address.taken(three.context)
 
 
+def test_an_election_of_the_others_is_waited_for(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_address, "JOIN_SECONDS", 30.0)
+    three.cluster.away |= {"new2", "new3"}
+    said: list[Any] = []
+    ask = Machine._monitor_standing
+
+    def standing(self: Machine) -> Any:
+        said.append(ask(self))
+        if len(said) == 3:  # the others have no quorum yet
+            three.cluster.away.clear()
+        return said[-1]
+
+    monkeypatch.setattr(Machine, "_monitor_standing", standing)
+    old_address.take(three.context)
+    assert old_address.taken(three.context)
+
+
 def test_no_osd_follows_while_one_is_away(three: World) -> None:
     for old in ("mon", "mon4", "mon5"):
         three.hosts[old].notes["ceph-retired"] = {"monitor": old, "managers": []}
