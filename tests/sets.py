@@ -123,7 +123,9 @@ SETS = {
         True,
     ),
     "lab-ceph-commit": Set(
-        "the old monitors leave beneath that cloud for good, and a host with OSDs comes over", True
+        "the old monitors leave beneath that cloud for good; hosts with OSDs, compute hosts and "
+        "agents come over; finish",
+        True,
     ),
     "finish": Set(
         "a host reinstalled, the last in place, agents: records equal, pings by the report; the "

@@ -26,6 +26,8 @@ ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
 TRIED = 3  # flavors
 NO_HOST = "No valid host was found"  # by the scheduler: one that fails on the host says otherwise
 LANDED_SECONDS = 300.0  # for a migration that another run has left
+MADE_SECONDS = 900.0  # for a volume: an image is copied into it
+MAKING = ("creating", "downloading")
 AT_REST = ("available", "error", "error_deleting")  # a volume that nobody is at work on
 PAUSE = 1.0
 MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
@@ -211,7 +213,7 @@ def _create(api: Api, model: Model, port: str, compute: str) -> str:
     body = {
         "name": _name(compute),
         "metadata": {NAME: MARK},
-        "imageRef": model.image,
+        **_disk(model),
         "flavorRef": model.flavor,
         "networks": [{"port": port}],
         "host": compute,
@@ -221,6 +223,17 @@ def _create(api: Api, model: Model, port: str, compute: str) -> str:
     except ApiError as error:
         raise StepError(f"nova refused a new server on {compute}: {error}") from error
     return str(made["server"]["id"])
+
+
+def _disk(model: Model) -> dict[str, Any]:
+    """A volume outlives its server, so that it can be deleted where that was never made."""
+    if not model.volume:
+        return {"imageRef": model.image}
+    root = {
+        **{"uuid": model.volume, "boot_index": 0, "delete_on_termination": False},
+        **{"source_type": "volume", "destination_type": "volume"},
+    }
+    return {"block_device_mapping_v2": [root]}
 
 
 def _wait_active(api: Api, server: str) -> None:
@@ -276,13 +289,18 @@ def _delete(api: Api, server: str) -> None:
 def delete_volume(api: Api, volume: str) -> None:
     """Once nova has let go of it: its server is to be deleted before."""
 
-    def gone() -> bool:
+    def status() -> str:
         with unless_gone():
-            if api.get("volume", f"/volumes/{volume}")["volume"]["status"] in AT_REST:
-                api.send("DELETE", "volume", f"/volumes/{volume}")
-            return False
-        return True
+            return str(api.get("volume", f"/volumes/{volume}")["volume"]["status"])
+        return ""
 
+    def gone() -> bool:
+        now = status()
+        if now in AT_REST:
+            _remove(api, "volume", f"/volumes/{volume}")
+        return not now
+
+    wait.while_any(lambda: status() in MAKING, MADE_SECONDS, PAUSE)
     _await(gone, GONE_SECONDS, f"the new volume {volume} is not gone")
 
 

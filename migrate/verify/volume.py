@@ -1,5 +1,7 @@
 """New volumes for a server of ours, like those that a user's has.
 
+The first is made of the same image where that boots from one.
+
 Until `accept` cinder on the target deletes no volume, since the source knows them; these it never
 knew, and an administrator may delete them by their name (`storage/volumes/policy.yaml`). The name
 is also how who comes after one that was killed finds them (`boot.sweep`).
@@ -14,6 +16,7 @@ from migrate.cloud.api import Api
 from migrate.computes.draining import servers
 from migrate.errors import StepError
 from migrate.verify import boot
+from migrate.verify.model import Model
 
 SIZE = 1  # GiB
 SECONDS = 180.0  # until it is there, and until it is attached
@@ -22,14 +25,13 @@ Row = dict[str, Any]
 
 
 @contextmanager
-def made(api: Api, like: str) -> Iterator[list[str]]:
-    """Ids of new ones, one for each type that the server *like* has; none where that is "".
+def made(api: Api, model: Model) -> Iterator[list[str]]:
+    """Ids of new ones, one for each type that the server has which *model* is like.
 
     Deleted after it, whatever happens: a server of ours that has them must be gone by then.
     """
     with ExitStack() as stack:
-        wanted = _wanted(api, like) if like else []
-        yield [stack.enter_context(_made(api, one)) for one in wanted]
+        yield [stack.enter_context(_made(api, one)) for one in _wanted(api, model)]
 
 
 def attach(api: Api, server: str, volume: str) -> None:
@@ -41,13 +43,16 @@ def attach(api: Api, server: str, volume: str) -> None:
     _await(api, volume, "in-use")
 
 
-def _wanted(api: Api, server: str) -> list[Row]:
-    found = servers.one(api, server)
+def _wanted(api: Api, model: Model) -> list[Row]:
+    found = servers.one(api, model.like)
     rows = [
         api.get("volume", f"/volumes/{one}")["volume"] for one in (found.volumes if found else ())
     ]
     if not rows:
-        raise StepError(f"server {server}, which a new one was to be like, has no volume any more")
+        raise StepError(
+            f"server {model.like}, which a new one was to be like, has no volume any more"
+        )
+    rows.sort(key=lambda one: one["id"] != model.root)
     by_type = {
         one["volume_type"]: {
             "name": boot.VOLUME,
@@ -58,25 +63,28 @@ def _wanted(api: Api, server: str) -> list[Row]:
         }
         for one in rows
     }
-    return list(by_type.values())
+    wanted = list(by_type.values())
+    if model.root:
+        wanted[0] |= {"imageRef": model.image, "size": model.size}
+    return wanted
 
 
 @contextmanager
 def _made(api: Api, wanted: Row) -> Iterator[str]:
     volume = str(api.send("POST", "volume", "/volumes", {"volume": wanted})["volume"]["id"])
     try:
-        _await(api, volume, "available")
+        _await(api, volume, "available", boot.MADE_SECONDS if "imageRef" in wanted else SECONDS)
         yield volume
     finally:
         boot.delete_volume(api, volume)
 
 
-def _await(api: Api, volume: str, status: str) -> None:
+def _await(api: Api, volume: str, status: str, seconds: float = SECONDS) -> None:
     def there() -> bool:
         found = api.get("volume", f"/volumes/{volume}")["volume"]["status"]
         if str(found).startswith("error"):
             raise StepError(f"the new volume {volume} went into {found}: see cinder-volume's log")
         return bool(found == status)
 
-    late = f"the new volume {volume} is not {status} after {SECONDS:.0f} s"
-    wait.until(there, SECONDS, late, boot.PAUSE)
+    late = f"the new volume {volume} is not {status} after {seconds:.0f} s"
+    wait.until(there, seconds, late, boot.PAUSE)
