@@ -106,6 +106,12 @@ SETS = {
         "come back on a reinstalled host",
         True,
     ),
+    "ceph-three": Set(
+        "three monitors join one, or three, and leave; each host loses power in its step, two at "
+        "once; the cluster is full; killed at each boundary the old ones leave, their addresses "
+        "move; an OSD host does not come back",
+        True,
+    ),
     "lab-ceph": Set(
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,

@@ -64,7 +64,8 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
         wrong.append(error(told, "Wait for a version that says it was"))
     if names and not _monitors_are_over(context):
         told = "the old monitors leave before any OSD comes over"
-        wrong.append(error(told, "`migrate settle --ceph --execute` without --host comes first"))
+        first = error(told, "`migrate settle --ceph --execute` without --host comes first")
+        wrong += [*findings.monitors(facts.read(members.asks(context)))] or [first]
     if not names and not leaving.no_way_back(context):
         wrong += findings.well(facts.read(members.asks(context)))
         if members.keeps(context):
