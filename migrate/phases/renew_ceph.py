@@ -73,7 +73,8 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
         wrong.append(error(told, "Wait for a version that says it was"))
     if names and not _monitors_are_over(context):
         told = "the old monitors leave before any OSD comes over"
-        wrong.append(error(told, "`migrate settle --ceph --execute` without --host comes first"))
+        first = error(told, "`migrate settle --ceph --execute` without --host comes first")
+        wrong += [*findings.monitors(facts.read(members.asks(context)))] or [first]
     elif names:
         asks = members.asks(context)
         if not any(osd_host.is_begun(context.named(one), asks) for one in names):

@@ -138,8 +138,8 @@ def test_what_became_another_since_it_was_read_is_not_written_over(
     (row,) = attachments._rows(context, attachments._naming(*attachments._monitors(context)))
     sql(context, f"UPDATE {CELL} SET {meanwhile}")
     before = texts(context, CELL)
-    attachments._store(context, row)
+    attachments._store(context, [row])
     assert texts(context, CELL) == before
     sql(context, f"UPDATE {CELL} SET deleted = 0, connection_info = %s", row.text)
-    attachments._store(context, row)
+    attachments._store(context, [row])
     assert texts(context, CELL) == [nova(OLD, NEW)]

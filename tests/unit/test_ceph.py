@@ -205,7 +205,8 @@ def test_a_new_monitor_has_the_old_ones_file_and_one_address_more(hosts: str, th
     assert conf.value(made, "mon_host") == then
     assert conf.value(made, "mon_initial_members") == ""
     assert conf.value(made, "osd_pool_default_size") == "2"
-    assert made.endswith("[osd]\nosd memory target = 900\n[mon.new]\npublic addr = 10.0.0.9\n")
+    own = "[mon.new]\npublic addr = 10.0.0.9\n[mgr.new]\npublic addr = 10.0.0.9\n"
+    assert made.endswith(f"[osd]\nosd memory target = 900\n{own}")
 
 
 def test_an_address_that_is_known_is_not_told_twice() -> None:
@@ -218,6 +219,7 @@ def test_an_address_that_is_known_is_not_told_twice() -> None:
     [
         (CONF.replace("mon_host", "#"), "names no `mon host`"),
         (CONF + "[mon.new]\nhost = other\n", r"section \[mon.new\] already"),
+        (CONF + "[mgr.new]\nhost = other\n", r"section \[mgr.new\] already"),
         (CONF.replace("10.0.0.0/24", "10.2.0.0/24"), "10.0.0.9 is in no `public network`"),
         (CONF + "log file = \\\n  /dev/null\n", "go on in the next"),
     ],

@@ -311,6 +311,35 @@ def test_none_leaves_while_another_is_away(three: World) -> None:
     assert old_address.taken(three.context)
 
 
+def test_an_election_of_the_others_is_waited_for(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_address, "JOIN_SECONDS", 30.0)
+    three.cluster.away |= {"new2", "new3"}
+    said: list[Any] = []
+    ask = Machine._monitor_standing
+
+    def standing(self: Machine) -> Any:
+        said.append(ask(self))
+        if len(said) == 3:  # the others have no quorum yet
+            three.cluster.away.clear()
+        return said[-1]
+
+    monkeypatch.setattr(Machine, "_monitor_standing", standing)
+    old_address.take(three.context)
+    assert old_address.taken(three.context)
+
+
+def test_no_osd_follows_while_one_is_away(three: World) -> None:
+    for old in ("mon", "mon4", "mon5"):
+        three.hosts[old].notes["ceph-retired"] = {"monitor": old, "managers": []}
+    old_address.take(three.context)
+    assert renew_ceph.found(three.context, ["osd1"]) == []
+    three.cluster.away.add("new3")
+    (one,) = renew_ceph.found(three.context, ["osd1"])
+    assert one.message == "monitors are not in the quorum: new3"
+
+
 def test_as_many_take_one_as_there_are_or_none_does(three: World) -> None:
     few = three.context.settings.ceph.model_copy(update={"joins": ("new",)})
     settings = three.context.settings.model_copy(update={"ceph": few})

@@ -20,9 +20,11 @@ from migrate.phases import follow
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, joining, leaving, manager, members, monitor
 from migrate.storage.rbd import client_files
+from tests.unit import ceph_hosts
 from tests.unit import test_ceph_files as files
 from tests.unit.ceph_hosts import CONF, CephHost, context
-from tests.unit.ceph_world import World
+from tests.unit.ceph_world import Machine, World
+from tests.unit.fakes import STACK
 from tests.unit.test_ceph import SAID
 
 MONITOR = deepcopy(SAID["quorum"]["monmap"]["mons"][0])
@@ -489,3 +491,33 @@ def test_all_that_joined_while_the_source_serves_leaves_again(tmp_path: Path, de
         assert world.cluster.said == before[0]
     assert files_ == {name: one for name, one in before[1].items() if name != "new"}
     assert not any(world.hosts[name].notes for name in world.hosts)
+
+
+@pytest.mark.parametrize("dead", ["new", "new2", "new3"])
+def test_of_three_the_dead_leave_while_the_others_are_a_quorum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead: str
+) -> None:
+    names = ["new", "new2", "new3"]
+    third = {"name": "new3", "address": "10.0.0.14"}
+    target = {**STACK["target"], "controllers": [*STACK["target"]["controllers"], third]}
+    monkeypatch.setattr(ceph_hosts, "STACK", {**STACK, "target": target})
+    world = World(tmp_path, joined=False, joins=names)
+    monkeypatch.setattr(monitor, "ELECTION_SECONDS", 0.1)
+    out = Machine._monitor_remove
+
+    def remove(self: Machine, name: str) -> None:
+        out(self, name)
+        monitors = world.cluster.monitors
+        world.cluster.lost = dead in monitors and len(monitors) <= 2
+
+    monkeypatch.setattr(Machine, "_monitor_remove", remove)
+    session = world.session()
+    plan = Plan(tuple(one for one in session.plan.phase(Phase.FOLLOW) if "ceph." in one.id))
+    Runner(plan, session.journal, session.context).advance()
+    assert [*world.cluster.monitors] == ["mon1", *names]
+    world.hosts[dead].dead = True
+    without = session.context.target.without({dead})
+    Runner(plan, session.journal, replace(session.context, target=without)).retreat()
+    session.journal.close()
+    assert set(world.cluster.monitors) == {"mon1"}
+    assert not any(one.notes for name, one in world.hosts.items() if name != dead)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from migrate.errors import IrreversibleError, PreconditionError
+from migrate.errors import CommandError, IrreversibleError, PreconditionError, StepError
 from migrate.storage.ceph import commit, conf, manager, monitor, no_return, osd_host, statistics
 from tests.unit import fakes
 
@@ -76,6 +76,26 @@ def test_what_is_told_is_the_present_managers_word_or_is_not_believed(
     said = statistics.why_stale({**FRESH, **changed})
     assert words in said
     assert bool(said) == bool(words)
+
+
+class Silent(fakes.FakeHost):
+    """Its `ceph` leaves so many questions without an answer, as a manager that starts anew does."""
+
+    silent = 1
+
+    def answer(self, function: str, payload: Any) -> Any:
+        self.asked.append(function)
+        if len(self.asked) <= self.silent:
+            raise CommandError(self.name, "python", 1, "ceph pg stat gave no answer in 40 s")
+        return FRESH
+
+
+def test_a_manager_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    statistics.wait_until_fresh(host := Silent("new"))
+    assert host.asked == ["ceph.statistics"] * 2
+    monkeypatch.setattr(statistics, "FRESH_SECONDS", 0)
+    with pytest.raises(StepError, match=r"stays old .*gave no answer in 40 s"):
+        statistics.wait_until_fresh(Silent("new"))
 
 
 def test_modules_in_use_that_fail_are_told_with_the_managers_reason() -> None:

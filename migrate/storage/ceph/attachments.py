@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from migrate.cloud import Context
@@ -165,10 +166,10 @@ def _noted(context: Context) -> list[str]:
 def _rewrite(context: Context, change: Change) -> None:
     for _ in range(ROUNDS):
         count = 0
-        for row in _rows(context, change):
-            if row.changes:
-                _store(context, row)
-                count += 1
+        for page in _pages(context, change):
+            changing = [row for row in page if row.changes]
+            _store(context, changing)
+            count += len(changing)
         if not count:
             return
     raise StepError(
@@ -177,25 +178,38 @@ def _rewrite(context: Context, change: Change) -> None:
     )
 
 
-def _store(context: Context, row: Row) -> None:
-    """Only over what was read: a user may have attached or detached it meanwhile."""
+def _store(context: Context, page: Sequence[Row]) -> None:
+    """Only over what was read: a user may have attached or detached it meanwhile.
+
+    Each is a transaction of its own: one of many rows could stop the cloud's own, or be stopped.
+    """
+    if not page:
+        return
     where = "id = %s AND deleted = 0 AND BINARY connection_info = %s"
-    statement = f"UPDATE {row.table} SET connection_info = %s WHERE {where}"  # noqa: S608
     with connection.session(context.target.database) as link:
-        connection.rows(link, statement, row.wanted, row.id, row.text)
+        for row in page:
+            statement = f"UPDATE {row.table} SET connection_info = %s WHERE {where}"  # noqa: S608
+            connection.rows(link, statement, row.wanted, row.id, row.text)
 
 
 def _rows(context: Context, change: Change) -> Iterator[Row]:
-    """Attachments of volumes on RBD of every cell, page by page."""
+    return chain.from_iterable(_pages(context, change))
+
+
+def _pages(context: Context, change: Change) -> Iterator[list[Row]]:
+    """Attachments of volumes on RBD of every cell."""
     for table, within in _tables(context):
         after: Any = ""  # before any id, of letters or a number
         while page := _page(context, table, after):
-            for id_, volume, text in page:
-                try:
-                    yield Row(table, id_, str(volume), text, changed(text, within, change))
-                except ValueError as error:
-                    yield Row(table, id_, str(volume), text, text, str(error))
+            yield [_row(table, within, change, *one) for one in page]
             after = page[-1][0]
+
+
+def _row(table: str, within: str, change: Change, id_: Any, volume: Any, text: str) -> Row:
+    try:
+        return Row(table, id_, str(volume), text, changed(text, within, change))
+    except ValueError as error:
+        return Row(table, id_, str(volume), text, text, str(error))
 
 
 def _page(context: Context, table: str, after: Any) -> list[connection.Row]:

@@ -16,6 +16,7 @@ from migrate.storage.rbd import ceph_conf
 PATH = "/etc/ceph/ceph.conf"
 SECRET = re.compile(r"(password|secret|token|(^|_)key)$")
 APART = re.compile(r"[,;\s\[\]]+")  # what stands between the entries of `mon host`
+OURS = ("mon", "mgr")  # daemons of the new machine that listen
 OF_MONITORS = ("mon_host", "mon_initial_members")  # where they are is told apart
 
 
@@ -27,13 +28,16 @@ def value(text: str, option: str) -> str:
 def for_monitor(text: str, name: str, address: str) -> str:
     """*text* for a monitor *name* that listens at *address* beside those that *text* names.
 
-    Who is there from the beginning is left out: it would wait for them alone.
+    Who is there from the beginning is left out: it would wait for them alone. The manager beside it
+    is given that address too: of several in the public network it takes the first, which is a
+    virtual IP where one is on `lo`.
     """
     _refuse(text, name, address)
     refuse_secrets(text, "the old monitor's host")
     lines = with_address(text, address).splitlines()
     kept = [line for line in lines if _name(line) != "mon_initial_members"]
-    return "\n".join([*kept, f"[mon.{name}]", f"public addr = {address}", ""])
+    own = [f"[{kind}.{name}]\npublic addr = {address}" for kind in OURS]
+    return "\n".join([*kept, *own, ""])
 
 
 def with_address(text: str, address: str) -> str:
@@ -153,9 +157,10 @@ def _refuse(text: str, name: str, address: str) -> None:
             f"{PATH} names no `mon host`: where monitors are found otherwise (DNS), the new one "
             "would not be; write their addresses there"
         )
-    if any(_heading(line) == f"mon.{name}" for line in text.splitlines()):
+    ours = {f"{kind}.{name}" for kind in OURS}
+    if there := sorted(ours.intersection(map(_heading, text.splitlines()))):
         raise PreconditionError(
-            f"{PATH} has a section [mon.{name}] already: give the new monitor another name"
+            f"{PATH} has a section [{there[0]}] already: give the new monitor another name"
         )
     if any(line.endswith("\\") for line in text.splitlines()):
         raise PreconditionError(f"{PATH} has lines that go on in the next: write each on one line")

@@ -214,7 +214,12 @@ def _is_left(new: Host) -> bool:
 
 def _join_again(new: Host, address: str, others: list[Host]) -> None:
     """Of several: it leaves and joins again, while all others serve."""
-    if away := sorted({one.name for one in others} - standing(others[0]).quorum):
+    names = {one.name for one in others}
+
+    def lacking() -> list[str]:  # for some seconds in each election
+        return sorted(names - standing(others[0]).quorum)
+
+    if away := wait.while_any(lacking, JOIN_SECONDS / 10, pause=1):
         raise PreconditionError(
             f"monitors are not in the quorum: {', '.join(away)}: start them, since without that "
             f"of {new.name} there might be none; then the same again"
