@@ -21,6 +21,7 @@ from migrate.errors import (
     PreconditionError,
     SettingsError,
     StepError,
+    UnreachableError,
 )
 from migrate.finish import traces
 from migrate.phases import guard, no_return, renew_ceph, rollback, status
@@ -359,6 +360,38 @@ def test_a_host_that_is_not_made_anew_leaves_the_cluster_unhealed_and_says_so(
     assert (world.cluster.down, world.cluster.held) == ({0}, {"osd1"})
     back(world, "osd1")
     assert (world.cluster.down, world.cluster.held) == (set(), set())
+
+
+def test_a_host_that_is_lost_holds_up_no_other_once_the_cluster_has_given_it_up(
+    world: World,
+) -> None:
+    do(world, past=("mon",))
+    world.hosts["osd1"].answers["osds.start"] = ["ceph-osd@0 did not start"]
+    with pytest.raises(StepError, match="ceph-osd@0 did not start"):
+        do(world, "osd1", past=("osd1",))
+    world.hosts["osd1"].dead = True
+    with pytest.raises(PreconditionError, match=r"flags are set for osd1: noout"):
+        do(world, "osd2", past=("osd2",))
+    world.cluster.held.clear()  # `ceph osd unset-group noout osd1`
+    with pytest.raises(PreconditionError, match=r"OSDs are down: osd\.0"):
+        do(world, "osd2", past=("osd2",))
+    del world.cluster.osds[0]  # `ceph osd purge 0`
+    world.cluster.down.clear()
+    do(world, "osd2", past=("osd2",))
+    assert world.cluster.osds == {1: ("osd2", NEW)}
+    assert judged(world) == []
+    with pytest.raises(UnreachableError, match="osd1"):
+        finish.ceph.drop(world.context)
+    ceph_ = world.context.settings.ceph
+    hosts = [one for one in ceph_.hosts if one.name != "osd1"]
+    ceph_ = ceph_.model_copy(update={"hosts": tuple(hosts), "osd_hosts": ("osd2",)})
+    without = replace(
+        world.context,
+        settings=world.context.settings.model_copy(update={"ceph": ceph_}),
+        storage=tuple(one for one in world.context.storage if one.name != "osd1"),
+    )
+    finish.ceph.drop(without)
+    assert finish.ceph.are_dropped(without)
 
 
 def test_the_stack_file_may_name_hosts_whose_osds_start_for_good(
