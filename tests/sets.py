@@ -111,6 +111,12 @@ SETS = {
         "come back on a reinstalled host",
         True,
     ),
+    "ceph-three": Set(
+        "three monitors join one, or three, and leave; each host loses power in its step, two at "
+        "once; the cluster is full; killed at each boundary the old ones leave, their addresses "
+        "move; an OSD host does not come back",
+        True,
+    ),
     "lab-ceph": Set(
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,
@@ -122,7 +128,9 @@ SETS = {
         True,
     ),
     "lab-ceph-commit": Set(
-        "the old monitors leave beneath that cloud for good, and a host with OSDs comes over", True
+        "the old monitors leave beneath that cloud for good; hosts with OSDs, compute hosts and "
+        "agents come over; finish",
+        True,
     ),
     "finish": Set(
         "a host reinstalled, the last in place, agents: records equal, pings by the report; the "

@@ -353,7 +353,6 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
     hosts = len([one for one in plan.hosts if not one.refused])
     actions = plan.actions
     limits = decided.concurrency
-    probing = len(plan.probes) * estimates.PROBE_SECONDS
     return [
         f"Hosts: {hosts}, refused: {len(plan.hosts) - hosts}; batches: {len(plan.batches)}; "
         f"servers: {_counts(actions)}; about {_long(plan.seconds)} by figures measured in the lab.",
@@ -361,7 +360,7 @@ def totals(plan: SettlePlan, decided: Settle) -> list[str]:
         f"{decided.timeout_seconds} s for each; {decided.pause_seconds} s between batches; no "
         f"further host after {decided.stop_after} that failed.",
         *([f"Done already, and left alone: {', '.join(plan.already)}."] if plan.already else []),
-        *([PROBES.format(len(plan.probes), _long(probing))] if plan.probes else []),
+        *([PROBES.format(len(plan.probes), _long(plan.probing))] if plan.probes else []),
         *([HOME.format(plan.home)] if plan.home else []),
         *([LATE[decided.late]] if actions[Action.LIVE] else []),
         *(

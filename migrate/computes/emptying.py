@@ -69,8 +69,8 @@ class Emptying:
         self._sorts = Sorts(Policy(way, settle, facts.projects), asked, self._capacity.tenants)
         self._on: dict[str, Sorted] = {host.name: defaultdict(list) for host in facts.hosts}
         self._models = {
-            asked[flavor, False].amounts
-            for flavor in {one.flavor for one in facts.servers if one.is_model}
+            asked[sort].amounts
+            for sort in {(one.flavor, one.volume_booted) for one in facts.servers if one.is_model}
         }
         self._away: dict[str, list[Moved]] = {}
         zones = {host.name: host.zone for host in facts.hosts}

@@ -50,6 +50,7 @@ MOVES = {  # one alone, and each of several at once
 BOOT_SECONDS = 17.0
 TRIP_SECONDS = 60.0  # one server to another host and back
 PROBE_SECONDS = BOOT_SECONDS + TRIP_SECONDS + 18  # put together: it is stopped and deleted, too
+COPY_SECONDS = 10.0  # a GiB of an image into a volume; not measured: 1 Gbit/s carries that
 RENEWALS = {
     # environment 46, nova-compute 4, heard again 28, Open vSwitch agent 15, a server booted, which
     # goes and comes where this cloud live-migrates
@@ -111,6 +112,13 @@ def moving(hosts: list[Mapping[Action, int]], per_host: int, in_all: int) -> flo
         default=0.0,
     )
     return max(drains, ceil(count / in_all) * longest)
+
+
+def probes(count: int, rooted: int, image: float) -> float:
+    """Seconds to try *count* live migrations, *rooted* of them by servers that boot from volumes,
+    which are made of images of up to *image* GiB.
+    """
+    return count * PROBE_SECONDS + rooted * image * COPY_SECONDS
 
 
 def host_renewal(hosts: list[Mapping[Action, int]], way: Way) -> float:

@@ -68,8 +68,8 @@ class Server(NamedTuple):
 
     @property
     def is_model(self) -> bool:
-        """Whether a new server, which boots from an image, can be like this one."""
-        return self.kind is Kind.RUNNING and not self.volume_booted
+        """Whether a new server can be like this one, as far as nova knows."""
+        return self.kind is Kind.RUNNING
 
     @property
     def local_disk(self) -> bool:
@@ -129,10 +129,13 @@ class ComputeHost:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it. `projects` are names by id; `recovery` are segments of instance-HA at work."""
+    """All of it. `projects` are names by id; `recovery` are segments of instance-HA at work;
+    `image` is GiB of the largest that a server's volume was made of.
+    """
 
     hosts: tuple[ComputeHost, ...]
     servers: tuple[Server, ...]
     aggregates: tuple[Aggregate, ...] = ()
     projects: Mapping[str, str] = field(default_factory=dict)
     recovery: tuple[str, ...] = ()
+    image: float = 0.0

@@ -24,6 +24,7 @@ SPECS = {
 PAGES = "hw:mem_page_size"
 TRAIT = "trait:"
 ROOT = "OS-EXT-SRV-ATTR:root_device_name"
+GIB = 2**30
 
 Json = dict[str, Any]
 Asked = Mapping[str, str]  # as extra specs
@@ -32,20 +33,24 @@ Asked = Mapping[str, str]  # as extra specs
 @dataclass(frozen=True, slots=True)
 class Images:
     """What each asks for as it is now, by id; what root volumes have of theirs, by server and
-    device; and whether any asks for traits: only then those of one that is gone are missed.
+    device; whether any asks for traits: only then those of one that is gone are missed; and GiB of
+    the largest that a root volume was made of.
     """
 
     now: Mapping[str, Asked]
     roots: Mapping[tuple[str, str], Asked]
     traits: bool
+    largest: float = 0.0
 
     @classmethod
     def read(cls, api: Api) -> Images:
         """Pages of images and of bootable volumes, whatever servers there are."""
         now = {one: found for hidden in ("false", "true") for one, found in _now(api, hidden)}
-        roots = dict(_roots(api))
+        made = list(_roots(api))
+        roots = {at: asked(properties) for at, properties in made}
         traits = any(_traits(one) for found in (now, roots) for one in found.values())
-        return cls(now, roots, traits)
+        sizes = (int(properties.get("size") or 0) for _, properties in made)
+        return cls(now, roots, traits, max(sizes, default=0) / GIB)
 
     def of(self, row: Json) -> Asked | None:
         """What the image of nova's server *row* asked for; None where that cannot be known."""
@@ -90,10 +95,11 @@ def _now(api: Api, hidden: str) -> Iterator[tuple[str, Asked]]:
             yield one["id"], asked(one)
 
 
-def _roots(api: Api) -> Iterator[tuple[tuple[str, str], Asked]]:
+def _roots(api: Api) -> Iterator[tuple[tuple[str, str], Json]]:
+    """What cinder keeps of the image of each, by server and device."""
     if "volume" in api.bases:
         query = {"all_tenants": "1", "bootable": "true", "limit": str(PAGE)}
         for one in api.rows("volume", "/volumes/detail", "volumes", **query):
-            found = asked(one.get("volume_image_metadata") or {})
+            found = one.get("volume_image_metadata") or {}
             for at in one["attachments"]:
                 yield (at["server_id"], at["device"] or ""), found

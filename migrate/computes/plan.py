@@ -53,6 +53,7 @@ class SettlePlan:
     seconds: float  # of all, with the pauses between
     already: tuple[str, ...] = ()  # were asked for too, and are done: nothing of them is planned
     probes: tuple[Trip, ...] = ()  # which live migrations will be tried, by servers of ours
+    probing: float = 0.0  # seconds of that
 
     @property
     def names(self) -> list[list[str]]:

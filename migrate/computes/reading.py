@@ -82,6 +82,7 @@ def read(api: Api) -> Facts:
             ),
             projects=projects.result(),
             recovery=recovery.result(),
+            image=told.result().largest,
         )
 
 

@@ -88,9 +88,9 @@ def of_no_model() -> Finding:
     return _as(
         "proof",
         error(
-            "no server runs that was booted from an image, so nobody knows what a new one, which "
-            "proves a renewed host, could be made of",
-            "boot one server from an image by hand",
+            "no server runs, so nobody knows what a new one, which proves a renewed host, could be "
+            "made of",
+            "boot one server by hand, from an image or from a volume made of one",
         ),
     )
 

@@ -17,7 +17,7 @@ class Room:
         self.api = api
         self.nodes = [one["id"] for one in reading.nodes(api, compute)]
 
-    def takes(self, row: Row) -> bool:
+    def takes(self, row: Row, *, volume_booted: bool = False) -> bool:
         """Whether a server of the flavor *row* fits there."""
         flavor = Flavor(
             name=row["name"],
@@ -28,7 +28,7 @@ class Room:
             swap=row.get("swap") or 0,
             extra_specs=row.get("extra_specs") or {},
         )
-        amounts = needs.of(flavor, volume_booted=False).amounts
+        amounts = needs.of(flavor, volume_booted=volume_booted).amounts
         return any(self._fits(node, amounts) for node in self.nodes)
 
     def _fits(self, node: str, amounts: tuple[tuple[str, int], ...]) -> bool:

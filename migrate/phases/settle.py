@@ -76,6 +76,8 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
     made = plan.make(facts, settle, installer.WAY, names, already, asked.hosts)
     seen = hypervisors.read(context, api)
     probes = _probes(context, made, seen)
+    rooted = sum(one.shape.boots_from_volume for one in probes)
+    probing = estimates.probes(len(probes), rooted, facts.image)
     return replace(
         made,
         findings=(
@@ -86,7 +88,8 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
             *_strangers(context),
         ),
         probes=probes,
-        seconds=made.seconds + len(probes) * estimates.PROBE_SECONDS,
+        probing=probing,
+        seconds=made.seconds + probing,
     )
 
 

@@ -1,4 +1,4 @@
-"""A new server on a compute host: it boots, answers ping, and is deleted.
+"""A new server of one model on a compute host: it boots, answers ping, and is deleted.
 
 Its name says that it is ours and for which host it was made, so that nothing has to be noted
 before: who comes after one that was killed finds what it left.
@@ -6,26 +6,27 @@ before: who comes after one that was killed finds what it left.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from migrate.cloud import Context, wait
 from migrate.cloud.api import Api, ApiError, unless_gone
 from migrate.cloud.host import Host
-from migrate.computes.draining import servers
+from migrate.computes.draining import servers, turns
 from migrate.computes.facts import Server
 from migrate.errors import StepError, UnreachableError
-from migrate.verify.model import Model, NoPlaceError, candidates
+from migrate.verify.model import Model, NoPlaceError
 
 NAME = "sidestep-verify"  # what all names of ours begin with
 VOLUME = f"{NAME}-volume"  # the one name by which the target lets it be deleted before `accept`
 MARK = "made by sidestep to be deleted again"  # a user's that has such a name is not ours
+FOR = f"{NAME}-for"  # the host, in the metadata of a volume, whose name cannot tell it
 ACTIVE_SECONDS, PING_SECONDS, GONE_SECONDS = 240.0, 180.0, 120.0
-TRIED = 3  # flavors
 NO_HOST = "No valid host was found"  # by the scheduler: one that fails on the host says otherwise
 LANDED_SECONDS = 300.0  # for a migration that another run has left
+MADE_SECONDS = 900.0  # for a volume: an image is copied into it
+MAKING = ("creating", "downloading")
 AT_REST = ("available", "error", "error_deleting")  # a volume that nobody is at work on
 PAUSE = 1.0
 MICROVERSION = "2.74"  # the first with `host`: the scheduler must still agree
@@ -44,46 +45,13 @@ class Booted:
     active_at: float  # seconds since 1970
 
 
-def boot(context: Context, api: Api, compute: str) -> Booted | None:
-    """Boot on *compute*, wait for ACTIVE and for an answer to ping, delete. Raises StepError.
-
-    None, and nothing is tried, where *compute* has no room for one; see `booted`.
-    """
-    sweep(api)
-    with booted(context, api, compute, candidates(api, compute)) as one:
-        return one
-
-
 @contextmanager
-def booted(
-    context: Context, api: Api, compute: str, models: Iterable[Model]
-) -> Iterator[Booted | None]:
-    """A server like one of *models* on *compute* that answers ping; deleted after it, whatever
-    happens. None where there are none.
+def like(context: Context, api: Api, compute: str, model: Model) -> Iterator[Booted]:
+    """A server of *model* on *compute* that answers ping; deleted after it, whatever happens.
 
-    NoPlaceError where the host takes none like them: it is for others (aggregates, traits,
-    devices). What one before it has left there must be swept before.
+    NoPlaceError where the host takes none like it: it is for others (aggregates, traits, devices).
+    What one before it has left there must be swept before.
     """
-    with ExitStack() as stack:
-        yield _first(context, api, compute, models, stack)
-
-
-def _first(
-    context: Context, api: Api, compute: str, models: Iterable[Model], stack: ExitStack
-) -> Booted | None:
-    refused = ""
-    for model in islice(models, TRIED):
-        try:
-            return stack.enter_context(_like(context, api, compute, model))
-        except NoPlaceError as error:
-            refused = str(error)
-    if refused:
-        raise NoPlaceError(refused)
-    return None
-
-
-@contextmanager
-def _like(context: Context, api: Api, compute: str, model: Model) -> Iterator[Booted]:
     began = time.monotonic()
     with _port(api, model.network, compute) as port:
         address = str(port["fixed_ips"][0]["ip_address"])
@@ -111,7 +79,7 @@ def is_ours(name: object) -> bool:
     return isinstance(name, str) and name.startswith(f"{NAME}-")
 
 
-def sweep(api: Api, compute: str = "") -> list[str]:
+def sweep(context: Context, api: Api, compute: str = "") -> list[str]:
     """Delete what one that was killed has left of those made for *compute*; by default of all.
 
     What stays is told, and holds nothing up: it may be on a host that is dead, or be a user's that
@@ -127,7 +95,7 @@ def sweep(api: Api, compute: str = "") -> list[str]:
             if kind == "servers":
                 _delete(api, row["id"])
             elif kind == "volumes":
-                delete_volume(api, row["id"])
+                delete_volume(context, api, row["id"])
             else:
                 _remove(api, "network", f"/{kind}/{row['id']}")
         except StepError as error:
@@ -164,7 +132,9 @@ def _named(api: Api, compute: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         where = f"/{kind}/detail" if kind in ("servers", "volumes") else f"/{kind}"
         for row in api.pages(service, where, kind.replace("-", "_"), **asked):
-            if row["name"] == _name(compute) if compute else is_ours(row["name"]):
+            volume = kind == "volumes"
+            of = _name(row["metadata"].get(FOR, "")) if volume else row["name"]
+            if is_ours(row["name"]) and (not compute or of == _name(compute)):
                 yield kind, row
 
 
@@ -211,7 +181,7 @@ def _create(api: Api, model: Model, port: str, compute: str) -> str:
     body = {
         "name": _name(compute),
         "metadata": {NAME: MARK},
-        "imageRef": model.image,
+        **_disk(model),
         "flavorRef": model.flavor,
         "networks": [{"port": port}],
         "host": compute,
@@ -221,6 +191,17 @@ def _create(api: Api, model: Model, port: str, compute: str) -> str:
     except ApiError as error:
         raise StepError(f"nova refused a new server on {compute}: {error}") from error
     return str(made["server"]["id"])
+
+
+def _disk(model: Model) -> dict[str, Any]:
+    """A volume outlives its server, so that it can be deleted where that was never made."""
+    if not model.volume:
+        return {"imageRef": model.image}
+    root = {
+        **{"uuid": model.volume, "boot_index": 0, "delete_on_termination": False},
+        **{"source_type": "volume", "destination_type": "volume"},
+    }
+    return {"block_device_mapping_v2": [root]}
 
 
 def _wait_active(api: Api, server: str) -> None:
@@ -273,16 +254,26 @@ def _delete(api: Api, server: str) -> None:
     )
 
 
-def delete_volume(api: Api, volume: str) -> None:
-    """Once nova has let go of it: its server is to be deleted before."""
+def delete_volume(context: Context, api: Api, volume: str) -> None:
+    """Once nova has let go of it: its server is to be deleted before.
+
+    Once a stop was asked for nobody waits for one that an image is still copied into: it is left.
+    """
+
+    def status() -> str:
+        with unless_gone():
+            return str(api.get("volume", f"/volumes/{volume}")["volume"]["status"])
+        return ""
 
     def gone() -> bool:
-        with unless_gone():
-            if api.get("volume", f"/volumes/{volume}")["volume"]["status"] in AT_REST:
-                api.send("DELETE", "volume", f"/volumes/{volume}")
-            return False
-        return True
+        now = status()
+        if now in AT_REST:
+            _remove(api, "volume", f"/volumes/{volume}")
+        return not now
 
+    left = f"the new volume {volume} is left to the next run, since it is still being made"
+    sleep = turns.unless_stopped(context, left)
+    wait.while_any(lambda: status() in MAKING, MADE_SECONDS, PAUSE, sleep)
     _await(gone, GONE_SECONDS, f"the new volume {volume} is not gone")
 
 

@@ -13,7 +13,7 @@ from migrate.cloud.api import Api
 from migrate.cloud.login import ADMIN
 from migrate.engine.finding import Finding, Severity, error, filled, info
 from migrate.errors import one_line
-from migrate.verify import addresses, boot, dashboard, heartbeats, views
+from migrate.verify import addresses, dashboard, heartbeats, new_server, views
 from migrate.verify.comparison import Comparison, compare
 from migrate.verify.listing import Listing, take
 from migrate.verify.model import NoPlaceError
@@ -270,7 +270,7 @@ def _server(
             _not_booted(result, full)
             return
         try:
-            one = boot.boot(context, api, host)
+            one = new_server.tried(context, api, host)
             full += [] if one else [host]
         except NoPlaceError as error:  # it is for other servers than those that run
             full.append(f"{host} ({error})")

@@ -7,33 +7,28 @@ the canary, which is renewed by itself for that: it is tried with those of the o
 the next batch begins. Later batches bring something new only where their hosts are of another make;
 what works is kept, and not tried again; what does not is tried once more by the next run.
 
-Where a shape has volumes beside a local disk the server gets new ones of the types in use; one that
-boots from a volume is not made. All is deleted whatever happens; what a killed run leaves has our
+Where a shape has volumes the server gets new ones of the types in use; where it has no other disk
+the server boots from the first. All is deleted whatever happens; what a killed run leaves has our
 name, and goes first.
 """
 
 from collections.abc import Collection
+from contextlib import ExitStack
 
 from migrate.cloud import Context, login
 from migrate.cloud.api import Api
 from migrate.computes.draining import turns
 from migrate.computes.probing import combinations, hypervisors, note
 from migrate.computes.probing.combinations import Pair
-from migrate.computes.probing.facts import LIKE_NONE, How, Record, Seen, Tried, Trip
+from migrate.computes.probing.facts import LIKE_NONE, How, Record, Seen, Shape, Tried, Trip
 from migrate.errors import StepError
-from migrate.storage.volumes import policy
-from migrate.verify import boot, round_trip, volume
+from migrate.verify import boot, new_server, round_trip, volume
 from migrate.verify.boot import Booted
 from migrate.verify.model import Model, candidates
 
 CHOSEN = "settle-chosen"  # names of the hosts that this run renews
 LEFT = "settle-left"  # what of ours, or named so, could not be deleted
 OWED = "settle-owed"  # trips that runs before this one have tried in vain, until this one has
-HELD = (
-    "no volume is made for it: cinder on the target does not go by the file of this version, which "
-    "lets ours be deleted before accept; without one it is tried"
-)
-ROOT = "it boots from a volume, and a server of ours does not; with a disk beside it is tried"
 NO_ROOM = "no two hosts that show it have room for one more server like those that run"
 
 
@@ -62,7 +57,7 @@ def try_all(context: Context) -> None:
 
 def tidy(context: Context) -> None:
     """Delete what a killed run has left of servers of ours; what stays is kept for `LEFT`."""
-    context.extras[LEFT] = boot.sweep(login.api(context))
+    context.extras[LEFT] = boot.sweep(context, login.api(context))
 
 
 def forget(context: Context) -> None:
@@ -103,37 +98,35 @@ def _tried_now(context: Context, trip: Trip) -> None:
 
 def _tried(context: Context, api: Api, trip: Trip, pairs: list[Pair]) -> str:
     """Why it could not be tried."""
-    volumes = trip.shape.volumes
-    if volumes and not trip.shape.bare.disks:
-        return ROOT
-    if volumes and not policy.lets_go_of_ours(context):
-        return HELD
     shown = combinations.shown(hypervisors.read(context, api), trip)
-    like = min(shown, default="") if volumes else ""
     for here, there in pairs:
-        boot.sweep(api, here.host)
-        boot.sweep(api, there.host)
-        models = list(candidates(api, here.host, there.host, among=shown))
+        boot.sweep(context, api, here.host)
+        boot.sweep(context, api, there.host)
+        names, root = (here.host, there.host), trip.shape.boots_from_volume
+        models = list(candidates(api, *names, among=shown, from_volume=root))
         if not models:
             continue
-        stays = _go(context, api, like, models, here, there)
+        stays = _go(context, api, trip.shape, models, here, there)
         if stays and trip != trip.back:
-            _go(context, api, like, models, there, here)
+            _go(context, api, trip.shape, models, there, here)
         return ""
     return NO_ROOM
 
 
-def _go(context: Context, api: Api, like: str, models: list[Model], here: Seen, there: Seen) -> str:
-    """Of one of *models* with volumes like those of the server *like*, `there_and_back`."""
+def _go(
+    context: Context, api: Api, shape: Shape, models: list[Model], here: Seen, there: Seen
+) -> str:
+    """Of one of *models*, with volumes where *shape* has some, `there_and_back`."""
     # in this order: a volume can be deleted when its server is gone
-    with (
-        volume.made(api, like) as volumes,
-        boot.booted(context, api, here.host, models) as one,
-    ):
+    with ExitStack() as stack:
+        volumes = []
+        if shape.volumes:
+            volumes = stack.enter_context(volume.made(context, api, here.host, models[0]))
+        one = stack.enter_context(new_server.booted(context, api, here.host, models))
         if one is None:
             return ""
         for id_ in volumes:
-            volume.attach(api, one.server, id_)
+            volume.attach(context, api, one.server, id_)
         return there_and_back(context, api, one, here, there)
 
 

@@ -13,8 +13,8 @@ from migrate.computes import closing, proof, service
 from migrate.computes.probing import hypervisors, note
 from migrate.computes.probing.facts import How, Seen
 from migrate.errors import StepError
-from migrate.verify import boot, probe
-from migrate.verify.model import Model, NoPlaceError, candidates
+from migrate.verify import boot, new_server, probe
+from migrate.verify.model import Model, NoPlaceError, NoServerError, best
 
 UNPROVEN = "settle.unproven"  # {"cmp1": "no new server was booted there: ..."}, for people
 BATCH = "settle.batch"  # names of the hosts that are renewed at this moment
@@ -31,8 +31,9 @@ def is_open(context: Context, host: Host) -> bool:
 def open_again(context: Context, host: Host) -> None:
     """Open it and boot a server there; StepError, and it stays closed, where that goes wrong.
 
-    Where no server can be put the host is opened by what `proof` has compared, and that is kept. So
-    is where the server can go nowhere; where it could and does not come back, that is wrong.
+    Where no server can be made, or put there, the host is opened by what `proof` has compared, and
+    that is kept. So is where the server can go nowhere; where it could and does not come back, that
+    is wrong.
     """
     api = login.api(context)
     service.reopen(api, host.name)
@@ -40,7 +41,7 @@ def open_again(context: Context, host: Host) -> None:
     if not service.is_closed(service.of(api, host.name)):
         try:
             why = _prove(context, api, host)
-        except NoPlaceError as error:
+        except (NoPlaceError, NoServerError) as error:
             why = f"{NOT_BOOTED}{error}"
         except BaseException:
             service.close(api, host.name)
@@ -57,10 +58,10 @@ def during(context: Context, names: Collection[str]) -> None:
 
 def _prove(context: Context, api: Api, host: Host) -> str:
     """What could not be tried."""
-    boot.sweep(api, host.name)
+    boot.sweep(context, api, host.name)
     here, places, why = _place(context, api, host)
     to, models = _fitting(api, host, places)
-    with boot.booted(context, api, host.name, models) as one:
+    with new_server.booted(context, api, host.name, models) as one:
         if one is None:
             return f"{NOT_BOOTED}it has no room for one"
         if here is None or to is None:
@@ -77,9 +78,9 @@ def _prove(context: Context, api: Api, host: Host) -> str:
 def _fitting(api: Api, host: Host, places: list[Seen]) -> tuple[Seen | None, list[Model]]:
     """One of *places* and what fits on *host* and there; only the latter where there is no room."""
     for to in places:
-        if models := list(candidates(api, host.name, to.host)):
+        if models := list(best(api, host.name, to.host)):
             return to, models
-    return None, list(candidates(api, host.name))
+    return None, list(best(api, host.name))
 
 
 def _place(context: Context, api: Api, host: Host) -> tuple[Seen | None, list[Seen], str]:

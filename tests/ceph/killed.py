@@ -5,15 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
+from migrate.cloud import Context, apart, connect
 from migrate.cloud.admission import Run
 from migrate.cloud.host import Host
 from migrate.engine.journal import State
 from migrate.engine.plan import Step
 from migrate.engine.runner import Observer
 from migrate.onhost import call
+from migrate.storage.ceph import old_address
 from tests.ceph.conftest import Reach
 
 Act = Callable[[Host, Host], object]
@@ -54,3 +58,32 @@ def seconds_of(act: Act, old: Host, new: Host) -> float:
     began = time.monotonic()
     act(old, new)
     return time.monotonic() - began
+
+
+def killed_in_taking(context: Context, function: str, seconds: float | None) -> None:
+    """`old_address.take`, killed *seconds* after *function* begins, or when it has ended."""
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def act() -> None:
+        mine = connect(context.stack, context.settings, context.home, (), run=Run())
+
+        def watched(host: Any, name: str, *arguments: Any, **more: Any) -> Any:
+            if name == function and seconds is not None:
+                threading.Timer(seconds, die).start()
+            answer = call(host, name, *arguments, **more)
+            if name == function:
+                die()
+            return answer
+
+        vars(old_address)["call"] = watched  # in this process alone
+        old_address.take(mine)
+
+    child = multiprocessing.get_context("fork").Process(target=act)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL, function
+    for host in apart(context).hosts:
+        call(host, "runs.admit", "next")
+        call(host, "runs.leave", "next")

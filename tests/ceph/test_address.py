@@ -6,25 +6,17 @@ next gets a new rig.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from typing import Any
 
 import pytest
 
 from infra import nspawn
 from infra.nspawn import access
 from migrate import finish
-from migrate.cloud import Context, apart, connect, wait
-from migrate.cloud.admission import Run
+from migrate.cloud import Context, apart, wait
 from migrate.cloud.host import Host
-from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer, Runner
@@ -37,7 +29,7 @@ from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, members, monitor, old_address
 from tests.ceph import stacks
 from tests.ceph.clean import wait_until_clean
-from tests.ceph.killed import killed_at
+from tests.ceph.killed import killed_at, killed_in_taking
 from tests.ceph.unharmed import unharmed
 from tests.lab.ceph import cluster, packages, whole
 from tests.lab.ceph.settings import CephRig
@@ -86,7 +78,7 @@ def context(
     known = access.known_hosts(rig.home).read_text()
     own = [one.replace(address, second, 1) for one in access.trusted(rig.home, address)]
     (home / "known_hosts").write_text("\n".join([known.rstrip(), *own, ""]))
-    return stacks.above(rig, home, home / "known_hosts", second, addresses="keep")
+    return stacks.above(rig, home, home / "known_hosts", {rig.monitor: second}, addresses="keep")
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +98,6 @@ def sums(rig: CephRig) -> dict[str, str]:
 def shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if it had been: `settle` refuses it until then."""
     monkeypatch.setattr(ceph, "UNSHOWN", "")
-
-
-def let_serve(context: Context) -> None:
-    """The target serves, as a window leaves that on the source's controllers."""
-    mark = {"stage": markers.LIVE, "stack": context.stack, "source": "", "fence": "", "at": 0.0}
-    host = context.source.database
-    host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
-    host.write(markers.PATH, json.dumps([{"version": markers.VERSION, **mark}]), mode=0o600)
 
 
 def errors(context: Context) -> list[str]:
@@ -137,7 +121,7 @@ def test_what_would_be_lost_with_the_address_is_told_before(
     follow = [one for one in compose(context).phase(Phase.FOLLOW) if one.id.startswith("ceph.")]
     with closing(Journal(context.home / "follow", "follow")) as journal:
         Runner(Plan(tuple(follow)), journal, context).advance()
-    let_serve(context)
+    stacks.let_serve(context)
     assert errors(context) == []
     warned = [str(one) for one in renew_ceph.found(context, ()) if one.severity == "warning"]
     assert any("sshd" in one and "listen at every address" in one for one in warned)
@@ -152,7 +136,7 @@ def test_what_would_be_lost_with_the_address_is_told_before(
             renew_ceph.renew(refused, (), (rig.monitor,), lambda *_: None)
     ssh(rig, rig.monitor, "systemctl stop missed")
     known = access.known_hosts(rig.home)
-    itself = stacks.above(rig, context.home, known, address, addresses="keep")
+    itself = stacks.above(rig, context.home, known, {}, addresses="keep")
     assert any(f"reached by ssh at {address}" in one for one in errors(itself))
     assert leaving.no_way_back(context) == ""
 
@@ -170,35 +154,6 @@ def test_the_old_monitor_leaves(rig: CephRig, context: Context, session: Session
         assert not old_address.taken(context)
 
 
-def killed_in(context: Context, function: str, seconds: float | None) -> None:
-    """The takeover as a process of its own, killed *seconds* after *function* begins, or ends."""
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def act() -> None:
-        mine = connect(context.stack, context.settings, context.home, (), run=Run())
-
-        def watched(host: Any, name: str, *arguments: Any, **more: Any) -> Any:
-            if name == function and seconds is not None:
-                threading.Timer(seconds, die).start()
-            answer = call(host, name, *arguments, **more)
-            if name == function:
-                die()
-            return answer
-
-        vars(old_address)["call"] = watched  # in this process alone
-        old_address.take(mine)
-
-    child = multiprocessing.get_context("fork").Process(target=act)
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL, function
-    for host in apart(context).hosts:
-        call(host, "runs.admit", "next")
-        call(host, "runs.leave", "next")
-
-
 def test_killed_at_each_boundary_it_goes_on_while_a_client_writes(
     rig: CephRig, new: Host, context: Context, session: Session, address: str
 ) -> None:
@@ -210,7 +165,7 @@ def test_killed_at_each_boundary_it_goes_on_while_a_client_writes(
     with unharmed(rig, LONGEST_GAP):
         killed_at(CEPH_ADDRESS, State.STARTED, renew)
         for function, seconds in ACTS:
-            killed_in(context, function, seconds)
+            killed_in_taking(context, function, seconds)
             assert leaving.is_committed(context), function
         renew_ceph.renew(session, (), (), lambda *_: None)
         wait_until_clean(new)

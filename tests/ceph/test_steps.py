@@ -6,7 +6,6 @@ with OSDs is made anew by the operator's command; one of them goes back before.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +20,6 @@ from migrate.checks import ceph_cluster
 from migrate.cloud import Context, apart
 from migrate.cloud.host import Host
 from migrate.computes.reinstalling import osds
-from migrate.engine import markers
 from migrate.engine.finding import Severity
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan
@@ -32,13 +30,12 @@ from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.storage import ceph
 from migrate.storage.ceph import addresses, conf, facts, leaving, members
-from tests.ceph import stacks
+from tests.ceph import beside, stacks
 from tests.ceph.clean import wait_until_clean
 from tests.ceph.killed import killed_at
 from tests.ceph.unharmed import unharmed
 from tests.lab.ceph import cluster, gateway, whole
 from tests.lab.ceph.settings import CephRig
-from tests.lab.remote import ssh
 
 pytestmark = [pytest.mark.integration, pytest.mark.in_set("ceph"), pytest.mark.in_order]
 
@@ -46,11 +43,6 @@ LONGEST_GAP = 10.0  # a manager is made and ended; tests share their cores with 
 LONGEST_REST = 30.0  # clients look for another monitor, OSDs stop and start
 OLD, NEW = (16, 2, 15), (18, 2, 7)
 REINSTALL = [sys.executable, "-m", "tests.lab.ceph", "reinstall"]
-MADE = (
-    "rbd --id cinder snap create volumes/plain@beside 2>/dev/null; "
-    "rbd --id cinder create --size 8 volumes/beside"
-)
-KEY = "ceph auth get-or-create client.beside mon 'allow r'"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +51,7 @@ def context(rig: CephRig, tmp_path_factory: pytest.TempPathFactory) -> Context:
         rig,
         tmp_path_factory.mktemp("stack"),
         access.known_hosts(rig.home),
-        rig.addresses[rig.monitor],
+        {},
         addresses="new",
         settle={"reinstall": {"command": REINSTALL}},
     )
@@ -116,31 +108,9 @@ def put_back(session: Session, *names: str) -> None:
     renew_ceph.put_back(session, names, lambda *_: None)
 
 
-def let_serve(context: Context) -> None:
-    """The target serves, as a window leaves that on the source's controllers."""
-    mark = {"stage": markers.LIVE, "stack": context.stack, "source": "", "fence": "", "at": 0.0}
-    host = context.source.database
-    host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
-    host.write(markers.PATH, json.dumps([{"version": markers.VERSION, **mark}]), mode=0o600)
-
-
 def run(new: Host, host: str) -> set[facts.Version]:
     """What the OSDs of *host* run, by their own word."""
     return {one.version for one in facts.read(new).osds if one.host == host}
-
-
-def assert_as_before(
-    rig: CephRig, old: Host, context: Context, before: facts.Cluster, file: str
-) -> None:
-    """The old daemons alone, the old one's ceph.conf is *file*, and no trace of ours anywhere."""
-    assert members.joined(context) == []
-    cluster.wait_until_clean(rig)
-    after = facts.read(old)
-    assert (after.monitors, after.manager) == (before.monitors, before.manager)
-    assert (after.standbys, after.modules) == (before.standbys, before.modules)
-    assert old.read(conf.PATH) == file
-    for host in context.hosts:
-        assert "/var/lib/migrate" not in host.shell("ls -d /var/lib/migrate 2>/dev/null || true")
 
 
 def test_all_that_joins_leaves_again_and_what_was_made_meanwhile_stays(
@@ -169,16 +139,10 @@ def test_all_that_joins_leaves_again_and_what_was_made_meanwhile_stays(
         }
         assert members.joined(context) == [rig.target]
         assert len(told(context)) == 1  # before the window it is asked again
-        ssh(rig, rig.client, MADE)
-        key = ssh(rig, rig.monitor, KEY)
+        key = beside.make(rig)
         runner.retreat()
-    assert_as_before(rig, old, context, before, file)
-    assert ssh(rig, rig.monitor, KEY) == key
-    assert "beside" in ssh(rig, rig.client, "rbd --id cinder snap ls volumes/plain")
-    assert "beside" in ssh(rig, rig.client, "rbd --id cinder ls volumes")
-    ssh(rig, rig.client, "rbd --id cinder snap rm --no-progress volumes/plain@beside")
-    ssh(rig, rig.client, "rbd --id cinder rm --no-progress volumes/beside")
-    ssh(rig, rig.monitor, "ceph auth rm client.beside")
+    beside.assert_as_before(rig, old, context, before, file)
+    beside.assert_there(rig, key)
     assert cluster.checksums(rig) == sums
     assert gateway.checksums(its) == objects
     with pytest.raises(EndpointConnectionError):
@@ -206,10 +170,10 @@ def test_killed_at_each_boundary_it_goes_on_and_goes_back(
         for step in reversed(plan.steps):
             for state in (State.REVERTING, State.REVERTED):
                 killed_at(step, state, retreat)
-    assert_as_before(rig, old, context, before, file)
+    beside.assert_as_before(rig, old, context, before, file)
     with closing(Journal(tmp_path / "lost", "rollback")) as journal:
         Runner(plan, journal, context).retreat()  # each step is undone that never was
-    assert_as_before(rig, old, context, before, file)
+    beside.assert_as_before(rig, old, context, before, file)
 
 
 def test_the_old_monitors_leave_by_name_and_the_gateway_before_them(
@@ -226,7 +190,7 @@ def test_the_old_monitors_leave_by_name_and_the_gateway_before_them(
     objects = gateway.checksums(its)
     with unharmed(rig, LONGEST_REST):
         runner.advance()
-        let_serve(context)
+        stacks.let_serve(context)
         with pytest.raises(PreconditionError, match="not yet beneath a whole cloud"):
             renew(session, past=(rig.monitor,))
         monkeypatch.setattr(ceph, "UNSHOWN", "")

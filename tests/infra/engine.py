@@ -59,9 +59,13 @@ class Project:
 
     def migrate(self, *argv: str, timeout: float = 1800, ends: int = 0) -> str:
         """What `migrate` *argv* printed; it must end with status *ends*."""
-        status, said = self._run(*self._migrate, *argv, "--stack", STACK, timeout=timeout)
+        status, said = self.ended(*argv, timeout=timeout)
         assert status == ends, said
         return said
+
+    def ended(self, *argv: str, timeout: float = 1800) -> tuple[int, str]:
+        """How `migrate` *argv* ended, and what it printed."""
+        return self._run(*self._migrate, *argv, "--stack", STACK, timeout=timeout)
 
     def dies(self, *argv: str, at: str) -> None:
         """`migrate` *argv*, killed at the boundary *at*: see tests/faults/driver.py."""

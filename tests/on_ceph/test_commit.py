@@ -1,4 +1,4 @@
-"""The old monitors leave for good beneath the cloud, then a host with OSDs comes over.
+"""The old monitors leave for good beneath the cloud; hosts with OSDs and all else follow; finish.
 
 Every server is told of the new monitors before. There is no way back from it: who comes next has
 the lab built anew.
@@ -18,6 +18,7 @@ from tests.ceph.unharmed import unharmed
 from tests.infra.engine import STACK, Project
 from tests.lab import cloud, content
 from tests.lab.ceph import cluster, gateway
+from tests.lab.content import servers
 from tests.lab.settings import CephLab
 from tests.on_ceph.test_source import reboot, tenant
 from tests.settle import migrations
@@ -25,7 +26,7 @@ from tests.settle import migrations
 pytestmark = [pytest.mark.lab, pytest.mark.in_set("lab-ceph-commit"), pytest.mark.in_order]
 LONGEST_GAP = 30.0  # seconds; clients look for another monitor, OSDs stop and start
 MOVED = 300
-HOST = "osd1"
+AGENT_DOWN_SECONDS = 240.0  # neutron hears an agent that was stopped for a minute and more
 OLD, NEW = 16, 18
 
 
@@ -42,6 +43,7 @@ def over(lab: CephLab, before: object, whole_project: Project) -> Project:
     whole_project.up()
     whole_project.migrate("follow", "--execute")
     whole_project.migrate("cutover", "--execute", "--confirm", STACK)
+    whole_project.migrate("verify")
     return whole_project
 
 
@@ -104,15 +106,56 @@ def test_servers_start_by_the_new_monitors_alone(lab: CephLab, over: Project, ad
             reboot(lab, admin, name)
 
 
-def test_a_host_with_osds_comes_over(
+def test_hosts_with_osds_come_over_one_by_one(
     lab: CephLab, over: Project, context: Context, before: tuple[dict[str, str], dict[str, str]]
 ) -> None:
+    done = set()
+    for name in lab.osd_hosts:
+        with unharmed(lab, LONGEST_GAP):
+            said = over.migrate("settle", "--ceph", "--host", name, "--past", name, "--execute")
+        assert "bytes were written meanwhile" in said
+        print(said)
+        done.add(name)
+        osds = now(lab, context).osds
+        assert {one.host for one in osds if one.version[0] == NEW} == done
+        assert {one.host for one in osds if one.version[0] == OLD} == {*lab.osd_hosts} - done
+        wait_until_clean(context.named(lab.target))
+    sums = cluster.checksums(lab)
+    assert {name: sums.get(name) for name in before[0]} == before[0]
+
+
+def test_compute_hosts_and_agents_come_over(lab: CephLab, over: Project) -> None:
+    *others, last = lab.computes
+    settle = ("settle", "--execute", "--canary", "0", "--host")
     with unharmed(lab, LONGEST_GAP):
-        said = over.migrate("settle", "--ceph", "--host", HOST, "--past", HOST, "--execute")
-    assert "bytes were written meanwhile" in said
-    released = {one.version[0] for one in now(lab, context).osds if one.host == HOST}
-    others = {one.version[0] for one in now(lab, context).osds if one.host != HOST}
-    assert (released, others) == ({NEW}, {OLD})
+        for name in others:
+            over.migrate(*settle, name)
+        over.migrate(*settle, last, "--past", last)
+        over.migrate("settle", "--agents", "--execute")
+    for name, told in content.told(lab)["servers"].items():
+        servers.wait_for_ping(name, told["fixed"])
+
+
+def forbids(project: Project) -> str:
+    """What is said of why it cannot be finished yet; nothing where it can."""
+    status, said = project.ended("finish")
+    return said if status else ""
+
+
+def test_it_is_finished_and_the_cluster_is_of_the_new_release_alone(
+    lab: CephLab, over: Project, context: Context, before: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    over.migrate("accept", "--execute")
+    assert wait.while_any(lambda: forbids(over), AGENT_DOWN_SECONDS, pause=5) == ""
+    with unharmed(lab, LONGEST_GAP):
+        print(over.migrate("finish", "--execute", "--past", "finish.mark"))
+    found = now(lab, context)
+    assert found.require_osd_release == "reef"
+    assert {one.version[0] for one in found.osds} == {NEW}
     wait_until_clean(context.named(lab.target))
     sums = cluster.checksums(lab)
     assert {name: sums.get(name) for name in before[0]} == before[0]
+    alone = gateway.client(lab, lab.target, gateway.login(lab, lab.target))
+    assert gateway.checksums(alone) == before[1]
+    for name, told in content.told(lab)["servers"].items():
+        servers.wait_for_ping(name, told["fixed"])

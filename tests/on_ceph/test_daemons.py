@@ -94,7 +94,7 @@ def test_servers_that_know_the_old_monitors_alone_forbid_their_removal(
     lab: CephLab, site: Site
 ) -> None:
     asked = ("settle", "--ceph", "--execute", "--past", lab.monitor)
-    said = " ".join(site.project.migrate(*asked, ends=3).split())
+    said = " ".join(site.project.migrate(*asked, ends=4).split())
     assert "know none of the new monitors" in said
     assert now(lab, site).quorum == {lab.monitor, lab.target}
 

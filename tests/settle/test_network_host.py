@@ -22,6 +22,7 @@ from tests.lab.carrier import NAME
 from tests.lab.settings import lab as this_lab
 from tests.settle import conftest
 from tests.settle.test_agents import LONGEST, carried, longest, servers_of_dhcp
+from tests.settle.test_drain import booted
 from tests.settle.test_in_place import mortal
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-network")]
@@ -122,6 +123,12 @@ def test_it_comes_over_and_carries_what_it_did(
     assert stands() == stood
     assert max(longest(began).values()) <= LONGEST
     assert records.changes(this_lab(), recorded) == []
+
+
+def test_a_new_server_gets_its_address_there() -> None:
+    """From the DHCP server that the new agent has started."""
+    with booted("anything") as one:
+        assert one.address
 
 
 def test_again_it_changes_nothing() -> None:

@@ -21,6 +21,7 @@ from migrate.cloud.api import Api
 from migrate.verify import boot
 from tests.full.test_pass import succeeds
 from tests.lab import identity
+from tests.lab.content import from_volume, servers
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
 from tests.settle.hosts import BACK, SETTLE, begun, lost, old, row, until, wait_until_old
@@ -28,10 +29,12 @@ from tests.settle.hosts import BACK, SETTLE, begun, lost, old, row, until, wait_
 pytestmark = [pytest.mark.lab, pytest.mark.in_order, pytest.mark.in_set("settle-probe")]
 BETWEEN = [("2025.1", "2025.1"), ("2025.1", "2026.1"), ("2026.1", "2025.1")]
 MICROVERSION = "2.90"
+ROOT = "volume file"  # of one that boots from it, and has nothing else
+DISKS = {"local file", "local file, volume file", ROOT}
 
 
-def cloud() -> Any:
-    return identity.connect(this_lab())
+def cloud(*login: str) -> Any:
+    return identity.connect(this_lab(), *login)
 
 
 def ours() -> list[tuple[str, str]]:
@@ -39,12 +42,17 @@ def ours() -> list[tuple[str, str]]:
     return list(boot.left(Api(cloud())))
 
 
-def works(told: dict[str, Any], disks: str = "") -> set[tuple[str, str]]:
-    """Releases between which a server of ours went, with such *disks*."""
+def disks(one: dict[str, str]) -> str:
+    """Those of the server of a way."""
+    return one["server"].split(", ", 2)[2]  # after its machine and firmware
+
+
+def works(told: dict[str, Any], of: str) -> set[tuple[str, str]]:
+    """Releases between which a server of ours went, with the disks *of*."""
     return {
         (one["from"].split()[0], one["to"].split()[0])
         for one in told["moves"]
-        if one["how"] == "works" and disks in one["server"]
+        if one["how"] == "works" and disks(one) == of
     }
 
 
@@ -60,10 +68,23 @@ def test_hosts_that_take_no_server_are_named_and_nothing_is_tried(over: None) ->
 
 def test_the_plan_says_what_will_be_tried() -> None:
     migrations.make(this_lab())
+    user = cloud("demo", "demo")
+    asked = from_volume.boot(user, user.block_storage.find_volume("from image"))
+    user.compute.wait_for_server(asked, wait=servers.BOOTED)
     found = json.loads(succeeds("settle", "--host", "cmp1", "--json"))
     assert not [one for one in found["findings"] if one["check"] == "live-migration"]
     releases = {(one["from"].split()[0], one["to"].split()[0]) for one in found["probes"]}
     assert releases == set(BETWEEN[:2])
+    assert {disks(one) for one in found["probes"]} == DISKS
+
+
+def test_a_volume_that_a_dead_run_has_booted_from_goes_first_in_the_next() -> None:
+    """That next is the run of the test after this."""
+    child = begun()
+    until(child, lambda: bool(roots()), 900)
+    child.kill()
+    child.wait()
+    assert roots() <= {id_ for _, id_ in ours()}
 
 
 def test_both_ways_between_both_releases_and_nobody_notices() -> None:
@@ -73,10 +94,11 @@ def test_both_ways_between_both_releases_and_nobody_notices() -> None:
     for one in told["moves"]:
         print(one)
     assert told["done"] == ["cmp1"]
-    assert works(told) == works(told, "volume file") == set(BETWEEN)
+    assert {kind: works(told, kind) for kind in DISKS} == {kind: set(BETWEEN) for kind in DISKS}
     assert not [one for one in told["moves"] if one["how"] == "fails"]
     assert told["unproven"] == {}
     assert ours() == []
+    assert roots() == set()
     assert row("cmp1").status == "enabled"
     assert lost(began) == {}
 
@@ -86,7 +108,7 @@ def test_what_was_tried_is_not_tried_again() -> None:
     before = len(cloud().compute.get(path, microversion=MICROVERSION).json()["migrations"])
     told = json.loads(succeeds(*SETTLE, "--json"))
     assert told["already"] == ["cmp1"]
-    assert works(told) == set(BETWEEN)
+    assert works(told, ROOT) == set(BETWEEN)
     after = len(cloud().compute.get(path, microversion=MICROVERSION).json()["migrations"])
     assert after == before
     succeeds(*BACK)
@@ -112,6 +134,12 @@ def test_killed_with_a_server_of_ours_the_next_run_deletes_it(status: str) -> No
 def mine() -> list[Any]:
     found = cloud().compute.servers(all_projects=True)
     return [one for one in found if boot.is_ours(one.name)]
+
+
+def roots() -> set[str]:
+    """Ids of volumes of ours that an image is on."""
+    found = cloud().block_storage.volumes(all_projects=True, name=boot.VOLUME)
+    return {one.id for one in found if one.is_bootable}
 
 
 def by_hand(*words: str) -> None:

@@ -1,14 +1,15 @@
 """The small nova of `nova.py` that boots servers too, with as much of neutron, glance and placement
 as that takes, and hosts with a libvirt.
 
-`walls` are ways on which no live migration works, `full` hosts without room, `broken` ones on which
-no new server comes up. Its cinder deletes no volume but ours.
+`walls` are ways on which no live migration works, `full` hosts without room, `diskless` ones with
+room for servers that boot from volumes alone, `broken` ones on which no new server comes up. Its
+cinder deletes no volume but ours.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,12 +22,14 @@ from migrate.cloud import Context, api, login
 from migrate.cloud.api import Api
 from migrate.cloud.installation import environment
 from migrate.computes.draining import move, turns
+from migrate.computes.images import ROOT
 from migrate.verify import boot
 from tests.unit import fakes, network, nova
 from tests.unit.network import Answer, Killed
 
 KIND = {"ports": "port", "security-groups": "security_group", "security-group-rules": "rule"}
 FOLDER = environment("2026.1").folder
+DEVICE = "/dev/vda"
 
 
 class Cloud(nova.Nova):
@@ -36,8 +39,12 @@ class Cloud(nova.Nova):
         super().__init__()
         self.walls: set[tuple[str, str]] = set()
         self.full: set[str] = set()
+        self.diskless: set[str] = set()
         self.broken: set[str] = set()
-        self.image = {"status": "active", "visibility": "public", "owner": "p"}
+        self.image = {
+            **{"status": "active", "visibility": "public", "owner": "p"},
+            **{"disk_format": "qcow2", "size": 30, "virtual_size": 3 * 2**30, "min_disk": 0},
+        }
         self.stuck: set[str] = set()  # what nobody can delete
         self.fault = "no such luck"  # that nova tells of one there
         self.made: dict[str, dict[str, Any]] = {}  # of neutron's
@@ -46,6 +53,10 @@ class Cloud(nova.Nova):
         self.ports = [16509]
         self.dead = False  # the program: it asks nothing any more
         self.volumes: dict[str, dict[str, Any]] = {}  # "at" is the server that has it
+        self.refused = 0  # by what status cinder refuses a new volume
+        self.becomes = "available"  # a new volume that an image is copied into, after some looks
+        self.looks_at_copies = 2
+        self.copying: Callable[[], object] = lambda: None  # at each of them
         self.renewed: set[str] = set()
         self.add("web")
 
@@ -61,6 +72,13 @@ class Cloud(nova.Nova):
         row = {"volume_type": type_, "availability_zone": "nova", "metadata": {}, "name": "data"}
         self.volumes[id_] = {"id": id_, "status": "in-use", "at": of, **row}
         self.servers[of]["os-extended-volumes:volumes_attached"].append({"id": id_})
+
+    def boots(self, of: str, volume: str) -> None:
+        """The server *of* boots from *volume*, of which it is told which image it was made of."""
+        self.shapes[of] = {**self.shape, "disks": ["volume rbd"]}
+        self.servers[of] |= {"image": "", ROOT: DEVICE}
+        made = {"size": 40, "volume_image_metadata": {"image_id": "i"}}
+        self.volumes[volume] |= {"device": DEVICE, **made}
 
     def request(self, url: str, method: str, **more: Any) -> Answer:
         if self.dead and self.dies_at is not None:
@@ -99,9 +117,13 @@ class Cloud(nova.Nova):
         """What it holds, it holds of volumes that are not named as ours."""
         row = self.volumes.get(path[-1])
         match (method, path):
+            case ("POST", ["volumes"]) if self.refused:
+                return Answer(self.refused, {"said": "VolumeLimitExceeded"})
             case ("POST", ["volumes"]):
                 id_ = f"volume{len(self.events)}"
                 row = {"id": id_, "status": "available", "at": "", **body["volume"]}
+                if "imageRef" in row:
+                    row |= {"status": "downloading", "looks": self.looks_at_copies}
                 self.volumes[id_] = {**row, "os-vol-tenant-attr:tenant_id": "ours"}
                 return Answer(202, {"volume": self.volumes[id_]})
             case ("GET", ["volumes", "detail"]):
@@ -112,12 +134,16 @@ class Cloud(nova.Nova):
             case ("GET", ["volumes", id_]):
                 if row and row["at"] and row["at"] not in self.servers:
                     row |= {"at": "", "status": "available"}
-                return Answer(200, {"volume": row})
+                if row and row["status"] == "downloading":
+                    row["looks"] -= 1
+                    self.copying()
+                    row["status"] = row["status"] if row["looks"] else self.becomes
+                return Answer(200, {"volume": {**(row or {}), "attachments": _attached(row)}})
             case ("DELETE", ["volumes", id_]):
                 assert row
                 if row["name"] != boot.VOLUME or id_ in self.stuck:
                     return Answer(403, {})
-                if row["status"] != "available":
+                if row["status"] not in ("available", "error"):
                     return Answer(400, {})
                 del self.volumes[id_]
                 return Answer(202, {})
@@ -136,6 +162,12 @@ class Cloud(nova.Nova):
 
     def _boot(self, wanted: dict[str, Any]) -> Answer:
         id_ = f"new{len(self.events)}"
+        for disk in wanted.get("block_device_mapping_v2", ()):
+            volume = self.volumes[disk["uuid"]]
+            if volume["status"] != "available" or "imageRef" not in volume:
+                return Answer(400, {})
+            volume |= {"at": id_, "status": "in-use"}
+            self.shapes[id_] = {**self.shape, "disks": ["volume rbd"]}
         self.add(id_, wanted["host"], "BUILD")
         server = self.servers[id_]
         server |= {"name": wanted["name"], "metadata": wanted["metadata"], "tenant_id": "ours"}
@@ -176,7 +208,8 @@ class Cloud(nova.Nova):
             case ("GET", ["networks", _, "dhcp-agents"]):
                 return Answer(200, {"agents": []})
             case ("GET", ["allocation_candidates"]):
-                fits = query["in_tree"] not in self.full
+                on_disk = "DISK_GB" in query["resources"] and query["in_tree"] in self.diskless
+                fits = query["in_tree"] not in self.full and not on_disk
                 return Answer(200, {"allocation_requests": [{}] * fits})
         return Answer(404, {})
 
@@ -223,6 +256,12 @@ class Cloud(nova.Nova):
             **{"texts": {}, "given": {}, "keys": {}},
             "servers": {one: self.shapes.get(one, self.shape) for one in here},
         }
+
+
+def _attached(row: dict[str, Any] | None) -> list[dict[str, str]]:
+    if not row or not row["at"]:
+        return []
+    return [{"server_id": row["at"], "device": row.get("device", "/dev/vdb")}]
 
 
 class Hypervisor(fakes.FakeHost):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from migrate.errors import IrreversibleError, PreconditionError
+from migrate.errors import CommandError, IrreversibleError, PreconditionError, StepError
 from migrate.storage.ceph import commit, conf, manager, monitor, no_return, osd_host, statistics
 from tests.unit import fakes
 
@@ -78,6 +78,26 @@ def test_what_is_told_is_the_present_managers_word_or_is_not_believed(
     assert bool(said) == bool(words)
 
 
+class Silent(fakes.FakeHost):
+    """Its `ceph` leaves so many questions without an answer, as a manager that starts anew does."""
+
+    silent = 1
+
+    def answer(self, function: str, payload: Any) -> Any:
+        self.asked.append(function)
+        if len(self.asked) <= self.silent:
+            raise CommandError(self.name, "python", 1, "ceph pg stat gave no answer in 40 s")
+        return FRESH
+
+
+def test_a_manager_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    statistics.wait_until_fresh(host := Silent("new"))
+    assert host.asked == ["ceph.statistics"] * 2
+    monkeypatch.setattr(statistics, "FRESH_SECONDS", 0)
+    with pytest.raises(StepError, match=r"stays old .*gave no answer in 40 s"):
+        statistics.wait_until_fresh(Silent("new"))
+
+
 def test_modules_in_use_that_fail_are_told_with_the_managers_reason() -> None:
     its = [
         {"name": "balancer", "can_run": False, "error_string": "PyO3 modules do not"},
@@ -112,6 +132,25 @@ def test_an_address_is_named_in_whatever_form(hosts: str, named: bool) -> None:
     assert conf.names(conf.with_address(text, "10.0.0.9"), "10.0.0.1") == conf.names(
         text, "10.0.0.1"
     )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "named"),
+    [
+        ("fd00::1,fd00::9", True),
+        ("[fd00::1]:6789 [fd00::9]:6789", True),
+        ("[v2:[FD00:0::9]:3300,v1:[FD00:0::9]:6789]", True),
+        ("fd00::1,fd00::9:6789", False),  # an address of its own
+    ],
+)
+def test_an_address_of_ipv6_is_named_with_and_without_brackets(hosts: str, named: bool) -> None:
+    text = f"[global]\nmon host = {hosts}\n"
+    assert conf.names(text, "fd00::9") == conf.names(text, "[fd00::9]") == named
+    once = conf.with_address(text, "fd00::9")
+    assert conf.names(once, "fd00::9")
+    assert conf.with_address(once, "fd00::9") == once
+    more = conf.with_address(once, "fd00::c")
+    assert not conf.names(conf.without_address(more, "[fd00::9]"), "fd00::9")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from migrate.engine.finding import Severity
 from migrate.errors import StepError
 from migrate.onhost import hypervisor
 from migrate.storage.volumes import policy
-from migrate.verify import boot, probe
+from migrate.verify import boot, model, probe
 from tests.unit import booting
 from tests.unit.network import Killed
 from tests.unit.test_settle import host, planned, server
@@ -235,11 +235,86 @@ def test_no_volume_is_made_where_it_could_not_be_deleted(
     assert "POST volumes" not in stored.cloud.events
 
 
-def test_one_that_boots_from_a_volume_is_not_made(stored: Lab) -> None:
-    stored.cloud.shapes["web"] = {**stored.cloud.shape, "disks": ["volume rbd"]}
-    stored.tried()
-    assert by_disks(stored) == {"volume rbd": "unproven"}
-    assert stored.cloud.events == []
+@pytest.fixture
+def rooted(stored: Lab) -> Lab:
+    """The server that runs there boots from the second of these, and has no other disk."""
+    stored.cloud.boots("web", "v2")
+    return stored
+
+
+def whys(lab: Lab) -> str:
+    (told,) = {one.why for one in note.read(lab.context).values()}
+    return told
+
+
+def test_one_that_boots_from_a_volume_goes_as_one_made_of_the_same_image(rooted: Lab) -> None:
+    (made,) = [
+        one
+        for one in model.candidates(login.api(rooted.context), "c1", from_volume=True)
+        if one.root == "v2"
+    ]
+    assert (made.image, made.size) == ("i", 3)
+    rooted.tried()
+    assert by_disks(rooted) == {"volume rbd": "works"}
+    assert rooted.cloud.events.count("POST volumes") == 2  # gold to boot from, and silver
+    assert rooted.cloud.events.count("POST os-volume_attachments") == 1
+    assert set(rooted.cloud.volumes) == {"v1", "v2", "v3"}
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        ({"virtual_size": None}, 40),  # as large as the user's
+        ({"virtual_size": None, "disk_format": "raw", "size": 2**30 + 1}, 2),
+        ({"virtual_size": 5}, 1),
+        ({"min_disk": 7}, 7),
+    ],
+)
+def test_the_volume_is_as_large_as_the_image_needs(
+    rooted: Lab, image: dict[str, Any], size: int
+) -> None:
+    rooted.cloud.image |= image
+    found = model.candidates(login.api(rooted.context), "c1", from_volume=True)
+    assert [one.size for one in found] == [size]
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda cloud: setattr(cloud, "refused", 413), "VolumeLimitExceeded"),
+        (lambda cloud: setattr(cloud, "becomes", "error"), "went into error"),
+        (lambda cloud: cloud.image.update(visibility="private"), "of users' own images"),
+        (
+            lambda cloud: cloud.image.update(status="deactivated"),
+            "which image, that is still there",
+        ),
+        (lambda cloud: cloud.volumes["v2"].pop("volume_image_metadata"), "boot one so by hand"),
+        (lambda cloud: cloud.broken.update({"c1", "c2", "c3"}), "went into ERROR"),
+    ],
+)
+def test_what_cannot_boot_from_a_volume_is_unproven_and_nothing_of_it_is_left(
+    rooted: Lab, broken: Callable[[booting.Cloud], object], why: str
+) -> None:
+    broken(rooted.cloud)
+    rooted.tried()
+    assert by_disks(rooted) == {"volume rbd": "unproven"}
+    assert why in whys(rooted)
+    assert set(rooted.cloud.volumes) == {"v1", "v2", "v3"}
+
+
+def test_a_volume_that_an_image_is_still_copied_into_is_deleted_once_it_has_it(
+    rooted: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cinder refuses it before; a copy takes longer than a deletion."""
+    monkeypatch.setattr(boot, "GONE_SECONDS", 1.0)
+    monkeypatch.setattr(boot, "PAUSE", 0.2)
+    rooted.cloud.looks_at_copies = 10
+    api = login.api(rooted.context)
+    (like,) = model.candidates(api, "c1", from_volume=True)
+    mine = {"name": boot.VOLUME, "metadata": {boot.NAME: boot.MARK}, "imageRef": like.image}
+    api.send("POST", "volume", "/volumes", {"volume": mine})
+    assert boot.sweep(rooted.context, api) == []
+    assert set(rooted.cloud.volumes) == {"v1", "v2", "v3"}
 
 
 def test_a_volume_that_cannot_be_deleted_is_named_and_holds_nothing_up(stored: Lab) -> None:
@@ -260,7 +335,7 @@ def test_a_user_s_volume_of_such_a_name_stays(stored: Lab) -> None:
     assert set(stored.cloud.volumes) == {"v1", "v2", "v3"}
 
 
-@pytest.mark.parametrize("disks", [["local file"], BOTH])
+@pytest.mark.parametrize("disks", [["local file"], BOTH, ["volume rbd"]])
 def test_killed_at_each_call_nothing_of_ours_is_left_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disks: list[str]
 ) -> None:
@@ -269,6 +344,8 @@ def test_killed_at_each_call_nothing_of_ours_is_left_by_the_next_run(
         lab = Lab(home, monkeypatch)
         lab.cloud.shapes["web"] = {**lab.cloud.shape, "disks": disks}
         lab.cloud.add_volume("v1", "web")
+        if disks == ["volume rbd"]:
+            lab.cloud.boots("web", "v1")
         lab.cloud.dies_at = call
         try:
             probe.try_all(lab.context)
@@ -277,6 +354,7 @@ def test_killed_at_each_call_nothing_of_ours_is_left_by_the_next_run(
             assert not (lab.cloud.left and probe.all_tried(lab.context))
             probe.try_all(lab.context)
             assert lab.cloud.left == []
+            assert set(lab.cloud.volumes) == {"v1"}
             assert by_disks(lab) == {", ".join(one): "works" for one in (disks, disks[:1])}
         else:
             break
@@ -290,7 +368,7 @@ def test_one_that_nova_prepares_to_move_is_deleted_once_it_has_landed(lab: Lab) 
     ours |= {"name": f"{boot.NAME}-c1", "tenant_id": "ours"}
     lab.cloud._begin(ours, "MIGRATING", lambda: lab.cloud._rest(ours, status="ACTIVE", host="c2"))
     lab.cloud.ends["ours"] = (8, lab.cloud.ends["ours"][1])
-    assert boot.sweep(login.api(lab.context)) == []
+    assert boot.sweep(lab.context, login.api(lab.context)) == []
     assert (ours["status"], lab.cloud.left) == ("ACTIVE", [])
 
 
@@ -425,6 +503,16 @@ def test_a_server_s_shape_is_read_of_its_domain(os: str, loader: str, firmware: 
     told = {"machine": "pc-q35-10.0", "firmware": firmware, "disks": ["local file", "volume rbd"]}
     domains = [DOMAIN.format(id=one, os=os, loader=loader) for one in "ab"]
     assert hypervisor.shapes("\n\n".join(domains)) == {"a": told, "b": told}
+
+
+def test_a_disk_of_nova_s_on_rbd_is_a_kind_of_its_own(lab: Lab) -> None:
+    """By its images_type: no file of the host's, and no volume."""
+    text = """<domain><uuid>a</uuid><devices><disk type='network' device='disk'>
+    <source protocol='rbd' name='vms/a_disk'/></disk></devices></domain>"""
+    lab.cloud.shape = {**lab.cloud.shape, "disks": hypervisor.shapes(text)["a"]["disks"]}
+    lab.tried()
+    assert by_disks(lab) == {"local rbd": "works"}
+    assert "POST volumes" not in lab.cloud.events
 
 
 def test_libvirt_is_asked_once_for_all_servers(

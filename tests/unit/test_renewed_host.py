@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from migrate.computes import proof, service
+from migrate.computes import draining, proof, service
 from migrate.computes.probing import note
 from migrate.engine import state_directory
+from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError
-from migrate.verify import probe, renewed_host
+from migrate.storage.volumes import policy
+from migrate.verify import boot, probe, renewed_host
 from tests.unit import booting
 from tests.unit.network import Killed
 
@@ -42,6 +44,12 @@ class Lab:
     @property
     def moves(self) -> list[tuple[str, str]]:
         return [(one["source_compute"], one["dest_compute"]) for one in self.cloud.migrations]
+
+
+def boot_from_volume(lab: Lab) -> None:
+    """As the one server that runs does."""
+    lab.cloud.add_volume("v", "web")
+    lab.cloud.boots("web", "v")
 
 
 @pytest.fixture
@@ -151,12 +159,15 @@ def test_where_nothing_was_live_migrated_before_either_that_is_only_named(lab: L
     assert "libvirt said no" in lab.open()
 
 
+@pytest.mark.parametrize("from_volume", [False, True])
 def test_killed_at_each_call_the_next_run_opens_it_and_nothing_of_ours_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, from_volume: bool
 ) -> None:
     for call in range(100):
         (home := tmp_path / str(call)).mkdir()
         lab = Lab(home, monkeypatch, service.REASON)
+        if from_volume:
+            boot_from_volume(lab)
         lab.cloud.dies_at = call
         try:
             renewed_host.open_again(lab.context, lab.host)
@@ -166,4 +177,71 @@ def test_killed_at_each_call_the_next_run_opens_it_and_nothing_of_ours_is_left(
             assert lab.open() == ""
         else:
             break
-    assert call > 8
+    assert call > 8 + 2 * from_volume
+
+
+@pytest.fixture
+def rooted(lab: Lab) -> Lab:
+    """Every server of its cloud boots from a volume."""
+    boot_from_volume(lab)
+    return lab
+
+
+def test_where_all_boot_from_volumes_so_does_the_new_one(rooted: Lab) -> None:
+    assert rooted.open() == ""
+    assert rooted.moves == [("c1", "c2"), ("c2", "c1")]
+    assert {one.shape.disks for one in note.read(rooted.context)} == {"volume rbd"}
+    assert rooted.cloud.events.count("POST volumes") == 1
+    assert set(rooted.cloud.volumes) == {"v"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda cloud: setattr(cloud, "refused", 413), "VolumeLimitExceeded"),
+        (lambda cloud: setattr(cloud, "becomes", "error"), "went into error"),
+        (lambda cloud: cloud.image.update(status="deactivated"), "that is still there"),
+        (lambda cloud: cloud.image.update(visibility="private"), "of users' own images"),
+    ],
+)
+def test_where_no_volume_can_be_made_for_it_the_host_is_opened_and_named(
+    rooted: Lab, broken: Callable[[booting.Cloud], object], why: str
+) -> None:
+    broken(rooted.cloud)
+    assert why in rooted.open()
+    assert rooted.row["status"] == "enabled"
+    assert "POST servers" not in rooted.cloud.events
+    assert set(rooted.cloud.volumes) == {"v"}
+
+
+def test_no_volume_is_made_for_it_that_could_not_be_deleted(
+    rooted: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "protected", lambda *_: False)
+    assert "before accept" in rooted.open()
+    assert "POST volumes" not in rooted.cloud.events
+
+
+def test_a_volume_of_another_host_of_its_batch_is_left_alone(rooted: Lab) -> None:
+    mine = {"name": boot.VOLUME, "metadata": {boot.NAME: boot.MARK, boot.FOR: "c2"}}
+    mine |= {"os-vol-tenant-attr:tenant_id": "ours", "status": "available", "at": ""}
+    rooted.cloud.volumes["other"] = {"id": "other", **mine}
+    renewed_host.open_again(rooted.context, rooted.host)
+    assert rooted.cloud.left == ["other"]
+
+
+def test_nobody_waits_for_a_copy_once_the_operator_stops_and_the_next_run_deletes_it(
+    rooted: Lab,
+) -> None:
+    stop = Cancellation()
+    draining.share(rooted.context, stop)
+    rooted.cloud.looks_at_copies, rooted.cloud.copying = 1000, lambda: stop.request("the operator")
+    with pytest.raises(StepError, match="is left to the next run"):
+        renewed_host.open_again(rooted.context, rooted.host)
+    assert service.is_ours(rooted.row)
+    assert not renewed_host.is_open(rooted.context, rooted.host)
+    (volume,) = rooted.cloud.left
+    assert rooted.cloud.volumes[volume]["looks"] > 900
+    rooted.cloud.looks_at_copies, rooted.cloud.copying = 2, lambda: None
+    draining.share(rooted.context, Cancellation())
+    assert rooted.open() == ""

@@ -544,10 +544,20 @@ def test_where_no_new_server_can_be_booted_it_is_told_before() -> None:
         assert not [one for one in away.findings if one.check == "proof"]
 
 
-@pytest.mark.parametrize("odd", [{"status": "SHUTOFF"}, {"volume_booted": True}])
-def test_without_a_server_that_a_new_one_could_be_like_nothing_begins(odd: Any) -> None:
-    (error,) = errors(planned(TWO, [server("web", "a", **odd)], way=Way.IN_PLACE))
-    assert "boot one server from an image by hand" in error
+def test_without_a_server_that_a_new_one_could_be_like_nothing_begins() -> None:
+    off = server("web", "a", status="SHUTOFF")
+    (error,) = errors(planned(TWO, [off], way=Way.IN_PLACE))
+    assert "boot one server by hand" in error
+
+
+@pytest.mark.parametrize("from_volume", [True, False])
+def test_a_new_server_that_boots_from_a_volume_needs_no_room_on_the_host_s_disk(
+    from_volume: bool,
+) -> None:
+    hosts = [host(name, inventories={"DISK_GB": Inventory(0)}) for name in "ab"]
+    found = planned(hosts, [server("web", "a", volume_booted=from_volume)], way=Way.IN_PLACE)
+    unproven = {one.where for one in found.findings if one.check == "proof"}
+    assert unproven == (set() if from_volume else {"a", "b"})
 
 
 def test_a_disk_that_must_outlast_a_reinstall_is_named() -> None:
@@ -593,6 +603,11 @@ def test_seconds_of_a_host_of_a_batch_and_of_the_whole() -> None:
     assert estimates.batch([{Action.STAYS: 9}], Way.IN_PLACE, 2, 10) == 170
     found = planned([host(n) for n in "abc"], [], way=Way.IN_PLACE, batch=1, pauseSeconds=60)
     assert found.seconds == 3 * 170 + 2 * 60
+
+
+def test_what_a_volume_s_image_takes_to_copy_counts_for_each_probe_that_boots_from_one() -> None:
+    without = estimates.probes(5, 0, 3.0)
+    assert estimates.probes(5, 2, 3.0) - without == 2 * 3 * estimates.COPY_SECONDS
 
 
 @pytest.mark.parametrize(

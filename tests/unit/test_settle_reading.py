@@ -141,7 +141,10 @@ LISTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
             {
                 "id": "v1",
                 "attachments": [{"server_id": "s3", "device": "/dev/vda"}],
-                "volume_image_metadata": {"hw_tpm_version": "2.0", "trait:HW_X": "required"},
+                "volume_image_metadata": {
+                    **{"hw_tpm_version": "2.0", "trait:HW_X": "required"},
+                    "size": str(3 * 2**29),  # of the image, in bytes
+                },
             },
             {"id": "v2", "attachments": [{"server_id": "s3", "device": "/dev/vdb"}]},
         ],
@@ -348,6 +351,12 @@ def test_what_an_image_asks_for_is_told_with_the_flavor(
     asked = [path for _, path, _ in stored.asked]
     assert asked.count("/image/v2/images") == 2  # hidden ones by themselves
     assert asked.count("/volume/v3/volumes/detail") == 1
+
+
+def test_the_largest_image_that_a_volume_was_made_of_is_known(
+    cloud: tuple[type[Cloud], str], stored: type[Cloud]
+) -> None:
+    assert read(cloud[1]).image == 1.5
 
 
 def test_where_no_image_asks_for_traits_none_is_missed(

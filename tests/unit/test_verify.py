@@ -13,7 +13,7 @@ import pytest
 
 from migrate.cloud.api import ApiError
 from migrate.errors import StepError
-from migrate.verify import boot, dashboard, heartbeats, model
+from migrate.verify import boot, dashboard, heartbeats, model, new_server
 from migrate.verify.listing import Listing
 
 RELEASED = heartbeats.moment("2026-11-21T12:00:00.000000")
@@ -184,13 +184,13 @@ def booting(monkeypatch: pytest.MonkeyPatch, *faults: str) -> list[str]:
     """The flavors that a boot has tried."""
     nova, tried = Scheduler(*faults), list[str]()
     models = [model.Model("i", one, "n") for one in ("big", "small", "pinned", "more")]
-    monkeypatch.setattr(boot, "sweep", lambda _: None)
-    monkeypatch.setattr(boot, "candidates", lambda *_: iter(models))
+    monkeypatch.setattr(boot, "sweep", lambda *_: None)
+    monkeypatch.setattr(new_server, "best", lambda *_: iter(models))
     port = {"fixed_ips": [{"ip_address": "a"}], "id": "p"}
     monkeypatch.setattr(boot, "_port", lambda *_: nullcontext(port))
     monkeypatch.setattr(boot, "_delete", lambda *_: None)
     monkeypatch.setattr(boot, "_create", lambda _, one, *__: tried.append(one.flavor))
-    boot.boot(None, nova, "c")  # type: ignore[arg-type]
+    new_server.tried(None, nova, "c")  # type: ignore[arg-type]
     return tried
 
 

@@ -3,11 +3,13 @@ have them.
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from migrate.cloud import Context
+from migrate.cloud.wait import Sleep
 from migrate.engine.cancellation import Cancellation
 from migrate.errors import StepError
 
@@ -82,3 +84,14 @@ def stopped(context: Context) -> bool:
     """Whether the operator wants what runs to end: then nothing is wrong with what did not."""
     interrupted = context.run is not None and context.run.interrupted.is_set()
     return interrupted or of(context).cancellation.requested
+
+
+def unless_stopped(context: Context, what: str) -> Sleep:
+    """Sleeps, for who waits by `wait`; StepError that says *what* once a stop was asked for."""
+
+    def sleep(seconds: float) -> None:
+        if stopped(context):
+            raise StepError(f"{what}: stopped")
+        time.sleep(seconds)
+
+    return sleep

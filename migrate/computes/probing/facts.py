@@ -33,6 +33,11 @@ class Shape(NamedTuple):
         return "volume" in self.disks
 
     @property
+    def boots_from_volume(self) -> bool:
+        """Whether it has nothing else to boot from."""
+        return self.volumes and not self.bare.disks
+
+    @property
     def bare(self) -> Shape:
         """The same without volumes."""
         own = [one for one in self.disks.split(", ") if not one.startswith("volume")]

@@ -15,6 +15,8 @@ from migrate.storage.rbd import ceph_conf
 
 PATH = "/etc/ceph/ceph.conf"
 SECRET = re.compile(r"(password|secret|token|(^|_)key)$")
+APART = re.compile(r"[,;\s\[\]]+")  # what stands between the entries of `mon host`
+OURS = ("mon", "mgr")  # daemons of the new machine that listen
 OF_MONITORS = ("mon_host", "mon_initial_members")  # where they are is told apart
 
 
@@ -26,13 +28,16 @@ def value(text: str, option: str) -> str:
 def for_monitor(text: str, name: str, address: str) -> str:
     """*text* for a monitor *name* that listens at *address* beside those that *text* names.
 
-    Who is there from the beginning is left out: it would wait for them alone.
+    Who is there from the beginning is left out: it would wait for them alone. The manager beside it
+    is given that address too: of several in the public network it takes the first, which is a
+    virtual IP where one is on `lo`.
     """
     _refuse(text, name, address)
     refuse_secrets(text, "the old monitor's host")
     lines = with_address(text, address).splitlines()
     kept = [line for line in lines if _name(line) != "mon_initial_members"]
-    return "\n".join([*kept, f"[mon.{name}]", f"public addr = {address}", ""])
+    own = [f"[{kind}.{name}]\npublic addr = {address}" for kind in OURS]
+    return "\n".join([*kept, *own, ""])
 
 
 def with_address(text: str, address: str) -> str:
@@ -88,6 +93,20 @@ def section(text: str, name: str) -> str:
     )
 
 
+def entries(text: str) -> list[str]:
+    """Whatever *text* names as monitors, without protocol and port."""
+    every = APART.split(value(text, "mon_host"))
+    return [*dict.fromkeys(bare for one in every if (bare := _bare(one)))]
+
+
+def is_address(entry: str) -> bool:
+    """Whether it is one, and no name."""
+    try:
+        return bool(ipaddress.ip_address(entry))
+    except ValueError:
+        return False
+
+
 def names(text: str, address: str) -> bool:
     """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
     return _is_at(value(text, "mon_host"), address)
@@ -95,8 +114,15 @@ def names(text: str, address: str) -> bool:
 
 def _is_at(said: str, address: str) -> bool:
     """Whether an entry of `mon host`, or several, is or has *address*."""
-    every = re.split(r"[,;\s\[\]]+", said)
-    return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in every)
+    return _bare(address.strip("[]")) in map(_bare, APART.split(said))
+
+
+def _bare(entry: str) -> str:
+    """An address without protocol and port; one of IPv6 has none of them outside its brackets."""
+    alone = re.sub(r"^v[12]:", "", entry)
+    if alone.count(":") == 1:
+        alone = alone.partition(":")[0]
+    return str(ipaddress.ip_address(alone)) if is_address(alone) else alone
 
 
 def refuse_secrets(text: str, where: str) -> None:
@@ -131,9 +157,10 @@ def _refuse(text: str, name: str, address: str) -> None:
             f"{PATH} names no `mon host`: where monitors are found otherwise (DNS), the new one "
             "would not be; write their addresses there"
         )
-    if any(_heading(line) == f"mon.{name}" for line in text.splitlines()):
+    ours = {f"{kind}.{name}" for kind in OURS}
+    if there := sorted(ours.intersection(map(_heading, text.splitlines()))):
         raise PreconditionError(
-            f"{PATH} has a section [mon.{name}] already: give the new monitor another name"
+            f"{PATH} has a section [{there[0]}] already: give the new monitor another name"
         )
     if any(line.endswith("\\") for line in text.splitlines()):
         raise PreconditionError(f"{PATH} has lines that go on in the next: write each on one line")

@@ -40,8 +40,14 @@ def judged(context: Context, cluster: facts.Cluster, release: int) -> Iterator[F
 
 
 def leave(context: Context, name: str) -> None:
-    """Let it leave; whose host is dead takes no manager's key with it."""
+    """Let it leave; whose host is dead takes no manager's key with it.
+
+    The dead leave the map before: once the last of the living has left it, nobody is a quorum.
+    """
     old, new = members.old(context), context.named(name)
+    for one in members.news(context):
+        if one.name in context.dead_targets - {name}:
+            monitor.leave_map(old, one)
     try:
         monitor.leave(old, new)
     except UnreachableError as error:

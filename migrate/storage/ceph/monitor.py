@@ -87,10 +87,15 @@ def leave(old: Host, new: Host) -> None:
     With one old monitor the loss of the new one is the loss of the quorum: then it is taken out of
     the old one's own store.
     """
+    leave_map(old, new)
+    call(new, "monitor.withdraw", timeout=120)
+
+
+def leave_map(old: Host, new: Host) -> None:
+    """`leave` without what is on *new*: that of a dead one goes with its machine."""
     no_return.refuse(old, new)
     if wait.while_any(lambda: not _left(old, new), ELECTION_SECONDS, pause=1):
         _expel(old, new)
-    call(new, "monitor.withdraw", timeout=120)
 
 
 def leave_if_lost(old: Host, new: Host) -> None:
@@ -176,7 +181,9 @@ def _refuse_others(old: Host, new: Host) -> None:
     if len(others) > (not now.name):
         raise StepError(
             f"{old.name}: there is no quorum, and the map has {', '.join(sorted(others))} too: "
-            "start those monitors, then the same again"
+            "start those monitors, then the same again. If they are lost for good, see `Removing "
+            "Monitors from an Unhealthy Cluster` of Ceph's documentation, with the store of one "
+            "that was in the last quorum"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from migrate.cloud import wait
 from migrate.cloud.host import Host
+from migrate.errors import CommandError, StepError, one_line
 from migrate.onhost import call
 from migrate.storage.ceph.facts import unclean
 
@@ -18,19 +19,21 @@ FRESH_SECONDS = 300
 
 
 def wait_until_fresh(host: Host) -> None:
-    """Return when what *host* is told of the cluster is its present manager's word."""
-    told = ""
+    """Return when what *host* is told of the cluster is its present manager's word.
+
+    One that has just started anew may leave a question without an answer: it is asked again.
+    """
 
     def stale() -> str:
-        nonlocal told
-        told = why_stale(call(host, "ceph.statistics", timeout=180))
-        return told
+        try:
+            return why_stale(call(host, "ceph.statistics", timeout=180))
+        except CommandError as failure:
+            return one_line(failure)
 
-    wait.until(
-        lambda: not stale(),
-        FRESH_SECONDS,
-        f"{host.name}: what the cluster says of itself stays old ({told}); see `ceph -s`",
-    )
+    if told := wait.while_any(stale, FRESH_SECONDS):
+        raise StepError(
+            f"{host.name}: what the cluster says of itself stays old ({told}); see `ceph -s`"
+        )
 
 
 def why_stale(said: Mapping[str, Any]) -> str:

@@ -24,11 +24,15 @@ class CephRig(CephLab):
     client: str = "ceph-client"
     fsid: str = "6f7b0d0a-77aa-4c3e-9a11-00000000ce01"
     osd_gib: int = 4
+    olds: tuple[str, ...] = ()  # machines of the old release beside that of the monitor
+    news: tuple[str, ...] = ()  # machines of the new release beside the target
 
     @property
     def addresses(self) -> dict[str, str]:
         """Address of every machine by name."""
         last = {self.monitor: 11, self.target: 12, self.client: 41}
+        last |= {name: 14 + place for place, name in enumerate(self.olds)}
+        last |= {name: 17 + place for place, name in enumerate(self.news)}
         last |= {name: 21 + place for place, name in enumerate(self.osd_hosts)}
         return {name: f"{self.prefix}.{number}" for name, number in last.items()}
 

@@ -74,8 +74,8 @@ def _build(rig: CephRig) -> None:
 def _machines(rig: CephRig) -> list[Machine]:
     return [
         *cluster.machines(rig),
-        cluster.machine(rig, rig.client, packages.old()),
-        cluster.machine(rig, rig.target, packages.new()),
+        *(cluster.machine(rig, one, packages.old()) for one in (rig.client, *rig.olds)),
+        *(cluster.machine(rig, one, packages.new()) for one in (rig.target, *rig.news)),
     ]
 
 

@@ -11,9 +11,14 @@ READY = 240
 def ask(demo: Any) -> dict[str, Any]:
     """Make the volume, and ask for the server inside; do not wait for that."""
     cinder = demo.block_storage
-    image, flavor = demo.image.find_image("tiny"), demo.compute.find_flavor("t.tiny")
+    image = demo.image.find_image("tiny")
     root = cinder.create_volume(name=f"root of {NAME}", size=1, image_id=image.id)
     cinder.wait_for_status(root, "available", ["error"], interval=0.5, wait=READY)
+    return {NAME: boot(demo, root)}
+
+
+def boot(demo: Any, root: Any) -> Any:
+    """Ask for a server whose disk is the volume *root*; do not wait."""
     disk = {
         "boot_index": 0,
         "uuid": root.id,
@@ -21,12 +26,11 @@ def ask(demo: Any) -> dict[str, Any]:
         "destination_type": "volume",
         "delete_on_termination": False,
     }
-    asked = demo.compute.create_server(
+    return demo.compute.create_server(
         name=NAME,
-        flavor_id=flavor.id,
+        flavor_id=demo.compute.find_flavor("t.tiny").id,
         block_device_mapping=[disk],
         networks=[{"uuid": demo.network.find_network("inner").id}],
         security_groups=[{"name": "open"}],
         metadata={"purpose": "answers ping"},
     )
-    return {NAME: asked}
