@@ -6,7 +6,6 @@ controller's agents carry, and the stack's file names it meanwhile; it goes with
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,6 +17,8 @@ from infra.nspawn import layers
 from infra.nspawn.machine import Machine
 from migrate.cloud import settings, wait
 from migrate.errors import MigrateError
+from migrate.onhost import call
+from migrate.phases.session import context_of
 from tests.lab import configuration, content, identity, packages
 from tests.lab.content.servers import wait_for_ping
 from tests.lab.remote import script
@@ -26,7 +27,7 @@ from tests.lab.stack import STACK
 
 NAME = "net1"
 AGENTS = ("openvswitch", "dhcp", "l3", "metadata")  # the others plug into the first one's bridge
-HEARD_SECONDS = 300.0
+HEARD_SECONDS, LEFT_SECONDS = 300.0, 180.0
 COMPUTES = "    computes: "  # the line of the stack's file after which it is named
 
 
@@ -80,7 +81,11 @@ def take_over(lab: Lab) -> None:
     for one in list(network.agent_hosted_routers(old)):
         network.remove_router_from_agent(old, one.id)
         network.add_router_to_agent(new, one.id)
-    time.sleep(5)  # the old name space still answers for a moment
+    (controller,) = context_of(STACK).source.controllers
+    # until then the old name spaces answer, too, and would be taken for what stood there before
+    wait.until(
+        lambda: not call(controller, "namespaces.left"), LEFT_SECONDS, "old agents keep some"
+    )
     for name, one in content.told(lab)["servers"].items():
         if one["floating"]:
             wait_for_ping(name, one["floating"])
