@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
 from random import Random
@@ -17,7 +18,8 @@ from tests.lab.ceph import cluster
 from tests.lab.remote import ssh
 from tests.lab.settings import CephLab
 
-PORT, TENANT, BUCKET = 8080, "tenant", "kept"
+PORT, TLS_PORT, TENANT, BUCKET = 8080, 8443, "tenant", "kept"
+CERTIFICATE = "/etc/ceph/gateway.pem"
 PART = 5 * 2**20
 SIZES = {"empty": 0, "small": 4096, "a folder/\u00fc + %": 100_000, "parts": PART + 1_000_000}
 
@@ -55,6 +57,19 @@ def stand_up(rig: CephLab) -> None:
     s3.create_bucket(Bucket=BUCKET)
     for name in SIZES:
         put(s3, name, content(name))
+
+
+@contextmanager
+def by_tls(rig: CephLab, certificate: str) -> Iterator[str]:
+    """The gateway listens by TLS too, with these PEM blocks; its URL there."""
+    values = {"NAME": rig.monitor, "PORT": str(PORT), "TLS_PORT": str(TLS_PORT)}
+    values |= {"CERTIFICATE": CERTIFICATE}
+    try:
+        cluster.put(rig, rig.monitor, {CERTIFICATE: certificate}, "640", "ceph")
+        cluster.run(rig, rig.monitor, "gateway-tls.sh", **values)
+        yield f"https://{rig.addresses[rig.monitor]}:{TLS_PORT}"
+    finally:
+        cluster.run(rig, rig.monitor, "gateway-plain.sh", **values)
 
 
 def content(name: str) -> bytes:
