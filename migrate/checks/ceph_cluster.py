@@ -12,7 +12,16 @@ from migrate.engine.finding import Finding, error, info, warning
 from migrate.errors import CommandError, PreconditionError
 from migrate.onhost import call
 from migrate.storage import ceph
-from migrate.storage.ceph import commit, conf, facts, gateway, joining, members
+from migrate.storage.ceph import (
+    addresses,
+    commit,
+    conf,
+    facts,
+    gateway,
+    joining,
+    members,
+    old_address,
+)
 from migrate.storage.ceph.monitor import standing
 
 MEND = "Correct sidestep:ceph of the stack file"
@@ -38,6 +47,8 @@ def run(context: Context) -> Iterator[Finding]:
     cluster = facts.read(old)
     yield from _named(context, cluster, those)
     yield from _number(len(those), len(members.news(context)))
+    if members.keeps(context):
+        yield from old_address.foreseen(context)
     yield from _gateways(context, cluster)
     osd_hosts = [context.named(one) for one in context.settings.ceph.osd_hosts]
     yield from hosts.joined(osd_hosts, partial(_outlasts, context))
@@ -45,6 +56,7 @@ def run(context: Context) -> Iterator[Finding]:
     those = members.news(context)
     yield from hosts.joined(those, lambda one: _joins(context, cluster, whole, one))
     yield from _files(context, old, whole)
+    yield from _users(context, old)
 
 
 def _named(context: Context, cluster: facts.Cluster, those: list[Host]) -> Iterator[Finding]:
@@ -57,6 +69,14 @@ def _named(context: Context, cluster: facts.Cluster, those: list[Host]) -> Itera
         yield error(
             f"the cluster has monitors that ceph.monitors does not name: {', '.join(others)}",
             "Name the host of each: they leave together",
+        )
+    beside = {one for names in hosts.call_each(those, "retired.managers") for one in names}
+    known = {cluster.manager, *cluster.standbys} - {""}
+    if others := sorted(known - ours - beside):
+        yield error(
+            f"managers are on no host of ceph.monitors: {', '.join(others)}",
+            "Have managers beside the monitors alone, and end these for good: no OSD comes over "
+            "while one of the old release is left",
         )
     decided = {*context.settings.ceph.osd_hosts}
     if others := sorted(cluster.hosts - decided):
@@ -73,12 +93,49 @@ def _number(before: int, after: int) -> Iterator[Finding]:
         commit.refuse_number(before, after)
     except PreconditionError as failure:
         yield error(str(failure), "Name one or three of the target's controllers in ceph.joins")
+    total = before + after
+    if total > 2:
+        yield warning(
+            f"until the old monitors leave there are {total}: the loss of {total - total // 2} at "
+            "once stops the cluster, and the way back then waits until they are up",
+            "Let the new controllers share no power supply and no switch, and `migrate settle "
+            "--ceph` follow soon",
+        )
     if before == after == 1:
         yield warning(
             "with one new monitor there are two until the old one leaves: the loss of either "
             "stops the cluster",
             "Have three controllers, or let `migrate settle --ceph` follow soon",
         )
+
+
+def _users(context: Context, old: Host) -> Iterator[Finding]:
+    """Everyone reaches the new monitors; all other ceph.conf can be told of them."""
+    every = members.users(context)
+    ports = addresses.PORTS.values()
+    at = [f"{new.address}:{port}" for new in members.news(context) for port in ports]
+    if deaf := addresses.deaf(every, at, ("open", "refused")):
+        yield error(
+            f"{', '.join(deaf)} does not reach each of {', '.join(at)}, where new monitors will be",
+            "Open the way from there: once the old ones have left it would find none",
+        )
+    users = [one for one in every if one is not old]
+    for user, text in zip(users, hosts.gather(users, lambda one: one.read(conf.PATH)), strict=True):
+        entries = conf.entries(text)
+        if not entries:
+            yield error(
+                f"{conf.PATH} names no `mon host`",
+                "Write the monitors' addresses there: where they are found otherwise (DNS), new "
+                "ones are not",
+                user.name,
+            )
+        elif named := [one for one in entries if not conf.is_address(one)]:
+            yield warning(
+                f"{conf.PATH} names monitors otherwise than by address: {', '.join(named)}",
+                "It is left so, and new addresses come beside it: have the name lead to the new "
+                "monitors once the old ones have left",
+                user.name,
+            )
 
 
 def _gateways(context: Context, cluster: facts.Cluster) -> Iterator[Finding]:

@@ -23,6 +23,8 @@ NOTE, FILES = "ceph-monitor", "ceph-monitor-files"
 BESIDE = "ceph-monitor-beside"
 ADMIN = "/etc/ceph/ceph.client.admin.keyring"
 STORES = "/var/lib/ceph/mon"
+SOCKETS = "/var/run/ceph/ceph-mon.*.asok"
+ASK_SECONDS = 15
 PLUGIN = "ceph/erasure-code/libec_jerasure.so"
 LIBRARIES = ("/usr/lib/*", "/usr/lib64", "/usr/lib")
 
@@ -30,11 +32,20 @@ LIBRARIES = ("/usr/lib/*", "/usr/lib64", "/usr/lib")
 def standing() -> dict[str, Any]:
     """What this host's monitor says by its own socket, which answers without a quorum too.
 
-    {"id": "a", "state": "leader", "quorum": ["a", "b"], "map": {...}}; no "id" where none runs.
+    {"id": "a", "state": "leader", "quorum": ["a", "b"], "map": {...}}; {} where none runs, or one
+    that hangs: the others are asked then.
     """
-    for path in glob.glob("/var/run/ceph/ceph-mon.*.asok"):
+    for path in glob.glob(SOCKETS):
         asked = ("ceph", "--admin-daemon", path, "mon_status")
-        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+        try:
+            done = subprocess.run(
+                asked, capture_output=True, text=True, check=False, timeout=ASK_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        except FileNotFoundError:
+            told = "there is no `ceph` here beside a monitor: install ceph-common"
+            raise RuntimeError(told) from None
         if done.returncode:
             continue  # a socket that a dead one left
         said = json.loads(done.stdout)

@@ -20,6 +20,11 @@ def noted() -> dict[str, Any]:
     return record.load(NOTE) or {}
 
 
+def managers() -> list[str]:
+    """Ids of the managers of this host, which go with its monitor."""
+    return _ids("mgr")
+
+
 def unmovable(name: str) -> str:
     """Why the store of monitor *name* could not be put aside, as a sentence; "" if it can."""
     if os.path.ismount(_store(name)) or os.path.islink(_store(name)):
@@ -32,7 +37,7 @@ def unmovable(name: str) -> str:
 def poise(name: str) -> None:
     """Note that monitor *name* goes, and mask it; it runs until it has left the map."""
     with record.locked():
-        found = {"monitor": name, "managers": _ids("mgr")}
+        found = {"monitor": name, "managers": managers()}
         units = _units(record.once(NOTE, lambda: found))
         if not systemd.active([units[0]]):  # a boot came in between: it is needed for its removal
             systemd.unmask([units[0]])

@@ -511,7 +511,7 @@ CEPH_ADDRESS = step(
     Impact.STORAGE_RESTS,
     "ceph.old-address",
     "Let the new monitors take over the addresses of the old ones",
-    (old_address.taken, old_address.take, leaving.stay),
+    (old_address.taken, leaving.take_addresses, leaving.stay),
     after=[CEPH_COMMIT],
     seconds=45,
     returns=False,

@@ -28,7 +28,16 @@ from migrate.phases.plan import (
 )
 from migrate.phases.session import Session
 from migrate.storage import ceph
-from migrate.storage.ceph import attachments, facts, findings, leaving, members, old_address, stored
+from migrate.storage.ceph import (
+    attachments,
+    facts,
+    findings,
+    leaving,
+    members,
+    old_address,
+    osd_host,
+    stored,
+)
 
 NAME = "ceph"
 OF_MONITORS = {
@@ -66,6 +75,10 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
         told = "the old monitors leave before any OSD comes over"
         first = error(told, "`migrate settle --ceph --execute` without --host comes first")
         wrong += [*findings.monitors(facts.read(members.asks(context)))] or [first]
+    elif names:
+        asks = members.asks(context)
+        if not any(osd_host.is_begun(context.named(one), asks) for one in names):
+            wrong += findings.well(facts.read(asks))
     if not names and not leaving.no_way_back(context):
         wrong += findings.well(facts.read(members.asks(context)))
         if members.keeps(context):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import re
+import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -119,6 +123,19 @@ def test_a_stream_that_breaks_leaves_no_object_and_no_parts(bucket: Any) -> None
     assert "Uploads" not in bucket.list_multipart_uploads(Bucket=BUCKET)
 
 
+def test_the_clusters_maps_keys_and_configuration_are_whole(old: Host) -> None:
+    whole = io.BytesIO(b"".join(collect.of(old, collect.CLUSTER)))
+    with tarfile.open(fileobj=whole) as archive:
+        found = {one.name: stream.read() for one in archive if (stream := archive.extractfile(one))}
+    assert all(found.values())
+    assert {"monmap", "osdmap", "crushmap"} < found.keys()
+    keys = {*re.findall(r"\[(.+)\]", found["auth.keyring"].decode())}
+    assert {"client.admin", "osd.0"} <= keys
+    assert json.loads(found["report.json"])["osdmap"]["osds"]
+    assert json.loads(found["config.json"])
+    assert not old.shell("ls -d /run/tmp.* 2>/dev/null || true").strip()
+
+
 def test_what_cannot_be_is_one_sentence(rig: CephRig, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PreconditionError, match=r"nothing cannot be read: .*NoSuchKey"):
         b"".join(store.at(URL).get("nothing"))
@@ -202,3 +219,4 @@ def test_by_tls_with_the_operators_authority_alone(
         assert names(bucket) == before
     assert old.read(conf) == plain
     assert not old.exists(gateway.CERTIFICATE)
+    gateway.wait_until_told_once(rig)  # who comes next counts them

@@ -321,7 +321,7 @@ def test_of_a_host_that_does_not_come_back_the_other_copies_serve_until_it_does(
         assert now.node_flags == {first: ("noout",)}
         assert "noout" not in now.flags
         assert {one.host for one in now.osds if not one.up} == {first}
-        with pytest.raises(StepError, match=r"OSD_DOWN|OSD_HOST_DOWN"):
+        with pytest.raises(PreconditionError, match=r"OSD_DOWN|OSD_HOST_DOWN"):
             commands.renew(path, context, [second])
         now = facts.read(new)
         assert {one.host for one in now.osds if not one.up} == {first}

@@ -74,7 +74,9 @@ def test_it_is_backed_up_to_its_own_cluster_which_is_told(
     lab: CephLab, site: Site, tmp_path: Path
 ) -> None:
     keys = gateway.login(lab, lab.monitor)
-    secrets = [*words(lab), keys["aws_secret_access_key"], own_bucket.SECRET]
+    of_ceph = [f"ceph auth print-key client.{one}" for one in ("glance", "cinder")]
+    secrets = [*words(lab), *(ssh(lab, lab.monitor, one).strip() for one in of_ceph)]
+    secrets += [keys["aws_secret_access_key"], own_bucket.SECRET]
     asked = ("backup", "--to", own_bucket.URL)
     with own_bucket.made(lab) as client, own_bucket.environment(lab, tmp_path, keys):
         assert LAST_COPY in plain(site.project.migrate(*asked))

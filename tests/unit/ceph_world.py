@@ -340,8 +340,12 @@ class Machine(CephHost):
         return []
 
     def _reach_ports(self, asked: list[Any]) -> Any:
-        reached = map(self.cluster.place, self.cluster.monitors)
-        return ["open" if one in reached else "timeout" for one, _ in asked[:1]] * len(asked)
+        reached = {*map(self.cluster.place, self.cluster.monitors)}
+        names = self.cluster.monitors.keys()
+        return [
+            "open" if one in reached else "timeout" if one != "new" or one in names else "refused"
+            for one, _ in asked
+        ]
 
     def _manager_lacks(self) -> str:
         return ""
@@ -436,6 +440,9 @@ class Machine(CephHost):
 
     def _retired_noted(self) -> Any:
         return self.notes.get("ceph-retired", {})
+
+    def _retired_managers(self) -> Any:
+        return ["mon1"] if self.name == "mon" else []
 
     def _retired_unmovable(self, name: str) -> str:
         return ""

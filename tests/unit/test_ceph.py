@@ -77,6 +77,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         ),
         "not active and clean: 3 active+undersized+degraded",
     ),
+    "down and out": (lambda said: said["osds"]["osds"][1].update(up=0), "OSDs are down: osd.1"),
     "filesystem": (lambda said: said["filesystems"].append({"name": "home"}), "CephFS"),
     "metadata server": (
         lambda said: said["versions"].update(mds={REEF: 1}),
@@ -98,6 +99,15 @@ WRONG: dict[str, tuple[Change, str]] = {
     "old protocol": (
         lambda said: said["quorum"]["monmap"]["mons"][0]["public_addrs"]["addrvec"].pop(0),
         "monitor mon1 has no address of v2",
+    ),
+    "IPv6": (
+        lambda said: said["quorum"]["monmap"]["mons"][0]["public_addrs"].update(
+            addrvec=[
+                {"type": "v2", "addr": "[fd00::1]:3300", "nonce": 0},
+                {"type": "v1", "addr": "[fd00::1]:6789", "nonce": 0},
+            ]
+        ),
+        "monitors are at IPv6 addresses: mon1",
     ),
     "no manager": (lambda said: said["managers"].update(active_name=""), "no manager"),
     "mixed": (other_osd(REEF), "of several versions: 16.2.15, 18.2.7"),
@@ -124,6 +134,10 @@ def test_what_is_wrong_is_one_error_with_a_remedy(change: Change, words: str) ->
     ("change", "words"),
     [
         (pool(pg_autoscale_mode="on"), "by themselves: images"),
+        (
+            lambda said: said["versions"].update({"rbd-mirror": {REEF: 1}, "rgw": {REEF: 1}}),
+            "of their release: rbd-mirror",
+        ),
         (complaint("POOL_NO_REDUNDANCY", muted=True), "POOL_NO_REDUNDANCY is muted"),
     ],
 )

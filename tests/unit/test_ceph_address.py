@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from migrate.engine.journal import State
-from migrate.errors import PreconditionError, StepError
+from migrate.errors import PreconditionError, StepError, UnreachableError
 from migrate.finish import ceph as finish_ceph
 from migrate.phases import renew_ceph
 from migrate.storage import ceph
 from migrate.storage.ceph import conf, leaving, manager, old_address, osd_host
+from migrate.storage.ceph.addresses import PORTS
 from migrate.storage.ceph.findings import PROTOCOLS
 from tests.unit import ceph_hosts
 from tests.unit.ceph_hosts import CEPH, CONF
@@ -133,8 +134,11 @@ def test_it_goes_on_where_no_monitor_runs_between_the_two_names(world: World) ->
 def test_the_new_one_stays_until_all_users_reach_the_old_address(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def reach(_: Machine, asked: list[list[Any]]) -> list[str]:
+        return ["open", "timeout" if asked[0][0] == OLD_ADDRESS else "open"]
+
     with monkeypatch.context() as here:
-        here.setattr(Machine, "_reach_ports", lambda *_: ["open", "timeout"])
+        here.setattr(Machine, "_reach_ports", reach)
         with pytest.raises(StepError, match=rf"osd1.* does not reach {OLD_ADDRESS} on ports 3300"):
             do(world)
     assert set(world.cluster.monitors) == {"new", "new-beside"}
@@ -147,6 +151,38 @@ def test_who_else_answers_for_it_is_told_before_the_new_one_takes_it(world: Worl
     with pytest.raises(StepError, match=r"02:00:00:00:00:01 answers for 10\.0\.0\.1 too"):
         do(world)
     assert "moved_address.carry" not in calls(world.hosts["new"])
+
+
+def test_an_old_host_that_died_with_its_address_is_named_once_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(host: Machine, _: str) -> None:
+        host.dead = True
+        raise UnreachableError("mon does not answer", "mon")
+
+    monkeypatch.setattr(Machine, "_moved_address_give_up", die)
+    for past in (("mon",), ()):  # the first time it was named for the removal alone
+        with pytest.raises(StepError, match=r"has not given 10\.0\.0\.1 up: start it.*--past mon"):
+            do(world, past=past)
+    assert leaving.is_committed(world.context)
+    world.cluster.carries["mon"] = set()  # dead, it answers nobody
+    world.hosts["new"].answers["arp.ask"] = ["52:54:00:00:00:01"]
+    with pytest.raises(StepError, match=r"answers for 10\.0\.0\.1 too"):
+        do(world)
+    del world.hosts["new"].answers["arp.ask"]
+    do(world)
+    assert old_address.taken(world.context)
+    assert {one: world.cluster.place(one) for one in world.cluster.monitors} == {"new": OLD_ADDRESS}
+    assert not finish_ceph.are_dropped(world.context)
+    finish_ceph.drop(world.context)
+    assert finish_ceph.are_dropped(world.context)
+
+
+def test_a_dead_host_that_is_no_old_monitors_is_missed(world: World) -> None:
+    do(world)
+    world.hosts["osd2"].dead = True
+    with pytest.raises(UnreachableError):
+        finish_ceph.drop(world.context)
 
 
 def test_afterwards_the_machines_own_address_goes_and_the_old_one_stays(world: World) -> None:
@@ -329,4 +365,4 @@ def test_a_monitor_has_one_address_in_its_own_section() -> None:
     beside = conf.with_monitor(text, "new-beside", "10.0.0.3")
     assert conf.section(beside, "mon.new-beside") == "[mon.new-beside]\npublic addr = 10.0.0.3\n"
     assert conf.without_monitor(beside, "new-beside") == text
-    assert old_address.PORTS.keys() == PROTOCOLS
+    assert PORTS.keys() == PROTOCOLS

@@ -22,6 +22,7 @@ from migrate.onhost import record, undo
 from migrate.services import RECIPES, chosen
 from migrate.storage.backends import supporting
 from migrate.storage.rbd import ceph_conf, client, client_files, clients
+from tests.unit.ceph_hosts import CEPH, CephHost
 from tests.unit.fakes import STACK, FakeHost
 
 CONF = "[global]\nfsid = f5\nmon host = 10.0.0.7\n"
@@ -138,6 +139,33 @@ def test_a_target_that_is_no_client_is_told_before_the_window_too() -> None:
     assert ceph.run in {one.ask for one in QUICK}
 
 
+@pytest.mark.parametrize(
+    ("text", "addresses", "told"),
+    [
+        ("[global]\nfsid = f5\nmon host = 10.0.0.7\n", "new", True),
+        ("[global]\nmon host = 10.0.0.7\n", "new", True),
+        ("[global]\nfsid = e4\nmon host = 10.1.0.7\n", "new", False),  # another cluster
+        ("[global]\nfsid = f5\nmon host = 10.0.0.7\n", "keep", False),
+    ],
+)
+def test_a_file_that_is_not_told_of_new_monitors_is_told_before(
+    tmp_path: Path, text: str, addresses: str, *, told: bool
+) -> None:
+    other = f"{GLANCE}rbd_store_ceph_conf = /etc/ceph/glance.conf\n"
+    texts = {"/etc/glance/glance-api.conf": other, "/etc/ceph/glance.conf": text}
+    found = context(tmp_path, {**SOURCE, **texts})
+    ceph_ = {**CEPH, "clients": True, "addresses": addresses}
+    settings = parse({**STACK, "ceph": ceph_}, "test", tmp_path)
+    new = CephHost("new")
+    new.answers["packages.folders"] = ["rados", "rbd"]
+    target = replace(found.target, controllers=(new,))
+    findings = client_files.findings(replace(found, settings=settings, target=target))
+    assert [f"{one.where}: {one.message}" for one in findings] == [
+        "old: glance reads /etc/ceph/glance.conf, and new monitors are written into "
+        "/etc/ceph/ceph.conf alone"
+    ] * told
+
+
 SHARED = {**SOURCE, "/etc/cinder/cinder.conf": CINDER.replace("= cinder\n", "= glance\n")}
 
 
@@ -235,6 +263,30 @@ def test_servers_disks_on_rbd_are_named_all_at_once(tmp_path: Path) -> None:
     assert "c1, c3 are on RBD" in finding.message
     assert "images_type" in finding.message
     assert finding.remedy
+
+
+class Disks(Compute):
+    """The same with two ceph.conf, of one cluster."""
+
+    def python(self, source: str, payload: Any = None, *more: Any, **other: Any) -> Any:
+        if source.startswith("# files.read"):
+            return dict.fromkeys(payload["arguments"][0], CONF)
+        return super().python(source, payload, *more, **other)
+
+
+def test_nova_that_reads_another_ceph_conf_is_told_before(tmp_path: Path) -> None:
+    hosts = [Disks("c1"), Disks("c2"), Disks("c3", dead=True)]
+    for host in hosts:
+        host.text = "[libvirt]\nimages_type = rbd\n"
+    hosts[0].text += "images_rbd_ceph_conf = /etc/ceph/nova.conf\n"
+    hosts[1].text += "images_rbd_ceph_conf = /etc/ceph/ceph.conf\n"
+    found = context(tmp_path, {})
+    source = Cloud("source", "2025.1", found.source.controllers, tuple(hosts), ())
+    for addresses, told in (("new", ["c1: nova reads /etc/ceph/nova.conf"]), ("keep", [])):
+        settings = parse({**STACK, "ceph": {**CEPH, "addresses": addresses}}, "test", tmp_path)
+        findings = ceph.run(replace(found, settings=settings, source=source))
+        said = [f"{one.where}: {one.message}" for one in findings if " reads " in one.message]
+        assert [one.partition(",")[0] for one in said] == told
 
 
 class Here(FakeHost):

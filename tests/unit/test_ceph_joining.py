@@ -47,6 +47,7 @@ def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str,
     hosts["mon"].answers = {
         "monitor.standing": standing("mon1", "mon1"),
         "ceph.read": deepcopy(SAID),
+        "retired.managers": ["mon1"],
     }
     for name in ("new", "new2"):
         hosts[name].answers = {
@@ -54,11 +55,13 @@ def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str,
             "manager.lacks": "",
             "monitor.noted": False,
             "ceph.release": 18,
+            "moved_address.place": {"device": "eth0", "prefix": 24},
         }
     for name in ("mon", "osd1", "osd2"):
         hosts[name].answers["osds.beside"] = []
     for name in ("mon", "osd1", "compute", "old"):
         hosts[name].files[conf.PATH] = CONF
+        hosts[name].answers["reach.ports"] = ["refused", "refused"]  # nobody listens yet
     return found, hosts
 
 
@@ -135,7 +138,10 @@ def test_what_was_never_shown_to_come_over_is_refused(
     [
         ({"osdHosts": ["osd1"]}, ": OSDs are on hosts that ceph.osdHosts does not name: osd2"),
         ({"osdHosts": ["osd1", "osd2", "mon"]}, ": `ceph osd tree` has no OSD on mon"),
-        ({"joins": ["new", "new2"]}, ": 2 monitors would be left of 1 old ones"),
+        (
+            {"joins": ["new", "new2"], "addresses": "new"},
+            ": 2 monitors would be left of 1 old ones",
+        ),
     ],
 )
 def test_the_stack_file_names_the_cluster_whole(
@@ -145,6 +151,74 @@ def test_the_stack_file_names_the_cluster_whole(
     found, _ = well(*context(tmp_path, **given))
     (one,) = told(found)
     assert one.startswith(words)
+
+
+def test_whose_address_could_not_be_taken_over_is_told_before_anything_joins(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    hosts["mon"].address = "10.0.0.1"
+    (reached,) = told(found)
+    assert reached.startswith("mon: it is reached by ssh at 10.0.0.1, which its monitor's")
+    hosts["mon"].address = "mon"
+    moved = standing("mon1", "mon1")
+    moved["map"]["mons"][0]["public_addrs"] = {
+        "addrvec": [
+            {"type": "v2", "addr": "10.0.0.1:3300", "nonce": 0},
+            {"type": "v1", "addr": "10.0.0.1:6790", "nonce": 0},
+        ]
+    }
+    hosts["mon"].answers["monitor.standing"] = moved
+    (port,) = told(found)
+    assert port.startswith("mon: its monitor listens at 10.0.0.1:6790, and its successor would")
+    assert "moved_address.standing" not in hosts["mon"].asked  # what runs there now goes before
+    ceph_ = found.settings.ceph.model_copy(update={"addresses": "new"})
+    settings = found.settings.model_copy(update={"ceph": ceph_})
+    assert told(replace(found, settings=settings)) == []
+
+
+def test_who_will_not_reach_the_new_monitors_is_told_before_they_are_there(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    hosts["compute"].answers["reach.ports"] = ["refused", "timeout"]
+    (one,) = told(found)
+    assert one.startswith(": compute does not reach each of new:3300, new:6789")
+    assert ("reach.ports", [[["new", 3300], ["new", 6789]]]) in hosts["osd1"].given
+
+
+def test_a_manager_that_no_monitors_host_has_is_told(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    hosts["mon"].answers["ceph.read"]["managers"]["standbys"] = [{"name": "new"}, {"name": "far"}]
+    (one,) = told(found)
+    assert one.startswith(": managers are on no host of ceph.monitors: far")
+
+
+def test_a_file_that_finds_monitors_by_dns_is_told(
+    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hosts = clouds
+    monkeypatch.setattr(ceph, "UNSHOWN", "")
+    hosts["compute"].files[conf.PATH] = "[global]\nfsid = f5\n"
+    hosts["osd1"].files[conf.PATH] = "[global]\nmon host = 10.0.0.1:6789, mon.example\n"
+    (one,) = told(found)
+    assert one == "compute: /etc/ceph/ceph.conf names no `mon host`"
+    findings = ceph_cluster.run(found)
+    warned = {one.where: one.message for one in findings if "otherwise" in one.message}
+    assert warned.keys() == {"old", "osd1"}
+    assert warned["osd1"].endswith("than by address: mon.example")
+
+
+@pytest.mark.parametrize(("olds", "dead"), [(1, 2), (3, 3)])
+def test_how_many_may_die_at_once_while_both_serve_is_told(olds: int, dead: int) -> None:
+    (one,) = ceph_cluster._number(olds, 3)
+    assert one.severity is Severity.WARNING
+    assert f"there are {olds + 3}: the loss of {dead} at once stops the cluster" in one.message
 
 
 def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
@@ -241,6 +315,19 @@ def test_every_file_that_names_monitors_names_the_new_ones_until_they_leave(
     hosts["osd1"].dead = True  # it is no obstacle, and finds the others by the file it has
     joining.forget(found)
     assert all("undo.undo" in hosts[name].asked for name in noted if name != "osd1")
+
+
+def test_the_file_of_another_cluster_is_left_alone(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    another = "[global]\nfsid = e4\nmon host = 10.1.0.7\n"
+    hosts["compute"].files[conf.PATH] = another
+    hosts["osd1"].files[conf.PATH] = "[global]\nmon host = mon\n"  # as good as ours
+    joining.tell(found)
+    assert joining.told(found)
+    assert hosts["compute"].files[conf.PATH] == another
+    assert conf.names(hosts["osd1"].files[conf.PATH], "new")
 
 
 def test_of_a_dead_controller_the_manager_is_not_asked_for_and_the_monitor_leaves(

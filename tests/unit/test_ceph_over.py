@@ -135,6 +135,25 @@ def test_an_address_is_named_in_whatever_form(hosts: str, named: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("hosts", "named"),
+    [
+        ("fd00::1,fd00::9", True),
+        ("[fd00::1]:6789 [fd00::9]:6789", True),
+        ("[v2:[FD00:0::9]:3300,v1:[FD00:0::9]:6789]", True),
+        ("fd00::1,fd00::9:6789", False),  # an address of its own
+    ],
+)
+def test_an_address_of_ipv6_is_named_with_and_without_brackets(hosts: str, named: bool) -> None:
+    text = f"[global]\nmon host = {hosts}\n"
+    assert conf.names(text, "fd00::9") == conf.names(text, "[fd00::9]") == named
+    once = conf.with_address(text, "fd00::9")
+    assert conf.names(once, "fd00::9")
+    assert conf.with_address(once, "fd00::9") == once
+    more = conf.with_address(once, "fd00::c")
+    assert not conf.names(conf.without_address(more, "[fd00::9]"), "fd00::9")
+
+
+@pytest.mark.parametrize(
     ("hosts", "then"),
     [
         ("10.0.0.1, 10.0.0.9", "10.0.0.9"),

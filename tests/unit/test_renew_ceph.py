@@ -21,6 +21,7 @@ from migrate.errors import (
     PreconditionError,
     SettingsError,
     StepError,
+    UnreachableError,
 )
 from migrate.finish import traces
 from migrate.phases import guard, no_return, renew_ceph, rollback, status
@@ -158,6 +159,19 @@ def test_a_removal_that_goes_on_is_judged_again_as_long_as_it_can_be(world: Worl
         leaving.remove_old(world.context)
     assert set(world.cluster.monitors) == {"mon1", "new"}
     world.cluster.away.clear()
+    leaving.remove_old(world.context)
+    assert set(world.cluster.monitors) == {"new"}
+
+
+def test_no_old_monitor_leaves_while_a_host_does_not_reach_the_new_ones(world: World) -> None:
+    leaving.name_past(world.context, ["mon"])
+    leaving.activate(world.context)
+    world.hosts["osd2"].answers["reach.ports"] = ["open", "timeout"]
+    with pytest.raises(PreconditionError, match=r"osd2 does not reach each of 10\.0\.0\.12:3300"):
+        leaving.remove_old(world.context)
+    assert set(world.cluster.monitors) == {"mon1", "new"}
+    assert leaving.no_way_back(world.context) == ""
+    del world.hosts["osd2"].answers["reach.ports"]
     leaving.remove_old(world.context)
     assert set(world.cluster.monitors) == {"new"}
 
@@ -319,6 +333,67 @@ def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World)
     assert world.cluster.most_down == 1
 
 
+def test_a_host_that_came_home_is_not_waited_for_while_another_is_away(world: World) -> None:
+    do(world, past=("mon",))
+    do(world, "osd1", past=("osd1",))
+    lost = world.hosts["osd2"].answers
+    lost["osds.start"] = ["ceph-osd@1 did not start"]
+    told = r"osd2: ceph-osd@1 did not start.* `ceph osd unset-group noout osd2`"
+    with pytest.raises(StepError, match=told):
+        do(world, "osd1", "osd2", past=("osd2",))
+    assert (world.cluster.down, world.cluster.held) == ({1}, {"osd2"})
+    with pytest.raises(StepError, match=r"osd2: ceph-osd@1 did not start"):
+        do(world, "osd1", "osd2", past=("osd2",))  # the same again gets there
+    assert world.cluster.held == {"osd2"}
+    del lost["osds.start"]
+    do(world, "osd1", "osd2", past=("osd2",))
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
+
+
+def test_a_host_that_is_not_made_anew_leaves_the_cluster_unhealed_and_says_so(
+    world: World,
+) -> None:
+    do(world, past=("mon",))
+    (world.home / "anew").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(StepError, match=r"stays closed.* `ceph osd unset-group noout osd1`"):
+        do(world, "osd1", past=("osd1",))
+    assert (world.cluster.down, world.cluster.held) == ({0}, {"osd1"})
+    back(world, "osd1")
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
+
+
+def test_a_host_that_is_lost_holds_up_no_other_once_the_cluster_has_given_it_up(
+    world: World,
+) -> None:
+    do(world, past=("mon",))
+    world.hosts["osd1"].answers["osds.start"] = ["ceph-osd@0 did not start"]
+    with pytest.raises(StepError, match="ceph-osd@0 did not start"):
+        do(world, "osd1", past=("osd1",))
+    world.hosts["osd1"].dead = True
+    with pytest.raises(PreconditionError, match=r"flags are set for osd1: noout"):
+        do(world, "osd2", past=("osd2",))
+    world.cluster.held.clear()  # `ceph osd unset-group noout osd1`
+    with pytest.raises(PreconditionError, match=r"OSDs are down: osd\.0"):
+        do(world, "osd2", past=("osd2",))
+    del world.cluster.osds[0]  # `ceph osd purge 0`
+    world.cluster.down.clear()
+    do(world, "osd2", past=("osd2",))
+    assert world.cluster.osds == {1: ("osd2", NEW)}
+    assert judged(world) == []
+    with pytest.raises(UnreachableError, match="osd1"):
+        finish.ceph.drop(world.context)
+    ceph_ = world.context.settings.ceph
+    hosts = [one for one in ceph_.hosts if one.name != "osd1"]
+    ceph_ = ceph_.model_copy(update={"hosts": tuple(hosts), "osd_hosts": ("osd2",)})
+    without = replace(
+        world.context,
+        settings=world.context.settings.model_copy(update={"ceph": ceph_}),
+        storage=tuple(one for one in world.context.storage if one.name != "osd1"),
+    )
+    finish.ceph.drop(without)
+    assert finish.ceph.are_dropped(without)
+
+
 def test_the_stack_file_may_name_hosts_whose_osds_start_for_good(
     tmp_path: Path, world: World
 ) -> None:
@@ -362,8 +437,13 @@ def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
         step = next(one for one in session.plan if one.id == f"osd1.{name}")
         step.apply(session.context)
     session.journal.close()
-    with pytest.raises(StepError, match="flags are set for osd1: noout"):
+    told = [one.message for one in renew_ceph.found(world.context, ["osd2"])]
+    assert "flags are set for osd1: noout" in told  # without --execute, too
+    assert renew_ceph.found(world.context, ["osd1"]) == []  # its own steps judge
+    with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
         do(world, "osd2", past=("osd2",))
+    with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
+        osd_host.keep(world.hosts["osd2"], world.hosts["new"])
     assert not world.hosts["osd2"].seen
     assert world.cluster.down == {0}
 

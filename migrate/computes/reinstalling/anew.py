@@ -35,6 +35,7 @@ from migrate.errors import (
     UnreachableError,
 )
 from migrate.onhost import call
+from migrate.storage.ceph import osd_host
 
 ANSWER_SECONDS = 120.0
 STAYS = "the host stays closed; mend that and run the same again, or `migrate settle --back` it"
@@ -112,18 +113,26 @@ def make(context: Context, host: Host, *, back: bool = False) -> None:
         wait.until(
             lambda: operators.answers(lambda: reached(context, host)),
             ANSWER_SECONDS,
-            f"{host.name}: it was made anew and does not answer; {STAYS}",
+            f"{host.name}: it was made anew and does not answer; {_stays(context, host)}",
         )
     except HostKeyError as error:
-        raise StepError(f"{error}: the command is to write it to knownHosts; {STAYS}") from error
+        raise StepError(
+            f"{error}: the command is to write it to knownHosts; {_stays(context, host)}"
+        ) from error
     _refuse_another(context, host, note)
     if not _is_fresh(context, host):
         raise StepError(
             f"{host.name}: the command came to an end and the system is the one that it was "
-            f"(the same boot, or what we left in /var/lib/migrate is there); {STAYS}"
+            "(the same boot, or what we left in /var/lib/migrate is there); "
+            f"{_stays(context, host)}"
         )
     if context.run:
         call(reached(context, host), "runs.admit", context.run.id)
+
+
+def _stays(context: Context, host: Host) -> str:
+    held = f"; {osd_host.unhealed(host)}" if host.name in context.settings.ceph.osd_hosts else ""
+    return STAYS + held
 
 
 def _refuse_elsewhere(context: Context, host: Host, note: dict[str, Any]) -> None:
@@ -196,7 +205,7 @@ def _run(context: Context, host: Host, note: dict[str, Any], *, back: bool) -> N
     command = (decided.back_command or decided.command) if back else decided.command
     asked = [*command, host.name, host.address, str(listed)]
     if wrong := operators.run(context, asked, _name(host), decided.limit_seconds):
-        raise StepError(f"{host.name}: {wrong}; {STAYS}")
+        raise StepError(f"{host.name}: {wrong}; {_stays(context, host)}")
 
 
 def _name(host: Host) -> str:

@@ -35,6 +35,13 @@ def read(host: Host) -> Place:
     return Place(path.rstrip("/"), why, kind in SHARED)
 
 
+def ceph_conf(host: Host) -> str:
+    """The ceph.conf that nova names there for disks on RBD, by the same files; "" for the usual."""
+    values = _values(host)
+    on_rbd = (values.get("libvirt", "images_type") or "") in SHARED
+    return (values.get("libvirt", "images_rbd_ceph_conf") or "").strip() if on_rbd else ""
+
+
 def keys(host: Host) -> list[str]:
     """Files of keys by which nova there has servers go to other hosts, by the same files."""
     return hypervisor.KEY.findall(_values(host).get("libvirt", "live_migration_uri") or "")

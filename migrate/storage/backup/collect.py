@@ -21,7 +21,7 @@ SNAPSHOT_SECONDS = 10.0
 MORE = (
     *("/etc/mysql", "/etc/my.cnf", "/etc/my.cnf.d", "/etc/rabbitmq", "/etc/haproxy"),
     *("/etc/keepalived", "/etc/memcached.conf", "/etc/openstack-dashboard", "/etc/apache2"),
-    *("/etc/openstack", "/etc/libvirt", "/etc/openvswitch", "/etc/hosts"),
+    *("/etc/openstack", "/etc/libvirt", "/etc/openvswitch", "/etc/hosts", "/etc/ceph"),
 )
 
 DUMP = f"""
@@ -34,6 +34,21 @@ FOLDERS = """
 declare -a found
 for one; do test ! -e "$one" || found+=("${one#/}"); done
 tar -c -f - -C / -- "${found[@]}" | gzip -3
+"""
+
+# in memory alone meanwhile, since keys are among it
+CLUSTER = """
+folder=$(mktemp -d -p "${TMPDIR:-/run}"); trap 'rm -rf "$folder"' EXIT; cd "$folder"
+ask() { ceph --connect-timeout 15 "$@"; }
+ask mon getmap -o monmap
+ask osd getmap -o osdmap
+ask osd getcrushmap -o crushmap
+ask auth export -o auth.keyring
+ask config dump -f json >config.json
+ask config-key dump -f json >config-key.json
+ask osd metadata -f json >osd-metadata.json
+ask report >report.json
+tar -c -f - -- * | gzip -3
 """
 
 PACKAGES = """

@@ -14,6 +14,7 @@ from migrate.database.fingerprint import Fingerprint, summary
 from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
 from migrate.storage.backup import collect, seal, store
+from migrate.storage.ceph import leaving, members
 
 Manifest = dict[str, Any]
 
@@ -33,10 +34,12 @@ def back_up(context: Context, url: str) -> Manifest:
     taken = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     kept = Writer(store.at(url), f"{context.stack}/{taken}", secret)
     fingerprint = databases(context, kept)
-    for host in context.source.hosts:
+    for host in (*context.source.hosts, *context.storage):
         configured = collect.of(host, collect.FOLDERS, *collect.folders(context.recipes))
         kept.put(f"etc/{host.name}.tar.gz", configured)
         kept.put(f"packages/{host.name}.txt", collect.of(host, collect.PACKAGES))
+    if members.moves(context):
+        cluster(context, kept)
     written: Manifest = {
         "stack": context.stack,
         "taken": taken,
@@ -64,6 +67,13 @@ def databases(context: Context, kept: Writer) -> Fingerprint:
     kept.put("accounts.json", [json.dumps(logins).encode()])
     kept.put("fingerprint.json", [json.dumps(fingerprint).encode()])
     return fingerprint
+
+
+def cluster(context: Context, kept: Writer) -> None:
+    """Maps, keys and configuration of the Ceph whose daemons come over; no object of its pools."""
+    gone = leaving.no_way_back(context)
+    asks = members.asks(context) if gone else members.old(context)
+    kept.put("ceph.tar.gz", collect.of(asks, collect.CLUSTER))
 
 
 def manifest(context: Context, url: str) -> tuple[str, Manifest]:

@@ -15,6 +15,7 @@ from migrate.onhost import call
 from migrate.storage.ceph import conf
 
 NOTE = "ceph-addresses"
+PORTS = {"v2": 3300, "v1": 6789}  # where a new monitor listens
 
 
 def told(users: Collection[Host], new: Collection[Host]) -> bool:
@@ -49,6 +50,18 @@ def tell(users: Collection[Host], new: Collection[Host]) -> None:
             call(user, "disk.rewrite", conf.PATH, wanted)
 
     hosts.gather(users, add)
+
+
+def deaf(
+    users: Collection[Host], at: Collection[str], heard: Collection[str] = ("open",)
+) -> list[str]:
+    """Names of those of *users* that do not reach each of "10.0.0.1:6789" and the like.
+
+    *heard* is what counts as reached: where nobody listens yet, "refused" does, too.
+    """
+    asked = [[one.strip("[]"), int(port)] for one, _, port in (o.rpartition(":") for o in at)]
+    told = hosts.gather(users, lambda one: call(one, "reach.ports", asked))
+    return [one.name for one, said in zip(users, told, strict=True) if not {*said} <= {*heard}]
 
 
 def left(users: Collection[Host], gone: Collection[str]) -> list[str]:

@@ -118,6 +118,12 @@ def _refuse(
             f"{', '.join(untold)} would find no monitor after a boot: its ceph.conf does not name "
             "the new ones"
         )
+    at = [place for one in now.monitors if one.name in names for place in one.addresses.values()]
+    if deaf := addresses.deaf(users, at):
+        raise PreconditionError(
+            f"{', '.join(deaf)} does not reach each of {', '.join(at)}, where new monitors are, "
+            "and would find none: open the way from there"
+        )
     statistics.wait_until_fresh(news[0])
     cluster = facts.read(news[0])
     if cluster.manager not in names:

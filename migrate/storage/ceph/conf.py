@@ -15,6 +15,7 @@ from migrate.storage.rbd import ceph_conf
 
 PATH = "/etc/ceph/ceph.conf"
 SECRET = re.compile(r"(password|secret|token|(^|_)key)$")
+APART = re.compile(r"[,;\s\[\]]+")  # what stands between the entries of `mon host`
 OURS = ("mon", "mgr")  # daemons of the new machine that listen
 OF_MONITORS = ("mon_host", "mon_initial_members")  # where they are is told apart
 
@@ -92,6 +93,20 @@ def section(text: str, name: str) -> str:
     )
 
 
+def entries(text: str) -> list[str]:
+    """Whatever *text* names as monitors, without protocol and port."""
+    every = APART.split(value(text, "mon_host"))
+    return [*dict.fromkeys(bare for one in every if (bare := _bare(one)))]
+
+
+def is_address(entry: str) -> bool:
+    """Whether it is one, and no name."""
+    try:
+        return bool(ipaddress.ip_address(entry))
+    except ValueError:
+        return False
+
+
 def names(text: str, address: str) -> bool:
     """Whether *text* names *address* as a monitor's, alone or with a protocol and port."""
     return _is_at(value(text, "mon_host"), address)
@@ -99,8 +114,15 @@ def names(text: str, address: str) -> bool:
 
 def _is_at(said: str, address: str) -> bool:
     """Whether an entry of `mon host`, or several, is or has *address*."""
-    every = re.split(r"[,;\s\[\]]+", said)
-    return any(re.sub(r"^v[12]:|:\d+(/\d+)?$", "", one) == address for one in every)
+    return _bare(address.strip("[]")) in map(_bare, APART.split(said))
+
+
+def _bare(entry: str) -> str:
+    """An address without protocol and port; one of IPv6 has none of them outside its brackets."""
+    alone = re.sub(r"^v[12]:", "", entry)
+    if alone.count(":") == 1:
+        alone = alone.partition(":")[0]
+    return str(ipaddress.ip_address(alone)) if is_address(alone) else alone
 
 
 def refuse_secrets(text: str, where: str) -> None:

@@ -29,6 +29,7 @@ UPGRADE_FINISHED = "OSD_UPGRADE_FINISHED"
 # said of daemons of two releases after a week
 OF_THE_MIDDLE = {UPGRADE_FINISHED, "DAEMON_OLD_VERSION"}
 CORE = ("mon", "mgr", "osd")
+KINDS = {*CORE, "mds", "rgw"}  # of daemons that something is said of elsewhere
 PROTOCOLS = {"v1", "v2"}
 
 
@@ -38,9 +39,11 @@ def before(cluster: Cluster, release: int) -> Iterator[Finding]:
     yield from health(cluster)
     yield from flags(cluster)
     yield from replication(cluster)
+    yield from osds(cluster)
     yield from monitors(cluster)
     yield from versions(cluster, release)
     yield from moving(cluster)
+    yield from others(cluster)
 
 
 def well(cluster: Cluster) -> Iterator[Finding]:
@@ -49,6 +52,7 @@ def well(cluster: Cluster) -> Iterator[Finding]:
     yield from health(replace(cluster, complaints=others))
     yield from flags(cluster)
     yield from replication(cluster)
+    yield from osds(cluster)
     yield from monitors(cluster)
 
 
@@ -65,6 +69,11 @@ def unsupported(cluster: Cluster) -> Iterator[Finding]:
         yield error(
             f"there is CephFS, or a metadata server{told}",
             "Bring this cluster over by Ceph's own means; here it is only a client's",
+        )
+    if six := [one.name for one in cluster.monitors if "[" in "".join(one.addresses.values())]:
+        yield error(
+            f"monitors are at IPv6 addresses: {_names(six)}",
+            "Bring this cluster over by Ceph's own means: new monitors get IPv4 addresses alone",
         )
     contained = [f"osd.{osd.id}" for osd in cluster.osds if osd.container]
     if "cephadm" in cluster.modules or contained:
@@ -140,13 +149,24 @@ def replication(cluster: Cluster) -> Iterator[Finding]:
             )
 
 
+def osds(cluster: Cluster) -> Iterator[Finding]:
+    """OSDs that do not run: of one that is out, too, the cluster does not complain."""
+    if down := [f"osd.{osd.id}" for osd in cluster.osds if not osd.up]:
+        yield error(
+            f"OSDs are down: {_names(down)}",
+            f"Start them, or take them out for good: `ceph osd purge {down[0]}`. Their host counts "
+            "as back only with each that it had",
+        )
+
+
 def monitors(cluster: Cluster) -> Iterator[Finding]:
     """Monitors that are away, or do not speak both protocols: clients of either kind are stored."""
     names = {one.name for one in cluster.monitors}
     if away := sorted(names - cluster.quorum):
         yield error(
             f"monitors are not in the quorum: {_names(away)}",
-            "Start them, or remove them: `ceph mon rm NAME`",
+            "Start them; one that is lost for good: `ceph mon rm NAME`, and take its host out of "
+            "sidestep:ceph.monitors",
         )
     for one in cluster.monitors:
         if missing := sorted(PROTOCOLS - one.addresses.keys()):
@@ -195,6 +215,16 @@ def moving(cluster: Cluster) -> Iterator[Finding]:
         yield warning(
             f"groups of pools are split and merged by themselves: {_names(scaled)}",
             "`ceph osd pool set POOL pg_autoscale_mode warn` until all hosts have come over",
+        )
+
+
+def others(cluster: Cluster) -> Iterator[Finding]:
+    """Daemons that stay as they are, as clients of the cluster."""
+    if kinds := sorted(cluster.versions.keys() - KINDS):
+        yield warning(
+            f"daemons of other kinds stay where they are, of their release: {_names(kinds)}",
+            "Have each host of theirs name the new monitors in its ceph.conf before the old ones "
+            "leave, and renew them yourself once all OSDs have come over",
         )
 
 

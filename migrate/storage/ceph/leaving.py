@@ -25,12 +25,16 @@ from migrate.storage.ceph import (
 )
 from migrate.storage.ceph.monitor import standing
 
-PAST = "ceph.past"
+PAST, OFF = "ceph.past", "ceph.off"
 
 
 def name_past(context: Context, names: Collection[str]) -> None:
-    """Hosts that the operator has named: what is done to them may have no way back."""
+    """Hosts that the operator has named: what is done to them may have no way back.
+
+    Who names one of an old monitor that has left already says by it that it is off for good.
+    """
     context.extras[PAST] = frozenset(names)
+    context.extras[OFF] = frozenset(names if names and is_committed(context) else ())
 
 
 def past(context: Context) -> frozenset[str]:
@@ -115,6 +119,11 @@ def is_committed(context: Context) -> bool:
         return commit.are_retired(olds) if begun else commit.is_committed(olds, news)
     except UnreachableError:
         return begun or {one.name for one in standing(news[0]).monitors} == {*joining}
+
+
+def take_addresses(context: Context) -> None:
+    """Let new monitors take over the old ones' addresses: see `old_address.take`."""
+    old_address.take(context, context.extras.get(OFF, ()))
 
 
 def remove_old(context: Context) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.errors import PreconditionError, UnreachableError
+from migrate.errors import PreconditionError, RefusedError, UnreachableError
 from migrate.storage import ceph
-from migrate.storage.ceph import conf
+from migrate.storage.ceph import conf, no_return
 from migrate.storage.ceph.monitor import standing
 
 
@@ -82,11 +82,28 @@ def asks(context: Context) -> Host:
 
 
 def users(context: Context) -> list[Host]:
-    """Every host that has a ceph.conf, by which its daemons and clients find the monitors."""
+    """Every host that has a ceph.conf, by which its daemons and clients find the monitors.
+
+    One that names another cluster (`fsid`) is that one's: our monitors must not stand in its file.
+    A dead host of an old monitor that was removed has none: nothing of the cluster's runs there.
+    """
+    old_hosts = context.settings.ceph.monitors
+
+    def read(host: Host) -> str | None:
+        try:
+            return host.read(conf.PATH) if host.exists(conf.PATH) else None
+        except RefusedError:
+            raise
+        except UnreachableError:
+            if host.name in old_hosts and no_return.removed([], news(context)):
+                return None
+            raise
+
+    every = [*zip(context.hosts, hosts.gather(context.hosts, read), strict=True)]
+    texts = {one.name: text or "" for one, text in every}
+    ours = {conf.value(texts.get(one, ""), "fsid") for one in old_hosts} - {""}
     return [
         one
-        for one, there in zip(
-            context.hosts, hosts.gather(context.hosts, lambda h: h.exists(conf.PATH)), strict=True
-        )
-        if there
+        for one, text in every
+        if text is not None and (not ours or conf.value(text, "fsid") in {"", *ours})
     ]

@@ -181,7 +181,9 @@ def _refuse_others(old: Host, new: Host) -> None:
     if len(others) > (not now.name):
         raise StepError(
             f"{old.name}: there is no quorum, and the map has {', '.join(sorted(others))} too: "
-            "start those monitors, then the same again"
+            "start those monitors, then the same again. If they are lost for good, see `Removing "
+            "Monitors from an Unhealthy Cluster` of Ceph's documentation, with the store of one "
+            "that was in the last quorum"
         )
 
 

@@ -18,9 +18,16 @@ from functools import partial
 from migrate.cloud import Context, hosts, wait
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, warning
-from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
+from migrate.errors import (
+    CommandError,
+    PreconditionError,
+    RefusedError,
+    StepError,
+    UnreachableError,
+)
 from migrate.onhost import call
-from migrate.storage.ceph import conf, facts, members, no_return
+from migrate.storage.ceph import addresses, conf, facts, members, no_return
+from migrate.storage.ceph.addresses import PORTS
 from migrate.storage.ceph.findings import PROTOCOLS
 from migrate.storage.ceph.monitor import Standing, standing
 
@@ -29,13 +36,12 @@ BESIDE = "ceph-monitor-beside"  # as `onhost.monitor` notes the other one
 JOIN_SECONDS, LEAVE_SECONDS = 300, 300
 LEARN_SECONDS = 5.0  # who connects again just now is told the map, too
 ASK_SECONDS = 1.0
-PORTS = {"v2": 3300, "v1": 6789}
 ENDED = {"ceph-mon", "ceph-mgr"}  # with the old monitor
 ELSE = "or have clients told of new addresses: sidestep:ceph.addresses: new"
 
 
-def findings(context: Context) -> Iterator[Finding]:
-    """What forbids it, asked before the old monitors leave."""
+def foreseen(context: Context) -> Iterator[Finding]:
+    """What forbids it whatever runs on the old hosts, known before anything joins."""
     olds, news = members.olds(context), members.news(context)
     if len(olds) != len(news):
         yield error(
@@ -44,12 +50,25 @@ def findings(context: Context) -> Iterator[Finding]:
         )
         return
     for old, new in zip(olds, news, strict=True):
-        yield from _of_old(context, old, new)
+        yield from _foreseen(context, old, new)
 
 
-def _of_old(context: Context, old: Host, new: Host) -> Iterator[Finding]:
+def findings(context: Context) -> Iterator[Finding]:
+    """What forbids it, asked before the old monitors leave."""
+    yield from foreseen(context)
+    for old, new in zip(members.olds(context), members.news(context), strict=False):
+        address = _address(standing(old))
+        if address and ":" not in address:
+            yield from _missed(old, new, address)
+
+
+def _address(now: Standing) -> str:
+    return facts.host_of(now.monitors, now.name)
+
+
+def _foreseen(context: Context, old: Host, new: Host) -> Iterator[Finding]:
     now = standing(old)
-    address = facts.host_of(now.monitors, now.name)
+    address = _address(now)
     virtual = {str(one.address) for one in context.source.virtual_ips}
     if not address or ":" in address:
         told = f"its monitor has {address}, no IPv4 address" if address else "no monitor runs there"
@@ -63,6 +82,21 @@ def _of_old(context: Context, old: Host, new: Host) -> Iterator[Finding]:
         )
     if address in virtual:
         yield error(f"{address} is a virtual IP, which moves otherwise", ELSE, old.name)
+    its = [at for one in now.monitors if one.name == now.name for at in one.addresses.items()]
+    if other := [at for protocol, at in its if at != f"{address}:{PORTS[protocol]}"]:
+        yield error(
+            f"its monitor listens at {', '.join(other)}, and its successor would at ports "
+            f"{' and '.join(map(str, PORTS.values()))}: who knows the old ones finds nobody",
+            f"Let it listen at those before, {ELSE}",
+            old.name,
+        )
+    if not call(new, "moved_address.place", address):
+        told = f"no interface is in the network of {address}, which it takes over from {old.name}"
+        yield error(told, f"Give it an address there, {ELSE}", new.name)
+
+
+def _missed(old: Host, new: Host, address: str) -> Iterator[Finding]:
+    """Who would miss it on its old host, as things are now."""
     there = call(old, "moved_address.standing", address)
     if not there["devices"]:
         yield error(f"{address} is on no interface", f"Mend that, {ELSE}", old.name)
@@ -82,9 +116,6 @@ def _of_old(context: Context, old: Host, new: Host) -> Iterator[Finding]:
             "Call them at another address of that host",
             old.name,
         )
-    if not call(new, "moved_address.place", address):
-        told = f"no interface is in the network of {address}, which it takes over from {old.name}"
-        yield error(told, f"Give it an address there, {ELSE}", new.name)
 
 
 def begun(news: Collection[Host]) -> bool:
@@ -107,8 +138,8 @@ def taken(context: Context) -> bool:
     )
 
 
-def take(context: Context) -> None:
-    """Let them have these, one after the other."""
+def take(context: Context, off: Collection[str] = ()) -> None:
+    """Let them have these, one after the other; hosts of *off* are dead and never start again."""
     olds, news, of = members.olds(context), members.news(context), _addresses(context)
     if len(olds) != len(news) or not {one.name for one in olds} <= of.keys():
         raise PreconditionError(
@@ -122,7 +153,7 @@ def take(context: Context) -> None:
         address = of[old.name]
         users = [one for one in every if one.name != new.name]
         if not (_has_given(old, address) and call(new, "moved_address.carried", address)):
-            _move(old, new, address)
+            _move(old, new, address, off)
         if not _is_at(standing(new), new, address):
             others = [one for one in news if one is not new]
             if others:
@@ -133,9 +164,18 @@ def take(context: Context) -> None:
         _prove(users, address)  # of several the next may leave now
 
 
-def _move(old: Host, new: Host, address: str) -> None:
+def _move(old: Host, new: Host, address: str, off: Collection[str]) -> None:
     """From that host to this one; nobody else may answer for it."""
-    call(old, "moved_address.give_up", address)
+    try:
+        call(old, "moved_address.give_up", address)
+    except RefusedError:
+        raise
+    except UnreachableError as error:
+        if old.name not in off:  # it would have the address again after a boot
+            raise StepError(
+                f"{old.name} does not answer and has not given {address} up: start it, then the "
+                f"same again; if it is switched off for good, the same with `--past {old.name}`"
+            ) from error
     where = call(new, "moved_address.place", address)
     if not where:
         raise PreconditionError(f"{new.name}: no interface is in the network of {address}")
@@ -159,9 +199,9 @@ def _replace(new: Host, address: str, users: Collection[Host]) -> None:
         _await(new, lambda: beside in standing(new).quorum, f"does not join at {address}")
         _prove(users, address)
         _leave(new, new)
-    addresses = ",".join(f"{protocol}:{address}:{port}" for protocol, port in PORTS.items())
+    both = ",".join(f"{protocol}:{address}:{port}" for protocol, port in PORTS.items())
     text = conf.with_monitor(own, new.name, address)
-    call(new, "monitor.succeed", beside, new.name, text, f"[{addresses}]", timeout=180)
+    call(new, "monitor.succeed", beside, new.name, text, f"[{both}]", timeout=180)
 
 
 def _is_left(new: Host) -> bool:
@@ -210,12 +250,7 @@ def _leave(asks: Host, new: Host) -> None:
 
 def _prove(users: Collection[Host], address: str) -> None:
     """StepError where one of *users* would not find the monitor that it is about to need."""
-    asked = [[address, port] for port in PORTS.values()]
-
-    def deaf() -> list[str]:
-        heard = hosts.gather(users, lambda one: call(one, "reach.ports", asked))
-        return [one.name for one, said in zip(users, heard, strict=True) if {*said} != {"open"}]
-
+    deaf = partial(addresses.deaf, users, [f"{address}:{port}" for port in PORTS.values()])
     if silent := wait.while_any(deaf, JOIN_SECONDS / 10, pause=1):
         raise StepError(
             f"{', '.join(silent)} does not reach {address} on ports "

@@ -42,6 +42,11 @@ def is_kept(host: Host, asks: Host) -> bool:
     )
 
 
+def is_begun(host: Host, asks: Host) -> bool:
+    """Whether anything of it is noted: from then on its own steps judge."""
+    return bool(_note(host, asks))
+
+
 def keep(host: Host, asks: Host) -> None:
     """Note what it is, unless the cluster could not do without it; its system is marked."""
     if is_kept(host, asks):
@@ -155,11 +160,16 @@ def adopt(host: Host, asks: Host) -> None:
 
 
 def is_home(host: Host, asks: Host) -> bool:
-    """Whether its OSDs run the new release, have all that was written, and no flag is left."""
+    """Whether its OSDs run the new release, have all that was written, and no flag is left.
+
+    Once they had it, what another host lacks is not theirs: that one would be waited for here.
+    """
     note = _note(host, asks)
     if not note or not note["started"] or _held(host, asks):
         return False
-    return not _strange(facts.read(asks), host, asks, note) and _is_clean(asks)
+    if _strange(facts.read(asks), host, asks, note):
+        return False
+    return bool(note.get("home")) or _is_clean(asks)
 
 
 def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
@@ -188,6 +198,7 @@ def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
     if wrong := _strange(facts.read(asks), host, asks, note):
         raise StepError(f"{host.name}: {wrong}")
     call(asks, "ceph.let_go", host.name)
+    _save(host, asks, {**note, "home": True})
     objects, size = (
         now - before for now, before in zip(_counted(asks), note["before"], strict=True)
     )
@@ -213,11 +224,20 @@ def stay_old(host: Host, asks: Host) -> None:
 
 def _start(host: Host, asks: Host, note: Note) -> None:
     if wrong := call(host, "osds.start", note["osds"], START_SECONDS, timeout=START_SECONDS + 60):
-        raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there")
+        raise StepError(f"{host.name}: {'; '.join(wrong)}; see its journal there. {unhealed(host)}")
     wait.until(
         lambda: _up(asks, note["osds"]) == {one["id"] for one in note["osds"]},
         UP_SECONDS,
-        f"{host.name}: its OSDs run and are not up; see `ceph osd tree` and their journals",
+        f"{host.name}: its OSDs run and are not up; see `ceph osd tree` and their journals. "
+        f"{unhealed(host)}",
+    )
+
+
+def unhealed(host: Host) -> str:
+    """What has to know who leaves it while its OSDs rest."""
+    return (
+        f"noout is set for it, and the cluster copies nothing elsewhere meanwhile: the same again "
+        f"goes on; if it is to stay away, `ceph osd unset-group noout {host.name}`"
     )
 
 

@@ -4,8 +4,9 @@ They go through memory, never to a disk here. A key belongs to its service's gro
 (0640). Two services with one keyring are refused: only one group can read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
@@ -115,12 +116,38 @@ def findings(context: Context) -> Iterator[Finding]:
             "Set sidestep:ceph to {clients: true}: the target's controllers are made with a "
             "client of Ceph's, and its files are carried",
         )
+    if members.moves(context) and not members.keeps(context):
+        yield from hosts.joined(context.source.controllers, partial(_untold, context))
     for index, host in enumerate(context.target.controllers):
         try:
             wanted(context, index)
         except PreconditionError as failure:
             yield error(str(failure), "Mend it and check again")
         yield from filled(_absent(context, host), where=host.name)
+
+
+def _untold(context: Context, host: Host) -> Iterator[Finding]:
+    """Services there that read another file, in which nobody writes new monitors' addresses."""
+    every = clients.every(context, host)
+    yield from untold(host, {one.conf: recipe.project for recipe, one in every})
+
+
+def untold(host: Host, projects: Mapping[str, str]) -> Iterator[Finding]:
+    """Which of *projects*, by the ceph.conf that it reads, would know no new monitor."""
+    others = {path: project for path, project in projects.items() if path != CONF}
+    if not others:
+        return
+    texts = files.read(host, [CONF, *others], exact=True)
+    own = ceph_conf.get(texts.get(CONF, ""), "global", "fsid")
+    for path, project in others.items():
+        its = ceph_conf.get(texts.get(path, ""), "global", "fsid")
+        if not (own and its) or own == its:  # else it is of another cluster
+            yield error(
+                f"{project} reads {path}, and new monitors are written into {CONF} alone",
+                f"Let it read {CONF} (a client's options may stand there under its own name), or "
+                "say in both which cluster is meant (`fsid`)",
+                host.name,
+            )
 
 
 def _absent(context: Context, host: Host) -> Iterator[Finding]:

@@ -14,12 +14,14 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
+from migrate.cloud import wait
 from tests.lab.ceph import cluster
 from tests.lab.remote import ssh
 from tests.lab.settings import CephLab
 
 PORT, TLS_PORT, TENANT, BUCKET = 8080, 8443, "tenant", "kept"
 CERTIFICATE = "/etc/ceph/gateway.pem"
+FORGOTTEN_SECONDS = 180
 PART = 5 * 2**20
 SIZES = {"empty": 0, "small": 4096, "a folder/\u00fc + %": 100_000, "parts": PART + 1_000_000}
 
@@ -70,6 +72,16 @@ def by_tls(rig: CephLab, certificate: str) -> Iterator[str]:
         yield f"https://{rig.addresses[rig.monitor]}:{TLS_PORT}"
     finally:
         cluster.run(rig, rig.monitor, "gateway-plain.sh", **values)
+
+
+def wait_until_told_once(rig: CephLab) -> None:
+    """Return when the cluster tells of one gateway: it does so of an ended one for a minute."""
+
+    def once() -> bool:
+        told = json.loads(ssh(rig, rig.monitor, "ceph -f json versions"))
+        return bool(sum(told.get("rgw", {}).values()) == 1)
+
+    wait.until(once, FORGOTTEN_SECONDS, "the cluster tells of gateways that have ended")
 
 
 def content(name: str) -> bytes:
