@@ -46,10 +46,18 @@ def _helpers(overlay: str) -> tuple[Setting, ...]:
 def _agent(name: str, kill: str = "mixed") -> HostUnit:
     """One of a network host; its settings are its own, since what its files name may be, too."""
     overlay = f"/etc/neutron/sidestep-{name}.conf"
+    ends = Setting(
+        file=overlay,
+        section="DEFAULT",
+        option="graceful_shutdown_timeout",
+        value="5",
+        why="its worker outlives a main process that is killed, for so long beside the next agent",
+        source="read in cotyledon",
+    )
     return HostUnit(
         name=f"neutron-{name}-agent",
         overlay=overlay,
-        settings=_helpers(overlay),
+        settings=(*_helpers(overlay), *([ends] if kill == "process" else [])),
         rights=RIGHT,
         rootwrap=RIGHTS,
         kill=kill,

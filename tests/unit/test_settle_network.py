@@ -218,6 +218,8 @@ class Cloud(World):
     def __init__(self) -> None:
         super().__init__()
         self.renamed: dict[str, str] = {}
+        self.idle: set[str] = set()  # agents that have not looked yet at what they carry
+        self.joined: set[str] = set()  # networks that a router serves
         old = self.hosts[OLD]
         held = {one: set(self.held.pop(f"{OLD} {one}")) for one in (DHCP, L3)}
         self.agents, self.held = {}, {}
@@ -241,9 +243,19 @@ class Cloud(World):
         host, binary = self.agents[id_]
         started = self.hosts[host].starts.get(binary, 0)  # type: ignore[attr-defined]
         told = {**super().agent(id_), "started_at": f"start {started}"}
+        told["configurations"] = self.counted(id_, binary)
         return {**told, "id": self.renamed.get(id_, id_)}
 
+    def counted(self, id_: str, binary: str) -> dict[str, int]:
+        """What an agent tells of itself; what has no DHCP it does not serve."""
+        held = self.held.get(id_, set())
+        if binary == DHCP:
+            return {"networks": 0 if binary in self.idle else sum(map(self.networks.get, held))}
+        return {"routers": 0 if binary in self.idle else len(held)} if binary == L3 else {}
+
     def ported(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        if query.get("device_owner") == carried.JOINED:
+            return [{}] if query["network_id"] in self.joined else []
         if query:
             return super().ported(query)
         found = [
@@ -396,6 +408,15 @@ def silent(world: Cloud) -> None:
     world.net.starts[DHCP] -= 1
 
 
+def looks_never(world: Cloud) -> None:
+    """What the one before it has left stands all the same."""
+    world.idle.add(L3)
+
+
+def serves_nothing(world: Cloud) -> None:
+    world.idle.add(DHCP)
+
+
 def router_gone(world: Cloud) -> None:
     world.held[f"{NET} {L3}"].discard("r0")
 
@@ -428,6 +449,8 @@ def no_address(world: Cloud) -> None:
     [
         (another_id, f"record of {L3} was {NET} {L3} and is another"),
         (silent, f"its {DHCP} has not told neutron that it has started again"),
+        (looks_never, f"its {L3} has 0 of 2 routers in hand"),
+        (serves_nothing, f"its {DHCP} has 0 of 1 networks in hand"),
         (router_gone, "router r0 is carried there no more"),
         (space_gone, "name space qrouter-r1 is gone"),
         (no_dnsmasq, "dnsmasq does not run in qdhcp-n1"),
@@ -471,6 +494,23 @@ def test_what_users_have_taken_away_meanwhile_is_no_loss(desk: Desk) -> None:
         for space in [name for name in world.net.spaces if name.endswith(f"-{one}")]:
             del world.net.spaces[space]
     there(world)["qrouter-r1"]["devices"]["qg-r1"] = []  # a floating IP that nobody has any more
+    proof.apply(desk.context)
+    assert proof.done(desk.context)
+
+
+def test_what_users_switch_off_or_join_meanwhile_is_no_loss(desk: Desk) -> None:
+    world = desk.world
+    space = world.net.namespaces_standing()
+    space["spaces"]["qdhcp-n1"]["processes"] = ["dnsmasq", "haproxy"]
+    world.net.answers["namespaces.standing"] = space
+    *ahead, proof = settled_network(NET)
+    for step in ahead:
+        step.apply(desk.context)
+    world.routers["r0"]["admin_state_up"] = False
+    del there(world)["qrouter-r0"]
+    with pytest.raises(StepError, match="haproxy does not run in qdhcp-n1"):
+        proof.apply(desk.context)
+    world.joined.add("n1")
     proof.apply(desk.context)
     assert proof.done(desk.context)
 

@@ -3,10 +3,14 @@
 Nothing is closed meanwhile: neutron tells an agent whose admin state is down that it carries
 nothing, and that takes down all it has. What is given to one that is about to start it finds by its
 first look. Neutron and the host are asked; what users have taken away since is no loss.
+
+What stands on the host was left there by the agent before, and would stand without any: so the new
+one must say, by its own count, that it has taken as much in hand. It reports each half a minute,
+and the first time before it looks.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from migrate.cloud import Context, wait
@@ -15,13 +19,14 @@ from migrate.cloud.host import Host
 from migrate.computes import units
 from migrate.computes.network import dhcp, reading
 from migrate.computes.network.assignment import exists
-from migrate.computes.network.facts import CARGO, Agent, Facts
+from migrate.computes.network.facts import CARGO, ROUTERS, Agent, Cargo, Facts
 from migrate.errors import StepError
 from migrate.onhost import call
 
 NOTE = "network-host"
 SECONDS, PAUSE = 600.0, 2.0  # many networks come one after the other
 DHCP_SPACE = "qdhcp"
+JOINED = "network:router_interface"  # owner of a port by which a router serves a network
 PREFIX, SHORT = (
     re.compile(r"^(tap|qr-|qg-|ns-)"),
     11,
@@ -58,12 +63,14 @@ def forget(_: Context, host: Host) -> None:
 
 
 def look(context: Context, host: Host) -> Seen:
-    """`{"agents": {"neutron-l3-agent": ["<id>", "<when it started>"]}, "held": {"routers": [...]},
-    "spaces": {...}, "ports": [...]}`; see `namespaces.standing`.
+    """`{"agents": {"neutron-l3-agent": ["<id>", "<when it started>", 3]}, "held": {"routers":
+    [...]}, "spaces": {...}, "ports": [...]}`; the 3 is its own count, see `namespaces.standing`.
     """
     facts = reading.read(reading.api(context))
     return {
-        "agents": {one.binary: [one.id, one.started] for one in facts.at([host.name])},
+        "agents": {
+            one.binary: [one.id, one.started, one.serves] for one in facts.at([host.name])
+        },
         "held": {one.name: sorted(facts.held_at([host.name], one)) for one in CARGO},
         **call(host, "namespaces.standing"),
     }
@@ -112,10 +119,24 @@ def compare(context: Context, host: Host, seen: Seen, *, started: bool) -> None:
 def _wrong(api: Api, host: Host, seen: Seen, *, started: bool) -> Iterator[str]:
     facts = reading.read(api)
     now = {one.binary: one for one in facts.at([host.name])}
-    for binary, (id_, since) in seen["agents"].items():
+    for binary, (id_, since, _) in seen["agents"].items():
         yield from _agent(now.get(binary), binary, id_, since if started else None)
     yield from _held(api, facts, host, seen)
-    yield from _standing(api, facts, host, seen)
+    wanted = {cargo: _wanted(api, facts, host, cargo) for cargo in CARGO}
+    for cargo in CARGO:
+        _, _, served = seen["agents"].get(cargo.agent, ("", "", 0))
+        least = min(served, len(wanted[cargo]))  # one that it could not serve before is no loss
+        if (agent := now.get(cargo.agent)) and agent.serves < least:
+            yield f"its {agent.binary} has {agent.serves} of {least} {cargo.name} in hand"
+    yield from _standing(api, host, seen, set[str]().union(*wanted.values()))
+
+
+def _wanted(api: Api, facts: Facts, host: Host, cargo: Cargo) -> set[str]:
+    """What of *cargo* is carried there and is to be served: what is switched off is not."""
+    held = facts.held_at([host.name], cargo)
+    if cargo is ROUTERS:
+        return {one for one in held if one in facts.routers and facts.routers[one].up}
+    return dhcp.wanted(api) & held.keys()
 
 
 def _agent(agent: Agent | None, binary: str, id_: str, since: str | None) -> Iterator[str]:
@@ -135,20 +156,22 @@ def _held(api: Api, facts: Facts, host: Host, seen: Seen) -> Iterator[str]:
                 yield f"{cargo.name[:-1]} {one} is carried there no more"
 
 
-def _standing(api: Api, facts: Facts, host: Host, seen: Seen) -> Iterator[str]:
-    """Spaces, what runs in them, and ports; of what nobody has taken away since."""
+def _standing(api: Api, host: Host, seen: Seen, wanted: Collection[str]) -> Iterator[str]:
+    """Spaces, what runs in them, and ports; of what is *wanted* still."""
     now = call(host, "namespaces.standing")
-    held = {one for cargo in CARGO for one in facts.held_at([host.name], cargo)}
     ports, addresses = set(seen["ports"]) - set(now["ports"]), dict[str, list[str]]()
     for space, was in seen["spaces"].items():
         kind, _, id_ = space.partition("-")
-        if id_ not in held or (kind == DHCP_SPACE and not dhcp.is_wanted(api, id_)):
+        if id_ not in wanted:
             continue
         there = now["spaces"].get(space)
         if there is None:
             yield f"name space {space} is gone"
             continue
-        if gone := set(was["processes"]) - set(there["processes"]):
+        gone = set(was["processes"]) - set(there["processes"])
+        if gone and kind == DHCP_SPACE and _is_joined(api, id_):
+            gone.discard("haproxy")  # the router's has taken over from it
+        if gone:
             yield f"{', '.join(sorted(gone))} does not run in {space}"
         for device, had in was["devices"].items():
             if device not in there["devices"]:
@@ -157,6 +180,11 @@ def _standing(api: Api, facts: Facts, host: Host, seen: Seen) -> Iterator[str]:
                 addresses[f"{device} in {space}"] = sorted(lost)
     if ports or addresses:
         yield from _lost(api, ports, addresses)
+
+
+def _is_joined(api: Api, network: str) -> bool:
+    query = {"network_id": network, "device_owner": JOINED}
+    return bool(api.pages("network", "/ports", "ports", **query))
 
 
 def _lost(api: Api, ports: Iterable[str], addresses: Mapping[str, list[str]]) -> Iterator[str]:

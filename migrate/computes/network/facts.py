@@ -46,7 +46,7 @@ Noted = Mapping[str, Mapping[str, Mapping[str, list[str]]]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """One agent. `beat` is the time of its last heartbeat, as neutron writes it, `started` that of
-    its last start.
+    its last start. `serves` is how much it has taken in hand since, by its own count.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Agent:
     enabled: bool = True
     beat: str = ""
     started: str = ""
+    serves: int = 0
 
     def at(self, hosts: Iterable[str]) -> bool:
         """Whether it is on one of *hosts*, which may be named with or without their domain."""
@@ -68,6 +69,7 @@ class Router:
     name: str = ""
     ha: bool = False
     distributed: bool = False
+    up: bool = True  # agents take one away that is not
 
 
 @dataclass(frozen=True, slots=True)
