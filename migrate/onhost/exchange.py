@@ -73,7 +73,7 @@ def command(words: list[str], name: str) -> dict[str, Any]:
     """{"program": ..., "arguments": [...]} of a command line *words* that runs *name*.
 
     Neutron's agents put a title before it: "neutron-l3-agent (/usr/bin/python3 /usr/bin/...)"; from
-    2026.1 those for DHCP and routers "neutron-l3-agent: master process [/opt/.../neutron-l3-agent]".
+    2026.1 those for DHCP and routers "neutron-l3-agent: master process [/opt/.../bin/...]".
     """
     if titled := TITLED.fullmatch(words[0]):
         words = (titled["one"] or titled["first"]).split()

@@ -250,7 +250,11 @@ class Cloud(World):
         """What an agent tells of itself; what has no DHCP it does not serve."""
         held = self.held.get(id_, set())
         if binary == DHCP:
-            return {"networks": 0 if binary in self.idle else sum(map(self.networks.get, held))}
+            return {
+                "networks": 0
+                if binary in self.idle
+                else sum(self.networks.get(one, False) for one in held)
+            }
         return {"routers": 0 if binary in self.idle else len(held)} if binary == L3 else {}
 
     def ported(self, query: dict[str, str]) -> list[dict[str, Any]]:

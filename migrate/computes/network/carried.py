@@ -68,9 +68,7 @@ def look(context: Context, host: Host) -> Seen:
     """
     facts = reading.read(reading.api(context))
     return {
-        "agents": {
-            one.binary: [one.id, one.started, one.serves] for one in facts.at([host.name])
-        },
+        "agents": {one.binary: [one.id, one.started, one.serves] for one in facts.at([host.name])},
         "held": {one.name: sorted(facts.held_at([host.name], one)) for one in CARGO},
         **call(host, "namespaces.standing"),
     }
