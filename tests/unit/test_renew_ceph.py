@@ -37,7 +37,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(anew, "ANSWER_SECONDS", 0.0)
     for module in (manager, osd_host):
         monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
-    for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "CLEAN_SECONDS", "ACTIVE_SECONDS"):
+    for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "STILL_SECONDS", "ACTIVE_SECONDS"):
         monkeypatch.setattr(osd_host, name, 0)
     found = World(tmp_path, addresses="new")
     found.attachments.serve(monkeypatch)
@@ -377,6 +377,35 @@ def test_what_was_forgotten_is_not_known_again_by_a_keeper_that_was_dead(world: 
     osd_host.forget(host, side)
     assert not [one for one in (*second.notes, *side.asks.notes) if "osds-osd1" in one]  # type: ignore[attr-defined]
     assert not list(world.home.glob("kept-osds-*"))
+
+
+def test_a_host_that_was_away_for_long_is_waited_for_while_data_comes_home(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(world, past=("mon",))
+    monkeypatch.setattr(osd_host, "STILL_SECONDS", 0.02)
+    done = Machine._ceph_statistics
+    recovered = [0]
+    stops = 50
+
+    def statistics(host: Machine) -> Any:
+        said = done(host)
+        away = world.cluster.osds[0] == ("osd1", NEW) and recovered[0] < 20
+        if away:
+            recovered[0] += recovered[0] < stops
+            said["groups"] = [{"name": "active+recovering", "num": 8}]
+            said["told"] = [{"state_name": "active+recovering", "count": 8}]
+        return said
+
+    monkeypatch.setattr(Machine, "_ceph_statistics", statistics)
+    monkeypatch.setattr(Machine, "_ceph_recovered", lambda _: [recovered[0], 0])
+    stops = 5
+    with pytest.raises(StepError, match=r"not clean \(8 groups\), and nothing was recovered"):
+        do(world, "osd1", past=("osd1",))
+    assert (recovered[0], world.cluster.held) == (5, {"osd1"})
+    stops = 50
+    do(world, "osd1", past=("osd1",))
+    assert (recovered[0], world.cluster.held) == (20, set())
 
 
 def test_a_host_that_is_not_made_anew_leaves_the_cluster_unhealed_and_says_so(

@@ -15,11 +15,19 @@ from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.engine import finding, systems
 from migrate.engine.kept_notes import KeptNotes, Note
-from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
+from migrate.errors import (
+    CommandError,
+    IrreversibleError,
+    PreconditionError,
+    StepError,
+    UnreachableError,
+    one_line,
+)
 from migrate.onhost import call
 from migrate.storage.ceph import conf, facts, findings, releases, statistics
 
-STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 120, 300, 300, 3600
+STOP_SECONDS, START_SECONDS, UP_SECONDS = 120, 300, 300
+STILL_SECONDS = 900  # without an object that comes home; all of them may take a day
 ACTIVE_SECONDS = 300
 ENDED_SECONDS = 180  # so long a manager that was ended may be known
 PAUSE_SECONDS = 2.0  # between looks at the cluster, which take it some work
@@ -182,7 +190,7 @@ def is_home(host: Host, side: Side) -> bool:
         return False
     if _strange(facts.read(side.asks), host, side.asks, note):
         return False
-    return bool(note.get("home")) or _is_clean(side.asks)
+    return bool(note.get("home")) or not _lacks(side.asks)
 
 
 def come_home(host: Host, side: Side, past: Collection[str]) -> Recovered:
@@ -202,12 +210,11 @@ def come_home(host: Host, side: Side, past: Collection[str]) -> Recovered:
     _save(host, side, note)
     call(side.asks, "ceph.hold", host.name)  # there, unless somebody took it away
     _start(host, side.asks, note)
-    wait.until(
-        lambda: _is_clean(side.asks),
-        CLEAN_SECONDS,
-        f"{host.name}: its OSDs are up and the cluster is not clean; see `ceph -s`",
-        pause=PAUSE_SECONDS,
-    )
+    if left := wait.while_changing(lambda: _left(side.asks), STILL_SECONDS, PAUSE_SECONDS):
+        raise StepError(
+            f"{host.name}: its OSDs are up, the cluster is not clean ({left[0]}), and nothing was "
+            f"recovered for {STILL_SECONDS / 60:g} minutes; see `ceph -s`. The same again goes on"
+        )
     if wrong := _strange(facts.read(side.asks), host, side.asks, note):
         raise StepError(f"{host.name}: {wrong}")
     call(side.asks, "ceph.let_go", host.name)
@@ -305,11 +312,21 @@ def _place(asks: Host, osds: list[Any]) -> list[Any]:
     return found
 
 
-def _is_clean(asks: Host) -> bool:
+def _lacks(asks: Host) -> tuple[str, list[int]] | None:
+    """What is not clean, and how much was recovered so far; None where all is clean."""
     said = call(asks, "ceph.statistics", timeout=180)
-    return not statistics.why_stale(said) and not facts.unclean(
-        {one["name"]: one["num"] for one in said["groups"]}
-    )
+    if stale := statistics.why_stale(said):
+        return stale, []
+    left = facts.unclean({one["name"]: one["num"] for one in said["groups"]})
+    return (f"{sum(left.values())} groups", _counted(asks)) if left else None
+
+
+def _left(asks: Host) -> tuple[str, list[int]] | None:
+    """`_lacks`, also of a manager that starts anew meanwhile: in a day one may."""
+    try:
+        return _lacks(asks)
+    except CommandError as failure:
+        return one_line(failure), []
 
 
 def _counted(asks: Host) -> list[int]:
