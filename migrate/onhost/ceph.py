@@ -37,6 +37,20 @@ def release(program: str) -> int:
     return int(found.group(1))
 
 
+def client() -> int:
+    """The release of this host's clients, librbd with them; 0 where there are none."""
+    try:
+        return release("ceph")
+    except FileNotFoundError:
+        return 0
+
+
+def balances() -> str:
+    """How the manager's balancer moves data of its own will, e.g. "upmap"; "" where it rests."""
+    said = ask("balancer", "status")
+    return str(said["mode"]) if said["active"] else ""
+
+
 def gateways(logins: list[list[str]]) -> list[str] | None:
     """Addresses of the gateways of this host's cluster; None where no login is let in.
 
