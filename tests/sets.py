@@ -102,8 +102,8 @@ SETS = {
     ),
     "ceph": Set(
         "a real Ceph cluster: what is wrong is found; a monitor, a manager and a gateway join, "
-        "leave, are killed midway; a backup goes to it; old monitors are removed for good; OSDs "
-        "come back on a reinstalled host",
+        "leave, are killed midway; a backup goes to it, by TLS too; old monitors are removed for "
+        "good; OSDs come back on a reinstalled host",
         True,
     ),
     "ceph-three": Set(
@@ -116,7 +116,10 @@ SETS = {
         "a source cloud on Ceph: images, volumes and servers' disks on RBD, and a live writer",
         True,
     ),
-    "lab-ceph-over": Set("that cloud over as a client of its Ceph, and back by destroy", True),
+    "lab-ceph-over": Set(
+        "that cloud backed up to its own gateway, over as a client of its Ceph, back by destroy",
+        True,
+    ),
     "lab-ceph-in-place": Set("a compute host with disks on RBD over in place, and back", True),
     "lab-ceph-daemons": Set(
         "Ceph's own daemons join beneath that cloud, serve over the window, and leave with it",

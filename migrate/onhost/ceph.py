@@ -10,6 +10,7 @@ from migrate.onhost import systemd
 
 CONF = "/etc/ceph/ceph.conf"
 CONNECT_SECONDS, ANSWER_SECONDS = 15, 40
+SILENT_SECONDS = 17  # longer than CONNECT_SECONDS; with ANSWER_SECONDS less than `call` waits
 QUESTIONS = {
     "status": ("status",),
     "health": ("health", "detail"),
@@ -137,13 +138,24 @@ def recovered() -> list[int]:
 
 
 def ask(*question: str) -> Any:
-    """What `ceph` answers to *question*, as JSON; RuntimeError where it does not."""
-    return json.loads(run("-f", "json", *question))
+    """What `ceph` answers to *question*, as JSON; RuntimeError where it does not.
+
+    It is asked twice: a client whose monitor falls silent looks for another after 30 s only, a new
+    one at once.
+    """
+    told = ("-f", "json", *question)
+    return json.loads(_said(told, SILENT_SECONDS) or run(*told))
 
 
 def run(*argv: str, seconds: float = ANSWER_SECONDS) -> str:
     """The output of `ceph`; RuntimeError says why there is none, a lost quorum too."""
-    told = f"ceph {' '.join(argv)}"
+    if (said := _said(argv, seconds)) is None:
+        raise RuntimeError(f"ceph {' '.join(argv)} gave no answer in {seconds:g} s")
+    return said
+
+
+def _said(argv: tuple[str, ...], seconds: float) -> str | None:
+    """None where it gave no answer within *seconds*."""
     bounded = ("ceph", "--connect-timeout", str(CONNECT_SECONDS), *argv)
     try:
         done = subprocess.run(
@@ -157,8 +169,8 @@ def run(*argv: str, seconds: float = ANSWER_SECONDS) -> str:
     except FileNotFoundError:
         raise RuntimeError("there is no `ceph` here: install ceph-common, with its key") from None
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"{told} gave no answer in {seconds:g} s") from None
+        return None
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise RuntimeError(f"{told} exited {done.returncode}: {said}")
+        told = " ".join((done.stderr or done.stdout).split())[-300:]
+        raise RuntimeError(f"ceph {' '.join(argv)} exited {done.returncode}: {told}")
     return done.stdout

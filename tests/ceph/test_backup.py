@@ -23,6 +23,7 @@ from migrate.onhost import call
 from migrate.storage.backup import collect, proof, seal, store
 from migrate.storage.backup.take import Writer
 from tests.ceph.conftest import Reach
+from tests.certificates import Authority
 from tests.lab.ceph import gateway
 from tests.lab.ceph.settings import CephRig
 from tests.unit import fakes
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.in_set("ceph")]
 SECRET = "correct horse \u00fc"
 BUCKET = "backups"
 URL = f"s3://{BUCKET}/clouds/one"
+BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def environment(rig: CephRig, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NO_PROXY", rig.addresses[rig.monitor])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["aws_access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["aws_secret_access_key"])
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE", *BUNDLES):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -170,3 +172,51 @@ def test_a_backup_in_the_cluster_that_is_moved_is_told(
     assert found.startswith(f"info: {URL} is in a Ceph cluster, at {address}: if that leads")
     (found,) = told(old, URL)
     assert found.startswith(f"warning: {URL} is in the cloud's own Ceph cluster")
+
+
+def refusals() -> list[str]:
+    """What the look at a place and the first write there say, which are both refused."""
+    place, said = store.at(URL), []
+    for way in (place.gateway, lambda: place.put("x", [b"x"])):
+        with pytest.raises(PreconditionError) as refused:
+            way()
+        said.append(str(refused.value))
+    return said
+
+
+def test_by_tls_with_the_operators_authority_alone(
+    rig: CephRig, bucket: Any, old: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours, before = Authority(), names(bucket)
+    address, conf = rig.addresses[rig.monitor], "/etc/ceph/ceph.conf"
+    plain = old.read(conf)
+    for name, other in (("ours", ours), ("another", Authority())):
+        (tmp_path / name).write_text(other.pem)
+    with gateway.by_tls(rig, ours.signed(address)) as url:
+        assert "ssl_port" in old.read(conf)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        for known in (None, "another"):
+            if known:
+                monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / known))
+            for said in refusals():
+                assert "certificate verify failed" in said
+                assert "AWS_CA_BUNDLE has to name the file of the authority" in said
+                assert "\n" not in said
+        assert names(bucket) == before
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ours"))
+        assert store.at(URL).gateway() == address
+        for size in (0, 1, 40 * 2**20 + 5):
+            content = b"".join(pieces(size))
+            store.at(URL).put(f"tls/{size}", [content])
+            assert b"".join(store.at(URL).get(f"tls/{size}")) == content
+            stored = bucket.get_object(Bucket=BUCKET, Key=f"clouds/one/tls/{size}")
+            assert stored["Body"].read() == content  # by plain HTTP
+    before = names(bucket)
+    with gateway.by_tls(rig, ours.signed("elsewhere.example")):
+        for said in refusals():
+            assert f"'{address}' doesn't match 'elsewhere.example'" in said
+            assert "AWS_ENDPOINT_URL a name that stands in this" in said
+        assert names(bucket) == before
+    assert old.read(conf) == plain
+    assert not old.exists(gateway.CERTIFICATE)
+    gateway.wait_until_told_once(rig)  # who comes next counts them

@@ -43,6 +43,7 @@ def over(lab: CephLab, before: object, whole_project: Project) -> Project:
     whole_project.up()
     whole_project.migrate("follow", "--execute")
     whole_project.migrate("cutover", "--execute", "--confirm", STACK)
+    whole_project.migrate("verify")
     return whole_project
 
 

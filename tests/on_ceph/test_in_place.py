@@ -36,6 +36,7 @@ def over(project: Project, sums: dict[str, str]) -> Project:
     project.up()
     project.migrate("follow", "--execute")
     project.migrate("cutover", "--execute", "--confirm", STACK)
+    project.migrate("verify")
     return project
 
 

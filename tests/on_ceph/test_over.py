@@ -7,6 +7,7 @@ lifted here; once it has passed, the words that refuse go, and `shown.py` with t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +15,24 @@ import pytest
 from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.phases.session import context_of
+from migrate.storage import backup
+from migrate.storage.backup import proof
+from tests import canaries
 from tests.ceph.unharmed import unharmed
+from tests.full.watch import words
 from tests.infra.engine import STACK, Project
 from tests.lab import cloud, identity, traces
-from tests.lab.ceph import cluster
+from tests.lab.ceph import cluster, gateway
 from tests.lab.demo import TIDY_SECONDS
 from tests.lab.remote import ssh
 from tests.lab.settings import CephLab
+from tests.on_ceph import own_bucket
+from tests.sampler import sampling
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_set("lab-ceph-over"), pytest.mark.in_order]
 LONGEST_GAP = 10.0  # seconds; nothing of the cluster is touched, and two cores carry it all
 MADE = "made on the target"
+LAST_COPY = f"{own_bucket.URL} is in the cloud's own Ceph cluster, which a backup is to outlast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,42 @@ def test_the_target_is_made_a_client(lab: CephLab, site: Site) -> None:
 
 def test_nothing_forbids_it(site: Site) -> None:
     assert "ready:" in site.project.migrate("check")
+
+
+def test_it_is_backed_up_to_its_own_cluster_which_is_told(
+    lab: CephLab, site: Site, tmp_path: Path
+) -> None:
+    keys = gateway.login(lab, lab.monitor)
+    of_ceph = [f"ceph auth print-key client.{one}" for one in ("glance", "cinder")]
+    secrets = [*words(lab), *(ssh(lab, lab.monitor, one).strip() for one in of_ceph)]
+    secrets += [keys["aws_secret_access_key"], own_bucket.SECRET]
+    asked = ("backup", "--to", own_bucket.URL)
+    with own_bucket.made(lab) as client, own_bucket.environment(lab, tmp_path, keys):
+        assert LAST_COPY in plain(site.project.migrate(*asked))
+        assert own_bucket.stored(client) == {}
+        with (
+            unharmed(lab, LONGEST_GAP),
+            sampling(secrets, tmp_path / "seen.json") as sampled,
+        ):
+            said = plain(site.project.migrate(*asked, "--execute"))
+        assert LAST_COPY in said
+        assert "stored and restored, equal:" in said
+        assert sampled.seen["samples"] > 100
+        assert [one for one in sampled.seen["found"] if one[0] == "arguments"] == []
+        assert canaries.among(site.project.root / "papers", secrets) == []
+        context = context_of(STACK, site.project.root)
+        own_bucket.assert_sealed(
+            own_bucket.stored(client), *backup.manifest(context, own_bucket.URL), secrets
+        )
+        assert backup.restore_proof(context, own_bucket.URL) == []
+    target = context.target.database
+    assert not target.exists(proof.FOLDER)
+    assert not target.succeeds("systemctl", "is-active", "-q", proof.UNIT)
+
+
+def plain(said: str) -> str:
+    """Without the ends of lines."""
+    return " ".join(said.split())
 
 
 def test_over_while_a_client_writes(lab: CephLab, site: Site) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,9 @@ from botocore.auth import HmacV1Auth
 from botocore.credentials import Credentials
 
 from migrate.checks import backup
+from migrate.cli import preparation
+from migrate.cli.output import Screen
+from migrate.cli.terminal import TERMINAL
 from migrate.cloud import Context
 from migrate.errors import PreconditionError
 from migrate.onhost import gateway as program
@@ -223,6 +228,7 @@ def stored(home: Path, url: str) -> Context:
     return replace(context, settings=settings, recipes=())
 
 
+OUTLAST = "which a backup is to outlast"
 REQUEST = "tx000009e2c57796996e368-006b0acec0-107e-default"
 
 
@@ -267,6 +273,28 @@ def test_a_backup_at_the_clouds_own_address_is_told_by_whatever_name(
     (found,) = backup.run(context)
     assert found.message.startswith("s3://there/below is in the cloud's own Ceph cluster")
     assert "migrate backup --execute --to" in found.remedy
+
+
+@pytest.mark.parametrize("to", ["", "s3://another/below"])
+def test_the_command_tells_it_before_it_stores(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    to: str,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setitem(fakes.ANSWERS, "ceph.gateways", ["127.0.0.1"])
+    server.number = REQUEST
+    session = SimpleNamespace(context=stored(tmp_path, "s3://there/below"))
+    monkeypatch.setattr(preparation, "at_work", lambda *_, **__: nullcontext(session))
+    preparation.run_backup(Screen(), "test", execute=False, take_over=False, to=to)
+    TERMINAL.flush()
+    told, remedy, would = capsys.readouterr().out.splitlines()
+    url = to or "s3://there/below"
+    assert told == f"WARNING backup: {url} is in the cloud's own Ceph cluster, {OUTLAST}"
+    assert backup.REMEDY in remedy
+    assert url in would
 
 
 def test_a_dead_controller_forbids_no_backup(

@@ -10,7 +10,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from migrate.errors import PreconditionError
 
@@ -58,7 +58,7 @@ class Bucket:
         except ClientError as error:
             said = error.response
         except BotoCoreError as error:
-            raise PreconditionError(f"{self.url} does not answer: {error}") from error
+            raise PreconditionError(f"{self.url} does not answer: {_why(error)}") from error
         headers = said["ResponseMetadata"].get("HTTPHeaders", {})
         return where if REQUEST.match(headers.get("x-amz-request-id", "")) else ""
 
@@ -69,17 +69,28 @@ class Bucket:
         try:
             self._client.upload_fileobj(reader, self.bucket, self._key(name), Config=transfer)
         except (BotoCoreError, ClientError) as error:
-            raise PreconditionError(f"{self.url}/{name} cannot be written: {error}") from error
+            raise PreconditionError(
+                f"{self.url}/{name} cannot be written: {_why(error)}"
+            ) from error
 
     def get(self, name: str) -> Iterator[bytes]:
         try:
             body = self._client.get_object(Bucket=self.bucket, Key=self._key(name))["Body"]
             yield from body.iter_chunks(PIECE)
         except (BotoCoreError, ClientError) as error:
-            raise PreconditionError(f"{self.url}/{name} cannot be read: {error}") from error
+            raise PreconditionError(f"{self.url}/{name} cannot be read: {_why(error)}") from error
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, SSLError):
+        return str(error)
+    return (
+        f"{error}: AWS_CA_BUNDLE has to name the file of the authority that signed its "
+        "certificate, AWS_ENDPOINT_URL a name that stands in this"
+    )
 
 
 class Pieces(io.RawIOBase):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
 from random import Random
@@ -13,11 +14,14 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
+from migrate.cloud import wait
 from tests.lab.ceph import cluster
 from tests.lab.remote import ssh
 from tests.lab.settings import CephLab
 
-PORT, TENANT, BUCKET = 8080, "tenant", "kept"
+PORT, TLS_PORT, TENANT, BUCKET = 8080, 8443, "tenant", "kept"
+CERTIFICATE = "/etc/ceph/gateway.pem"
+FORGOTTEN_SECONDS = 180
 PART = 5 * 2**20
 SIZES = {"empty": 0, "small": 4096, "a folder/\u00fc + %": 100_000, "parts": PART + 1_000_000}
 
@@ -55,6 +59,29 @@ def stand_up(rig: CephLab) -> None:
     s3.create_bucket(Bucket=BUCKET)
     for name in SIZES:
         put(s3, name, content(name))
+
+
+@contextmanager
+def by_tls(rig: CephLab, certificate: str) -> Iterator[str]:
+    """The gateway listens by TLS too, with these PEM blocks; its URL there."""
+    values = {"NAME": rig.monitor, "PORT": str(PORT), "TLS_PORT": str(TLS_PORT)}
+    values |= {"CERTIFICATE": CERTIFICATE}
+    try:
+        cluster.put(rig, rig.monitor, {CERTIFICATE: certificate}, "640", "ceph")
+        cluster.run(rig, rig.monitor, "gateway-tls.sh", **values)
+        yield f"https://{rig.addresses[rig.monitor]}:{TLS_PORT}"
+    finally:
+        cluster.run(rig, rig.monitor, "gateway-plain.sh", **values)
+
+
+def wait_until_told_once(rig: CephLab) -> None:
+    """Return when the cluster tells of one gateway: it does so of an ended one for a minute."""
+
+    def once() -> bool:
+        told = json.loads(ssh(rig, rig.monitor, "ceph -f json versions"))
+        return bool(sum(told.get("rgw", {}).values()) == 1)
+
+    wait.until(once, FORGOTTEN_SECONDS, "the cluster tells of gateways that have ended")
 
 
 def content(name: str) -> bytes:
