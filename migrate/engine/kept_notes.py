@@ -50,7 +50,7 @@ class KeptNotes:
 
         told = dict(hosts.living(self.machines, ask))
         if not told:
-            ask(self.machines[0])  # says that it does not answer
+            ask(self.keepers[0])  # says that it does not answer
         found = {}
         for name in names:
             of_host = {one: notes.get(f"{self.prefix}{name}") for one, notes in told.items()}
