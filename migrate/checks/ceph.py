@@ -21,7 +21,6 @@ def run(context: Context) -> Iterator[Finding]:
 def _untold(host: Host) -> list[Finding]:
     """Whether nova reads a ceph.conf there in which nobody writes new monitors."""
     try:
-        path = instances.ceph_conf(host)
-        return list(client_files.untold(host, {path: "nova"} if path else {}))
+        return list(client_files.untold(host, instances.ceph_conf(host)))
     except UnreachableError:
         return []

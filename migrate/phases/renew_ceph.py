@@ -72,9 +72,9 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
         first = error(told, "`migrate settle --ceph --execute` without --host comes first")
         wrong += [*findings.monitors(facts.read(members.asks(context)))] or [first]
     elif names:
-        asks = members.asks(context)
-        if not any(osd_host.is_begun(context.named(one), asks) for one in names):
-            wrong += findings.well(facts.read(asks))
+        new = osds.side(context)
+        if not any(osd_host.is_begun(context.named(one), new) for one in names):
+            wrong += findings.well(facts.read(new.asks))
     if not names and not leaving.no_way_back(context):
         wrong += members.mixed(context)
         wrong += findings.well(facts.read(members.asks(context)))

@@ -54,6 +54,7 @@ def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str,
             "manager.lacks": "",
             "monitor.noted": False,
             "ceph.release": 18,
+            "ceph.client": 18,
             "moved_address.place": {"device": "eth0", "prefix": 24},
         }
     for name in ("mon", "osd1", "osd2"):
@@ -87,6 +88,37 @@ def test_a_cluster_without_monitors_in_the_stack_file_is_anothers(tmp_path: Path
     assert "the cluster is another's" in one.message
     assert [one for host in hosts.values() for one in host.asked] == []
     assert list(ceph_cluster.run(context(tmp_path, **given)[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("", ""),
+        ("upmap", "the balancer moves data by itself (upmap), and no host is begun until"),
+        (CommandError("mon", "python3", 1, "no module"), "cannot be asked: mon: "),
+    ],
+)
+def test_a_balancer_that_moves_data_is_told(
+    clouds: tuple[Context, dict[str, CephHost]], answer: Any, words: str
+) -> None:
+    found, hosts = clouds
+    hosts["mon"].answers["ceph.balances"] = answer
+    said = [one for one in ceph_cluster.run(found) if "balancer" in one.message]
+    assert [words in one.message for one in said] == [True] * bool(words)
+    assert all(one.severity is Severity.WARNING for one in said)
+
+
+def test_a_client_farther_from_the_new_daemons_than_was_shown_is_told(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    for name, its in {"mon": 16, "osd1": 0, "old": 20, "compute": 14}.items():
+        hosts[name].answers["ceph.client"] = its
+    (one,) = [one for one in ceph_cluster.run(found) if "clients of Ceph" in one.message]
+    assert (one.where, one.severity) == ("compute", Severity.WARNING)
+    assert "are of 14 (nautilus), and the new daemons of 18 (reef)" in one.message
+    hosts["new"].answers["ceph.client"] = 0  # `pulumi up` comes first
+    assert not [one for one in ceph_cluster.run(found) if "clients of Ceph" in one.message]
 
 
 def coded(said: dict[str, Any]) -> None:

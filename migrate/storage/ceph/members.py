@@ -83,7 +83,7 @@ def with_osds_only(context: Context) -> list[str]:
 
 
 def asks(context: Context) -> Host:
-    """Who asks the cluster for hosts with OSDs, and keeps what they were: always the same one."""
+    """Who asks the cluster once it is the new monitors': always the same one."""
     return news(context)[0]
 
 
