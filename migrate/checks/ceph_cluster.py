@@ -11,7 +11,6 @@ from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, info, warning
 from migrate.errors import CommandError, PreconditionError, one_line
 from migrate.onhost import call
-from migrate.storage import ceph
 from migrate.storage.ceph import (
     addresses,
     commit,
@@ -39,14 +38,10 @@ def run(context: Context) -> Iterator[Finding]:
                 "Name its old monitors in sidestep:ceph.monitors if they are to come over",
             )
         return
-    if ceph.UNSHOWN:
-        yield error(
-            f"sidestep:ceph.monitors: Ceph's own daemons come over, {ceph.UNSHOWN}",
-            "Wait for a version that says it was, or leave monitors out: then only clients change",
-        )
     old, those = members.old(context), members.olds(context)
     cluster = facts.read(old)
     yield from _named(context, cluster, those)
+    yield from members.mixed(context)
     yield from _number(len(those), len(members.news(context)))
     if members.keeps(context):
         yield from old_address.foreseen(context)
