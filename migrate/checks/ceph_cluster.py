@@ -9,9 +9,8 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.addresses import counterpart
 from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, info, warning
-from migrate.errors import CommandError, PreconditionError
+from migrate.errors import CommandError, PreconditionError, one_line
 from migrate.onhost import call
-from migrate.storage import ceph
 from migrate.storage.ceph import (
     addresses,
     commit,
@@ -21,6 +20,7 @@ from migrate.storage.ceph import (
     joining,
     members,
     old_address,
+    releases,
 )
 from migrate.storage.ceph.monitor import standing
 
@@ -38,14 +38,10 @@ def run(context: Context) -> Iterator[Finding]:
                 "Name its old monitors in sidestep:ceph.monitors if they are to come over",
             )
         return
-    if ceph.UNSHOWN:
-        yield error(
-            f"sidestep:ceph.monitors: Ceph's own daemons come over, {ceph.UNSHOWN}",
-            "Wait for a version that says it was, or leave monitors out: then only clients change",
-        )
     old, those = members.old(context), members.olds(context)
     cluster = facts.read(old)
     yield from _named(context, cluster, those)
+    yield from members.mixed(context)
     yield from _number(len(those), len(members.news(context)))
     if members.keeps(context):
         yield from old_address.foreseen(context)
@@ -56,7 +52,10 @@ def run(context: Context) -> Iterator[Finding]:
     those = members.news(context)
     yield from hosts.joined(those, lambda one: _joins(context, cluster, whole, one))
     yield from _files(context, old, whole)
-    yield from _users(context, old)
+    every = members.users(context)
+    yield from _users(context, every, old)
+    yield from _clients(context, every)
+    yield from _balancer(old)
 
 
 def _named(context: Context, cluster: facts.Cluster, those: list[Host]) -> Iterator[Finding]:
@@ -109,9 +108,8 @@ def _number(before: int, after: int) -> Iterator[Finding]:
         )
 
 
-def _users(context: Context, old: Host) -> Iterator[Finding]:
+def _users(context: Context, every: list[Host], old: Host) -> Iterator[Finding]:
     """Everyone reaches the new monitors; all other ceph.conf can be told of them."""
-    every = members.users(context)
     ports = addresses.PORTS.values()
     at = [f"{new.address}:{port}" for new in members.news(context) for port in ports]
     if deaf := addresses.deaf(every, at, ("open", "refused")):
@@ -136,6 +134,40 @@ def _users(context: Context, old: Host) -> Iterator[Finding]:
                 "monitors once the old ones have left",
                 user.name,
             )
+
+
+def _clients(context: Context, every: list[Host]) -> Iterator[Finding]:
+    """Hosts whose librbd is so old that nobody has shown it against the new daemons.
+
+    By their packages: `ceph features` tells releases of clients no better than those of OSDs.
+    """
+    newest = max(hosts.call_each(members.news(context), "ceph.client"))
+    for user, its in zip(every, hosts.call_each(every, "ceph.client"), strict=True):
+        if its and its < newest and not releases.may_follow(its, newest):
+            yield warning(
+                f"its clients of Ceph are of {its} ({releases.name(its)}), and the new daemons of "
+                f"{newest} ({releases.name(newest)}): that far apart they were not shown together",
+                "Renew ceph-common and librbd1 there, and have its servers started anew or moved, "
+                "before the old monitors leave",
+                user.name,
+            )
+
+
+def _balancer(old: Host) -> Iterator[Finding]:
+    try:
+        mode = call(old, "ceph.balances")
+    except CommandError as failure:
+        yield warning(
+            f"whether the balancer moves data cannot be asked: {one_line(failure)}",
+            "See `ceph balancer status`",
+            old.name,
+        )
+        return
+    if mode:
+        yield warning(
+            f"the balancer moves data by itself ({mode}), and no host is begun until that is over",
+            "`ceph balancer off` until all hosts have come over, then `ceph balancer on`",
+        )
 
 
 def _gateways(context: Context, cluster: facts.Cluster) -> Iterator[Finding]:

@@ -35,6 +35,25 @@ def while_any(
     return found
 
 
+def while_changing(
+    wrong: Callable[[], Answer],
+    seconds: float,
+    pause: float = PAUSE_SECONDS,
+    sleep: Sleep = time.sleep,
+) -> Answer:
+    """Ask what is *wrong* until nothing is, or it has been the same for *seconds*; the last answer.
+
+    However long it takes, as long as it gets on.
+    """
+    found = wrong()
+    deadline = time.monotonic() + seconds
+    while found and time.monotonic() < deadline:
+        sleep(pause)
+        if (now := wrong()) != found:
+            found, deadline = now, time.monotonic() + seconds
+    return found
+
+
 def while_raising(
     kind: type[Exception], act: Callable[[], Answer], seconds: float, pause: float = PAUSE_SECONDS
 ) -> Answer:

@@ -6,7 +6,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.onhost import record, systemd
+from migrate.onhost import systemd
 
 CONF = "/etc/ceph/ceph.conf"
 CONNECT_SECONDS, ANSWER_SECONDS = 15, 40
@@ -36,6 +36,20 @@ def release(program: str) -> int:
     if not found:
         raise RuntimeError(f"{program} does not tell its version")
     return int(found.group(1))
+
+
+def client() -> int:
+    """The release of this host's clients, librbd with them; 0 where there are none."""
+    try:
+        return release("ceph")
+    except FileNotFoundError:
+        return 0
+
+
+def balances() -> str:
+    """How the manager's balancer moves data of its own will, e.g. "upmap"; "" where it rests."""
+    said = ask("balancer", "status")
+    return str(said["mode"]) if said["active"] else ""
 
 
 def gateways(logins: list[list[str]]) -> list[str] | None:
@@ -85,20 +99,14 @@ def _answers(questions: dict[str, tuple[str, ...]]) -> dict[str, Any]:
 
 
 def hold(host: str) -> None:
-    """Nothing is taken off *host* while it is away; that we have set it is noted before."""
-    record.save(_held(host), {"host": host})
+    """Nothing is taken off *host* while it is away."""
     run("osd", "set-group", "noout", host)
 
 
 def let_go(host: str) -> None:
-    """Undo `hold`; nothing where nothing was noted."""
-    if record.load(_held(host)) is not None:
+    """Undo `hold`, also where another machine did that."""
+    if "noout" in ask("osd", "dump")["crush_node_flags"].get(host, []):
         run("osd", "unset-group", "noout", host)
-        record.forget(_held(host))
-
-
-def _held(host: str) -> str:
-    return f"ceph-noout-{host}"
 
 
 def unstoppable(ids: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from migrate.engine import markers
+from migrate.engine import finding, markers
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
 from migrate.phases.session import Session
@@ -12,9 +12,9 @@ from migrate.storage.ceph import members
 def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> None:
     """Run the steps of FOLLOW; refuses once the target has been released (PreconditionError).
 
-    What the checks refuse of Ceph is refused here too: a monitor that has joined a cluster on which
-    nothing goes on is a risk for nothing.
+    Hosts with OSDs that could not come over are refused here too: a monitor that has joined a
+    cluster on which nothing goes on is a risk for nothing.
     """
-    members.refuse_unshown(session.context)
+    finding.refuse(members.mixed(session.context))
     markers.refuse_when_live(session.context)
     session.runner(Phase.FOLLOW, notify=notify, past=past).advance()

@@ -27,7 +27,6 @@ from migrate.phases.plan import (
     storage_host,
 )
 from migrate.phases.session import Session
-from migrate.storage import ceph
 from migrate.storage.ceph import (
     attachments,
     facts,
@@ -68,18 +67,16 @@ def _found(context: Context, names: Collection[str]) -> list[Finding]:
     if not markers.live(context):
         return [error("the target does not serve yet", "`migrate cutover` comes first")]
     wrong = []
-    if ceph.UNSHOWN:
-        told = f"Ceph's own daemons come over, {ceph.UNSHOWN}"
-        wrong.append(error(told, "Wait for a version that says it was"))
     if names and not _monitors_are_over(context):
         told = "the old monitors leave before any OSD comes over"
         first = error(told, "`migrate settle --ceph --execute` without --host comes first")
         wrong += [*findings.monitors(facts.read(members.asks(context)))] or [first]
     elif names:
-        asks = members.asks(context)
-        if not any(osd_host.is_begun(context.named(one), asks) for one in names):
-            wrong += findings.well(facts.read(asks))
+        new = osds.side(context)
+        if not any(osd_host.is_begun(context.named(one), new) for one in names):
+            wrong += findings.well(facts.read(new.asks))
     if not names and not leaving.no_way_back(context):
+        wrong += members.mixed(context)
         wrong += findings.well(facts.read(members.asks(context)))
         if members.keeps(context):
             wrong += old_address.findings(context)

@@ -25,8 +25,5 @@ def judged(storage: Storage, given: Options) -> Iterator[Finding]:
         if backend is None:
             yield error(f"{title} ({config.where}), which no code here moves", remedy)
             continue
-        if backend.UNSHOWN:
-            yield error(f"{title} ({config.where}), {backend.UNSHOWN}", remedy)
-            continue
         for one in backend.findings(config):
             yield (warning if one.warning else error)(f"{title}: {one.message}", one.remedy)

@@ -13,8 +13,6 @@ from migrate.services.backends import BackendConfig, Refusal
 class Backend(Protocol):
     """See above."""
 
-    UNSHOWN: str  # why it is refused although the code is there; "" once it was shown
-
     def supports(self, config: BackendConfig) -> bool:
         """Whether it is of this kind."""
         ...

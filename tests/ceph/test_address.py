@@ -25,7 +25,6 @@ from migrate.onhost import call
 from migrate.phases import renew_ceph
 from migrate.phases.plan import CEPH_ADDRESS, compose
 from migrate.phases.session import Session
-from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, members, monitor, old_address
 from tests.ceph import stacks
 from tests.ceph.clean import wait_until_clean
@@ -92,12 +91,6 @@ def session(context: Context) -> Iterator[Session]:
 def sums(rig: CephRig) -> dict[str, str]:
     """What is in every image: the same at the end."""
     return cluster.checksums(rig)
-
-
-@pytest.fixture(autouse=True)
-def shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if it had been: `settle` refuses it until then."""
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
 
 
 def errors(context: Context) -> list[str]:

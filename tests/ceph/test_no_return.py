@@ -5,19 +5,21 @@ Neither has a way back: whoever comes next gets a new rig.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from infra import nspawn
 from migrate.cloud import wait
 from migrate.cloud.host import Host
+from migrate.engine.kept_notes import KeptNotes
 from migrate.errors import CommandError, IrreversibleError, PreconditionError, StepError
 from migrate.onhost import call
 from migrate.storage.ceph import addresses, commit, facts, manager, monitor, osd_host
 from tests.ceph.clean import wait_until_clean
 from tests.ceph.conftest import Reach
-from tests.ceph.killed import killed_after
+from tests.ceph.killed import Act, killed_after
 from tests.ceph.unharmed import unharmed
 from tests.lab.ceph import cluster, packages, reinstall, whole
 from tests.lab.ceph.settings import CephRig
@@ -142,6 +144,29 @@ def test_the_old_monitor_booted_again_joins_nothing(
     assert rig.fsid in ssh(rig, rig.client, "timeout 60 ceph --id cinder fsid")
 
 
+def asked(new: Host, home: Path) -> osd_host.Side:
+    """The new side, whose only machine keeps what is noted, too."""
+    notes = KeptNotes(
+        prefix=osd_host.PREFIX, desk="kept-osds-", home=home, machines=[new], keepers=[new]
+    )
+    return osd_host.Side(new, notes)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def side(new: Host, home: Path) -> osd_host.Side:
+    return asked(new, home)
+
+
+def by(side: osd_host.Side, act: Callable[[Host, osd_host.Side], object]) -> Act:
+    """*act* by connections that are given."""
+    return lambda host, new: act(host, asked(new, side.notes.home))
+
+
 @pytest.fixture(scope="module")
 def name(rig: CephRig) -> str:
     """The host that is reinstalled."""
@@ -149,40 +174,40 @@ def name(rig: CephRig) -> str:
 
 
 def test_a_host_that_cannot_be_spared_is_left_alone(
-    rig: CephRig, reach: Reach, new: Host, name: str
+    rig: CephRig, reach: Reach, new: Host, name: str, side: osd_host.Side
 ) -> None:
     other = [str(osd.id) for osd in facts.read(new).osds if osd.host != name]
     new.run("ceph", "osd", "set", "norebalance")
     with pytest.raises(PreconditionError, match="flags are set: norebalance"):
-        osd_host.keep(reach(name), new)
+        osd_host.keep(reach(name), side)
     new.run("ceph", "osd", "unset", "norebalance")
     for pool in ("volumes", "images"):
         new.run("ceph", "osd", "pool", "set", pool, "min_size", "2")
     with pytest.raises(PreconditionError, match="stops when one of its 2 copies is away"):
-        osd_host.keep(reach(name), new)
+        osd_host.keep(reach(name), side)
     assert "would become offline" in call(new, "ceph.unstoppable", other)
     for pool in ("volumes", "images"):
         new.run("ceph", "osd", "pool", "set", pool, "min_size", "1")
-    assert not osd_host.is_kept(reach(name), new)
+    assert not osd_host.is_kept(reach(name), side)
 
 
 def test_until_it_is_made_anew_all_is_undone(
-    rig: CephRig, reach: Reach, new: Host, name: str
+    rig: CephRig, reach: Reach, new: Host, name: str, side: osd_host.Side
 ) -> None:
     host, before = reach(name), facts.read(new)
-    osd_host.keep(host, new)
-    assert osd_host.is_kept(host, new)
-    assert not osd_host.is_resting(host, new)
-    killed_after(4, osd_host.rest, reach, name, rig.target)
-    osd_host.rest(host, new)
-    assert osd_host.is_resting(host, new)
+    osd_host.keep(host, side)
+    assert osd_host.is_kept(host, side)
+    assert not osd_host.is_resting(host, side)
+    killed_after(4, by(side, osd_host.rest), reach, name, rig.target)
+    osd_host.rest(host, side)
+    assert osd_host.is_resting(host, side)
     away = facts.read(new)
     assert away.node_flags == {name: ("noout",)}
     assert "noout" not in away.flags
     assert {osd.host for osd in away.osds if not osd.up} == {name}
-    killed_after(4, osd_host.wake, reach, name, rig.target)
-    osd_host.wake(host, new)
-    osd_host.forget(host, new)
+    killed_after(4, by(side, osd_host.wake), reach, name, rig.target)
+    osd_host.wake(host, side)
+    osd_host.forget(host, side)
     wait_until_clean(new)
     now = facts.read(new)
     assert (now.node_flags, now.osds) == ({}, before.osds)
@@ -192,39 +217,39 @@ def test_until_it_is_made_anew_all_is_undone(
 
 
 def test_its_osds_come_back_from_a_fresh_system(
-    rig: CephRig, reach: Reach, new: Host, name: str
+    rig: CephRig, reach: Reach, new: Host, name: str, side: osd_host.Side
 ) -> None:
     before = facts.read(new)
     ours = [osd.id for osd in before.osds if osd.host == name]
     place = call(new, "ceph.places", ours)
-    osd_host.keep(reach(name), new)
-    osd_host.rest(reach(name), new)
-    assert not osd_host.is_anew(reach(name), new)
+    osd_host.keep(reach(name), side)
+    osd_host.rest(reach(name), side)
+    assert not osd_host.is_anew(reach(name), side)
     with pytest.raises(StepError, match="nothing was made anew"):
-        osd_host.adopt(reach(name), new)
+        osd_host.adopt(reach(name), side)
     reinstall.make(rig, name)
     host = reach(name)
-    assert osd_host.is_anew(host, new)
-    assert osd_host.is_resting(host, new)
-    assert not osd_host.is_adopted(host, new)
-    osd_host.adopt(host, new)
-    assert osd_host.is_adopted(host, new)
+    assert osd_host.is_anew(host, side)
+    assert osd_host.is_resting(host, side)
+    assert not osd_host.is_adopted(host, side)
+    osd_host.adopt(host, side)
+    assert osd_host.is_adopted(host, side)
     with pytest.raises(IrreversibleError, match="can never open them again: name it"):
-        osd_host.come_home(host, new, [])
+        osd_host.come_home(host, side, [])
     with pytest.raises(PreconditionError, match="has Ceph reef: have it made anew"):
-        osd_host.wake(host, new)
-    assert not osd_host.is_home(host, new)
+        osd_host.wake(host, side)
+    assert not osd_host.is_home(host, side)
 
     def act(first: Host, second: Host) -> None:
-        print(osd_host.come_home(first, second, [name]))
+        print(osd_host.come_home(first, asked(second, side.notes.home), [name]))
 
     killed_after(8, act, reach, name, rig.target)
-    recovered = osd_host.come_home(host, new, [name])
+    recovered = osd_host.come_home(host, side, [name])
     print(recovered)
     # the writer's blocks and what manages them, not the 85 MB that the host has
     assert 0 < recovered.objects <= 20
     assert 0 < recovered.bytes < 8 * 1024**2
-    assert osd_host.is_home(host, new)
+    assert osd_host.is_home(host, side)
     now = facts.read(new)
     assert now.node_flags == {}
     assert now.unclean == {}
@@ -234,11 +259,11 @@ def test_its_osds_come_back_from_a_fresh_system(
     assert now.require_osd_release == "pacific"
     for back in (osd_host.wake, osd_host.forget, osd_host.stay):
         with pytest.raises(IrreversibleError, match="can never open them again"):
-            back(host, new)
+            back(host, side)
 
 
 def test_after_a_boot_of_the_fresh_system_they_are_up(
-    rig: CephRig, reach: Reach, new: Host, name: str
+    rig: CephRig, reach: Reach, new: Host, name: str, side: osd_host.Side
 ) -> None:
     machine = cluster.machine(rig, name, packages.new())
     nspawn.stop(machine, 20)
@@ -246,4 +271,4 @@ def test_after_a_boot_of_the_fresh_system_they_are_up(
     nspawn.wait_for_ssh(machine)
     cluster.plug(rig, name)  # hardware has its disks before systemd looks for them
     reach(name).shell("systemctl reset-failed 'ceph-osd@*'; systemctl start ceph-osd.target")
-    assert wait.while_any(lambda: not osd_host.is_home(reach(name), new), 120) is False
+    assert wait.while_any(lambda: not osd_host.is_home(reach(name), side), 120) is False

@@ -24,7 +24,6 @@ from migrate.engine.plan import Plan, Step
 from migrate.engine.runner import Runner
 from migrate.errors import IrreversibleError, PreconditionError, StepError
 from migrate.phases.plan import CEPH_JOINS
-from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, monitor
 from tests.ceph import beside, commands, power, quorums, stacks
 from tests.ceph.clean import wait_until_clean
@@ -101,12 +100,6 @@ def sums(rig: CephRig, before: facts.Cluster, file: str) -> Iterator[dict[str, s
     found = cluster.checksums(rig)
     yield found
     assert cluster.checksums(rig) == found
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if it had been: `settle` refuses it until then."""
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
 
 
 def test_never_are_two_in_the_quorum_for_longer_than_a_step(
@@ -265,7 +258,6 @@ def test_killed_at_each_boundary_the_old_one_leaves(
     context: Context,
     plan: Plan,
     names: tuple[str, ...],
-    shown: None,
     tmp_path: Path,
 ) -> None:
     with unharmed(rig, LONGEST_GAP):
@@ -292,7 +284,6 @@ def test_then_one_of_three_may_die_and_no_osd_rests_until_it_is_back(
     new: Host,
     context: Context,
     names: tuple[str, ...],
-    shown: None,
     tmp_path: Path,
 ) -> None:
     *living, dead = names
@@ -309,7 +300,7 @@ def test_then_one_of_three_may_die_and_no_osd_rests_until_it_is_back(
 
 
 def test_of_a_host_that_does_not_come_back_the_other_copies_serve_until_it_does(
-    rig: CephRig, new: Host, context: Context, shown: None, tmp_path: Path
+    rig: CephRig, new: Host, context: Context, tmp_path: Path
 ) -> None:
     first, second = rig.osd_hosts
     never = above(rig, context.home, [sys.executable, "-c", NOTHING])
@@ -334,7 +325,7 @@ def test_of_a_host_that_does_not_come_back_the_other_copies_serve_until_it_does(
 
 
 def test_killed_at_each_boundary_the_other_host_comes_over(
-    rig: CephRig, new: Host, context: Context, shown: None, tmp_path: Path
+    rig: CephRig, new: Host, context: Context, tmp_path: Path
 ) -> None:
     name = rig.osd_hosts[1]
     with unharmed(rig, LONGEST_REST):

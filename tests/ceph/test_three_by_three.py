@@ -22,7 +22,6 @@ from migrate.engine.runner import Runner
 from migrate.onhost import call
 from migrate.phases import renew_ceph
 from migrate.phases.plan import CEPH_ADDRESS, CEPH_JOINS
-from migrate.storage import ceph
 from migrate.storage.ceph import conf, facts, leaving, monitor, old_address
 from tests.ceph import beside, commands, power, quorums, stacks
 from tests.ceph.clean import wait_until_clean
@@ -113,12 +112,6 @@ def sums(rig: CephRig, three: None) -> Iterator[dict[str, str]]:
     found = cluster.checksums(rig)
     yield found
     assert cluster.checksums(rig) == found
-
-
-@pytest.fixture(autouse=True)
-def shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if it had been: `settle` refuses it until then."""
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
 
 
 def test_three_join_three_and_leave_again(

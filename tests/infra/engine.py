@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,10 @@ STACK = "test"
 
 
 class Project:
-    """A copy of `Pulumi.yaml` and the program's entry, with one stack file.
+    """A copy of `Pulumi.yaml` and the program's entry, with one stack file."""
 
-    *migrate* is how that is called.
-    """
-
-    def __init__(
-        self, root: Path, config: dict[str, Any], migrate: Sequence[str] = ("migrate",)
-    ) -> None:
-        self.root, self.code, self._migrate = root, REPOSITORY, migrate
+    def __init__(self, root: Path, config: dict[str, Any]) -> None:
+        self.root, self.code = root, REPOSITORY
         (root / "infra").mkdir(parents=True)
         (root / "stacks").mkdir()
         (root / "state").mkdir()
@@ -65,7 +59,7 @@ class Project:
 
     def ended(self, *argv: str, timeout: float = 1800) -> tuple[int, str]:
         """How `migrate` *argv* ended, and what it printed."""
-        return self._run(*self._migrate, *argv, "--stack", STACK, timeout=timeout)
+        return self._run("migrate", *argv, "--stack", STACK, timeout=timeout)
 
     def dies(self, *argv: str, at: str) -> None:
         """`migrate` *argv*, killed at the boundary *at*: see tests/faults/driver.py."""

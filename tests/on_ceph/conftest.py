@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,17 +26,14 @@ def lab() -> Iterator[CephLab]:
 
 @pytest.fixture(scope="module")
 def project(lab: CephLab, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The stack of the lab on Ceph as a client of its cluster, whose own daemons stay as they are.
-
-    What refuses that is lifted.
-    """
-    return _shown(tmp_path_factory, stack_of(lab) | {"ceph": {"clients": True}})
+    """The stack of the lab on Ceph as a client of its cluster, whose daemons stay as they are."""
+    return _of(tmp_path_factory, stack_of(lab) | {"ceph": {"clients": True}})
 
 
 @pytest.fixture(scope="module")
 def whole_project(lab: CephLab, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The same with the cluster's daemons, as the stack's file has them."""
-    return _shown(tmp_path_factory, stack_of(lab))
+    return _of(tmp_path_factory, stack_of(lab))
 
 
 def stack_of(lab: CephLab) -> dict[str, Any]:
@@ -47,9 +43,8 @@ def stack_of(lab: CephLab) -> dict[str, Any]:
     return {name.removeprefix("sidestep:"): one for name, one in stands.items()}
 
 
-def _shown(folders: pytest.TempPathFactory, config: dict[str, Any]) -> Project:
-    root = folders.mktemp("over") / "project"
-    return Project(root, config, migrate=(sys.executable, "-m", "tests.on_ceph.shown"))
+def _of(folders: pytest.TempPathFactory, config: dict[str, Any]) -> Project:
+    return Project(folders.mktemp("over") / "project", config)
 
 
 @pytest.fixture(scope="package")

@@ -21,7 +21,7 @@ from tests.lab.ceph import cluster, gateway
 from tests.lab.content import servers
 from tests.lab.settings import CephLab
 from tests.on_ceph.test_source import reboot, tenant
-from tests.settle import migrations
+from tests.settle import bridge, migrations
 
 pytestmark = [pytest.mark.lab, pytest.mark.in_set("lab-ceph-commit"), pytest.mark.in_order]
 LONGEST_GAP = 30.0  # seconds; clients look for another monitor, OSDs stop and start
@@ -126,6 +126,7 @@ def test_hosts_with_osds_come_over_one_by_one(
 
 def test_compute_hosts_and_agents_come_over(lab: CephLab, over: Project) -> None:
     *others, last = lab.computes
+    bridge.make(lab)
     settle = ("settle", "--execute", "--canary", "0", "--host")
     with unharmed(lab, LONGEST_GAP):
         for name in others:

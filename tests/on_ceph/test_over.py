@@ -1,7 +1,6 @@
 """A whole pass of the lab on Ceph, while a client writes: over, and back by `pulumi destroy`.
 
-The cluster's own daemons stay as they are, and so do the compute hosts. What refuses all this is
-lifted here; once it has passed, the words that refuse go, and `shown.py` with them.
+The cluster's own daemons stay as they are, and so do the compute hosts.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from migrate.engine.journal import State
 from migrate.errors import PreconditionError, StepError, UnreachableError
 from migrate.finish import ceph as finish_ceph
 from migrate.phases import renew_ceph
-from migrate.storage import ceph
 from migrate.storage.ceph import conf, leaving, manager, old_address, osd_host
 from migrate.storage.ceph.addresses import PORTS
 from migrate.storage.ceph.findings import PROTOCOLS
@@ -25,7 +24,6 @@ OLD_ADDRESS = "10.0.0.1"
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     monkeypatch.setattr(manager, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(osd_host, "PAUSE_SECONDS", 0.01)
     for name in ("LEARN_SECONDS", "JOIN_SECONDS"):

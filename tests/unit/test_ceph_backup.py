@@ -86,10 +86,19 @@ def test_maps_keys_and_configuration_are_in_it(
     }
     assert not [*tmp_path.glob("tmp.*")]  # keys were there
     assert "channel" in world.hosts["mon"].asked
+    assert [one["name"] for one in kept.files] == ["ceph.tar.gz"]
     world.hosts["mon"].notes["ceph-retired"] = {"monitor": "mon1", "managers": []}
+    store_of = tmp_path / "retired/mon-mon1/store.db"
+    store_of.parent.mkdir(parents=True)
+    store_of.write_text("an old monitor's")
+    monkeypatch.setattr(take, "ASIDE", str(tmp_path / "retired"))
     take.cluster(world.context, kept)
     assert "channel" in world.hosts["new"].asked
     assert "/etc/ceph" in collect.folders(())
+    with tarfile.open(tmp_path / "kept/one/ceph-retired/mon.tar.gz") as archive:
+        stream = archive.extractfile(str(store_of).lstrip("/"))
+        assert stream
+        assert stream.read() == b"an old monitor's"
 
 
 def test_what_is_not_told_is_no_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,39 +243,21 @@ def test_what_counts_where_nothing_is_said() -> None:
 
 
 class Compute(FakeHost):
-    """A compute host with this nova.conf."""
+    """A compute host with this nova.conf, and with two ceph.conf, of one cluster."""
 
     text = ""
 
     def python(self, source: str, payload: Any = None, *_: Any, **__: Any) -> Any:
+        if source.startswith("# files.read"):
+            return dict.fromkeys(payload["arguments"][0], CONF)
         assert source.startswith("# hypervisor.settings")
         if self.dead:
             raise UnreachableError("away", self.name)
         return {"texts": {"/etc/nova/nova.conf": self.text}, "given": {}}
 
 
-def test_servers_disks_on_rbd_are_named_all_at_once(tmp_path: Path) -> None:
-    hosts = [Compute("c1"), Compute("c2"), Compute("c3"), Compute("c4", dead=True)]
-    hosts[0].text = hosts[2].text = "[libvirt]\nimages_type = rbd\n"
-    found = context(tmp_path, {}, told=False)
-    source = Cloud("source", "2025.1", found.source.controllers, tuple(hosts), ())
-    (finding,) = ceph.run(replace(found, source=source))
-    assert "c1, c3 are on RBD" in finding.message
-    assert "images_type" in finding.message
-    assert finding.remedy
-
-
-class Disks(Compute):
-    """The same with two ceph.conf, of one cluster."""
-
-    def python(self, source: str, payload: Any = None, *more: Any, **other: Any) -> Any:
-        if source.startswith("# files.read"):
-            return dict.fromkeys(payload["arguments"][0], CONF)
-        return super().python(source, payload, *more, **other)
-
-
 def test_nova_that_reads_another_ceph_conf_is_told_before(tmp_path: Path) -> None:
-    hosts = [Disks("c1"), Disks("c2"), Disks("c3", dead=True)]
+    hosts = [Compute("c1"), Compute("c2"), Compute("c3", dead=True)]
     for host in hosts:
         host.text = "[libvirt]\nimages_type = rbd\n"
     hosts[0].text += "images_rbd_ceph_conf = /etc/ceph/nova.conf\n"

@@ -17,7 +17,6 @@ from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Runner
 from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
 from migrate.phases import follow
-from migrate.storage import ceph
 from migrate.storage.ceph import conf, joining, leaving, manager, members, monitor
 from migrate.storage.rbd import client_files
 from tests.unit import ceph_hosts
@@ -55,6 +54,7 @@ def well(found: Context, hosts: dict[str, CephHost]) -> tuple[Context, dict[str,
             "manager.lacks": "",
             "monitor.noted": False,
             "ceph.release": 18,
+            "ceph.client": 18,
             "moved_address.place": {"device": "eth0", "prefix": 24},
         }
     for name in ("mon", "osd1", "osd2"):
@@ -73,13 +73,9 @@ def told(found: Context) -> list[str]:
     ]
 
 
-def test_it_is_refused_until_it_was_shown_and_judged_from_then_on(
-    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+def test_nothing_forbids_a_cluster_that_is_well(
+    clouds: tuple[Context, dict[str, CephHost]],
 ) -> None:
-    assert ceph.UNSHOWN  # whoever shows it takes this line and the README's away with it
-    (one,) = told(clouds[0])
-    assert ceph.UNSHOWN in one
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     assert told(clouds[0]) == []
     assert [one.name for one in QUICK if one.ask is ceph_cluster.run] == ["ceph-cluster"]
 
@@ -92,6 +88,37 @@ def test_a_cluster_without_monitors_in_the_stack_file_is_anothers(tmp_path: Path
     assert "the cluster is another's" in one.message
     assert [one for host in hosts.values() for one in host.asked] == []
     assert list(ceph_cluster.run(context(tmp_path, **given)[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("", ""),
+        ("upmap", "the balancer moves data by itself (upmap), and no host is begun until"),
+        (CommandError("mon", "python3", 1, "no module"), "cannot be asked: mon: "),
+    ],
+)
+def test_a_balancer_that_moves_data_is_told(
+    clouds: tuple[Context, dict[str, CephHost]], answer: Any, words: str
+) -> None:
+    found, hosts = clouds
+    hosts["mon"].answers["ceph.balances"] = answer
+    said = [one for one in ceph_cluster.run(found) if "balancer" in one.message]
+    assert [words in one.message for one in said] == [True] * bool(words)
+    assert all(one.severity is Severity.WARNING for one in said)
+
+
+def test_a_client_farther_from_the_new_daemons_than_was_shown_is_told(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    for name, its in {"mon": 16, "osd1": 0, "old": 20, "compute": 14}.items():
+        hosts[name].answers["ceph.client"] = its
+    (one,) = [one for one in ceph_cluster.run(found) if "clients of Ceph" in one.message]
+    assert (one.where, one.severity) == ("compute", Severity.WARNING)
+    assert "are of 14 (nautilus), and the new daemons of 18 (reef)" in one.message
+    hosts["new"].answers["ceph.client"] = 0  # `pulumi up` comes first
+    assert not [one for one in ceph_cluster.run(found) if "clients of Ceph" in one.message]
 
 
 def coded(said: dict[str, Any]) -> None:
@@ -122,12 +149,10 @@ def another_monitor(said: dict[str, Any]) -> None:
 )
 def test_what_was_never_shown_to_come_over_is_refused(
     clouds: tuple[Context, dict[str, CephHost]],
-    monkeypatch: pytest.MonkeyPatch,
     change: Any,
     words: str,
 ) -> None:
     found, hosts = clouds
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     change(hosts["mon"].answers["ceph.read"])
     (one,) = told(found)
     assert words in one
@@ -145,19 +170,17 @@ def test_what_was_never_shown_to_come_over_is_refused(
     ],
 )
 def test_the_stack_file_names_the_cluster_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], words: str
+    tmp_path: Path, given: dict[str, Any], words: str
 ) -> None:
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     found, _ = well(*context(tmp_path, **given))
     (one,) = told(found)
     assert one.startswith(words)
 
 
 def test_whose_address_could_not_be_taken_over_is_told_before_anything_joins(
-    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+    clouds: tuple[Context, dict[str, CephHost]],
 ) -> None:
     found, hosts = clouds
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     hosts["mon"].address = "10.0.0.1"
     (reached,) = told(found)
     assert reached.startswith("mon: it is reached by ssh at 10.0.0.1, which its monitor's")
@@ -179,10 +202,9 @@ def test_whose_address_could_not_be_taken_over_is_told_before_anything_joins(
 
 
 def test_who_will_not_reach_the_new_monitors_is_told_before_they_are_there(
-    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+    clouds: tuple[Context, dict[str, CephHost]],
 ) -> None:
     found, hosts = clouds
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     hosts["compute"].answers["reach.ports"] = ["refused", "timeout"]
     (one,) = told(found)
     assert one.startswith(": compute does not reach each of new:3300, new:6789")
@@ -190,20 +212,18 @@ def test_who_will_not_reach_the_new_monitors_is_told_before_they_are_there(
 
 
 def test_a_manager_that_no_monitors_host_has_is_told(
-    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+    clouds: tuple[Context, dict[str, CephHost]],
 ) -> None:
     found, hosts = clouds
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     hosts["mon"].answers["ceph.read"]["managers"]["standbys"] = [{"name": "new"}, {"name": "far"}]
     (one,) = told(found)
     assert one.startswith(": managers are on no host of ceph.monitors: far")
 
 
 def test_a_file_that_finds_monitors_by_dns_is_told(
-    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+    clouds: tuple[Context, dict[str, CephHost]],
 ) -> None:
     found, hosts = clouds
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     hosts["compute"].files[conf.PATH] = "[global]\nfsid = f5\n"
     hosts["osd1"].files[conf.PATH] = "[global]\nmon host = 10.0.0.1:6789, mon.example\n"
     (one,) = told(found)
@@ -221,10 +241,7 @@ def test_how_many_may_die_at_once_while_both_serve_is_told(olds: int, dead: int)
     assert f"there are {olds + 3}: the loss of {dead} at once stops the cluster" in one.message
 
 
-def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
+def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(tmp_path: Path) -> None:
     found, hosts = well(*context(tmp_path, clients=True))
     hosts["new"].answers["manager.lacks"] = "there is no ceph-mgr: install it"
     hosts["old"].files[conf.PATH] = CONF + "[client.glance]\nkeyring = /etc/glance/key\n"
@@ -240,10 +257,9 @@ def test_a_controller_that_lacks_a_daemon_or_has_another_ceph_conf_is_told(
 
 
 def test_osds_that_a_fresh_system_would_not_find_are_told_before_anything_moves(
-    clouds: tuple[Context, dict[str, CephHost]], monkeypatch: pytest.MonkeyPatch
+    clouds: tuple[Context, dict[str, CephHost]],
 ) -> None:
     found, hosts = clouds
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     lvm = "RuntimeError: osd.1 is on LVM or encrypted (/dev/dm-0)"
     hosts["osd2"].answers["osds.here"] = CommandError("osd2", "python3", 1, lvm)
     (one,) = told(found)
@@ -404,21 +420,33 @@ def test_ceph_conf_of_a_controller_with_a_monitor_is_the_monitors(
     assert "/etc/ceph/ceph.client.glance.keyring" in wanted
 
 
-def test_follow_lets_nothing_join_that_the_checks_refuse(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mixed", [True, False])
+def test_follow_lets_nothing_join_where_osds_could_not_come_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, mixed: bool
 ) -> None:
-    world = World(tmp_path, joined=False)
+    world = World(tmp_path, joined=False, osdHosts=["osd1", "osd2", *["compute"] * mixed])
     monkeypatch.setattr(markers, "refuse_when_live", lambda _: None)
     session = world.session()
     plan = Plan(tuple(one for one in session.plan if one.id.startswith("ceph.")))
     session = replace(session, plan=plan.phase(Phase.FOLLOW))
-    with pytest.raises(PreconditionError, match="come over, the steps of which were shown"):
+    if mixed:
+        with pytest.raises(PreconditionError, match="compute has OSDs and runs servers"):
+            follow.follow(session, lambda *_: None)
+    else:
         follow.follow(session, lambda *_: None)
-    assert set(world.cluster.monitors) == {"mon1"}
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
-    follow.follow(session, lambda *_: None)
-    assert set(world.cluster.monitors) == {"mon1", "new"}
+    assert set(world.cluster.monitors) == {"mon1", *["new"] * (not mixed)}
     session.journal.close()
+
+
+def test_a_host_with_osds_that_runs_servers_is_refused_before_anything_joins(
+    clouds: tuple[Context, dict[str, CephHost]],
+) -> None:
+    found, hosts = clouds
+    hosts["compute"].answers |= {"osds.here": [], "osds.beside": []}
+    ceph_ = found.settings.ceph.model_copy(update={"osd_hosts": ("osd1", "osd2", "compute")})
+    found = replace(found, settings=found.settings.model_copy(update={"ceph": ceph_}))
+    _, mixed = told(found)  # the cluster of this test has none there
+    assert mixed.startswith(": compute has OSDs and runs servers, and no such host was shown")
 
 
 def test_where_the_new_monitor_alone_is_dead_it_leaves_before_its_manager(
@@ -448,10 +476,7 @@ def test_where_the_new_monitor_alone_is_dead_it_leaves_before_its_manager(
     assert not any(host.notes for host in world.hosts.values())
 
 
-def test_gateways_that_are_named_come_over_and_what_forbids_it_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
+def test_gateways_that_are_named_come_over_and_what_forbids_it_is_told(tmp_path: Path) -> None:
     world = World(tmp_path, joined=False, gateways=["mon"])
     ids = [one.id for one in world.session().plan if "ceph.gateway" in one.id]
     assert ids == ["ceph.gateway-new", "ceph.gateways"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrate.engine.kept_notes import KeptNotes
 from migrate.errors import CommandError, IrreversibleError, PreconditionError, StepError
 from migrate.storage.ceph import commit, conf, manager, monitor, no_return, osd_host, statistics
 from tests.unit import fakes
@@ -174,18 +176,20 @@ def test_an_old_address_goes_in_whatever_form_and_never_the_last(hosts: str, the
 
 
 def test_osds_start_for_good_only_by_name_and_never_go_back(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note: dict[str, Any] = {"started": False, "rests": True, "osds": []}
     monkeypatch.setitem(fakes.ANSWERS, "record.load", note)
-    host, asks = fakes.FakeHost("osd1"), fakes.FakeHost("new")
+    host, new = fakes.FakeHost("osd1"), fakes.FakeHost("new")
+    notes = KeptNotes(prefix="", desk="", home=tmp_path, machines=[new], keepers=[new])
+    side = osd_host.Side(new, notes)
     with pytest.raises(IrreversibleError, match="--past osd1"):
-        osd_host.come_home(host, asks, ["osd2"])
+        osd_host.come_home(host, side, ["osd2"])
     assert host.asked == []
     monkeypatch.setitem(fakes.ANSWERS, "record.load", {**note, "started": True})
     for back in (osd_host.forget, osd_host.wake, osd_host.stay):
         with pytest.raises(IrreversibleError, match="can never open them again"):
-            back(host, asks)
+            back(host, side)
     assert host.asked == []
 
 

@@ -23,6 +23,7 @@ from migrate.computes.reinstalling.kept import KEPT as KEPT_THERE
 from migrate.computes.reinstalling.packages import NAMES, OF_CEPH
 from migrate.engine import state_lock
 from migrate.engine.cancellation import Cancellation
+from migrate.engine.finding import Severity
 from migrate.errors import JournalError, LockedError, PreconditionError, StepError, UnreachableError
 from migrate.onhost import record
 from migrate.phases.plan import settled
@@ -303,6 +304,9 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
 def test_a_client_of_ceph_is_one_again(lab: Lab) -> None:
     clients = lab.context.settings.model_copy(update={"ceph": Ceph(clients=True)})
     lab.context = replace(lab.context, settings=clients)
+    (warned,) = reinstall.findings(lab.context, [lab.host])
+    assert warned.severity is Severity.WARNING
+    assert "no reinstall was shown" in warned.message
     lab.over()
     assert lab.host.packages == {*NAMES, *OF_CEPH}
 
@@ -438,9 +442,11 @@ def test_disks_that_are_no_files_are_refused_by_name(
     (told,) = lab.errors()
     assert "servers' disks lie in no directory there" in told
     lab.host.conf = "[libvirt]\nimages_type = rbd\n"
-    assert lab.errors() == []  # none is on this host
-    lab.nova.add("off", status="SHUTOFF")
     (told,) = lab.errors()
+    assert "images_type = rbd" in told
+    assert "no reinstall of such a host was shown" in told
+    lab.nova.add("off", status="SHUTOFF")
+    _, told = lab.errors()
     assert "the off would stay there" in told
     assert "images_type = rbd" in told
     lab.over("close", "drain")

@@ -65,7 +65,7 @@ class Both(test_reinstall.Machine):
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> test_reinstall.Lab:
     found = test_reinstall.Lab(tmp_path, monkeypatch)
-    for name in ("START_SECONDS", "UP_SECONDS", "CLEAN_SECONDS", "ACTIVE_SECONDS"):
+    for name in ("START_SECONDS", "UP_SECONDS", "STILL_SECONDS", "ACTIVE_SECONDS"):
         monkeypatch.setattr(osd_host, name, 0)
     cluster = Cluster(joined=True)
     cluster.osds = {0: ("c1", OLD), 1: ("osd2", OLD)}

@@ -26,18 +26,16 @@ from migrate.errors import (
 from migrate.finish import traces
 from migrate.phases import guard, no_return, renew_ceph, rollback, status
 from migrate.phases.plan import CEPH_COMMIT
-from migrate.storage import ceph
 from migrate.storage.ceph import conf, leaving, manager, osd_host
 from tests.unit.ceph_world import NEW, OLD, Machine, World, cinder, nova
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     monkeypatch.setattr(anew, "ANSWER_SECONDS", 0.0)
     for module in (manager, osd_host):
         monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
-    for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "CLEAN_SECONDS", "ACTIVE_SECONDS"):
+    for name in ("STOP_SECONDS", "START_SECONDS", "UP_SECONDS", "STILL_SECONDS", "ACTIVE_SECONDS"):
         monkeypatch.setattr(osd_host, name, 0)
     found = World(tmp_path, addresses="new")
     found.attachments.serve(monkeypatch)
@@ -70,15 +68,16 @@ def test_nothing_is_begun_until_each_old_monitor_is_named(world: World) -> None:
     assert leaving.no_way_back(world.context) == ""
 
 
-def test_what_is_wrong_with_the_cluster_forbids_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_wrong_with_the_cluster_forbids_it(world: World) -> None:
     world.cluster.held.add("osd1")
     with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
         do(world, past=("mon",))
-    world.cluster.held.clear()
-    monkeypatch.setattr(ceph, "UNSHOWN", "which nobody has seen")
-    with pytest.raises(PreconditionError, match="come over, which nobody has seen"):
+    assert world.cluster.active == "mon1"
+
+
+def test_old_monitors_stay_while_a_host_with_osds_runs_servers(tmp_path: Path) -> None:
+    world = World(tmp_path, osdHosts=["osd1", "compute"])
+    with pytest.raises(PreconditionError, match="compute has OSDs and runs servers"):
         do(world, past=("mon",))
     assert world.cluster.active == "mon1"
 
@@ -350,6 +349,64 @@ def test_a_host_that_came_home_is_not_waited_for_while_another_is_away(world: Wo
     assert (world.cluster.down, world.cluster.held) == (set(), set())
 
 
+def test_what_a_host_was_outlasts_the_machine_that_asks_the_cluster(world: World) -> None:
+    do(world, past=("mon",))
+    world.hosts["osd1"].answers["osds.start"] = ["ceph-osd@0 did not start"]
+    with pytest.raises(StepError, match=r"ceph-osd@0 did not start"):
+        do(world, "osd1", past=("osd1",))
+    asks = world.hosts["new"]  # lost, and made again
+    asks.notes = {one: note for one, note in asks.notes.items() if "osd1" not in one}
+    del world.hosts["osd1"].answers["osds.start"]
+    do(world, "osd1", past=("osd1",))
+    assert world.cluster.osds[0] == ("osd1", NEW)
+    assert (world.cluster.down, world.cluster.held) == (set(), set())
+
+
+def test_what_was_forgotten_is_not_known_again_by_a_keeper_that_was_dead(world: World) -> None:
+    second = world.hosts["new2"]  # which has no monitor
+    do(world, past=("mon",))
+    side, host = osds.side(world.context), world.hosts["osd1"]
+    osd_host.keep(host, side)
+    second.dead = True
+    osd_host.forget(host, side)
+    second.dead = False
+    assert not osd_host.is_begun(host, side)
+    osd_host.keep(host, side)
+    assert osd_host.is_kept(host, side)
+    osd_host.forget(host, side)
+    assert not [one for one in (*second.notes, *side.asks.notes) if "osds-osd1" in one]  # type: ignore[attr-defined]
+    assert not list(world.home.glob("kept-osds-*"))
+
+
+def test_a_host_that_was_away_for_long_is_waited_for_while_data_comes_home(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(world, past=("mon",))
+    monkeypatch.setattr(osd_host, "STILL_SECONDS", 0.02)
+    done = Machine._ceph_statistics
+    recovered = [0]
+    stops = 50
+
+    def statistics(host: Machine) -> Any:
+        said = done(host)
+        away = world.cluster.osds[0] == ("osd1", NEW) and recovered[0] < 20
+        if away:
+            recovered[0] += recovered[0] < stops
+            said["groups"] = [{"name": "active+recovering", "num": 8}]
+            said["told"] = [{"state_name": "active+recovering", "count": 8}]
+        return said
+
+    monkeypatch.setattr(Machine, "_ceph_statistics", statistics)
+    monkeypatch.setattr(Machine, "_ceph_recovered", lambda _: [recovered[0], 0])
+    stops = 5
+    with pytest.raises(StepError, match=r"not clean \(8 groups\), and nothing was recovered"):
+        do(world, "osd1", past=("osd1",))
+    assert (recovered[0], world.cluster.held) == (5, {"osd1"})
+    stops = 50
+    do(world, "osd1", past=("osd1",))
+    assert (recovered[0], world.cluster.held) == (20, set())
+
+
 def test_a_host_that_is_not_made_anew_leaves_the_cluster_unhealed_and_says_so(
     world: World,
 ) -> None:
@@ -443,7 +500,7 @@ def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
     with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
         do(world, "osd2", past=("osd2",))
     with pytest.raises(PreconditionError, match="flags are set for osd1: noout"):
-        osd_host.keep(world.hosts["osd2"], world.hosts["new"])
+        osd_host.keep(world.hosts["osd2"], osds.side(world.context))
     assert not world.hosts["osd2"].seen
     assert world.cluster.down == {0}
 
@@ -451,7 +508,8 @@ def test_a_host_is_not_touched_while_another_is_away(world: World) -> None:
 def test_what_osds_say_of_themselves_counts_where_nothing_is_noted(world: World) -> None:
     do(world, past=("mon",))
     do(world, "osd1", past=("osd1",))
-    del world.hosts["new"].notes["ceph-osds-osd1"]  # another controller comes first now
+    for name in ("new", "new2"):  # others are the controllers now
+        del world.hosts[name].notes["ceph-osds-osd1"]
     seen = world.hosts["osd1"].seen
     with pytest.raises(IrreversibleError, match=r"osd1: .* osd.0 runs reef by its own word"):
         back(world, "osd1")
@@ -477,7 +535,6 @@ def test_a_flag_is_noted_before_it_is_set(world: World, monkeypatch: pytest.Monk
         do(world, "osd1", past=("osd1",))
     assert world.cluster.held == {"osd1"}
     monkeypatch.undo()
-    monkeypatch.setattr(ceph, "UNSHOWN", "")
     back(world, "osd1")
     assert world.cluster.held == set()
 

@@ -19,6 +19,18 @@ def test_asks_again_until_it_is_so() -> None:
     assert left == []
 
 
+def test_waits_on_as_long_as_it_gets_on() -> None:
+    left = [*range(9, -1, -1)]
+    assert wait.while_changing(lambda: left.pop(0), 0.02, pause=0.01) == 0
+    assert left == []
+
+
+def test_what_stays_as_it_is_is_not_waited_for() -> None:
+    left = [3, 2]
+    assert wait.while_changing(lambda: left.pop(0) if left else 2, 0.05, pause=0.01) == 2
+    assert left == []
+
+
 def test_says_what_did_not_come() -> None:
     with pytest.raises(StepError, match=r"^the moon did not rise$"):
         wait.until(lambda: False, 0.01, "the moon did not rise", pause=0.001)

@@ -50,6 +50,9 @@ def findings(context: Context, those: Collection[Host]) -> list[Finding]:
         anew.refuse(context)
     except PreconditionError as failure:
         found.append(error(str(failure), "name it, or settle hosts in place"))
+    if context.settings.ceph.clients:
+        told = "no reinstall was shown of a host whose servers have volumes on Ceph's RBD"
+        found.append(warning(told, "settle hosts in place, or begin with one without servers"))
     try:
         gone = keeping.gone(context)
     except MigrateError as failure:
@@ -88,7 +91,9 @@ def _strange(context: Context, host: Host) -> Iterator[str]:
 
 def _elsewhere(context: Context, host: Host) -> Iterator[str]:
     """What lies on the host's disks for others than its servers, or in no directory of theirs."""
-    if (place := instances.read(host)).why and not place.shared:
+    if (place := instances.read(host)).shared:
+        yield f"{place.why}, and no reinstall of such a host was shown: it comes over in place"
+    elif place.why:
         yield place.why
     osds = host.name in context.settings.ceph.osd_hosts
     there = call(host, "kept.daemons_of_ceph")

@@ -10,7 +10,7 @@ from migrate.cloud.host import Host
 from migrate.computes.installers import reinstall
 from migrate.computes.installers.contract import Act
 from migrate.computes.reinstalling import osds
-from migrate.storage.ceph import members, osd_host
+from migrate.storage.ceph import osd_host
 
 WAY, AHEAD = reinstall.WAY, reinstall.AHEAD
 ACTS: tuple[Act, ...] = osds.among(reinstall.ACTS)
@@ -19,5 +19,5 @@ findings, renewed, between = reinstall.findings, reinstall.renewed, reinstall.be
 
 def restore(context: Context, host: Host) -> None:
     """As `reinstall.restore`, unless its OSDs were started for good."""
-    osd_host.stay_old(host, members.asks(context))
+    osd_host.stay_old(host, osds.side(context))
     reinstall.restore(context, host)

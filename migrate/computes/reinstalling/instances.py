@@ -35,11 +35,14 @@ def read(host: Host) -> Place:
     return Place(path.rstrip("/"), why, kind in SHARED)
 
 
-def ceph_conf(host: Host) -> str:
-    """The ceph.conf that nova names there for disks on RBD, by the same files; "" for the usual."""
+def ceph_conf(host: Host) -> dict[str, str]:
+    """The ceph.conf that nova names there for disks on RBD, by the same files, with who reads it;
+    nothing for the usual: {"/etc/ceph/disks.conf": "nova"}.
+    """
     values = _values(host)
     on_rbd = (values.get("libvirt", "images_type") or "") in SHARED
-    return (values.get("libvirt", "images_rbd_ceph_conf") or "").strip() if on_rbd else ""
+    path = (values.get("libvirt", "images_rbd_ceph_conf") or "").strip()
+    return {path: "nova"} if on_rbd and path else {}
 
 
 def keys(host: Host) -> list[str]:

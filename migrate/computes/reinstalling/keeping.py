@@ -7,9 +7,8 @@ be needed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from migrate.cloud import Context, hosts, login, transfer
@@ -18,13 +17,12 @@ from migrate.computes import guests, units
 from migrate.computes.draining import servers
 from migrate.computes.reinstalling import instances, packages
 from migrate.computes.reinstalling.kept import INSTANCES, KEPT, Kept
-from migrate.engine import state_directory, systems
-from migrate.errors import CommandError, PreconditionError, StepError, UnreachableError
+from migrate.engine import systems
+from migrate.engine.kept_notes import KeptNotes, Note
+from migrate.errors import CommandError, StepError, UnreachableError
 from migrate.onhost import call
 
 ALL, PREFIX = "/var/lib/migrate/kept", "reinstall-"
-
-Note = dict[str, Any]
 
 
 class Stage(StrEnum):
@@ -51,6 +49,18 @@ def keepers(context: Context) -> list[Host]:
     """The same, and a second one where there is one."""
     first = keeper(context)
     return [first, *(one for one in context.target.controllers if one is not first)][:2]
+
+
+def notes(context: Context, prefix: str = PREFIX, desk: str = "kept-") -> KeptNotes:
+    """Notes of hosts that are made anew, of one kind: this module's are how far each is."""
+    return KeptNotes(
+        prefix=prefix,
+        desk=desk,
+        home=context.home,
+        machines=context.target.controllers,
+        keepers=keepers(context),
+        dead=frozenset(one.name for one in context.target.dead),
+    )
 
 
 def holders(context: Context, host: Host) -> list[Host]:
@@ -90,40 +100,7 @@ def keys(host: Host) -> str:
 
 def read(context: Context, host: Host) -> Note:
     """`{"stage": "kept", "token": ..., "boot": ..., "disk": {...}}`; "" is the first stage."""
-    told = hosts.living(
-        context.target.controllers, lambda one: (one.name, call(one, "record.load", _name(host)))
-    )
-    return _newest(context, host, dict(told))
-
-
-def _newest(context: Context, host: Host, told: Mapping[str, Note | None]) -> Note:
-    """The newest of what is *told*, by the controllers that answer, or of what this desk knows."""
-    newest: Note = max(filter(None, told.values()), key=_count, default={"stage": ""})
-    here = state_directory.recorded(_desk(context, host))
-    if newest["stage"] and _count(newest) >= _count(here):
-        return newest
-    every = {one.name for one in (*context.target.controllers, *context.target.dead)}
-    names = set(here.get("keepers", every))
-    if lost := sorted(names - every):
-        raise PreconditionError(
-            f"{host.name}: what is its own is kept on {', '.join(lost)}, which is not among "
-            "sidestep:target.controllers any more: name it there again, by that name"
-        )
-    if silent := names - told.keys():
-        raise UnreachableError(
-            f"{', '.join(sorted(silent))} does not answer, which may know how far {host.name} is",
-            *silent,
-        )
-    return newest
-
-
-def _count(note: Note) -> int:
-    return int(note.get("count", 0))
-
-
-def _desk(context: Context, host: Host) -> Path:
-    """What this desk noted last: who holds it when the list of controllers is another one."""
-    return context.home / f"kept-{host.name}.json"
+    return {"stage": "", **notes(context).read(host.name)}
 
 
 def stage(context: Context, host: Host) -> str:
@@ -139,31 +116,13 @@ def gone(context: Context, those: Collection[Stage] = GONE) -> set[str]:
 def stages(context: Context) -> dict[str, str]:
     """How far each host is that was begun, by its name: each controller is asked once, for all."""
 
-    def ask(one: Host) -> tuple[str, dict[str, Note]]:
-        return one.name, call(one, "record.every", PREFIX)
-
-    told = dict(hosts.living(context.target.controllers, ask))
-    if not told:
-        ask(keeper(context))  # says that it does not answer
-    found = {}
-    for host in (*context.source.computes, *context.storage):
-        of_host = {name: notes.get(_name(host)) for name, notes in told.items()}
-        if any(of_host.values()) or _desk(context, host).exists():
-            found[host.name] = str(_newest(context, host, of_host)["stage"])
-    return {name: stage for name, stage in found.items() if stage}
+    names = [one.name for one in (*context.source.computes, *context.storage)]
+    return {name: str(one["stage"]) for name, one in notes(context).every(names).items()}
 
 
 def note(context: Context, host: Host, **changed: Any) -> None:
     """Keep that it is so far, beside what was noted before."""
-    before = read(context, host)
-    names = before.get("keepers") or [one.name for one in keepers(context)]
-    kept = {"keepers": names, **before, **changed, "count": _count(before) + 1}
-    state_directory.record(_desk(context, host), kept)
-    those = [one for one in context.target.controllers if one.name in kept["keepers"]]
-    if not hosts.living(those, lambda one: [call(one, "record.save", _name(host), kept)]):
-        raise UnreachableError(
-            f"{', '.join(names)} does not answer, which keeps how far {host.name} is", *names
-        )
+    notes(context).note(host.name, **changed)
 
 
 def note_away(context: Context, host: Host, here: Host) -> None:
@@ -174,10 +133,6 @@ def note_away(context: Context, host: Host, here: Host) -> None:
         return
     if sent or stage(context, host) not in (Stage.ANEW, Stage.RETURNING):
         note(context, host, away=sent)
-
-
-def _name(host: Host) -> str:
-    return f"{PREFIX}{host.name}"
 
 
 def manifest(context: Context, host: Host) -> dict[str, Any]:
@@ -340,8 +295,7 @@ def forget(context: Context, host: Host) -> None:
     those = holders(context, host)
     if len(hosts.living(those, lambda one: [call(one, "kept.remove", folder(host))])) < len(those):
         return  # the others' note stays, newer than that of one who is dead and comes back
-    hosts.gather(those, lambda one: call(one, "record.forget", _name(host)))
-    state_directory.forget(_desk(context, host))
+    notes(context).forget(host.name)
 
 
 def _clear(context: Context, host: Host) -> None:

@@ -27,6 +27,12 @@ Answer = TypeVar("Answer")
 PACKAGES = ("ceph-osd", "ceph-base", "ceph-volume", "ceph-common", "udev")
 
 
+def side(context: Context) -> osd_host.Side:
+    """Who is asked of the cluster, and what is noted of hosts, beside their reinstall's notes."""
+    noted = keeping.notes(context, osd_host.PREFIX, "kept-osds-")
+    return osd_host.Side(members.asks(context), noted)
+
+
 def has_them(context: Context, host: Host) -> bool:
     """Whether the stack file says that OSDs of *host* come over."""
     return host.name in context.settings.ceph.osd_hosts
@@ -39,13 +45,13 @@ def named(context: Context) -> frozenset[str]:
 
 def refuse_unnamed(context: Context, names: Collection[str]) -> None:
     """IrreversibleError where OSDs of hosts of *names* would start for good that nobody named."""
-    asks, known = members.asks(context), named(context)
+    new, known = side(context), named(context)
     if unnamed := [
         one
         for one in names
         if one in context.settings.ceph.osd_hosts
         and one not in known
-        and not osd_host.is_started(context.named(one), asks)
+        and not osd_host.is_started(context.named(one), new)
     ]:
         raise IrreversibleError(
             f"OSDs of {', '.join(unnamed)} would be started by the new release, after which the "
@@ -59,7 +65,7 @@ def restore(context: Context, host: Host) -> None:
 
     They start when the acts are undone.
     """
-    osd_host.stay_old(host, members.asks(context))
+    osd_host.stay_old(host, side(context))
     now = keeping.stage(context, host)
     if now not in keeping.GONE:
         return
@@ -72,7 +78,7 @@ def restore(context: Context, host: Host) -> None:
 def is_kept(context: Context, host: Host) -> bool:
     """Whether it is known which they are, or was long before."""
     gone = keeping.stage(context, host) in keeping.GONE
-    return gone or osd_host.is_kept(host, members.asks(context))
+    return gone or osd_host.is_kept(host, side(context))
 
 
 def keep(context: Context, host: Host) -> None:
@@ -82,7 +88,7 @@ def keep(context: Context, host: Host) -> None:
             f"{host.name}: the old monitors leave before any OSD comes over: `migrate settle "
             "--ceph --execute`"
         )
-    osd_host.keep(host, members.asks(context))
+    osd_host.keep(host, side(context))
 
 
 def installed(context: Context, host: Host) -> bool:
@@ -98,7 +104,7 @@ def install(context: Context, host: Host) -> None:
 
 def come_home(context: Context, host: Host) -> None:
     """Start them by the new release, if the host is named for that."""
-    found = osd_host.come_home(host, members.asks(context), named(context))
+    found = osd_host.come_home(host, side(context), named(context))
     state_directory.record(_path(context, host.name), asdict(found))
 
 
@@ -112,8 +118,8 @@ def _path(context: Context, name: str) -> Path:
     return context.home / f"recovered-{name}.json"
 
 
-def _asking(act: Callable[[Host, Host], Answer]) -> Callable[[Context, Host], Answer]:
-    return lambda context, host: act(host, members.asks(context))
+def _asking(act: Callable[[Host, osd_host.Side], Answer]) -> Callable[[Context, Host], Answer]:
+    return lambda context, host: act(host, side(context))
 
 
 BEFORE: tuple[Act, ...] = (

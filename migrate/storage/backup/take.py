@@ -13,6 +13,8 @@ from migrate.database import accounts, connection
 from migrate.database.fingerprint import Fingerprint, summary
 from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
+from migrate.onhost import call
+from migrate.onhost.retired import ASIDE
 from migrate.storage.backup import collect, seal, store
 from migrate.storage.ceph import leaving, members
 
@@ -70,10 +72,16 @@ def databases(context: Context, kept: Writer) -> Fingerprint:
 
 
 def cluster(context: Context, kept: Writer) -> None:
-    """Maps, keys and configuration of the Ceph whose daemons come over; no object of its pools."""
+    """Maps, keys and configuration of the Ceph whose daemons come over; no object of its pools.
+
+    Of old monitors that were removed their stores, too, which nobody writes any more.
+    """
     gone = leaving.no_way_back(context)
     asks = members.asks(context) if gone else members.old(context)
     kept.put("ceph.tar.gz", collect.of(asks, collect.CLUSTER))
+    for old in members.olds(context) if gone else ():
+        if call(old, "retired.is_so"):
+            kept.put(f"ceph-retired/{old.name}.tar.gz", collect.of(old, collect.FOLDERS, ASIDE))
 
 
 def manifest(context: Context, url: str) -> tuple[str, Manifest]:

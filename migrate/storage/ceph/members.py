@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
-from migrate.errors import PreconditionError, RefusedError, UnreachableError
-from migrate.storage import ceph
+from migrate.engine.finding import Finding, error
+from migrate.errors import RefusedError, UnreachableError
 from migrate.storage.ceph import conf, no_return
 from migrate.storage.ceph.monitor import standing
 
@@ -20,13 +20,19 @@ def keeps(context: Context) -> bool:
     return moves(context) and context.settings.ceph.addresses == "keep"
 
 
-def refuse_unshown(context: Context) -> None:
-    """PreconditionError where they would, before that was shown."""
-    if moves(context) and ceph.UNSHOWN:
-        raise PreconditionError(
-            f"sidestep:ceph.monitors: Ceph's own daemons come over, {ceph.UNSHOWN}: wait for a "
-            "version that says it was, or leave monitors out: then only clients change"
-        )
+def mixed(context: Context) -> list[Finding]:
+    """Hosts with OSDs that run servers, too: none was ever shown to come over.
+
+    Asked before the old monitors leave: afterwards its OSDs would be the old release's for good.
+    """
+    if not (names := sorted({*context.settings.ceph.osd_hosts} & context.optional)):
+        return []
+    told = f"{', '.join(names)} has OSDs and runs servers, and no such host was shown to come over"
+    remedy = (
+        "Move its OSDs to hosts without servers before, or leave ceph.monitors out: then only "
+        "clients change"
+    )
+    return [error(told, remedy)]
 
 
 def joining(context: Context) -> tuple[str, ...]:
@@ -77,7 +83,7 @@ def with_osds_only(context: Context) -> list[str]:
 
 
 def asks(context: Context) -> Host:
-    """Who asks the cluster for hosts with OSDs, and keeps what they were: always the same one."""
+    """Who asks the cluster once it is the new monitors': always the same one."""
     return news(context)[0]
 
 

@@ -1,8 +1,8 @@
 """A host with OSDs is reinstalled: its data stay, and the same OSDs of the cloud come back.
 
-Steps of one host, each as three functions: is it done, do it, undo it. `asks` is the machine of a
-new monitor: it keeps what the host was, and how far it is. Until its OSDs are first started by the
-new release an old system takes them up again; what that has written no older one can open.
+Steps of one host, each as three functions: is it done, do it, undo it. Until its OSDs are first
+started by the new release an old system takes them up again; what that has written no older one can
+open.
 """
 
 from __future__ import annotations
@@ -14,16 +14,37 @@ from typing import Any
 from migrate.cloud import wait
 from migrate.cloud.host import Host
 from migrate.engine import finding, systems
-from migrate.errors import IrreversibleError, PreconditionError, StepError, UnreachableError
+from migrate.engine.kept_notes import KeptNotes, Note
+from migrate.errors import (
+    CommandError,
+    IrreversibleError,
+    PreconditionError,
+    StepError,
+    UnreachableError,
+    one_line,
+)
 from migrate.onhost import call
 from migrate.storage.ceph import conf, facts, findings, releases, statistics
 
-STOP_SECONDS, START_SECONDS, UP_SECONDS, CLEAN_SECONDS = 120, 300, 300, 3600
+STOP_SECONDS, START_SECONDS, UP_SECONDS = 120, 300, 300
+STILL_SECONDS = 900  # without an object that comes home; all of them may take a day
 ACTIVE_SECONDS = 300
 ENDED_SECONDS = 180  # so long a manager that was ended may be known
 PAUSE_SECONDS = 2.0  # between looks at the cluster, which take it some work
 
-Note = dict[str, Any]
+PREFIX = "ceph-osds-"  # of what is noted of hosts
+BEFORE = {"rests": False, "started": False, "home": False, "release": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """`asks` is a new monitor's machine, of whom the cluster is asked.
+
+    `notes` are what hosts were and how far they are: the loss of `asks` does not take them along.
+    """
+
+    asks: Host
+    notes: KeptNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +55,25 @@ class Recovered:
     bytes: int
 
 
-def is_kept(host: Host, asks: Host) -> bool:
+def is_kept(host: Host, side: Side) -> bool:
     """Whether the new side knows which OSDs it has, where, and their place in the cluster."""
-    note = _note(host, asks)
+    note = _note(host, side)
     return bool(note) and (
         note["started"] or systems.is_other(host, note) or systems.is_marked(host, note)
     )
 
 
-def is_begun(host: Host, asks: Host) -> bool:
+def is_begun(host: Host, side: Side) -> bool:
     """Whether anything of it is noted: from then on its own steps judge."""
-    return bool(_note(host, asks))
+    return bool(_note(host, side))
 
 
-def keep(host: Host, asks: Host) -> None:
+def keep(host: Host, side: Side) -> None:
     """Note what it is, unless the cluster could not do without it; its system is marked."""
-    if is_kept(host, asks):
+    if is_kept(host, side):
         return
-    wait.while_any(lambda: _older(facts.read(asks)), ENDED_SECONDS, PAUSE_SECONDS)
-    cluster = facts.read(asks)
+    wait.while_any(lambda: _older(facts.read(side.asks)), ENDED_SECONDS, PAUSE_SECONDS)
+    cluster = facts.read(side.asks)
     _refuse_newer(cluster, host)
     finding.refuse(findings.well(cluster))
     if older := _older(cluster):
@@ -71,155 +92,154 @@ def keep(host: Host, asks: Host) -> None:
             f"{host.name}: {', '.join(others)} runs there too and would go with the system: move "
             "it to another host, or end it"
         )
-    _refuse_stop(asks, osds)
+    _refuse_stop(side.asks, osds)
     token = systems.token(host)
     boot = call(host, "kept.system")["boot"]
-    first = {"osds": osds, "token": token, "boot": boot, "started": False, "release": 0}
-    place = _place(asks, osds)
-    _save(host, asks, {**first, "place": place, "before": _counted(asks)})
+    first = {"osds": osds, "token": token, "boot": boot, **BEFORE}
+    place = _place(side.asks, osds)
+    _save(host, side, {**first, "place": place, "before": _counted(side.asks)})
     systems.mark(host, token)
 
 
-def forget(host: Host, asks: Host) -> None:
+def forget(host: Host, side: Side) -> None:
     """Nothing is known of it any more; refused where it cannot go back."""
-    note = _note(host, asks)
+    note = _note(host, side)
     if not note:
         return
     _refuse_started(host, note)
     systems.forget(host)
-    call(asks, "record.forget", _name(host))
+    side.notes.forget(host.name)
 
 
-def is_resting(host: Host, asks: Host) -> bool:
+def is_resting(host: Host, side: Side) -> bool:
     """Whether its OSDs are down and nobody takes that for a loss; or that is long over."""
-    note = _note(host, asks)
+    note = _note(host, side)
     if not note:
         return False
-    return bool(note["started"]) or (_held(host, asks) and not _up(asks, note["osds"]))
+    return bool(note["started"]) or (_held(host, side.asks) and not _up(side.asks, note["osds"]))
 
 
-def rest(host: Host, asks: Host) -> None:
+def rest(host: Host, side: Side) -> None:
     """Stop its OSDs; nothing is copied elsewhere meanwhile."""
-    note = _note(host, asks)
+    note = _note(host, side)
     if not note:
         raise StepError(f"{host.name}: nothing of it is kept")
-    if _up(asks, note["osds"]):
-        _refuse_stop(asks, note["osds"])
-    before = note["before"] if note.get("rests") else _counted(asks)
-    _save(host, asks, {**note, "before": before, "rests": True})  # by it `wake` takes the flag away
-    call(asks, "ceph.hold", host.name)
+    if _up(side.asks, note["osds"]):
+        _refuse_stop(side.asks, note["osds"])
+    before = note["before"] if note.get("rests") else _counted(side.asks)
+    _save(host, side, {**note, "before": before, "rests": True})  # by it `wake` takes the flag away
+    call(side.asks, "ceph.hold", host.name)
     if not systems.is_other(host, note):
         call(host, "osds.stop", note["osds"], STOP_SECONDS, timeout=STOP_SECONDS + 60)
     wait.until(
-        lambda: not _up(asks, note["osds"]),
+        lambda: not _up(side.asks, note["osds"]),
         ACTIVE_SECONDS,
         f"{host.name}: its OSDs were stopped, and the cluster has them up; see `ceph osd tree`",
     )
 
 
-def wake(host: Host, asks: Host) -> None:
+def wake(host: Host, side: Side) -> None:
     """Its OSDs run by the old release again, also on a system that was made anew with it."""
-    note = _note(host, asks)
+    note = _note(host, side)
     if not note or not note.get("rests"):
         return
     _refuse_started(host, note)
-    if _release(host) > _oldest(asks):
+    if _release(host) > _oldest(side.asks):
         raise PreconditionError(
             f"{host.name}: its system has Ceph {releases.name(_release(host))}: have it made anew "
             "with the old release; its OSDs were not started since and are as they were"
         )
     if systems.is_other(host, note):
-        call(host, "osds.adopt", note["osds"], _file(host, asks), timeout=120)
-    _start(host, asks, note)
-    call(asks, "ceph.let_go", host.name)
-    _save(host, asks, {**note, "rests": False})
+        call(host, "osds.adopt", note["osds"], _file(host, side.asks), timeout=120)
+    _start(host, side.asks, note)
+    call(side.asks, "ceph.let_go", host.name)
+    _save(host, side, {**note, "rests": False})
 
 
-def is_anew(host: Host, asks: Host) -> bool:
+def is_anew(host: Host, side: Side) -> bool:
     """Whether its system is another one than that of which things are kept."""
-    note = _note(host, asks)
+    note = _note(host, side)
     try:
         return bool(note) and systems.is_other(host, note)
     except UnreachableError:
         return False
 
 
-def is_adopted(host: Host, asks: Host) -> bool:
+def is_adopted(host: Host, side: Side) -> bool:
     """Whether the fresh system would find its OSDs, which nobody has started."""
-    return is_anew(host, asks) and bool(call(host, "osds.adopted", _note(host, asks)["osds"]))
+    return is_anew(host, side) and bool(call(host, "osds.adopted", _note(host, side)["osds"]))
 
 
-def adopt(host: Host, asks: Host) -> None:
+def adopt(host: Host, side: Side) -> None:
     """Let the fresh system find the OSDs, by what they say of themselves."""
-    note = _note(host, asks)
-    if not is_anew(host, asks):
+    note = _note(host, side)
+    if not is_anew(host, side):
         raise StepError(f"{host.name}: its system is the one that it was: nothing was made anew")
     if lacking := call(host, "osds.lacks"):
         raise StepError(f"{host.name}: {lacking}; then the same again")
-    call(host, "osds.adopt", note["osds"], _file(host, asks), timeout=120)
+    call(host, "osds.adopt", note["osds"], _file(host, side.asks), timeout=120)
 
 
-def is_home(host: Host, asks: Host) -> bool:
+def is_home(host: Host, side: Side) -> bool:
     """Whether its OSDs run the new release, have all that was written, and no flag is left.
 
     Once they had it, what another host lacks is not theirs: that one would be waited for here.
     """
-    note = _note(host, asks)
-    if not note or not note["started"] or _held(host, asks):
+    note = _note(host, side)
+    if not note or not note["started"] or _held(host, side.asks):
         return False
-    if _strange(facts.read(asks), host, asks, note):
+    if _strange(facts.read(side.asks), host, side.asks, note):
         return False
-    return bool(note.get("home")) or _is_clean(asks)
+    return bool(note.get("home")) or not _lacks(side.asks)
 
 
-def come_home(host: Host, asks: Host, past: Collection[str]) -> Recovered:
+def come_home(host: Host, side: Side, past: Collection[str]) -> Recovered:
     """Start its OSDs by the new release; what came to them of what was written meanwhile.
 
     IrreversibleError, and nothing is begun, until *past* names the host.
     """
-    note = _note(host, asks)
+    note = _note(host, side)
     if host.name not in past and not note.get("started"):
         raise IrreversibleError(
             f"{host.name}: once its OSDs were started by the new release the old one can never "
             f"open them again: name it (`--past {host.name}`)"
         )
-    if not is_adopted(host, asks):
+    if not is_adopted(host, side):
         raise StepError(f"{host.name}: its system would not find its OSDs")
     note = {**note, "started": True, "release": _release(host)}
-    _save(host, asks, note)
-    call(asks, "ceph.hold", host.name)  # there, unless somebody took it away
-    _start(host, asks, note)
-    wait.until(
-        lambda: _is_clean(asks),
-        CLEAN_SECONDS,
-        f"{host.name}: its OSDs are up and the cluster is not clean; see `ceph -s`",
-        pause=PAUSE_SECONDS,
-    )
-    if wrong := _strange(facts.read(asks), host, asks, note):
+    _save(host, side, note)
+    call(side.asks, "ceph.hold", host.name)  # there, unless somebody took it away
+    _start(host, side.asks, note)
+    if left := wait.while_changing(lambda: _left(side.asks), STILL_SECONDS, PAUSE_SECONDS):
+        raise StepError(
+            f"{host.name}: its OSDs are up, the cluster is not clean ({left[0]}), and nothing was "
+            f"recovered for {STILL_SECONDS / 60:g} minutes; see `ceph -s`. The same again goes on"
+        )
+    if wrong := _strange(facts.read(side.asks), host, side.asks, note):
         raise StepError(f"{host.name}: {wrong}")
-    call(asks, "ceph.let_go", host.name)
-    _save(host, asks, {**note, "home": True})
+    call(side.asks, "ceph.let_go", host.name)
+    _save(host, side, {**note, "home": True})
     objects, size = (
-        now - before for now, before in zip(_counted(asks), note["before"], strict=True)
+        now - before for now, before in zip(_counted(side.asks), note["before"], strict=True)
     )
     return Recovered(objects, size)
 
 
-def is_started(host: Host, asks: Host) -> bool:
+def is_started(host: Host, side: Side) -> bool:
     """Whether they were started by the new release, or may have been: it never goes back."""
-    return bool(_note(host, asks).get("started"))
+    return bool(_note(host, side).get("started"))
 
 
-def stay(host: Host, asks: Host) -> None:
+def stay(host: Host, side: Side) -> None:
     """There is no way back once they were started: IrreversibleError."""
-    if note := _note(host, asks):
+    if note := _note(host, side):
         _refuse_started(host, note)
 
 
-def stay_old(host: Host, asks: Host) -> None:
+def stay_old(host: Host, side: Side) -> None:
     """`stay`, by the OSDs' own word too: what was noted may be with another machine."""
-    stay(host, asks)
-    _refuse_newer(facts.read(asks), host)
+    stay(host, side)
+    _refuse_newer(facts.read(side.asks), host)
 
 
 def _start(host: Host, asks: Host, note: Note) -> None:
@@ -272,7 +292,7 @@ def _refuse_newer(cluster: facts.Cluster, host: Host) -> None:
             raise IrreversibleError(
                 f"{host.name}: there is no way back: osd.{one.id} runs "
                 f"{releases.name(one.version[0])} by its own word. If its host came over from "
-                "here, name the controllers of sidestep:ceph.joins in the order that they had"
+                "here, name the target's controllers again that it came over with: two know it"
             )
 
 
@@ -292,11 +312,21 @@ def _place(asks: Host, osds: list[Any]) -> list[Any]:
     return found
 
 
-def _is_clean(asks: Host) -> bool:
+def _lacks(asks: Host) -> tuple[str, list[int]] | None:
+    """What is not clean, and how much was recovered so far; None where all is clean."""
     said = call(asks, "ceph.statistics", timeout=180)
-    return not statistics.why_stale(said) and not facts.unclean(
-        {one["name"]: one["num"] for one in said["groups"]}
-    )
+    if stale := statistics.why_stale(said):
+        return stale, []
+    left = facts.unclean({one["name"]: one["num"] for one in said["groups"]})
+    return (f"{sum(left.values())} groups", _counted(asks)) if left else None
+
+
+def _left(asks: Host) -> tuple[str, list[int]] | None:
+    """`_lacks`, also of a manager that starts anew meanwhile: in a day one may."""
+    try:
+        return _lacks(asks)
+    except CommandError as failure:
+        return one_line(failure), []
 
 
 def _counted(asks: Host) -> list[int]:
@@ -330,13 +360,9 @@ def _file(host: Host, asks: Host) -> str:
     return own if conf.value(own, "mon_host") else asks.read(conf.PATH)
 
 
-def _note(host: Host, asks: Host) -> Note:
-    return call(asks, "record.load", _name(host)) or {}
+def _note(host: Host, side: Side) -> Note:
+    return side.notes.read(host.name)
 
 
-def _save(host: Host, asks: Host, note: Note) -> None:
-    call(asks, "record.save", _name(host), note)
-
-
-def _name(host: Host) -> str:
-    return f"ceph-osds-{host.name}"
+def _save(host: Host, side: Side, note: Note) -> None:
+    side.notes.note(host.name, **note)

@@ -12,7 +12,6 @@ from migrate.onhost import call
 from migrate.services.backends import BackendConfig, Refusal
 from migrate.storage.images.image import Image, keeper
 
-UNSHOWN = ""
 SCHEME = "file"
 KINDS = ("file", "filesystem")
 BATCH = 1 << 30  # bytes pulled before they are put in place: what a broken run loses at most

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from migrate.services.backends import BackendConfig, Refusal
 from migrate.storage.images.left_alone import SCHEME, bring, path, wrong
 
-__all__ = ["SCHEME", "UNSHOWN", "bring", "findings", "path", "supports", "wrong"]
-
-UNSHOWN = ""
+__all__ = ["SCHEME", "bring", "findings", "path", "supports", "wrong"]
 
 
 def supports(config: BackendConfig) -> bool:

@@ -13,10 +13,8 @@ from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.services.backends import BackendConfig, Refusal
 from migrate.storage.images.image import Image, keeper
-from migrate.storage.rbd import UNSHOWN, client, clients, proof
+from migrate.storage.rbd import client, clients, proof
 from migrate.storage.rbd.wanted import Wanted
-
-__all__ = ["SCHEME", "UNSHOWN", "bring", "findings", "path", "supports", "wrong"]
 
 SCHEME = "rbd"
 KEEPS = "images"

@@ -12,7 +12,6 @@ from migrate.services.base import Recipe
 from migrate.services.cinder import SHARES
 from migrate.storage.volumes.contract import Volume
 
-UNSHOWN = ""
 PROVEN = False
 
 

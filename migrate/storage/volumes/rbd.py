@@ -6,12 +6,10 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.services.backends import BackendConfig, Refusal
 from migrate.services.base import Recipe
-from migrate.storage.rbd import UNSHOWN, clients, proof
+from migrate.storage.rbd import clients, proof
 from migrate.storage.rbd.client import Client, refusals
 from migrate.storage.rbd.wanted import Wanted
 from migrate.storage.volumes.contract import Volume
-
-__all__ = ["PROVEN", "UNSHOWN", "findings", "supports", "wrong"]
 
 KEEPS = "volumes"
 PROVEN = True
