@@ -637,6 +637,18 @@ def test_agents_beside_servers_are_refused_as_they_were(desk: Desk) -> None:
     assert any(f"{DHCP}, {L3}, {facts.METADATA} runs there" in one.message for one in told)
 
 
+def test_none_was_shown_on_real_hosts(desk: Desk) -> None:
+    (one,) = check_of(network_hosts).run(desk.context)
+    assert one.severity is Severity.ERROR
+    assert f"{NET}: {network_hosts.UNSHOWN}" in one.message
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_hosts, "UNSHOWN", "")
+
+
+@pytest.mark.usefixtures("shown")
 def test_a_host_that_neutron_knows_by_another_name_is_told_before_the_window(desk: Desk) -> None:
     desk.world.agents.clear()
     (one,) = check_of(network_hosts).run(desk.context)
@@ -696,6 +708,7 @@ def test_it_is_told_beside_compute_hosts_until_it_has_come_over(desk: Desk) -> N
     assert settle._carriers(desk.context, settle.Asked()) == []
 
 
+@pytest.mark.usefixtures("shown")
 def test_its_agents_are_not_in_the_way_of_those_of_controllers(desk: Desk) -> None:
     assert refusals.network_hosts(desk.context, reading.api(desk.context)) == []
     assert check_of(network_hosts).run(desk.context) == []
