@@ -95,6 +95,11 @@ SETS = {
         True,
     ),
     "settle-agents": Set("network agents over and back; the cloud back with them", True),
+    "settle-network": Set(
+        "a host that only carries network agents over in place and back, killed at each boundary; "
+        "the cloud back with it",
+        True,
+    ),
     "homecoming": Set(
         "servers moved, resized, made, connected on the target, then back: each at home or named, "
         "no disk open twice, contents equal",

@@ -62,7 +62,12 @@ def without(context: Context, names: list[str]) -> Context:
         return tuple(cast(Host, Shut(h)) if h.name in names else h for h in hosts)
 
     def cloud(one: Cloud) -> Cloud:
-        return replace(one, controllers=seen(one.controllers), computes=seen(one.computes))
+        return replace(
+            one,
+            controllers=seen(one.controllers),
+            computes=seen(one.computes),
+            network_hosts=seen(one.network_hosts),
+        )
 
     return replace(
         context,

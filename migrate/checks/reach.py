@@ -15,6 +15,7 @@ def run(context: Context) -> list[Finding]:
     """Ports that do not answer a host, paths that lose large packets, old controllers by name."""
     for target in context.target.controllers:
         target.run("true")  # one that is away is told by the check of the access
-    asking = [*context.source.computes, *context.source.controllers]
+    served = [*context.source.computes, *context.source.network_hosts]
+    asking = [*served, *context.source.controllers]
     found = on_each(asking, partial(reach.controllers, context))
-    return [*found, *reach.named(context, context.source.computes)]
+    return [*found, *reach.named(context, served)]

@@ -20,6 +20,13 @@ def run(context: Context) -> Iterator[Finding]:
         ask = partial(_controller, release=cloud.release, projects=projects, remedy=remedy)
         yield from on_each(cloud.controllers, ask)
     yield from on_each(context.source.computes, partial(_compute, context))
+    ask = partial(
+        _controller,
+        release=context.source.release,
+        projects={"neutron": projects.get("neutron", "neutron")},
+        remedy="Take the host out of sidestep:source.networkHosts, or correct its packages",
+    )
+    yield from on_each(context.source.network_hosts, ask)
 
 
 def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, str]:

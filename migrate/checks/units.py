@@ -19,6 +19,8 @@ def run(context: Context) -> list[Finding]:
     on_computes = [unit for recipe in recipes for unit in recipe.compute_units]
     asked = [(host, on_controllers) for host in context.source.controllers]
     asked += [(host, on_computes) for host in context.source.computes]
+    agents = [unit for recipe in recipes for unit in recipe.source_data_plane_units]
+    asked += [(host, agents) for host in context.source.network_hosts]
     return [one for part in side_by_side.each(lambda one: list(_host(*one)), asked) for one in part]
 
 

@@ -176,7 +176,8 @@ def settle() -> None:
     that stacks/README.md tells of. Each is proven before it takes servers
     again. Changes the hosts, and nova's record of them. With --agents DHCP, L3 and
     metadata agents go from the old controllers to the new ones, network by network and router by
-    router. Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
+    router; a host that only carries such agents comes over in place, by its name.
+    Next: the same again for more hosts; --back --host NAME, or --back --agents, undoes it.
     With --update hosts that have come over follow their controllers to newer pins of the release,
     after a `pulumi up` with these: units start again from an environment beside the one before; by
     a command of the stack file servers leave and the host is booted. --update --back --host NAME

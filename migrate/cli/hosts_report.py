@@ -21,7 +21,7 @@ def gather(session: Session) -> dict[str, Any]:
     {} where nothing was settled.
     """
     context = session.context
-    names = [host.name for host in context.source.computes]
+    names = [host.name for host in (*context.source.computes, *context.source.network_hosts)]
     events = [
         one for phase in (Phase.SETTLE, Phase.UPDATE) for one in session.journal.events(phase)
     ]

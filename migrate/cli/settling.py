@@ -20,7 +20,16 @@ from migrate.computes.reinstalling import osds
 from migrate.engine.finding import Severity
 from migrate.engine.plan import Plan
 from migrate.errors import SettingsError, some
-from migrate.phases import control, move_agents, no_return, renew, renew_ceph, settle, updating
+from migrate.phases import (
+    control,
+    move_agents,
+    no_return,
+    renew,
+    renew_ceph,
+    renew_network,
+    settle,
+    updating,
+)
 from migrate.phases.plan import PROBED, settled
 from migrate.phases.session import Session
 from migrate.verify import noticed, pings, watched
@@ -121,6 +130,10 @@ def run_settle(
         if ceph:
             _ceph(screen, session, hosts, past, execute=execute, back=back)
             return
+        if carriers := renew_network.named(session.context, hosts):
+            _refuse_words(hosts, carriers, asked, past)
+            _network_hosts(screen, session, carriers, execute=execute, back=back)
+            return
         if back:
             _back(screen, session, hosts, execute=execute, update=update)
             return
@@ -151,6 +164,51 @@ def run_settle(
         screen.answer(asdict(outcome))
         done, already = len(outcome.done), len(outcome.already)
         screen.say(f"[green]{done} compute hosts {told[0]}, {already} were {told[1]}")
+
+
+def _refuse_words(
+    hosts: tuple[str, ...], carriers: list[str], asked: settle.Asked, past: tuple[str, ...]
+) -> None:
+    """SettingsError where more is said of network hosts than there is."""
+    told = ", ".join(carriers)
+    if asked.by not in (None, installers.IN_PLACE):
+        raise SettingsError(
+            f"--by {asked.by}: {told} only carries network agents, and comes over in place: on a "
+            "fresh system nothing puts back what they carry"
+        )
+    if asked.update or asked.zone or past:
+        raise SettingsError(f"--host {told}: a network host; no --update, --zone, --past")
+    if others := sorted(set(hosts) - set(carriers)):
+        raise SettingsError(
+            f"--host {told} only carries network agents, --host {', '.join(others)} does not: name "
+            "them in two commands, in any order"
+        )
+
+
+def _network_hosts(
+    screen: Screen, session: Session, names: list[str], *, execute: bool, back: bool
+) -> None:
+    """What is done about hosts that only carry network agents, and done with *execute*."""
+    steps = renew_network.steps(names)
+    if back and not execute:
+        no_return.refuse_finished(session.context, session.journal)
+        _would_undo(screen, session, steps)
+        return
+    if back:
+        renew_network.put_back(session, names, Progress(screen, steps))
+        screen.say(f"[green]Back:[/] {', '.join(names)}")
+        screen.answer({"back": names})
+        return
+    found = renew_network.findings(session.context, names)
+    screen.findings(found)
+    findings.refuse_errors(screen, found)
+    if not execute:
+        screen.would(steps)
+        return
+    done = renew_network.renew(session, names, Progress(screen, steps))
+    already = [one for one in names if one not in done]
+    screen.say(f"[green]{len(done)} network hosts came over[/], {len(already)} were before")
+    screen.answer({"done": done, "already": already})
 
 
 def _pinged(

@@ -30,6 +30,7 @@ class Cloud:
     virtual_ips: tuple[VirtualIp, ...]
     dead: tuple[Host, ...] = ()  # controllers that do not answer, on the way back; see `without`
     lead: Host | None = None
+    network_hosts: tuple[Host, ...] = ()
 
     database = Role()  # whose database server takes the writes
     broker = Role()  # whose broker is asked and given accounts; a cluster shares them
@@ -58,7 +59,7 @@ class Cloud:
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        return (*self.controllers, *self.computes)
+        return (*self.controllers, *self.computes, *self.network_hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,12 @@ class Context:
 
     @property
     def optional(self) -> frozenset[str]:
-        """Names of the compute hosts: the way back goes on where one of them is dead."""
-        return frozenset(host.name for host in self.source.computes)
+        """Names of compute and network hosts: the way back goes on where one of them is dead."""
+        return frozenset(host.name for host in (*self.source.computes, *self.source.network_hosts))
+
+    def is_network_host(self, host: Host) -> bool:
+        """Whether *host* carries network agents alone, by the stack file."""
+        return any(host.name == one.name for one in self.source.network_hosts)
 
     @property
     def hosts(self) -> list[Host]:
@@ -123,10 +128,12 @@ def connect(
         return SshHost(machine.name, str(machine.address), **ssh, run=run, patience=patience)
 
     computes = tuple(map(host, settings.source.computes))
+    carriers = tuple(map(host, settings.source.network_hosts))
 
     def cloud(name: str, side: Source | Target) -> Cloud:
         controllers = tuple(map(host, side.controllers))
-        return Cloud(name, side.release, controllers, computes, settings.source.virtual_ips)
+        ips = settings.source.virtual_ips
+        return Cloud(name, side.release, controllers, computes, ips, network_hosts=carriers)
 
     return Context(
         stack=stack,

@@ -106,6 +106,7 @@ class Source(Model):
     release: Release
     controllers: tuple[Machine, ...] = Field(min_length=1)
     computes: tuple[Machine, ...] = ()
+    network_hosts: tuple[Machine, ...] = ()  # that carry network agents, and run no servers
     virtual_ips: tuple[VirtualIp, ...] = Field(min_length=1)
 
 
@@ -348,6 +349,7 @@ def contradictions(values: dict[str, Any]) -> list[str]:
     machines = [
         *_listed(source, "controllers"),
         *_listed(source, "computes"),
+        *_listed(source, "networkHosts"),
         *_listed(target, "controllers"),
         *_listed(values.get("ceph"), "hosts"),
     ]

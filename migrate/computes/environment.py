@@ -1,4 +1,4 @@
-"""The release's environment stands on a compute host, as on the target's controllers.
+"""The release's environment stands on a host of the source, as on the target's controllers.
 
 It is copied from a controller, byte by byte, so that a host without a way to a package index will
 do; libvirt and its binding stay the host's own.
@@ -36,7 +36,8 @@ def findings(context: Context, host: Host, bytes_: int) -> list[Finding]:
     if told := _runs_from_another(context, host):
         return [error(told, LEAVE)]
     wrong = unlike(context.target.tools, host)
-    wrong += call(host, "environment.unfit", context.installation.folder, bytes_)
+    servers = not context.is_network_host(host)
+    wrong += call(host, "environment.unfit", context.installation.folder, bytes_, servers)
     return [error(one, LEAVE) for one in wrong]
 
 
@@ -66,16 +67,18 @@ def make(context: Context, host: Host) -> None:
         raise PreconditionError(f"{host.name}: {told}")
     serves, folder = context.target.tools, context.installation.folder
     bytes_ = call(serves, "environment.size", folder)
-    if wrong := unlike(serves, host) or call(host, "environment.claim", folder, bytes_):
+    servers = not context.is_network_host(host)
+    if wrong := unlike(serves, host) or call(host, "environment.claim", folder, bytes_, servers):
         raise PreconditionError(f"{host.name}: {'; '.join(wrong)}")
     transfer.pull_tree(context, folder, pulls=host, serves=serves)
-    if failed := call(host, "environment.finish", folder, programs(context), timeout=300):
+    tried = programs(context, host)
+    if failed := call(host, "environment.finish", folder, tried, servers, timeout=300):
         raise StepError(f"{host.name}: the environment does not work there: {'; '.join(failed)}")
 
 
-def programs(context: Context) -> list[str]:
+def programs(context: Context, host: Host) -> list[str]:
     """Those of it that are tried where it is brought."""
-    return [unit.name for unit in units.known(context)]
+    return [unit.name for unit in units.known(context, host)]
 
 
 def _runs_from_another(context: Context, host: Host) -> str:

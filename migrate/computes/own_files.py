@@ -29,7 +29,7 @@ def read(
         for name in (
             *recipe.compute_units,
             *recipe.source_data_plane_units,
-            *(one.name for one in recipe.host_units),
+            *(one.name for one in (*recipe.host_units, *recipe.network_units)),
         )
     }
     if running is None:
@@ -41,7 +41,11 @@ def read(
     listed = [recipe.project for recipe in context.recipes if recipe.compute_units]
     patterns = {one.format(project) for project in listed for one in FILES}.union(*named.values())
     found: dict[str, Any] = call(host, "configured.read", sorted(patterns))
-    ours = {one.overlay for recipe in context.recipes for one in recipe.host_units}
+    ours = {
+        one.overlay
+        for recipe in context.recipes
+        for one in (*recipe.host_units, *recipe.network_units)
+    }
     own = {path: text for path, text in found["texts"].items() if path not in ours}
     return {name: _matched(own, its) for name, its in named.items()}, found["given"]
 

@@ -19,12 +19,14 @@ from migrate.engine import finding
 from migrate.engine.finding import Finding, error, info, warning
 from migrate.onhost import call
 
-BROKER, CACHE, API = "broker", "cache", "API"
+BROKER, CACHE, API, METADATA = "broker", "cache", "API", "metadata"
 # what is understood whole, and has one value: of one with many, ours would only be one more
 OPTIONS = {"transport_url": BROKER, "memcache_servers": CACHE, "memcached_servers": CACHE}
 OPTIONS |= dict.fromkeys(
     ("auth_url", "api_servers", "endpoint_override", "www_authenticate_uri", "auth_uri"), API
 )
+OPTIONS["nova_metadata_host"] = METADATA  # its port and protocol are options of their own
+METADATA_PORT = "8775"  # nova's own, where nothing is said
 DISPENSABLE = {"cache", "database"}  # kinds of servers that no unit of a host stands still without
 BEFORE, AFTER = "@/,= \t", ":/,;? \t"  # what stands around a server in a value
 
@@ -124,7 +126,7 @@ def _of_unit(
     for path, line in lines:
         if not (names := old.named(line.value)):
             continue
-        servers = _servers(line)
+        servers = _servers(line, [each for _, each in lines])
         ports = tuple(sorted({port for address, port in servers if address in names}))
         others = {
             one.value
@@ -143,7 +145,7 @@ def _of_unit(
                 why = "a compute host of the release asks no database"
         elif others:
             why = "it is set more than once"
-        elif "https://" in line.value:
+        elif "https://" in line.value or _encrypted(line, [each for _, each in lines]):
             why = "a certificate names one host and not another"
         elif set(names) - dict(servers).keys() or not all(port for _, port in servers):
             why = "its value is not understood"
@@ -155,8 +157,11 @@ def _of_unit(
         yield replace(one, why=why)
 
 
-def _servers(line: Line) -> list[tuple[str, int]]:
+def _servers(line: Line, lines: Collection[Line]) -> list[tuple[str, int]]:
     kind = OPTIONS.get(line.written)
+    if kind == METADATA:
+        port = _said(lines, "nova_metadata_port") or METADATA_PORT
+        return [(line.value.strip(), int(port) if port.isdigit() else 0)]
     if kind == API:
         listed = [one for one in re.split(r"[,\s]+", line.value) if "://" in one]
         return [urls.web(one)[:2] for one in listed]
@@ -164,9 +169,19 @@ def _servers(line: Line) -> list[tuple[str, int]]:
     return [(address, port) for one, address, port in found if one == kind]
 
 
+def _encrypted(line: Line, lines: Collection[Line]) -> bool:
+    https = _said(lines, "nova_metadata_protocol") == "https"
+    return https and OPTIONS.get(line.written) == METADATA
+
+
+def _said(lines: Collection[Line], option: str) -> str:
+    """What the last of *lines* says of *option*."""
+    return next((one.value.strip() for one in [*lines][::-1] if one.written == option), "")
+
+
 def _served(context: Context, line: Line) -> set[int]:
     """Ports of the virtual IP at which the target serves what *line* is about."""
-    if (kind := OPTIONS[line.written]) == API:
+    if (kind := OPTIONS[line.written]) in (API, METADATA):
         return {api.port for recipe in context.recipes for api in recipe.apis}
     return {urls.BROKER if kind == BROKER else urls.CACHE}
 

@@ -1,4 +1,4 @@
-"""The units of a compute host that the target's release takes over, and what they need of files."""
+"""The units of a host that the target's release takes over, and what they need of files."""
 
 from __future__ import annotations
 
@@ -16,45 +16,50 @@ Row = list[Any]  # [path, text, mode, "user:group"]
 Running = dict[str, Any]  # see onhost/exchange.py
 
 
-def known(context: Context) -> list[HostUnit]:
-    """All that recipes tell of, in the order in which they are started."""
-    return [unit for recipe in context.recipes for unit in recipe.host_units]
+def known(context: Context, host: Host) -> list[HostUnit]:
+    """All that recipes tell of for a host of its kind, in the order in which they are started."""
+    carries = context.is_network_host(host)
+    return [
+        unit
+        for recipe in context.recipes
+        for unit in (recipe.network_units if carries else recipe.host_units)
+    ]
 
 
 def running(context: Context, host: Host) -> Running:
     """What of them runs there, and how."""
-    found: Running = call(host, "exchange.running", [one.name for one in known(context)])
+    found: Running = call(host, "exchange.running", [one.name for one in known(context, host)])
     return found
 
 
 def down(context: Context, host: Host) -> list[str]:
     """What of them was exchanged there and does not run."""
-    found: list[str] = call(host, "exchange.down", [one.name for one in known(context)])
+    found: list[str] = call(host, "exchange.down", [one.name for one in known(context, host)])
     return found
 
 
 def resting(context: Context, host: Host) -> list[str]:
     """What of them does not run there and will: it would meet the release as the old one."""
-    found: list[str] = call(host, "exchange.resting", [one.name for one in known(context)])
+    found: list[str] = call(host, "exchange.resting", [one.name for one in known(context, host)])
     return found
 
 
 def unknown(context: Context, host: Host) -> list[str]:
     """Units of a service that run there and that no recipe tells how to renew."""
-    ours = {one.name for one in known(context)}
+    ours = {one.name for one in known(context, host)}
     names = {name for recipe in context.recipes for name in recipe.source_data_plane_units}
     names |= {name for recipe in context.recipes for name in recipe.compute_units}
     return sorted(call(host, "exchange.running", sorted(names - ours)))
 
 
-def bare(context: Context, found: Running) -> list[str]:
+def bare(context: Context, host: Host, found: Running) -> list[str]:
     """What is told of each of *found* that names no file of options.
 
     One that is named turns oslo.config's own off, a folder does not.
     """
     return [
         f"{one.name} names no file of options: it reads its own, and with ours named would not"
-        for one in known(context)
+        for one in known(context, host)
         if one.name in found and not _names_file(arguments(one, found)[:-2])
     ]
 
@@ -85,7 +90,7 @@ def old(context: Context, host: Host) -> list[str]:
 def begun(context: Context, host: Host) -> dict[str, str]:
     """The main process of each of them that runs there, or that systemd is about to start."""
     shown: dict[str, dict[str, str]] = call(
-        host, "systemd.show", [one.name for one in known(context)]
+        host, "systemd.show", [one.name for one in known(context, host)]
     )
     return {
         name: one["MainPID"]
@@ -115,11 +120,11 @@ def files(context: Context, host: Host, units: Iterable[HostUnit], found: Runnin
         user = found[one.name]["user"]
         text = _overlay(context, one, arguments(one, found), told[one.name])
         yield [one.overlay, text, 0o640, f"root:{user}"]
-        if one.rootwrap:
-            text = _rights(context, host, one.rootwrap)
-            yield [f"/etc/{one.rootwrap.to}", text, 0o644, "root:root"]
         rights += [f"{user} ALL = (root) NOPASSWD: {_filled(context, r)}\n" for r in one.rights]
-    yield [context.installation.sudoers, "".join(rights), 0o440, "root:root"]
+    for shipped in dict.fromkeys(one.rootwrap for one in listed if one.rootwrap):
+        yield [f"/etc/{shipped.to}", _rights(context, host, shipped), 0o644, "root:root"]
+    several = "".join(dict.fromkeys(rights))
+    yield [context.installation.sudoers, several, 0o440, "root:root"]
 
 
 def command(context: Context, unit: HostUnit, found: Running) -> str:

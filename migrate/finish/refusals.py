@@ -7,7 +7,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.api import VERSION, Api
 from migrate.cloud.host import Host
 from migrate.computes import draining, old_names, service, units, versions
-from migrate.computes.network import reading
+from migrate.computes.network import carried, reading, refusals
 from migrate.computes.network.facts import KNOWN, Facts
 from migrate.computes.reinstalling import keeping
 from migrate.configuration import files
@@ -49,6 +49,7 @@ def _findings(context: Context) -> list[Finding]:
         found += _on_hosts(context)
     if any(recipe.target_data_plane_units for recipe in context.recipes):
         found += of_agents(reading.read(reading.api(context)), Names.of(context))
+        found += _on_network_hosts(context)
     found += [*_between(context), *ceph.refusals(context), *of_source(context)]
     return [*found, *filled(_needed(context), check=NEEDED)]
 
@@ -118,6 +119,28 @@ def _on_hosts(context: Context) -> Iterator[Finding]:
             return [warning(told, "Bring it back first, or look for servers of it", host.name)]
 
     yield from hosts.joined(context.source.computes, ask)
+
+
+def _on_network_hosts(context: Context) -> Iterator[Finding]:
+    """What of the old release carries networks, there or where nobody has named it."""
+    for agent in refusals.network_hosts(context, reading.api(context)):
+        if agent.alive:
+            yield refusals.elsewhere(agent)
+
+    def ask(host: Host) -> list[Finding]:
+        try:
+            if carried.proven(context, host):
+                return []
+        except UnreachableError as away:
+            told = f"which release its network agents are of is not known: {away}"
+            gone = "take it out of sidestep:source.networkHosts where it is gone for good"
+            return [error(told, f"Bring it back, or {gone}", host.name)]
+        told = "its network agents are of the old release, or not proven since they came over"
+        return [
+            error(told, f"`migrate settle --execute --host {host.name}` comes first", host.name)
+        ]
+
+    yield from hosts.joined(context.source.network_hosts, ask)
 
 
 def _away(context: Context, host: Host) -> Iterator[Finding]:

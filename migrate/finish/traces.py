@@ -91,8 +91,8 @@ def papers(context: Context) -> list[Path]:
 
 
 def settled(context: Context) -> tuple[Host, ...]:
-    """Hosts that came over: those that run servers, and those that are Ceph's alone."""
-    return (*context.source.computes, *context.storage)
+    """Hosts that came over: with servers, with network agents alone, and those of Ceph's alone."""
+    return (*context.source.computes, *context.source.network_hosts, *context.storage)
 
 
 def on_compute(host: Host) -> list[str]:

@@ -1,4 +1,4 @@
-"""A release's environment on a compute host: brought whole, with this host's own libvirt."""
+"""A release's environment on a host: brought whole, with this host's own libvirt for servers."""
 
 import glob
 import importlib.util
@@ -35,16 +35,19 @@ def size(folder: str) -> int:
     return int(run("du", "-sB1", folder).split()[0])
 
 
-def claim(folder: str, bytes_: int) -> list[str]:
+def claim(folder: str, bytes_: int, servers: bool = True) -> list[str]:
     """Note that *folder* will be ours, unless `unfit` says something."""
-    wrong = unfit(folder, bytes_)
+    wrong = unfit(folder, bytes_, servers)
     if not wrong:
         record.save(RECORD, {"folder": folder})
     return wrong
 
 
-def unfit(folder: str, bytes_: int) -> list[str]:
-    """Why an environment of *bytes_* cannot stand in *folder*; changes nothing."""
+def unfit(folder: str, bytes_: int, servers: bool = True) -> list[str]:
+    """Why an environment of *bytes_* cannot stand in *folder*; changes nothing.
+
+    Without *servers* nothing of libvirt is needed here.
+    """
     above = folder
     while not os.path.isdir(above):
         above = os.path.dirname(above)
@@ -54,26 +57,30 @@ def unfit(folder: str, bytes_: int) -> list[str]:
         wrong.append(f"{folder} is there and not ours; move it away")
     if free < bytes_ + SPARE:
         wrong.append(f"{above} has {free >> 20} MiB free, it takes {(bytes_ + SPARE) >> 20}")
-    if _libvirt() is None:
+    if servers and _libvirt() is None:
         wrong.append("python3 finds no libvirt here; install python3-libvirt")
     return wrong
 
 
-def finish(folder: str, programs: list[str]) -> list[str]:
-    """Link this host's libvirt in, start each of *programs* for its version; what does not work."""
-    packaged = _libvirt()
+def finish(folder: str, programs: list[str], servers: bool = True) -> list[str]:
+    """Link this host's libvirt in, start each of *programs* for its version; what does not work.
+
+    Without *servers* no binding of libvirt or Ceph is needed here.
+    """
+    packaged = _libvirt() if servers else None
     (packages,) = glob.glob(f"{folder}/lib/python3*/site-packages")
-    for path in glob.glob(f"{packaged}/libvirt*.py") + glob.glob(f"{packaged}/libvirtmod*.so"):
+    bindings = ("libvirt*.py", "libvirtmod*.so") if packaged else ()
+    for path in [path for one in bindings for path in glob.glob(f"{packaged}/{one}")]:
         place = os.path.join(packages, os.path.basename(path))
         if not os.path.lexists(place):
             os.symlink(path, place)
     # those of Ceph, which came with it and lead to the host's own packages
     absent = [path for path in glob.glob(f"{packages}/*.so") if not os.path.exists(path)]
-    wrong = [f"{os.readlink(one)} is not there: install its package" for one in absent]
+    wrong = [f"{os.readlink(one)} is not there: install its package" for one in absent if servers]
     python = f"{folder}/bin/python"
     # by its own Python: a script names that of the folder where it will run
     tried = [[python, f"{folder}/bin/{one}", "--version"] for one in programs]
-    for argv in [[python, "-m", "libvirt"], *tried]:
+    for argv in [*([[python, "-m", "libvirt"]] if servers else []), *tried]:
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, cwd="/", env=NO_CACHE
         )

@@ -15,7 +15,8 @@ OWED = "settle-restart"
 BEFORE = "settle-before"  # how what is exchanged ran before, for one that does not come up
 # what our drop-in sets; a variable more is no harm, an empty line takes all of them away
 SET = re.compile(r"(?m)^\s*((ExecStart|Type|KillMode)\s*=|Environment\s*=\s*(\"?PATH=|PYTHON|$))")
-TITLED = re.compile(r"\S+ \((.+)\)\s*")
+# of what runs as one process, and of what starts its workers
+TITLED = re.compile(r"\S+ \((?P<one>.+)\)\s*|\S+: master process \[(?P<first>.+)\]\s*")
 
 
 def running(names: list[str]) -> dict[str, dict[str, Any]]:
@@ -71,10 +72,11 @@ def _process(pid: int, name: str) -> dict[str, Any]:
 def command(words: list[str], name: str) -> dict[str, Any]:
     """{"program": ..., "arguments": [...]} of a command line *words* that runs *name*.
 
-    Neutron's agents put a title before it: "neutron-l3-agent (/usr/bin/python3 /usr/bin/...)".
+    Neutron's agents put a title before it: "neutron-l3-agent (/usr/bin/python3 /usr/bin/...)"; from
+    2026.1 those for DHCP and routers "neutron-l3-agent: master process [/opt/.../bin/...]".
     """
     if titled := TITLED.fullmatch(words[0]):
-        words = titled[1].split()
+        words = (titled["one"] or titled["first"]).split()
     at = next((n for n, word in enumerate(words[:3]) if os.path.basename(word) == name), None)
     if at is None:
         return {"program": "", "arguments": words}

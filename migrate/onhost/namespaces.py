@@ -14,6 +14,7 @@ from migrate.onhost.systemd import run
 OURS = re.compile(r"(qrouter|qdhcp|snat|fip)-")
 PORTS = re.compile(r"(tap|qr-|qg-|sg-|ha-|fg-)")
 INSIDE = re.compile(r"(qr|qg)-[0-9a-f-]+")  # a router's own devices
+ANY = re.compile(r"(?!lo$)")  # of a network's too
 BUSY = ("dnsmasq", "haproxy", "keepalived", "radvd")
 DEAD = 4095  # neutron's VLAN of ports that are not wired: all that comes from them is dropped
 TAGS = ("ovs-vsctl", "--format=json", "--columns=name,tag", "list", "Port")
@@ -28,7 +29,23 @@ def spaces() -> list[str]:
     return sorted(name for name in names if OURS.match(name))
 
 
-def devices(space: str) -> dict[str, list[str]]:
+def standing() -> dict[str, Any]:
+    """What agents have made here: what runs in each space, its devices, and ports of bridges; of
+    these only what is wired.
+
+    {"spaces": {"qdhcp-n1": {"processes": ["dnsmasq"], "devices": {"ns-6f1c2d3e-4a": [...]}}},
+     "ports": ["tap6f1c2d3e-4a"]}
+    """
+    dead, found = _dead(), {}
+    for one in spaces():
+        its = {name: a for name, a in devices(one, ANY).items() if not dead & {name, _tap(name)}}
+        busy = [name for name in processes(one) if name in BUSY]
+        found[one] = {"processes": busy, "devices": its}
+    ports = {one for one in _ports() if PORTS.match(one)}
+    return {"spaces": found, "ports": sorted(ports - dead)}
+
+
+def devices(space: str, those: Any = INSIDE) -> dict[str, list[str]]:
     """A router's devices in *space* with their addresses, {} where there is no such space.
 
     {"qg-6f1c2d3e-4a": ["192.0.2.110/24", "192.0.2.111/32"]}; what a device gives itself is left
@@ -38,7 +55,7 @@ def devices(space: str) -> dict[str, list[str]]:
     if space not in spaces():
         return found
     for one in json.loads(run("ip", "-n", space, "-j", "address", "show")):
-        if INSIDE.match(one.get("ifname", "")):
+        if those.match(one.get("ifname", "")):
             given = [a for a in one["addr_info"] if a.get("scope") != "link" and "local" in a]
             found[one["ifname"]] = [f"{a['local']}/{a['prefixlen']}" for a in given]
     return found
@@ -49,9 +66,14 @@ def addresses(space: str) -> list[str]:
     of a device that Open vSwitch's agent has not wired, or has taken out of service.
     """
     found = devices(space)
-    dead = {name for name, tag in json.loads(run(*TAGS))["data"] if tag == DEAD} if found else set()
+    dead = _dead() if found else set()
     every = [a for name, listed in found.items() if not dead & {name, _tap(name)} for a in listed]
     return sorted({str(ipaddress.ip_interface(one).ip) for one in every})
+
+
+def _dead() -> set[str]:
+    """Ports that are not wired."""
+    return {name for name, tag in json.loads(run(*TAGS))["data"] if tag == DEAD}
 
 
 def watch(space: str, wanted: list[str], seconds: float) -> dict[str, Any]:
@@ -115,7 +137,7 @@ def clear(space: str, known: list[str]) -> float:
 
 
 def _tap(device: str) -> str:
-    return f"tap{device.split('-', 1)[1]}"
+    return f"tap{device.split('-', 1)[-1]}"
 
 
 def _end(space: str) -> None:

@@ -1,4 +1,4 @@
-"""Compute hosts that are dead when all else has gone back: whether the target may go all the same.
+"""Hosts that are dead when all else has gone back: whether the target may go all the same.
 
 What stands on such a host is undone there, once it answers: the target is not needed for that,
 unless it keeps what was the host's own.
@@ -40,7 +40,8 @@ def tell(session: Session, error: PassedOverError) -> str:
     """
     context = session.context
     dead = [one for one in context.source.computes if one.name in error.hosts]
-    if lives := _answering(context, dead):
+    carriers = [one for one in context.source.network_hosts if one.name in error.hosts]
+    if lives := _answering(context, [*dead, *carriers]):
         raise StepError(LIVES.format(error=error, names=", ".join(lives))) from error
     if kept := _kept(context, dead):
         names, folder = ", ".join(kept), keeping.ALL

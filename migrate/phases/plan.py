@@ -16,7 +16,8 @@ from migrate import finish
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.computes import closing, draining, installers, network, proof
-from migrate.computes.installers import Act, Installer, reinstall
+from migrate.computes.installers import Act, Installer, in_place, reinstall
+from migrate.computes.network import carried
 from migrate.computes.reinstalling import osds
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
@@ -616,6 +617,27 @@ def settled(name: str, installer: Installer) -> tuple[Step, ...]:
     return *ahead, closed, emptied, *renewed, proven, opened, at_home
 
 
+def settled_network(name: str) -> tuple[Step, ...]:
+    """The steps of the network host *name*: nothing is closed, and nothing has to leave it."""
+    ahead = _installed(Phase.SETTLE, f"{name}.", name, in_place.AHEAD, [])
+    noted = _settle(
+        f"{name}.note",
+        f"Note what {name} carries",
+        _on(name, carried.noted, carried.note, carried.forget),
+        after=ahead[-1:],
+        seconds=2,
+    )
+    renewed = _installed(Phase.SETTLE, f"{name}.", name, in_place.ACTS, [noted])
+    proven = _settle(
+        f"{name}.proof",
+        f"Prove that {name} carries what it did, by agents of the new release",
+        _on(name, carried.proven, carried.prove),
+        after=renewed[-1:],
+        seconds=40,
+    )
+    return *ahead, noted, *renewed, proven
+
+
 def _stem(name: str, installer: Installer) -> str:
     return f"{name}." if installer.WAY.renews else f"{name}.update-"
 
@@ -718,7 +740,8 @@ def compose(context: Context) -> Plan:
         for host in context.source.computes
         for one in settled(host.name, installers.of(context, host.name))
     ]
-    settle = (*([PROBED] if hosts else []), *hosts, *network.steps(context.recipes))
+    carriers = [one for host in context.source.network_hosts for one in settled_network(host.name)]
+    settle = (*([PROBED] if hosts else []), *hosts, *carriers, *network.steps(context.recipes))
     own = steps(
         context.recipes,
         ceph=context.settings.ceph.clients,

@@ -25,7 +25,7 @@ from migrate.errors import (
     one_line,
 )
 from migrate.phases import joined, left_behind, machines, no_return, renew, traces
-from migrate.phases.plan import PROBED, settled
+from migrate.phases.plan import PROBED, settled, settled_network
 from migrate.phases.session import Session, opened
 from migrate.storage.volumes import policy
 from migrate.takeover import going_live
@@ -101,6 +101,8 @@ def _standing(session: Session) -> set[str]:
     before = {one.id for one in session.plan if one.phase in BEFORE}
     over = standing.over(context, context.source.computes)
     steps = [one for name in over for one in settled(name, installers.of(context, name))]
+    carriers = standing.over(context, context.source.network_hosts)
+    steps += [one for name in carriers for one in settled_network(name)]
     with suppress(UnreachableError):
         if not network.reading.untouched(context):
             steps += network.steps(context.recipes)

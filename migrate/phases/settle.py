@@ -28,6 +28,7 @@ from migrate.computes.probing.facts import Seen, Trip
 from migrate.engine import markers
 from migrate.engine.finding import Finding, Severity, error, filled, info
 from migrate.errors import MigrateError, SettingsError, UnreachableError
+from migrate.phases import renew_network
 from migrate.verify import boot
 
 UNREACHED = "it is not in sidestep:source.computes of the stack file, so it cannot be reached"
@@ -83,6 +84,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
             *made.findings,
             *_on_hosts(context, made, installer, seen),
             *left_out(carriers, asked),
+            *_carriers(context, asked),
             *_strangers(context),
         ),
         probes=probes,
@@ -92,7 +94,7 @@ def planned(context: Context, asked: Asked) -> plan.SettlePlan:
 
 
 def _refuse_named(carriers: Collection[Agent], asked: Asked) -> None:
-    """SettingsError where --host names a network host of its own."""
+    """SettingsError where --host names a host of agents that nothing brings over."""
     if named := [one for one in carriers if one.at(asked.hosts)]:
         raise SettingsError(
             "; ".join(f"--host {refusals.elsewhere(one).describe()}" for one in named)
@@ -100,11 +102,18 @@ def _refuse_named(carriers: Collection[Agent], asked: Asked) -> None:
 
 
 def left_out(carriers: Collection[Agent], asked: Asked) -> list[Finding]:
-    """Network hosts, where all hosts are asked for: they forbid nothing to compute hosts."""
+    """Agents that nothing brings over, where all hosts are asked for: they forbid nothing here."""
     if asked.hosts or asked.zone or asked.update:
         return []
     found = [replace(refusals.elsewhere(one), severity=Severity.WARNING) for one in carriers]
     return list(filled(found, check=refusals.NAME))
+
+
+def _carriers(context: Context, asked: Asked) -> list[Finding]:
+    """Network hosts of the stack file, which are settled one by one."""
+    if asked.hosts or asked.zone or asked.update:
+        return []
+    return renew_network.left(context)
 
 
 def _strangers(context: Context) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.computes import estimates, installers, versions
-from migrate.computes.installers import REINSTALL
+from migrate.computes.installers import REINSTALL, standing
 from migrate.computes.reinstalling import keeping
 from migrate.engine import markers
 from migrate.errors import MigrateError, some
@@ -44,7 +44,7 @@ def look(context: Context, machines: Found, none: str = "") -> Found:
     found: Found = {"whole": whole, "hosts": {}, "unknown": ""}
     if any(recipe.cells for recipe in context.recipes):
         try:
-            found["hosts"] = dict(_of_hosts(context))
+            found["hosts"] = {**dict(_of_hosts(context)), **_of_carriers(context)}
         except MigrateError as error:
             found["unknown"] = str(error)
     return found
@@ -67,6 +67,12 @@ def _of_hosts(context: Context) -> Iterator[tuple[str, str]]:
                 name,
                 ALONE.format(estimates.WAYS_BACK[installers.bringing(context, name, by).WAY]),
             )
+
+
+def _of_carriers(context: Context) -> Found:
+    """Of network hosts, which say it themselves."""
+    names = standing.over(context, context.source.network_hosts)
+    return dict.fromkeys(sorted(names), ALONE.format(estimates.WAYS_BACK[estimates.Way.IN_PLACE]))
 
 
 def lines(found: Found) -> Iterator[str]:

@@ -161,6 +161,7 @@ class Recipe:
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release
     host_units: tuple[HostUnit, ...] = ()  # of those, what is exchanged, in this order
+    network_units: tuple[HostUnit, ...] = ()  # the same on hosts that only carry network agents
     forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see takeover/agents.py
     queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
     units: tuple[Unit, ...] = ()  # of the target, in the order in which they are started

@@ -22,6 +22,66 @@ L3 = "neutron.services.l3_router.l3_router_plugin"
 
 DRIVERS = ("openvswitch", "l2population", "logger")
 CORE = ("ml2", "neutron.plugins.ml2.plugin.Ml2Plugin")
+RIGHT = (
+    f"{{tools}}/neutron-rootwrap {ROOTWRAP} *",
+    f"{{tools}}/neutron-rootwrap-daemon {ROOTWRAP}",
+)
+
+
+def _helpers(overlay: str) -> tuple[Setting, ...]:
+    """By which an agent does things as root."""
+    return tuple(
+        Setting(
+            file=overlay,
+            section="agent",
+            option=option,
+            value=f"sudo {{tools}}/{program} {ROOTWRAP}",
+            why="the packages' program is of the source's release",
+            source="measured in the lab",
+        )
+        for option, program in HELPERS.items()
+    )
+
+
+def _agent(name: str, kill: str = "mixed") -> HostUnit:
+    """One of a network host; its settings are its own, since what its files name may be, too."""
+    overlay = f"/etc/neutron/sidestep-{name}.conf"
+    ends = Setting(
+        file=overlay,
+        section="DEFAULT",
+        option="graceful_shutdown_timeout",
+        value="5",
+        why="its worker outlives a main process that is killed, for so long beside the next agent",
+        source="read in cotyledon",
+    )
+    return HostUnit(
+        name=f"neutron-{name}-agent",
+        overlay=overlay,
+        settings=(*_helpers(overlay), *([ends] if kill == "process" else [])),
+        rights=RIGHT,
+        rootwrap=RIGHTS,
+        kill=kill,
+    )
+
+
+SWITCH = HostUnit(
+    name="neutron-openvswitch-agent",
+    overlay=OVERLAY,
+    settings=(
+        *_helpers(OVERLAY),
+        Setting(
+            file=OVERLAY,
+            section="agent",
+            option="minimize_polling",
+            value="false",
+            why="a start beside changes of ports removes the flows of before ahead of "
+            "laying its own",
+            source="measured in the lab, all servers of a host dark for 5 s",
+        ),
+    ),
+    rights=RIGHT,
+    rootwrap=RIGHTS,
+)
 
 
 def _drivers(given: Options) -> Iterator[Refusal]:
@@ -57,38 +117,13 @@ RECIPE = Recipe(
         *("neutron-ovn-agent", "neutron-ovn-metadata-agent", "neutron-sriov-agent"),
     ),
     compute_units=("neutron-openvswitch-agent", "neutron-ovn-metadata-agent"),
-    host_units=(
-        HostUnit(
-            name="neutron-openvswitch-agent",
-            overlay=OVERLAY,
-            settings=(
-                *(
-                    Setting(
-                        file=OVERLAY,
-                        section="agent",
-                        option=option,
-                        value=f"sudo {{tools}}/{program} {ROOTWRAP}",
-                        why="the packages' program is of the source's release",
-                        source="measured in the lab",
-                    )
-                    for option, program in HELPERS.items()
-                ),
-                Setting(
-                    file=OVERLAY,
-                    section="agent",
-                    option="minimize_polling",
-                    value="false",
-                    why="a start beside changes of ports removes the flows of before ahead of "
-                    "laying its own",
-                    source="measured in the lab, all servers of a host dark for 5 s",
-                ),
-            ),
-            rights=(
-                f"{{tools}}/neutron-rootwrap {ROOTWRAP} *",
-                f"{{tools}}/neutron-rootwrap-daemon {ROOTWRAP}",
-            ),
-            rootwrap=RIGHTS,
-        ),
+    host_units=(SWITCH,),
+    # the others plug into the bridge that the first makes
+    network_units=(
+        SWITCH,
+        _agent("dhcp", kill="process"),  # what runs in name spaces outlives the exchange
+        _agent("l3", kill="process"),
+        _agent("metadata"),
     ),
     forwarding_units=(
         *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-sriov-agent"),

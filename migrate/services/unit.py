@@ -52,11 +52,11 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostUnit:
-    """A unit of compute hosts that the target's release can take over beside the host's packages.
+    """A unit of a host that the target's release can take over beside the host's packages.
 
     Its program has the unit's name. `settings` go to a file of ours, `overlay`, that it reads after
     the host's own; in a value {files} are all files that it reads, as arguments. `rights` are
-    commands that its user may run as root.
+    commands that its user may run as root; `kill` says who ends when it stops, as for `Unit`.
     """
 
     name: str
@@ -65,6 +65,7 @@ class HostUnit:
     rights: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     rootwrap: Shipped | None = None  # the release's rights of rootwrap, under a name of ours
+    kill: str = "mixed"
 
     @property
     def unit(self) -> str:

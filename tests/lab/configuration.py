@@ -17,6 +17,10 @@ from tests.lab import units
 from tests.lab.settings import ALL, CephLab, Lab
 
 FILES = Path(__file__).with_name("files")
+NETWORK_HOST = (
+    *(("compute", one) for one in ("etc/neutron/neutron.conf", "etc/sysctl.d/90-vip.conf")),
+    *(("controller", f"etc/neutron/{one}_agent.ini") for one in ("dhcp", "l3", "metadata")),
+)
 
 # what of `files/` decides the prepared controller
 PREPARED = ("common", "controller", "prepare-infra.sh", "prepare-first.sh", "prepare-second.sh")
@@ -39,6 +43,15 @@ def write_compute(lab: Lab, name: str, root: Path) -> None:
     """All configuration of a compute host."""
     _write_tree(lab, name, "common", root)
     _write_tree(lab, name, "compute", root)
+
+
+def write_network_host(lab: Lab, name: str, root: Path) -> None:
+    """All configuration of a host that only carries network agents: files that others have."""
+    _write_tree(lab, name, "common", root)
+    for tree, path in NETWORK_HOST:
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(rendered(lab, name, f"{tree}/{path}"))
 
 
 def rendered(lab: Lab, name: str, template: str) -> str:

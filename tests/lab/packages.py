@@ -45,6 +45,11 @@ def compute(lab: Lab) -> tuple[Path, ...]:
     return _of(lab, "compute")
 
 
+def network() -> Path:
+    """The network agents of 2025.1 and Open vSwitch, not configured."""
+    return layers.packaged("network", _list("network"), layers.bare(), finish=QUIET)
+
+
 def _of(lab: Lab, name: str) -> tuple[Path, ...]:
     own = layers.packaged(name, _list(name), layers.bare(), finish=QUIET)
     if not isinstance(lab, CephLab):

@@ -8,9 +8,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.lab import configuration, units
+from migrate.cloud import settings
+from tests.lab import carrier, configuration, units
 from tests.lab.rig import RIG
 from tests.lab.settings import ALL, Lab
+from tests.lab.stack import STACK
 
 LAB = Lab()
 OWNERS = [*ALL, "rabbit", "admin", "demo", "metadata", *(f"db {name}" for name in ALL)]
@@ -75,3 +77,22 @@ def test_services_name_the_virtual_ip_alone() -> None:
 def test_every_service_has_units_and_a_schema() -> None:
     assert set(units.APIS) == set(ALL)
     assert set(units.schemas(ALL).values()) == set(ALL) - {"horizon"}
+
+
+def test_a_network_host_has_files_that_others_have(tmp_path: Path) -> None:
+    configuration.write_network_host(carrier.beside(LAB), carrier.NAME, tmp_path)
+    written = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file()}
+    names = ("dhcp_agent.ini", "l3_agent.ini", "metadata_agent.ini", "neutron.conf")
+    assert written >= {f"etc/neutron/{one}" for one in names}
+    assert "usr/local/sbin/provider-bridge" in written
+    told = (tmp_path / "etc/neutron/metadata_agent.ini").read_text()
+    assert f"nova_metadata_host = {LAB.vip}\n" in told
+
+
+def test_the_stack_file_names_a_network_host_for_a_while() -> None:
+    file = settings.stack_file(STACK)
+    before = file.read_text()
+    with carrier.named():
+        (one,) = settings.load(STACK).source.network_hosts
+        assert (one.name, str(one.address)) == (carrier.NAME, carrier.beside(LAB).addresses["net1"])
+    assert file.read_text() == before

@@ -44,13 +44,13 @@ def look() -> dict[str, Any]:
     return traces.look([host("cmp1")])
 
 
-def mortal(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
-    """The same command, which dies at each boundary of cmp1's steps once."""
+def mortal(folder: Path, *argv: str, host: str = "cmp1") -> subprocess.CompletedProcess[str]:
+    """The same command, which dies at each boundary of *host*'s steps once."""
     died = folder / "died"
     died.touch()
     return subprocess.run(
         [sys.executable, "-m", "tests.faults.driver", *argv, "--stack", STACK],
-        env={**os.environ, "DIE_AT": r"cmp1\..*", "DIED": str(died)},
+        env={**os.environ, "DIE_AT": rf"{host}\..*", "DIED": str(died)},
         text=True,
         check=False,
         capture_output=True,

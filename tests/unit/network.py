@@ -336,10 +336,16 @@ class World:
                 plain = {"ha": False, "distributed": False}
                 rows = [{"id": one, **plain, **row} for one, row in self.routers.items()]
                 found = {"routers": rows}
+            case ["networks"]:
+                rows = [{"id": one, "admin_state_up": True} for one in self.networks]
+                found = {"networks": rows}
             case ["networks", one] if one in self.networks:
                 found = {"network": {"admin_state_up": True}}
             case ["routers", one] if one in self.routers:
                 found = {"router": {}}
+            case ["subnets"] if "enable_dhcp" in query:
+                with_dhcp = [one for one, has in self.networks.items() if has]
+                found = {"subnets": [{"network_id": one} for one in with_dhcp]}
             case ["subnets"]:
                 found = {"subnets": [{"enable_dhcp": self.networks[query["network_id"]]}]}
             case ["ports"]:

@@ -105,6 +105,20 @@ def test_a_host_without_libvirt_is_told(
     assert not notes.exists()
 
 
+def test_a_host_that_runs_no_servers_needs_no_binding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_libvirt", lambda: None)
+    folder = tmp_path / "opt/2026.1"
+    assert environment.claim(str(folder), 1000, False) == []
+    brought(folder, "neutron-l3-agent")
+    packages = folder / "lib/python3.13/site-packages"
+    (packages / "rbd.cpython-313.so").symlink_to(tmp_path / "none")
+    assert environment.finish(str(folder), ["neutron-l3-agent"], False) == []
+    assert environment.stamp(str(folder)) == "1a2b"
+    assert not list(packages.glob("libvirt*"))
+
+
 def test_a_program_that_does_not_start_is_told(tmp_path: Path, packaged: Path) -> None:
     folder = tmp_path / "opt/2026.1"
     environment.claim(str(folder), 1000)

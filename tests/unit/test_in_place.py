@@ -259,6 +259,7 @@ def test_a_unit_that_does_not_come_up_is_told(context: Context) -> None:
         (["/usr/bin/python3", "/usr/bin/a-b", "--x"], "/usr/bin/a-b", ["--x"]),
         (["/opt/o/bin/python", "/opt/o/bin/a-b"], "/opt/o/bin/a-b", []),
         (["a-b (/usr/bin/python3 /usr/bin/a-b --x --y=z)"], "/usr/bin/a-b", ["--x", "--y=z"]),
+        (["a-b: master process [/opt/o/bin/a-b --x --y=z]"], "/opt/o/bin/a-b", ["--x", "--y=z"]),
         (["/usr/bin/python3", "/opt/kolla/start", "a-b"], "a-b", []),
         (["/bin/sh", "-c", "exec a-b"], "", ["/bin/sh", "-c", "exec a-b"]),
     ],

@@ -501,7 +501,8 @@ def test_a_network_host_of_its_own_is_refused_before_the_window(
 ) -> None:
     (one,) = check_of(network_hosts).run(with_network_host(tmp_path, monkeypatch))
     assert (one.severity, one.where) == (Severity.ERROR, "net1")
-    assert "network hosts of their own are not settled" in one.message
+    assert "no network host that the stack's file names: it is not settled" in one.message
+    assert "sidestep:source.networkHosts" in one.remedy
     assert "`openstack network agent remove network`" in one.remedy
 
 

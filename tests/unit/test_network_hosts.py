@@ -89,6 +89,30 @@ def test_a_router_is_told_by_its_devices_and_addresses(router: Commands) -> None
     assert namespaces.addresses("qrouter-none") == []
 
 
+def test_what_stands_is_told_but_what_is_not_wired(router: Commands) -> None:
+    router.answers |= {
+        "ovs-vsctl list-br": "br-int\n",
+        "ovs-vsctl list-ports br-int": "tapaaaa2d3e-4a\nqr-6f1c2d3e-4a\nint-br-phy\n",
+        f"ip netns pids {SPACE}": str(os.getpid()),
+        "ip -n qdhcp-n1": json.dumps(
+            [
+                {"ifname": "lo", "addr_info": []},
+                {"ifname": "tap11112d3e-4a", "addr_info": [{"local": "10.7.0.2", "prefixlen": 24}]},
+            ]
+        ),
+    }
+    told = namespaces.standing()
+    assert told["ports"] == ["qr-6f1c2d3e-4a", "tapaaaa2d3e-4a"]
+    assert told["spaces"] == {
+        "qdhcp-n1": {"processes": [], "devices": {"tap11112d3e-4a": ["10.7.0.2/24"]}},
+        SPACE: {"processes": [], "devices": namespaces.devices(SPACE)},
+    }
+    wire(router, **{"qr-6f1c2d3e-4a": 1, "tapaaaa2d3e-4a": 4095})
+    told = namespaces.standing()
+    assert told["ports"] == ["qr-6f1c2d3e-4a"]
+    assert set(told["spaces"][SPACE]["devices"]) == {"qr-6f1c2d3e-4a"}
+
+
 def test_a_router_is_whole_when_it_has_all_that_is_wanted(router: Commands) -> None:
     seen = namespaces.watch(SPACE, ["10.7.0.1"], 0)
     assert seen["missing"] == []

@@ -145,7 +145,8 @@ def forget(context: Context, host: str) -> None:
 
 def strangers(context: Context) -> list[str]:
     """Names of hosts that were begun from here and that the stack file does not name any more."""
-    known = {_path(context, host.name) for host in context.source.computes}
+    named = (*context.source.computes, *context.source.network_hosts)
+    known = {_path(context, host.name) for host in named}
     found = set(context.home.glob("installer-*.json")) - known
     return sorted(path.stem.removeprefix("installer-") for path in found)
 

@@ -33,7 +33,7 @@ LEAVE, STOP = environment.LEAVE, f"stop it, or {environment.LEAVE}"
 DROP_IN = """# Written by sidestep; `migrate settle --back` and `migrate rollback` take it away.
 [Service]
 Type=simple
-KillMode=mixed
+KillMode={kill}
 Environment=PATH={path} PYTHONWARNINGS=ignore
 ExecStart=
 ExecStart={command}
@@ -59,7 +59,7 @@ def bring(context: Context, host: Host) -> None:
 def renew(context: Context, host: Host) -> None:
     """Exchange what runs here, unit by unit; StepError where one does not come up."""
     running = _there(context, host)
-    there = [one for one in units.known(context) if one.name in running]
+    there = [one for one in units.known(context, host) if one.name in running]
     rows = list(_rows(context, host, there, running))
     names = [one.name for one in there]
     found = {name: running[name] for name in names}
@@ -92,7 +92,7 @@ def restore_without_waiting(context: Context, host: Host) -> None:
 
 
 def _back(context: Context, host: Host, seconds: float) -> list[str]:
-    names = [one.name for one in units.known(context)]
+    names = [one.name for one in units.known(context, host)]
     given = (NOTE, names, context.installation.folder, seconds)
     wrong: list[str] = call(host, "exchange.back", *given, timeout=seconds * len(names) + 60)
     return wrong
@@ -153,10 +153,12 @@ def _strange(context: Context, host: Host, running: Running) -> Iterator[Finding
             )
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield error(f"{name} runs with arguments that are not understood: {odd}", LEAVE)
-    for told in units.bare(context, running):
+    for told in units.bare(context, host, running):
         drop_in = "name them in a drop-in of its unit, as `--config-file /etc/...`"
         yield error(told, f"{drop_in}, or {LEAVE}")
-    wants = [path for one in units.known(context) if one.name in running for path in one.wants]
+    wants = [
+        path for one in units.known(context, host) if one.name in running for path in one.wants
+    ]
     if gone := sorted(set(wants) - set(call(host, "files.existing", wants))):
         yield error(
             f"{', '.join(gone)} is not there, by which nova knows this host: the release's program "
@@ -175,7 +177,7 @@ def _rows(
     yield from units.files(context, host, there, running)
     for one in there:
         command = units.command(context, one, running)
-        text = DROP_IN.format(path=context.installation.path, command=command)
+        text = DROP_IN.format(path=context.installation.path, command=command, kill=one.kill)
         yield [f"/etc/systemd/system/{one.unit}.d/{DROP_IN_NAME}", text, 0o644, "root:root"]
 
 
@@ -193,7 +195,7 @@ AHEAD: tuple[Act, ...] = (
 ACTS: tuple[Act, ...] = (
     Act(
         name="renew",
-        title="Exchange what runs on {host}; its servers run on",
+        title="Exchange what runs on {host}; what it carries runs on",
         done=renewed,
         apply=renew,
         revert=restore_without_waiting,

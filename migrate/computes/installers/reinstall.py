@@ -86,7 +86,7 @@ def _strange(context: Context, host: Host) -> Iterator[str]:
             yield f"{name} runs as {one['arguments'][:2]}, which is not understood"
         if odd := [word for word in one["arguments"] if not PLAIN.fullmatch(word)]:
             yield f"{name} runs with arguments that are not understood: {odd}"
-    yield from units.bare(context, running)
+    yield from units.bare(context, host, running)
 
 
 def _elsewhere(context: Context, host: Host) -> Iterator[str]:
@@ -166,7 +166,7 @@ def let_go(context: Context, host: Host) -> None:
     if not (noted := call(host, "record.load", own.NOTE)):
         return
     written = {one["path"] for one in noted["entries"]}
-    ours = [one.name for one in units.known(context) if own.unit_file(one) in written]
+    ours = [one.name for one in units.known(context, host) if own.unit_file(one) in written]
     shown = call(host, "systemd.show", ours) if ours else {}
     if names := [one for one, unit in shown.items() if unit.get("LoadState") != "masked"]:
         call(host, "systemd.stop", names, STOP_SECONDS, timeout=120)

@@ -108,7 +108,7 @@ def bring(context: Context, host: Host) -> None:
         raise PreconditionError(f"{host.name}: {'; '.join(wrong)}")
     beside = call(host, "environment.beside", folder)
     transfer.pull_tree(context, folder, pulls=host, serves=serves, to=beside)
-    programs = environment.programs(context)
+    programs = environment.programs(context, host)
     if failed := call(host, "environment.finish", beside, programs, timeout=300):
         raise StepError(f"{host.name}: the environment does not work there: {'; '.join(failed)}")
 

@@ -72,7 +72,7 @@ def _one_by_one(api: Api, facts: Facts, wanted: dict[str, Agent], those: tuple[H
 
 def _move(api: Api, network: str, agent: Agent, host: Host) -> None:
     before = _ports(api, network)
-    if not assign(api, NETWORKS, network, agent) or not before or not _wanted(api, network):
+    if not assign(api, NETWORKS, network, agent) or not before or not is_wanted(api, network):
         return
 
     def unserved() -> bool:
@@ -98,7 +98,7 @@ def _unserved(api: Api, networks: Iterable[str]) -> set[str]:
     ports = api.pages("network", "/ports", "ports", device_owner=OWNER)
     served = {one["network_id"] for one in ports if one["status"] == "ACTIVE"}
     waiting = {one["network_id"] for one in ports} - served
-    return {one for one in networks if one in waiting and _wanted(api, one)}
+    return {one for one in networks if one in waiting and is_wanted(api, one)}
 
 
 def _ports(api: Api, network: str) -> list[dict[str, Any]]:
@@ -111,12 +111,19 @@ def _addresses(ports: list[dict[str, Any]]) -> list[str]:
     return sorted(one["ip_address"] for port in ports for one in port["fixed_ips"])
 
 
-def _wanted(api: Api, network: str) -> bool:
+def is_wanted(api: Api, network: str) -> bool:
     """Whether an agent serves it at all: it is up, and a subnet of it has DHCP."""
     if not api.get("network", f"/networks/{network}")["network"]["admin_state_up"]:
         return False
     subnets = api.pages("network", "/subnets", "subnets", network_id=network)
     return any(one["enable_dhcp"] for one in subnets)
+
+
+def wanted(api: Api) -> set[str]:
+    """All networks that `is_wanted` is true of, by two calls."""
+    up = [one for one in api.pages("network", "/networks", "networks") if one["admin_state_up"]]
+    subnets = api.pages("network", "/subnets", "subnets", enable_dhcp="true")
+    return {one["id"] for one in up} & {one["network_id"] for one in subnets}
 
 
 def _served(api: Api, network: str, host: Host) -> bool:

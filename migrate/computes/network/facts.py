@@ -45,7 +45,9 @@ Noted = Mapping[str, Mapping[str, Mapping[str, list[str]]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """One agent. `beat` is the time of its last heartbeat, as neutron writes it."""
+    """One agent. `beat` is the time of its last heartbeat, as neutron writes it, `started` that of
+    its last start. `serves` is how much it has taken in hand since, by its own count.
+    """
 
     id: str
     binary: str
@@ -53,6 +55,8 @@ class Agent:
     alive: bool = True
     enabled: bool = True
     beat: str = ""
+    started: str = ""
+    serves: int = 0
 
     def at(self, hosts: Iterable[str]) -> bool:
         """Whether it is on one of *hosts*, which may be named with or without their domain."""
@@ -65,6 +69,7 @@ class Router:
     name: str = ""
     ha: bool = False
     distributed: bool = False
+    up: bool = True  # agents take one away that is not
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from migrate.errors import StepError
 from migrate.onhost import call
 
 API = "network agents"  # what the connection is kept as
+COUNTED = {one.agent: one.name for one in CARGO}  # in what an agent tells neutron of itself
 ALIVE_SECONDS, ALIVE_PAUSE = 600.0, 2.0  # two busy cores answer after minutes
 
 
@@ -52,6 +53,8 @@ def _agent(row: dict[str, Any]) -> Agent:
         alive=row["alive"],
         enabled=row["admin_state_up"],
         beat=str(row.get("heartbeat_timestamp") or ""),
+        started=str(row.get("started_at") or ""),
+        serves=int((row.get("configurations") or {}).get(COUNTED.get(row["binary"], ""), 0)),
     )
 
 
@@ -71,6 +74,7 @@ def _routers(asked: Api) -> list[Router]:
             name=row["name"],
             ha=bool(row.get("ha")),
             distributed=bool(row.get("distributed")),
+            up=bool(row.get("admin_state_up", True)),
         )
         for row in rows
     ]

@@ -7,8 +7,18 @@ from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.cloud.host import Host
 from migrate.cloud.ini import Ini
+from migrate.computes import units
 from migrate.computes.network import reading
-from migrate.computes.network.facts import CARGO, KNOWN, SWITCH, Agent, Facts, Noted
+from migrate.computes.network.facts import (
+    CARGO,
+    KNOWN,
+    ROUTERS,
+    SWITCH,
+    Agent,
+    Facts,
+    Noted,
+    Router,
+)
 from migrate.configuration import files
 from migrate.engine import finding
 from migrate.engine.finding import Finding, error, filled, on_each
@@ -24,9 +34,10 @@ def findings(context: Context) -> list[Finding]:
     """All that stands against it, of the cloud and of the target's controllers."""
     facts = reading.read(reading.api(context))
     source, target = (reading.names(one.controllers) for one in (context.source, context.target))
+    stay = [*target, *reading.names(context.source.network_hosts)]
     noted, resting = reading.noted(context), reading.resting(context)
     stopped = {name for name in noted if noted[name] or resting[name]}
-    found = of_cloud(facts, noted, stopped, source, target)
+    found = of_cloud(facts, noted, stopped, source, stay)
     found += on_each(context.target.controllers, partial(on_host, context))
     return list(filled(found, check=NAME))
 
@@ -60,22 +71,22 @@ def of_cloud(
     noted: Noted,
     stopped: Collection[str],
     source: Collection[str],
-    target: Collection[str],
+    stay: Collection[str],
 ) -> list[Finding]:
     """What neutron tells that no code here moves, or that must be in order first.
 
-    *stopped* are hosts of the source whose agents are down by our own hand.
+    *stopped* are hosts of the source whose agents are down by our own hand, *stay* those whose
+    agents are not moved.
     """
-    found = list(_routers(facts))
+    found = list(_routers(facts.routers.values()))
     found += _several(facts, noted)
     for agent in facts.agents:
-        if not agent.at(target):
+        if not agent.at(stay):
             found += _agent(agent, stopped, source)
     return found
 
 
-def _routers(facts: Facts) -> Iterator[Finding]:
-    routers = facts.routers.values()
+def _routers(routers: Collection[Router]) -> Iterator[Finding]:
     for word, those in (
         ("highly available", [one.name or one.id for one in routers if one.ha]),
         ("distributed", [one.name or one.id for one in routers if one.distributed]),
@@ -103,8 +114,13 @@ def _several(facts: Facts, noted: Noted) -> Iterator[Finding]:
 
 
 def network_hosts(context: Context, api: Api) -> list[Agent]:
-    """Agents that carry networks on hosts of their own: no compute host's steps bring them over."""
-    names = reading.names((*context.source.controllers, *context.target.controllers))
+    """Agents that carry networks, on hosts that the stack file does not name for it: no steps bring
+    them over.
+    """
+    sides = (context.source, context.target)
+    names = [
+        name for one in sides for name in reading.names((*one.controllers, *one.network_hosts))
+    ]
     agents = reading.list_agents(api)
     return [one for one in agents if one.binary in KNOWN[1:] and not one.at(names)]
 
@@ -112,12 +128,21 @@ def network_hosts(context: Context, api: Api) -> list[Agent]:
 def elsewhere(agent: Agent) -> Finding:
     """What is told of one of `network_hosts`, and of any such agent."""
     return error(
-        f"{agent.binary} is on no controller of the source or the target: network hosts of their "
-        "own are not settled",
-        "Move what it carries to a controller's agent (`openstack network agent remove network`, "
-        "`add network`; the same with routers), stop it and delete its record; or name that host "
-        "as the stack's file has its controllers",
+        f"{agent.binary} is on no controller of the source or the target, and on no network host "
+        "that the stack's file names: it is not settled",
+        "Name its host in sidestep:source.networkHosts, where it runs no servers; else move what "
+        "it carries to another's agent (`openstack network agent remove network`, `add network`; "
+        "the same with routers), stop it and delete its record",
         agent.host,
+    )
+
+
+def without_agents(name: str) -> Finding:
+    """What is told of the network host *name* where it has none."""
+    return error(
+        "neutron knows no agent there",
+        "Name it in sidestep:source.networkHosts as `openstack network agent list` does",
+        name,
     )
 
 
@@ -139,6 +164,41 @@ def _agent(agent: Agent, stopped: Collection[str], source: Collection[str]) -> I
         )
 
 
+def of_host(context: Context, host: Host, facts: Facts) -> list[Finding]:
+    """What forbids to exchange the agents of the network host *host*, by neutron and its files."""
+    found, agents = list[Finding](), facts.at([host.name])
+    if not agents:
+        found.append(without_agents(host.name))
+    for agent in agents:
+        if agent.binary not in KNOWN:
+            found.append(
+                error(
+                    f"{agent.binary} is an agent that no code here renews",
+                    f"Only {', '.join(KNOWN)} are",
+                )
+            )
+        elif not (agent.alive and agent.enabled):
+            found.append(
+                error(
+                    f"{agent.binary} is down or disabled: what it carries cannot be told from what "
+                    "it would take down",
+                    "Bring it back, or delete its record if it carries nothing",
+                )
+            )
+    running = units.running(context, host)
+    if apart := sorted({one.binary for one in agents} & {*KNOWN} - running.keys()):
+        found.append(
+            error(
+                f"neutron hears {', '.join(apart)}, and no unit of that name runs there",
+                "Only units of the system's packages are renewed in place",
+            )
+        )
+    held = facts.held_at([host.name], ROUTERS)
+    found += _routers([one for id_, one in facts.routers.items() if id_ in held])
+    text = files.read(host, FILES).get(FILES[1], "")
+    return [*found, *_mode(Ini.parse(text))]
+
+
 def on_host(context: Context, host: Host) -> list[Finding]:
     """What a controller of the target lacks to carry networks."""
     units = [one for recipe in context.recipes for one in recipe.target_data_plane_units]
@@ -150,15 +210,16 @@ def on_host(context: Context, host: Host) -> list[Finding]:
     ]
     texts = files.read(host, FILES)
     switch, routing = (Ini.parse(texts.get(path, "")) for path in FILES)
+    return [*found, *_mode(routing), *_bridges(host, switch), *_tunnels(host, switch)]
+
+
+def _mode(routing: Ini) -> Iterator[Finding]:
     mode = routing.get("DEFAULT", "agent_mode") or "legacy"
     if mode != "legacy":
-        found.append(
-            error(
-                f"{FILES[1]} has agent_mode = {mode}, which no code here moves",
-                "Only legacy routers are moved",
-            )
+        yield error(
+            f"{FILES[1]} has agent_mode = {mode}, which no code here moves",
+            "Only legacy routers are moved",
         )
-    return [*found, *_bridges(host, switch), *_tunnels(host, switch)]
 
 
 def _bridges(host: Host, switch: Ini) -> Iterator[Finding]:

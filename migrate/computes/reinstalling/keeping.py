@@ -172,7 +172,7 @@ def keep(context: Context, host: Host) -> None:
     those = keepers(context)
     note(context, host, stage=Stage.KEEPING, token=token, keepers=[one.name for one in those])
     accounts = sorted({one.user for one in context.recipes if one.host_units})
-    asked = [[one.name for one in units.known(context)], list(packages.DAEMONS)]
+    asked = [[one.name for one in units.known(context, host)], list(packages.DAEMONS)]
     place = instances.read(host).path if runs_servers(context, host) else INSTANCES
     wanted = _wanted(context, place)
     told = call(host, "kept.gather", where, wanted, accounts, asked, token, timeout=120)

@@ -83,7 +83,7 @@ def give_back(context: Context, host: Host, *, back: bool = False) -> None:
 def start(context: Context, host: Host) -> None:
     """Units of the release, which start with what the old ones were started with."""
     told = keeping.manifest(context, host)["units"]
-    there = [one for one in units.known(context) if one.name in told]
+    there = [one for one in units.known(context, host) if one.name in told]
     names = [one.name for one in there]
     rows = list(units.files(context, host, there, told))
     for one in there:
