@@ -1,5 +1,8 @@
 """The source's APIs answer, and the agents and services behind them are heard."""
 
+from contextlib import suppress
+from typing import Any
+
 from migrate.cloud import Context, login, side_by_side
 from migrate.cloud.api import SERVICES, Api, ApiError
 from migrate.cloud.login import LoginError
@@ -42,12 +45,7 @@ def _asked(rest: Rest, api: Api) -> list[Finding]:
 
 def silent(rest: Rest, workers: Workers, api: Api) -> list[Finding]:
     """Agents and services that are not heard."""
-    try:
-        rows = api.pages(rest.service, workers.path, workers.list)
-    except ApiError as failure:
-        if workers.any_of and failure.status == 403:
-            return []
-        raise
+    rows = _rows(rest, workers, api)
     dead = [row for row in rows if not workers.well(row)]
     if workers.any_of:
         dead = dead[:1] if len(dead) == len(rows) else []
@@ -55,6 +53,28 @@ def silent(rest: Rest, workers: Workers, api: Api) -> list[Finding]:
         _dead(row["binary"], row.get("hostname") or row["host"], enabled=workers.wanted(row))
         for row in dead
     ]
+
+
+def heard(context: Context) -> list[tuple[str, str]]:
+    """Who is heard, and on which host; what an API lacks that fails is told by `run`."""
+    api = administrator(context)
+    found: list[tuple[str, str]] = []
+    for rest in (one.rest for one in RECIPES):
+        if api and rest and rest.workers and rest.service in api.bases:
+            with suppress(ApiError):
+                rows = _rows(rest, rest.workers, api)
+                found += [(row["binary"], row["host"]) for row in rows if rest.workers.well(row)]
+    return found
+
+
+def _rows(rest: Rest, workers: Workers, api: Api) -> list[dict[str, Any]]:
+    """All that it knows; [] where only the service's own administrator may ask."""
+    try:
+        return api.pages(rest.service, workers.path, workers.list)
+    except ApiError as failure:
+        if workers.any_of and failure.status == 403:
+            return []
+        raise
 
 
 def _dead(binary: str, host: str, *, enabled: bool) -> Finding:

@@ -1,8 +1,9 @@
 """Nothing is lost unnamed: who uses the source's daemons, address or catalogue without a recipe.
 
 In scope is who holds a connection to the database, broker or cache, owns a database or consumes a
-queue there, or is reached by the virtual IP or by a URL of the catalogue. Users lose it when the
-address moves; the operator says of each thing that it may be lost (`sidestep:leave`).
+queue there, is heard by a service's API, or is reached by the virtual IP or by a URL of the
+catalogue. Users lose it when the address moves; the operator says of each thing that it may be
+lost (`sidestep:leave`).
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def run(context: Context) -> Iterator[Finding]:
 
 def judge(facts: Facts, leave: tuple[str, ...]) -> Iterator[Finding]:
     """What *facts* show that neither a recipe nor *leave* covers is an error."""
-    signs = (_units, _connections, _listeners, _databases, _queues, _catalogue)
+    signs = (_units, _heard, _connections, _listeners, _databases, _queues, _catalogue)
     found = traces.grouped(trace for sign in signs for trace in sign(facts))
     for thing, seen in found.items():
         yield _finding(thing, seen, thing in leave)
@@ -69,6 +70,13 @@ def _units(facts: Facts) -> Iterator[Trace]:
         for unit in host.running:
             if traces.is_openstack(unit) and not traces.is_known(unit):
                 yield Trace(traces.of_unit(unit), f"{unit} runs", host.name)
+
+
+def _heard(facts: Facts) -> Iterator[Trace]:
+    """Units of a recipe that the target does not run, wherever they are and however started."""
+    for binary, host in facts.heard:
+        if binary in traces.UNMOVED:
+            yield Trace(binary, f"{traces.UNMOVED[binary]} hears {binary} of {host}")
 
 
 def _connections(facts: Facts) -> Iterator[Trace]:

@@ -87,6 +87,7 @@ class Facts:
     sessions: list[tuple[str, int, str]] = field(default_factory=list)  # address, port, database
     consumers: list[Consumer] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
+    heard: list[tuple[str, str]] = field(default_factory=list)  # binary, host: by their APIs
     servers: tuple[str, ...] = SERVERS
 
     @property
@@ -150,6 +151,7 @@ def gather(context: Context) -> Facts:
         sessions=sessions,
         consumers=consumers,
         endpoints=endpoints(context),
+        heard=agents.heard(context),
     )
 
 

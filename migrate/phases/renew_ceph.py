@@ -160,10 +160,7 @@ def _refuse_strange(context: Context, names: Collection[str]) -> None:
             "daemons are not moved"
         )
     if both := sorted(set(names) & context.optional & {*context.settings.ceph.osd_hosts}):
-        raise SettingsError(
-            f"--host {', '.join(both)}: it runs servers, too, and comes over once, with its OSDs: "
-            f"`migrate settle --by reinstall --host {both[0]}`"
-        )
+        raise SettingsError(f"--host {', '.join(both)}: it {members.MIXED}")
     known = members.with_osds_only(context)
     if unknown := sorted(set(names) - {*known}):
         raise SettingsError(

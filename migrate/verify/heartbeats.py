@@ -82,8 +82,8 @@ def _name(heartbeat: Heartbeat) -> str:
     return heartbeat.binary if heartbeat.binary in ANYWHERE else str(heartbeat)
 
 
-def expected(before: Listing, purged: Collection[str] = ()) -> set[str]:
-    """What must be heard: all that was alive *before* and not disabled.
+def expected(before: Listing, purged: Collection[str] = (), left: Collection[str] = ()) -> set[str]:
+    """What must be heard: all that was alive *before*, not disabled, and not *left* by its name.
 
     Of records that are *purged*, by their ids, only what the target has its own of.
     """
@@ -97,7 +97,7 @@ def expected(before: Listing, purged: Collection[str] = ()) -> set[str]:
         for id_, row in before.resources.get(workers.kind, {}).items():
             if id_ in purged and row["binary"] not in ANYWHERE:
                 continue
-            if workers.well(row) and workers.wanted(row):
+            if workers.well(row) and workers.wanted(row) and row["binary"] not in left:
                 names.add(_name(Heartbeat(row["binary"], row["host"], 0)))
     return names
 

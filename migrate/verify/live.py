@@ -238,7 +238,7 @@ def _heartbeats(
             tell(host)
 
     api = login.api(context)
-    wanted = heartbeats.expected(before[ADMIN], purged)
+    wanted = heartbeats.expected(before[ADMIN], purged, context.settings.leave)
     found = heartbeats.wait(api, wanted, released, seconds=HEARD_SECONDS, tell=hosts)
     result.document["heard"] = found.heard
     for name in found.silent:

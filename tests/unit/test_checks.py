@@ -9,7 +9,8 @@ import pytest
 
 from migrate import checks
 from migrate.checks import Check, agents, path, upgrade_status
-from migrate.cloud import Context
+from migrate.cloud import Context, login
+from migrate.cloud.api import ApiError
 from migrate.configuration import service_options
 from migrate.engine.finding import Finding, Severity
 from migrate.errors import PreconditionError, UnreachableError
@@ -136,6 +137,22 @@ def test_a_compute_that_is_not_heard() -> None:
         ("cmp1", Severity.ERROR),
         ("cmp2", Severity.WARNING),
     ]
+
+
+def test_who_is_heard_of_apis_that_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"binary": "cinder-backup", "host": "ctl", "status": "enabled", "state": "up"}
+    api: Any = FakeApi({"/os-services": [row, {**row, "host": "old", "state": "down"}]})
+    api.bases = {"volume": "", "network": ""}
+    ask = api.pages
+
+    def pages(service: str, *asked: str) -> list[dict[str, Any]]:
+        if service == "network":
+            raise ApiError("network /agents", 503, "closed")
+        return list(ask(service, *asked))
+
+    api.pages = pages
+    monkeypatch.setattr(login, "api", lambda _: api)
+    assert agents.heard(NOBODY) == [("cinder-backup", "ctl")]
 
 
 def test_an_agent_that_is_not_heard() -> None:

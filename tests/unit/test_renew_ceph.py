@@ -627,12 +627,12 @@ def test_a_cluster_that_is_anothers_is_not_touched(
     assert judged(world) == []
 
 
-def test_a_host_that_runs_servers_too_comes_over_once(
+def test_a_host_that_runs_servers_too_does_not_come_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "other").mkdir()
     world = World(tmp_path / "other", osdHosts=["osd1", "compute"])
     session = world.session()
-    with pytest.raises(SettingsError, match="settle --by reinstall --host compute"):
+    with pytest.raises(SettingsError, match="--host compute: it has OSDs and runs servers"):
         renew_ceph.steps(session, ("compute",))
     session.journal.close()

@@ -27,6 +27,7 @@ def facts_of(case: dict[str, Any]) -> Facts:
             Consumer(text.split()[0], "/", *end(text.split()[1]))
             for text in case.get("consumers", [])
         ],
+        heard=[(one[0], one[1]) for one in case.get("heard", [])],
         endpoints=[Endpoint(one[0], one[1], "public", one[2]) for one in case.get("catalogue", [])],
     )
 

@@ -78,6 +78,12 @@ def test_what_was_purged_is_missed_by_nobody() -> None:
     assert heartbeats.expected(before, {"c", "d"}) == {"nova-compute on cmp1", "nova-conductor"}
 
 
+def test_what_the_operator_left_is_missed_by_nobody() -> None:
+    rows = {one: service(one, "old", "") for one in ("cinder-backup", "cinder-volume")}
+    before = listing(volume_service=rows)
+    assert heartbeats.expected(before, left=("cinder-backup",)) == {"cinder-volume on old"}
+
+
 @pytest.mark.parametrize(
     "text", ["2026-11-21T12:00:00.000000", "2026-11-21 12:00:00", "2026-11-21T12:00:00Z"]
 )

@@ -23,7 +23,7 @@ from migrate.computes.reinstalling.silent import Silent
 from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError, PreconditionError, StepError
 from migrate.onhost import agents, call
-from migrate.storage.ceph import leaving
+from migrate.storage.ceph import members
 
 NAME = "reinstall"
 STOP_SECONDS = 20.0
@@ -99,8 +99,8 @@ def _elsewhere(context: Context, host: Host) -> Iterator[str]:
     there = call(host, "kept.daemons_of_ceph")
     if found := [one for one in there if not (osds and "osd" in one)]:
         yield f"{', '.join(found)} is there, whose data a reinstall would take from Ceph"
-    if osds and not leaving.is_committed(context):
-        yield "it has OSDs, and the old monitors leave before any: `migrate settle --ceph`"
+    if osds:
+        yield f"it {members.MIXED}"
 
 
 def _unkept(context: Context, host: Host) -> Iterator[str]:

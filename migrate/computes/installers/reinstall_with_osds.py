@@ -1,6 +1,7 @@
 """A reinstall of a compute host that has OSDs too: emptied once, made anew once.
 
 Never chosen by name: `reinstall` is, and the stack file names the hosts with OSDs.
+No such host was shown on a real cluster yet, so `reinstall.findings` refuses each.
 """
 
 from __future__ import annotations

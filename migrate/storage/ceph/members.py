@@ -9,6 +9,8 @@ from migrate.errors import RefusedError, UnreachableError
 from migrate.storage.ceph import conf, no_return
 from migrate.storage.ceph.monitor import standing
 
+MIXED = "has OSDs and runs servers, and no such host was shown to come over"
+
 
 def moves(context: Context) -> bool:
     """Whether the cluster's own daemons come over; else it is another's, and only clients do."""
@@ -21,18 +23,17 @@ def keeps(context: Context) -> bool:
 
 
 def mixed(context: Context) -> list[Finding]:
-    """Hosts with OSDs that run servers, too: none was ever shown to come over.
+    """Hosts with OSDs that run servers, too.
 
     Asked before the old monitors leave: afterwards its OSDs would be the old release's for good.
     """
     if not (names := sorted({*context.settings.ceph.osd_hosts} & context.optional)):
         return []
-    told = f"{', '.join(names)} has OSDs and runs servers, and no such host was shown to come over"
     remedy = (
         "Move its OSDs to hosts without servers before, or leave ceph.monitors out: then only "
         "clients change"
     )
-    return [error(told, remedy)]
+    return [error(f"{', '.join(names)} {MIXED}", remedy)]
 
 
 def joining(context: Context) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def joined(context: Context) -> list[str]:
 
 
 def with_osds_only(context: Context) -> list[str]:
-    """Names of the hosts with OSDs that run no servers; the others come over as compute hosts."""
+    """Names of the hosts with OSDs that run no servers; others do not come over: see `mixed`."""
     names = context.settings.ceph.osd_hosts
     return [one for one in names if one not in context.optional]
 
