@@ -1,6 +1,6 @@
 """The hosts run the releases that the stack file says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from migrate.cloud import Context, installation, releases
@@ -8,25 +8,30 @@ from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, on_each
 from migrate.errors import MigrateError
 from migrate.onhost import call
+from migrate.services.base import Recipe
 
 
 def run(context: Context) -> Iterator[Finding]:
     """Hosts of another release, and computes too old for the target."""
-    projects = {one.project: one.distribution or one.project for one in context.recipes}
     for cloud, remedy in (
         (context.source, "Correct sidestep:source.release, or finish the upgrade under way there"),
         (context.target, "Run `pulumi up`: it installs the release that the stack file names"),
     ):
+        projects = _projects(context.recipes)
         ask = partial(_controller, release=cloud.release, projects=projects, remedy=remedy)
         yield from on_each(cloud.controllers, ask)
     yield from on_each(context.source.computes, partial(_compute, context))
     ask = partial(
         _controller,
         release=context.source.release,
-        projects={"neutron": projects.get("neutron", "neutron")},
+        projects=_projects(one for one in context.recipes if one.network_units),
         remedy="Take the host out of sidestep:source.networkHosts, or correct its packages",
     )
     yield from on_each(context.source.network_hosts, ask)
+
+
+def _projects(recipes: Iterable[Recipe]) -> dict[str, str]:
+    return {one.project: one.distribution or one.project for one in recipes}
 
 
 def installed(host: Host, release: str, projects: dict[str, str]) -> dict[str, str]:
