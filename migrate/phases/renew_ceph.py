@@ -137,9 +137,10 @@ def refuse_back(session: Session, names: Collection[str]) -> None:
     Asked of all before the first is begun.
     """
     context = session.context
-    no_return.refuse_finished(context, session.journal)
-    if not names:
-        leaving.stay(context)
+    if names:
+        no_return.refuse_finished(context, session.journal)
+    else:
+        no_return.refuse(context, session.journal)
     for name in names:
         osds.stay(context, context.named(name))
 
