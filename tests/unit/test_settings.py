@@ -177,7 +177,7 @@ def test_a_gateway_that_is_named_twice_is_one_problem(project: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("0.0.0.0", "that is no machine's address"),  # noqa: S104  would lead to this one
+        ("0.0.0.0", "that is no machine's address"),  # would lead to this one
         ("255.255.255.255", "that is no machine's address"),
         ("224.0.0.1", "that is no machine's address"),
         (3221225985, 'write it in quotes, "3221225985"'),
