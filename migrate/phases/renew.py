@@ -311,7 +311,7 @@ def reached(context: Context, names: Iterable[str]) -> list[Host]:
     known, names = {host.name: host for host in context.source.computes}, list(names)
     if unknown := [one for one in names if one not in known]:
         raise SettingsError(
-            f"--host {', '.join(unknown)}: not in sidestep:source.computes of the stack file, by "
+            f"{', '.join(unknown)}: not in sidestep:source.computes of the stack file, by "
             "which hosts are reached; name it there as nova does"
         )
     return [known[one] for one in names]

@@ -86,7 +86,10 @@ def test_a_step_that_there_is_not_is_refused_before_it_counts(
         (("--back", "--host", "c1", "--stop-after", "2"), "--canary, --batch, --stop-after: of"),
         (("--back", "--host", "c1", "--zone", "z"), "--back: by what each came over by; no --zone"),
         (("--ceph", "--back", "--past", "c1"), "--back: by what each came over by; no --zone"),
-        (("--back", "--host", "ü", "--host", "b", "--host", "b"), "error: --host ü, b: not in sid"),
+        (
+            ("--back", "--host", "ü", "--host", "b", "--host", "b"),
+            "error: ü, b: not in sidestep:sou",
+        ),
     ],
 )
 def test_options_of_settle_that_exclude_each_other(
