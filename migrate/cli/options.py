@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from migrate.errors import SettingsError
 
@@ -53,6 +54,29 @@ def refuse_unconfirmed(stack: str, confirm: str) -> None:
         raise SettingsError(f"not confirmed: give --confirm {stack}")
 
 
+def _refuse_empty(context: click.Context) -> None:
+    """SettingsError where an option is given as nothing, as by a variable of a shell that is not
+    set: left out it may mean all.
+    """
+    asked = [
+        one.opts[0]
+        for one in context.command.params
+        if context.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
+        and "" in (context.params[one.name or ""], *_listed(context.params[one.name or ""]))
+    ]
+    if asked:
+        raise SettingsError(f"{', '.join(asked)}: nothing is named there: name it, or leave it out")
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _once(value: Any) -> Any:
+    """What was named twice counts once."""
+    return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
+
+
 def command(group: click.Group, module: str, *options: Option) -> Declared:
     """Declare a command of *group* by an empty function: its name and its docstring, the help.
 
@@ -62,6 +86,8 @@ def command(group: click.Group, module: str, *options: Option) -> Declared:
 
     def declared(about: Callable[[], None]) -> click.Command:
         def run(stack: str, form: str, **given: Any) -> None:
+            _refuse_empty(click.get_current_context())
+            given = {key: _once(value) for key, value in given.items()}
             if stack and given.get("execute") and given.get("confirm"):
                 refuse_unconfirmed(stack, given["confirm"])  # what comes now is slow to load
             from migrate.cli.output import Screen  # noqa: PLC0415

@@ -82,30 +82,7 @@ def run_settle(
         batch=batch,
         stop_after=stop_after,
     )
-    for wrong, why in (
-        (
-            update and (agents or by or past),
-            "--update: hosts keep what they came over by; no --agents, --by, --past",
-        ),
-        (
-            agents and (hosts or zone or past),
-            "--agents: all of them move together, without --host, --zone and --past",
-        ),
-        (
-            ceph and (agents or update or by or zone),
-            "--ceph: hosts are named by --host; no --agents, --update, --by, --zone",
-        ),
-        (
-            without and (agents or ceph or back),
-            "--except: of all compute hosts; no --agents, --ceph, --back",
-        ),
-        (
-            back and not (hosts or agents or ceph),
-            "--back: name each host that is to go back with --host, or --agents, or --ceph",
-        ),
-    ):
-        if wrong:
-            raise SettingsError(why)
+    _refuse_together(asked, past, agents=agents, ceph=ceph, back=back)
     with (
         at_work(
             screen,
@@ -138,6 +115,7 @@ def run_settle(
             _back(screen, session, hosts, execute=execute, update=update)
             return
         plan = settle.planned(session.context, asked)
+        renew.refuse_strange(plan, past)
         limits = asked.over(session.context.settings.settle)
         if update:
             limits = limits.model_copy(update={"by": plan.way.value})
@@ -166,6 +144,35 @@ def run_settle(
         screen.say(f"[green]{done} compute hosts {told[0]}, {already} were {told[1]}")
 
 
+def _refuse_together(
+    asked: settle.Asked, past: tuple[str, ...], *, agents: bool, ceph: bool, back: bool
+) -> None:
+    """SettingsError with all that would go unheard: options that say nothing beside each other."""
+    hosts, zone, by, update = asked.hosts, asked.zone, asked.by, asked.update
+    wrong = {
+        "--update: hosts keep what they came over by; no --agents, --by, --past": (
+            update and (agents or by or past)
+        ),
+        "--agents: all of them move together, without --host, --zone, --by and --past": (
+            agents and (hosts or zone or by or past)
+        ),
+        "--ceph: hosts are named by --host; no --agents, --update, --by, --zone": (
+            ceph and (agents or update or by or zone)
+        ),
+        "--except: of all compute hosts; no --agents, --ceph, --back": (
+            asked.without and (agents or ceph or back)
+        ),
+        "--canary, --batch, --stop-after: of compute hosts that come over; no --agents, --ceph, "
+        "--back": asked.sized and (agents or ceph or back),
+        "--back: name each host that is to go back with --host, or --agents, or --ceph": (
+            back and not (hosts or agents or ceph)
+        ),
+        "--back: by what each came over by; no --zone, --by, --past": back and (zone or by or past),
+    }
+    if told := [why for why, holds in wrong.items() if holds]:
+        raise SettingsError("; ".join(told))
+
+
 def _refuse_words(
     hosts: tuple[str, ...], carriers: list[str], asked: settle.Asked, past: tuple[str, ...]
 ) -> None:
@@ -176,8 +183,11 @@ def _refuse_words(
             f"--by {asked.by}: {told} only carries network agents, and comes over in place: on a "
             "fresh system nothing puts back what they carry"
         )
-    if asked.update or asked.zone or past:
-        raise SettingsError(f"--host {told}: a network host; no --update, --zone, --past")
+    if asked.update or asked.zone or asked.without or asked.sized or past:
+        raise SettingsError(
+            f"--host {told}: a network host; no --update, --zone, --except, --past, --canary, "
+            "--batch, --stop-after"
+        )
     if others := sorted(set(hosts) - set(carriers)):
         raise SettingsError(
             f"--host {told} only carries network agents, --host {', '.join(others)} does not: name "
@@ -258,8 +268,9 @@ def _ceph(
     back: bool,
 ) -> None:
     """What is done about Ceph's own daemons, and done with *execute*."""
-    steps = renew_ceph.steps(session, hosts)
+    steps = renew_ceph.steps(session, hosts, past)
     if back and not execute:
+        renew_ceph.refuse_back(session, hosts)
         _would_undo(screen, session, steps)
         return
     if back:

@@ -1,6 +1,7 @@
 """What the operator decided: the stack's file, read by `infra/` and `migrate/` alike."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from ipaddress import IPv4Address
@@ -30,6 +31,7 @@ RELEASE = r"^20\d\d\.[12]$"
 HOST = r"^[a-z0-9][a-z0-9.-]*$"
 INTERFACE = r"^[A-Za-z0-9_.-]{1,15}$"
 PAIR = r"^$|^[^=]+="
+EVERYBODY = IPv4Address("255.255.255.255")
 BACKUP = r"^$|^(file|s3)://"
 SHAPES = {
     RELEASE: "a release, as 2025.1",
@@ -77,6 +79,12 @@ def _no_text(value: Any) -> Any:
     return value
 
 
+def _of_a_machine(address: IPv4Address) -> IPv4Address:
+    if address.is_unspecified or address.is_multicast or address == EVERYBODY:
+        raise ValueError("that is no machine's address")
+    return address
+
+
 def _rooted(path: Path, info: ValidationInfo) -> Path:
     return info.context / path.expanduser() if info.context else path
 
@@ -85,19 +93,20 @@ Rooted = Annotated[Path, AfterValidator(_rooted)]  # relative to the project's f
 Release = Annotated[str, BeforeValidator(_quoted), Field(pattern=RELEASE)]
 Named = Annotated[tuple[str, ...], BeforeValidator(_no_text)]
 Words = Annotated[Named, Field(min_length=1)]
+Address = Annotated[IPv4Address, BeforeValidator(_quoted), AfterValidator(_of_a_machine)]
 
 
 class Machine(Model):
     """A host by the name that the cloud knows it by, and the address that ssh reaches."""
 
     name: str = Field(pattern=HOST)
-    address: IPv4Address
+    address: Address
 
 
 class VirtualIp(Model):
     """An address that clients know; `interface` is where its holder carries it."""
 
-    address: IPv4Address
+    address: Address
     interface: str = Field(pattern=INTERFACE)
     prefix: int = Field(default=32, ge=8, le=32)
 
@@ -204,7 +213,7 @@ class Settle(Model):
     timeout_seconds: int = Field(default=900, ge=10, le=86_400)  # of one migration
     # of a live one whose time is over; to complete it takes post-copy, or a pause of the server
     late: Literal["abort", "complete"] = "abort"
-    watch: tuple[IPv4Address, ...] = ()  # of servers, pinged meanwhile for the report
+    watch: tuple[Address, ...] = ()  # of servers, pinged meanwhile for the report
     probe: bool = True  # whether live migration is tried by servers of ours, which are deleted
 
 
@@ -398,14 +407,14 @@ def _of_ceph(values: dict[str, Any]) -> Iterator[str]:
             for one in dict.fromkeys(listed[key])
             if one not in there
         )
-    if not listed["monitors"]:
+    if ceph.get("monitors", []) == []:  # what is no list is told as that
         yield from (
             f"{PREFIX}ceph.{key} says nothing without ceph.monitors: name the hosts of all old "
             "monitors, or leave the cluster to others"
             for key in ("hosts", "joins", "osdHosts", "gateways", "addresses")
             if ceph.get(key)
         )
-    elif len(listed["gateways"]) > len(listed["joins"] or new):
+    elif len({*listed["gateways"]}) > len(listed["joins"] or new):
         yield f"{PREFIX}ceph.gateways: each comes to a machine of its own in ceph.joins: name fewer"
 
 
@@ -420,7 +429,7 @@ def _listed(side: Any, kind: str) -> list[dict[str, Any]]:
 
 
 def _repeated(words: list[str]) -> list[str]:
-    return sorted({word for word in words if words.count(word) > 1})
+    return sorted(word for word, count in Counter(words).items() if count > 1)
 
 
 def _problems(where: str, found: list[str]) -> SettingsError:

@@ -67,9 +67,9 @@ def renew(
     host of the old release and *past* does not name it.
     """
     refuse(session.context, plan)
-    _refuse_strange(plan, past)
+    refuse_strange(plan, past)
     draining.share(session.context, session.cancellation, plan.places)
-    session = learned(session, [reached(session.context, name) for name in _names(plan)])
+    session = learned(session, reached(session.context, _names(plan)))
     found = versions.read(session.context)
     begun = settle.begun(session.context, [one.host for one in plan.hosts])
     todo = found.old | begun
@@ -240,11 +240,12 @@ def put_back(session: Session, names: Iterable[str], notify: Observer) -> None:
 def returning(session: Session, names: Collection[str], *, keep: bool = True) -> Session:
     """The same with a plan by which the hosts of *names* have come over, as machines say.
 
-    IrreversibleError where one of them cannot go back, PreconditionError where nobody reaches it.
+    IrreversibleError where one of them cannot go back, SettingsError where nobody reaches it.
     """
     context = session.context
+    those = reached(context, names)
     no_return.refuse_finished(context, session.journal)
-    session = learned(session, [reached(context, name) for name in names], keep=keep)
+    session = learned(session, those, keep=keep)
     if stuck := versions.read(context).stuck(names):
         raise IrreversibleError(
             f"no compute host of the old release is left in the cell of {', '.join(stuck)}: a "
@@ -263,7 +264,7 @@ def each_back(
     whoever boots it is told.
     """
     wrong = {}
-    for host in [reached(session.context, name) for name in names]:
+    for host in reached(session.context, names):
         try:
             if away := restored(session, phase, host, notify):
                 wrong[host.name] = f"its servers: {'; '.join(away)}"
@@ -302,23 +303,26 @@ def refuse(context: Context, plan: SettlePlan) -> None:
         raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
     if any(one.severity is Severity.ERROR for one in plan.findings):
         raise PreconditionError("what forbids the plan comes first, see there")
-    for name in _names(plan):
-        reached(context, name)
+    reached(context, _names(plan))
 
 
-def reached(context: Context, name: str) -> Host:
-    """The host *name*; PreconditionError where nobody can reach it."""
-    for host in context.source.computes:
-        if host.name == name:
-            return host
-    raise PreconditionError(f"{name}: {settle.UNREACHED}; {settle.NAME_IT}")
+def reached(context: Context, names: Iterable[str]) -> list[Host]:
+    """The hosts of *names*, in that order; SettingsError with those that nobody can reach."""
+    known, names = {host.name: host for host in context.source.computes}, list(names)
+    if unknown := [one for one in names if one not in known]:
+        raise SettingsError(
+            f"{', '.join(unknown)}: not in sidestep:source.computes of the stack file, by "
+            "which hosts are reached; name it there as nova does"
+        )
+    return [known[one] for one in names]
 
 
 def _names(plan: SettlePlan) -> list[str]:
     return [one.host.name for one in plan.hosts]
 
 
-def _refuse_strange(plan: SettlePlan, past: Collection[str]) -> None:
+def refuse_strange(plan: SettlePlan, past: Collection[str]) -> None:
+    """SettingsError where *past* names what is not in *plan*."""
     if others := sorted(set(past) - {*_names(plan), *plan.already}):
         raise SettingsError(
             f"--past {', '.join(others)}: no compute host of this plan; there are: "

@@ -48,10 +48,13 @@ OF_MONITORS = {
 }
 
 
-def steps(session: Session, names: Collection[str]) -> Plan:
-    """Those of the hosts of *names*, which have OSDs; of the old monitors where none is named."""
+def steps(session: Session, names: Collection[str], past: Collection[str] = ()) -> Plan:
+    """Those of the hosts of *names*, which have OSDs; of the old monitors where none is named.
+
+    SettingsError where the stack file does not let these, or those of *past*, be named so.
+    """
     context = session.context
-    _refuse_strange(context, names)
+    _refuse_strange(context, names, past)
     those = [storage_host(one, []) for one in members.with_osds_only(context) if one in names]
     ids = {step.id for mine in those for step in mine}
     ids |= set() if names else OF_MONITORS
@@ -103,7 +106,7 @@ def renew(
     Raises IrreversibleError, and nothing is begun, until *past* names each host that has no way
     back from it; hosts with OSDs are named by the stack file, too.
     """
-    context, plan = session.context, steps(session, names)
+    context, plan = session.context, steps(session, names, past)
     finding.refuse(found(context, names))
     leaving.name_past(context, past)
     _refuse_unnamed(context, names, past)
@@ -116,12 +119,6 @@ def renew(
 
 
 def _refuse_unnamed(context: Context, names: Collection[str], past: Collection[str]) -> None:
-    known = set(names) or {*context.settings.ceph.monitors}
-    if others := sorted(set(past) - known):
-        raise SettingsError(
-            f"--past {', '.join(others)}: nothing is done there; there are: "
-            f"{', '.join(sorted(known))}"
-        )
     if names:
         osds.refuse_unnamed(context, names)
         return
@@ -134,15 +131,27 @@ def _refuse_unnamed(context: Context, names: Collection[str], past: Collection[s
         )
 
 
+def refuse_back(session: Session, names: Collection[str]) -> None:
+    """IrreversibleError where one of *names* does not go back any more, or without names nobody.
+
+    Asked of all before the first is begun.
+    """
+    context = session.context
+    if names:
+        no_return.refuse_finished(context, session.journal)
+    else:
+        no_return.refuse(context, session.journal)
+    for name in names:
+        osds.stay(context, context.named(name))
+
+
 def put_back(session: Session, names: Collection[str], notify: Observer) -> None:
     """Let the hosts of *names* run the old release again; without names, an old manager.
 
     IrreversibleError where their OSDs were started, or the old monitors removed. Safe to repeat.
     """
     context, plan = session.context, steps(session, names)
-    no_return.refuse_finished(context, session.journal)
-    if not names:
-        leaving.stay(context)
+    refuse_back(session, names)
     anew.let_in(context, [context.named(one) for one in names])
     runner = session.runner(Phase.STORAGE, notify=notify)
     for name in names:
@@ -152,8 +161,7 @@ def put_back(session: Session, names: Collection[str], notify: Observer) -> None
         runner.retreat(plan.steps)
 
 
-def _refuse_strange(context: Context, names: Collection[str]) -> None:
-    """SettingsError where the stack file does not let the hosts of *names* come over so."""
+def _refuse_strange(context: Context, names: Collection[str], past: Collection[str]) -> None:
     if not members.moves(context):
         raise SettingsError(
             "--ceph: sidestep:ceph.monitors of the stack file names no monitors, so the cluster's "
@@ -166,4 +174,9 @@ def _refuse_strange(context: Context, names: Collection[str]) -> None:
         raise SettingsError(
             f"--host {', '.join(unknown)}: not in sidestep:ceph.osdHosts; there are: "
             f"{', '.join(known) or 'none'}"
+        )
+    there = sorted(names or context.settings.ceph.monitors)
+    if others := sorted(set(past) - {*there}):
+        raise SettingsError(
+            f"--past {', '.join(others)}: nothing is done there; there are: {', '.join(there)}"
         )

@@ -52,6 +52,11 @@ class Asked:
     batch: int | None = None
     stop_after: int | None = None
 
+    @property
+    def sized(self) -> bool:
+        """Whether it says how many hosts at once."""
+        return (self.canary, self.batch, self.stop_after) != (None, None, None)
+
     def over(self, settle: Settle) -> Settle:
         """*settle* with what is said here in its place."""
         said = {

@@ -377,7 +377,7 @@ def test_its_plan_shows_what_machines_say_and_refuses_what_cannot_be_done(
     TERMINAL.flush()
     assert "c2.own" in json.loads(capsys.readouterr().out)["would_undo"]
     assert not list(cloud.session.home.glob("installer-*"))
-    with pytest.raises(PreconditionError, match=r"c9: it is not in sidestep:source\.computes"):
+    with pytest.raises(SettingsError, match=r"c9: not in sidestep:source\.computes"):
         show(hosts=("c9",))
     cloud.versions = dict.fromkeys(NAMES, 72)
     with pytest.raises(IrreversibleError, match="no compute host of the old release is left"):
@@ -388,7 +388,7 @@ def test_only_hosts_that_can_be_reached(cloud: Cloud) -> None:
     limits = cloud.session.context.settings.settle
     hosts = [host("elsewhere"), host("another")]
     unknown = planned(hosts, WEB, "elsewhere", way=Way.IN_PLACE)
-    with pytest.raises(PreconditionError, match=r"not in sidestep:source\.computes"):
+    with pytest.raises(SettingsError, match=r"elsewhere: not in sidestep:source\.computes"):
         renew.renew(cloud.session, unknown, limits, (), lambda *_: None)
     assert cloud.done == []
 

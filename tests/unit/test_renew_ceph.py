@@ -332,6 +332,37 @@ def test_a_host_with_osds_is_the_same_after_it_and_never_goes_back(world: World)
     assert world.cluster.most_down == 1
 
 
+def test_of_hosts_that_go_back_none_is_begun_where_one_never_does(world: World) -> None:
+    do(world, past=("mon",))
+    do(world, "osd1", past=("osd1",))
+    session = world.session()
+    keep, *_ = (one for one in session.plan if one.id == "osd2.keep")
+    keep.apply(session.context)
+    with pytest.raises(IrreversibleError, match="can never open them again"):
+        renew_ceph.refuse_back(session, ["osd2", "osd1"])  # what is shown without --execute, too
+    session.journal.close()
+    with pytest.raises(IrreversibleError, match="can never open them again"):
+        back(world, "osd2", "osd1")
+    assert keep.done(session.context)
+    back(world, "osd2")
+    assert not keep.done(session.context)
+
+
+def test_what_is_shown_of_the_way_back_of_managers_is_refused_once_there_is_none(
+    world: World,
+) -> None:
+    session = world.session()
+    renew_ceph.refuse_back(session, [])
+    do(world, past=("mon",))
+    with pytest.raises(IrreversibleError, match="were removed by name"):
+        renew_ceph.refuse_back(session, [])
+    for name in ("mon", "new"):
+        world.hosts[name].dead = True
+    with pytest.raises(IrreversibleError, match=r"the journal shows that ceph\.commit has begun"):
+        renew_ceph.refuse_back(session, [])
+    session.journal.close()
+
+
 def test_a_host_that_came_home_is_not_waited_for_while_another_is_away(world: World) -> None:
     do(world, past=("mon",))
     do(world, "osd1", past=("osd1",))

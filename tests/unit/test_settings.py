@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from migrate.cloud.settings import home, load
+from migrate.cloud.settings import contradictions, home, load
 from migrate.errors import SettingsError
 
 GOOD: dict[str, Any] = {
@@ -149,6 +150,60 @@ def test_names_that_ceph_lists_and_nobody_has_are_all_told(project: Path) -> Non
         "ceph.gateways: each comes to a machine of its own in ceph.joins: name fewer",
     ):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("monitors", "told"),
+    [
+        ("mon", r"1 problem\(s\): sidestep:ceph.monitors: write a list, \[mon\]"),
+        (None, r"1 problem\(s\): sidestep:ceph.monitors: write a list"),
+        ([1], r"1 problem\(s\): sidestep:ceph.monitors.0: write a word"),
+    ],
+)
+def test_monitors_that_are_no_list_of_names_are_not_called_missing_too(
+    project: Path, monitors: object, told: str
+) -> None:
+    write(project, {**GOOD, "sidestep:ceph": {**CEPH, "monitors": monitors}})
+    with pytest.raises(SettingsError, match=told):
+        load("prod", project)
+
+
+def test_a_gateway_that_is_named_twice_is_one_problem(project: Path) -> None:
+    write(project, {**GOOD, "sidestep:ceph": {**CEPH, "gateways": ["mon", "mon"]}})
+    with pytest.raises(SettingsError, match=r"1 problem.*ceph.gateways names mon twice"):
+        load("prod", project)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("0.0.0.0", "that is no machine's address"),  # would lead to this one
+        ("255.255.255.255", "that is no machine's address"),
+        ("224.0.0.1", "that is no machine's address"),
+        (3221225985, 'write it in quotes, "3221225985"'),
+        ("fe80::1", "not a valid IPv4 address"),
+    ],
+)
+def test_an_address_that_no_machine_has(project: Path, address: object, told: str) -> None:
+    hosts = [{"name": "net1", "address": address}]
+    source = {**GOOD["sidestep:source"], "networkHosts": hosts}
+    write(project, {**GOOD, "sidestep:source": source})
+    with pytest.raises(SettingsError, match="1 problem") as caught:
+        load("prod", project)
+    assert f"source.networkHosts.0.address: {told}" in str(caught.value).replace("Input is ", "")
+
+
+def test_as_many_hosts_as_a_large_cloud_has_are_compared_at_once(project: Path) -> None:
+    """Each with all others would take minutes, before any command's first word."""
+    each = [{"name": f"c{n}", "address": f"10.{n >> 8}.{n & 255}.1"} for n in range(20_000)]
+    source = {**GOOD["sidestep:source"], "computes": [*each, each[7]]}
+    values = {key.removeprefix("sidestep:"): one for key, one in GOOD.items()}
+    began = time.monotonic()
+    assert contradictions({**values, "source": source}) == [
+        "c7 names two machines",
+        "10.0.7.1 is used twice",
+    ]
+    assert time.monotonic() - began < 5
 
 
 def test_daemons_of_a_cluster_whose_monitors_are_not_named_are_not_moved(project: Path) -> None:

@@ -80,6 +80,16 @@ def test_a_step_that_there_is_not_is_refused_before_it_counts(
         (("--agents", "--except", "c1"), "--except: of all compute hosts; no --agents"),
         (("--back", "--host", "c1", "--except", "c2"), "--except: of all compute hosts"),
         (("--back",), "--back: name each host that is to go back"),
+        (("--agents", "--by", "reinstall"), "--agents: all of them move together"),
+        (("--agents", "--batch", "2"), "--canary, --batch, --stop-after: of compute hosts"),
+        (("--ceph", "--canary", "0"), "--canary, --batch, --stop-after: of compute hosts"),
+        (("--back", "--host", "c1", "--stop-after", "2"), "--canary, --batch, --stop-after: of"),
+        (("--back", "--host", "c1", "--zone", "z"), "--back: by what each came over by; no --zone"),
+        (("--ceph", "--back", "--past", "c1"), "--back: by what each came over by; no --zone"),
+        (
+            ("--back", "--host", "ü", "--host", "b", "--host", "b"),
+            "error: ü, b: not in sidestep:sou",
+        ),
     ],
 )
 def test_options_of_settle_that_exclude_each_other(
@@ -89,6 +99,34 @@ def test_options_of_settle_that_exclude_each_other(
     told: str,
 ) -> None:
     assert told in refused(monkeypatch, capsys, "settle", *options)
+
+
+@pytest.mark.usefixtures("project")
+def test_all_options_that_exclude_each_other_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(monkeypatch, capsys, "settle", "--ceph", "--zone", "z", "--agents", "--back")
+    for one in ("; --ceph: hosts are", "error: --agents: all", "; --back: by what each came over"):
+        assert one in line
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("settle", "--execute", "--zone", ""), "error: --zone: nothing is named there"),
+        (("settle", "--host", "", "--by", ""), "error: --host, --by: nothing is named there"),
+        (("cutover", "--past", "x", "--past", ""), "error: --past: nothing is named there"),
+        (("backup", "--to", ""), "error: --to: nothing is named there: name it, or leave it out"),
+    ],
+)
+def test_a_variable_of_the_shell_that_is_not_set_does_not_mean_all(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    argv: tuple[str, ...],
+    told: str,
+) -> None:
+    assert told in refused(monkeypatch, capsys, *argv)
 
 
 STACK_FILES = [

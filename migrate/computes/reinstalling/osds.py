@@ -60,12 +60,17 @@ def refuse_unnamed(context: Context, names: Collection[str]) -> None:
         )
 
 
+def stay(context: Context, host: Host) -> None:
+    """IrreversibleError once its OSDs were started by the new release."""
+    osd_host.stay_old(host, side(context))
+
+
 def restore(context: Context, host: Host) -> None:
     """Let a host that has OSDs only run its old release again, unless they were started for good.
 
     They start when the acts are undone.
     """
-    osd_host.stay_old(host, side(context))
+    stay(context, host)
     now = keeping.stage(context, host)
     if now not in keeping.GONE:
         return

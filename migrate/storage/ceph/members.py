@@ -79,8 +79,8 @@ def joined(context: Context) -> list[str]:
 
 def with_osds_only(context: Context) -> list[str]:
     """Names of the hosts with OSDs that run no servers; others do not come over: see `mixed`."""
-    names = context.settings.ceph.osd_hosts
-    return [one for one in names if one not in context.optional]
+    names, others = context.settings.ceph.osd_hosts, context.optional
+    return [one for one in names if one not in others]
 
 
 def asks(context: Context) -> Host:
