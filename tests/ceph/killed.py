@@ -72,10 +72,11 @@ def killed_in_taking(context: Context, function: str, seconds: float | None) -> 
         def watched(host: Any, name: str, *arguments: Any, **more: Any) -> Any:
             if name == function and seconds is not None:
                 threading.Timer(seconds, die).start()
-            answer = call(host, name, *arguments, **more)
-            if name == function:
-                die()
-            return answer
+            try:
+                return call(host, name, *arguments, **more)
+            finally:  # one that was done may end in an error: whoever answered has left by it
+                if name == function:
+                    die()
 
         vars(old_address)["call"] = watched  # in this process alone
         old_address.take(mine)
