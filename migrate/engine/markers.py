@@ -93,6 +93,12 @@ def since(context: Context, wanted: str) -> float:
     return max((float(one["at"]) for one in _marks(context) if one["stage"] == wanted), default=0.0)
 
 
+def refuse_until_live(context: Context) -> None:
+    """PreconditionError before the target serves."""
+    if not live(context):
+        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+
+
 def refuse_when_live(context: Context) -> None:
     """PreconditionError when the target serves: what is there is users' and the operator's own."""
     refuse_after(context, LIVE)

@@ -4,7 +4,6 @@ from migrate.computes import network
 from migrate.engine import markers
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer
-from migrate.errors import PreconditionError
 from migrate.phases import no_return
 from migrate.phases.session import Session
 
@@ -17,8 +16,7 @@ def steps(session: Session) -> Plan:
 
 def move(session: Session, notify: Observer) -> None:
     """Bring them over. Safe to repeat: it goes on where they stand."""
-    if not markers.live(session.context):
-        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+    markers.refuse_until_live(session.context)
     session.runner(Phase.SETTLE, notify=notify).advance(steps(session).steps)
 
 

@@ -299,8 +299,7 @@ def refuse_left(wrong: Mapping[str, str]) -> None:
 
 def refuse(context: Context, plan: SettlePlan) -> None:
     """PreconditionError where *plan* must not be carried out."""
-    if not markers.live(context):
-        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+    markers.refuse_until_live(context)
     if any(one.severity is Severity.ERROR for one in plan.findings):
         raise PreconditionError("what forbids the plan comes first, see there")
     reached(context, _names(plan))

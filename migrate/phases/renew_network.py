@@ -18,7 +18,7 @@ from migrate.engine import finding, markers
 from migrate.engine.finding import Finding, filled, info
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Observer
-from migrate.errors import MigrateError, PreconditionError
+from migrate.errors import MigrateError
 from migrate.phases import control, no_return
 from migrate.phases.plan import settled_network
 from migrate.phases.session import Session
@@ -76,7 +76,7 @@ def renew(session: Session, names: Collection[str], notify: Observer) -> list[st
     A host that fails ends it, as it stands: the same again goes on.
     """
     context = session.context
-    refuse_early(context)
+    markers.refuse_until_live(context)
     finding.refuse(findings(context, names))
     runner = session.runner(Phase.SETTLE, notify=notify)
     runner.prepare()
@@ -88,12 +88,6 @@ def renew(session: Session, names: Collection[str], notify: Observer) -> list[st
         runner.apply(_of(session, host))
         done += [host.name] if fresh else []
     return done
-
-
-def refuse_early(context: Context) -> None:
-    """PreconditionError before the target serves."""
-    if not markers.live(context):
-        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
 
 
 def put_back(session: Session, names: Collection[str], notify: Observer) -> None:

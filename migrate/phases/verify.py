@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from migrate.engine import markers, state_directory
-from migrate.errors import PreconditionError
 from migrate.finish import purge
 from migrate.phases.session import Session
 from migrate.takeover import going_live
@@ -23,8 +22,7 @@ def verify(session: Session) -> live.Verification:
     journal does not hold the window.
     """
     context = session.context
-    if not markers.live(context):
-        raise PreconditionError("the target does not serve yet: `migrate cutover` comes first")
+    markers.refuse_until_live(context)
     released = markers.live_since(context)
     before = views.kept(context)
     ended = before.values() if markers.finished(context) else ()  # what that has deleted of it
