@@ -18,7 +18,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase
 from migrate.errors import MigrateError
 from migrate.phases.session import context_of
-from tests.lab import cloud, demo, load, stack
+from tests.lab import cloud, demo, load, records, stack
 from tests.lab.settings import lab as this_lab
 from tests.settle import migrations
 
@@ -37,6 +37,12 @@ def over() -> Iterator[None]:
     finally:
         if not stays:
             clear()
+
+
+@pytest.fixture(scope="module")
+def recorded(over: object) -> records.Records:
+    """What the cloud has on record before anything is settled, the ids of agents too."""
+    return records.dump(this_lab())
 
 
 def untouched() -> bool:

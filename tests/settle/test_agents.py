@@ -27,12 +27,6 @@ def before(over: None) -> dict[str, Any]:
     return look()
 
 
-@pytest.fixture(scope="module")
-def recorded(over: None) -> records.Records:
-    """What the cloud has on record before they go."""
-    return records.dump(this_lab())
-
-
 def look() -> dict[str, Any]:
     return traces.look(list(context_of(STACK).source.controllers))
 

@@ -34,12 +34,6 @@ def before(over: None) -> dict[str, Any]:
     return look()
 
 
-@pytest.fixture(scope="module")
-def recorded(over: None) -> records.Records:
-    """What the cloud has on record before it is settled."""
-    return records.dump(this_lab())
-
-
 def look() -> dict[str, Any]:
     return traces.look([host("cmp1")])
 

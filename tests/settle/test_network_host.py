@@ -52,12 +52,6 @@ def before(over: None) -> dict[str, Any]:
     return look()
 
 
-@pytest.fixture(scope="module")
-def recorded(over: None) -> records.Records:
-    """What the cloud has on record before it is settled, the ids of agents too."""
-    return records.dump(this_lab())
-
-
 def host() -> Any:
     (found,) = context_of(STACK).source.network_hosts
     return found
