@@ -12,13 +12,12 @@ from functools import cache, partial
 from typing import Any
 
 from migrate.cloud.api import VERSION, Api, unless_gone
-from migrate.computes.images import ROOT
+from migrate.computes.images import GIB, ROOT
 from migrate.computes.room import Room
 from migrate.errors import StepError
 
 SERVERS = "2.74"  # tells flavors by their names
 OF_ALL = ("public", "community")
-GIB = 2**30
 MANY = "50"  # servers that are looked at of each flavor: one may boot from a volume
 
 Row = dict[str, Any]

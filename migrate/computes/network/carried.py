@@ -27,10 +27,8 @@ NOTE = "network-host"
 SECONDS, PAUSE = 600.0, 2.0  # many networks come one after the other
 DHCP_SPACE = "qdhcp"
 JOINED = "network:router_interface"  # owner of a port by which a router serves a network
-PREFIX, SHORT = (
-    re.compile(r"^(tap|qr-|qg-|ns-)"),
-    11,
-)  # of a device; how much of a port's id follows
+PREFIX = re.compile(r"^(tap|qr-|qg-|ns-)")  # of a device
+SHORT = 11  # so much of a port's id follows
 
 Seen = dict[str, Any]
 

@@ -164,39 +164,32 @@ def _agent(agent: Agent, stopped: Collection[str], source: Collection[str]) -> I
         )
 
 
-def of_host(context: Context, host: Host, facts: Facts) -> list[Finding]:
+def of_host(context: Context, host: Host, facts: Facts) -> Iterator[Finding]:
     """What forbids to exchange the agents of the network host *host*, by neutron and its files."""
-    found, agents = list[Finding](), facts.at([host.name])
+    agents = facts.at([host.name])
     if not agents:
-        found.append(without_agents(host.name))
+        yield without_agents(host.name)
     for agent in agents:
         if agent.binary not in KNOWN:
-            found.append(
-                error(
-                    f"{agent.binary} is an agent that no code here renews",
-                    f"Only {', '.join(KNOWN)} are",
-                )
+            yield error(
+                f"{agent.binary} is an agent that no code here renews",
+                f"Only {', '.join(KNOWN)} are",
             )
         elif not (agent.alive and agent.enabled):
-            found.append(
-                error(
-                    f"{agent.binary} is down or disabled: what it carries cannot be told from what "
-                    "it would take down",
-                    "Bring it back, or delete its record if it carries nothing",
-                )
+            yield error(
+                f"{agent.binary} is down or disabled: what it carries cannot be told from what it "
+                "would take down",
+                "Bring it back, or delete its record if it carries nothing",
             )
     running = units.running(context, host)
     if apart := sorted({one.binary for one in agents} & {*KNOWN} - running.keys()):
-        found.append(
-            error(
-                f"neutron hears {', '.join(apart)}, and no unit of that name runs there",
-                "Only units of the system's packages are renewed in place",
-            )
+        yield error(
+            f"neutron hears {', '.join(apart)}, and no unit of that name runs there",
+            "Only units of the system's packages are renewed in place",
         )
     held = facts.held_at([host.name], ROUTERS)
-    found += _routers([one for id_, one in facts.routers.items() if id_ in held])
-    text = files.read(host, FILES).get(FILES[1], "")
-    return [*found, *_mode(Ini.parse(text))]
+    yield from _routers([one for id_, one in facts.routers.items() if id_ in held])
+    yield from _mode(Ini.parse(files.read(host, FILES).get(FILES[1], "")))
 
 
 def on_host(context: Context, host: Host) -> list[Finding]:
