@@ -44,7 +44,7 @@ BY_THEMSELVES = re.compile(
     r"@|^systemd-|^session-|^run-|^ldconfig|logrotate|apt-|^fstrim|man-db|dpkg|^user|^e2scrub"
 )
 OURS = re.compile(r"migrate|sidestep")
-# a connection whose client went with the address ends by the proxy's own timeout (haproxy.cfg: 120 s)
+# a connection whose client went with the address ends by the proxy's own timeouts, of 120 s
 DRAINED_SECONDS = 150.0
 
 
