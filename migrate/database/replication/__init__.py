@@ -1,0 +1,1 @@
+"""The target's databases follow the source's, until the window."""

@@ -1,0 +1,105 @@
+"""Whether the target's databases can follow the source's, by what both servers say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from migrate.database.replication import facts
+
+SOURCE = facts.Facts(
+    version="11.8.6-MariaDB-0+deb13u1-log",
+    server_id=11,
+    log_bin=True,
+    binlog_format="ROW",
+    binlog_row_image="FULL",
+    gtid_domain_id=0,
+    gtid_binlog_pos="0-11-55",
+    log_slave_updates=True,
+    expires=3 * 86400,
+)
+TARGET = replace(SOURCE, server_id=167772165, gtid_domain_id=20261, gtid_binlog_pos="")
+
+
+def test_a_source_with_whole_rows_is_followed() -> None:
+    assert facts.obstacles(SOURCE, TARGET) == []
+    assert facts.follows(SOURCE, TARGET)
+    older = replace(SOURCE, version="10.11.14-MariaDB-0+deb12u2-log")
+    assert facts.follows(older, TARGET)
+    assert not facts.follows(SOURCE, replace(TARGET, version=older.version))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message", "remedy"),
+    [
+        (
+            {"log_bin": False, "gtid_binlog_pos": ""},
+            "binary log is off",
+            "log_bin = binlog, binlog_format = ROW, binlog_row_image = FULL",
+        ),
+        ({"binlog_format": "MIXED"}, "is MIXED", "binlog_format = ROW"),
+        ({"binlog_format": "STATEMENT"}, "is STATEMENT", "a restart of the source's server"),
+        ({"binlog_row_image": "MINIMAL"}, "holds MINIMAL rows", "binlog_row_image = FULL"),
+        ({"binlog_row_image": "FULL_NODUP"}, "holds FULL_NODUP rows", "binlog_row_image = FULL"),
+        ({"gtid_binlog_pos": ""}, "no GTID yet", "Any write"),
+        ({"filters": ("binlog_do_db = nova",)}, "(binlog_do_db = nova)", "Remove these lines"),
+        (
+            {"follows": ("db0",), "log_slave_updates": False},
+            "follows db0 and does not log",
+            "log_slave_updates = ON",
+        ),
+        ({"version": "10.6.22-MariaDB-log"}, "a MariaDB 10.6 is not", "10.11 or 11.8 in place"),
+        ({"server_id": TARGET.server_id}, "same server_id", "SET GLOBAL server_id = 167772166"),
+        ({"gtid_domain_id": 20261}, "gtid_domain_id 20261", "SET GLOBAL gtid_domain_id = 20262"),
+        (
+            {"gtid_binlog_pos": "0-11-55,20261-7-3"},  # the target of another move, not its own
+            "gtid_domain_id 20261 is in use on the source",
+            "SET GLOBAL gtid_domain_id = 20262",
+        ),
+    ],
+)
+def test_what_forbids_to_follow(changed: dict[str, object], message: str, remedy: str) -> None:
+    source = replace(SOURCE, **changed)  # type: ignore[arg-type]
+    (told,) = facts.obstacles(source, TARGET)
+    assert message in told.message
+    assert remedy in told.remedy
+    assert told.forbids
+    assert not facts.follows(source, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"follows": ("db0",)}, "follows db0: what comes from there is followed too"),
+        ({"expires": 1800}, "for 1800 s"),
+        ({"expires": 0, "log_bytes": 3_400_000_000}, "nothing removes"),
+        ({"total_size": 100_000_000}, "no more than 100 MB"),
+    ],
+)
+def test_what_is_told_of_a_source_that_is_followed(
+    changed: dict[str, object], message: str
+) -> None:
+    source = replace(SOURCE, **changed)  # type: ignore[arg-type]
+    (told,) = facts.obstacles(source, TARGET)
+    assert message in told.message
+    assert not told.forbids
+    assert facts.follows(source, TARGET)
+
+
+def test_everything_is_told_at_once() -> None:
+    source = replace(SOURCE, binlog_format="MIXED", binlog_row_image="MINIMAL", server_id=1)
+    assert len(facts.obstacles(source, replace(TARGET, server_id=1))) == 3
+
+
+def test_without_a_target_the_source_alone_is_judged() -> None:
+    assert facts.obstacles(SOURCE, None) == []
+    assert len(facts.obstacles(replace(SOURCE, log_bin=False), None)) == 1
+
+
+def test_a_log_that_is_off_is_told_once() -> None:
+    """MariaDB's defaults of the rest matter only once it is on: its remedy names them all."""
+    off = replace(SOURCE, log_bin=False, binlog_format="MIXED", gtid_binlog_pos="", expires=0)
+    assert [one.message for one in facts.obstacles(off, TARGET)] == [
+        "the source's binary log is off"
+    ]
