@@ -62,6 +62,9 @@ SETS = {
         "each step of the way over and back: done, undone, twice; the fence; both reboot"
     ),
     "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),
+    "replica": Set(
+        "the target's databases follow the source's by GTID: broken, cut off, restarted, and gone"
+    ),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

@@ -36,8 +36,11 @@ def noted(context: Context, what: str) -> bool:
         return progress.noted(link, what, fenced)
 
 
-def first_pass(context: Context) -> None:
-    """Copy everything while the source serves, so that the window only brings what changed."""
+def first_pass(context: Context, *, followed: bool = False) -> None:
+    """Copy everything while the source serves, so that the window only brings what changed.
+
+    One that is to be *followed* is of one instant: a single stream, which tells its position too.
+    """
     markers.refuse_after(context, markers.COPIED)
     source, target = context.source.database, context.target.database
     names = sorted({database.name for database in known(context)})
@@ -49,9 +52,14 @@ def first_pass(context: Context) -> None:
         carried = ownership.settle(link, context, names)
         progress.clear(link)
         ownership.empty(link, ownership.recorded(target))
-    pull(context, "databases", split(dict.fromkeys(names, 1) | sizes, STREAMS))
+    if followed:
+        pull(context, "seed", [names])
+    else:
+        pull(context, "databases", split(dict.fromkeys(names, 1) | sizes, STREAMS))
     with connection.session(target) as link:
         accounts.grant(link, carried)
+        if followed:
+            progress.note(link, progress.SEED, "")
         progress.note(link, "first", "")
 
 

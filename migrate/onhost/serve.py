@@ -5,6 +5,8 @@ other side asked for. `allowed.json` beside it says which databases and folders 
 
     hello                     the SHA-256 of this program: does the key work, and to what
     databases NAME...         a dump whose last line is a mark of completeness
+    seed NAME...              the same, which tells the importing server whence to follow
+    socket PATH               a session with who listens there
     tables DATABASE.NAME...   the same of some tables, with their triggers
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
     tree FOLDER               a tar stream of all that is in it
@@ -14,7 +16,9 @@ import hashlib
 import json
 import os
 import re
+import select
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +29,7 @@ DUMP = (
     *("--default-character-set=utf8mb4", "--max-allowed-packet=1G"),
 )
 WHOLE = ("--routines", "--events", "--databases", "--")
+DUMPS = {"databases": WHOLE, "seed": ("--master-data=1", "--gtid", *WHOLE)}
 NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}")
 
 
@@ -35,14 +40,13 @@ def main(asked: str) -> int:
     if word == "hello" and not rest:
         sys.stdout.write(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
         return 0
-    if word == "databases" and rest and set(rest) <= set(allowed["databases"]):
-        return whole(rest, [[*WHOLE, *rest]])
+    if word in DUMPS and rest and set(rest) <= set(allowed["databases"]):
+        return whole(rest, [[*DUMPS[word], *rest]])
     if word == "tables" and rest:
         return tables(rest, allowed["databases"])
-    if word == "files" and len(rest) == 1 and rest[0] in allowed["folders"]:
-        return files(rest[0])
-    if word == "tree" and len(rest) == 1 and rest[0] in allowed["trees"]:
-        return subprocess.run(["tar", "-c", "-f", "-", "-C", rest[0], "."], check=False).returncode
+    kind, serve = PLACES.get(word, ("", tree))
+    if len(rest) == 1 and rest[0] in allowed.get(kind, ()):
+        return serve(rest[0])
     return refuse(f"not served: {asked[:200]!r}")
 
 
@@ -90,6 +94,20 @@ def tables(asked: list[str], databases: list[str]) -> int:
     return whole(asked, [["--", database, *names] for database, names in of.items()])
 
 
+def session(path: str) -> int:
+    """Carry bytes between our own ends and who listens at *path*, until either has no more."""
+    with socket.socket(socket.AF_UNIX) as there:
+        there.connect(path)
+        ways = {there.fileno(): 1, 0: there.fileno()}
+        while True:
+            for ready in select.select(list(ways), [], [])[0]:
+                part = os.read(ready, 2**16)
+                if not part:
+                    return 0
+                while part:
+                    part = part[os.write(ways[ready], part) :]
+
+
 def files(folder: str) -> int:
     """Stream the named files; none may lie outside *folder*, by whatever way."""
     base = os.path.realpath(folder)
@@ -103,6 +121,15 @@ def files(folder: str) -> int:
         listed.seek(0)
         argv = ["tar", "-c", "-f", "-", "-C", base, "--no-recursion", "--null", "-T", "-"]
         return subprocess.run([*argv], stdin=listed, check=False).returncode
+
+
+def tree(folder: str) -> int:
+    """Stream all of it."""
+    return subprocess.run(["tar", "-c", "-f", "-", "-C", folder, "."], check=False).returncode
+
+
+# of what the rest asks for one: by which list it is allowed, who serves it
+PLACES = {"files": ("folders", files), "tree": ("trees", tree), "socket": ("sockets", session)}
 
 
 if __name__ == "__main__":

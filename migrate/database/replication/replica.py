@@ -1,0 +1,266 @@
+"""The target's server follows the source's by GTID, from a seed of one instant.
+
+What follows is that copy and no other: where anything else has written to it, or the two servers
+have parted, it is seeded anew, never mended. No statement is skipped: a replica that went on over
+an error would differ from the source without anybody knowing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pymysql.cursors import DictCursor
+
+from migrate.cloud import Context, wait
+from migrate.cloud.host import Host
+from migrate.database import connection, copy, progress
+from migrate.database.replication import account, facts, tunnel
+from migrate.database.service_databases import known
+from migrate.engine import markers
+from migrate.errors import StepError
+
+OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-replica.cnf"
+FILTER = "replicate_wild_do_table"
+SOON = 5.0  # seconds in which a replica that follows has what the source had when it was asked
+STANDSTILL = 60.0  # seconds without any progress
+IDLE = 5.0  # the same in the window: what is missing then is brought
+TRIES = 2  # seeds, before it is given up
+
+START = f"""CHANGE MASTER TO MASTER_HOST='{tunnel.ADDRESS}', MASTER_PORT={tunnel.PORT},
+MASTER_USER='{account.USER}', MASTER_PASSWORD=%s, MASTER_USE_GTID=slave_pos, MASTER_SSL=0,
+MASTER_SSL_VERIFY_SERVER_CERT=0, MASTER_CONNECT_RETRY=3, MASTER_HEARTBEAT_PERIOD=5"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the target's replica is: `error` says why it does not follow, "" where it does.
+
+    `ours` is whether there is one at all; `has` and `source` are positions, e.g. "0-1-55".
+    """
+
+    ours: bool
+    error: str = ""
+    has: str = ""
+    source: str = ""
+
+    @property
+    def follows(self) -> bool:
+        return self.ours and not self.error
+
+
+def obstacles(context: Context) -> list[facts.Obstacle]:
+    """Why the target cannot follow the source by replication; [] where it can."""
+    with connection.session(context.source.database) as link:
+        source = facts.read(link)
+    with connection.session(context.target.database) as link:
+        told = facts.obstacles(source, facts.read(link))
+    return [one for one in told if one.forbids]
+
+
+def seed(context: Context) -> None:
+    """Copy the databases a first time: of one instant, where they can be followed from it."""
+    _end(context.target.database)
+    copy.first_pass(context, followed=not obstacles(context))
+
+
+def standing(context: Context) -> Standing:
+    """How it is now."""
+    with connection.session(context.source.database) as link:
+        source = position(link)
+    with connection.session(context.target.database) as link:
+        found = _status(link)
+        if not found:
+            return Standing(ours=False, source=source)
+        return Standing(True, _error(found), _applied(link), source)
+
+
+def follows(context: Context) -> bool:
+    """Whether the target has, within seconds, what the source has now, or need not follow.
+
+    It need not when the source cannot be followed, and when all of a fenced source has arrived.
+    """
+    if copy.copied(context) or obstacles(context):
+        return True
+    with connection.session(context.source.database) as link:
+        now = position(link)
+    with connection.session(context.target.database) as link:
+        found = _status(link)
+        if not found or _error(found) or not _wanted(context, link):
+            return False
+        return _reach(link, now, SOON)
+
+
+def begin(context: Context) -> None:
+    """Follow from the seed, and be where the source is; seeded anew where that cannot be.
+
+    Raises StepError with the server's own words when a fresh seed cannot be followed either.
+    """
+    markers.refuse_after(context, markers.COPIED)
+    if obstacles(context):
+        return
+    said = ""
+    for _ in range(TRIES):
+        if not _fit(context):
+            seed(context)
+        if not (said := _follow(context)):
+            return
+        with connection.session(context.target.database) as link:
+            progress.forget(link, progress.SEED)  # parted from the source: never gone on with
+    _end(context.target.database)
+    raise StepError(
+        f"{context.target.database.name}: its database cannot follow the source's, also from a "
+        f"fresh copy: {said}"
+    )
+
+
+def end(context: Context) -> None:
+    """Follow no more, with nothing of it left on either side but the data; safe to repeat."""
+    _end(context.target.database)
+    account.remove(context.source.database)
+
+
+def arrive(context: Context) -> None:
+    """Have all that the fenced source has logged, as long as it gets on, and follow no more.
+
+    What is missing where it did not come is brought as where nothing was followed.
+    """
+    with connection.session(context.source.database) as link:
+        last = position(link)
+    with connection.session(context.target.database) as link:
+        if _status(link):
+            _come(link, last, IDLE)
+    _end(context.target.database)
+
+
+def arrived(context: Context) -> bool:
+    """Whether nothing is followed any more."""
+    return not _ours(context.target.database)
+
+
+@contextmanager
+def held_at(context: Context, where: str) -> Iterator[None]:
+    """The target's data as the source's was at the position *where*, for as long as the block.
+
+    It must be ahead of the replica or where it stands. Following goes on afterwards.
+    """
+    with connection.session(context.target.database) as link:
+        connection.rows(link, "STOP SLAVE")
+        try:
+            connection.rows(link, f"START SLAVE UNTIL master_gtid_pos = {_literal(where)}")
+            if wrong := _come(link, where, STANDSTILL):
+                raise StepError(f"{context.target.database.name}: {wrong}")
+            yield
+        finally:
+            connection.rows(link, "STOP SLAVE")
+            connection.rows(link, "START SLAVE")
+
+
+def position(link: connection.Session) -> str:
+    """What a source has logged, e.g. "0-1-55"; one of each domain, by commas."""
+    return str(connection.value(link, "SELECT @@global.gtid_binlog_pos"))
+
+
+def _applied(link: connection.Session) -> str:
+    return str(connection.value(link, "SELECT @@global.gtid_slave_pos"))
+
+
+def _literal(where: str) -> str:
+    if set(where) - set("0123456789-,"):
+        raise StepError(f"{where!r} is no position in a binary log")
+    return f"'{where}'"
+
+
+def _fit(context: Context) -> bool:
+    """Whether what the target holds is a seed, or followed from one, that nobody else wrote to."""
+    with connection.session(context.target.database) as link:
+        seeded = progress.ever(link, progress.SEED) and bool(_applied(link))
+        return seeded and not progress.ever(link, progress.OWN_WRITES)
+
+
+def _follow(context: Context) -> str:
+    """Begin, and wait until it is where the source is; "" or why it cannot be."""
+    target = context.target.database
+    _end(target)
+    password = account.make(context.source.database)
+    tunnel.dig(context)
+    wanted = _filter(context)
+    lines = "".join(f"{FILTER} = {one}\n" for one in wanted.split(","))
+    target.write(OPTIONS, f"[mariadbd]\n{lines}", mode=0o644)
+    with connection.session(target) as link:
+        connection.rows(link, f"SET GLOBAL {FILTER} = %s", wanted)
+        connection.rows(link, START, password)
+        connection.rows(link, "START SLAVE")
+    with connection.session(context.source.database) as link:
+        now = position(link)
+    with connection.session(target) as link:
+        return _come(link, now, STANDSTILL)
+
+
+def _filter(context: Context) -> str:
+    """The databases that are followed: by rows and by statements, whoever says them where."""
+    names = sorted({one.name for one in known(context)})
+    return ",".join(f"{name.replace('_', chr(92) + '_')}.%" for name in names)
+
+
+def _wanted(context: Context, link: connection.Session) -> bool:
+    """Whether just the databases are followed that are to be."""
+    return str(connection.value(link, f"SELECT @@global.{FILTER}")) == _filter(context)
+
+
+def _come(link: connection.Session, last: str, idle: float) -> str:
+    """Wait until *last* has come, as long as it gets on; "" or what is missing.
+
+    A connection that is cut is made again by the server; what cannot be applied never comes.
+    """
+
+    def missing() -> str:
+        parted = _status(link).get("Last_SQL_Errno", "0") != "0"
+        return "" if parted else _behind(link, last)
+
+    wait.while_changing(missing, idle, pause=0.02)
+    return _behind(link, last)
+
+
+def _behind(link: connection.Session, last: str) -> str:
+    """What is missing until *last*; "" where it has come."""
+    if _reach(link, last, 0.5):
+        return ""
+    found = _status(link)
+    return _error(found) or f"at {_applied(link)} of {last}"
+
+
+def _reach(link: connection.Session, last: str, seconds: float) -> bool:
+    return bool(connection.value(link, "SELECT MASTER_GTID_WAIT(%s, %s) = 0", last, seconds))
+
+
+def _status(link: connection.Session) -> dict[str, str]:
+    with link.cursor(DictCursor) as cursor:
+        cursor.execute("SHOW SLAVE STATUS")
+        found = cursor.fetchone() or {}
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def _error(found: dict[str, str]) -> str:
+    """Why it does not follow: an error of applying, or of the connection; "" where it does."""
+    if not found:
+        return "nothing is followed"
+    if found["Last_SQL_Errno"] != "0":
+        return f"error {found['Last_SQL_Errno']}: {found['Last_SQL_Error'][:300]}"
+    if found["Last_IO_Errno"] != "0":
+        return f"error {found['Last_IO_Errno']}: {found['Last_IO_Error'][:300]}"
+    stopped = [what for what in ("Slave_IO_Running", "Slave_SQL_Running") if found[what] == "No"]
+    return f"{', '.join(stopped)}: No" if stopped else ""
+
+
+def _ours(target: Host) -> bool:
+    with connection.session(target) as link:
+        return bool(_status(link))
+
+
+def _end(target: Host) -> None:
+    with connection.session(target) as link:
+        if _status(link):
+            connection.several(link, ("STOP SLAVE", "RESET SLAVE ALL"))
+        connection.rows(link, f"SET GLOBAL {FILTER} = ''")
+    tunnel.fill_in(target)
+    target.run("rm", "-f", "--", OPTIONS)
