@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
+from migrate.database.replication.facts import series_of, shown
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, error, filled, info, warning
 from migrate.errors import MigrateError
@@ -44,13 +45,13 @@ def series(here: tuple[int, ...], there: tuple[int, ...]) -> list[Finding]:
     if there == here:
         return []
     remedy = (
-        f"Upgrade the source's MariaDB to {_text(there)} in place first: a restart for its services"
+        f"Upgrade the source's MariaDB to {shown(there)} in place first: a restart for its services"
     )
     if there < here:
-        remedy = f"Install MariaDB {_text(here)} on the target"
+        remedy = f"Install MariaDB {shown(here)} on the target"
     return [
         error(
-            f"MariaDB is of series {_text(here)} on the source and {_text(there)} on the target: "
+            f"MariaDB is of series {shown(here)} on the source and {shown(there)} on the target: "
             "the copy could not be proven equal",
             remedy,
         )
@@ -151,12 +152,7 @@ def _privileges(database: Database, services: set[str]) -> Iterator[Finding]:
 
 
 def _version(database: Database) -> tuple[int, ...]:
-    text = str(database.value("SELECT @@version"))
-    return tuple(int(part) for part in re.findall(r"\d+", text.partition("-")[0])[:2])
-
-
-def _text(version: tuple[int, ...]) -> str:
-    return ".".join(str(part) for part in version)
+    return series_of(str(database.value("SELECT @@version")))
 
 
 def _broken(table: str, message: str) -> Finding:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CLIENT
+from pymysql.cursors import DictCursor
 
 from migrate.cloud.host import Host
 from migrate.errors import PreconditionError, StepError
@@ -109,6 +110,13 @@ def rows(link: Session, statement: str, *values: object) -> list[Row]:
     with link.cursor() as cursor:
         # without values PyMySQL must not look for its own % marks in the statement
         cursor.execute(statement, values or None)
+        return list(cursor.fetchall())
+
+
+def named(link: Session, statement: str) -> list[dict[str, Any]]:
+    """All rows of one *statement*, each by its columns' names."""
+    with link.cursor(DictCursor) as cursor:
+        cursor.execute(statement)
         return list(cursor.fetchall())
 
 

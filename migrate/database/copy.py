@@ -6,6 +6,7 @@ well, was answered by the target's server.
 """
 
 from migrate.cloud import Context, side_by_side, transfer
+from migrate.cloud.host import Host
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
 from migrate.database.service_databases import known
@@ -44,23 +45,26 @@ def first_pass(context: Context, *, followed: bool = False) -> None:
     markers.refuse_after(context, markers.COPIED)
     source, target = context.source.database, context.target.database
     names = sorted({database.name for database in known(context)})
-    with connection.session(source) as link:
-        sizes: dict[str, int] = {}
-        for name, _, size in listed(link, names):
-            sizes[name] = sizes.get(name, 0) + size // 200 + TABLE_COST
+    shares = [names] if followed else _shares(source, names)
     with connection.session(target) as link:
         carried = ownership.settle(link, context, names)
         progress.clear(link)
         ownership.empty(link, ownership.recorded(target))
-    if followed:
-        pull(context, "seed", [names])
-    else:
-        pull(context, "databases", split(dict.fromkeys(names, 1) | sizes, STREAMS))
+    pull(context, "seed" if followed else "databases", shares)
     with connection.session(target) as link:
         accounts.grant(link, carried)
         if followed:
             progress.note(link, progress.SEED, "")
         progress.note(link, "first", "")
+
+
+def _shares(source: Host, names: list[str]) -> list[list[str]]:
+    """The databases *names* of a source that serves, in streams of about the same size."""
+    sizes = dict.fromkeys(names, 1)
+    with connection.session(source) as link:
+        for name, _, size in listed(link, names):
+            sizes[name] = sizes.get(name, 0) + size // 200 + TABLE_COST
+    return split(sizes, STREAMS)
 
 
 def passed(context: Context) -> bool:

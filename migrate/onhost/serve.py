@@ -5,11 +5,11 @@ other side asked for. `allowed.json` beside it says which databases and folders 
 
     hello                     the SHA-256 of this program: does the key work, and to what
     databases NAME...         a dump whose last line is a mark of completeness
-    seed NAME...              the same, which tells the importing server whence to follow
-    socket PATH               a session with who listens there
     tables DATABASE.NAME...   the same of some tables, with their triggers
+    seed NAME...              a dump of databases that tells its importer whence to follow
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
     tree FOLDER               a tar stream of all that is in it
+    socket PATH               a session with who listens there
 """
 
 import hashlib
@@ -44,9 +44,10 @@ def main(asked: str) -> int:
         return whole(rest, [[*DUMPS[word], *rest]])
     if word == "tables" and rest:
         return tables(rest, allowed["databases"])
-    kind, serve = PLACES.get(word, ("", tree))
-    if len(rest) == 1 and rest[0] in allowed.get(kind, ()):
-        return serve(rest[0])
+    if word in PLACES and len(rest) == 1:
+        kind, serve = PLACES[word]
+        if rest[0] in allowed.get(kind, ()):  # a file of an older run has no sockets
+            return serve(rest[0])
     return refuse(f"not served: {asked[:200]!r}")
 
 

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pymysql.cursors import DictCursor
-
 from migrate.database import connection
 
 PROVEN_SOURCES = ((10, 11), (11, 8))
@@ -50,7 +48,7 @@ class Facts:
     @property
     def series(self) -> tuple[int, ...]:
         """`(11, 8)`."""
-        return tuple(int(part) for part in re.findall(r"\d+", self.version)[:2])
+        return series_of(self.version)
 
     @property
     def domains(self) -> frozenset[int]:
@@ -89,7 +87,9 @@ def read(link: connection.Session) -> Facts:
         gtid_domain_id=int(told["gtid_domain_id"]),
         gtid_binlog_pos=told["gtid_binlog_pos"].replace("\n", "").replace(" ", ""),
         log_slave_updates=told["log_slave_updates"] == "ON",
-        follows=tuple(str(one["Master_Host"]) for one in _named(link, "SHOW ALL SLAVES STATUS")),
+        follows=tuple(
+            str(one["Master_Host"]) for one in connection.named(link, "SHOW ALL SLAVES STATUS")
+        ),
         filters=tuple(_filters(link)),
         expires=float(told.get("binlog_expire_logs_seconds", 0)) or days * 86400,
         total_size=int(told.get("max_binlog_total_size", 0)),
@@ -100,15 +100,9 @@ def read(link: connection.Session) -> Facts:
     )
 
 
-def _named(link: connection.Session, statement: str) -> list[dict[str, object]]:
-    with link.cursor(DictCursor) as cursor:
-        cursor.execute(statement)
-        return list(cursor.fetchall())
-
-
 def _filters(link: connection.Session) -> Iterator[str]:
     """No variable shows them."""
-    for row in _named(link, "SHOW MASTER STATUS"):
+    for row in connection.named(link, "SHOW MASTER STATUS"):
         for name in ("Binlog_Do_DB", "Binlog_Ignore_DB"):
             if row[name]:
                 yield f"{name.lower()} = {row[name]}"
@@ -214,14 +208,14 @@ def _retention(source: Facts) -> Iterator[Obstacle]:
 def _of_series(source: Facts, target: Facts | None) -> Iterator[Obstacle]:
     if source.series not in PROVEN_SOURCES:
         yield Obstacle(
-            f"following a MariaDB {_text(source.series)} is not proven",
-            f"Upgrade the source's MariaDB to {' or '.join(map(_text, PROVEN_SOURCES))} in place: "
+            f"following a MariaDB {shown(source.series)} is not proven",
+            f"Upgrade the source's MariaDB to {' or '.join(map(shown, PROVEN_SOURCES))} in place: "
             "it takes a restart of the source's server",
         )
     if target and target.series not in PROVEN_TARGETS:
         yield Obstacle(
-            f"following by a MariaDB {_text(target.series)} is not proven",
-            f"Install MariaDB {' or '.join(map(_text, PROVEN_TARGETS))} on the target",
+            f"following by a MariaDB {shown(target.series)} is not proven",
+            f"Install MariaDB {' or '.join(map(shown, PROVEN_TARGETS))} on the target",
         )
 
 
@@ -241,5 +235,11 @@ def _beside(source: Facts, target: Facts | None) -> Iterator[Obstacle]:
         )
 
 
-def _text(series: tuple[int, ...]) -> str:
+def series_of(version: str) -> tuple[int, ...]:
+    """`(11, 8)` of a server's own "11.8.6-MariaDB-0+deb13u1-log"."""
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("-")[0])[:2])
+
+
+def shown(series: tuple[int, ...]) -> str:
+    """Such a series for people: "11.8"."""
     return ".".join(str(part) for part in series)

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pymysql.cursors import DictCursor
-
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import connection, copy, progress
@@ -234,20 +232,17 @@ def _reach(link: connection.Session, last: str, seconds: float) -> bool:
 
 
 def _status(link: connection.Session) -> dict[str, str]:
-    with link.cursor(DictCursor) as cursor:
-        cursor.execute("SHOW SLAVE STATUS")
-        found = cursor.fetchone() or {}
-    return {str(name): str(value) for name, value in found.items()}
+    found = connection.named(link, "SHOW SLAVE STATUS")
+    return {name: str(value) for one in found for name, value in one.items()}
 
 
 def _error(found: dict[str, str]) -> str:
     """Why it does not follow: an error of applying, or of the connection; "" where it does."""
     if not found:
         return "nothing is followed"
-    if found["Last_SQL_Errno"] != "0":
-        return f"error {found['Last_SQL_Errno']}: {found['Last_SQL_Error'][:300]}"
-    if found["Last_IO_Errno"] != "0":
-        return f"error {found['Last_IO_Errno']}: {found['Last_IO_Error'][:300]}"
+    for part in ("SQL", "IO"):
+        if (number := found[f"Last_{part}_Errno"]) != "0":
+            return f"error {number}: {found[f'Last_{part}_Error'][:300]}"
     stopped = [what for what in ("Slave_IO_Running", "Slave_SQL_Running") if found[what] == "No"]
     return f"{', '.join(stopped)}: No" if stopped else ""
 
