@@ -98,6 +98,16 @@ def behind(context: Context, recipe: Recipe, databases: Iterable[ServiceDatabase
     return found
 
 
+def prove(recipe: Recipe, databases: Iterable[ServiceDatabase]) -> bool:
+    """Whether *recipe*'s tools have nothing to do where none of *databases* is `behind`.
+
+    Never so where no head speaks of one of them, or of anything.
+    """
+    mine = {one for one in databases if one.project == recipe.project}
+    spoken_of = {one for wanted in recipe.heads for one in concerned(wanted, recipe, mine)}
+    return recipe.heads_prove_sync and bool(mine) and spoken_of == mine
+
+
 def concerned(
     wanted: Heads, recipe: Recipe, databases: Iterable[ServiceDatabase]
 ) -> list[ServiceDatabase]:

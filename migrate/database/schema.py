@@ -30,7 +30,8 @@ def upgrade(context: Context, recipe: Recipe) -> None:
     """Run the project's schema tools on the target's copy.
 
     Only over a copy that no tool has touched: one that failed half-way may find nothing left to do
-    and leave the schema broken. `database.copy` brings such a copy anew.
+    and leave the schema broken. `database.copy` brings such a copy anew. Where the heads prove
+    that there is nothing to do, no tool is called; the tool itself is not asked.
     """
     target = context.target.database
     fenced = baseline.current(context)
@@ -50,7 +51,9 @@ def upgrade(context: Context, recipe: Recipe) -> None:
     found = [
         database for database in copied_urls.seen(context) if database.project == recipe.project
     ]
-    tools.run(context, recipe, tools.calls(recipe, recipe.sync, found))
+    # over an untouched copy: a tool that failed half-way may have written the heads already
+    if not heads.prove(recipe, found) or heads.behind(context, recipe, found):
+        tools.run(context, recipe, tools.calls(recipe, recipe.sync, found))
     if wrong := heads.behind(context, recipe, found):
         raise StepError(f"{target.name}: {recipe.project} is not upgraded: {'; '.join(wrong)}")
     with connection.session(target) as link:

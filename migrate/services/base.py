@@ -179,6 +179,7 @@ class Recipe:
     apis: tuple[ApiPort, ...] = ()  # the first is the one that `rest` speaks of
     rest: Rest | None = None
     sync: tuple[Tool, ...] = ()
+    heads_prove_sync: bool = False  # those tools do nothing to a database that shows its `heads`
     sync_preload: tuple[str, ...] = ()  # what those tools import only while they run
     online: tuple[Tool, ...] = ()
     status_check: Tool | None = None

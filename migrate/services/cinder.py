@@ -219,6 +219,7 @@ RECIPE = Recipe(
         ),
     ),
     sync=(Tool(argv=("cinder-manage", "db", "sync")),),
+    heads_prove_sync=True,
     sync_preload=("cinder.db.migration", "cinder.db.sqlalchemy.api"),
     online=(Tool(argv=("cinder-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("cinder-status", "upgrade", "check"), accepted=(0, 1)),

@@ -167,6 +167,7 @@ RECIPE = Recipe(
         Tool(argv=("glance-manage", "db", "contract")),
         Tool(argv=("glance-manage", "db", "check")),
     ),
+    heads_prove_sync=True,
     sync_preload=("glance.db.sqlalchemy.api", "glance.db.migration"),
     status_check=Tool(argv=("glance-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads(database="glance", scripts="glance/db/sqlalchemy/alembic_migrations/versions"),),

@@ -86,6 +86,7 @@ RECIPE = Recipe(
         ),
     ),
     sync=(Tool(argv=("heat-manage", "db_sync")),),
+    heads_prove_sync=True,
     sync_preload=("heat.db.migration", "heat.db.api"),
     status_check=Tool(argv=("heat-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads("heat", "heat/db/migrations/versions"),),

@@ -95,6 +95,7 @@ RECIPE = Recipe(
         Tool(argv=("keystone-manage", "db_sync", "--migrate")),
         Tool(argv=("keystone-manage", "db_sync", "--contract")),
     ),
+    heads_prove_sync=True,
     sync_preload=("keystone.common.sql.upgrades", "keystone.common.sql.core", "keystone.server"),
     status_check=Tool(argv=("keystone-status", "upgrade", "check"), accepted=(0, 1)),
     heads=(Heads("keystone", "keystone/common/sql/migrations/versions"),),

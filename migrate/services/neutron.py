@@ -262,6 +262,7 @@ RECIPE = Recipe(
             enabled=("admin_state_up", True),
         ),
     ),
+    # heads do not prove it: neutron-db-manage upgrades every project installed beside neutron, too
     sync=(
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--expand")),
         Tool(argv=("neutron-db-manage", *FILES, "upgrade", "--contract")),

@@ -299,6 +299,7 @@ RECIPE = Recipe(
         Tool(argv=("nova-manage", "api_db", "sync")),
         Tool(argv=("nova-manage", "db", "sync", "--local_cell"), each_cell=True),
     ),
+    heads_prove_sync=True,
     sync_preload=("nova.db.migration", "nova.db.main.api", "nova.db.api.api"),
     online=(
         Tool(

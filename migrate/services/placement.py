@@ -64,6 +64,7 @@ RECIPE = Recipe(
         ),
     ),
     sync=(Tool(argv=("placement-manage", "db", "sync")),),
+    heads_prove_sync=True,
     sync_preload=("placement.db.sqlalchemy.migration",),
     online=(Tool(argv=("placement-manage", "db", "online_data_migrations"), repeat_while=(1,)),),
     status_check=Tool(argv=("placement-status", "upgrade", "check"), accepted=(0, 1)),

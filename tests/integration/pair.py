@@ -48,6 +48,7 @@ ALPHA = Recipe(
         Tool(argv=("alpha-manage", "api_db", "sync")),
         Tool(argv=("alpha-manage", "db", "sync"), each_cell=True),
     ),
+    heads_prove_sync=True,
     heads=(
         Heads(database="alpha_api", scripts="alpha/api/versions"),
         Heads(database="alpha", scripts="alpha/main/versions", each_cell=True),

@@ -13,8 +13,19 @@ from typing import Any
 import pytest
 
 from migrate.cloud import Context, transfer
-from migrate.database import baseline, connection, copied_urls, copy, heads, ownership, schema, warm
+from migrate.database import (
+    baseline,
+    connection,
+    copied_urls,
+    copy,
+    heads,
+    ownership,
+    progress,
+    schema,
+    warm,
+)
 from migrate.database.difference import differences
+from migrate.database.replication import facts
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.engine.plan import Step
@@ -94,6 +105,20 @@ def test_databases_are_those_that_the_services_see(context: Context) -> None:
     assert found["alpha"].cell == "cell1"  # its mapping is a template over the configured URL
     assert found["alpha"].url.endswith("/alpha?charset=utf8")
     assert "pw-alpha" not in repr(found["alpha"])
+
+
+def test_what_decides_about_following_is_read_from_both_servers(context: Context) -> None:
+    for side in (context.source, context.target):
+        with connection.session(side.database) as link:
+            found = facts.read(link)
+            log = bool(connection.value(link, "SELECT @@global.log_bin"))
+            number = connection.value(link, "SELECT @@global.server_id")
+        assert found.series >= (10, 11)
+        assert (found.log_bin, found.server_id) == (log, number)
+        assert (found.log_bytes > 0) is log
+        assert found.follows == ()
+        assert found.filters == ()
+        assert found.expires >= 0
 
 
 # fingerprint: (what is done, how it is undone, the line that must name it)
@@ -444,6 +469,23 @@ def test_a_tool_that_fails_half_way_starts_again_from_a_copy(
     assert step("database.compare").done(copied)  # what was brought is proven as it comes
     schema.upgrade(copied, pair.ALPHA)
     assert step("alpha.schema").done(copied)
+
+
+def test_no_tool_runs_where_the_heads_prove_that_there_is_nothing_to_do(copied: Context) -> None:
+    schema.upgrade(copied, pair.ALPHA)
+    proven = upgraded(copied)
+    behave(copied, "half")  # whoever is called fails
+    for recipe in (pair.ALPHA, replace(pair.ALPHA, heads_prove_sync=False)):
+        with connection.session(copied.target.database) as link:
+            progress.forget_tools(link, ["alpha"])
+        assert not step("alpha.schema").done(copied)
+        if recipe.heads_prove_sync:
+            schema.upgrade(copied, recipe)
+            assert step("alpha.schema").done(copied)
+        else:
+            with pytest.raises(StepError, match=r"alpha-manage db sync .*exited"):
+                schema.upgrade(copied, recipe)
+    assert upgraded(copied)[1] == proven[1]
 
 
 def test_heads_are_read_the_same_by_both_ways(context: Context) -> None:

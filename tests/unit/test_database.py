@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,3 +211,25 @@ def test_tables_that_may_refer_to_each_other_come_by_one_stream() -> None:
     ]
     assert copy.together({"nova.instances": 1}, 2) == [["nova.instances"]]
     assert copy.together({}, 2) == []
+
+
+def of(usual: str, *names: str, project: str = "nova") -> list[service_databases.ServiceDatabase]:
+    return [
+        service_databases.ServiceDatabase(project, usual, name, project, f"mysql://u:p@h/{name}")
+        for name in names
+    ]
+
+
+def test_heads_prove_tools_only_where_they_speak_of_every_database() -> None:
+    nova, neutron = (one for one in RECIPES if one.project in ("nova", "neutron"))
+    every = [*of("nova_api", "nova_api"), *of("nova", "nova", "nova_cell0", "nova_cell2")]
+    assert heads.prove(nova, every)
+    assert heads.prove(nova, [*every, *of("heat", "heat", project="heat")])  # another's
+    assert not heads.prove(nova, [])
+    assert not heads.prove(nova, [*every, *of("other", "nova_other")])
+    assert not heads.prove(replace(nova, heads=()), every)
+    assert not heads.prove(replace(nova, heads_prove_sync=False), every)
+    one_cell = tuple(replace(one, each_cell=False) for one in nova.heads)
+    assert not heads.prove(replace(nova, heads=one_cell), every)
+    # neutron-db-manage upgrades what is installed beside neutron, too
+    assert not heads.prove(neutron, of("neutron", "neutron", project="neutron"))
