@@ -1,13 +1,15 @@
-"""The source's MariaDB is sound, can be copied, and can be made read-only for its services."""
+"""The source's MariaDB is sound, can be copied or followed, and be made read-only for services."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
+from migrate.database.fingerprint import listed
+from migrate.database.replication import cost, facts
 from migrate.database.replication.facts import series_of, shown
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, error, filled, info, warning
+from migrate.engine.finding import Finding, error, filled, warning
 from migrate.errors import MigrateError
 
 IDENTIFIER = re.compile(r"^[0-9A-Za-z$_]+$")
@@ -26,22 +28,44 @@ def run(context: Context) -> list[Finding]:
             *_definers(database, schemata),
             *_privileges(database, accounts),
         ]
-        here = _version(database)
-    return list(filled([*wrong, *_target(context, here)], where=host.name))
+        here = facts.read(database.link)
+        data = sum(size for _, _, size in listed(database.link, schemata))
+    there = _target(context)
+    wrong += not_followed(facts.obstacles(here, there), data)
+    if there:
+        wrong += series(here.series, there.series)
+    return list(filled(wrong, where=host.name))
 
 
-def _target(context: Context, here: tuple[int, ...]) -> list[Finding]:
-    """Equality is judged by the servers' own checksums, which differ from series to series."""
+def _target(context: Context) -> facts.Facts | None:
+    """What the target's server says; None where it cannot be asked: its own check says why."""
     try:
         with session(context.target.database) as database:
-            there = _version(database)
+            return facts.read(database.link)
     except MigrateError:
-        return []  # the check of the target says why
-    return series(here, there)
+        return None
+
+
+def not_followed(obstacles: Iterable[facts.Obstacle], data: int) -> Iterator[Finding]:
+    """What each of *obstacles* means for a cloud with *data* bytes in its databases.
+
+    The way stays open without following: the databases are then copied inside the window.
+    """
+    for one in obstacles:
+        if one.forbids:
+            yield warning(
+                f"{one.message}, so the target cannot follow by replication",
+                f"{one.remedy}. As it is, {cost.told(data)}",
+            )
+        else:
+            yield warning(one.message, one.remedy)
 
 
 def series(here: tuple[int, ...], there: tuple[int, ...]) -> list[Finding]:
-    """What it means that the source's server is of series *here*, the target's of *there*."""
+    """What it means that the source's server is of series *here*, the target's of *there*.
+
+    Equality is judged by the servers' own checksums, which differ from series to series.
+    """
     if there == here:
         return []
     remedy = (
@@ -68,13 +92,6 @@ def _missing(database: Database, schemata: list[str]) -> Iterator[Finding]:
 
 
 def _settings(database: Database) -> Iterator[Finding]:
-    if not database.value("SELECT @@global.log_bin"):
-        yield warning(
-            "the binary log is off, so the target cannot follow by replication",
-            "The databases are copied inside the window; to follow, set log_bin and restart",
-        )
-    elif not database.value("SELECT @@global.gtid_binlog_pos"):
-        yield info("the binary log is on but holds no GTID yet", "Nothing")
     if database.value("SELECT @@global.read_only"):
         yield error(
             "the server is read only, as a fence of an earlier cutover leaves it",

@@ -25,11 +25,11 @@ class Database:
     """One session whose answers are mappings."""
 
     def __init__(self, link: connection.Session) -> None:
-        self._link = link
+        self.link = link
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """All rows as mappings by column name in lower case."""
-        with self._link.cursor() as cursor:
+        with self.link.cursor() as cursor:
             cursor.execute(statement, values or None)
             names = [column[0].lower() for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -51,7 +51,7 @@ class Database:
                 yield kind, row
 
     def has(self, schema: str, table: str) -> bool:
-        return connection.has_table(self._link, schema, table)
+        return connection.has_table(self.link, schema, table)
 
     def value(self, statement: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, None where there is no row."""

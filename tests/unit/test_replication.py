@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from migrate.database.replication import facts
+from migrate.checks import database
+from migrate.database.replication import cost, facts
+from migrate.engine.finding import Severity
 
 SOURCE = facts.Facts(
     version="11.8.6-MariaDB-0+deb13u1-log",
@@ -103,3 +105,28 @@ def test_a_log_that_is_off_is_told_once() -> None:
     assert [one.message for one in facts.obstacles(off, TARGET)] == [
         "the source's binary log is off"
     ]
+
+
+def test_a_source_that_is_not_followed_is_warned_of_with_what_it_costs() -> None:
+    found = facts.obstacles(replace(SOURCE, binlog_format="MIXED"), TARGET)
+    (told,) = database.not_followed(found, 7_650_000_000)
+    assert told.severity is Severity.WARNING  # the way stays open
+    assert "MIXED" in told.message
+    assert "the target cannot follow by replication" in told.message
+    assert "binlog_format = ROW, binlog_row_image = FULL" in told.remedy
+    assert "a restart of the source's server" in told.remedy
+    assert "7.7 GB would be compared" in told.remedy
+    assert "up to about 417 s" in told.remedy
+
+
+def test_a_source_that_is_followed_costs_nothing() -> None:
+    assert [*database.not_followed(facts.obstacles(SOURCE, TARGET), 7_650_000_000)] == []
+    short = facts.obstacles(replace(SOURCE, expires=60), TARGET)
+    (told,) = database.not_followed(short, 7_650_000_000)
+    assert told.severity is Severity.WARNING
+    assert "GB" not in str(told)
+
+
+def test_the_estimate_is_what_was_measured() -> None:
+    assert cost.seconds(300_000 * 255) == pytest.approx(4.17)
+    assert cost.seconds(0) == 0
