@@ -9,7 +9,7 @@ from migrate.engine import cloud_lock, markers, state_directory, state_lock, win
 from migrate.engine.journal import Remark, State
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, MigrateError, SettingsError
-from migrate.phases import control, machines, ways_back
+from migrate.phases import control, followed, machines, ways_back
 from migrate.phases.plan import CEPH_COMMIT
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
@@ -27,6 +27,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
     "machines": {...}, "ways_back": {...}, "missing": "", "no_way_back": "",
+    "databases": {"follows": true, "error": "", "behind": "0-1-55 of 0-1-60"},
     "next": "migrate ..."}`
 
     `missing` is a file without which no machine lets us in, and what to do about it; `no_way_back`
@@ -72,6 +73,7 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
         "ways_back": {},
         "missing": missing(session.context) if ask else "",
         "no_way_back": _no_way_back(session, context),
+        "databases": {},
     }
     if context:
         found["machines"] = machines.look(context)
@@ -126,6 +128,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     told += [f"begun and not ended: {step}" for step in found["unfinished"]]
     told += [f"failed: {step}: {note}" for step, note in found["failed"].items()]
     told += machines.lines(found["machines"])
+    if databases := found.get("databases"):
+        told.append(followed.line(found["stack"], **databases))
     told += (ways := list(ways_back.lines(found.get("ways_back", {}))))
     if found.get("no_way_back") and not ways:
         told.append(f"no way back of the whole: {found['no_way_back']}")

@@ -11,7 +11,7 @@ import pytest
 
 from migrate.engine.journal import Journal
 from migrate.errors import UnreachableError
-from migrate.phases import machines, status
+from migrate.phases import followed, machines, status
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from tests.unit import fakes
@@ -164,3 +164,46 @@ def test_what_was_said_again_and_again_is_told_once(tmp_path: Path) -> None:
     journal.close()
     told = [one.partition("lock: ")[2] for one in document["remarks"]]
     assert told == ["pause: asked", "old: not asked"]
+
+
+@pytest.mark.parametrize(
+    ("follows", "error", "behind", "said"),
+    [
+        (True, "", "0-1-60 of 0-1-60", "followed, nothing behind"),
+        (True, "", "0-1-61 of 0-1-60", "followed, nothing behind"),  # it came further meanwhile
+        (True, "", "0-1-55 of 0-1-60", "followed, 5 transactions behind (0-1-55 of 0-1-60)"),
+        (True, "", "0-1-59 of 0-1-60", "followed, 1 transaction behind (0-1-59 of 0-1-60)"),
+        (
+            True,
+            "",
+            "0-1-55,5-2-7 of 0-3-60,5-2-9",  # whoever wrote it: domains count
+            "followed, 7 transactions behind (0-1-55,5-2-7 of 0-3-60,5-2-9)",
+        ),
+        (True, "", " of 0-1-3", "followed, 3 transactions behind ( of 0-1-3)"),
+        (True, "", "12 s", "followed, 12 s behind"),
+        (True, "", "", "followed, how far is not known"),
+        (
+            True,
+            "1062 Duplicate entry.",
+            "0-1-5 of 0-1-6",
+            "broken: 1062 Duplicate entry, rebuilt by `migrate follow --stack lab --execute`",
+        ),
+        (
+            False,
+            "the source's binary log is MIXED",
+            "",
+            "copied once, not followed: the source's binary log is MIXED",
+        ),
+        (False, "", "", "copied once, not followed: nothing was set up to follow"),
+    ],
+)
+def test_how_the_databases_stand(follows: bool, error: str, behind: str, said: str) -> None:
+    databases = {"follows": follows, "error": error, "behind": behind}
+    assert followed.line("lab", **databases) == f"databases: {said}"  # type: ignore[arg-type]
+    lines = status.lines({**found(databases=databases), "next": "x"})
+    assert f"databases: {said}" in lines
+
+
+def test_nothing_is_said_of_databases_that_nobody_asked() -> None:
+    for document in (found(), found(databases={})):
+        assert not [one for one in status.lines({**document, "next": "x"}) if "databases" in one]
