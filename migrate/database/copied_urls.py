@@ -97,6 +97,7 @@ def rewrite(
     for column in (connection.quoted(within.database_url), connection.quoted(within.broker_url)):
         for (url,) in connection.rows(link, f"SELECT DISTINCT {column} FROM {table}"):  # noqa: S608
             if url and replaced.replaced(url) != url:
+                progress.note(link, progress.OWN_WRITES, "")
                 statement = f"UPDATE {table} SET {column} = %s WHERE {column} = %s"  # noqa: S608
                 connection.rows(link, statement, replaced.replaced(url), url)
                 changed += 1

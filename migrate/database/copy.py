@@ -96,6 +96,8 @@ def copy(context: Context) -> None:
             carried = ownership.settle(link, context, sorted(fenced["databases"]))
     databases, tables, gone = delta.missing(fenced, held)
     with connection.session(target) as link:
+        if databases or tables or gone:
+            progress.note(link, progress.OWN_WRITES, "")
         delta.make_room(link, databases, [*tables, *gone])
     pull(context, "databases", split(costs(fenced, databases, []), STREAMS))
     pull(context, "tables", together(costs(fenced, [], tables), STREAMS))

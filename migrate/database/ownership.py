@@ -102,6 +102,7 @@ def discard(context: Context) -> None:
                 prove_other(link, target, connection.identity(other))
             progress.clear(link)
             empty(link, record)
+            connection.rows(link, "SET GLOBAL gtid_slave_pos = ''")
             accounts.drop(link, record["accounts"])
             settings.apply(link, record["settings"])
     target.run("rm", "-f", "--", OPTIONS)

@@ -47,6 +47,7 @@ def upgrade(context: Context, recipe: Recipe) -> None:
                 f"{target.name}: {recipe.project}'s schema tools were begun over this copy before; "
                 "it must be brought anew first"
             )
+        progress.note(link, progress.OWN_WRITES, "")
         progress.note(link, begun, fenced)
     found = [
         database for database in copied_urls.seen(context) if database.project == recipe.project

@@ -12,6 +12,7 @@ from migrate.cloud.hosts import call_each
 from migrate.computes.probing import note
 from migrate.computes.reinstalling import keeping
 from migrate.database import baseline, connection, progress
+from migrate.database.replication import account
 from migrate.engine import state_directory
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
@@ -24,7 +25,7 @@ OF_TARGET = ["accepted.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
 OF_STORAGE = ["ceph-retired.json", "ceph-gateway-rest.json"]  # why its old daemons are masked
 PAPERS = ("settle-*.json", "kept-*.json", "reinstall-*.json", "fresh-*.known_hosts", "installer-*")
-FINGERPRINTS = tuple(f"/var/lib/migrate/{one}.json" for one in baseline.RECORDS)
+KEPT = tuple(f"/var/lib/migrate/{one}.json" for one in (*baseline.RECORDS, account.RECORD))
 
 
 def on_controllers(context: Context) -> list[str]:
@@ -36,7 +37,7 @@ def on_controllers(context: Context) -> list[str]:
 
     def of_source(host: Host) -> list[str]:
         timer = call(host, "reopen_timer.state")["state"] != "absent"
-        found = [one for one in FINGERPRINTS if host.exists(one)]
+        found = [one for one in KEPT if host.exists(one)]
         return [f"{host.name}: {one}" for one in found + _key(host) + ["the reopen timer"] * timer]
 
     found = hosts.gather(context.target.controllers, of_target)
@@ -54,12 +55,14 @@ def gone_from_controllers(context: Context) -> bool:
 
 
 def clear_controllers(context: Context) -> None:
-    """Key, timer, fingerprints, notes and the record of what was copied."""
+    """Key, timer, fingerprints, notes, the replica's account, the record of what was copied."""
     context = living(context)
     transfer.forbid(context)
     reopen_timer.remove(context)
+    if context.source.database not in context.source.dead:
+        account.remove(context.source.database)
     for host in context.source.controllers:
-        host.run("rm", "-f", "--", *FINGERPRINTS)
+        host.run("rm", "-f", "--", *KEPT)
     for host, those in _kept(context):
         host.run("rm", "-rf", "--", *those)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)

@@ -1,8 +1,25 @@
 """How the target's databases stand to the source's, in one line of `migrate status`."""
 
 import re
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.database import copy
+from migrate.database.replication import replica
+from migrate.engine import markers
 
 GTID = re.compile(r"(\d+)-\d+-(\d+)")
+
+
+def look(context: Context) -> dict[str, Any]:
+    """What `line` tells, by name; {} where there is nothing to follow for, yet or any more."""
+    found = replica.standing(context)
+    if found.ours:
+        return {"follows": True, "error": found.error, "behind": f"{found.has} of {found.source}"}
+    if markers.reached(context, markers.COPIED) or not copy.passed(context):
+        return {}
+    why = "; ".join(one.message for one in replica.obstacles(context))
+    return {"follows": False, "error": why, "behind": ""}
 
 
 def line(stack: str, *, follows: bool, error: str, behind: str) -> str:

@@ -21,6 +21,7 @@ from migrate.computes.network import carried
 from migrate.computes.reinstalling import osds
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
+from migrate.database.replication import replica
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
 from migrate.storage.ceph import attachments, joining, leaving, members, old_address, stored
@@ -106,9 +107,16 @@ TOOLS = _follow(
 FIRST_PASS = _follow(
     "database.first-pass",
     "Copy the databases a first time while the source serves",
-    (copy.passed, copy.first_pass, ownership.discard),
+    (copy.passed, replica.seed, ownership.discard),
     after=[KEY],
     seconds=10,
+)
+REPLICA = _follow(
+    "database.replica",
+    "Follow the source's databases, where its binary log allows it",
+    (replica.follows, replica.begin, replica.end),
+    after=[FIRST_PASS],
+    seconds=3,
 )
 # a service that waits could reach the source, were it not for the filter
 PRELOAD = _follow(
@@ -291,11 +299,18 @@ MANAGER_FENCED = _closed(
     after=[CLOSED_TO_ALL],
     seconds=0.5,
 )
+ARRIVED = _closed(
+    "database.arrival",
+    "Have all that the source has logged, and follow it no more",
+    (replica.arrived, replica.arrive, nothing),
+    after=[READ_ONLY],
+    seconds=0.5,
+)
 FINGERPRINT = _closed(
     "database.fingerprint",
     "Fingerprint the fenced databases",
     (baseline.taken, baseline.take, baseline.lift),
-    after=[READ_ONLY],
+    after=[ARRIVED],
     seconds=1,
 )
 COPY = _closed(
@@ -716,10 +731,11 @@ def steps(
     yield from (clients,) if ceph else ()
     yield from (first_images,) if images else ()
     yield from map(_volumes_read, volumes)
-    yield from (TOOLS, FIRST_PASS, PRELOAD)
+    yield from (TOOLS, FIRST_PASS, REPLICA, PRELOAD)
     yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
-    yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED, FINGERPRINT, COPY, COMPARE)
+    yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED)
+    yield from (ARRIVED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if images else ()
     yield from proofs.values()
     schemas = {one.project: _schema(one) for one in recipes if one.sync}

@@ -77,6 +77,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     }
     if context:
         found["machines"] = machines.look(context)
+        with suppress(MigrateError):  # who is silent is told as such among the machines
+            found["databases"] = followed.look(context)
         found["ways_back"] = ways_back.look(context, found["machines"], found["no_way_back"])
     return {**found, "next": following(found)}
 

@@ -186,6 +186,10 @@ class Machine(network.Machine):
     def record_load(self, name: str) -> Any:
         return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
 
+    def record_forget(self, name: str) -> None:
+        self.world.happens(f"{self.name}: forget {name}")
+        self.paths -= {f"/var/lib/migrate/{name}.json"}
+
     def addresses_facts(self) -> Any:
         return {"name": self.name, "aliases": [], "addresses": self.own}
 
@@ -298,7 +302,7 @@ class World(network.World):
             host.files[CONF] = "[upgrade_levels]\ncompute = epoxy\n"
         new.paths |= KEPT  # of a host that was reinstalled
         new2.paths |= KEPT
-        old.paths |= set(traces.FINGERPRINTS)
+        old.paths |= set(traces.KEPT)
         old.ours, old.timer = list(FENCE), "disarmed"
         new.stages = {markers.LIVE: 1.0}
 
@@ -352,6 +356,7 @@ def without_servers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (versions, services):
         monkeypatch.setattr(module, "each_cell", each_cell)
     monkeypatch.setattr(connection, "session", session)
+    monkeypatch.setattr(connection, "rows", lambda *_: [])
     monkeypatch.setattr(progress, "there", lambda _: world.progress)
     monkeypatch.setattr(progress, "clear", lambda _: setattr(world, "progress", False))
     monkeypatch.setattr(heads, "behind", lambda *_: [])
