@@ -6,7 +6,9 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
-from migrate.database.fingerprint import Fingerprint, digest, fingerprint
+from migrate.database.fingerprint import KNOWN, Fingerprint, Since, digest, fingerprint
+from migrate.database.replication import log, proven
+from migrate.database.replication.log import Place
 from migrate.database.service_databases import known, known_logins
 from migrate.engine import markers, state_directory
 from migrate.errors import PreconditionError, StepError
@@ -16,31 +18,71 @@ from migrate.onhost import call
 RECORD, NAME = RECORDS = "fingerprint", "fingerprint-name"
 
 
-def of(context: Context, host: Host) -> Fingerprint:
+def of(context: Context, host: Host, since: Since | None = None) -> Fingerprint:
     """The fingerprint of the source's databases and accounts as *host* has them."""
     names = (one.name for one in known(context))
-    return fingerprint(host, names, (one.user for one in known_logins(context)))
+    users = (one.user for one in known_logins(context))
+    return fingerprint(host, names, users, since=since)
 
 
-def take(context: Context) -> None:
-    """Fingerprint the fenced source and keep it here and there."""
+def like(context: Context, host: Host) -> Fingerprint:
+    """The same, read as the fence's own was: of *host* only what that read of the source."""
+    return of(context, host, _since(_record(context)))
+
+
+def take(context: Context, *, whole: bool = False) -> None:
+    """Fingerprint the fenced source and keep it here and there.
+
+    Where the target has followed until now, what was proven equal before is not read again, but for
+    the rows that the binary log names since; all is read if *whole*.
+    """
     source = context.source.database
     if not read_only(source):
         raise PreconditionError(
             f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
         )
-    taken = of(context, source)
+    with connection.session(source) as link:
+        place = log.now(link) if connection.value(link, "SELECT @@global.log_bin") else None
+    since = None
+    if place and not whole and proven.arrived(context, place):
+        since = proven.since(context, place)
+    taken = of(context, source, since)
     if missing := sorted({one.name for one in known(context)} - set(taken["databases"])):
         raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
-    call(source, "record.save", RECORD, {"fingerprint": taken})
+    record: dict[str, Any] = {"fingerprint": taken}
+    if since and place:
+        record["since"] = {"carried": _known(since), "keys": since.keys, "place": place.kept()}
+    call(source, "record.save", RECORD, record)
     called = {"digest": digest(taken), "fencing": markers.fencing(context)}
     call(source, "record.save", NAME, called)
     state_directory.record(context.home / "fingerprint.json", taken)
 
 
+def by_proof(context: Context) -> bool:
+    """Whether the fence's fingerprint rests on an earlier proof."""
+    return "since" in (_record(context) or {})
+
+
+def _record(context: Context) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = call(context.source.database, "record.load", RECORD)
+    return found
+
+
+def _known(since: Since) -> dict[str, dict[str, Any]]:
+    return {
+        name: {what: table[what] for what in KNOWN if what in table}
+        for name, table in since.carried.items()
+    }
+
+
+def _since(record: dict[str, Any] | None) -> Since | None:
+    kept = (record or {}).get("since")
+    return kept and Since(kept["carried"], kept["keys"])
+
+
 def kept(context: Context) -> Fingerprint | None:
     """The fingerprint taken at the fence, as the source keeps it; None where none was taken."""
-    found: dict[str, Any] | None = call(context.source.database, "record.load", RECORD)
+    found = _record(context)
     return found and found["fingerprint"]
 
 
@@ -92,10 +134,22 @@ def source_equals_fence(context: Context) -> list[Difference]:
 
     For the way back, before any unit of the source starts.
     """
-    fenced = kept(context)
-    if fenced is None:
+    record, source = _record(context), context.source.database
+    if record is None:
         return []
-    return differences(fenced, of(context, context.source.database), ("fence", "source now"))
+    fenced, since = record["fingerprint"], _since(record)
+    if since is None:
+        return differences(fenced, of(context, source), ("fence", "source now"))
+    # all is read but tables whose sum is of before the proof; the log says whether those are as
+    # they were, too
+    named = {name: one for name, one in since.carried.items() if "named" in fenced["tables"][name]}
+    found = differences(
+        fenced, of(context, source, Since(named, since.keys)), ("fence", "source now")
+    )
+    with connection.session(source) as link:
+        place = log.now(link)
+    wrote = log.named(source, fenced["tables"], Place(**record["since"]["place"]), place) or {}
+    return [*found, *(Difference("rows", name, "written to since the fence") for name in wrote)]
 
 
 def read_only(host: Host) -> bool:

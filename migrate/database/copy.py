@@ -8,6 +8,7 @@ well, was answered by the target's server.
 from migrate.cloud import Context, side_by_side, transfer
 from migrate.cloud.host import Host
 from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
+from migrate.database.difference import differences
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
 from migrate.database.service_databases import known
 from migrate.engine import markers
@@ -89,7 +90,11 @@ def copy(context: Context) -> None:
     if came and begun:
         _renew(context, fenced, begun)
         return
-    held = baseline.of(context, target)
+    held = delta.renumber(target, fenced, baseline.like(context, target))
+    if baseline.by_proof(context) and differences(fenced, held):
+        # it followed, was proven and has come, and differs: nothing of that is believed
+        baseline.take(context, whole=True)
+        fenced, held = baseline.required(context), baseline.of(context, target)
     carried: list[accounts.Account] = []
     if not ownership.settled(target, fenced, held):
         with connection.session(target) as link:
@@ -106,6 +111,8 @@ def copy(context: Context) -> None:
         accounts.grant(link, carried)
         progress.forget_tools(link, {database.project for database in known(context)})
         progress.note(link, "copy", digest(fenced))
+        if not differences(fenced, held):  # nothing was brought: this was the comparison
+            progress.note(link, "compare", digest(fenced))
 
 
 def discard_copy(context: Context) -> None:
@@ -181,8 +188,9 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
         ownership.prove_other(link, target, who)
         delta.make_room(link, names, [])
     pull(context, "databases", split(costs(fenced, names, []), STREAMS))
-    again = fingerprint(target, names, {database.user for database in renewed})
-    compare.prove_equal(target, compare.only(fenced, again), again)
+    users = {database.user for database in renewed}
+    again = fingerprint(target, names, users)
+    compare.prove_equal(target, fingerprint(context.source.database, names, users), again)
     with connection.session(target) as link:
         progress.forget(link, progress.COPIED_URLS)  # the URLs of cells are the source's again
         progress.forget_tools(link, projects)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import OBJECTS, Fingerprint
 
@@ -47,3 +48,20 @@ def make_room(link: connection.Session, databases: Iterable[str], tables: Iterab
     checks = "SET SESSION foreign_key_checks = {}"
     if drops:
         connection.several(link, (checks.format(0), *drops, checks.format(1)))
+
+
+def renumber(target: Host, wanted: Fingerprint, held: Fingerprint) -> Fingerprint:
+    """*held* once tables that lack only the next automatic number have it.
+
+    What was rolled back on the source has raised it there, and no log says so.
+    """
+    tables = dict(held["tables"])
+    with connection.session(target) as link:
+        for name, table in wanted["tables"].items():
+            if name in tables and {**tables[name], "next": table["next"]} == table != tables[name]:
+                quoted = connection.quoted(*name.split(".", 1))
+                connection.rows(
+                    link, f"ALTER TABLE {quoted} AUTO_INCREMENT = {table['next'] or 1:d}"
+                )
+                tables[name] = table
+    return {**held, "tables": tables}

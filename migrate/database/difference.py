@@ -1,16 +1,12 @@
 """What differs between two fingerprints, each thing by its name in one line."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from migrate.database.definition import parts
 from migrate.database.fingerprint import OBJECTS, Fingerprint
 
-INDEX = re.compile(r"^(?:(?:UNIQUE|FULLTEXT|SPATIAL|VECTOR) )?KEY `(?P<name>[^`]+)`|^PRIMARY KEY")
-CONSTRAINT = re.compile(r"^CONSTRAINT `(?P<name>[^`]+)`")
-COLUMN = re.compile(r"^`(?P<name>[^`]+)`")
-OPTION = re.compile(r"(ENGINE|CHARSET|COLLATE|ROW_FORMAT)=(\S+)")
 SHOWN = 160
 
 
@@ -76,6 +72,9 @@ def _tables(
         elif left["checksum"] != right["checksum"]:
             text = f"{left['rows']} rows on both sides, but not the same"
             yield Difference("row checksum", name, text)
+        elif left.get("named") != right.get("named"):
+            text = "those written to since both sides were proven equal are not the same"
+            yield Difference("rows", name, text)
         if left["next"] != right["next"]:
             text = f"{left['next']} on the {labels[0]}, {right['next']} on the {labels[1]}"
             yield Difference("next automatic number", name, text)
@@ -96,31 +95,6 @@ def _definitions(table: str, one: str, other: str, labels: tuple[str, str]) -> I
         yield Difference(kind, f"{table}.{name}" if name else table, text)
     if not any_found:
         yield Difference("order of columns or indexes", table, "not the same on both sides")
-
-
-def parts(definition: str) -> dict[tuple[str, str], str]:
-    """The lines of a SHOW CREATE TABLE by what they define: `{("index", "ix_a"): "KEY ..."}`."""
-    _, *body = definition.splitlines()
-    found: dict[tuple[str, str], str] = {}
-    for number, raw in enumerate(body):
-        line = raw.strip().rstrip(",")
-        if line.startswith(")"):
-            options = dict(OPTION.findall(line))
-            for option in ("ENGINE", "CHARSET", "COLLATE"):
-                kind = {"ENGINE": "engine", "CHARSET": "character set"}.get(option, "collation")
-                found[kind, ""] = options.get(option, "")
-            found["options", ""] = " ".join([OPTION.sub("", line), *body[number + 1 :]])
-            found["options", ""] += options.get("ROW_FORMAT", "")
-            break
-        if match := COLUMN.match(line):
-            found["column", match["name"]] = line
-        elif match := INDEX.match(line):
-            found["index", match["name"] or "PRIMARY"] = line
-        elif match := CONSTRAINT.match(line):
-            found["constraint", match["name"]] = line
-        else:
-            found["line", str(number)] = line
-    return found
 
 
 def _accounts(

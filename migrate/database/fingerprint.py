@@ -15,19 +15,22 @@ A false "different" stops the run, which is the safe side.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from migrate.cloud import side_by_side
 from migrate.cloud.host import Host
-from migrate.database import accounts, connection, settings
+from migrate.database import accounts, connection, rows, settings
 from migrate.errors import StepError
 
 Fingerprint = dict[str, Any]
 
 CONNECTIONS = 3
+KNOWN = ("rows", "checksum", "named")  # of a table, what need not be read again
 BATCH_TABLES = 40
 BATCH_BYTES = 64 * 2**20  # tables above it are a batch of their own
 NEXT = re.compile(r" AUTO_INCREMENT=(\d+)")
@@ -62,15 +65,37 @@ OBJECTS = {
 Opener = Callable[[], AbstractContextManager[connection.Session]]
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What need not be read again: tables as they were, and the keys of rows written to since.
+
+    `carried` has their entries of an earlier fingerprint; a table whose rows were written to has
+    their `keys` too, and "named", the digest of these rows and those of earlier times, in its new
+    entry.
+    """
+
+    carried: Mapping[str, Mapping[str, Any]]
+    keys: Mapping[str, list[list[Any]]]
+
+
 def fingerprint(
-    host: Host, databases: Iterable[str], users: Iterable[str], socket: str = connection.SOCKET
+    host: Host,
+    databases: Iterable[str],
+    users: Iterable[str],
+    socket: str = connection.SOCKET,
+    since: Since | None = None,
 ) -> Fingerprint:
     """The fingerprint of *databases* and of the accounts of *users* on *host*'s MariaDB."""
-    return taken_by(lambda: connection.session(host, socket), databases, users)
+    return taken_by(lambda: connection.session(host, socket), databases, users, since)
 
 
-def taken_by(opened: Opener, databases: Iterable[str], users: Iterable[str]) -> Fingerprint:
-    """The same through sessions that *opened* gives, which may all stand in one snapshot."""
+def taken_by(
+    opened: Opener, databases: Iterable[str], users: Iterable[str], since: Since | None = None
+) -> Fingerprint:
+    """The same through sessions that *opened* gives, which may all stand in one snapshot.
+
+    What is known of tables *since* an earlier one is not read again.
+    """
     names = sorted(set(databases))
     with opened() as link:
         tables = listed(link, names)
@@ -82,7 +107,7 @@ def taken_by(opened: Opener, databases: Iterable[str], users: Iterable[str]) -> 
             **{kind: objects(link, kind, names) for kind in OBJECTS},
             "accounts": {a.name: a.described() for a in accounts.accounts(link, users)},
         }
-    result["tables"] = measured(opened, tables)
+    result["tables"] = measured(opened, tables, since or Since({}, {}))
     return result
 
 
@@ -131,15 +156,21 @@ def objects(link: connection.Session, kind: str, names: list[str]) -> dict[str, 
     }
 
 
-def measured(opened: Opener, tables: list[tuple[str, str, int]]) -> dict[str, dict[str, Any]]:
+def measured(
+    opened: Opener, tables: list[tuple[str, str, int]], since: Since
+) -> dict[str, dict[str, Any]]:
     """Rows, checksum and definition of every table, by several connections side by side."""
-    waiting = iter(list(batches(tables)))  # who is free takes the next: a list's may be shared
+    new = [one for one in tables if f"{one[0]}.{one[1]}" not in since.carried]
+    known = [(*one[:2], 0) for one in tables if f"{one[0]}.{one[1]}" in since.carried]
+    reads = [partial(measure, batch=batch) for batch in batches(new)]
+    reads += [partial(remember, batch=batch, since=since) for batch in batches(known)]
+    waiting = iter(reads)  # who is free takes the next: a list's may be shared
 
     def work(_: int) -> dict[str, dict[str, Any]]:
         done: dict[str, dict[str, Any]] = {}
         with opened() as link:
-            for batch in waiting:
-                done |= measure(link, batch)
+            for read in waiting:
+                done |= read(link)
         return done
 
     parts = side_by_side.each(work, range(CONNECTIONS), CONNECTIONS)
@@ -165,18 +196,43 @@ def measure(link: connection.Session, batch: list[tuple[str, str]]) -> dict[str,
     names = [connection.quoted(*table) for table in batch]
     sums = connection.rows(link, f"CHECKSUM TABLE {', '.join(names)}")
     counts = connection.several(link, (f"SELECT COUNT(*) FROM {name}" for name in names))  # noqa: S608
-    shown = connection.several(link, (f"SHOW CREATE TABLE {name}" for name in names))
     result = {}
-    for (schema, table), (_, checksum), count, definition in zip(
-        batch, sums, counts, shown, strict=True
+    for (name, defined), (_, checksum), count in zip(
+        described(link, batch).items(), sums, counts, strict=True
     ):
         if checksum is None:
-            raise StepError(f"{schema}.{table} cannot be checksummed; look at CHECK TABLE")
-        text = str(definition[0][1])
+            raise StepError(f"{name} cannot be checksummed; look at CHECK TABLE")
+        result[name] = {"rows": int(count[0][0]), "checksum": int(checksum), **defined}
+    return result
+
+
+def remember(
+    link: connection.Session, batch: list[tuple[str, str]], since: Since
+) -> dict[str, dict[str, Any]]:
+    """The same of tables that are known: only rows that were written to are read."""
+    result = described(link, batch)
+    for (schema, table), (name, defined) in zip(batch, result.items(), strict=True):
+        known = since.carried[name]
+        defined |= {what: known[what] for what in KNOWN if what in known}
+        if keys := since.keys.get(name):
+            quoted = connection.quoted(schema, table)
+            named = rows.digest(link, quoted, defined["definition"], keys)
+            defined["named"] = rows.together(str(known.get("named", "")), named)
+    return result
+
+
+def described(link: connection.Session, batch: list[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """Definition and next automatic number of each table, in one round trip."""
+    names = (connection.quoted(*table) for table in batch)
+    result = {}
+    for (schema, table), shown in zip(
+        batch,
+        connection.several(link, (f"SHOW CREATE TABLE {name}" for name in names)),
+        strict=True,
+    ):
+        text = str(shown[0][1])
         following = NEXT.search(text)
         result[f"{schema}.{table}"] = {
-            "rows": int(count[0][0]),
-            "checksum": int(checksum),
             "next": int(following[1]) if following else None,
             "definition": NEXT.sub("", text, count=1),
         }

@@ -12,7 +12,7 @@ from migrate.cloud.hosts import call_each
 from migrate.computes.probing import note
 from migrate.computes.reinstalling import keeping
 from migrate.database import baseline, connection, progress
-from migrate.database.replication import account
+from migrate.database.replication import account, proven
 from migrate.engine import state_directory
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
@@ -21,7 +21,7 @@ from migrate.takeover.gate import reopen_timer
 
 # when the operator accepted, which its own step asks; whose the environment is, which stays, and
 # the version before it, to which a host goes back also from here on
-OF_TARGET = ["accepted.json"]
+OF_TARGET = ["accepted.json", f"{proven.RECORD}.json"]
 OF_COMPUTE = ["settle-environment.json", "settle-update.json", "settle-boot.json"]
 OF_STORAGE = ["ceph-retired.json", "ceph-gateway-rest.json"]  # why its old daemons are masked
 PAPERS = ("settle-*.json", "kept-*.json", "reinstall-*.json", "fresh-*.known_hosts", "installer-*")

@@ -21,7 +21,7 @@ from migrate.computes.network import carried
 from migrate.computes.reinstalling import osds
 from migrate.configuration import broker, carry, keys
 from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
-from migrate.database.replication import replica
+from migrate.database.replication import proven, proving, replica
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
 from migrate.storage.ceph import attachments, joining, leaving, members, old_address, stored
@@ -117,6 +117,13 @@ REPLICA = _follow(
     (replica.follows, replica.begin, replica.end),
     after=[FIRST_PASS],
     seconds=3,
+)
+PROOF = _follow(
+    "database.proof",
+    "Prove the followed databases equal while the source serves",
+    (proving.proved, proving.prove, proven.forget),
+    after=[REPLICA],
+    seconds=5,
 )
 # a service that waits could reach the source, were it not for the filter
 PRELOAD = _follow(
@@ -245,13 +252,22 @@ USERS_LISTED = _serving(
     seconds=5,
 )
 
+# what is written from here on is all that the window compares
+LAST_PROOF = _serving(
+    "database.last-proof",
+    "Prove what the databases' binary log names since then",
+    (proving.proved, proving.prove, nothing),
+    after=[ISOLATED],
+    seconds=2,
+)
+
 # the window
 
 CLOSED_TO_USERS = _closed(
     going_live.CLOSE,
     "Close the source to users; its own hosts pass",
     (gate.closed_to_users, gate.close_to_users, close.reopen),
-    after=[REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED],
+    after=[REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED, LAST_PROOF],
     seconds=0.6,
 )
 DRAINED = _closed(
@@ -731,8 +747,8 @@ def steps(
     yield from (clients,) if ceph else ()
     yield from (first_images,) if images else ()
     yield from map(_volumes_read, volumes)
-    yield from (TOOLS, FIRST_PASS, REPLICA, PRELOAD)
-    yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED)
+    yield from (TOOLS, FIRST_PASS, REPLICA, PROOF, PRELOAD)
+    yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED, LAST_PROOF)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
     yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED)
     yield from (ARRIVED, FINGERPRINT, COPY, COMPARE)

@@ -81,9 +81,9 @@ def test_it_goes_on_after_a_restart_and_a_cut(context: Context) -> None:
 
 def test_it_stands_still_while_it_is_looked_at(context: Context) -> None:
     source = context.source.database
-    with connection.session(source) as link:
-        now = replica.position(link)
-    with replica.held_at(context, now):
+    with replica.paused(context) as come:
+        with connection.session(source) as link:
+            come(replica.position(link))
         sql(source, "UPDATE keystone.followed SET t = 'f' WHERE id = 2")
         assert sql(context.target.database, ROWS) == [(1, "d"), (2, "e")]
     both_have(context, [(1, "d"), (2, "f")])

@@ -11,6 +11,7 @@ from migrate.database import (
     accounts,
     connection,
     copy,
+    definition,
     delta,
     difference,
     heads,
@@ -49,7 +50,7 @@ def table(checksum: int = 1, rows: int = 1, definition: str = DEFINITION) -> dic
 
 
 def test_a_definition_is_taken_apart_by_what_it_defines() -> None:
-    assert set(difference.parts(DEFINITION)) == {
+    assert set(definition.parts(DEFINITION)) == {
         *(("column", "id"), ("column", "name"), ("index", "PRIMARY"), ("index", "uniq")),
         *(("index", "words"), ("constraint", "fk"), ("constraint", "positive")),
         *(("engine", ""), ("character set", ""), ("collation", ""), ("options", "")),

@@ -5,7 +5,7 @@ have parted, it is seeded anew, never mended. No statement is skipped: a replica
 an error would differ from the source without anybody knowing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -85,6 +85,8 @@ def follows(context: Context) -> bool:
         found = _status(link)
         if not found or _error(found) or not _wanted(context, link):
             return False
+        if not progress.ever(link, progress.SEED):  # it was found to differ
+            return False
         return _reach(link, now, SOON)
 
 
@@ -136,21 +138,24 @@ def arrived(context: Context) -> bool:
 
 
 @contextmanager
-def held_at(context: Context, where: str) -> Iterator[None]:
-    """The target's data as the source's was at the position *where*, for as long as the block.
+def paused(context: Context) -> Iterator[Callable[[str], None]]:
+    """Nothing is applied on the target for as long as the block, but by what it gives.
 
-    It must be ahead of the replica or where it stands. Following goes on afterwards.
+    That brings the data to where the source's was at a position, which must not be before the
+    block's begin. Following goes on afterwards.
     """
     with connection.session(context.target.database) as link:
-        connection.rows(link, "STOP SLAVE")
-        try:
+
+        def come(where: str) -> None:
             connection.rows(link, f"START SLAVE UNTIL master_gtid_pos = {_literal(where)}")
             if wrong := _come(link, where, STANDSTILL):
                 raise StepError(f"{context.target.database.name}: {wrong}")
-            yield
+
+        connection.rows(link, "STOP SLAVE")
+        try:
+            yield come
         finally:
-            connection.rows(link, "STOP SLAVE")
-            connection.rows(link, "START SLAVE")
+            connection.several(link, ("STOP SLAVE", "START SLAVE"))
 
 
 def position(link: connection.Session) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from queue import SimpleQueue
 from typing import Any
 
 from migrate.cloud import wait
 from migrate.cloud.host import Host
-from migrate.database import connection
+from migrate.database import connection, instant
 from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
 from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import CommandError, StepError
@@ -89,33 +88,19 @@ def folders(recipes: tuple[Recipe, ...]) -> list[str]:
 def snapshot(
     host: Host, databases: list[ServiceDatabase]
 ) -> Iterator[tuple[Iterator[bytes], Lazy]]:
-    """A dump and a fingerprint of the same instant of a server in use.
-
-    Commits wait for the moment in which both are begun (BACKUP STAGE, as MariaDB's own backup
-    does); nothing else waits, nothing is written.
-    """
+    """A dump and a fingerprint of the same instant of a server in use."""
     names = sorted({database.name for database in databases})
-    with ExitStack() as stack:
-        gate = stack.enter_context(connection.session(host))
-        links = [stack.enter_context(connection.session(host)) for _ in range(CONNECTIONS)]
-        connection.several(gate, ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"))
-        try:
-            for link in links:
-                stack.callback(connection.rows, link, "ROLLBACK")
-                connection.several(
-                    link,
-                    (
-                        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-                        "START TRANSACTION WITH CONSISTENT SNAPSHOT",
-                    ),
-                )
-            begun = source("begun")
-            channel = host.channel("bash", "-euo", "pipefail", "-c", DUMP, "backup", begun, *names)
-            stack.callback(channel.close)
-            await_dump(host, channel)
-        finally:
-            connection.rows(gate, "BACKUP STAGE END")
-        yield received(host, channel), Lazy(links, databases)
+    dumps: list[object] = []
+
+    def dump(stack: ExitStack) -> None:
+        begun = source("begun")
+        channel = host.channel("bash", "-euo", "pipefail", "-c", DUMP, "backup", begun, *names)
+        stack.callback(channel.close)
+        await_dump(host, channel)
+        dumps.append(channel)
+
+    with instant.sessions(host, CONNECTIONS, dump) as links:
+        yield received(host, dumps[0]), Lazy(links, databases)
 
 
 def await_dump(host: Host, channel: Any) -> None:
@@ -143,17 +128,7 @@ class Lazy:
         self._links, self._databases = links, databases
 
     def fingerprint(self) -> Fingerprint:
-        idle: SimpleQueue[connection.Session] = SimpleQueue()
-        for link in self._links:
-            idle.put(link)
-
-        @contextmanager
-        def one() -> Iterator[connection.Session]:
-            link = idle.get()
-            try:
-                yield link
-            finally:
-                idle.put(link)
-
         users = (database.user for database in self._databases)
-        return taken_by(one, (database.name for database in self._databases), users)
+        return taken_by(
+            instant.shared(self._links), (database.name for database in self._databases), users
+        )

@@ -1,0 +1,164 @@
+"""What the server's tool prints of a binary log, and what is made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from migrate.database import definition
+from migrate.database.fingerprint import Since
+from migrate.database.replication import log
+from migrate.database.replication.log import Place
+from migrate.onhost import binlog
+
+HEAD = "#261129  8:00:57 server id 7  end_log_pos {} CRC32 0x6e5ad895 \t{}"
+KEYS = {"d.k": [[1, "text"], [2, "unsigned"]], "d.p": [[1, "number"]]}
+
+
+def event(kind: str, *lines: str, end: int = 0) -> list[str]:
+    return [f"# at {end}", HEAD.format(end, kind), *lines]
+
+
+def read(*events: list[str], most: int = 10) -> dict[str, Any]:
+    lines = [f"{line}\n".encode() for one in events for line in one]
+    return binlog.Reader(KEYS, most).read(lines)
+
+
+def rows(*lines: str, end: int = 700) -> list[str]:
+    return event(
+        "Write_rows: table id 25 flags: STMT_END_F", *lines, "# Number of rows: 1", end=end
+    )
+
+
+INSERT = ("### INSERT INTO `d`.`p`", "### SET", "###   @1=1", "###   @2='a'")
+UPDATE = (
+    *("### UPDATE `d`.`p`", "### WHERE", "###   @1=1", "###   @2='a'"),
+    *("### SET", "###   @1=2", "###   @2='b'"),
+)
+
+
+def test_rows_give_their_keys_of_before_and_after() -> None:
+    found = read(rows(*INSERT), rows(*UPDATE, end=900), event("Xid = 18", "COMMIT/*!*/;", end=931))
+    (one,) = found["tables"].values()
+    assert (one["did"], sorted(one["keys"])) == (["INSERT", "UPDATE"], [[1], [2]])
+    assert (found["statements"], found["end"]) == (0, 931)
+
+
+def test_a_key_of_two_columns_and_unsigned() -> None:
+    found = read(
+        rows(
+            *("### DELETE FROM `d`.`k`", "### WHERE", "###   @1='it's é'"),
+            *("###   @2=-1 (18446744073709551615)", "###   @3=2"),
+        )
+    )
+    assert found["tables"] == {"d.k": {"did": ["DELETE"], "keys": [["it's é", 2**64 - 1]]}}
+
+
+@pytest.mark.parametrize("told", ["'a\\x0a'", "'a\\b'", "NULL", "5", ""])
+def test_a_key_that_is_told_ambiguously_leaves_the_whole_table(told: str) -> None:
+    lines = "### DELETE FROM `d`.`k`", "### WHERE", f"###   @1={told}", "###   @2=1"
+    assert read(rows(*lines))["tables"] == {"d.k": {"did": ["DELETE"], "keys": None}}
+
+
+def test_so_do_more_rows_than_are_worth_it_and_a_table_without_a_key() -> None:
+    many = [line for n in range(11) for line in (*INSERT[:2], f"###   @1={n}")]
+    assert read(rows(*many))["tables"] == {"d.p": {"did": ["INSERT"], "keys": None}}
+    bare = "### INSERT INTO `d`.`bare`", "### SET", "###   @1=1"
+    assert read(rows(*bare))["tables"] == {"d.bare": {"did": ["INSERT"], "keys": None}}
+
+
+QUERY = "Query\tthread_id=5\texec_time=0\terror_code=0\txid=23"
+SET = ("use `d`/*!*/;", "SET TIMESTAMP=1795939257/*!*/;", "/*!\\C utf8mb4 *//*!*/;")
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("SAVEPOINT `a`", False),
+        ("ROLLBACK TO `a`", False),
+        ("COMMIT", False),
+        ("BEGIN", False),
+        ("DELETE FROM p", True),
+        ("SET STATEMENT max_statement_time=1 FOR DELETE FROM p", True),
+        ("ALTER TABLE p ADD COLUMN x INT", True),
+        ("COMMIT AND DELETE", True),
+    ],
+)
+def test_a_statement_is_counted_and_what_only_parts_a_transaction_is_not(
+    text: str, counted: bool
+) -> None:
+    found = read(event(QUERY, *SET, text, "/*!*/;"), event("Xid = 1", "COMMIT/*!*/;"))
+    assert bool(found["statements"]) is counted
+
+
+def test_an_event_that_is_not_known_is_counted() -> None:
+    assert read(event("Intvar", "SET INSERT_ID=5/*!*/;"))["statements"]
+    assert read(event("Something_new: x"))["statements"]
+    assert read(["### what is this"])["statements"]
+    quiet = event("Annotate_rows:", "#Q> DELETE FROM p", "#Q> ### DELETE FROM `d`.`p`")
+    assert not read(quiet, event("GTID 0-7-13 trans thread_id=5", "START TRANSACTION", "/*!*/;"))[
+        "statements"
+    ]
+
+
+def made(columns: str, end: str = "PRIMARY KEY (`id`)") -> str:
+    return f"CREATE TABLE `t` (\n  {columns},\n  {end}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3"
+
+
+ID = "`id` int(11) NOT NULL"
+
+
+@pytest.mark.parametrize(
+    ("columns", "end", "key"),
+    [
+        (ID, "PRIMARY KEY (`id`)", [[1, "number"]]),
+        (f"`a` text,\n  {ID}", "PRIMARY KEY (`id`)", [[2, "number"]]),
+        (
+            "`a` varchar(36) NOT NULL,\n  `b` bigint(20) unsigned NOT NULL",
+            "PRIMARY KEY (`b`,`a`)",
+            [[2, "unsigned"], [1, "text"]],
+        ),
+        (ID, "KEY `k` (`id`)", []),
+        ("`id` datetime NOT NULL", "PRIMARY KEY (`id`)", []),
+        ("`id` varbinary(16) NOT NULL", "PRIMARY KEY (`id`)", []),
+        ("`id` varchar(300) NOT NULL", "PRIMARY KEY (`id`(100))", []),
+        (f"{ID},\n  `g` int(11) GENERATED ALWAYS AS (`id` + 1) VIRTUAL", "PRIMARY KEY (`id`)", []),
+    ],
+)
+def test_keys_that_can_be_read_in_a_log(columns: str, end: str, key: list[list[object]]) -> None:
+    assert definition.logged_key(made(columns, end)) == key
+
+
+def test_where_rows_go_or_change_with_others() -> None:
+    foreign = "CONSTRAINT `f{0}` FOREIGN KEY (`p`) REFERENCES {1} (`id`){2}"
+    lines = [
+        foreign.format(1, "`a`", " ON DELETE CASCADE"),
+        foreign.format(2, "`other`.`b`", " ON DELETE SET NULL ON UPDATE CASCADE"),
+        foreign.format(3, "`c`", ""),
+        foreign.format(4, "`e`", " ON UPDATE CASCADE"),
+    ]
+    text = made(f"{ID},\n  `p` int(11)", ",\n  ".join(("PRIMARY KEY (`id`)", *lines)))
+    assert set(definition.cascades(text, "d")) == {
+        *(("DELETE", "d.a"), ("DELETE", "other.b"), ("UPDATE", "other.b"), ("UPDATE", "d.e")),
+    }
+
+
+def test_what_goes_with_what_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(parent: str) -> str:
+        foreign = f"CONSTRAINT `f` FOREIGN KEY (`p`) REFERENCES `{parent}` (`id`) ON DELETE CASCADE"
+        return made(f"{ID},\n  `p` int(11)", f"PRIMARY KEY (`id`),\n  {foreign}")
+
+    tables = {
+        "d.a": {"definition": made(ID)},
+        "d.b": {"definition": of("a")},
+        "d.c": {"definition": of("b")},
+        "d.z": {"definition": of("y")},
+    }
+    told = {"d.a": {"did": ["DELETE"], "keys": [[1]]}, "d.z": {"did": ["INSERT"], "keys": [[2]]}}
+    monkeypatch.setattr(log, "named", lambda *_: told)
+    place = Place("binlog.1", 4, "")
+    found = log.since(None, tables, place, place)  # type: ignore[arg-type]
+    assert found == Since(
+        {name: tables[name] for name in ("d.a", "d.z")}, {"d.a": [[1]], "d.z": [[2]]}
+    )
