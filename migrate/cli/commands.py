@@ -83,8 +83,8 @@ def rehearse() -> None:
 
     Needs a first pass by `migrate follow`, and room for a clone beside the target's databases,
     which stay as they are. The release's own tools run there without network; a migration that
-    fails is told with its statement (exit code 3). The clone is gone afterwards, and `migrate
-    plan` has the times from it. Next: `migrate cutover`.
+    fails is told with its statement (exit code 3). Changes nothing but that: the clone is gone
+    afterwards, and `migrate plan` has the times from it. Next: `migrate cutover`.
     """
 
 

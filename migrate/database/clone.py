@@ -134,5 +134,5 @@ def remove(host: Host) -> None:
 
 
 def left(host: Host) -> bool:
-    """Whether something of one is there."""
-    return host.exists(FOLDER) or host.succeeds("systemctl", "is-active", "-q", UNIT)
+    """Whether something of one is there: its folder comes first, and goes last."""
+    return host.exists(FOLDER)

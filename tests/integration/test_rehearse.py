@@ -12,6 +12,7 @@ import pytest
 from migrate.cloud import Context, transfer
 from migrate.database import baseline, clone, clone_urls, connection, copy, ownership, rehearsed
 from migrate.database.difference import differences
+from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.engine.journal import Journal
 from migrate.engine.plan import Plan
@@ -107,7 +108,7 @@ def test_the_upgrade_goes_through_in_the_clone_and_nowhere_else(
         alpha = found["projects"]["alpha"]
         assert rehearse.wrong(found) == []
         assert [one["about"] for one in alpha["tools"]] == ["", "alpha", "alpha_cell0"]
-        assert 0 < alpha["start"]
+        assert alpha["start"] > 0
         assert "alpha.things" in [one["table"] for one in alpha["rebuilt"]]
         assert "alpha.parts" not in [one["table"] for one in alpha["rebuilt"]]
         nothing_left(context)
@@ -143,7 +144,7 @@ def test_cells_lead_to_the_clone_and_one_that_does_not_starts_no_tool(context: C
             )
         assert all(clone.SOCKET in url and password in url for url, _ in rows)
         assert {broker for _, broker in rows} == {clone_urls.NOWHERE}
-        elsewhere = [one for one in baseline.known(context) if one.project == "beta"]
+        elsewhere = [one for one in known(context) if one.project == "beta"]
         with pytest.raises(PreconditionError, match="does not lead to the clone"):
             clone_urls.prove(context, [*copies, *elsewhere])
     nothing_left(context)
