@@ -1,0 +1,45 @@
+"""What the last rehearsal measured, kept in the state directory: the plan's times come from it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from migrate.cloud import Context
+from migrate.engine import state_directory
+from migrate.engine.plan import Step
+from migrate.errors import JournalError
+
+FILE = "rehearsal.json"
+
+
+def keep(context: Context, found: dict[str, Any]) -> None:
+    """Keep *found*, `{"at": "...", "projects": {"nova": {"work": 2.9, ...}}}`, with the hop."""
+    state_directory.record(context.home / FILE, {**found, "hop": _hop(context)})
+
+
+def kept(context: Context) -> dict[str, Any]:
+    """What was kept of this very hop; {} where there is none, or none that can be read."""
+    with suppress(JournalError):
+        found = state_directory.recorded(context.home / FILE)
+        if found.get("hop") == _hop(context):
+            return found
+    return {}
+
+
+def timed(steps: Iterable[Step], found: dict[str, Any]) -> Iterator[Step]:
+    """*steps*, where those of schemas take as long as the rehearsal *found* says.
+
+    Beside the work that it measured a tool that waits has its own few seconds, which the lab knows.
+    """
+    work = {
+        f"{project}.schema": one["work"]
+        for project, one in found.get("projects", {}).items()
+        if not one["wrong"]
+    }
+    for step in steps:
+        yield replace(step, estimate=step.estimate + work[step.id]) if step.id in work else step
+
+
+def _hop(context: Context) -> list[str]:
+    return [context.source.release, context.target.release]
