@@ -43,9 +43,9 @@ def run_plan(screen: Screen, stack: str) -> None:
 
 
 def _rehearsed(context: Context) -> str:
-    """Which of them are not: those of schemas, once they were rehearsed."""
+    """Which of them are not: those of databases, once they were rehearsed."""
     at = rehearsed.kept(context).get("at")
-    return f", and of schemas by the rehearsal of {at}" if at else ""
+    return f", and of databases by the rehearsal of {at}" if at else ""
 
 
 def run_check(screen: Screen, stack: str, *, os_cloud: str) -> None:
@@ -129,7 +129,11 @@ def _measured(screen: Screen, found: dict[str, Any]) -> None:
         times = (f"{before:.1f} s", f"{one['seconds']:.1f} s", f"{one['start']:.1f} s", state)
         rows.append((f"{project}.schema", size(one["bytes"]), *times))
     columns = ("step", "data ", "predicted ", "measured ", "of it start ", "predicted now ")
-    screen.table(f"rehearsed in a clone, made in {found['clone_seconds']} s", columns, rows)
+    made, looked = found["clone_seconds"], found["look_seconds"]
+    title = f"rehearsed in a clone, made in {made} s; every table looked at in {looked} s"
+    screen.table(title, columns, rows)
+    if not found["followed"]:
+        screen.remark("the target does not follow the source: it was rehearsed on what came before")
     for one in found["projects"].values():
         for table in one["rebuilt"]:
             screen.remark(

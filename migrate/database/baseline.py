@@ -16,10 +16,10 @@ from migrate.onhost import call
 RECORD, NAME = RECORDS = "fingerprint", "fingerprint-name"
 
 
-def of(context: Context, host: Host) -> Fingerprint:
-    """The fingerprint of the source's databases and accounts as *host* has them."""
+def of(context: Context, host: Host, socket: str = connection.SOCKET) -> Fingerprint:
+    """The fingerprint of the source's databases and accounts as *host*'s server has them."""
     names = (one.name for one in known(context))
-    return fingerprint(host, names, (one.user for one in known_logins(context)))
+    return fingerprint(host, names, (one.user for one in known_logins(context)), socket)
 
 
 def take(context: Context) -> None:

@@ -2,7 +2,7 @@
 
 It is taken by mariadb-backup while the first server goes on, and has no network: it is met by its
 socket alone. Nothing in it counts; it is gone afterwards, and what a killed run left is removed by
-the next, by the way back, and by `migrate finish`.
+the next, by `follow`, with which every window begins, by the way back, and by `migrate finish`.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ FACTOR = 1.2  # of the data, for what the upgrade adds
 LEFT_FREE = 1024**3  # the file system must not become full by a rehearsal
 
 STOP = """
+test -e "$1" || exit 0  # it comes first, and goes last
 systemctl kill -s KILL "$2" 2>/dev/null || true  # its data is thrown away
 systemctl stop "$2" 2>/dev/null || true
 systemctl reset-failed -q "$2" 2>/dev/null || true
@@ -92,7 +93,7 @@ def refuse_without_room(host: Host, found: Room) -> None:
     if found.free < found.wanted:
         raise PreconditionError(
             f"{host.name}: a clone of its databases needs {found.wanted >> 20} MiB in {FOLDER}, "
-            f"{found.free >> 20} are free; give that file system more room, or mount one there"
+            f"{found.free >> 20} are free; give that file system more room"
         )
 
 
@@ -129,7 +130,7 @@ def _prove_other(context: Context) -> None:
 
 
 def remove(host: Host) -> None:
-    """Leave nothing of a clone on *host*."""
+    """Leave nothing of a clone on *host*; safe to repeat, and where there never was one."""
     host.shell(STOP, FOLDER, UNIT, timeout=600)
 
 

@@ -11,10 +11,16 @@ from migrate.engine.plan import Step
 from migrate.errors import JournalError
 
 FILE = "rehearsal.json"
+# what looks at every table once, and does nothing else where the target follows
+LOOKS = ("database.fingerprint", "database.compare")
+BRINGS = "database.copy"  # looks, and brings what did not come
 
 
 def keep(context: Context, found: dict[str, Any]) -> None:
-    """Keep *found*, `{"at": "...", "projects": {"nova": {"work": 2.9, ...}}}`, with the hop."""
+    """Keep *found* with the hop.
+
+    `{"at": "...", "look_seconds": 1.4, "followed": true, "projects": {"nova": {"work": 2.9, ...}}}`
+    """
     state_directory.record(context.home / FILE, {**found, "hop": _hop(context)})
 
 
@@ -28,17 +34,21 @@ def kept(context: Context) -> dict[str, Any]:
 
 
 def timed(steps: Iterable[Step], found: dict[str, Any]) -> Iterator[Step]:
-    """*steps*, where those of schemas take as long as the rehearsal *found* says.
+    """*steps*, where those of databases take as long as the rehearsal *found* says.
 
     Beside the work that it measured a tool that waits has its own few seconds, which the lab knows.
     """
-    work = {
+    takes = dict.fromkeys(LOOKS, found["look_seconds"]) if found else {}
+    adds = {
         f"{project}.schema": one["work"]
         for project, one in found.get("projects", {}).items()
         if not one["wrong"]
     }
+    if found:
+        (takes if found["followed"] else adds)[BRINGS] = found["look_seconds"]
     for step in steps:
-        yield replace(step, estimate=step.estimate + work[step.id]) if step.id in work else step
+        seconds = takes.get(step.id, step.estimate) + adds.get(step.id, 0.0)
+        yield step if seconds == step.estimate else replace(step, estimate=round(seconds, 2))
 
 
 def _hop(context: Context) -> list[str]:

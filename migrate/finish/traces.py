@@ -68,8 +68,7 @@ def clear_controllers(context: Context) -> None:
     for host, those in _kept(context):
         host.run("rm", "-rf", "--", *those)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)
-    if clone.left(context.target.database):
-        clone.remove(context.target.database)
+    clone.remove(context.target.database)
     with connection.session(context.target.database) as link:
         progress.clear(link)
 

@@ -758,7 +758,7 @@ def steps(
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; asks no machine.
 
-    Schemas take what the last rehearsal has measured.
+    Databases take what the last rehearsal has measured.
 
     Of a command that updates hosts their steps for that are in place of those by which they came.
     """

@@ -7,6 +7,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.database import clone, clone_upgrade, clone_urls, copy, rehearsed
+from migrate.database.replication import replica
 from migrate.engine import markers
 from migrate.engine.plan import Plan
 from migrate.errors import PreconditionError
@@ -53,11 +54,13 @@ def concerned(context: Context) -> list[Recipe]:
 def rehearse(session: Session) -> dict[str, Any]:
     """Clone, upgrade, judge; what was measured is kept. Repeatable: each has a clone of its own."""
     context = session.context
+    followed = replica.standing(context).follows
     began = time.monotonic()
     with clone.running(context):
         cloned = round(time.monotonic() - began, 2)
         copies, password = clone_urls.lead(context)
         session.tell(f"the clone answers after {cloned:.1f} s")
+        looked = clone_upgrade.look(context)
         projects: dict[str, Any] = {}
         for recipe in concerned(context):
             one = clone_upgrade.upgrade(context, recipe, copies)
@@ -67,6 +70,8 @@ def rehearse(session: Session) -> dict[str, Any]:
     found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "clone_seconds": cloned,
+        "look_seconds": looked,
+        "followed": followed,
         "projects": projects,
     }
     predicted = _predictions(session.plan, projects)

@@ -11,6 +11,7 @@ from migrate.database import failure, rebuilt, rehearsed
 from migrate.database.rebuilt import Table
 from migrate.engine.plan import Impact, Phase, nothing, step
 from migrate.onhost import logins, tools
+from migrate.phases.plan import compose
 from tests.unit import fakes
 
 TWICE = """Traceback (most recent call last):
@@ -66,7 +67,8 @@ def test_the_plan_has_the_time_of_a_rehearsal_that_went_well(
         seconds=3,
     )
     assert list(rehearsed.timed([one], rehearsed.kept(context))) == [one]
-    rehearsed.keep(context, {"projects": {"nova": {"work": 4.5, "wrong": wrong}}})
+    projects = {"nova": {"work": 4.5, "wrong": wrong}}
+    rehearsed.keep(context, {"look_seconds": 2, "followed": True, "projects": projects})
     assert [s.estimate for s in rehearsed.timed([one], rehearsed.kept(context))] == [seconds]
     (tmp_path / rehearsed.FILE).write_text("not ours")
     assert rehearsed.kept(context) == {}
@@ -84,3 +86,16 @@ def test_a_tool_tells_how_long_it_and_its_upgrades_took() -> None:
     assert told["status"] == 0
     assert [name for name, _ in told["upgrades"]] == ["a", "b"]
     assert told["seconds"] >= sum(seconds for _, seconds in told["upgrades"])
+
+
+@pytest.mark.parametrize(("followed", "brings"), [(True, 4.0), (False, 6.0)])
+def test_the_plan_has_the_time_of_a_look_at_every_table(
+    tmp_path: Path, followed: bool, brings: float
+) -> None:
+    """Where nothing follows, what did not come is brought besides."""
+    context, _ = fakes.context(tmp_path)
+    document = {"look_seconds": 4.0, "followed": followed, "projects": {}}
+    rehearsed.keep(context, document)
+    found = {one.id: one.estimate for one in compose(context)}
+    assert found[rehearsed.BRINGS] == brings
+    assert [found[one] for one in rehearsed.LOOKS] == [4.0, 4.0]
