@@ -65,6 +65,10 @@ SETS = {
     "replica": Set(
         "the target's databases follow the source's by GTID: broken, cut off, restarted, and gone"
     ),
+    "rehearse": Set(
+        "the upgrade in a clone beside a replica that follows: over, killed, a migration that "
+        "fails named, and none left when the window begins"
+    ),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

@@ -77,6 +77,17 @@ def follow() -> None:
     """
 
 
+@command(migrate, "preparation", execute, take_over)
+def rehearse() -> None:
+    """The real upgrade of the databases in a clone of the target's, timed. Repeatable.
+
+    Needs a first pass by `migrate follow`, and room for a clone beside the target's databases,
+    which stay as they are. The release's own tools run there without network; a migration that
+    fails is told with its statement (exit code 3). Changes nothing but that: the clone is gone
+    afterwards, and `migrate plan` has the times from it. Next: `migrate cutover`.
+    """
+
+
 @command(
     migrate,
     "moving",

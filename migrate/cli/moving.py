@@ -15,7 +15,7 @@ from migrate.cli.terminal import TERMINAL
 from migrate.cloud import pulumi, serving
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
-from migrate.phases import accept, cutover, no_return, readiness, rollback, status, verify
+from migrate.phases import accept, cutover, no_return, readiness, rollback, status, timings, verify
 from migrate.phases.session import Session, context_of
 from migrate.verify import noticed
 
@@ -48,6 +48,7 @@ def run_cutover(
             findings.refuse_again(screen, session, checks.QUICK)
         cutover.cutover(session, Progress(screen, steps), past)
         path = report.write_report(session)
+        screen.timings("the cutover, step by step", timings.of(session, Phase.CUTOVER))
         screen.say(f"[green]The target serves.[/] {cutover.summary(session)}; report: {path}")
         screen.answer(_with_noticed(session))
 

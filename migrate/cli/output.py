@@ -18,6 +18,7 @@ from migrate.engine.finding import Finding, Severity
 from migrate.engine.journal import State
 from migrate.engine.plan import Plan, Step
 from migrate.errors import some
+from migrate.phases.timings import Timing
 from migrate.verify.losses import Losses
 
 WIDTH = 140
@@ -83,6 +84,11 @@ class Screen:
         for row in rows:
             table.add_row(*(escape(_harmless(one).replace("\n", "\\n")) for one in row))
         self._show(table)
+
+    def timings(self, title: str, timings: Iterable[Timing]) -> None:
+        """What was predicted of each step beside what it took."""
+        rows = [(one.step, f"{one.predicted:.1f} s", f"{one.measured:.1f} s") for one in timings]
+        self.table(title, ("step", "predicted ", "measured "), rows)
 
     def would(self, steps: Plan) -> None:
         """What the command would do with --execute, which it was not given."""

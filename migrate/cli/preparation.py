@@ -1,14 +1,19 @@
-"""The commands before the window: plan, check, backup, follow."""
+"""The commands before the window: plan, check, backup, follow, rehearse."""
+
+from typing import Any
 
 from migrate import checks
+from migrate.checks.space import size
 from migrate.cli import findings
 from migrate.cli.at_work import at_work, refuse_missing
 from migrate.cli.output import Progress, Screen, finding_document, longest_path, plan_document
+from migrate.cloud import Context
 from migrate.cloud.installation import SYSTEM
+from migrate.database import rehearsed
 from migrate.engine.finding import filled
 from migrate.engine.plan import Phase
 from migrate.errors import PreconditionError, SettingsError
-from migrate.phases import follow, readiness, status
+from migrate.phases import follow, readiness, rehearse, status
 from migrate.phases.session import context_of, opened
 from migrate.storage import backup
 from migrate.storage.backup import store
@@ -32,9 +37,15 @@ def run_plan(screen: Screen, stack: str) -> None:
         window = session.plan.phase(Phase.CUTOVER)
         screen.say(
             f"The window: {len(window)} steps, about {longest_path(window):.0f} s along the "
-            "longest chain, by figures measured in the lab."
+            f"longest chain, by figures measured in the lab{_rehearsed(context)}."
         )
         screen.answer(plan_document(night))
+
+
+def _rehearsed(context: Context) -> str:
+    """Which of them are not: those of databases, once they were rehearsed."""
+    at = rehearsed.kept(context).get("at")
+    return f", and of databases by the rehearsal of {at}" if at else ""
 
 
 def run_check(screen: Screen, stack: str, *, os_cloud: str) -> None:
@@ -82,3 +93,50 @@ def run_follow(
             findings.refuse_again(screen, session, checks.TARGET)
         follow.follow(session, Progress(screen, steps), past)
         screen.answer(status.status(session, held=""))
+
+
+def run_rehearse(screen: Screen, stack: str, *, execute: bool, take_over: bool) -> None:
+    with at_work(
+        screen, stack, "rehearse", changes=execute, runs=False, take_over=take_over
+    ) as session:
+        rehearse.refuse(session.context)
+        if not execute:
+            would = rehearse.foreseen(session.context)
+            screen.remark(
+                f"would clone {size(would['bytes'])} of {would['host']} into {would['folder']}: "
+                f"{size(would['wanted_bytes'])} needed, {size(would['free_bytes'])} free"
+            )
+            screen.remark(f"would run there, without network: {'; '.join(would['tools'])}")
+            screen.say("Nothing was changed; add --execute.")
+            screen.answer(would)
+            return
+        found = rehearse.rehearse(session)
+        _measured(screen, found)
+        screen.answer(found)
+        if wrong := rehearse.wrong(found):
+            raise PreconditionError(
+                f"the upgrade failed in the clone, and would in the window: {'; '.join(wrong)}; "
+                "mend that on the source, `migrate follow --execute`, and rehearse again"
+            )
+
+
+def _measured(screen: Screen, found: dict[str, Any]) -> None:
+    """What was predicted beside what was measured, and which tables were written anew."""
+    rows = []
+    for project, one in found["projects"].items():
+        before = found["predicted"][project]
+        state = "failed" if one["wrong"] else f"{found['predicts'][project]:.1f} s"
+        times = (f"{before:.1f} s", f"{one['seconds']:.1f} s", f"{one['start']:.1f} s", state)
+        rows.append((f"{project}.schema", size(one["bytes"]), *times))
+    columns = ("step", "data ", "predicted ", "measured ", "of it start ", "predicted now ")
+    made, looked = found["clone_seconds"], found["look_seconds"]
+    title = f"rehearsed in a clone, made in {made} s; every table looked at in {looked} s"
+    screen.table(title, columns, rows)
+    if not found["followed"]:
+        screen.remark("the target does not follow the source: it was rehearsed on what came before")
+    for one in found["projects"].values():
+        for table in one["rebuilt"]:
+            screen.remark(
+                f"written anew, which grows with the data: {table['table']}, about "
+                f"{table['rows']} rows, {size(table['bytes'])}"
+            )

@@ -12,16 +12,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from migrate.cli import hosts_report
+from migrate.cli.output import longest_path
 from migrate.engine import state_directory
 from migrate.engine.window import Span
-from migrate.phases import verify
+from migrate.phases import timings, verify
 from migrate.phases.session import Session
 from migrate.phases.status import status
 from migrate.storage.images.image_passes import PROVEN
 from migrate.takeover import going_live
 from migrate.verify import noticed
 
-ROW, WIDTH, LABEL = 18, 1000, 230
+ROW, WIDTH, LABEL, SAID = 18, 1000, 230, 150
 
 
 def write_report(session: Session) -> Path:
@@ -45,6 +46,7 @@ def reported(session: Session) -> Iterator[None]:
 def gather(session: Session) -> dict[str, Any]:
     """All that the page shows; `window` is None until a cutover went through."""
     seen = going_live.window_of(session.journal)
+    within = timings.within(session)
     proof = state_directory.recorded(session.home / verify.FILE)
     context = session.context
     return {
@@ -59,6 +61,8 @@ def gather(session: Session) -> dict[str, Any]:
             "start": _time(seen.start),
             "end": _time(seen.end),
             "parts": {span.step: round(span.seconds, 2) for span in seen.spans},
+            "predicted": {step.id: round(step.estimate, 2) for step in within},
+            "predicted_seconds": round(longest_path(within), 2),
         },
         "noticed": noticed.kept(session.home),
         "proofs": {"verification": proof} if proof else {},
@@ -84,13 +88,17 @@ def _carried(home: Path) -> dict[str, Any]:
 
 
 def bars(session: Session) -> list[dict[str, Any]]:
-    """The timeline of the window as rectangles: `{"step", "x", "y", "width", "seconds"}`."""
+    """The timeline of the window as rectangles.
+
+    `{"step", "x", "y", "width", "seconds", "predicted"}`
+    """
     seen = going_live.window_of(session.journal)
     if seen is None:
         return []
     drawn: list[Span] = sorted(seen.spans, key=lambda span: span.start)
     first, last = min(s.start for s in drawn), max(s.end for s in drawn)
-    scale = (WIDTH - LABEL - 60) / max(last - first, 0.001)
+    predicted = {step.id: step.estimate for step in timings.within(session)}
+    scale = (WIDTH - LABEL - SAID) / max(last - first, 0.001)
     return [
         {
             "step": span.step,
@@ -98,6 +106,7 @@ def bars(session: Session) -> list[dict[str, Any]]:
             "y": index * ROW,
             "width": max(span.seconds * scale, 1.0),
             "seconds": span.seconds,
+            "predicted": predicted.get(span.step),
         }
         for index, span in enumerate(drawn)
     ]

@@ -8,7 +8,7 @@ name several servers, each with an account of its own.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 DATABASE = re.compile(
     r"""(?P<scheme>[\w+]+)://
@@ -43,7 +43,13 @@ class Url:
     def login(self) -> dict[str, str]:
         """What a client on a host is told to log in with: a secret, for a payload only."""
         names = ("user", "password", "host", "database")
-        return {name: getattr(self, name) for name in names} | {"port": str(self.port)}
+        told = {name: getattr(self, name) for name in names} | {"port": str(self.port)}
+        return told | ({"socket": self.socket} if self.socket else {})
+
+    @property
+    def socket(self) -> str:
+        """The unix socket that is called in place of host and port; "" where none is named."""
+        return parse_qs(self.query).get("unix_socket", [""])[-1]
 
 
 def parse(text: str) -> Url:

@@ -18,16 +18,18 @@ from migrate.onhost import call
 RECORD, NAME = RECORDS = "fingerprint", "fingerprint-name"
 
 
-def of(context: Context, host: Host, since: Since | None = None) -> Fingerprint:
-    """The fingerprint of the source's databases and accounts as *host* has them."""
+def of(
+    context: Context, host: Host, socket: str = connection.SOCKET, since: Since | None = None
+) -> Fingerprint:
+    """The fingerprint of the source's databases and accounts as *host*'s server has them."""
     names = (one.name for one in known(context))
     users = (one.user for one in known_logins(context))
-    return fingerprint(host, names, users, since=since)
+    return fingerprint(host, names, users, socket, since)
 
 
 def like(context: Context, host: Host) -> Fingerprint:
     """The same, read as the fence's own was: of *host* only what that read of the source."""
-    return of(context, host, _since(_record(context)))
+    return of(context, host, since=_since(_record(context)))
 
 
 def take(context: Context, *, whole: bool = False) -> None:
@@ -46,7 +48,7 @@ def take(context: Context, *, whole: bool = False) -> None:
     since = None
     if place and not whole and proven.arrived(context, place):
         since = proven.since(context, place)
-    taken = of(context, source, since)
+    taken = of(context, source, since=since)
     if missing := sorted({one.name for one in known(context)} - set(taken["databases"])):
         raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
     record: dict[str, Any] = {"fingerprint": taken}
@@ -144,7 +146,7 @@ def source_equals_fence(context: Context) -> list[Difference]:
     # they were, too
     named = {name: one for name, one in since.carried.items() if "named" in fenced["tables"][name]}
     found = differences(
-        fenced, of(context, source, Since(named, since.keys)), ("fence", "source now")
+        fenced, of(context, source, since=Since(named, since.keys)), ("fence", "source now")
     )
     with connection.session(source) as link:
         place = log.now(link)

@@ -104,10 +104,10 @@ def rewrite(
     return changed
 
 
-def ask(host: Host, asked: Iterable[ServiceDatabase]) -> None:
-    """Ask every URL, from *host* and as the service, who answers: only *host*'s server may."""
+def ask(host: Host, asked: Iterable[ServiceDatabase], socket: str = connection.SOCKET) -> None:
+    """Ask every URL, from *host* and as the service, who answers: only that at *socket* may."""
     asked = list(asked)
-    with connection.session(host) as link:
+    with connection.session(host, socket) as link:
         own = connection.identity(link)
     logins = [urls.parse(database.url).login() for database in asked]
     answers = call(host, "logins.ask", logins, IDENTITY, timeout=60 + 30 * len(logins))

@@ -82,11 +82,16 @@ def _by_folder(found: Iterable[dict[str, Any]]) -> dict[str, Shipped]:
     }
 
 
-def behind(context: Context, recipe: Recipe, databases: Iterable[ServiceDatabase]) -> list[str]:
+def behind(
+    context: Context,
+    recipe: Recipe,
+    databases: Iterable[ServiceDatabase],
+    socket: str = connection.SOCKET,
+) -> list[str]:
     """One line for every database of *recipe* on the target that is not at the shipped heads."""
     known = shipped(context, [recipe])
     found = []
-    with connection.session(context.target.database) as link:
+    with connection.session(context.target.database, socket) as link:
         for wanted in recipe.heads:
             for database in concerned(wanted, recipe, databases):
                 shown = revisions(link, database.name, wanted.table)

@@ -4,7 +4,7 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database import accounts, connection, progress, settings
+from migrate.database import accounts, clone, connection, progress, settings
 from migrate.database.fingerprint import Fingerprint
 from migrate.database.service_databases import known_logins
 from migrate.engine import markers
@@ -93,6 +93,7 @@ def empty(link: connection.Session, record: dict[str, Any]) -> None:
 def discard(context: Context) -> None:
     """Take from the target all that the copy brought, settings too; never from the source."""
     target = context.target.database
+    clone.remove(target)  # of a rehearsal that was killed
     record = recorded(target)
     if record["source"]:
         markers.unmark(context, markers.COPIED)

@@ -62,15 +62,8 @@ def rehearse(context: Context, recipe: Recipe, texts: dict[ServiceDatabase, str]
 def _upgrade(context: Context, recipe: Recipe, copies: list[ServiceDatabase]) -> list[str]:
     """Run the tools; exit codes are not believed, the copies must show the release's revisions."""
     target = context.target.tools
-    usual: dict[str, ServiceDatabase] = {}
-    for copy in copies:
-        usual.setdefault(copy.usual, copy)
-    own = {
-        f"OS_{url.section}__{url.option}".upper(): usual[url.name].url
-        for url in recipe.databases
-        if url.name in usual
-    }
-    whole = ", ".join(sorted(copy.name for copy in usual.values()))
+    own = tools.environment(recipe, copies)
+    whole = ", ".join(sorted(copy.name for copy in copies if copy.url in own.values()))
     for call in tools.calls(recipe, tuple(map(_unconfigured, recipe.sync)), copies):
         alone = tools.Call(call.tool, own | dict(call.environment), call.about or whole)
         answer = tools.cold(context, target, recipe, alone, LIMIT)

@@ -1,6 +1,6 @@
 """A command of the target's release, run as the service's user: cold, or by a warm process."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,12 +79,32 @@ def wants_another(where: str, call: Call, status: int, output: str) -> bool:
 
 
 def cold(
-    context: Context, host: Host, recipe: Recipe, call: Call, limit: float = LIMIT
+    context: Context,
+    host: Host,
+    recipe: Recipe,
+    call: Call,
+    limit: float = LIMIT,
+    hidden: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Start *call*, wait, give its exit status and the end of what it said."""
-    path = context.installation.path
-    asked = line(context, call)
-    answer: dict[str, Any] = onhost.call(
-        host, "tools.run", recipe.user, path, asked["argv"], asked["environment"], timeout=limit
-    )
+    """Start *call*, wait, give its exit status and the end of what it said.
+
+    With *hidden* it has no network, and these folders are empty for it.
+    """
+    told = line(context, call)
+    asked = [recipe.user, context.installation.path, told["argv"], told["environment"]]
+    if hidden is not None:
+        asked.append(list(hidden))
+    answer: dict[str, Any] = onhost.call(host, "tools.run", *asked, timeout=limit)
     return answer
+
+
+def environment(recipe: Recipe, databases: Iterable[ServiceDatabase]) -> dict[str, str]:
+    """What leads *recipe*'s tools to *databases*: oslo.config prefers it to any file."""
+    usual: dict[str, ServiceDatabase] = {}
+    for database in databases:
+        usual.setdefault(database.usual, database)
+    return {
+        f"OS_{url.section}__{url.option}".upper(): usual[url.name].url
+        for url in recipe.databases
+        if url.name in usual
+    }

@@ -11,7 +11,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.computes.probing import note
 from migrate.computes.reinstalling import keeping
-from migrate.database import baseline, connection, progress
+from migrate.database import baseline, clone, connection, progress
 from migrate.database.replication import account, proven
 from migrate.engine import state_directory
 from migrate.errors import UnreachableError
@@ -46,6 +46,8 @@ def on_controllers(context: Context) -> list[str]:
     with connection.session(context.target.database) as link:
         if progress.there(link):
             found.append([f"{context.target.database.name}: database {progress.SCHEMA}"])
+    if clone.left(context.target.database):
+        found.append([f"{context.target.database.name}: {clone.FOLDER}"])
     return [line for lines in found for line in lines]
 
 
@@ -66,6 +68,7 @@ def clear_controllers(context: Context) -> None:
     for host, those in _kept(context):
         host.run("rm", "-rf", "--", *those)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)
+    clone.remove(context.target.database)
     with connection.session(context.target.database) as link:
         progress.clear(link)
 

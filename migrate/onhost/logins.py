@@ -50,6 +50,7 @@ def options(login: dict[str, str]) -> str:
     def quoted(value: str) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
-    lines = [f"{name}={quoted(login[name])}" for name in ("user", "password", "host")]
+    names = ("user", "password", "host", *(["socket"] if login.get("socket") else []))
+    lines = [f"{name}={quoted(login[name])}" for name in names]
     lines += [f"port={login['port']}", f"connect-timeout={CONNECT_SECONDS}"]
     return "\n".join(["[client]", *lines, "ssl-verify-server-cert=0", ""])

@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO
 
-from migrate.onhost import haproxy, knock, sockets
+from migrate.onhost import haproxy, knock, secluded, sockets
 from migrate.onhost.systemd import run
 
-NEW_MOUNTS, NEW_NETWORK, DIE_WITH_PARENT = 0x00020000, 0x40000000, 1
+DIE_WITH_PARENT = 1
 STRANGER = {4: "203.0.113.253", 6: "2001:db8::253"}  # of networks that are nobody's
 START_SECONDS = 10.0
 # what a call from in here cannot meet, and what has no say in who is let in
@@ -44,7 +44,9 @@ def made(
         stdout=subprocess.DEVNULL,
     )
     command = haproxy.command()
-    _leave(sorted({os.path.dirname(path) for path in _unix_sockets()}))
+    secluded.leave(sorted({os.path.dirname(path) for path in _unix_sockets()}))
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "route", "add", "default", "dev", "lo")
     for address in {*STRANGER.values(), *inside.values(), *(one for one, _ in user_sockets)}:
         _carry(address)
     loose = [_loosened(text) for text in texts]
@@ -60,22 +62,6 @@ def made(
         finally:
             second.kill()
             second.wait()
-
-
-def _leave(folders: list[str]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(NEW_MOUNTS | NEW_NETWORK):
-        raise OSError(ctypes.get_errno(), "no network name space of its own can be had here")
-    run("mount", "--make-rprivate", "/")
-    for folder in folders:
-        about = os.stat(folder) if os.path.isdir(folder) else None
-        os.makedirs(folder, exist_ok=True)  # below a folder that is ours already
-        run("mount", "-t", "tmpfs", "tmpfs", folder)
-        if about:
-            os.chown(folder, about.st_uid, about.st_gid)
-            os.chmod(folder, about.st_mode & 0o7777)
-    run("ip", "link", "set", "lo", "up")
-    run("ip", "route", "add", "default", "dev", "lo")
 
 
 def _carry(address: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from migrate.database import clone
 from migrate.engine import finding, markers
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -17,4 +18,5 @@ def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> No
     """
     finding.refuse(members.mixed(session.context))
     markers.refuse_when_live(session.context)
+    clone.remove(session.context.target.database)  # of a rehearsal that was killed
     session.runner(Phase.FOLLOW, notify=notify, past=past).advance()

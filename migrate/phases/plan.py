@@ -20,7 +20,16 @@ from migrate.computes.installers import Act, Installer, in_place, reinstall
 from migrate.computes.network import carried
 from migrate.computes.reinstalling import osds
 from migrate.configuration import broker, carry, keys
-from migrate.database import baseline, compare, copied_urls, copy, ownership, schema, warm
+from migrate.database import (
+    baseline,
+    compare,
+    copied_urls,
+    copy,
+    ownership,
+    rehearsed,
+    schema,
+    warm,
+)
 from migrate.database.replication import proven, proving, replica
 from migrate.engine.plan import Action, Check, Impact, Phase, Plan, Step, nothing, step
 from migrate.services.base import Recipe
@@ -765,6 +774,8 @@ def steps(
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; asks no machine.
 
+    Databases take what the last rehearsal has measured.
+
     Of a command that updates hosts their steps for that are in place of those by which they came.
     """
     hosts = [
@@ -784,4 +795,5 @@ def compose(context: Context) -> Plan:
     last = CEPH_ADDRESS if keep else CEPH_COMMIT
     storage = _storage_hosts(members.with_osds_only(context), last)
     finished = finish.steps(context.recipes, monitors=members.moves(context))
+    own = rehearsed.timed(own, rehearsed.kept(context))
     return Plan.of((*own, *storage, *settle, *finished))

@@ -33,7 +33,7 @@ FILES = Path(__file__).with_name("files")
 BRIDGE = Bridge(name="br-pair", address="10.73.0.1/24")
 SOURCE, TARGET = "10.73.0.11", "10.73.0.12"
 VIRTUAL = "10.73.0.10"
-PACKAGES = ("mariadb-server", "python3-alembic", "python3-pymysql")
+PACKAGES = ("mariadb-server", "mariadb-backup", "python3-alembic", "python3-pymysql")
 
 ALPHA = Recipe(
     project="alpha",

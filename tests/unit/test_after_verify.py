@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from migrate.cloud.settings import VirtualIp
 from migrate.engine import state_directory
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase
-from migrate.phases import cutover, status
+from migrate.phases import cutover, status, timings
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.phases.verify import FILE
@@ -200,6 +201,18 @@ def test_the_report_shows_what_was_proven(session: Session) -> None:
     assert "4 image files, 99 bytes" in page
     assert "https://10.0.0.9:8774/" in page
     assert "it answered ping" in page
+
+
+def test_the_report_sets_what_was_predicted_beside_what_was_measured(session: Session) -> None:
+    page = write_report(session).read_text()
+    window = json.loads((session.home / "report.json").read_text())["window"]
+    assert set(window["parts"]) == set(window["predicted"])
+    assert window["predicted"]["gate.drain"] == 2
+    assert window["predicted_seconds"] > 2
+    assert re.search(r"<b>[0-9.]+ s</b>window, predicted [0-9.]+ s", page)
+    assert "s, predicted 2.0</text>" in page
+    drain = [one for one in timings.of(session, Phase.CUTOVER) if one.step == "gate.drain"]
+    assert [one.predicted for one in drain] == [2]
 
 
 def test_the_report_has_what_users_noticed(session: Session) -> None:
