@@ -47,7 +47,8 @@ def timed(steps: Iterable[Step], found: dict[str, Any]) -> Iterator[Step]:
     if found:
         (takes if found["followed"] else adds)[BRINGS] = found["look_seconds"]
     for step in steps:
-        seconds = takes.get(step.id, step.estimate) + adds.get(step.id, 0.0)
+        # what they do beside the look, the lab knows
+        seconds = max(takes.get(step.id, 0.0), step.estimate) + adds.get(step.id, 0.0)
         yield step if seconds == step.estimate else replace(step, estimate=round(seconds, 2))
 
 

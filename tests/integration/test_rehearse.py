@@ -120,7 +120,7 @@ def test_the_upgrade_goes_through_in_the_clone_and_nowhere_else(
     kept = rehearsed.kept(context)
     estimates = {one.id: one.estimate for one in plan.compose(context)}
     assert estimates["alpha.schema"] == pytest.approx(3 + kept["projects"]["alpha"]["work"])
-    assert estimates["database.compare"] == kept["look_seconds"] > 0
+    assert estimates["database.compare"] == max(1, kept["look_seconds"])
     assert not kept["followed"]
 
 
