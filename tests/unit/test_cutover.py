@@ -13,6 +13,7 @@ import pytest
 
 from migrate.cloud import serving
 from migrate.cloud.settings import Ceph
+from migrate.database import clone
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
@@ -51,6 +52,7 @@ def make(
     monkeypatch.setattr(markers, "refuse_after", lambda *_: None)
     monkeypatch.setattr(close, "closed", lambda *_: False)
     monkeypatch.setattr(serving, "unanswered", lambda _: [])
+    monkeypatch.setattr(clone, "remove", lambda _: None)
     monkeypatch.setattr(
         virtual_ip, "carried", lambda _: True
     )  # it is asked after the takeover only
@@ -59,6 +61,7 @@ def make(
         home=tmp_path,
         run=None,
         settings=SimpleNamespace(ceph=Ceph()),
+        target=SimpleNamespace(database=None),
         dead_targets=frozenset(),
         optional=frozenset(),
     )
