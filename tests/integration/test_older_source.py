@@ -33,14 +33,16 @@ COLUMNS = """(
   must VARCHAR(20) NOT NULL DEFAULT 'it''s', UNIQUE KEY u (bin), KEY k (name(100), at)
 )"""
 ROW = """(tiny, small, big, name, bin, code, latin, wide, body, medium, doc, said, raw, large,
-  fixed, free, at, micro, stamp, updated, day, clock, price, ratio, exact, known, kind, some, bits, yes)
+  fixed, free, at, micro, stamp, updated, day, clock, price, ratio, exact, known, kind, some, bits,
+  yes)
   SELECT seq % 100, seq, 18446744073709551615 - seq, CONCAT('näme ', seq), UUID(), MD5(seq),
   'é', '😀', REPEAT('text ', seq % 500), REPEAT('ü', seq % 9000), IF(seq % 3, 'x', NULL),
   JSON_OBJECT('n', seq, 'ä', '\\"'), UNHEX(MD5(seq)), REPEAT(UNHEX('00FF0A0D271A22'), seq),
   UNHEX(MD5(seq)), '\\0\\n', '2026-02-28 23:59:59' + INTERVAL seq DAY,
   '2026-01-01 00:00:00.123456' + INTERVAL seq SECOND, '2026-03-29 02:30:00' + INTERVAL seq HOUR,
   '2025-10-26 02:30:00.654321' + INTERVAL seq MINUTE, '2024-02-29', '-838:59:58.999', seq / 7,
-  seq / 3, 1 / seq, seq / 9, IF(seq % 2, 'ä', 'long one'), 'x,z', seq, seq % 2 FROM alpha.seq_1_to_"""
+  seq / 3, 1 / seq, seq / 9, IF(seq % 2, 'ä', 'long one'), 'x,z', seq, seq % 2
+  FROM alpha.seq_1_to_"""
 FORMATS = ("DYNAMIC", "COMPACT", "COMPRESSED")
 
 
