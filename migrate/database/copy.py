@@ -99,6 +99,8 @@ def copy(context: Context) -> None:
         if databases or tables or gone:
             progress.note(link, progress.OWN_WRITES, "")
         delta.make_room(link, databases, [*tables, *gone])
+        numbers = delta.numbers(fenced, held)
+        delta.renumber(link, {n: numbers[n] for n in numbers if delta.owner(n) not in databases})
     pull(context, "databases", split(costs(fenced, databases, []), STREAMS))
     pull(context, "tables", together(costs(fenced, [], tables), STREAMS))
     markers.mark(context, markers.COPIED)

@@ -178,24 +178,24 @@ def test_the_source_is_killed_while_it_is_dumped(context: Context) -> None:
     assert sql(target, MANY) == [(200_000, 200_000)]
 
 
-def on_its_own_disk(host: Host, mebibytes: int) -> None:
-    """The server's data on a file system of this size, until the machine is thrown away."""
+def on_its_own_disk(host: Host) -> None:
+    """The server's data on a file system of its own, until the machine is thrown away."""
     host.shell(
         'systemctl stop mariadb; kept=$(mktemp -d); cp -a "$1/." "$kept"\n'
-        'mount -t tmpfs -o "size=$2m" tmpfs "$1"\n'
+        'size=$(( $(du -sm "$kept" | cut -f 1) * 2 + 300 ))\n'
+        'mount -t tmpfs -o "size=${size}m" tmpfs "$1"\n'
         'chmod --reference="$kept" "$1"; chown --reference="$kept" "$1"\n'
         'cp -a "$kept/." "$1"; rm -rf "$kept"; systemctl start mariadb',
         DATA,
-        str(mebibytes),
         timeout=300,
     )
 
 
 def fill(host: Host, leaving: int) -> None:
-    """*leaving* MiB are free there afterwards."""
+    """No more than *leaving* hundredths are free there afterwards."""
     host.shell(
-        'free=$(df --output=avail -m "$1" | tail -1)\n'
-        'head -c "$(( free - $2 ))M" /dev/zero >"$1/filler" || true',
+        'set -- "$1" "$2" $(df --output=avail,size -k "$1" | tail -1)\n'
+        'head -c "$(( $3 - $4 * $2 / 100 ))K" /dev/zero >"$1/filler" || true',
         DATA,
         str(leaving),
         timeout=120,
@@ -209,7 +209,7 @@ def empty(host: Host) -> None:
 def test_the_disk_of_the_target_is_full(context: Context) -> None:
     """Its server would not even say so: it waits. Nobody else waits with it."""
     source, target = context.source.database, context.target.database
-    on_its_own_disk(target, 700)
+    on_its_own_disk(target)
     assert waits_for(comes_to_follow(context))
     fill(target, 0)
     sql(source, "CREATE TABLE keystone.large (id INT PRIMARY KEY, t LONGTEXT)")
@@ -225,7 +225,7 @@ def test_the_disk_of_the_source_is_low(context: Context) -> None:
     """A replica that stands still holds logs there: it is let go, and they are given back."""
     source, target = context.source.database, context.target.database
     assert sql(source, READERS) == [(1,)]
-    on_its_own_disk(source, 1200)  # below a third is low
+    on_its_own_disk(source)  # so small that below a third is low
     sql(source, "SET GLOBAL binlog_expire_logs_seconds = 1")
     empty(target)
     assert waits_for(lambda: not replica.standing(context).error.startswith(state.FULL), 90)
@@ -238,12 +238,12 @@ def test_the_disk_of_the_source_is_low(context: Context) -> None:
     held = len(sql(source, "SHOW BINARY LOGS"))
     assert held > 3
     assert sql(source, READERS) == [(1,)]
-    fill(source, 300)
+    fill(source, 25)
     assert waits_for(lambda: len(sql(source, "SHOW BINARY LOGS")) <= 2, 60)
     assert sql(source, READERS) == [(0,)]
     assert sql(source, "SELECT @@global.slave_connections_needed_for_purge") == [(1,)]
     empty(target)
-    assert waits_for(says(context, "MiB left, and its binary log is not read below 400"), 90)
+    assert waits_for(says(context, "MiB left, and its binary log is not read below"), 90)
     with pytest.raises(PreconditionError, match=r"rig\S*-old: the disk of the source's \S+ has"):
         replica.begin(context)
     assert "MiB left" in target.run("journalctl", "-u", tunnel.CONNECTS.replace("@", "@*"))
