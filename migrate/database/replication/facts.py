@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.database import connection
+from migrate.database.replication import state
 
 PROVEN_SOURCES = ((10, 11), (11, 8))
 PROVEN_TARGETS = ((11, 8),)
@@ -89,9 +90,7 @@ def read(link: connection.Session) -> Facts:
         gtid_domain_id=int(told["gtid_domain_id"]),
         gtid_binlog_pos=told["gtid_binlog_pos"].replace("\n", "").replace(" ", ""),
         log_slave_updates=told["log_slave_updates"] == "ON",
-        follows=tuple(
-            str(one["Master_Host"]) for one in connection.named(link, "SHOW ALL SLAVES STATUS")
-        ),
+        follows=tuple(_followed(link)),
         filters=tuple(_filters(link)),
         expires=float(told.get("binlog_expire_logs_seconds", 0)) or days * 86400,
         total_size=int(told.get("max_binlog_total_size", 0)),
@@ -102,6 +101,13 @@ def read(link: connection.Session) -> Facts:
         if log_bin
         else 0,
     )
+
+
+def _followed(link: connection.Session) -> Iterator[str]:
+    """None where the server, whose disk is full, would not answer."""
+    if not state.full(link):
+        for one in connection.named(link, "SHOW ALL SLAVES STATUS"):
+            yield str(one["Master_Host"])
 
 
 def _filters(link: connection.Session) -> Iterator[str]:

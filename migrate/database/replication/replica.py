@@ -100,6 +100,8 @@ def begin(context: Context) -> None:
     markers.refuse_after(context, markers.COPIED)
     if obstacles(context):
         return
+    with connection.session(context.target.database) as link:
+        state.read(link)  # nothing is asked of a server that waits for room
     room.refuse_without(context)
     for _ in range(TRIES):
         if not _fit(context):
