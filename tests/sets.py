@@ -69,6 +69,13 @@ SETS = {
         "the upgrade in a clone beside a replica that follows: over, killed, a migration that "
         "fails named, and none left when the window begins"
     ),
+    "replica-breaks": Set(
+        "a replica that has parted, was refused, whose log is purged, whose servers are killed, "
+        "whose disks are full: told, and whole again"
+    ),
+    "replica-old": Set(
+        "a source of MariaDB 10.11, followed and copied by 11.8, equal by the servers' checksums"
+    ),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

@@ -24,7 +24,13 @@ KEY, SERVE = f"{FOLDER}/key", f"{FOLDER}/serve"
 ALLOWED = f"{FOLDER}/allowed.json"
 SERVE_PROGRAM = "#!/usr/bin/env python3\n" + onhost.source("serve")
 NOTE = "transfer-key"
-NOTHING: dict[str, list[str]] = {"databases": [], "folders": [], "trees": [], "sockets": []}
+NOTHING: dict[str, list[str]] = {
+    "databases": [],
+    "folders": [],
+    "trees": [],
+    "sockets": [],
+    "volumes": [],
+}
 DAY = 86400.0
 STREAMS = 2
 PERMITTING = threading.Lock()
@@ -159,8 +165,8 @@ def shut(serves: Host) -> None:
 def permit(source: Host, **more: Iterable[str]) -> None:
     """Add to what the key may ask *source* for; recorded there, gone with the key.
 
-    *more* are `databases`, `folders` of which files are named, `trees`, whole folders, and
-    `sockets` of servers.
+    *more* are `databases`, `folders` of which files are named, `trees`, whole folders, `sockets` of
+    servers, and `volumes`, folders on whose disks there must be room while one of these is served.
     """
     with PERMITTING:  # steps that run side by side each add theirs
         allowed = json.loads(source.read(ALLOWED))

@@ -90,8 +90,8 @@ def copy(context: Context) -> None:
     if came and begun:
         _renew(context, fenced, begun)
         return
-    held = delta.renumber(target, fenced, baseline.like(context, target))
-    if baseline.by_proof(context) and differences(fenced, held):
+    held = baseline.like(context, target)
+    if baseline.by_proof(context) and any(delta.missing(fenced, held)):
         # it followed, was proven and has come, and differs: nothing of that is believed
         baseline.take(context, whole=True)
         fenced, held = baseline.required(context), baseline.of(context, target)
@@ -104,6 +104,8 @@ def copy(context: Context) -> None:
         if databases or tables or gone:
             progress.note(link, progress.OWN_WRITES, "")
         delta.make_room(link, databases, [*tables, *gone])
+        numbers = delta.numbers(fenced, held)
+        delta.renumber(link, {n: numbers[n] for n in numbers if delta.owner(n) not in databases})
     pull(context, "databases", split(costs(fenced, databases, []), STREAMS))
     pull(context, "tables", together(costs(fenced, [], tables), STREAMS))
     markers.mark(context, markers.COPIED)

@@ -1,8 +1,7 @@
 """What a copy lacks: from two fingerprints to the databases and tables that must be brought."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import OBJECTS, Fingerprint
 
@@ -12,8 +11,10 @@ TABLES_AT_ONCE = 200  # of one database; above it the whole database is brought
 def missing(wanted: Fingerprint, held: Fingerprint) -> tuple[list[str], list[str], list[str]]:
     """Databases to bring whole, single tables to bring (`database.table`), tables to drop.
 
-    A database whose defaults, views, triggers, routines or events differ is brought whole.
+    A database whose defaults, views, triggers, routines or events differ is brought whole. Tables
+    of `numbers` are none of them.
     """
+    only_numbers = numbers(wanted, held)
     whole = {
         name for name, text in wanted["databases"].items() if held["databases"].get(name) != text
     }
@@ -22,7 +23,9 @@ def missing(wanted: Fingerprint, held: Fingerprint) -> tuple[list[str], list[str
             if wanted[kind].get(name) != held[kind].get(name):
                 whole.add(owner(name))
     changed = [
-        name for name, table in wanted["tables"].items() if held["tables"].get(name) != table
+        name
+        for name, table in wanted["tables"].items()
+        if held["tables"].get(name) != table and name not in only_numbers
     ]
     for database in {owner(name) for name in changed}:
         if sum(owner(name) == database for name in changed) > TABLES_AT_ONCE:
@@ -33,6 +36,26 @@ def missing(wanted: Fingerprint, held: Fingerprint) -> tuple[list[str], list[str
         [name for name in changed if owner(name) not in whole],
         [name for name in gone if owner(name) not in whole],
     )
+
+
+def numbers(wanted: Fingerprint, held: Fingerprint) -> dict[str, int]:
+    """The next automatic number of tables that differ in nothing else.
+
+    A source that took a number and rolled back has not told who follows its rows.
+    """
+    return {
+        name: table["next"] or 1
+        for name, table in wanted["tables"].items()
+        if (here := held["tables"].get(name)) not in (None, table)
+        and {**here, "next": table["next"]} == table
+    }
+
+
+def renumber(link: connection.Session, following: Mapping[str, int]) -> None:
+    """Have each table go on with its number; no row is touched."""
+    for name, number in following.items():
+        table = connection.quoted(*name.split(".", 1))
+        connection.rows(link, f"ALTER TABLE {table} AUTO_INCREMENT = {number:d}")
 
 
 def owner(name: str) -> str:
@@ -48,20 +71,3 @@ def make_room(link: connection.Session, databases: Iterable[str], tables: Iterab
     checks = "SET SESSION foreign_key_checks = {}"
     if drops:
         connection.several(link, (checks.format(0), *drops, checks.format(1)))
-
-
-def renumber(target: Host, wanted: Fingerprint, held: Fingerprint) -> Fingerprint:
-    """*held* once tables that lack only the next automatic number have it.
-
-    What was rolled back on the source has raised it there, and no log says so.
-    """
-    tables = dict(held["tables"])
-    with connection.session(target) as link:
-        for name, table in wanted["tables"].items():
-            if name in tables and {**tables[name], "next": table["next"]} == table != tables[name]:
-                quoted = connection.quoted(*name.split(".", 1))
-                connection.rows(
-                    link, f"ALTER TABLE {quoted} AUTO_INCREMENT = {table['next'] or 1:d}"
-                )
-                tables[name] = table
-    return {**held, "tables": tables}

@@ -9,7 +9,8 @@ other side asked for. `allowed.json` beside it says which databases and folders 
     seed NAME...              a dump of databases that tells its importer whence to follow
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
     tree FOLDER               a tar stream of all that is in it
-    socket PATH               a session with who listens there
+    socket PATH               a session with a database that listens there, which ends, and is
+                              refused, while its disk is too full to keep its log for a replica
 """
 
 import hashlib
@@ -19,10 +20,14 @@ import re
 import select
 import shlex
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
+from typing import List
 
 DUMP = (
     *("mariadb-dump", "--single-transaction", "--hex-blob", "--triggers"),
@@ -31,12 +36,23 @@ DUMP = (
 WHOLE = ("--routines", "--events", "--databases", "--")
 DUMPS = {"databases": WHOLE, "seed": ("--master-data=1", "--gtid", *WHOLE)}
 NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}")
+SHARE, LEAST, MOST = 0.05, 2**31, 1 / 3  # of a disk to be free: the greater, at most the last
+DISK_FULL = 1021  # the database's own number for it
+LOOK, NOTICED = 5, 7  # seconds; a server sees by its heartbeat that a replica has gone
+# What the server's own rules let go of goes. From 11.4 on nothing would while no replica is there,
+# which until now was ours.
+PURGE = """
+SET @needed = 0 /*M!110400 + @@global.slave_connections_needed_for_purge */;
+SET @x = 0 /*M!110400 , GLOBAL slave_connections_needed_for_purge = IF(@needed = 1, 0, @needed) */;
+FLUSH NO_WRITE_TO_BINLOG BINARY LOGS;
+SET @x = 0 /*M!110400 , GLOBAL slave_connections_needed_for_purge = @needed */;
+"""
 
 
 def main(asked: str) -> int:
     """Serve *asked*; the exit status is 0 only when all of it was sent."""
     word, *rest = shlex.split(asked) or [""]
-    allowed = json.loads(Path(__file__).with_name("allowed.json").read_text())
+    allowed = permitted()
     if word == "hello" and not rest:
         sys.stdout.write(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
         return 0
@@ -49,6 +65,14 @@ def main(asked: str) -> int:
         if rest[0] in allowed.get(kind, ()):  # a file of an older run has no sockets
             return serve(rest[0])
     return refuse(f"not served: {asked[:200]!r}")
+
+
+def permitted() -> dict[str, list[str]]:
+    """What may be asked for."""
+    found: dict[str, list[str]] = json.loads(
+        Path(__file__).with_name("allowed.json").read_text(encoding="utf-8")
+    )
+    return found
 
 
 def refuse(why: str) -> int:
@@ -97,16 +121,71 @@ def tables(asked: list[str], databases: list[str]) -> int:
 
 def session(path: str) -> int:
     """Carry bytes between our own ends and who listens at *path*, until either has no more."""
+    folders = permitted().get("volumes", [])
+    if said := short(folders):
+        give_back(path)
+        sys.stdout.buffer.write(greeting(said))
+        return refuse(said)
     with socket.socket(socket.AF_UNIX) as there:
         there.connect(path)
-        ways = {there.fileno(): 1, 0: there.fileno()}
-        while True:
-            for ready in select.select(list(ways), [], [])[0]:
-                part = os.read(ready, 2**16)
-                if not part:
-                    return 0
-                while part:
-                    part = part[os.write(ways[ready], part) :]
+        ended = threading.Event()
+
+        def watch() -> None:  # our own ends may stand still for ever: a thread of its own
+            while not short(folders):
+                time.sleep(LOOK)
+            ended.set()
+            there.shutdown(socket.SHUT_RDWR)
+            give_back(path)
+            os._exit(2)
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        carry(there)
+        if ended.is_set():
+            watching.join()
+    return 0
+
+
+def carry(there: socket.socket) -> None:
+    """Pass on what either end has, until one has no more."""
+    ways = {there.fileno(): 1, 0: there.fileno()}
+    while True:
+        for ready in select.select(list(ways), [], [])[0]:
+            part = os.read(ready, 2**16)
+            if not part:
+                return
+            while part:
+                part = part[os.write(ways[ready], part) :]
+
+
+def short(folders: List[str]) -> str:
+    """Why no log is kept for a replica: a disk of *folders* that is too full; "" where none is."""
+    for folder in folders:
+        at = os.statvfs(folder)
+        free, whole = at.f_bavail * at.f_frsize, at.f_blocks * at.f_frsize
+        least = min(max(SHARE * whole, LEAST), MOST * whole)
+        if free < least:
+            return (
+                f"the disk of the source's {folder} has {free >> 20} MiB left, and its binary log "
+                f"is not read below {int(least) >> 20}"
+            )
+    return ""
+
+
+def give_back(path: str) -> None:
+    """Have the server at *path* remove what it kept for a replica that has gone."""
+    time.sleep(NOTICED)
+    client = ["mariadb", f"--socket={path}", "--batch", "--execute", PURGE]
+    try:
+        subprocess.run(client, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        pass  # where its disk is full to the last byte it may not answer
+
+
+def greeting(why: str) -> bytes:
+    """A database's first word to a client, which shows it as the error of its connection."""
+    said = b"\xff" + struct.pack("<H", DISK_FULL) + why.encode()
+    return struct.pack("<I", len(said))[:3] + b"\0" + said
 
 
 def files(folder: str) -> int:

@@ -63,12 +63,19 @@ BETA = Recipe(
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Context]:
-    """Both machines, filled; gone when the block ends."""
+def running(home: Path, older: Path | None = None) -> Iterator[Context]:
+    """Both machines, filled; gone when the block ends. The source is on the layer *older*, if any.
+
+    That has a MariaDB too.
+    """
     layer = layers.packaged("pair", PACKAGES, layers.bare())
+    new = (layer, layers.bare())
     machines = [
-        Machine(name=name, address=address, bridge=BRIDGE, home=home, layers=(layer, layers.bare()))
-        for name, address in (("pair-old", SOURCE), ("pair-new", TARGET))
+        Machine(name=name, address=address, bridge=BRIDGE, home=home, layers=below)
+        for name, address, below in (
+            ("pair-old", SOURCE, (older,) if older else new),
+            ("pair-new", TARGET, new),
+        )
     ]
     with layers.locked(Path("/run", f"{BRIDGE.name}.lock")):  # there is one pair on this host
         bridge.create(BRIDGE)

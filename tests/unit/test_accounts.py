@@ -77,7 +77,9 @@ def test_rights_on_what_is_not_moved(grant: str, remedy: str) -> None:
     ("here", "there", "words"),
     [
         ((11, 8), (11, 8), ()),
-        ((10, 11), (11, 8), ("10.11 on the source", "Upgrade the source's MariaDB to 11.8")),
+        ((10, 11), (11, 8), ()),
+        ((10, 11), (11, 4), ("10.11 on the source", "Upgrade the source's MariaDB to 11.4")),
+        ((11, 4), (11, 8), ("11.4 on the source", "Upgrade the source's MariaDB to 11.8")),
         ((10, 6), (11, 8), ("10.6 on the source",)),
         ((12, 1), (11, 8), ("12.1 on the source", "Install MariaDB 12.1 on the target")),
     ],

@@ -97,6 +97,17 @@ def test_a_copy_brings_only_what_differs() -> None:
     assert delta.missing(wanted, wanted) == ([], [], [])
 
 
+def test_a_table_that_is_behind_in_its_numbers_alone_is_not_brought() -> None:
+    ahead, none = {**table(), "next": 900}, {**table(), "next": None}
+    wanted = made(a__t=ahead, a__u=none, a__v=table())
+    held = made(a__t=table(), a__u={**table(), "next": 5})
+    assert delta.numbers(wanted, held) == {"a.t": 900, "a.u": 1}
+    assert delta.missing(wanted, held) == ([], ["a.v"], [])
+    changed = made(a__t={**table(2), "next": 900})
+    assert delta.numbers(changed, held) == {}
+    assert delta.missing(changed, held)[1] == ["a.t"]
+
+
 def test_many_tables_of_one_database_are_brought_as_a_whole() -> None:
     many = {f"a__t{n}": table(2) for n in range(delta.TABLES_AT_ONCE + 1)}
     held = {name: table(1) for name in many}

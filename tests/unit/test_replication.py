@@ -77,6 +77,7 @@ def test_what_forbids_to_follow(changed: dict[str, object], message: str, remedy
         ({"expires": 1800}, "for 1800 s"),
         ({"expires": 0, "log_bytes": 3_400_000_000}, "nothing removes"),
         ({"total_size": 100_000_000}, "no more than 100 MB"),
+        ({"needed_for_purge": 1, "log_bytes": 2_000_000_000}, "fewer than 1 replicas"),
     ],
 )
 def test_what_is_told_of_a_source_that_is_followed(
@@ -87,6 +88,15 @@ def test_what_is_told_of_a_source_that_is_followed(
     assert message in told.message
     assert not told.forbids
     assert facts.follows(source, TARGET)
+
+
+def test_a_target_on_which_events_would_run_does_not_follow() -> None:
+    (told,) = facts.obstacles(SOURCE, replace(TARGET, event_scheduler=True))
+    assert "event scheduler is on" in told.message
+    assert "SET GLOBAL event_scheduler = OFF" in told.remedy
+    assert "option file" in told.remedy
+    assert told.forbids
+    assert facts.obstacles(replace(SOURCE, event_scheduler=True), TARGET) == []
 
 
 def test_everything_is_told_at_once() -> None:

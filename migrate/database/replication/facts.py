@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.database import connection
+from migrate.database.replication import state
 
 PROVEN_SOURCES = ((10, 11), (11, 8))
 PROVEN_TARGETS = ((11, 8),)
@@ -14,7 +15,7 @@ SMALLEST = 2**30  # bytes, the same where the source keeps its logs by their siz
 VARIABLES = (
     *("version", "server_id", "log_bin", "binlog_format", "binlog_row_image", "log_slave_updates"),
     *("gtid_domain_id", "gtid_binlog_pos", "expire_logs_days", "binlog_expire_logs_seconds"),
-    "max_binlog_total_size",
+    *("max_binlog_total_size", "slave_connections_needed_for_purge", "event_scheduler"),
 )
 
 ROW_LINES = "binlog_format = ROW, binlog_row_image = FULL"
@@ -44,6 +45,8 @@ class Facts:
     expires: float = 0  # seconds after which a binary log is removed, 0 for never
     total_size: int = 0  # bytes above which the oldest is removed, 0 for never
     log_bytes: int = 0  # what its binary logs take now
+    needed_for_purge: int = 0  # replicas without which it removes none of them
+    event_scheduler: bool = False
 
     @property
     def series(self) -> tuple[int, ...]:
@@ -87,17 +90,24 @@ def read(link: connection.Session) -> Facts:
         gtid_domain_id=int(told["gtid_domain_id"]),
         gtid_binlog_pos=told["gtid_binlog_pos"].replace("\n", "").replace(" ", ""),
         log_slave_updates=told["log_slave_updates"] == "ON",
-        follows=tuple(
-            str(one["Master_Host"]) for one in connection.named(link, "SHOW ALL SLAVES STATUS")
-        ),
+        follows=tuple(_followed(link)),
         filters=tuple(_filters(link)),
         expires=float(told.get("binlog_expire_logs_seconds", 0)) or days * 86400,
         total_size=int(told.get("max_binlog_total_size", 0)),
+        needed_for_purge=int(told.get("slave_connections_needed_for_purge", 0)),
+        event_scheduler=told["event_scheduler"] == "ON",
         # a server without one answers by an error
         log_bytes=sum(int(row[1]) for row in connection.rows(link, "SHOW BINARY LOGS"))
         if log_bin
         else 0,
     )
+
+
+def _followed(link: connection.Session) -> Iterator[str]:
+    """None where the server, whose disk is full, would not answer."""
+    if not state.full(link):
+        for one in connection.named(link, "SHOW ALL SLAVES STATUS"):
+            yield str(one["Master_Host"])
 
 
 def _filters(link: connection.Session) -> Iterator[str]:
@@ -189,6 +199,14 @@ def _retention(source: Facts) -> Iterator[Obstacle]:
             "fill its disk",
             forbids=False,
         )
+    elif source.needed_for_purge:
+        yield Obstacle(
+            f"the source removes no binary log while fewer than {source.needed_for_purge} replicas "
+            f"read them ({source.log_bytes / 1e9:.1f} GB now)",
+            "`SET GLOBAL slave_connections_needed_for_purge = 0` and the same in an option file, "
+            "so that they do not fill its disk when nothing follows any more",
+            forbids=False,
+        )
     if 0 < source.expires < SHORTEST:
         yield Obstacle(
             f"the source keeps its binary logs for {source.expires:.0f} s: what stops following "
@@ -220,7 +238,7 @@ def _of_series(source: Facts, target: Facts | None) -> Iterator[Obstacle]:
 
 
 def _beside(source: Facts, target: Facts | None) -> Iterator[Obstacle]:
-    """What both sides must not have in common."""
+    """What both sides must not have in common, and what the target must not have."""
     if target and source.server_id == target.server_id:
         yield Obstacle(
             f"source and target have the same server_id {source.server_id}",
@@ -232,6 +250,13 @@ def _beside(source: Facts, target: Facts | None) -> Iterator[Obstacle]:
             f"the target's gtid_domain_id {target.gtid_domain_id} is in use on the source",
             f"`SET GLOBAL gtid_domain_id = {max(source.domains) + 1}` on the target, and the same "
             "in an option file there",
+        )
+    if target and target.event_scheduler:
+        yield Obstacle(
+            "the target's event scheduler is on: the events of the source's databases would run "
+            "there too",
+            "`SET GLOBAL event_scheduler = OFF` on the target, and event_scheduler = OFF in its "
+            "option file",
         )
 
 

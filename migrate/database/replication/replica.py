@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import connection, copy, progress
-from migrate.database.replication import account, facts, tunnel
+from migrate.database.replication import account, facts, room, state, tunnel
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
@@ -21,6 +21,7 @@ OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-replica.cnf"
 FILTER = "replicate_wild_do_table"
 SOON = 5.0  # seconds in which a replica that follows has what the source had when it was asked
 STANDSTILL = 60.0  # seconds without any progress
+ANSWERED = 20.0  # seconds in which the source answers
 IDLE = 5.0  # the same in the window: what is missing then is brought
 TRIES = 2  # seeds, before it is given up
 
@@ -66,10 +67,12 @@ def standing(context: Context) -> Standing:
     with connection.session(context.source.database) as link:
         source = position(link)
     with connection.session(context.target.database) as link:
-        found = _status(link)
+        if full := state.full(link):
+            return Standing(True, full, state.applied(link), source)
+        found = state.read(link)
         if not found:
             return Standing(ours=False, source=source)
-        return Standing(True, _error(found), _applied(link), source)
+        return Standing(True, state.error(found), state.applied(link), source)
 
 
 def follows(context: Context) -> bool:
@@ -82,8 +85,8 @@ def follows(context: Context) -> bool:
     with connection.session(context.source.database) as link:
         now = position(link)
     with connection.session(context.target.database) as link:
-        found = _status(link)
-        if not found or _error(found) or not _wanted(context, link):
+        found = {} if state.full(link) else state.read(link)
+        if not found or state.error(found) or not _wanted(context, link):
             return False
         if not progress.ever(link, progress.SEED):  # it was found to differ
             return False
@@ -91,26 +94,32 @@ def follows(context: Context) -> bool:
 
 
 def begin(context: Context) -> None:
-    """Follow from the seed, and be where the source is; seeded anew where that cannot be.
+    """Follow from the seed, and be where the source is; seeded anew where the two have parted.
 
-    Raises StepError with the server's own words when a fresh seed cannot be followed either.
+    Raises StepError with the server's own words when a fresh seed cannot be followed either, or
+    what stands in the way is no fault of the seed's.
     """
     markers.refuse_after(context, markers.COPIED)
     if obstacles(context):
         return
-    said = ""
+    with connection.session(context.target.database) as link:
+        state.read(link)  # nothing is asked of a server that waits for room
+    room.refuse_without(context)
     for _ in range(TRIES):
         if not _fit(context):
             seed(context)
         if not (said := _follow(context)):
             return
         with connection.session(context.target.database) as link:
-            progress.forget(link, progress.SEED)  # parted from the source: never gone on with
+            if not state.parted(state.read(link)):
+                raise StepError(f"{_named(context)} cannot follow the source's: {said}")
+            progress.forget(link, progress.SEED)  # never gone on with
     _end(context.target.database)
-    raise StepError(
-        f"{context.target.database.name}: its database cannot follow the source's, also from a "
-        f"fresh copy: {said}"
-    )
+    raise StepError(f"{_named(context)} cannot follow the source's, also from a fresh copy: {said}")
+
+
+def _named(context: Context) -> str:
+    return f"{context.target.database.name}: its database"
 
 
 def end(context: Context) -> None:
@@ -127,7 +136,7 @@ def arrive(context: Context) -> None:
     with connection.session(context.source.database) as link:
         last = position(link)
     with connection.session(context.target.database) as link:
-        if _status(link):
+        if state.read(link):
             _come(link, last, IDLE)
     _end(context.target.database)
 
@@ -163,10 +172,6 @@ def position(link: connection.Session) -> str:
     return str(connection.value(link, "SELECT @@global.gtid_binlog_pos"))
 
 
-def _applied(link: connection.Session) -> str:
-    return str(connection.value(link, "SELECT @@global.gtid_slave_pos"))
-
-
 def _literal(where: str) -> str:
     if set(where) - set("0123456789-,"):
         raise StepError(f"{where!r} is no position in a binary log")
@@ -176,7 +181,7 @@ def _literal(where: str) -> str:
 def _fit(context: Context) -> bool:
     """Whether what the target holds is a seed, or followed from one, that nobody else wrote to."""
     with connection.session(context.target.database) as link:
-        seeded = progress.ever(link, progress.SEED) and bool(_applied(link))
+        seeded = progress.ever(link, progress.SEED) and bool(state.applied(link))
         return seeded and not progress.ever(link, progress.OWN_WRITES)
 
 
@@ -196,7 +201,17 @@ def _follow(context: Context) -> str:
     with connection.session(context.source.database) as link:
         now = position(link)
     with connection.session(target) as link:
-        return _come(link, now, STANDSTILL)
+        return _come(link, now, STANDSTILL) or _connected(link)
+
+
+def _connected(link: connection.Session) -> str:
+    """Wait until the source sends: who has all already would not miss it; "" or why it does not."""
+
+    def missing() -> str:
+        found = state.read(link)
+        return "" if state.connected(found) else state.error(found) or "no connection to the source"
+
+    return wait.while_any(missing, ANSWERED)
 
 
 def _filter(context: Context) -> str:
@@ -217,8 +232,7 @@ def _come(link: connection.Session, last: str, idle: float) -> str:
     """
 
     def missing() -> str:
-        parted = _status(link).get("Last_SQL_Errno", "0") != "0"
-        return "" if parted else _behind(link, last)
+        return "" if state.parted(state.read(link)) else _behind(link, last)
 
     wait.while_changing(missing, idle, pause=0.02)
     return _behind(link, last)
@@ -228,38 +242,22 @@ def _behind(link: connection.Session, last: str) -> str:
     """What is missing until *last*; "" where it has come."""
     if _reach(link, last, 0.5):
         return ""
-    found = _status(link)
-    return _error(found) or f"at {_applied(link)} of {last}"
+    found = state.read(link)
+    return state.error(found) or f"at {state.applied(link)} of {last}"
 
 
 def _reach(link: connection.Session, last: str, seconds: float) -> bool:
     return bool(connection.value(link, "SELECT MASTER_GTID_WAIT(%s, %s) = 0", last, seconds))
 
 
-def _status(link: connection.Session) -> dict[str, str]:
-    found = connection.named(link, "SHOW SLAVE STATUS")
-    return {name: str(value) for one in found for name, value in one.items()}
-
-
-def _error(found: dict[str, str]) -> str:
-    """Why it does not follow: an error of applying, or of the connection; "" where it does."""
-    if not found:
-        return "nothing is followed"
-    for part in ("SQL", "IO"):
-        if (number := found[f"Last_{part}_Errno"]) != "0":
-            return f"error {number}: {found[f'Last_{part}_Error'][:300]}"
-    stopped = [what for what in ("Slave_IO_Running", "Slave_SQL_Running") if found[what] == "No"]
-    return f"{', '.join(stopped)}: No" if stopped else ""
-
-
 def _ours(target: Host) -> bool:
     with connection.session(target) as link:
-        return bool(_status(link))
+        return bool(state.read(link))
 
 
 def _end(target: Host) -> None:
     with connection.session(target) as link:
-        if _status(link):
+        if state.read(link):
             connection.several(link, ("STOP SLAVE", "RESET SLAVE ALL"))
         connection.rows(link, f"SET GLOBAL {FILTER} = ''")
     tunnel.fill_in(target)

@@ -8,6 +8,7 @@ the filter that keeps the target from the source's database stays whole.
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
 from migrate.database import connection
+from migrate.database.replication import room
 
 ADDRESS, PORT = "127.0.0.1", 13306
 LISTENS, CONNECTS = "migrate-replica.socket", "migrate-replica@.service"
@@ -37,7 +38,7 @@ StandardError=journal
 def dig(context: Context) -> None:
     """Open it; safe to repeat."""
     source, target = context.source.database, context.target.database
-    transfer.permit(source, sockets=[connection.SOCKET])
+    transfer.permit(source, sockets=[connection.SOCKET], volumes=room.folders(context))
     argv = transfer.command(context, target, source, "socket", connection.SOCKET)
     service = SERVICE_UNIT.format(command=" ".join(map(_word, argv)))
     target.write(f"{FOLDER}/{CONNECTS}", service, mode=0o644)

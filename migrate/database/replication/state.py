@@ -1,0 +1,60 @@
+"""What the target's server says of its own following, and what it means."""
+
+from migrate.database import connection
+from migrate.errors import StepError
+
+FULL = (
+    "the disk of the target's database is full: free some of it, within a minute its server goes on"
+)
+
+
+def read(link: connection.Session) -> dict[str, str]:
+    """What the server shows; {} where it follows nobody.
+
+    With a full disk it would only answer when there is room again: StepError instead.
+    """
+    if said := full(link):
+        raise StepError(said)
+    found = connection.named(link, "SHOW SLAVE STATUS")
+    return {name: str(value) for one in found for name, value in one.items()}
+
+
+def full(link: connection.Session) -> str:
+    """Why nothing else can be asked of its following, or done to it; "" where it can."""
+    waits = connection.value(
+        link,
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE command LIKE %s "
+        "AND state LIKE %s",
+        "Slave%",
+        "%free space%",
+    )
+    return FULL if waits else ""
+
+
+def applied(link: connection.Session) -> str:
+    """Where it is, e.g. "0-1-55"."""
+    return str(connection.value(link, "SELECT @@global.gtid_slave_pos"))
+
+
+def error(found: dict[str, str]) -> str:
+    """Why it does not follow: an error of applying, or of the connection; "" where it does."""
+    if not found:
+        return "nothing is followed"
+    for part in ("SQL", "IO"):
+        if (number := found[f"Last_{part}_Errno"]) != "0":
+            return f"error {number}: {found[f'Last_{part}_Error'][:300]}"
+    stopped = [what for what in ("Slave_IO_Running", "Slave_SQL_Running") if found[what] == "No"]
+    return f"{', '.join(stopped)}: No" if stopped else ""
+
+
+def parted(found: dict[str, str]) -> bool:
+    """Whether it has given up: it cannot apply what it has, or cannot be sent what it lacks.
+
+    A connection that is cut or refused is none of it: the server makes it again.
+    """
+    return "No" in (found.get("Slave_IO_Running"), found.get("Slave_SQL_Running"))
+
+
+def connected(found: dict[str, str]) -> bool:
+    """Whether the source sends to it."""
+    return found.get("Slave_IO_Running") == "Yes"
