@@ -27,7 +27,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import List
 
 DUMP = (
     *("mariadb-dump", "--single-transaction", "--hex-blob", "--triggers"),
@@ -158,7 +157,7 @@ def carry(there: socket.socket) -> None:
                 part = part[os.write(ways[ready], part) :]
 
 
-def short(folders: List[str]) -> str:
+def short(folders: list[str]) -> str:
     """Why no log is kept for a replica: a disk of *folders* that is too full; "" where none is."""
     for folder in folders:
         at = os.statvfs(folder)
