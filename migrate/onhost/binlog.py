@@ -132,10 +132,10 @@ class Reader:
 
 def value(told: bytes, kind: str) -> Any:
     """A number or a text as the tool tells it; None where that is not unambiguous."""
-    if kind == "text":
+    if kind in ("text", "ascii"):
         plain = told.startswith(b"'") and told.endswith(b"'") and b"\\" not in told
         try:
-            return told[1:-1].decode() if plain else None
+            return told[1:-1].decode("ascii" if kind == "ascii" else "utf-8") if plain else None
         except UnicodeDecodeError:
             return None
     if found := NUMBER.match(told):

@@ -124,10 +124,41 @@ ID = "`id` int(11) NOT NULL"
         ("`id` varbinary(16) NOT NULL", "PRIMARY KEY (`id`)", []),
         ("`id` varchar(300) NOT NULL", "PRIMARY KEY (`id`(100))", []),
         (f"{ID},\n  `g` int(11) GENERATED ALWAYS AS (`id` + 1) VIRTUAL", "PRIMARY KEY (`id`)", []),
+        (f"{ID} COMMENT 'an unsigned id'", "PRIMARY KEY (`id`)", [[1, "number"]]),
+        (f"{ID},\n  `a b` int(11)", "PRIMARY KEY (`id`)", []),
+        (f"{ID},\n  `100%` int(11)", "PRIMARY KEY (`id`)", []),
+        (f"{ID},\n  `a``b` int(11)", "PRIMARY KEY (`id`)", []),
+        (
+            f"{ID},\n  `a` date NOT NULL,\n  `b` date NOT NULL,\n  PERIOD FOR `p` (`a`, `b`)",
+            "PRIMARY KEY (`id`,`p` WITHOUT OVERLAPS)",
+            [],
+        ),
     ],
 )
 def test_keys_that_can_be_read_in_a_log(columns: str, end: str, key: list[list[object]]) -> None:
     assert definition.logged_key(made(columns, end)) == key
+
+
+@pytest.mark.parametrize(
+    ("own", "table", "told"),
+    [
+        ("", "utf8mb4 COLLATE=utf8mb4_bin", "text"),
+        ("", "latin1", "ascii"),  # where the bytes of one text are those of another in UTF-8
+        ("", "ucs2", None),  # and here plain letters are those of another
+        (" CHARACTER SET latin1 COLLATE latin1_bin", "utf8mb3", "ascii"),
+        (" CHARACTER SET utf8mb3 COLLATE utf8mb3_bin", "gbk", "text"),
+        (" CHARACTER SET sjis COLLATE sjis_bin", "utf8mb3", None),
+    ],
+)
+def test_the_character_set_of_a_key_says_how_it_is_read(
+    own: str, table: str, told: str | None
+) -> None:
+    text = made(f"`a` varchar(36){own} NOT NULL", "PRIMARY KEY (`a`)")
+    text = text.removesuffix("utf8mb3") + table
+    assert definition.logged_key(text) == ([[1, told]] if told else [])
+    assert binlog.value("'\u00e9'".encode(), "text") == "\u00e9"
+    assert binlog.value("'\u00e9'".encode(), "ascii") is None
+    assert binlog.value(b"'e'", "ascii") == "e"
 
 
 def test_where_rows_go_or_change_with_others() -> None:
@@ -137,10 +168,14 @@ def test_where_rows_go_or_change_with_others() -> None:
         foreign.format(2, "`other`.`b`", " ON DELETE SET NULL ON UPDATE CASCADE"),
         foreign.format(3, "`c`", ""),
         foreign.format(4, "`e`", " ON UPDATE CASCADE"),
+        foreign.format(5, "`g`", " ON DELETE NO ACTION ON UPDATE SET NULL"),
+        foreign.format(6, "`h`", " ON DELETE CASCADE ON UPDATE NO ACTION"),
+        foreign.format(7, "`i`", " ON DELETE NO ACTION ON UPDATE NO ACTION"),
     ]
     text = made(f"{ID},\n  `p` int(11)", ",\n  ".join(("PRIMARY KEY (`id`)", *lines)))
     assert set(definition.cascades(text, "d")) == {
         *(("DELETE", "d.a"), ("DELETE", "other.b"), ("UPDATE", "other.b"), ("UPDATE", "d.e")),
+        *(("UPDATE", "d.g"), ("DELETE", "d.h")),
     }
 
 
