@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -197,3 +198,78 @@ def test_what_goes_with_what_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == Since(
         {name: tables[name] for name in ("d.a", "d.z")}, {"d.a": [[1]], "d.z": [[2]]}
     )
+
+
+START = "Start: binlog v 4, server v 11.8.6-MariaDB-log created 261129  9:33:35"
+
+
+@pytest.mark.parametrize(
+    ("last", "torn"),
+    [
+        (event("Stop", end=611), 0),
+        (event("Rotate to binlog.000003  pos: 4", end=611), 0),
+        (event("Xid = 5", "COMMIT/*!*/;", end=567), 1),
+        ([], 1),  # it died right after the place from which it is read
+        (event("Rotate to binlog.000002  pos: 4", end=0), 1),  # of no log, but of the connection
+    ],
+)
+def test_a_log_whose_server_died_may_lack_what_a_replica_has(last: list[str], torn: int) -> None:
+    found = read(event(START, end=0), last, event(f"{START} at startup", "ROLLBACK/*!*/;", end=256))
+    assert found["torn"] == torn
+    assert not found["statements"]
+
+
+def test_an_image_without_its_key_leaves_the_whole_table() -> None:
+    """A session may have asked for less than whole rows."""
+    found = read(rows("### INSERT INTO `d`.`p`", "### SET", "###   @2='a'"))
+    assert found["tables"] == {"d.p": {"did": ["INSERT"], "keys": None}}
+    assert read(rows("### INSERT INTO `d`.`p`", "### SET"))["tables"]["d.p"]["keys"] is None
+
+
+@pytest.mark.parametrize("text", ["flush tables", "FLUSH LOGS", "ANALYZE TABLE p"])
+def test_what_changes_no_row_is_no_statement(text: str) -> None:
+    assert not read(event(QUERY, *SET, text, "/*!*/;"))["statements"]
+
+
+def test_a_parent_in_another_database_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = "CONSTRAINT `f` FOREIGN KEY (`p`) REFERENCES `o`.`a` (`id`) ON DELETE CASCADE"
+    text = made(f"{ID},\n  `p` int(11)", f"PRIMARY KEY (`id`),\n  {foreign}")
+    told = {"o.a": {"did": ["DELETE"], "keys": None}}
+    monkeypatch.setattr(log, "named", lambda *_: told)
+    place = Place("binlog.1", 4, "")
+    found = log.since(None, {"d.b": {"definition": text}}, place, place)  # type: ignore[arg-type]
+    assert found == Since({}, {})
+
+
+def test_definitions_that_are_quoted_otherwise_tell_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log, "named", lambda *_: {})
+    tables = {"d.a": {"definition": made(ID).replace("`", '"')}}
+    place = Place("binlog.1", 4, "")
+    assert log.since(None, tables, place, place) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("gtid", "torn", "believed"),
+    [
+        ("0-1-55,2-1-3", 0, True),
+        ("2-1-3,0-1-55", 0, True),
+        ("0-1-7", 0, False),  # another log of that name, after RESET MASTER
+        (None, 0, False),  # the log ends before that place
+        ("0-1-55,2-1-3", 1, False),
+    ],
+)
+def test_only_the_log_of_the_proof_is_believed(
+    monkeypatch: pytest.MonkeyPatch, gtid: str | None, torn: int, believed: bool
+) -> None:
+    read_tables = {"d.a": {"did": ["UPDATE"], "keys": [[1]]}}
+    told = {"statements": 0, "torn": torn, "tables": read_tables}
+    monkeypatch.setattr(log.connection, "session", lambda _: nullcontext())
+    monkeypatch.setattr(log.connection, "rows", lambda *_: [("binlog.000001",)])
+    monkeypatch.setattr(log.connection, "value", lambda *_: gtid)
+    monkeypatch.setattr(log, "call", lambda *_, **__: told)
+    one, other = (Place("binlog.000001", at, "0-1-55,2-1-3") for at in (400, 900))
+    found = log.named(None, {}, one, other)  # type: ignore[arg-type]
+    assert found == (read_tables if believed else None)
+    assert bool(torn) <= (log.named(None, {}, one, other, torn=True) is not None)  # type: ignore[arg-type]
