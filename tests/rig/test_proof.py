@@ -189,6 +189,15 @@ def test_a_row_that_the_log_names_and_that_differs(context: Context) -> None:
     proving.prove(context)
 
 
+def test_a_target_that_a_killed_run_left_standing_still_goes_on(context: Context) -> None:
+    proving.prove(context)
+    sql(context.target.database, "STOP SLAVE")
+    assert not proving.proved(context)
+    proving.prove(context)
+    assert proving.proved(context)
+    assert replica.follows(context)
+
+
 def test_a_row_that_no_statement_could_hold_has_a_name_of_its_own(context: Context) -> None:
     """A server gives NULL for what is longer than that, also of rows that differ."""
     source, half = context.source.database, 9 * 2**20
