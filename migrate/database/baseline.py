@@ -150,7 +150,7 @@ def source_equals_fence(context: Context) -> list[Difference]:
     if not named:
         return found
     begun, place = Place(**record["since"]["place"]), _place(source)
-    wrote = place and log.named(source, fenced["tables"], begun, place, torn=True)
+    wrote = log.named(source, fenced["tables"], begun, place, torn=True) if place else None
     if wrote is None:
         text = "does not tell any more whether they were written to since the fence"
         return [*found, Difference("binary log", ", ".join(sorted(named)), text)]

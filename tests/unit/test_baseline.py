@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from migrate.database import baseline
-from migrate.database.replication import log
+from migrate.database import baseline, connection
+from migrate.database.fingerprint import digest
+from migrate.database.replication import log, proven
 from migrate.database.replication.log import Place
+from migrate.engine import markers
 from migrate.onhost import fence, record
 
 PLACE = Place("binlog.000001", 400, "0-1-55")
@@ -35,15 +37,16 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(baseline, "read_only", lambda _: True)
     monkeypatch.setattr(baseline, "known", lambda _: [])
     monkeypatch.setattr(baseline, "_place", lambda _: PLACE)
-    monkeypatch.setattr(baseline.proven, "arrived", lambda *_: False)
-    monkeypatch.setattr(baseline.markers, "fencing", lambda _: "first")
-    monkeypatch.setattr(baseline.connection, "session", lambda _: nullcontext())
+    monkeypatch.setattr(proven, "arrived", lambda *_: False)
+    monkeypatch.setattr(markers, "fencing", lambda _: "first")
+    monkeypatch.setattr(connection, "session", lambda _: nullcontext())
     return SimpleNamespace(source=SimpleNamespace(database=None), home=tmp_path)
 
 
 def taken(rows: int, **more: Any) -> dict[str, Any]:
     table = {"rows": rows, "checksum": 1, "next": None, "definition": "CREATE TABLE `t`", **more}
-    empty = {"views": {}, "triggers": {}, "routines": {}, "events": {}, "accounts": {}}
+    kinds = ("views", "triggers", "routines", "events", "accounts")
+    empty: dict[str, Any] = {kind: {} for kind in kinds}
     return {"settings": {}, "databases": {}, "tables": {"d.t": table}, **empty}
 
 
@@ -53,7 +56,7 @@ def test_a_killed_run_leaves_no_name_of_another_fingerprint(
     """One is taken anew where the copy differs from what the proof promised."""
     monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1))
     baseline.take(context)
-    assert baseline.name(context) == baseline.digest(baseline.required(context))
+    assert baseline.name(context) == digest(baseline.required(context))
     saved = record.save
 
     def killed(name: str, value: dict[str, Any]) -> None:
@@ -68,7 +71,7 @@ def test_a_killed_run_leaves_no_name_of_another_fingerprint(
     monkeypatch.setattr(record, "save", saved)
     assert not baseline.taken(context)  # and so it is taken again, before anything is done by it
     baseline.take(context)
-    assert baseline.name(context) == baseline.digest(baseline.required(context))
+    assert baseline.name(context) == digest(baseline.required(context))
 
 
 @pytest.mark.parametrize(

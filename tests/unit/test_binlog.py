@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from migrate.database import definition
+from migrate.database import connection, definition
 from migrate.database.fingerprint import Since
 from migrate.database.replication import log
 from migrate.database.replication.log import Place
@@ -265,9 +265,9 @@ def test_only_the_log_of_the_proof_is_believed(
 ) -> None:
     read_tables = {"d.a": {"did": ["UPDATE"], "keys": [[1]]}}
     told = {"statements": 0, "torn": torn, "tables": read_tables}
-    monkeypatch.setattr(log.connection, "session", lambda _: nullcontext())
-    monkeypatch.setattr(log.connection, "rows", lambda *_: [("binlog.000001",)])
-    monkeypatch.setattr(log.connection, "value", lambda *_: gtid)
+    monkeypatch.setattr(connection, "session", lambda _: nullcontext())
+    monkeypatch.setattr(connection, "rows", lambda *_: [("binlog.000001",)])
+    monkeypatch.setattr(connection, "value", lambda *_: gtid)
     monkeypatch.setattr(log, "call", lambda *_, **__: told)
     one, other = (Place("binlog.000001", at, "0-1-55,2-1-3") for at in (400, 900))
     found = log.named(None, {}, one, other)  # type: ignore[arg-type]

@@ -94,8 +94,7 @@ def named(
         return None
     if told["statements"] or (told["torn"] and not torn):
         return None
-    found: dict[str, Any] = told["tables"]
-    return found
+    return dict(told["tables"])
 
 
 def _readable(tables: Mapping[str, Mapping[str, Any]]) -> bool:
