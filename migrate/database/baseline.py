@@ -43,9 +43,7 @@ def take(context: Context, *, whole: bool = False) -> None:
         raise PreconditionError(
             f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
         )
-    with connection.session(source) as link:
-        place = log.now(link) if connection.value(link, "SELECT @@global.log_bin") else None
-    since = None
+    place, since = _place(source), None
     if place and not whole and proven.arrived(context, place):
         since = proven.since(context, place)
     taken = of(context, source, since=since)
@@ -54,6 +52,7 @@ def take(context: Context, *, whole: bool = False) -> None:
     record: dict[str, Any] = {"fingerprint": taken}
     if since and place:
         record["since"] = {"carried": _known(since), "keys": since.keys, "place": place.kept()}
+    call(source, "record.forget", NAME)  # which a killed run would leave to name another one
     call(source, "record.save", RECORD, record)
     called = {"digest": digest(taken), "fencing": markers.fencing(context)}
     call(source, "record.save", NAME, called)
@@ -148,10 +147,21 @@ def source_equals_fence(context: Context) -> list[Difference]:
     found = differences(
         fenced, of(context, source, since=Since(named, since.keys)), ("fence", "source now")
     )
+    if not named:
+        return found
+    begun, place = Place(**record["since"]["place"]), _place(source)
+    wrote = log.named(source, fenced["tables"], begun, place, torn=True) if place else None
+    if wrote is None:
+        text = "does not tell any more whether they were written to since the fence"
+        return [*found, Difference("binary log", ", ".join(sorted(named)), text)]
+    told = sorted(named.keys() & wrote.keys())
+    return [*found, *(Difference("rows", name, "written to since the fence") for name in told)]
+
+
+def _place(source: Host) -> Place | None:
+    """The end of *source*'s binary log; None where it has none."""
     with connection.session(source) as link:
-        place = log.now(link)
-    wrote = log.named(source, fenced["tables"], Place(**record["since"]["place"]), place) or {}
-    return [*found, *(Difference("rows", name, "written to since the fence") for name in wrote)]
+        return log.now(link) if connection.value(link, "SELECT @@global.log_bin") else None
 
 
 def read_only(host: Host) -> bool:

@@ -12,10 +12,19 @@ PRIMARY = re.compile(r"PRIMARY KEY \((.*?)\)(?: USING \w+)?$")
 NAME = re.compile(r"`([^`]+)`")
 NUMBERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 TEXTS = ("varchar", "char")
+# how the bytes of a text are read, by its character set
+READ_AS = {
+    **dict.fromkeys(("utf8mb4", "utf8mb3", "utf8"), "text"),
+    **dict.fromkeys(("ascii", "latin1"), "ascii"),
+}
+OF_COLUMN = re.compile(r" CHARACTER SET (\w+)")
+PLAIN = re.compile(r"[0-9A-Za-z_$-]+")
 CHILD = re.compile(
     r"FOREIGN KEY \([^)]*\) REFERENCES (?:`([^`]+)`\.)?`([^`]+)` \([^)]*\)"
-    r"(?: ON DELETE (CASCADE|SET NULL|SET DEFAULT))?(?: ON UPDATE (CASCADE|SET NULL|SET DEFAULT))?"
+    r"(?: ON DELETE (NO ACTION|RESTRICT|CASCADE|SET NULL|SET DEFAULT))?"
+    r"(?: ON UPDATE (CASCADE|SET NULL|SET DEFAULT))?"
 )
+LEFT_ALONE = ("", "NO ACTION", "RESTRICT")
 
 
 def parts(definition: str) -> dict[tuple[str, str], str]:
@@ -62,20 +71,26 @@ def key(definition: str) -> list[str]:
 def logged_key(definition: str) -> list[list[Any]]:
     """Its key as `onhost.binlog` reads it: `[[2, "text"]]`; [] where it cannot be read there.
 
-    A generated column, whose place in the log is not known here, or a kind of key that is told
-    ambiguously, is not understood.
+    A generated column, whose place in the log is not known here, a kind of key that is told
+    ambiguously, or a name that a statement cannot say as it is, is not understood.
     """
     every = columns(definition)
     if any(" GENERATED " in what or " INVISIBLE" in what for what in every.values()):
         return []
+    if "``" in definition or not all(map(PLAIN.fullmatch, every)):
+        return []
+    table = parts(definition).get(("character set", ""), "")
     found: list[list[Any]] = []
     for name in key(definition):
-        kind = re.split(r"[( ]", every[name], maxsplit=1)[0]
+        what = every.get(name, "").partition(" COMMENT ")[0]  # a period is no column
+        kind = re.split(r"[( ]", what, maxsplit=1)[0]
+        told = ""
         if kind in NUMBERS:
-            told = "unsigned" if " unsigned" in every[name] else "number"
+            told = "unsigned" if " unsigned" in what else "number"
         elif kind in TEXTS:
-            told = "text"
-        else:
+            own = OF_COLUMN.search(what)
+            told = READ_AS.get(own[1] if own else table, "")
+        if not told:
             return []
         found.append([list(every).index(name) + 1, told])
     return found
@@ -88,5 +103,5 @@ def cascades(definition: str, database: str) -> Iterator[tuple[str, str]]:
     """
     for schema, parent, deleted, updated in CHILD.findall(definition):
         for did, action in (("DELETE", deleted), ("UPDATE", updated)):
-            if action:
+            if action not in LEFT_ALONE:
                 yield did, f"{schema or database}.{parent}"

@@ -1,5 +1,6 @@
 """Single rows of a table: found by key, named by digest, told apart."""
 
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -11,8 +12,8 @@ MOST_TOLD = 2_000_000  # rows of a table whose differing ones are looked for
 
 
 def digest(link: connection.Session, table: str, definition: str, keys: list[list[Any]]) -> str:
-    """A name for those rows of the *table* (quoted) that have one of *keys*; none has a place."""
-    names = [connection.quoted(name) for name in key(definition)]
+    """A name for *keys* and those rows of the *table* (quoted) that have one; none has a place."""
+    names = [f"`{name}`" for name in key(definition)]
     # MariaDB reads the whole table for a list of pairs, and finds each by the index so
     one_key = " AND ".join(f"{name} = %s" for name in names)
     found: list[str] = []
@@ -23,7 +24,7 @@ def digest(link: connection.Session, table: str, definition: str, keys: list[lis
         statement = f"SELECT {_content(definition)} FROM {table} WHERE {wanted}"  # noqa: S608
         values = [part for one in some for part in one]
         found += (str(row[0]) for row in connection.rows(link, statement, *values))
-    return together(*sorted(found))
+    return together(json.dumps(sorted(keys)), *sorted(found))
 
 
 def together(*digests: str) -> str:
@@ -34,7 +35,7 @@ def together(*digests: str) -> str:
 def apart(one: connection.Session, other: connection.Session, table: str, definition: str) -> str:
     """Which rows of *table* are not the same on both sides: "2 rows, id from 5 to 9"."""
     names = key(definition)
-    listed = ", ".join(connection.quoted(name) for name in names) or "NULL"
+    listed = ", ".join(f"`{name}`" for name in names) or "NULL"
     asked = f"SELECT {_content(definition)}, COUNT(*), {listed} FROM {table} GROUP BY 1, {listed}"  # noqa: S608
     if not names:
         asked = f"SELECT {_content(definition)}, COUNT(*) FROM {table} GROUP BY 1"  # noqa: S608
@@ -50,10 +51,16 @@ def apart(one: connection.Session, other: connection.Session, table: str, defini
 
 
 def _content(definition: str) -> str:
-    """An expression for all that a row holds: a FLOAT's text leaves out what it has of digits."""
+    """An expression for all that a row holds, in few bytes: a server gives NULL for too many.
+
+    A FLOAT's text leaves out what it has of digits, and a TIMESTAMP's depends on the server's zone.
+    """
     whole = []
     for name, what in columns(definition).items():
-        column = connection.quoted(name)
-        exact = f"CAST({column} AS DOUBLE)" if what.startswith("float") else column
-        whole.append(f"COALESCE(CONCAT(LENGTH({exact}), ':', CAST({exact} AS BINARY)), '-')")
+        exact = f"`{name}`"  # as the server itself says it, whatever the name
+        if what.startswith("float"):
+            exact = f"CAST({exact} AS DOUBLE)"
+        elif what.startswith("timestamp"):
+            exact = f"UNIX_TIMESTAMP({exact})"
+        whole.append(f"COALESCE(MD5({exact}), '-')")
     return f"MD5(CONCAT({', '.join(whole)}))"

@@ -12,7 +12,10 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-TOOL = ("mariadb-binlog", "--read-from-remote-server", "--base64-output=decode-rows", "--verbose")
+TOOL = (  # an option file may have it leave out databases, or rows
+    *("mariadb-binlog", "--no-defaults", "--user=root", "--read-from-remote-server"),
+    *("--base64-output=decode-rows", "--verbose"),
+)
 HEADER = re.compile(rb"#\d{6} [ \d:]{8} server id \d+  end_log_pos (\d+) [^\t]*\t(\w+)")
 ROW = re.compile(rb"### (INSERT INTO|UPDATE|DELETE FROM) `([^`]+)`\.`([^`]+)`$")
 COLUMN = re.compile(rb"###   @(\d+)=(.*)$", re.S)
@@ -23,11 +26,13 @@ KNOWN = {
     *(b"Stop", b"Query", b"Write_rows", b"Update_rows", b"Delete_rows", b"Write_compressed_rows"),
     *(b"Update_compressed_rows", b"Delete_compressed_rows"),
 }
-# in an event Query: what is set for it, and parts of transactions
+CLOSED = (b"Rotate", b"Stop")  # the last event of a log, unless its server died
+# in an event Query: what is set for it, parts of transactions, and what changes no row
 SETTING = re.compile(rb"(SET |use `|/\*!).*/\*!\*/;$")
 PART = re.compile(
     rb"START TRANSACTION$|BEGIN$|COMMIT$|ROLLBACK$|"
-    rb"(SAVEPOINT|ROLLBACK TO|RELEASE SAVEPOINT) `[^`]*`$"
+    rb"(SAVEPOINT|ROLLBACK TO|RELEASE SAVEPOINT) `[^`]*`$|"
+    rb"(?i:FLUSH|ANALYZE TABLE|OPTIMIZE TABLE) [^;]*$"
 )
 END = b"/*!*/;"
 
@@ -38,8 +43,10 @@ def named(
     """What *logs* name from the first offset of *span* to the last, which is in the last of them.
 
     `keys` has the columns of each table's key, counted from 1: `{"nova.instances": [[2, "text"]]}`.
-    `{"statements": 0, "tables": {"nova.instances": {"did": ["UPDATE"], "keys": [["a"], ["b"]]}}}`;
-    "keys" is None of a table that has none here, and where there are more than *most*.
+    `{"statements": 0, "torn": 0,
+    "tables": {"nova.instances": {"did": ["UPDATE"], "keys": [["a"], ["b"]]}}}`;
+    "keys" is None of a table that has none here, and where there are more than *most*. A log is
+    "torn" whose server died: its last events may be lost, which a replica may have.
     """
     argv = [
         *TOOL,
@@ -72,11 +79,12 @@ class Reader:
         self.tables: dict[str, Any] = {}
         self.name = ""  # of the table whose row is told
         self.key: dict[int, Any] = {}
+        self.begun = False  # an image of it
 
     def read(self, lines: Iterable[bytes]) -> dict[str, Any]:
         """What `named` gives, and the offset of the last event's end as "end"."""
-        statements = end = 0
-        query = False
+        statements = torn = end = 0
+        query, last = False, CLOSED[0]
         for raw in lines:
             line = raw.rstrip(b"\n")
             if line.startswith(b"###"):
@@ -86,6 +94,9 @@ class Reader:
                 end = int(header[1]) or end
                 query = header[2] == b"Query"
                 statements += header[2] not in KNOWN
+                torn += header[2] == b"Start" and last not in CLOSED
+                if header[2] != b"Rotate" or int(header[1]):  # else it is none of the log's own
+                    last = header[2]
             elif query and line == END:
                 query = False
             elif query and not SETTING.match(line) and not PART.match(line):
@@ -95,7 +106,7 @@ class Reader:
             name: {"did": sorted(one["did"]), "keys": one["keys"] and [*map(list, one["keys"])]}
             for name, one in self.tables.items()
         }
-        return {"statements": statements, "end": end, "tables": tables}
+        return {"statements": statements, "torn": torn, "end": end, "tables": tables}
 
     def row(self, line: bytes) -> bool:
         """Take in one line of a row; whether it was understood."""
@@ -113,12 +124,14 @@ class Reader:
             }
             self.tables.setdefault(self.name, new)["did"].add(found[1].split()[0].decode())
             return True
-        return line in (b"### SET", b"### WHERE")
+        self.begun = line in (b"### SET", b"### WHERE")
+        return self.begun
 
     def image(self) -> None:
-        """A row's image has ended: its key counts."""
+        """A row's image has ended: its key counts; one that lacks it could be any row's."""
         key, self.key = self.key, {}
-        if not key:
+        begun, self.begun = self.begun, False
+        if not begun or self.name not in self.places:
             return
         one = self.tables[self.name]
         if one["keys"] is None:
@@ -132,10 +145,10 @@ class Reader:
 
 def value(told: bytes, kind: str) -> Any:
     """A number or a text as the tool tells it; None where that is not unambiguous."""
-    if kind == "text":
+    if kind in ("text", "ascii"):
         plain = told.startswith(b"'") and told.endswith(b"'") and b"\\" not in told
         try:
-            return told[1:-1].decode() if plain else None
+            return told[1:-1].decode("ascii" if kind == "ascii" else "utf-8") if plain else None
         except UnicodeDecodeError:
             return None
     if found := NUMBER.match(told):

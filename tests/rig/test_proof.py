@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from migrate.cloud import Context, transfer
-from migrate.database import baseline, compare, connection, copy, ownership
+from migrate.database import baseline, compare, connection, copy, ownership, rows
 from migrate.database.replication import log, proven, proving, replica
 from migrate.errors import StepError
 from tests.wait import waits_for
@@ -187,6 +187,41 @@ def test_a_row_that_the_log_names_and_that_differs(context: Context) -> None:
         proving.prove(context)
     replica.begin(context)
     proving.prove(context)
+
+
+def test_a_target_that_a_killed_run_left_standing_still_goes_on(context: Context) -> None:
+    proving.prove(context)
+    sql(context.target.database, "STOP SLAVE")
+    assert not proving.proved(context)
+    proving.prove(context)
+    assert proving.proved(context)
+    assert replica.follows(context)
+
+
+def test_a_row_that_no_statement_could_hold_has_a_name_of_its_own(context: Context) -> None:
+    """A server gives NULL for what is longer than that, also of rows that differ."""
+    source, half = context.source.database, 9 * 2**20
+    sql(
+        source,
+        "CREATE TABLE keystone.huge (id INT PRIMARY KEY, a LONGTEXT, b LONGTEXT, t TIMESTAMP NULL)",
+        f"INSERT INTO keystone.huge VALUES (1, REPEAT('a', {half}), NULL, '2026-01-01')",
+        f"UPDATE keystone.huge SET b = REPEAT('b', {half})",
+    )
+
+    def named(zone: str) -> str:
+        with connection.session(source) as link:
+            (shown,) = connection.rows(link, "SHOW CREATE TABLE keystone.huge")
+            connection.rows(link, "SET time_zone = %s", zone)
+            try:
+                return rows.digest(link, "keystone.huge", shown[1], [[1]])
+            finally:
+                connection.rows(link, "SET time_zone = DEFAULT")
+
+    before = named("+00:00")
+    assert named("+05:00") == before
+    sql(source, "UPDATE keystone.huge SET b = CONCAT(b, 'c')")
+    assert named("+00:00") != before
+    sql(source, "DROP TABLE keystone.huge")
 
 
 def test_the_window_reads_what_the_log_names(context: Context) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from migrate.database import definition
+from migrate.database import connection, definition
 from migrate.database.fingerprint import Since
 from migrate.database.replication import log
 from migrate.database.replication.log import Place
@@ -124,10 +125,41 @@ ID = "`id` int(11) NOT NULL"
         ("`id` varbinary(16) NOT NULL", "PRIMARY KEY (`id`)", []),
         ("`id` varchar(300) NOT NULL", "PRIMARY KEY (`id`(100))", []),
         (f"{ID},\n  `g` int(11) GENERATED ALWAYS AS (`id` + 1) VIRTUAL", "PRIMARY KEY (`id`)", []),
+        (f"{ID} COMMENT 'an unsigned id'", "PRIMARY KEY (`id`)", [[1, "number"]]),
+        (f"{ID},\n  `a b` int(11)", "PRIMARY KEY (`id`)", []),
+        (f"{ID},\n  `100%` int(11)", "PRIMARY KEY (`id`)", []),
+        (f"{ID},\n  `a``b` int(11)", "PRIMARY KEY (`id`)", []),
+        (
+            f"{ID},\n  `a` date NOT NULL,\n  `b` date NOT NULL,\n  PERIOD FOR `p` (`a`, `b`)",
+            "PRIMARY KEY (`id`,`p` WITHOUT OVERLAPS)",
+            [],
+        ),
     ],
 )
 def test_keys_that_can_be_read_in_a_log(columns: str, end: str, key: list[list[object]]) -> None:
     assert definition.logged_key(made(columns, end)) == key
+
+
+@pytest.mark.parametrize(
+    ("own", "table", "told"),
+    [
+        ("", "utf8mb4 COLLATE=utf8mb4_bin", "text"),
+        ("", "latin1", "ascii"),  # where the bytes of one text are those of another in UTF-8
+        ("", "ucs2", None),  # and here plain letters are those of another
+        (" CHARACTER SET latin1 COLLATE latin1_bin", "utf8mb3", "ascii"),
+        (" CHARACTER SET utf8mb3 COLLATE utf8mb3_bin", "gbk", "text"),
+        (" CHARACTER SET sjis COLLATE sjis_bin", "utf8mb3", None),
+    ],
+)
+def test_the_character_set_of_a_key_says_how_it_is_read(
+    own: str, table: str, told: str | None
+) -> None:
+    text = made(f"`a` varchar(36){own} NOT NULL", "PRIMARY KEY (`a`)")
+    text = text.removesuffix("utf8mb3") + table
+    assert definition.logged_key(text) == ([[1, told]] if told else [])
+    assert binlog.value("'\u00e9'".encode(), "text") == "\u00e9"
+    assert binlog.value("'\u00e9'".encode(), "ascii") is None
+    assert binlog.value(b"'e'", "ascii") == "e"
 
 
 def test_where_rows_go_or_change_with_others() -> None:
@@ -137,10 +169,14 @@ def test_where_rows_go_or_change_with_others() -> None:
         foreign.format(2, "`other`.`b`", " ON DELETE SET NULL ON UPDATE CASCADE"),
         foreign.format(3, "`c`", ""),
         foreign.format(4, "`e`", " ON UPDATE CASCADE"),
+        foreign.format(5, "`g`", " ON DELETE NO ACTION ON UPDATE SET NULL"),
+        foreign.format(6, "`h`", " ON DELETE CASCADE ON UPDATE NO ACTION"),
+        foreign.format(7, "`i`", " ON DELETE NO ACTION ON UPDATE NO ACTION"),
     ]
     text = made(f"{ID},\n  `p` int(11)", ",\n  ".join(("PRIMARY KEY (`id`)", *lines)))
     assert set(definition.cascades(text, "d")) == {
         *(("DELETE", "d.a"), ("DELETE", "other.b"), ("UPDATE", "other.b"), ("UPDATE", "d.e")),
+        *(("UPDATE", "d.g"), ("DELETE", "d.h")),
     }
 
 
@@ -162,3 +198,78 @@ def test_what_goes_with_what_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == Since(
         {name: tables[name] for name in ("d.a", "d.z")}, {"d.a": [[1]], "d.z": [[2]]}
     )
+
+
+START = "Start: binlog v 4, server v 11.8.6-MariaDB-log created 261129  9:33:35"
+
+
+@pytest.mark.parametrize(
+    ("last", "torn"),
+    [
+        (event("Stop", end=611), 0),
+        (event("Rotate to binlog.000003  pos: 4", end=611), 0),
+        (event("Xid = 5", "COMMIT/*!*/;", end=567), 1),
+        ([], 1),  # it died right after the place from which it is read
+        (event("Rotate to binlog.000002  pos: 4", end=0), 1),  # of no log, but of the connection
+    ],
+)
+def test_a_log_whose_server_died_may_lack_what_a_replica_has(last: list[str], torn: int) -> None:
+    found = read(event(START, end=0), last, event(f"{START} at startup", "ROLLBACK/*!*/;", end=256))
+    assert found["torn"] == torn
+    assert not found["statements"]
+
+
+def test_an_image_without_its_key_leaves_the_whole_table() -> None:
+    """A session may have asked for less than whole rows."""
+    found = read(rows("### INSERT INTO `d`.`p`", "### SET", "###   @2='a'"))
+    assert found["tables"] == {"d.p": {"did": ["INSERT"], "keys": None}}
+    assert read(rows("### INSERT INTO `d`.`p`", "### SET"))["tables"]["d.p"]["keys"] is None
+
+
+@pytest.mark.parametrize("text", ["flush tables", "FLUSH LOGS", "ANALYZE TABLE p"])
+def test_what_changes_no_row_is_no_statement(text: str) -> None:
+    assert not read(event(QUERY, *SET, text, "/*!*/;"))["statements"]
+
+
+def test_a_parent_in_another_database_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = "CONSTRAINT `f` FOREIGN KEY (`p`) REFERENCES `o`.`a` (`id`) ON DELETE CASCADE"
+    text = made(f"{ID},\n  `p` int(11)", f"PRIMARY KEY (`id`),\n  {foreign}")
+    told = {"o.a": {"did": ["DELETE"], "keys": None}}
+    monkeypatch.setattr(log, "named", lambda *_: told)
+    place = Place("binlog.1", 4, "")
+    found = log.since(None, {"d.b": {"definition": text}}, place, place)  # type: ignore[arg-type]
+    assert found == Since({}, {})
+
+
+def test_definitions_that_are_quoted_otherwise_tell_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log, "named", lambda *_: {})
+    tables = {"d.a": {"definition": made(ID).replace("`", '"')}}
+    place = Place("binlog.1", 4, "")
+    assert log.since(None, tables, place, place) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("gtid", "torn", "believed"),
+    [
+        ("0-1-55,2-1-3", 0, True),
+        ("2-1-3,0-1-55", 0, True),
+        ("0-1-7", 0, False),  # another log of that name, after RESET MASTER
+        (None, 0, False),  # the log ends before that place
+        ("0-1-55,2-1-3", 1, False),
+    ],
+)
+def test_only_the_log_of_the_proof_is_believed(
+    monkeypatch: pytest.MonkeyPatch, gtid: str | None, torn: int, believed: bool
+) -> None:
+    read_tables = {"d.a": {"did": ["UPDATE"], "keys": [[1]]}}
+    told = {"statements": 0, "torn": torn, "tables": read_tables}
+    monkeypatch.setattr(connection, "session", lambda _: nullcontext())
+    monkeypatch.setattr(connection, "rows", lambda *_: [("binlog.000001",)])
+    monkeypatch.setattr(connection, "value", lambda *_: gtid)
+    monkeypatch.setattr(log, "call", lambda *_, **__: told)
+    one, other = (Place("binlog.000001", at, "0-1-55,2-1-3") for at in (400, 900))
+    found = log.named(None, {}, one, other)  # type: ignore[arg-type]
+    assert found == (read_tables if believed else None)
+    assert bool(torn) <= (log.named(None, {}, one, other, torn=True) is not None)  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ def since(
     None where the log does not tell: it was purged, or holds statements, not rows alone.
     """
     written = named(source, tables, one, other)
-    if written is None:
+    if written is None or not _readable(tables):
         return None
     keys, below = {}, set[tuple[str, str]]()
     for name, wrote in written.items():
@@ -59,14 +59,26 @@ def since(
 
 
 def named(
-    source: Host, tables: Mapping[str, Mapping[str, Any]], one: Place, other: Place
+    source: Host,
+    tables: Mapping[str, Mapping[str, Any]],
+    one: Place,
+    other: Place,
+    *,
+    torn: bool = False,
 ) -> dict[str, Any] | None:
-    """The *tables* that were written to, as `onhost.binlog.named` tells; None where it cannot."""
+    """All tables that were written to, as `onhost.binlog.named` tells; None where it cannot.
+
+    Nor does it, unless *torn* logs do, where the server died between: it may have lost the end of
+    a log that a replica has.
+    """
     if one == other:
         return {}
     with connection.session(source) as link:
         logs = [str(row[0]) for row in connection.rows(link, "SHOW BINARY LOGS")]
-    if one.file not in logs or other.file not in logs:
+        if one.file not in logs or other.file not in logs:
+            return None
+        gtid = connection.value(link, "SELECT BINLOG_GTID_POS(%s, %s)", one.file, one.offset)
+    if {*str(gtid).split(",")} != {*one.gtid.split(",")}:  # another log of that name
         return None
     logs = logs[logs.index(one.file) : logs.index(other.file) + 1]
     keys = {
@@ -80,9 +92,14 @@ def named(
         told = call(source, "binlog.named", *asked, timeout=LONGEST)
     except CommandError:
         return None
-    if told["statements"]:
+    if told["statements"] or (told["torn"] and not torn):
         return None
-    return {name: wrote for name, wrote in told["tables"].items() if name in tables}
+    return dict(told["tables"])
+
+
+def _readable(tables: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it can be seen what cascades: not where a server quotes names otherwise."""
+    return all(table["definition"].startswith("CREATE TABLE `") for table in tables.values())
 
 
 def _cascaded(tables: Mapping[str, Mapping[str, Any]], changed: set[tuple[str, str]]) -> set[str]:

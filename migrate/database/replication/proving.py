@@ -22,11 +22,16 @@ SHOWN = 20
 
 
 def proved(context: Context) -> bool:
-    """Whether both sides were equal a moment ago; so it is where nothing is followed, too."""
-    if not replica.standing(context).ours:
+    """Whether both sides were equal a moment ago; so it is where nothing is followed, too.
+
+    A run that was killed over a proof may have left the target standing still: to prove again has
+    it go on.
+    """
+    standing = replica.standing(context)
+    if not standing.ours:
         return True
     found = proven.proof(context)
-    return found is not None and 0 <= time.time() - found.at < FRESH
+    return standing.follows and found is not None and 0 <= time.time() - found.at < FRESH
 
 
 def prove(context: Context) -> None:

@@ -1,0 +1,102 @@
+"""What names and what proves the data of a fenced source."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from migrate.database import baseline, connection
+from migrate.database.fingerprint import digest
+from migrate.database.replication import log, proven
+from migrate.database.replication.log import Place
+from migrate.engine import markers
+from migrate.onhost import fence, record
+
+PLACE = Place("binlog.000001", 400, "0-1-55")
+
+
+class Killed(BaseException):
+    """As by kill -9: nothing is caught."""
+
+
+def local(_: object, function: str, *arguments: Any, **__: Any) -> Any:
+    module, _, name = function.partition(".")
+    return getattr(import_module(f"migrate.onhost.{module}"), name)(*arguments)
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
+    record.save(fence.RECORD, {"token": "first"})
+    monkeypatch.setattr(baseline, "call", local)
+    monkeypatch.setattr(baseline, "read_only", lambda _: True)
+    monkeypatch.setattr(baseline, "known", lambda _: [])
+    monkeypatch.setattr(baseline, "_place", lambda _: PLACE)
+    monkeypatch.setattr(proven, "arrived", lambda *_: False)
+    monkeypatch.setattr(markers, "fencing", lambda _: "first")
+    monkeypatch.setattr(connection, "session", lambda _: nullcontext())
+    return SimpleNamespace(source=SimpleNamespace(database=None), home=tmp_path)
+
+
+def taken(rows: int, **more: Any) -> dict[str, Any]:
+    table = {"rows": rows, "checksum": 1, "next": None, "definition": "CREATE TABLE `t`", **more}
+    kinds = ("views", "triggers", "routines", "events", "accounts")
+    empty: dict[str, Any] = {kind: {} for kind in kinds}
+    return {"settings": {}, "databases": {}, "tables": {"d.t": table}, **empty}
+
+
+def test_a_killed_run_leaves_no_name_of_another_fingerprint(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is taken anew where the copy differs from what the proof promised."""
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1))
+    baseline.take(context)
+    assert baseline.name(context) == digest(baseline.required(context))
+    saved = record.save
+
+    def killed(name: str, value: dict[str, Any]) -> None:
+        saved(name, value)
+        if name == baseline.RECORD:
+            raise Killed
+
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(2))
+    monkeypatch.setattr(record, "save", killed)
+    with pytest.raises(Killed):
+        baseline.take(context, whole=True)
+    monkeypatch.setattr(record, "save", saved)
+    assert not baseline.taken(context)  # and so it is taken again, before anything is done by it
+    baseline.take(context)
+    assert baseline.name(context) == digest(baseline.required(context))
+
+
+@pytest.mark.parametrize(
+    ("named", "wrote", "told"),
+    [
+        ({"named": "x"}, {}, []),
+        ({"named": "x"}, {"d.t": {}}, ["written to since the fence"]),
+        ({"named": "x"}, {"other.t": {}}, []),
+        ({"named": "x"}, None, ["does not tell any more"]),
+        ({}, None, []),  # all was read
+        ({}, {"d.t": {}}, []),  # and is as it was
+    ],
+)
+def test_the_way_back_believes_no_log_that_does_not_tell(
+    context: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    named: dict[str, str],
+    wrote: dict[str, Any] | None,
+    told: list[str],
+) -> None:
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1, **named))
+    monkeypatch.setattr(log, "named", lambda *_, **__: wrote)
+    since = {"carried": {"d.t": {"rows": 1, "checksum": 1, **named}}, "keys": {}}
+    found = {"fingerprint": taken(1, **named), "since": {**since, "place": PLACE.kept()}}
+    record.save(baseline.RECORD, found)
+    differences = list(map(str, baseline.source_equals_fence(context)))
+    assert len(differences) == len(told)
+    assert all(word in one for word, one in zip(told, differences, strict=True))
