@@ -5,9 +5,10 @@
 The rig (tests/lab/rig.py), as new for each size: its services' databases hold so many megabytes
 more, 100 and 1000 by default, and somebody writes to them all the time. Measured are the plan's own
 steps, in the window from a source that is read-only to a copy that is proven equal, with the
-source's binary log on and then off; between the two it is what an operator would type. Each end is
-looked at by CHECKSUM TABLE, which is counted to nobody. With the log on, the window of the largest
-size may be longer than that of the smallest by a fifth, else this ends with 1.
+source's binary log on, where the target follows, and then off, where it is copied; between the two
+it is what an operator would type. Each end is looked at by CHECKSUM TABLE, which is counted to
+nobody. With the log on, the window of the largest size may be longer than that of the smallest by a
+fifth, else this ends with 1.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from typing import Any
 
 from infra.nspawn import ssh_command
 from migrate.cloud import Context
-from migrate.database import connection
+from migrate.database import connection, fingerprint
+from migrate.database.replication import log, proven, proving
 from migrate.engine.journal import Journal, State
-from migrate.engine.plan import Phase, Step
+from migrate.engine.plan import Impact, Phase, Step
 from migrate.engine.runner import Runner
 from migrate.phases.plan import compose
 from tests.bench import rows
@@ -50,6 +52,7 @@ class Way:
     def __init__(self, context: Context, papers: Path) -> None:
         plan = compose(context)
         every = {one.id: one for one in plan}
+        upon = needed(every, LAST)
         ours = [one for one in plan if one.id.startswith("database.")]
         self.took: dict[str, float] = {}
         self.predicted = {one.id: one.estimate for one in ours}
@@ -57,8 +60,8 @@ class Way:
         self.before += [one for one in ours if one.phase is Phase.FOLLOW]
         self.before.remove(every["database.tools"])
         self.fence = [every["fence.control"], every["fence.read-only"]]
-        upon = needed(every, LAST)
-        self.window = [one for one in ours if one.phase is Phase.CUTOVER and one.id in upon]
+        closed = [one for one in ours if one.impact is Impact.API_CLOSED]
+        self.window = [one for one in closed if one.id in upon]
         self._began: dict[str, float] = {}
         self._runner = Runner(plan, Journal(papers), context, self._notify)
 
@@ -94,9 +97,11 @@ def ours(context: Context, papers: Path, rounds: int) -> Figures:
     way = Way(context, papers)
     way.go(way.before)
     before, lag = dict(way.took), rows.behind(context, ASKED, PAUSE)
-    window, steps = [], []
+    window, steps, proofs = [], [], []
     for _ in range(rounds):
         way.go(way.before)  # after a window the source is followed anew
+        time.sleep(WRITTEN)
+        proofs += proof(context)
         time.sleep(WRITTEN)
         way.go(way.fence)
         window.append(way.go(way.window))
@@ -108,12 +113,33 @@ def ours(context: Context, papers: Path, rounds: int) -> Figures:
     each = {name: statistics.median(one[name] for one in steps if name in one) for name in steps[0]}
     return {
         "before": before,
+        "proofs": proofs,
         "behind": lag and dict(zip(("median", "most"), rows.middle_and_most(lag), strict=True)),
         "window": statistics.median(window),
         "windows": window,
         "steps": each,
         "predicted": {name: way.predicted.get(name) for name in (*before, *each)},
     }
+
+
+def proof(context: Context) -> list[Figures]:
+    """The proof that comes just before a window, upon an earlier one; [] where none follows."""
+    if not (earlier := proven.proof(context)):
+        return []
+    seconds = timed(lambda: proving.prove(context))
+    now = proven.proof(context)
+    assert now
+    tables = earlier.fingerprint["tables"]
+    since = log.since(context.source.database, tables, earlier.place, now.place)
+    assert since
+    return [
+        {
+            "seconds": seconds,
+            **{one: fingerprint.summary(now.fingerprint)[one] for one in ("tables", "rows")},
+            "rows read": sum(map(len, since.keys.values())),
+            "tables read": sorted(set(tables) - set(since.carried)),
+        }
+    ]
 
 
 def by_hand(context: Context, rounds: int) -> Figures:
@@ -176,9 +202,18 @@ def told(one: Figures) -> str:
             f"  {name}: in the window {found['window']:.2f} s, by hand {hand / found['window']:.1f}"
             f" times that; {follows}",
             f"    before it: {steps(found, 'before')}",
+            *(f"    {proof_told(one)}" for one in found["proofs"][-1:]),
             f"    in it: {steps(found, 'steps')}",
         ]
     return "\n".join(lines)
+
+
+def proof_told(one: Figures) -> str:
+    whole = ", ".join(one["tables read"]) or "none"
+    return (
+        f"proof upon an earlier one: {one['tables']} tables, {one['rows']} rows in "
+        f"{one['seconds']:.2f} s, of which {one['rows read']} rows were read; whole: {whole}"
+    )
 
 
 def steps(found: Figures, which: str) -> str:
