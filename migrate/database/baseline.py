@@ -1,5 +1,6 @@
 """The fingerprint taken at the fence: kept on the source too, so that any machine can go back."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from migrate.cloud import Context
@@ -10,12 +11,20 @@ from migrate.database.fingerprint import KNOWN, Fingerprint, Since, digest, fing
 from migrate.database.replication import log, proven
 from migrate.database.replication.log import Place
 from migrate.database.service_databases import known, known_logins
-from migrate.engine import markers, state_directory
+from migrate.engine import state_directory
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 
 # what was taken; its digest, and the fencing under which it was taken
 RECORD, NAME = RECORDS = "fingerprint", "fingerprint-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """`since` is what was known for `fingerprint` by an earlier proof; None where all was read."""
+
+    fingerprint: Fingerprint
+    since: Since | None
 
 
 def of(
@@ -25,11 +34,6 @@ def of(
     names = (one.name for one in known(context))
     users = (one.user for one in known_logins(context))
     return fingerprint(host, names, users, socket, since)
-
-
-def like(context: Context, host: Host) -> Fingerprint:
-    """The same, read as the fence's own was: of *host* only what that read of the source."""
-    return of(context, host, since=_since(_record(context)))
 
 
 def take(context: Context, *, whole: bool = False) -> None:
@@ -52,16 +56,8 @@ def take(context: Context, *, whole: bool = False) -> None:
     record: dict[str, Any] = {"fingerprint": taken}
     if since and place:
         record["since"] = {"carried": _known(since), "keys": since.keys, "place": place.kept()}
-    call(source, "record.forget", NAME)  # which a killed run would leave to name another one
-    call(source, "record.save", RECORD, record)
-    called = {"digest": digest(taken), "fencing": markers.fencing(context)}
-    call(source, "record.save", NAME, called)
+    call(source, "baseline.keep", RECORD, record, NAME, digest(taken))
     state_directory.record(context.home / "fingerprint.json", taken)
-
-
-def by_proof(context: Context) -> bool:
-    """Whether the fence's fingerprint rests on an earlier proof."""
-    return "since" in (_record(context) or {})
 
 
 def _record(context: Context) -> dict[str, Any] | None:
@@ -87,12 +83,12 @@ def kept(context: Context) -> Fingerprint | None:
     return found and found["fingerprint"]
 
 
-def required(context: Context) -> Fingerprint:
-    """The same; StepError where none was taken."""
-    found = kept(context)
-    if found is None:
+def fenced(context: Context) -> Fenced:
+    """The same, and what it rests on; StepError where none was taken."""
+    record = _record(context)
+    if record is None:
         raise StepError("the source has no fingerprint of its fence; take it first")
-    return found
+    return Fenced(record["fingerprint"], _since(record))
 
 
 def name(context: Context) -> str:
@@ -150,7 +146,7 @@ def source_equals_fence(context: Context) -> list[Difference]:
     if not named:
         return found
     begun, place = Place(**record["since"]["place"]), _place(source)
-    wrote = log.named(source, fenced["tables"], begun, place, torn=True) if place else None
+    wrote = log.named(source, fenced["tables"], begun, place, sure=False) if place else None
     if wrote is None:
         text = "does not tell any more whether they were written to since the fence"
         return [*found, Difference("binary log", ", ".join(sorted(named)), text)]

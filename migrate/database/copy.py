@@ -83,18 +83,20 @@ def copy(context: Context) -> None:
     """
     markers.refuse_after(context, markers.SYNCED)
     target = context.target.database
-    fenced = baseline.required(context)
+    taken = baseline.fenced(context)
+    fenced = taken.fingerprint
     with connection.session(target) as link:
         came = progress.noted(link, "copy", digest(fenced))
         begun = progress.unfinished(link, digest(fenced))
     if came and begun:
         _renew(context, fenced, begun)
         return
-    held = baseline.like(context, target)
-    if baseline.by_proof(context) and any(delta.missing(fenced, held)):
+    # of the target only what was read of the source
+    held = baseline.of(context, target, since=taken.since)
+    if taken.since and any(delta.missing(fenced, held)):
         # it followed, was proven and has come, and differs: nothing of that is believed
         baseline.take(context, whole=True)
-        fenced, held = baseline.required(context), baseline.of(context, target)
+        fenced, held = baseline.fenced(context).fingerprint, baseline.of(context, target)
     carried: list[accounts.Account] = []
     if not ownership.settled(target, fenced, held):
         with connection.session(target) as link:

@@ -44,12 +44,8 @@ def stage(context: Context) -> str:
     source, which may be dead then.
     """
     marks = _marks(context)
-    for end in ENDS:
-        if any(one["stage"] == end for one in marks):
-            return end
-    now = fencing(context)
-    found = {one["stage"] for one in marks if _counts(one, now)}
-    return next((stage for stage in reversed(STAGES) if stage in found), "")
+    ended = any(one["stage"] in ENDS for one in marks)
+    return _furthest(marks, "" if ended else fencing(context))
 
 
 def reached(context: Context, wanted: str) -> bool:
@@ -107,13 +103,14 @@ def refuse_when_live(context: Context) -> None:
 def refuse_after(context: Context, forbidden: str) -> None:
     """PreconditionError when *forbidden* or a later stage stands, or another stack's marker."""
     now = fencing(context)
-    for one in _marks(context):
+    marks = _marks(context)
+    for one in marks:
         if one["stack"] != context.stack and _counts(one, now):
             raise PreconditionError(
                 f"the machines are marked by stack {one['stack']!r} as {one['stage']}, this is "
                 f"stack {context.stack!r}; go on with the stack that began"
             )
-    standing = stage(context)
+    standing = _furthest(marks, now)
     if _at_least(standing, forbidden):
         serves = "the target serves and its data must not be written over"
         done = serves if standing in ENDS else "what this step would do has been done"
@@ -160,6 +157,11 @@ def unmark(context: Context, reached: str) -> None:
         _sql(context, f"DELETE FROM {SCHEMA}.stage WHERE stage IN ({words})")  # noqa: S608
         if not _sql(context, f"SELECT stage FROM {SCHEMA}.stage"):  # noqa: S608
             _sql(context, f"DROP DATABASE {SCHEMA}")
+
+
+def _furthest(marks: list[dict[str, Any]], token: str) -> str:
+    found = {one["stage"] for one in marks if _counts(one, token)}
+    return next((stage for stage in reversed(STAGES) if stage in found), "")
 
 
 def _counts(mark: dict[str, Any], token: str) -> bool:

@@ -1,6 +1,15 @@
 """What names the fenced data of this host."""
 
+from typing import Any
+
 from migrate.onhost import fence, record
+
+
+def keep(taken: str, found: dict[str, Any], note: str, digest: str) -> None:
+    """Keep *found* as *taken*, and in *note* the *digest* that names it under this very fence."""
+    record.forget(note)  # which a killed run would leave to name another one
+    record.save(taken, found)
+    record.save(note, {"digest": digest, "fencing": fence.token()})
 
 
 def name(note: str) -> str:

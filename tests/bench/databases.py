@@ -1,13 +1,21 @@
-"""The databases' part of the window, beside what an operator would type: dump, import, compare.
+"""Our part of the window beside dump, copy and import, in one run, and how both grow with the data.
 
-    python -m tests.bench.databases [rows]
+    python -m tests.bench.databases [--rounds ROUNDS] [--json] [megabytes ...]
 
-Two machines with MariaDB (tests/integration/pair.py). One table of *rows*, of which one in a
-hundred changes after the first pass; both ways end with a copy that was compared.
+The rig (tests/lab/rig.py), as new for each size: its services' databases hold so many megabytes
+more, 100 and 1000 by default, and somebody writes to them all the time. Measured are the plan's own
+steps, in the window from a source that is read-only to a copy that is proven equal, with the
+source's binary log on, where the target follows, and then off, where it is copied; between the two
+it is what an operator would type. Each end is looked at by CHECKSUM TABLE, which is counted to
+nobody. With the log on, the window of the largest size may be longer than that of the smallest by a
+fifth, else this ends with 1.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import shlex
 import statistics
 import subprocess
@@ -16,96 +24,236 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import patch
+from typing import Any
 
 from infra.nspawn import ssh_command
-from migrate.cloud import Context, transfer
-from migrate.database import baseline, compare, copy, ownership
-from migrate.engine import markers
-from tests.integration import pair
+from migrate.cloud import Context
+from migrate.database import connection, fingerprint
+from migrate.database.replication import log, proven, proving
+from migrate.engine.journal import Journal, State
+from migrate.engine.plan import Impact, Phase, Step
+from migrate.engine.runner import Runner
+from migrate.phases.plan import compose
+from tests.bench import rows
+from tests.lab.rig import rig, using
 
-ROUNDS = 3
-NAMES = ("alpha", "alpha_api", "alpha_cell0", "beta-1")
-FILL = """
-USE alpha;
-DROP TABLE IF EXISTS alpha.records;
-CREATE TABLE alpha.records (id INT PRIMARY KEY, name VARCHAR(64), data VARCHAR(255), at DATETIME);
-INSERT INTO alpha.records SELECT seq, MD5(seq), REPEAT(MD5(seq + 1), 6), '2026-01-01' + INTERVAL
-  (seq MOD 86400) SECOND FROM seq_1_to_{rows};
-"""
-CHANGE = "UPDATE alpha.records SET name = MD5(RAND()) WHERE id MOD 100 = 0"
-DROP = "".join(f"DROP DATABASE IF EXISTS `{name}`; " for name in NAMES)
-
-
-def main(rows: int) -> None:
-    """Measure both ways and print them."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as home, pair.running(Path(home)) as context:
-        context.source.controllers[0].run("mariadb", stdin=FILL.format(rows=rows), timeout=600)
-        by_hand = [timed(lambda: dump_and_compare(context, Path(home))) for _ in range(ROUNDS)]
-        with patch.multiple(markers, mark=nothing, unmark=nothing, refuse_after=nothing):
-            transfer.allow(context)
-            context.target.controllers[0].run("mariadb", stdin=DROP)
-            first = timed(lambda: copy.first_pass(context))
-            window = [timed(lambda: bring_and_compare(context)) for _ in range(ROUNDS)]
-            ownership.discard(context)
-    hand, ours = statistics.median(by_hand), statistics.median(window)
-    print(f"{rows} rows, one in a hundred changed, median of {ROUNDS}")
-    print(f"  by hand, in the window   dump, import, CHECKSUM TABLE     {hand:7.2f} s")
-    print(f"  migrate, before it       first pass                       {first:7.2f} s")
-    print(f"  migrate, in the window   fingerprint, delta, comparison   {ours:7.2f} s")
-    print(f"  by hand / migrate        {hand / ours:.1f}")
+LAST = "database.compare"  # what is proven then is the copy
+LOG, NO_LOG = "binary log", "no binary log"
+LOG_OFF = "/etc/mysql/mariadb.conf.d/zz-bench.cnf"
+GROWTH = 1.2
+WRITTEN = 5.0  # seconds between two windows, in which something changes
+ASKED, PAUSE = 25, 0.2  # how often is asked how far the target is behind, and the time between
+Figures = dict[str, Any]
 
 
-def nothing(*_: object) -> None:
-    """The pair has no cloud whose stage could be marked."""
+class Way:
+    """The steps by which the databases come, as a run carries them out, and what each takes."""
+
+    def __init__(self, context: Context, papers: Path) -> None:
+        plan = compose(context)
+        every = {one.id: one for one in plan}
+        upon = needed(every, LAST)
+        ours = [one for one in plan if one.id.startswith("database.")]
+        self.took: dict[str, float] = {}
+        self.predicted = {one.id: one.estimate for one in ours}
+        self.before = [every["transfer.key"]]
+        self.before += [one for one in ours if one.phase is Phase.FOLLOW]
+        self.before.remove(every["database.tools"])
+        self.fence = [every["fence.control"], every["fence.read-only"]]
+        closed = [one for one in ours if one.impact is Impact.API_CLOSED]
+        self.window = [one for one in closed if one.id in upon]
+        self._began: dict[str, float] = {}
+        self._runner = Runner(plan, Journal(papers), context, self._notify)
+
+    def go(self, steps: list[Step]) -> float:
+        """Seconds of *steps*, side by side where they may be; what is done is not done again."""
+        self.took.clear()
+        return timed(lambda: self._runner.apply(steps))
+
+    def back(self, steps: list[Step]) -> None:
+        self._runner.retreat(steps)
+
+    def _notify(self, step: Step, state: State, note: str) -> None:
+        now = time.monotonic()
+        if state is State.STARTED:
+            self._began[step.id] = now
+        elif state is State.DONE and not note:
+            self.took[step.id] = now - self._began[step.id]
 
 
-def timed(act: Callable[[], None]) -> float:
-    start = time.monotonic()
+def needed(every: dict[str, Step], name: str) -> set[str]:
+    """*name*, and all that it comes after."""
+    return {name}.union(*(needed(every, one) for one in every[name].needs))
+
+
+def timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
     act()
-    return time.monotonic() - start
+    return time.monotonic() - began
 
 
-def dump_and_compare(context: Context, home: Path) -> None:
-    """As an operator would: a pipe from host to host, then every table's checksum on both."""
-    source, target = context.source.controllers[0], context.target.controllers[0]
-    change(context)
-    target.run("mariadb", stdin=DROP)
-    names = " ".join(map(shlex.quote, NAMES))
-    dump = f"mariadb-dump --single-transaction --routines --events --databases {names}"
-    sides = [shlex.join(ssh_command(home, host.address)) for host in (source, target)]
-    subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{sides[0]} {shlex.quote(dump)} | {sides[1]} mariadb"],
-        check=True,
+def ours(context: Context, papers: Path, rounds: int) -> Figures:
+    """Seconds before the window and in it, each step's too, and how far behind the target was."""
+    way = Way(context, papers)
+    way.go(way.before)
+    before, lag = dict(way.took), rows.behind(context, ASKED, PAUSE)
+    window, steps, proofs = [], [], []
+    for _ in range(rounds):
+        way.go(way.before)  # after a window the source is followed anew
+        time.sleep(WRITTEN)
+        proofs += proof(context)
+        time.sleep(WRITTEN)
+        way.go(way.fence)
+        window.append(way.go(way.window))
+        steps.append(dict(way.took))
+        rows.refuse_different(context)
+        way.back(way.window)
+        way.back(way.fence)
+    way.back(way.before)
+    each = {name: statistics.median(one[name] for one in steps if name in one) for name in steps[0]}
+    return {
+        "before": before,
+        "proofs": proofs,
+        "behind": lag and dict(zip(("median", "most"), rows.middle_and_most(lag), strict=True)),
+        "window": statistics.median(window),
+        "windows": window,
+        "steps": each,
+        "predicted": {name: way.predicted.get(name) for name in (*before, *each)},
+    }
+
+
+def proof(context: Context) -> list[Figures]:
+    """The proof that comes just before a window, upon an earlier one; [] where none follows."""
+    if not (earlier := proven.proof(context)):
+        return []
+    seconds = timed(lambda: proving.prove(context))
+    now = proven.proof(context)
+    assert now
+    tables = earlier.fingerprint["tables"]
+    since = log.since(context.source.database, tables, earlier.place, now.place)
+    assert since
+    return [
+        {
+            "seconds": seconds,
+            **{one: fingerprint.summary(now.fingerprint)[one] for one in ("tables", "rows")},
+            "rows read": sum(map(len, since.keys.values())),
+            "tables read": sorted(set(tables) - set(since.carried)),
+        }
+    ]
+
+
+def by_hand(context: Context, rounds: int) -> Figures:
+    """Seconds of a pipe from host to host, which is faster than a file that is copied between."""
+    source, target = context.source.database, context.target.database
+    names = [connection.quoted(name) for name in rows.names(context)]
+    drop = "".join(f"DROP DATABASE IF EXISTS {name}; " for name in names)
+    words = " ".join(shlex.quote(name) for name in rows.names(context))
+    dump = f"mariadb-dump --single-transaction --routines --events --databases {words}"
+    sides = [shlex.join(ssh_command(rig().home, host.address)) for host in (source, target)]
+    pipe = f"{sides[0]} {shlex.quote(dump)} | {sides[1]} mariadb"
+    took = []
+    for _ in range(rounds):
+        target.run("mariadb", stdin=drop, timeout=600)
+        source.run("mariadb", stdin="SET GLOBAL read_only = 1")
+        argv = ["bash", "-o", "pipefail", "-c", pipe]
+        took.append(timed(lambda: subprocess.run(argv, check=True)))  # noqa: B023
+        rows.refuse_different(context)
+        source.run("mariadb", stdin="SET GLOBAL read_only = 0")
+    target.run("mariadb", stdin=drop, timeout=600)
+    return {"window": statistics.median(took), "windows": took}
+
+
+def without_log(context: Context) -> None:
+    """The source's server keeps no binary log any more, as Debian's does by default."""
+    source = context.source.database
+    source.write(LOG_OFF, "[mysqld]\nskip_log_bin\n", mode=0o644)
+    source.run("systemctl", "restart", "mariadb", timeout=180)
+
+
+def measured(context: Context, papers: Path, megabytes: int, rounds: int) -> Figures:
+    """Each way in turn, on the same data."""
+    filled = time.monotonic()
+    count, found, size = rows.fill(context, megabytes)
+    figures: Figures = {"megabytes": size / 1e6, "tables": count, "rows": found}
+    figures |= {"asked": megabytes, "filled": time.monotonic() - filled, "load": os.getloadavg()}
+    figures[LOG] = ours(context, papers / "log", rounds)
+    figures["by hand"] = by_hand(context, rounds)
+    without_log(context)
+    figures[NO_LOG] = ours(context, papers / "no-log", rounds)
+    figures["load after"] = os.getloadavg()
+    return figures
+
+
+def told(one: Figures) -> str:
+    """What was found of one size."""
+    hand = one["by hand"]["window"]
+    lines = [
+        f"{one['megabytes']:.0f} MB, {one['rows']} rows, {one['tables']} tables; {os.cpu_count()} "
+        f"cores, load {one['load'][0]:.1f} before and {one['load after'][0]:.1f} after",
+        f"  by hand: dump, copy, import {hand:.2f} s",
+    ]
+    for name in (LOG, NO_LOG):
+        found = one[name]
+        lag = found["behind"]
+        follows = "the target stood still"
+        if lag:
+            follows = f"followed, {lag['median']:.2f} s behind, at most {lag['most']:.2f} s"
+        lines += [
+            f"  {name}: in the window {found['window']:.2f} s, by hand {hand / found['window']:.1f}"
+            f" times that; {follows}",
+            f"    before it: {steps(found, 'before')}",
+            *(f"    {proof_told(one)}" for one in found["proofs"][-1:]),
+            f"    in it: {steps(found, 'steps')}",
+        ]
+    return "\n".join(lines)
+
+
+def proof_told(one: Figures) -> str:
+    whole = ", ".join(one["tables read"]) or "none"
+    return (
+        f"proof upon an earlier one: {one['tables']} tables, {one['rows']} rows in "
+        f"{one['seconds']:.2f} s, of which {one['rows read']} rows were read; whole: {whole}"
     )
-    tables = source.run(
-        "mariadb",
-        "-N",
-        stdin="SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM "
-        "information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema IN "
-        f"({', '.join(repr(name) for name in NAMES)})",
-    ).split("\n")
-    asked = f"CHECKSUM TABLE {', '.join(filter(None, tables))}"
-    assert source.run("mariadb", stdin=asked, timeout=600) == target.run(
-        "mariadb", stdin=asked, timeout=600
+
+
+def steps(found: Figures, which: str) -> str:
+    """Each step with its seconds, and those that the plan says."""
+    said = found["predicted"]
+    return ", ".join(
+        f"{name} {took:.2f} s" + (f" ({said[name]:g})" if said[name] else "")
+        for name, took in found[which].items()
     )
 
 
-def bring_and_compare(context: Context) -> None:
-    """As the window does."""
-    change(context)
-    context.source.controllers[0].run("mariadb", stdin="SET GLOBAL read_only = 1")
-    baseline.take(context)
-    copy.copy(context)
-    compare.prove(context)
-    copy.discard_copy(context)
-    baseline.lift(context)
-    context.source.controllers[0].run("mariadb", stdin="SET GLOBAL read_only = 0")
-
-
-def change(context: Context) -> None:
-    context.source.controllers[0].run("mariadb", stdin=CHANGE, timeout=600)
+def main(sizes: list[int], rounds: int, *, as_json: bool) -> None:
+    found = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as home, using(Path(home)) as made:
+        for n, megabytes in enumerate(sizes):
+            if n:
+                made.reset()
+            papers = Path(home, str(megabytes))
+            papers.mkdir()
+            found.append(measured(made.context, papers, megabytes, rounds))
+            if not as_json:
+                print(f"{told(found[-1])}, median of {rounds}", flush=True)
+    least, most = found[0], found[-1]
+    grown = {
+        name: most[name]["window"] / least[name]["window"] for name in (LOG, NO_LOG, "by hand")
+    }
+    if as_json:
+        print(json.dumps({"rounds": rounds, "sizes": found, "grown": grown}, indent=2))
+    elif found[1:]:
+        data = most["megabytes"] / least["megabytes"]
+        ways = ", ".join(f"{name} {times:.2f} times" for name, times in grown.items())
+        print(f"the data grew {data:.1f} times, the window's part: {ways}")
+    if grown[LOG] > GROWTH:
+        sys.exit(f"with a {LOG} the window grew more than {GROWTH - 1:.0%}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("megabytes", nargs="*", type=int, default=[100, 1000])
+    given.add_argument("--rounds", type=int, default=3)
+    given.add_argument("--json", action="store_true", dest="as_json")
+    asked = given.parse_args()
+    main(asked.megabytes, asked.rounds, as_json=asked.as_json)

@@ -234,11 +234,11 @@ def test_the_window_reads_what_the_log_names(context: Context) -> None:
     try:
         replica.arrive(context)
         baseline.take(context)
-        assert baseline.by_proof(context)
-        fenced = baseline.required(context)
+        assert baseline.fenced(context).since
+        fenced = baseline.fenced(context).fingerprint
         assert "named" in fenced["tables"]["keystone.wide"]
         copy.copy(context)
-        assert baseline.by_proof(context)  # nothing differed
+        assert baseline.fenced(context).since  # nothing differed
         assert copy.copied(context)
         assert copy.compared(context)
         whole = baseline.of(context, target)
@@ -265,9 +265,9 @@ def test_a_copy_that_is_not_as_it_was_proven_is_brought_whole(context: Context) 
         replica.arrive(context)
         sql(target, "UPDATE keystone.wide SET t = 'wrong' WHERE id = 12")
         baseline.take(context)
-        assert baseline.by_proof(context)
+        assert baseline.fenced(context).since
         copy.copy(context)
-        assert not baseline.by_proof(context)
+        assert baseline.fenced(context).since is None
         compare.prove(context)
         assert sql(target, "SELECT t FROM keystone.wide WHERE id = 12") == [("last",)]
     finally:

@@ -56,7 +56,7 @@ def test_a_killed_run_leaves_no_name_of_another_fingerprint(
     """One is taken anew where the copy differs from what the proof promised."""
     monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1))
     baseline.take(context)
-    assert baseline.name(context) == digest(baseline.required(context))
+    assert baseline.name(context) == digest(baseline.fenced(context).fingerprint)
     saved = record.save
 
     def killed(name: str, value: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def test_a_killed_run_leaves_no_name_of_another_fingerprint(
     monkeypatch.setattr(record, "save", saved)
     assert not baseline.taken(context)  # and so it is taken again, before anything is done by it
     baseline.take(context)
-    assert baseline.name(context) == digest(baseline.required(context))
+    assert baseline.name(context) == digest(baseline.fenced(context).fingerprint)
 
 
 @pytest.mark.parametrize(

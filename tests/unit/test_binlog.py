@@ -272,4 +272,4 @@ def test_only_the_log_of_the_proof_is_believed(
     one, other = (Place("binlog.000001", at, "0-1-55,2-1-3") for at in (400, 900))
     found = log.named(None, {}, one, other)  # type: ignore[arg-type]
     assert found == (read_tables if believed else None)
-    assert bool(torn) <= (log.named(None, {}, one, other, torn=True) is not None)  # type: ignore[arg-type]
+    assert bool(torn) <= (log.named(None, {}, one, other, sure=False) is not None)  # type: ignore[arg-type]

@@ -119,7 +119,9 @@ def test_a_note_of_another_program_is_refused_and_stays(folder: Path, kept: str,
 @pytest.mark.usefixtures("folder")
 def test_a_fingerprint_names_what_was_fenced_when_it_was_taken() -> None:
     assert baseline.name("some") == ""
-    record.save("some", {"digest": "d1", "fencing": "first"})
+    record.save(fence.RECORD, {"token": "first"})
+    baseline.keep("all", {"fingerprint": {}}, "some", "d1")
+    assert record.load("all") == {"fingerprint": {}}
     for token, named in (("first", "d1"), ("second", "")):
         record.save(fence.RECORD, {"token": token})
         assert baseline.name("some") == named

@@ -64,12 +64,12 @@ def named(
     one: Place,
     other: Place,
     *,
-    torn: bool = False,
+    sure: bool = True,
 ) -> dict[str, Any] | None:
     """All tables that were written to, as `onhost.binlog.named` tells; None where it cannot.
 
-    Nor does it, unless *torn* logs do, where the server died between: it may have lost the end of
-    a log that a replica has.
+    Who must be *sure* that there are no others is told nothing after a statement, nor where the
+    server died between: it may have lost the end of a log that a replica has.
     """
     if one == other:
         return {}
@@ -92,7 +92,7 @@ def named(
         told = call(source, "binlog.named", *asked, timeout=LONGEST)
     except CommandError:
         return None
-    if told["statements"] or (told["torn"] and not torn):
+    if sure and (told["statements"] or told["torn"]):
         return None
     return dict(told["tables"])
 

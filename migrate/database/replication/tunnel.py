@@ -50,7 +50,8 @@ def dig(context: Context) -> None:
 def fill_in(target: Host) -> None:
     """Nothing of it is left; safe to repeat."""
     target.shell(
-        'systemctl disable -q --now "$1" 2>/dev/null || true; systemctl stop "${2%.*}*" || true; '
+        'systemctl disable -q --now --no-reload "$1" 2>/dev/null || true; '
+        'systemctl stop "${2%.*}*" || true; '
         'rm -f -- "$3/$1" "$3/$2"; systemctl daemon-reload',
         *(LISTENS, CONNECTS, FOLDER),
     )
