@@ -240,7 +240,8 @@ def test_the_window_reads_what_the_log_names(context: Context) -> None:
         copy.copy(context)
         assert baseline.fenced(context).since  # nothing differed
         assert copy.copied(context)
-        assert copy.compared(context)
+        assert not copy.compared(context)  # a table was given its number: that is looked at
+        compare.prove(context)
         whole = baseline.of(context, target)
         assert whole["tables"] == baseline.of(context, source)["tables"]
         assert baseline.source_equals_fence(context) == []
