@@ -12,6 +12,7 @@ from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import Opener
 
+PATIENCE = 60  # seconds
 BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT",
@@ -30,6 +31,8 @@ def sessions(
     with ExitStack() as stack:
         gate = stack.enter_context(connection.session(host))
         links = [stack.enter_context(connection.session(host)) for _ in range(number)]
+        # another backup holds the stage for as long as it runs
+        connection.rows(gate, f"SET SESSION lock_wait_timeout = {PATIENCE}")
         connection.several(gate, ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"))
         try:
             for link in links:
