@@ -110,11 +110,11 @@ def ours(context: Context, papers: Path, rounds: int) -> Figures:
         way.back(way.window)
         way.back(way.fence)
     way.back(way.before)
-    each = {name: statistics.median(one[name] for one in steps if name in one) for name in steps[0]}
+    each = {name: statistics.median(one.get(name, 0.0) for one in steps) for name in steps[0]}
     return {
         "before": before,
         "proofs": proofs,
-        "behind": lag and dict(zip(("median", "most"), rows.middle_and_most(lag), strict=True)),
+        "behind": lag,
         "window": statistics.median(window),
         "windows": window,
         "steps": each,
@@ -132,14 +132,9 @@ def proof(context: Context) -> list[Figures]:
     tables = earlier.fingerprint["tables"]
     since = log.since(context.source.database, tables, earlier.place, now.place)
     assert since
-    return [
-        {
-            "seconds": seconds,
-            **{one: fingerprint.summary(now.fingerprint)[one] for one in ("tables", "rows")},
-            "rows read": sum(map(len, since.keys.values())),
-            "tables read": sorted(set(tables) - set(since.carried)),
-        }
-    ]
+    figures = {"seconds": seconds, **fingerprint.summary(now.fingerprint)}
+    whole = sorted(set(tables) - set(since.carried))
+    return [figures | {"keys": sum(map(len, since.keys.values())), "whole": whole}]
 
 
 def by_hand(context: Context, rounds: int) -> Figures:
@@ -172,10 +167,9 @@ def without_log(context: Context) -> None:
 
 def measured(context: Context, papers: Path, megabytes: int, rounds: int) -> Figures:
     """Each way in turn, on the same data."""
-    filled = time.monotonic()
     count, found, size = rows.fill(context, megabytes)
-    figures: Figures = {"megabytes": size / 1e6, "tables": count, "rows": found}
-    figures |= {"asked": megabytes, "filled": time.monotonic() - filled, "load": os.getloadavg()}
+    figures: Figures = {"asked": megabytes, "megabytes": size / 1e6, "tables": count, "rows": found}
+    figures["load"] = os.getloadavg()
     figures[LOG] = ours(context, papers / "log", rounds)
     figures["by hand"] = by_hand(context, rounds)
     without_log(context)
@@ -193,11 +187,9 @@ def told(one: Figures) -> str:
         f"  by hand: dump, copy, import {hand:.2f} s",
     ]
     for name in (LOG, NO_LOG):
-        found = one[name]
-        lag = found["behind"]
-        follows = "the target stood still"
-        if lag:
-            follows = f"followed, {lag['median']:.2f} s behind, at most {lag['most']:.2f} s"
+        found, follows = one[name], "the target stood still"
+        if lag := found["behind"]:
+            follows = f"followed, {statistics.median(lag):.2f} s behind, at most {max(lag):.2f} s"
         lines += [
             f"  {name}: in the window {found['window']:.2f} s, by hand {hand / found['window']:.1f}"
             f" times that; {follows}",
@@ -209,10 +201,9 @@ def told(one: Figures) -> str:
 
 
 def proof_told(one: Figures) -> str:
-    whole = ", ".join(one["tables read"]) or "none"
     return (
         f"proof upon an earlier one: {one['tables']} tables, {one['rows']} rows in "
-        f"{one['seconds']:.2f} s, of which {one['rows read']} rows were read; whole: {whole}"
+        f"{one['seconds']:.2f} s; {one['keys']} rows by key and {', '.join(one['whole'])} were read"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 
 from migrate.cloud import Context
@@ -140,7 +139,3 @@ def behind(context: Context, times: int, pause: float) -> list[float] | None:
             lag.append((both[1] - both[0]).total_seconds())
         time.sleep(pause)
     return lag if seen[0] != seen[-1] else None
-
-
-def middle_and_most(lag: list[float]) -> tuple[float, float]:
-    return statistics.median(lag), max(lag)
