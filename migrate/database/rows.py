@@ -35,10 +35,8 @@ def together(*digests: str) -> str:
 def apart(one: connection.Session, other: connection.Session, table: str, definition: str) -> str:
     """Which rows of *table* are not the same on both sides: "2 rows, id from 5 to 9"."""
     names = key(definition)
-    listed = ", ".join(f"`{name}`" for name in names) or "NULL"
-    asked = f"SELECT {_content(definition)}, COUNT(*), {listed} FROM {table} GROUP BY 1, {listed}"  # noqa: S608
-    if not names:
-        asked = f"SELECT {_content(definition)}, COUNT(*) FROM {table} GROUP BY 1"  # noqa: S608
+    listed = "".join(f", `{name}`" for name in names)
+    asked = f"SELECT {_content(definition)}, COUNT(*){listed} FROM {table} GROUP BY 1{listed}"  # noqa: S608
     count = f"SELECT COUNT(*) FROM {table}"  # noqa: S608
     if max(int(connection.value(link, count)) for link in (one, other)) > MOST_TOLD:
         return f"which of more than {MOST_TOLD} rows is not looked for"

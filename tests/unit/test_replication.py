@@ -26,10 +26,10 @@ TARGET = replace(SOURCE, server_id=167772165, gtid_domain_id=20261, gtid_binlog_
 
 def test_a_source_with_whole_rows_is_followed() -> None:
     assert facts.obstacles(SOURCE, TARGET) == []
-    assert facts.follows(SOURCE, TARGET)
+    assert not facts.forbidding(SOURCE, TARGET)
     older = replace(SOURCE, version="10.11.14-MariaDB-0+deb12u2-log")
-    assert facts.follows(older, TARGET)
-    assert not facts.follows(SOURCE, replace(TARGET, version=older.version))
+    assert not facts.forbidding(older, TARGET)
+    assert facts.forbidding(SOURCE, replace(TARGET, version=older.version))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_forbids_to_follow(changed: dict[str, object], message: str, remedy
     assert message in told.message
     assert remedy in told.remedy
     assert told.forbids
-    assert not facts.follows(source, TARGET)
+    assert facts.forbidding(source, TARGET)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_told_of_a_source_that_is_followed(
     (told,) = facts.obstacles(source, TARGET)
     assert message in told.message
     assert not told.forbids
-    assert facts.follows(source, TARGET)
+    assert not facts.forbidding(source, TARGET)
 
 
 def test_a_target_on_which_events_would_run_does_not_follow() -> None:

@@ -118,9 +118,9 @@ def _filters(link: connection.Session) -> Iterator[str]:
                 yield f"{name.lower()} = {row[name]}"
 
 
-def follows(source: Facts, target: Facts) -> bool:
-    """Whether *target* can follow *source* as both are now."""
-    return not any(one.forbids for one in obstacles(source, target))
+def forbidding(source: Facts, target: Facts) -> list[Obstacle]:
+    """Why *target* cannot follow *source* as both are now; [] where it can."""
+    return [one for one in obstacles(source, target) if one.forbids]
 
 
 def obstacles(source: Facts, target: Facts | None) -> list[Obstacle]:

@@ -7,7 +7,7 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.database import connection, progress
 from migrate.database.fingerprint import Fingerprint, Since, digest
-from migrate.database.replication import log
+from migrate.database.replication import log, state
 from migrate.database.replication.log import Place
 from migrate.onhost import call
 
@@ -65,5 +65,4 @@ def since(context: Context, place: Place) -> Since | None:
 def arrived(context: Context, place: Place) -> bool:
     """Whether the target has all of the source's log before *place*."""
     with connection.session(context.target.database) as link:
-        asked = "SELECT MASTER_GTID_WAIT(%s, 0) = 0"
-        return bool(connection.value(link, asked, place.gtid))
+        return state.reaches(link, place.gtid, 0)

@@ -52,8 +52,7 @@ def obstacles(context: Context) -> list[facts.Obstacle]:
     with connection.session(context.source.database) as link:
         source = facts.read(link)
     with connection.session(context.target.database) as link:
-        told = facts.obstacles(source, facts.read(link))
-    return [one for one in told if one.forbids]
+        return facts.forbidding(source, facts.read(link))
 
 
 def seed(context: Context) -> None:
@@ -90,7 +89,7 @@ def follows(context: Context) -> bool:
             return False
         if not progress.ever(link, progress.SEED):  # it was found to differ
             return False
-        return _reach(link, now, SOON)
+        return state.reaches(link, now, SOON)
 
 
 def begin(context: Context) -> None:
@@ -240,14 +239,10 @@ def _come(link: connection.Session, last: str, idle: float) -> str:
 
 def _behind(link: connection.Session, last: str) -> str:
     """What is missing until *last*; "" where it has come."""
-    if _reach(link, last, 0.5):
+    if state.reaches(link, last, 0.5):
         return ""
     found = state.read(link)
     return state.error(found) or f"at {state.applied(link)} of {last}"
-
-
-def _reach(link: connection.Session, last: str, seconds: float) -> bool:
-    return bool(connection.value(link, "SELECT MASTER_GTID_WAIT(%s, %s) = 0", last, seconds))
 
 
 def _ours(target: Host) -> bool:

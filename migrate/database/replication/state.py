@@ -36,6 +36,11 @@ def applied(link: connection.Session) -> str:
     return str(connection.value(link, "SELECT @@global.gtid_slave_pos"))
 
 
+def reaches(link: connection.Session, place: str, seconds: float) -> bool:
+    """Whether it has all before *place* within *seconds*."""
+    return bool(connection.value(link, "SELECT MASTER_GTID_WAIT(%s, %s) = 0", place, seconds))
+
+
 def error(found: dict[str, str]) -> str:
     """Why it does not follow: an error of applying, or of the connection; "" where it does."""
     if not found:
