@@ -67,6 +67,7 @@ def rehearse(session: Session) -> dict[str, Any]:
     began = time.monotonic()
     with clone.running(context):
         cloned = round(time.monotonic() - began, 2)
+        earlier = [before, answers.of_source(context, before)] if before else []
         copies, password = clone_urls.lead(context)
         session.tell(f"the clone answers after {cloned:.1f} s")
         looked = clone_upgrade.look(context)
@@ -78,7 +79,7 @@ def rehearse(session: Session) -> dict[str, Any]:
             session.tell(f"{recipe.project}: {one['seconds']:.1f} s")
         shadow: dict[str, Any] = {}
         if before and not any(one["wrong"] for one in projects.values()):
-            shadow = _shadow(session, copies, before)
+            shadow = _shadow(session, copies, earlier)
     found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "clone_seconds": cloned,
@@ -93,7 +94,7 @@ def rehearse(session: Session) -> dict[str, Any]:
 
 
 def _shadow(
-    session: Session, copies: list[ServiceDatabase], before: dict[str, Listing]
+    session: Session, copies: list[ServiceDatabase], earlier: list[dict[str, Listing]]
 ) -> dict[str, Any]:
     """What the release's APIs answer from *copies*, which are upgraded, and what they tried.
 
@@ -107,7 +108,7 @@ def _shadow(
     with serving.running(context, copies) as gate:
         started = time.monotonic()
         session.tell(f"the release's APIs answer on the clone after {started - began:.1f} s")
-        found = answers.ask(context, gate, before, session.tell)
+        found = answers.ask(context, gate, earlier, session.tell)
         ended = time.monotonic()
         state = serving.state(context)
     return {

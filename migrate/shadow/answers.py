@@ -1,11 +1,11 @@
 """What the source and the clone answer to the same questions, and what of it differs.
 
 The source serves and changes meanwhile, the clone stands still at an instant. So the source is
-asked before the clone is made and once more beside it: where its own answers differ nothing is
-judged. What differs is asked again before it is told.
+asked before the clone is made, after it, and once more beside it: where its own answers differ
+nothing is judged. What differs is asked again before it is told.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -15,13 +15,12 @@ from migrate.cloud.api import Api, ApiError
 from migrate.cloud.login import ADMIN
 from migrate.errors import one_line
 from migrate.services import kind, kinds
-from migrate.shadow import gate, serving
+from migrate.shadow import gate, judging, serving
 from migrate.verify import views
-from migrate.verify.comparison import MISSING, Comparison, Difference, compare, differences
+from migrate.verify.comparison import Difference
 from migrate.verify.listing import Listing, take
 
 LOGIN = "login"  # in place of a kind, where the clone's keystone does not take the token
-REFUSED = "answered 403"
 Tell = Callable[[str], None]
 
 
@@ -81,8 +80,11 @@ def _taken(
     return take(api, everywhere=name == ADMIN, microversions=spoken, types=wanted, sample=True)
 
 
-def ask(context: Context, through: gate.Gate, before: dict[str, Listing], tell: Tell) -> list[View]:
-    """Each view of *before*, the source's from before the clone, asked of both sides."""
+def ask(
+    context: Context, through: gate.Gate, earlier: Sequence[dict[str, Listing]], tell: Tell
+) -> list[View]:
+    """Each view of *earlier*, the source's from before the clone and after it, asked of both."""
+    before = earlier[0]
     address = context.target.tools.address
     own = {name: login.api(context, name=name) for name in before}
     shadows = {name: gate.api(through, own[name], address) for name in before}
@@ -94,7 +96,7 @@ def ask(context: Context, through: gate.Gate, before: dict[str, Listing], tell: 
         else:
             if name == ADMIN:
                 _first_calls(context, shadows[name])
-            _compare(view, own[name], shadows[name], before)
+            _compare(view, own[name], shadows[name], earlier)
         who = "as administrator" if name == ADMIN else f"as {name}"
         tell(f"{who}: {sum(view.kinds.values())} answers of {len(view.kinds)} kinds compared")
         found.append(view)
@@ -120,63 +122,22 @@ def _first_calls(context: Context, shadow: Api) -> None:
                 continue  # what it says to each kind is told
 
 
-def _compare(view: View, own: Api, shadow: Api, before: dict[str, Listing]) -> None:
+def _compare(view: View, own: Api, shadow: Api, earlier: Sequence[dict[str, Listing]]) -> None:
     """Asked twice where something differs, of those kinds: what differs both times is told."""
-    wanted: Iterable[str] = list(before[view.name].resources)
+    mine = [one[view.name] for one in earlier]
+    whole = [one[ADMIN] for one in earlier]
+    wanted: Iterable[str] = sorted({*mine[0].resources, *mine[0].absent})
     for again in (False, True):
-        asked = partial(_taken, name=view.name, wanted=wanted, known=before)
+        asked = partial(_taken, name=view.name, wanted=wanted, known=earlier[0])
         ours, theirs = side_by_side.each(asked, (own, shadow))
-        judged = judge(before[view.name], ours, theirs)
+        judged = judging.judge(mine, ours, theirs, whole)
         if not again:
             view.kinds = {type_: len(found) for type_, found in theirs.resources.items()}
             view.fields, view.allowed = judged.fields, judged.allowed
             view.differences = list(judged.differences)
         else:
-            still = {(one.type, one.id, one.field) for one in judged.differences}
-            view.differences = [
-                one for one in view.differences if (one.type, one.id, one.field) in still
-            ]
+            still = {judging.place(one) for one in judged.differences}
+            view.differences = [one for one in view.differences if judging.place(one) in still]
         if not view.differences:
             return
         wanted = sorted({one.type for one in view.differences})
-
-
-def judge(before: Listing, source: Listing, shadow: Listing) -> Comparison:
-    """*shadow* against *source*, without what has changed on the source since *before*.
-
-    What the source refuses to a user the new release has to refuse, too.
-    """
-    moved = {
-        (one.type, one.id, one.field)
-        for one in differences(before, source)
-        if isinstance(one, Difference)
-    }
-    found = compare(source, shadow, since=before.began)
-    cut = {*before.partial, *source.partial, *shadow.partial}
-    kept = [
-        one
-        for one in found.differences
-        if (one.type, one.id, one.field) not in moved and not (one.type in cut and _whole(one))
-    ]
-    kept += [_strangers(type_, source) for type_ in cut if _nothing_common(type_, source, shadow)]
-    kept += [
-        Difference(type_, "*", "", why, "told")
-        for type_, why in source.absent.items()
-        if why == REFUSED and type_ in shadow.resources and before.absent.get(type_) == why
-    ]
-    return Comparison(found.resources, found.fields, tuple(kept), found.allowed)
-
-
-def _whole(one: Difference) -> bool:
-    """Whether it says that one side lacks a resource, which a sample does not show."""
-    return not one.field and one.id != "*"
-
-
-def _nothing_common(type_: str, source: Listing, shadow: Listing) -> bool:
-    here, there = (one.resources.get(type_, {}) for one in (source, shadow))
-    return bool(here) and type_ in shadow.resources and not here.keys() & there.keys()
-
-
-def _strangers(type_: str, source: Listing) -> Difference:
-    told = f"{len(source.resources[type_])} of a sample"
-    return Difference(type_, "*", "", told, MISSING)

@@ -17,7 +17,7 @@ from migrate.cloud.api import Api, ApiError
 from migrate.onhost import shadow_gate
 from migrate.services import CORE
 from migrate.services.unit import UNSAID
-from migrate.shadow import answers, serving
+from migrate.shadow import answers, judging, serving
 from migrate.shadow.gate import Gate, Session
 from migrate.verify import listing
 from migrate.verify.listing import Listing
@@ -127,7 +127,8 @@ def listed(partial: tuple[str, ...] = (), **images: Any) -> Listing:
 
 
 def differs(before: Listing, source: Listing, shadow: Listing) -> list[str]:
-    return [str(one) for one in answers.judge(before, source, shadow).differences]
+    judged = judging.judge([before], source, shadow, [before])
+    return [str(one) for one in judged.differences]
 
 
 A, B = {"name": "a", "size": 1}, {"name": "b", "size": 1}
@@ -142,7 +143,7 @@ A, B = {"name": "a", "size": 1}, {"name": "b", "size": 1}
         ({"x": A}, {"x": A, "y": B}, {"x": A}, []),  # made there since
         ({"x": A, "y": B}, {"x": A}, {"x": A, "y": B}, []),  # deleted there since
         ({"x": A, "y": B}, {"x": A, "y": B}, {"x": A}, ["image y was removed"]),
-        ({"x": A}, {"x": A}, {"x": A, "y": B}, ["image y was added"]),  # seen by who may not
+        ({"x": A}, {"x": A}, {"x": A, "y": B}, []),  # made and deleted there meanwhile
         ({"x": A}, {"x": A}, {"x": A, "y": {**B, "created_at": "2026-01-01T00:00:00Z"}}, []),
     ],
 )
@@ -161,17 +162,34 @@ def test_of_a_sample_only_what_both_told_is_compared() -> None:
 
 
 def test_what_is_refused_on_one_side_alone_is_told() -> None:
-    told, refused = listed(x=A), Listing({}, {"image": answers.REFUSED}, {}, BEFORE, 0.0)
-    (one,) = answers.judge(told, told, refused).differences
+    told, refused = listed(x=A), Listing({}, {"image": judging.REFUSED}, {}, BEFORE, 0.0)
+    (one,) = judging.judge([told], told, refused, [told]).differences
     assert one.after == "not told: answered 403"
-    (one,) = answers.judge(refused, refused, told).differences
+    (one,) = judging.judge([refused], refused, told, [told]).differences
     assert (one.before, one.after) == ("answered 403", "told")
-    assert answers.judge(refused, refused, refused).differences == ()
+    assert judging.judge([refused], refused, refused, [told]).differences == ()
+
+
+@pytest.mark.parametrize(("whole", "told"), [(("x", "y"), ["image y was added"]), (("x",), [])])
+def test_what_a_user_sees_of_others_on_the_clone_alone_is_told(
+    whole: tuple[str, ...], told: list[str]
+) -> None:
+    user, clone = listed(x=A), listed(x=A, y=B)
+    seen: dict[str, Any] = dict.fromkeys(whole, A)
+    found = judging.judge([user], user, clone, [listed(**seen)])
+    assert [str(one) for one in found.differences] == told
+    assert found.allowed == ({} if told else {judging.PASSED: 1})
+
+
+def test_what_came_and_went_between_two_looks_is_not_judged() -> None:
+    quiet, between = listed(x=A), listed(x=B, y=A)
+    assert judging.judge([quiet, between], quiet, between, [quiet]).differences == ()
 
 
 def test_a_difference_names_service_kind_id_field_and_user() -> None:
     view = answers.View(
-        "demo", differences=list(answers.judge(listed(x=A), listed(x=A), listed(x=B)).differences)
+        "demo",
+        differences=list(judging.judge([listed(x=A)], listed(x=A), listed(x=B), []).differences),
     )
     (one,) = view.document["differences"]
     assert answers.told(one, "demo") == "image: image x: name was 'a', is 'b', as demo"
