@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 SECONDS = 1.5  # a line that lives so long without a word has been let through
 MOST = 65536
+ASKS = "X-Migrate-Asks"  # who has it is told that it is closed, and not held
 
 
 def each(targets: Sequence[tuple[str, int]], sign: str, source: str = "") -> list[str]:
@@ -77,7 +78,8 @@ def _heard(line: socket.socket, address: str, sign: str, tls: bool) -> str:
     answer = b""
     try:
         stream = _unproven().wrap_socket(line) if tls else line
-        stream.sendall(f"GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        words = f"GET / HTTP/1.1\r\nHost: {address}\r\n{ASKS}: yes\r\nConnection: close\r\n\r\n"
+        stream.sendall(words.encode())
         while len(answer) < MOST:
             data = stream.recv(MOST)
             if not data:

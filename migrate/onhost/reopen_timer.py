@@ -9,7 +9,7 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import disk, fence, haproxy, mariadb, record, systemd, virtual_ip
+from migrate.onhost import disk, fence, front, haproxy, mariadb, record, systemd, virtual_ip
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
@@ -127,6 +127,7 @@ def reopen() -> None:
     wrong = fence.lift(START_SECONDS)
     virtual_ip.lift()
     haproxy.open_again()
+    front.open_again()
     print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal
 
 

@@ -50,6 +50,11 @@ def wrong(context: Context, depth: str) -> list[str]:
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:
     state = call(host, "haproxy.state")
     held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
+    if mode := call(host, "front.state")["mode"]:
+        if mode == "target":  # nothing leads to the source
+            return []
+        shut = haproxy.user_sockets(state["original"], held)
+        return _past_front(context, host, shut, own, passes=depth == "users")
     if left := haproxy.left_open(state["original"], held):
         return [f"{one} is bound by no section that was closed" for one in left]
     shut = haproxy.user_sockets(state["original"], held)
@@ -58,6 +63,25 @@ def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[
     if unsure := [one for one in shut if told[one] is None]:
         told |= tried(host, state["current"], unsure, own, passes=passes)
     return [f"{one} {told[one]}" for one in shut if told[one]]
+
+
+def _past_front(
+    context: Context, host: Host, shut: list[UserSocket], own: list[str], *, passes: bool
+) -> list[str]:
+    """What the front does not close, by calls on *host* and from where users call."""
+    heard = call(host, "front.heard", MESSAGE)
+    told: dict[UserSocket, list[str | None]] = {one: [] for one in shut}
+    for one in shut:
+        for (address, port), stranger, ours in zip(*heard.values(), strict=True):
+            if port == one.port and (address == one.address or sockets.everywhere(one.address)):
+                told[one].append(judged(one, stranger, ours, passes=passes))
+    found = {
+        one: _worst(said) if said else "is not heard by the front" for one, said in told.items()
+    }
+    outside = _called(context, host, shut, own, passes)
+    wrong = {one: found[one] or outside[one] for one in shut}
+    unknown = "does not tell whether it is closed"
+    return [f"{one} {said or unknown}" for one, said in wrong.items() if said or found[one] is None]
 
 
 def tried(
