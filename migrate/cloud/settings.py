@@ -151,7 +151,7 @@ class Window(Model):
 
     limit_seconds: int = Field(default=600, ge=30, le=7200)
     drain_seconds: int = Field(default=60, ge=1, le=3600)
-    hold_seconds: int = Field(default=30, ge=0, le=300)
+    hold_seconds: int = Field(default=50, ge=0, le=300)
 
 
 Move = Literal["liveMigrate", "coldMigrate", "stopStart", "leave", "ask"]

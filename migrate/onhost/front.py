@@ -2,8 +2,8 @@
 
 The packet filter hands it what is sent to where users are heard (`tproxy`), so the operator's proxy
 is neither edited nor reloaded, and no connection that stands is broken. Its mode is "open", where
-it passes calls on; "users" and "all", to whom it is closed: their calls are held for a while, then
-refused; or "target", where all calls go there and none to this host any more. Its own beat keeps
+it passes calls on; "users", whose writes are held for a while, then refused; "all", where every
+call is; or "target", where all calls go there and none to this host any more. Its own beat keeps
 the rule alive while it is open: dead or frozen, calls go past it. In every other mode nothing does,
 also after a boot. What `takeover/front` renders is a *spec*:
 
@@ -31,6 +31,7 @@ CONFIG, SOCKET, RULES = f"{FOLDER}/front.cfg", f"{FOLDER}/front.sock", f"{FOLDER
 UNIT = "migrate-front.service"
 TABLE = "migrate_front"
 SOURCE = "127.0.0.77"  # from where the front itself calls: the rule lets it pass
+WRITES = "POST"  # reads pass as long as it is closed to users alone
 STRANGER = "127.0.0.66"  # a user's call, made on this host
 MODES = ("open", "users", "all", "target")  # by their numbers in its configuration
 SESSION = re.compile(r"(?m)^(0x[0-9a-f]+): proto=\w+ src=(\S+) fe=(\d+) ")
@@ -90,6 +91,8 @@ def stand(spec: dict[str, Any]) -> None:
     """Stand before the operator's proxy as *spec* says, calls pass; RuntimeError where not."""
     with record.locked():
         kept = record.load(RECORD)
+        if kept and kept["mode"] != "open":
+            raise RuntimeError("the front is closed: it opens when the window is undone")
         if kept and kept["spec"] != spec:
             _leave(kept)
         record.save(RECORD, {"spec": spec, "mode": "open"})
@@ -211,7 +214,7 @@ def open_again() -> None:
 
 
 def heard(sign: str) -> dict[str, list[Any]]:
-    """What a user and a host of the cloud hear at each place, by calls made here.
+    """What a user and a host of the cloud hear at each place who want to write, by calls made here.
 
     {"at": [["10.0.0.10", 8774]], "stranger": ["closed"], "own": ["open"]}, see `knock.py`.
     """
@@ -219,8 +222,8 @@ def heard(sign: str) -> dict[str, list[Any]]:
     at = [(address, port) for address, port in kept["spec"]["heard"]] if kept else []
     return {
         "at": [[*one] for one in at],
-        "stranger": knock.each(at, sign, STRANGER),
-        "own": knock.each(at, sign, "127.0.0.1"),
+        "stranger": knock.each(at, sign, STRANGER, WRITES),
+        "own": knock.each(at, sign, "127.0.0.1", WRITES),
     }
 
 

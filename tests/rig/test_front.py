@@ -61,8 +61,8 @@ def signal(context: Context, name: str) -> None:
     context.source.holder.run("systemctl", "kill", "-s", name, UNIT)
 
 
-def heard(context: Context) -> str:
-    return knock.ask(str(context.source.virtual_ips[0].address), 5000, MESSAGE)
+def heard(context: Context, method: str = "GET") -> str:
+    return knock.ask(str(context.source.virtual_ips[0].address), 5000, MESSAGE, "", method)
 
 
 def test_in_and_out_under_load_without_a_failed_call(context: Context) -> None:
@@ -91,11 +91,13 @@ def test_closed_in_two_depths_and_open_again(context: Context) -> None:
     gate.close_to_users(context)
     assert gate.closed_to_users(context)
     assert not gate.closed_to_all(context)
-    assert heard(context) == "closed"
+    assert heard(context, "POST") == "closed"
+    assert heard(context) == "open"  # reads begin nothing
     own = f"http://{context.source.virtual_ips[0].address}:5000/v3"
     assert context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
     gate.close_to_all(context)
     assert gate.closed_to_all(context)
+    assert heard(context) == "closed"
     assert not context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
     close.reopen(context)
     assert heard(context) == "open"

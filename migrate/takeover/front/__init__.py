@@ -14,16 +14,16 @@ from migrate.takeover.front import config
 from migrate.takeover.gate import close, haproxy
 
 
-def obstacles(context: Context) -> list[str]:
-    """Why none can stand before the source's proxies, a line each that begins with the host."""
+def obstacles(context: Context) -> list[tuple[str, str]]:
+    """Why none can stand before the source's proxies: host, reason; [] where all can have one."""
 
-    def ask(host: Host) -> list[str]:
+    def ask(host: Host) -> list[tuple[str, str]]:
         found, shut = _heard(host)
         wrong = config.obstacles(found, shut, _interfaces(context))
         count = len({one.port for one in shut})
         ports = range(config.BEAT_PORT, config.FIRST_PORT + count)
         wrong += call(host, "front.obstacles", [*ports])
-        return [f"{host.name}: {one}" for one in wrong]
+        return [(host.name, one) for one in wrong]
 
     return hosts.joined(context.source.controllers, ask)
 

@@ -136,6 +136,7 @@ def _head(found: list[Section], seconds: float) -> Iterator[str]:
     yield from ("    hard-stop-after 60s", "defaults", "    mode http", "    timeout connect 5s")
     for name, least in TIMEOUTS.items():
         longest = max([least, *_seconds(found, name)])
+        longest += seconds if name in ("client", "server") else 0
         yield from [f"    timeout {name} {longest * 1000:.0f}ms"] if longest else []
     # a connection that the operator's proxy has ended meanwhile is never used again
     yield "    option http-server-close"
@@ -180,10 +181,14 @@ def _closed(*, served: bool, http: bool) -> Iterator[str]:
 
     What the target does not serve is refused for good once it leads there.
     """
-    shut = "all or users !own or users stranger"
     if not http:
+        shut = "all or users !own or users stranger"
         yield f"    tcp-request connection reject if {shut if served else f'{shut} or target'}"
         return
+    # reads begin nothing, and a token is good on both sides
+    yield "    acl reads method GET HEAD OPTIONS"
+    yield "    acl tokens path_end /auth/tokens"
+    shut = "all or users !own !reads !tokens or users stranger !reads !tokens"
     # a kept connection would break when the address moves
     yield "    http-after-response set-header Connection close if users or all or target"
     yield f"    http-request set-var(txn.shut) bool(true) if {shut}"

@@ -13,6 +13,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call, knock, sockets
+from migrate.onhost.front import WRITES
 from migrate.takeover.gate import close, haproxy
 from migrate.takeover.gate.haproxy import MESSAGE, UserSocket
 
@@ -78,7 +79,7 @@ def _past_front(
     found = {
         one: _worst(said) if said else "is not heard by the front" for one, said in told.items()
     }
-    outside = _called(context, host, shut, own, passes)
+    outside = _called(context, host, shut, own, passes, WRITES)
     wrong = {one: found[one] or outside[one] for one in shut}
     unknown = "does not tell whether it is closed"
     return [f"{one} {said or unknown}" for one, said in wrong.items() if said or found[one] is None]
@@ -118,7 +119,12 @@ def judged(where: UserSocket, stranger: str, own: str, *, passes: bool) -> str |
 
 
 def _called(
-    context: Context, host: Host, shut: list[UserSocket], own: list[str], passes: bool
+    context: Context,
+    host: Host,
+    shut: list[UserSocket],
+    own: list[str],
+    passes: bool,
+    method: str = "GET",
 ) -> dict[UserSocket, str | None]:
     """The same by calls at *host* itself, from here and from a host of the cloud."""
     here: list[str] = call(host, "addresses.own")
@@ -133,8 +139,8 @@ def _called(
     asked = [(address, each.port) for each, address in targets]
     inside = next(iter(context.source.computes), host)
     with ThreadPoolExecutor(2) as pool:
-        ours = pool.submit(call, inside, "knock.each", asked, MESSAGE)
-        theirs = pool.submit(knock.each, asked, MESSAGE)
+        ours = pool.submit(call, inside, "knock.each", asked, MESSAGE, "", method)
+        theirs = pool.submit(knock.each, asked, MESSAGE, "", method)
         pairs = zip(targets, theirs.result(), ours.result(), strict=True)
     found: dict[UserSocket, list[str | None]] = {each: [] for each in shut}
     for (each, _), stranger, own_heard in pairs:
