@@ -1,0 +1,13 @@
+"""What names the fencing of this host, which a copy and its marks belong to.
+
+Apart from what fences: it is asked in many steps of the window, and little goes along with it.
+"""
+
+from migrate.onhost import record
+
+RECORD = "fence"  # as `fence` keeps it
+
+
+def token() -> str:
+    """What names this fencing: another one has another; "" where nothing is fenced."""
+    return str((record.load(RECORD) or {"token": ""})["token"])
