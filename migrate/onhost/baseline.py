@@ -5,9 +5,13 @@ from typing import Any
 from migrate.onhost import fencing, record
 
 
-def keep(taken: str, found: dict[str, Any], note: str, digest: str) -> None:
-    """Keep *found* as *taken*, and in *note* the *digest* that names it under this very fence."""
-    record.forget(note)  # which a killed run would leave to name another one
+def keep(taken: str, found: dict[str, Any], note: str, digest: str, *others: str) -> None:
+    """Keep *found* as *taken*, and in *note* the *digest* that names it under this very fence.
+
+    Notes on an earlier one, this and *others*, go first: a killed run would leave them to this one.
+    """
+    for one in (note, *others):
+        record.forget(one)
     record.save(taken, found)
     record.save(note, {"digest": digest, "fencing": fencing.token()})
 
