@@ -59,8 +59,12 @@ def obstacles(context: Context) -> list[facts.Obstacle]:
 
 def seed(context: Context) -> None:
     """Copy the databases a first time: of one instant, where they can be followed from it."""
+    _seed(context, followed=not obstacles(context))
+
+
+def _seed(context: Context, *, followed: bool) -> None:
     _end(context.target.database)
-    copy.first_pass(context, followed=not obstacles(context))
+    copy.first_pass(context, followed=followed)
 
 
 def standing(context: Context) -> Standing:
@@ -108,7 +112,7 @@ def begin(context: Context) -> None:
     room.refuse_without(context)
     for _ in range(TRIES):
         if not _fit(context):
-            seed(context)
+            _seed(context, followed=True)
         if not (said := _follow(context)):
             return
         with connection.session(context.target.database) as link:
