@@ -63,7 +63,8 @@ SETS = {
     ),
     "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),
     "replica": Set(
-        "the target's databases follow the source's by GTID: broken, cut off, restarted, and gone"
+        "the target's databases follow the source's by GTID, are proven equal, broken, cut off, "
+        "restarted, and gone; the way back needs no log"
     ),
     "rehearse": Set(
         "the upgrade in a clone beside a replica that follows: over, killed, a migration that "
@@ -71,7 +72,7 @@ SETS = {
     ),
     "replica-breaks": Set(
         "a replica that has parted, was refused, whose log is purged, whose servers are killed, "
-        "whose disks are full: told, and whole again"
+        "whose disks are full: told, and whole again; a server killed inside the window"
     ),
     "replica-old": Set(
         "a source of MariaDB 10.11, followed and copied by 11.8, equal by the servers' checksums"

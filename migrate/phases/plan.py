@@ -483,6 +483,22 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=6,
     )
+    # not in the window, where nobody goes it any more
+    unfollowed = _serving(
+        "database.unfollow",
+        "Take the way to the source's databases away",
+        (replica.taken_away, replica.take_away, nothing),
+        after=[moved],
+        seconds=0.8,
+    )
+    # the source is fenced still, and nobody waits for its answers
+    read_whole = _serving(
+        "database.fence-whole",
+        "Read whole what the fence's fingerprint took from the proof",
+        (baseline.taken_later, baseline.take_later, nothing),
+        after=[moved],
+        seconds=1.5,
+    )
     # beside it and at once: users write already
     noted = _serving(
         going_live.NOTE,
@@ -491,7 +507,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=0.3,
     )
-    return daemons, apis, disarmed, moved, reconnected, noted
+    return daemons, apis, disarmed, moved, reconnected, unfollowed, read_whole, noted
 
 
 # accept: no other command runs this
