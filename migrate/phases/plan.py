@@ -461,7 +461,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
     disarmed = _closed(
         going_live.DISARM,
         "Take the watch away: from here the target decides",
-        (reopen_timer.disarmed, reopen_timer.disarm, reopen_timer.arm),
+        (going_live.unwatched, going_live.unwatch, reopen_timer.arm),
         after=[CLOSED_TO_ALL, apis],
         seconds=0.3,
     )

@@ -13,11 +13,12 @@ from migrate.engine import markers, window
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.errors import MigrateError
 from migrate.takeover import front, virtual_ip
+from migrate.takeover.gate import reopen_timer
 
 # steps of `phases/plan.py`, as the journal knows them
 ARM = "gate.timer"  # the timer that would reopen the source
 CLOSE = "gate.users"  # the first write is refused: the window begins
-DISARM = "gate.disarm"  # no timer from here on
+DISARM = "gate.disarm"  # no timer from here on, or from the flip
 POINT = "vip.takeover"  # the target gets the first write: the window ends
 NOTE = "release"  # the machines are marked so
 
@@ -32,7 +33,19 @@ def let_in(context: Context) -> None:
     """
     virtual_ip.refuse_second_holder(context)
     front.flip(context)
+    reopen_timer.disarm(context)  # a front that has flipped holds it back
     virtual_ip.take_over(context)
+
+
+def unwatched(context: Context) -> bool:
+    """Whether nothing reopens the source any more, or a front that flips will see to it."""
+    return front.closed(context) or reopen_timer.disarmed(context)
+
+
+def unwatch(context: Context) -> None:
+    """Take the watch away where no front does so in the same instant as it flips."""
+    if not front.closed(context):
+        reopen_timer.disarm(context)
 
 
 def turn_away(context: Context) -> None:
