@@ -8,6 +8,7 @@ from migrate.cloud import Context
 from migrate.engine import markers, window
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.errors import MigrateError
+from migrate.onhost import call
 from migrate.takeover import virtual_ip
 
 # steps of `phases/plan.py`, as the journal knows them
@@ -17,13 +18,11 @@ DISARM = "gate.disarm"  # no timer from here on
 POINT = "vip.takeover"  # the target takes the address, and with it the first write: the window ends
 NOTE = "release"  # the machines are marked so
 
-# keepalived holds the address from the second on in which it started
-BEGAN = 'date -d "$(systemctl show -P ActiveEnterTimestamp keepalived)" +%s'
-
 
 def begin(context: Context) -> None:
     """Mark every machine: users could write from the second on in which the address was taken."""
-    markers.mark(context, markers.LIVE, float(context.target.holder.shell(BEGAN)))
+    since = int(call(context.target.holder, "virtual_ip.since"))
+    markers.mark(context, markers.LIVE, float(since))
 
 
 def begun(context: Context) -> bool:
@@ -66,7 +65,7 @@ def written(context: Context) -> bool:
 
     A run that dies between the two leaves an address that has moved and no mark.
     """
-    for ask in (markers.live, virtual_ip.taken):
+    for ask in (markers.live, virtual_ip.carried):
         try:
             if ask(context):
                 return True
