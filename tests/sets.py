@@ -61,6 +61,10 @@ SETS = {
     "window": Set(
         "each step of the way over and back: done, undone, twice; the fence; both reboot"
     ),
+    "address": Set(
+        "the virtual IP moves over and back under calls and downloads, beside a move that cuts; "
+        "killed at each instant, either host rebooted"
+    ),
     "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),
     "replica": Set(
         "the target's databases follow the source's by GTID, are proven equal, broken, cut off, "

@@ -45,6 +45,7 @@ from migrate.takeover import (
     front,
     gate,
     going_live,
+    hand_over,
     isolation,
     preload,
     proxy,
@@ -499,7 +500,15 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=1.5,
     )
-    # beside it and at once: users write already
+    # beside it: what is in flight may take its time
+    quiet = _serving(
+        "vip.quiet",
+        "Take the virtual IP off its old holder when what it still carries has ended",
+        (virtual_ip.quiet, hand_over.settle, nothing),
+        after=[moved],
+        seconds=1,
+    )
+    # and at once: users write already
     noted = _serving(
         going_live.NOTE,
         "Mark the target as the cloud that serves",
@@ -507,7 +516,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=0.3,
     )
-    return daemons, apis, disarmed, moved, reconnected, unfollowed, read_whole, noted
+    return daemons, apis, disarmed, moved, reconnected, unfollowed, read_whole, quiet, noted
 
 
 # accept: no other command runs this

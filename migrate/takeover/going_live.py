@@ -12,6 +12,7 @@ from migrate.cloud.hosts import call_each
 from migrate.engine import markers, window
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.errors import MigrateError
+from migrate.onhost import call
 from migrate.takeover import front, virtual_ip
 from migrate.takeover.gate import reopen_timer
 
@@ -21,9 +22,6 @@ CLOSE = "gate.users"  # the first write is refused: the window begins
 DISARM = "gate.disarm"  # no timer from here on, or from the flip
 POINT = "vip.takeover"  # the target gets the first write: the window ends
 NOTE = "release"  # the machines are marked so
-
-# keepalived holds the address from the second on in which it started
-BEGAN = 'date -d "$(systemctl show -P ActiveEnterTimestamp keepalived)" +%s'
 
 
 def let_in(context: Context) -> None:
@@ -56,8 +54,8 @@ def turn_away(context: Context) -> None:
 
 def begin(context: Context) -> None:
     """Mark every machine: users could write from the second on in which the first call came."""
-    taken = float(context.target.holder.shell(BEGAN))
-    markers.mark(context, markers.LIVE, min(taken, front.flipped(context) or taken))
+    since = float(call(context.target.holder, "virtual_ip.since"))
+    markers.mark(context, markers.LIVE, min(since, front.flipped(context) or since))
 
 
 def begun(context: Context) -> bool:
@@ -100,7 +98,7 @@ def written(context: Context) -> bool:
 
     A run that dies between the two leaves no mark.
     """
-    for ask in (markers.live, front.flipped, virtual_ip.taken):
+    for ask in (markers.live, front.flipped, virtual_ip.carried):
         try:
             if ask(context):
                 return True

@@ -245,7 +245,7 @@ def test_users_may_have_written_as_soon_as_the_address_has_moved(
         return ask
 
     monkeypatch.setattr(markers, "stage", answers(stage))
-    monkeypatch.setattr(virtual_ip, "taken", answers(taken))
+    monkeypatch.setattr(virtual_ip, "carried", answers(taken))
     no_context: Any = None
     assert going_live.written(no_context) is serves
 
