@@ -145,10 +145,14 @@ class CloudsFile(Model):
 
 
 class Window(Model):
-    """Limits in seconds: the source reopens by itself when the window outlasts `limit_seconds`."""
+    """Limits in seconds: the source reopens by itself when the window outlasts `limit_seconds`.
+
+    A call waits for up to `hold_seconds` before it is refused; with 0 it is refused at once.
+    """
 
     limit_seconds: int = Field(default=600, ge=30, le=7200)
     drain_seconds: int = Field(default=60, ge=1, le=3600)
+    hold_seconds: int = Field(default=50, ge=0, le=300)
 
 
 Move = Literal["liveMigrate", "coldMigrate", "stopStart", "leave", "ask"]

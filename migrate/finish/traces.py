@@ -16,7 +16,7 @@ from migrate.database.replication import account, proven
 from migrate.engine import state_directory
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
-from migrate.onhost import call
+from migrate.onhost import call, front
 from migrate.takeover.gate import reopen_timer
 
 # when the operator accepted, which its own step asks; whose the environment is, which stays, and
@@ -37,8 +37,9 @@ def on_controllers(context: Context) -> list[str]:
 
     def of_source(host: Host) -> list[str]:
         timer = call(host, "reopen_timer.state")["state"] != "absent"
-        found = [one for one in KEPT if host.exists(one)]
-        return [f"{host.name}: {one}" for one in found + _key(host) + ["the reopen timer"] * timer]
+        found = [one for one in KEPT if host.exists(one)] + _key(host)
+        found += ["the reopen timer"] * timer + ["the front"] * host.exists(front.FOLDER)
+        return [f"{host.name}: {one}" for one in found]
 
     found = hosts.gather(context.target.controllers, of_target)
     found.append([f"{host.name}: {one}" for host, those in _kept(context) for one in those])
@@ -61,6 +62,7 @@ def clear_controllers(context: Context) -> None:
     context = living(context)
     transfer.forbid(context)
     reopen_timer.remove(context)
+    call_each(context.source.controllers, "front.leave", timeout=60)
     if context.source.database not in context.source.dead:
         account.remove(context.source.database)
     for host in context.source.core:

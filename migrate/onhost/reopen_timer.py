@@ -9,7 +9,17 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import disk, fence, haproxy, mariadb, record, systemd, virtual_ip, writable
+from migrate.onhost import (
+    disk,
+    fence,
+    front,
+    haproxy,
+    mariadb,
+    record,
+    systemd,
+    virtual_ip,
+    writable,
+)
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
@@ -136,6 +146,7 @@ def reopen(database: list[str]) -> None:
     wrong = [*([closed] if closed else []), *fence.lift(START_SECONDS)]
     virtual_ip.lift()
     haproxy.open_again()
+    front.open_again()
     print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal
 
 

@@ -42,6 +42,7 @@ from migrate.takeover import (
     backends,
     fence,
     first_calls,
+    front,
     gate,
     going_live,
     isolation,
@@ -95,6 +96,12 @@ PROXY = _follow(
     (proxy.configured, proxy.configure, proxy.remove),
     after=[PRIVATE_ADDRESS],
     seconds=1,
+)
+FRONT = _follow(
+    "front.stand",
+    "Stand before the source's proxy; calls pass",
+    (front.stands, front.stand, front.leave),
+    seconds=3,
 )
 IMAGES = _follow(
     image_passes.FIRST,
@@ -462,8 +469,8 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         Phase.CUTOVER,
         Impact.ADDRESS_MOVES,
         going_live.POINT,
-        "Take the virtual IP over",
-        (virtual_ip.taken, virtual_ip.take_over, virtual_ip.give_back),
+        "Let calls through to the target, then take the virtual IP over",
+        (virtual_ip.taken, going_live.let_in, going_live.turn_away),
         after=[disarmed, READ_ONLY, MANAGER_FENCED, PROXY, apis],
         seconds=5.5,
     )
@@ -749,7 +756,7 @@ def steps(
     protected = [_protected(one, configs[one.project]) for one in held]
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
-    yield from (BROKER_ACCOUNTS, *protected, PROXY)
+    yield from (BROKER_ACCOUNTS, *protected, PROXY, FRONT)
     yield from (joins := _ceph_joins(monitors, gateways) if monitors else [])
     # their ceph.conf names all monitors from the start
     clients = replace(CEPH_CLIENTS, needs=tuple(one.id for one in joins))

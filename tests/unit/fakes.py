@@ -38,7 +38,7 @@ ANSWERS: dict[str, Any] = {}  # by function, for a test to set
 LISTS = ("agents.forget", "fence.lift", "arp.ask", "arp.hardware", "exchange.back")
 ALONE = threading.Lock()
 NO_SERVER = "no server in a unit test"
-STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
+STATE = {"alive": {}, "running": False, "closed": "", "original": {}, "mode": ""}
 
 MARKS = '[{"stage": "synced", "stack": "test", "fence": "another", "at": 0}]'
 

@@ -23,6 +23,7 @@ from migrate.computes.reinstalling import keeping
 from migrate.database import connection, heads, progress
 from migrate.engine import markers
 from migrate.finish import address, mark, online, schemas, services, traces
+from migrate.onhost import front
 from migrate.storage.volumes import policy
 from migrate.takeover import isolation
 from tests.unit import network, nova
@@ -183,6 +184,9 @@ class Machine(network.Machine):
     def reopen_timer_remove(self) -> None:
         self.timer = ""
 
+    def front_leave(self) -> None:
+        self.paths -= {front.FOLDER}
+
     def record_load(self, name: str) -> Any:
         return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
 
@@ -302,7 +306,7 @@ class World(network.World):
             host.files[CONF] = "[upgrade_levels]\ncompute = epoxy\n"
         new.paths |= KEPT  # of a host that was reinstalled
         new2.paths |= KEPT
-        old.paths |= set(traces.KEPT)
+        old.paths |= {*traces.KEPT, front.FOLDER}
         old.ours, old.timer = list(FENCE), "disarmed"
         new.stages = {markers.LIVE: 1.0}
 
