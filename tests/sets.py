@@ -81,6 +81,10 @@ SETS = {
     "replica-old": Set(
         "a source of MariaDB 10.11, followed and copied by 11.8, equal by the servers' checksums"
     ),
+    "database-host": Set(
+        "a source database on a host of its own: followed, over, verified, back; killed in the "
+        "window, and its host booted there"
+    ),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

@@ -23,7 +23,7 @@ ALIKE = (((10, 11), (11, 8)),)
 def run(context: Context) -> list[Finding]:
     """All that stands in the way of copying, comparing and fencing the source's databases."""
     host = context.source.database
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
         wrong = [
@@ -115,7 +115,7 @@ def _missing(database: Database, schemata: list[str]) -> Iterator[Finding]:
     for name in sorted(set(schemata) - {row["schema_name"] for row in rows}):
         yield error(
             f"database {name}, which a service's configuration names, is not there",
-            "Name the controller that holds the databases first in sidestep:source.controllers",
+            "Where the databases are on a host of their own, name it in sidestep:source.databases",
         )
 
 

@@ -116,6 +116,7 @@ class Source(Model):
     controllers: tuple[Machine, ...] = Field(min_length=1)
     computes: tuple[Machine, ...] = ()
     network_hosts: tuple[Machine, ...] = ()  # that carry network agents, and run no servers
+    databases: tuple[Machine, ...] = ()  # whose database servers are on hosts of their own
     virtual_ips: tuple[VirtualIp, ...] = Field(min_length=1)
 
 
@@ -365,6 +366,7 @@ def contradictions(values: dict[str, Any]) -> list[str]:
         *_listed(source, "controllers"),
         *_listed(source, "computes"),
         *_listed(source, "networkHosts"),
+        *_listed(source, "databases"),
         *_listed(target, "controllers"),
         *_listed(values.get("ceph"), "hosts"),
     ]

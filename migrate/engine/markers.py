@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
 
 def fencing(context: Context) -> str:
     """What names this fencing: another one, after the source was open again, has another."""
-    return str(call(context.source.database, "fencing.token"))
+    return str(call(context.source.tools, "fencing.token"))
 
 
 def stage(context: Context) -> str:

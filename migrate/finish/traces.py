@@ -1,7 +1,7 @@
 """What we left on the hosts for the way back, which there is no more.
 
-On the source's controllers the fence stays, and what is noted of it: whatever brings one up again,
-its services stay silent. So does the mark.
+On the source's controllers and its database's host the fence stays, and what is noted of it:
+whatever brings one up again, its services stay silent. So does the mark.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ def on_controllers(context: Context) -> list[str]:
 
     found = hosts.gather(context.target.controllers, of_target)
     found.append([f"{host.name}: {one}" for host, those in _kept(context) for one in those])
-    found += hosts.gather(living(context).source.controllers, of_source)
+    found += hosts.gather(living(context).source.core, of_source)
     with connection.session(context.target.database) as link:
         if progress.there(link):
             found.append([f"{context.target.database.name}: database {progress.SCHEMA}"])
@@ -66,7 +66,7 @@ def clear_controllers(context: Context) -> None:
     call_each(context.source.controllers, "front.leave", timeout=60)
     if context.source.database not in context.source.dead:
         account.remove(context.source.database)
-    for host in context.source.controllers:
+    for host in context.source.core:
         host.run("rm", "-f", "--", *KEPT)
     for host, those in _kept(context):
         host.run("rm", "-rf", "--", *those)
