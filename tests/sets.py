@@ -72,7 +72,13 @@ SETS = {
     ),
     "rehearse": Set(
         "the upgrade in a clone beside a replica that follows: over, killed, a migration that "
-        "fails named, and none left when the window begins"
+        "fails named; the release's APIs on it answer as the source does, or it is told: a row, an "
+        "option, a policy, a key; none left when the window begins"
+    ),
+    "rehearse-lab": Set(
+        "six services' APIs on a clone answer a whole cloud's questions as the source under load "
+        "does; a policy that lets users see more or less is told",
+        True,
     ),
     "replica-breaks": Set(
         "a replica that has parted, was refused, whose log is purged, whose servers are killed, "

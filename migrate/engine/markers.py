@@ -123,15 +123,15 @@ def refuse_after(context: Context, forbidden: str) -> None:
 def mark(context: Context, reached: str, at: float | None = None) -> None:
     """Write *reached* on the target and on every source controller; *at* None is now."""
     controllers = context.source.controllers
-    asks = [partial(call, context.source.database, "fencing.named")]
-    named, *before = side_by_side.answers(
-        [*asks, *(partial(_marked, host) for host in controllers)]
+    named = (partial(call, context.source.database, "fencing.machine"), partial(fencing, context))
+    machine, fence, *before = side_by_side.answers(
+        [*named, *(partial(_marked, host) for host in controllers)]
     )
     values = {
         "stage": reached,
         "stack": context.stack,
-        "source": named["machine"],
-        "fence": named["token"],
+        "source": machine,
+        "fence": fence,
         "at": time.time() if at is None else at,
     }
     words = ", ".join(_literal(values[k]) for k in ("stage", "stack", "source", "fence", "at"))

@@ -6,13 +6,15 @@ Apart from what fences: it is asked in many steps of the window, and little goes
 from migrate.onhost import disk, record
 
 RECORD = "fence"  # as `fence` keeps it
+DATABASE = "database"  # as `mariadb` does, on a host of the database's own
 
 
 def token() -> str:
     """What names this fencing: another one has another; "" where nothing is fenced."""
-    return str((record.load(RECORD) or {"token": ""})["token"])
+    kept = record.load(RECORD) or record.load(DATABASE) or {}
+    return str(kept.get("token", ""))
 
 
-def named() -> dict[str, str]:
-    """What names this machine, and `token`."""
-    return {"machine": disk.text("/etc/machine-id").strip(), "token": token()}
+def machine() -> str:
+    """What names this machine."""
+    return disk.text("/etc/machine-id").strip()

@@ -155,8 +155,8 @@ class Machine(network.Machine):
     def fencing_token(self) -> str:
         return "token"
 
-    def fencing_named(self) -> dict[str, str]:
-        return {"machine": "id", "token": "token"}
+    def fencing_machine(self) -> str:
+        return "id"
 
     def fence_unfenced(self, _: Any) -> list[str]:
         return self.unfenced

@@ -47,8 +47,8 @@ class Marked(fakes.FakeHost):
         self.text = content
 
     def answer(self, function: str, payload: Any) -> Any:
-        if function == "fencing.named":
-            return {"machine": "0123", "token": "f"}
+        if function in ("fencing.machine", "fencing.token"):
+            return {"fencing.machine": "0123", "fencing.token": "f"}[function]
         if function == "marks.keep":
             self.text = json.dumps(payload["arguments"][0])
         return super().answer(function, payload)
