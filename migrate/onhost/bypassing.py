@@ -39,7 +39,8 @@ def end(heard: "list[Any]", spared: str, pids: Iterable[int], *, idle: bool) -> 
             one
             for port in sorted({port for _, port in at})
             for one in _ask(line, DUMP, port, b"")
-            if one.here in at and one.there[0] != spared and one.inode not in ours
+            # one that nobody has taken yet may be the front's
+            if one.here in at and one.there[0] != spared and one.inode and one.inode not in ours
         ]
         ours = _inodes(pids)  # taken by the front meanwhile
         left = []
