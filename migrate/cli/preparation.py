@@ -47,8 +47,12 @@ def run_plan(screen: Screen, stack: str) -> None:
 
 def _rehearsed(context: Context) -> str:
     """Which of them are not: those of databases, once they were rehearsed."""
-    at = rehearsed.kept(context).get("at")
-    return f", and of databases by the rehearsal of {at}" if at else ""
+    found = rehearsed.kept(context)
+    if not (at := found.get("at")):
+        return ""
+    older = [f"{name}'s by that of {when}" for name, when in rehearsed.older(found).items()]
+    failed = f" ({', '.join(older)}, since it failed in this one)" if older else ""
+    return f", and of databases by the rehearsal of {at}{failed}"
 
 
 def run_check(screen: Screen, stack: str, *, os_cloud: str) -> None:
