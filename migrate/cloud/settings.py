@@ -153,6 +153,8 @@ class Window(Model):
     limit_seconds: int = Field(default=600, ge=30, le=7200)
     drain_seconds: int = Field(default=60, ge=1, le=3600)
     hold_seconds: int = Field(default=50, ge=0, le=300)
+    # how long transfers may go on at the old holder of the virtual IP, when that has moved
+    transfer_seconds: int = Field(default=120, ge=0, le=86_400)
 
 
 Move = Literal["liveMigrate", "coldMigrate", "stopStart", "leave", "ask"]

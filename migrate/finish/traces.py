@@ -12,7 +12,7 @@ from migrate.cloud.hosts import call_each
 from migrate.computes.probing import note
 from migrate.computes.reinstalling import keeping
 from migrate.database import baseline, clone, connection, progress
-from migrate.database.replication import account, proven
+from migrate.database.replication import account, proven, replica
 from migrate.engine import state_directory
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
@@ -47,6 +47,7 @@ def on_controllers(context: Context) -> list[str]:
     with connection.session(context.target.database) as link:
         if progress.there(link):
             found.append([f"{context.target.database.name}: database {progress.SCHEMA}"])
+    found.append([f"{context.target.database.name}: {one}" for one in _way(context)])
     if clone.left(context.target.database):
         found.append([f"{context.target.database.name}: {clone.FOLDER}"])
     return [line for lines in found for line in lines]
@@ -71,8 +72,15 @@ def clear_controllers(context: Context) -> None:
         host.run("rm", "-rf", "--", *those)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)
     clone.remove(context.target.database)
+    if _way(context):
+        replica.take_away(context)
     with connection.session(context.target.database) as link:
         progress.clear(link)
+
+
+def _way(context: Context) -> list[str]:
+    """Files of how the target followed the source, where the cutover was not run to its end."""
+    return replica.left(context.target.database)
 
 
 def _kept(context: Context) -> list[tuple[Host, list[str]]]:

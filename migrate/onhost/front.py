@@ -165,25 +165,22 @@ def end_calls() -> None:
         _say(f"shutdown sessions server old_{port}/s")
 
 
-def flip() -> bool:
-    """Let all calls through to the target, those held first; whether there is one that does.
+def lead_to_target() -> None:
+    """Let all calls through to the target, those held first; see `flip.py`, which has the lock.
 
-    From here on nothing leads to this host's own APIs, dead or alive, also after a boot, until
+    From the note on nothing leads to this host's own APIs, dead or alive, also after a boot, until
     `close` is called.
     """
-    with record.locked():
-        kept = record.load(RECORD)
-        if kept is None:
-            return False
-        if not _is_shut():
-            raise RuntimeError("the front is not closed: calls would go to both sides")
-        record.save(RECORD, {**kept, "mode": "target", "flipped": time.time()})
-        _keep(kept["spec"], "target")
-        _drop_gone(kept["spec"])
-        _say(f"set var proc.mode int({MODES.index('target')})")
-        if _mode() != "target":
-            raise RuntimeError("the front does not say that it leads to the target")
-        return True
+    kept = record.load(RECORD)
+    if kept is None or not _is_shut():
+        raise RuntimeError("the front is not closed: calls would go to both sides")
+    at = kept.get("flipped") or time.time()  # of a run that was killed here
+    record.save(RECORD, {**kept, "mode": "target", "flipped": at})
+    _keep(kept["spec"], "target")
+    _drop_gone(kept["spec"])
+    _say(f"set var proc.mode int({MODES.index('target')})")
+    if _mode() != "target":
+        raise RuntimeError("the front does not say that it leads to the target")
 
 
 def flipped() -> float:

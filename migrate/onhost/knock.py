@@ -8,10 +8,14 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 SECONDS = 1.5  # a line that lives so long without a word has been let through
+HELLO_SECONDS = 3.0  # a busy host answers late
 MOST = 65536
 ASKS = "X-Migrate-Asks"  # who has it is told that it is closed, and not held
+
+Heard = TypeVar("Heard")
 
 
 def each(
@@ -34,7 +38,14 @@ def spoken(targets: Sequence[tuple[str, int]]) -> list[str]:
     return _at_each(targets, _spoken)
 
 
-def _at_each(targets: Sequence[tuple[str, int]], question: Callable[[str, int], str]) -> list[str]:
+def tls(targets: Sequence[tuple[str, int]]) -> list[bool]:
+    """Whether TLS is spoken at each address and port, by whom does not matter."""
+    return _at_each(targets, _answers_hello)
+
+
+def _at_each(
+    targets: Sequence[tuple[str, int]], question: Callable[[str, int], Heard]
+) -> list[Heard]:
     if not targets:
         return []
     with ThreadPoolExecutor(min(16, len(targets))) as pool:
@@ -59,7 +70,7 @@ def _answers_hello(address: str, port: int) -> bool:
     except ssl.SSLWantReadError:
         pass
     try:
-        with socket.create_connection((address, port), SECONDS) as line:
+        with socket.create_connection((address, port), HELLO_SECONDS) as line:
             line.sendall(hello.read())
             return line.recv(2) in (b"\x15\x03", b"\x16\x03")
     except OSError:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import socket
 import time
 from typing import Any
@@ -48,7 +49,8 @@ def _found() -> dict[str, Any]:
         return {"present": False}
     folder = next(one for one in INCLUDES if os.path.isdir(one))
     before = sql("SELECT @@global.read_only")[0][0]
-    return {"present": True, "before": before, "file": f"{folder}/{NAME}"}
+    file, token = f"{folder}/{NAME}", secrets.token_hex(8)
+    return {"present": True, "before": before, "file": file, "token": token}
 
 
 def unfenced() -> list[str]:

@@ -118,7 +118,7 @@ def wait_and_reopen() -> None:
     while True:
         with record.locked():
             kept = record.load(RECORD)
-            if kept is None or kept["state"] in ("disarmed", "reopened"):
+            if kept is None or kept["state"] in ("disarmed", "reopened") or front.flipped():
                 return
             if time.time() >= kept["deadline"]:
                 _tell({**kept, "state": "reopening"})

@@ -45,6 +45,7 @@ from migrate.takeover import (
     front,
     gate,
     going_live,
+    hand_over,
     isolation,
     preload,
     proxy,
@@ -461,7 +462,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
     disarmed = _closed(
         going_live.DISARM,
         "Take the watch away: from here the target decides",
-        (reopen_timer.disarmed, reopen_timer.disarm, reopen_timer.arm),
+        (going_live.unwatched, going_live.unwatch, reopen_timer.arm),
         after=[CLOSED_TO_ALL, apis],
         seconds=0.3,
     )
@@ -483,7 +484,31 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=6,
     )
-    # beside it and at once: users write already
+    # not in the window, where nobody goes it any more
+    unfollowed = _serving(
+        "database.unfollow",
+        "Take the way to the source's databases away",
+        (replica.taken_away, replica.take_away, nothing),
+        after=[moved],
+        seconds=0.8,
+    )
+    # the source is fenced still, and nobody waits for its answers
+    read_whole = _serving(
+        "database.fence-whole",
+        "Read whole what the fence's fingerprint took from the proof",
+        (baseline.taken_later, baseline.take_later, nothing),
+        after=[moved],
+        seconds=1.5,
+    )
+    # beside it: what is in flight may take its time
+    quiet = _serving(
+        "vip.quiet",
+        "Take the virtual IP off its old holder when what it still carries has ended",
+        (virtual_ip.quiet, hand_over.settle, nothing),
+        after=[moved],
+        seconds=1,
+    )
+    # and at once: users write already
     noted = _serving(
         going_live.NOTE,
         "Mark the target as the cloud that serves",
@@ -491,7 +516,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=0.3,
     )
-    return daemons, apis, disarmed, moved, reconnected, noted
+    return daemons, apis, disarmed, moved, reconnected, unfollowed, read_whole, quiet, noted
 
 
 # accept: no other command runs this

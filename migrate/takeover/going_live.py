@@ -12,17 +12,16 @@ from migrate.cloud.hosts import call_each
 from migrate.engine import markers, window
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.errors import MigrateError
+from migrate.onhost import call
 from migrate.takeover import front, virtual_ip
+from migrate.takeover.gate import reopen_timer
 
 # steps of `phases/plan.py`, as the journal knows them
 ARM = "gate.timer"  # the timer that would reopen the source
 CLOSE = "gate.users"  # the first write is refused: the window begins
-DISARM = "gate.disarm"  # no timer from here on
+DISARM = "gate.disarm"  # no timer from here on, or from the flip
 POINT = "vip.takeover"  # the target gets the first write: the window ends
 NOTE = "release"  # the machines are marked so
-
-# keepalived holds the address from the second on in which it started
-BEGAN = 'date -d "$(systemctl show -P ActiveEnterTimestamp keepalived)" +%s'
 
 
 def let_in(context: Context) -> None:
@@ -32,7 +31,19 @@ def let_in(context: Context) -> None:
     """
     virtual_ip.refuse_second_holder(context)
     front.flip(context)
+    reopen_timer.disarm(context)  # a front that has flipped holds it back
     virtual_ip.take_over(context)
+
+
+def unwatched(context: Context) -> bool:
+    """Whether nothing reopens the source any more, or a front that flips will see to it."""
+    return front.closed(context) or reopen_timer.disarmed(context)
+
+
+def unwatch(context: Context) -> None:
+    """Take the watch away where no front does so in the same instant as it flips."""
+    if not front.closed(context):
+        reopen_timer.disarm(context)
 
 
 def turn_away(context: Context) -> None:
@@ -43,8 +54,8 @@ def turn_away(context: Context) -> None:
 
 def begin(context: Context) -> None:
     """Mark every machine: users could write from the second on in which the first call came."""
-    taken = float(context.target.holder.shell(BEGAN))
-    markers.mark(context, markers.LIVE, min(taken, front.flipped(context) or taken))
+    since = float(call(context.target.holder, "virtual_ip.since"))
+    markers.mark(context, markers.LIVE, min(since, front.flipped(context) or since))
 
 
 def begun(context: Context) -> bool:
@@ -87,7 +98,7 @@ def written(context: Context) -> bool:
 
     A run that dies between the two leaves no mark.
     """
-    for ask in (markers.live, front.flipped, virtual_ip.taken):
+    for ask in (markers.live, front.flipped, virtual_ip.carried):
         try:
             if ask(context):
                 return True

@@ -10,7 +10,8 @@ import pytest
 import urllib3
 
 from migrate.cloud import Context
-from migrate.onhost import call, knock
+from migrate.errors import MigrateError
+from migrate.onhost import call, knock, sources
 from migrate.onhost.front import UNIT
 from migrate.takeover import front, gate
 from migrate.takeover.gate import close
@@ -119,7 +120,7 @@ def test_held_calls_go_to_the_target_and_none_whose_client_has_gone(context: Con
             time.sleep(1)
             assert not any(one.done() for one in made)
             assert front.flipped(context) == 0
-            front.flip(context)
+            front.flip(context)  # no watch is armed
             assert [one.result() for one in made] == ["201"] * 8
         assert front.flipped(context) > 0
         told = target.run("cat", "/root/answers.log").split()
@@ -137,6 +138,38 @@ def test_held_calls_go_to_the_target_and_none_whose_client_has_gone(context: Con
     finally:
         target.run("systemctl", "stop", "answers")
         target.run("rm", "-f", "/root/answers.py", "/root/answers.log")
+
+
+def arm(context: Context, seconds: float) -> None:
+    program = dict(sources("reopen_timer"))
+    call(context.source.holder, "reopen_timer.arm", program, seconds)
+
+
+def test_the_watch_and_the_flip_do_not_both_act(context: Context) -> None:
+    host = context.source.holder
+    try:
+        front.stand(context)
+        gate.close_to_all(context)
+        arm(context, 1.0)
+        assert waits_for(lambda: call(host, "reopen_timer.state")["state"] == "reopened")
+        assert heard(context) == "open"
+        with pytest.raises(MigrateError, match="too late to go live"):
+            front.flip(context)
+        gate.close_to_all(context)
+        arm(context, 600)
+        call(host, "record.save", "reopen", {"deadline": 1.0, "seconds": 1.0, "state": "armed"})
+        with pytest.raises(MigrateError, match="too late to go live"):
+            front.flip(context)
+        call(host, "front.close", "all")
+        arm(context, 600)
+        front.flip(context)
+        # it looks, and goes
+        assert waits_for(lambda: not call(host, "reopen_timer.state")["alive"])
+        assert call(host, "reopen_timer.state")["state"] == "armed"
+        assert front.flipped(context) > 0
+        call(host, "front.close", "all")
+    finally:
+        call(host, "reopen_timer.remove")
 
 
 @pytest.mark.parametrize("how", ["KILL", "STOP"])

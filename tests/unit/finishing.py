@@ -5,6 +5,7 @@ It has nova's records, marks, caps, notes and units of ours beside what agents m
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,8 @@ VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
 KEPT = {keeping.ALL, f"{transfer.FOLDER}-{COMPUTE}"}
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
-    *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
+    *("look", "token", "named", "unfenced", "present", "fenced", "addresses", "holds", "state"),
+    "place",
     *(
         "unanswered",
         "left",
@@ -132,10 +134,7 @@ class Machine(network.Machine):
 
     def write(self, path: str, content: str, *, mode: int = 0, owner: str = "") -> None:
         self.world.happens(f"{self.name}: write {path}")
-        if path == markers.PATH:
-            self.marks = content
-        else:
-            self.files[path] = content
+        self.files[path] = content
 
     def python(
         self, source: str, payload: Any = None, timeout: float = 60, interpreter: Any = ()
@@ -144,12 +143,20 @@ class Machine(network.Machine):
         if function.startswith("away."):
             self._note(function)
             return self._away(function, payload)
+        if function == "marks.keep":
+            self.world.happens(f"{self.name}: write {markers.PATH}")
+            (kept,) = payload["arguments"]
+            self.marks = json.dumps(kept)
+            return None
         if function.endswith(QUESTIONS):
             return getattr(self, function.replace(".", "_"))(*payload["arguments"])
         return super().python(source, payload, timeout, interpreter)
 
-    def fence_token(self) -> str:
+    def fencing_token(self) -> str:
         return "token"
+
+    def fencing_machine(self) -> str:
+        return "id"
 
     def fence_unfenced(self, _: Any) -> list[str]:
         return self.unfenced

@@ -107,9 +107,9 @@ def test_the_fence_is_put_up_where_its_parts_run(
     assert "fence.fence" not in known["db"].asked
     assert "mariadb.fence" in known["db"].asked
     assert "mariadb.writers" not in known["db"].asked
-    monkeypatch.setitem(fakes.ANSWERS, "fence.token", "t")
+    monkeypatch.setitem(fakes.ANSWERS, "fencing.token", "t")
     assert markers.fencing(context) == "t"
-    assert "fence.token" not in known["db"].asked
+    assert "fencing.token" not in known["db"].asked
 
 
 def test_who_still_works_in_the_database_is_named(

@@ -74,7 +74,13 @@ def _spec(context: Context, host: Host, own: list[str]) -> config.Spec:
 
 def flip(context: Context) -> None:
     """Let calls through to the target, those held first; nothing where none stands."""
-    call_each(context.source.controllers, "front.flip")
+    call_each(context.source.controllers, "flip.flip")
+
+
+def closed(context: Context) -> bool:
+    """Whether each stands and lets nobody through to the source."""
+    found = call_each(context.source.controllers, "front.state")
+    return all(one["mode"] in ("all", "target") for one in found)
 
 
 def flipped(context: Context) -> float:
