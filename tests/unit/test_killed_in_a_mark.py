@@ -15,7 +15,6 @@ from migrate.phases import plan
 from migrate.services import RECIPES
 from tests.unit import fakes
 
-
 ANSWERS = {
     "fencing.token": "token",
     "fencing.machine": "id",
