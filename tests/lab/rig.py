@@ -205,7 +205,7 @@ def _boot(machine: Machine) -> None:
     nspawn.wait_for_ssh(machine)
 
 
-def _wait(this: Lab, seconds: float = 180) -> None:
+def _wait(this: Lab, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while silent := cloud.silent_apis(this):
         if time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.settings import parse
 from migrate.engine import markers
 from migrate.engine.finding import Finding
-from migrate.errors import SettingsError, StepError
+from migrate.errors import PreconditionError, SettingsError, StepError
 from migrate.onhost import logins, mariadb, systemd, writable
 from migrate.takeover import fence, isolation
 from migrate.takeover.gate import reopen_timer
@@ -145,6 +145,32 @@ def test_the_databases_timer_is_never_the_later_one(
     reopen_timer.disarm(context)
     wanted = ["arm db", "arm old", "extend old", "extend db", "disarm old", "disarm db"]
     assert order == wanted
+
+
+@pytest.mark.parametrize("state", ["reopening", "reopened"])
+def test_one_that_has_acted_forbids_going_live_and_is_made_good_after_it(
+    hosts: tuple[Context, dict[str, FakeHost]], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    context, known = hosts
+    monkeypatch.setitem(fakes.ANSWERS, "reopen_timer.extend", state)
+    monkeypatch.setitem(fakes.ANSWERS, "front.flipped", 0.0)
+    with pytest.raises(PreconditionError, match="db: the source is no more kept closed"):
+        reopen_timer.leave_a_moment(context)
+    monkeypatch.setitem(fakes.ANSWERS, "front.flipped", 17.0)
+    reopen_timer.leave_a_moment(context)
+    answer = FakeHost.answer
+
+    def acted(host: FakeHost, function: str, payload: Any) -> Any:
+        answer(host, function, payload)
+        if function == "reopen_timer.state":
+            return {"state": "reopened" if host.name == "db" else "disarmed", "left": 0.0}
+        return state if host.name == "db" else "armed"
+
+    known["db"].asked.clear()
+    monkeypatch.setattr(FakeHost, "answer", acted)
+    reopen_timer.disarm(context)
+    assert known["db"].asked[-3:] == ["mariadb.fence", "record.save", "reopen_timer.disarm"]
+    assert reopen_timer.left(context) is None
 
 
 def test_nothing_leaves_for_it(

@@ -2,7 +2,9 @@
 
 Where the database has a host of its own, one there lifts its read-only. The controllers ask the
 database as a service does, and wait for that before they open: so the database's timer is armed
-first, moved on last and disarmed last, never to be later than theirs.
+first, moved on last and disarmed last, never to be later than theirs. Only right before calls go
+to the target it gets a moment more, since no lock is shared between two hosts; where it acts after
+that, which no controller then does, the database is fenced again.
 
 There is one clock, the source's: `arm` sets the moment at which it reopens, `window.limitSeconds`
 and a reserve from then, and nothing moves that on. The run asks how much is left and goes back by
@@ -11,14 +13,17 @@ one that is dead, stopped or cut off leaves the rest to it. Going back moves the
 since the timer must not open what is being opened.
 """
 
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context, hosts, wait
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import service_databases
-from migrate.errors import StepError
+from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call, sources
+from migrate.onhost.reopen_timer import RECORD
 
 RESERVE_SECONDS = 120
+MOMENT_SECONDS = 30
+ACTED = ("reopening", "reopened")
 BACK_SECONDS = 600  # more than any way back took; whoever dies on it is replaced by the timer
 
 
@@ -54,7 +59,9 @@ def left(context: Context) -> float | None:
 
     def ask(host: Host) -> list[float]:
         one = call(host, "reopen_timer.state", timeout=10)
-        if one["state"] in ("reopening", "reopened"):
+        if one["state"] in ACTED:
+            if host in context.source.databases and _live(context):
+                return []
             raise StepError(_reopened(host.name, one["state"]))
         return [float(one["left"]) - RESERVE_SECONDS] if one["state"] == "armed" else []
 
@@ -71,11 +78,42 @@ def disarm(context: Context) -> None:
     """Take it away everywhere; from here the target side alone decides."""
 
     def act(host: Host) -> None:
-        if (found := call(host, "reopen_timer.disarm")) not in ("armed", "disarmed"):
+        found = call(host, "reopen_timer.disarm")
+        if found in ACTED and host in context.source.databases and _live(context):
+            _fence_again(host)
+        elif found not in ("armed", "disarmed"):
             raise StepError(_reopened(host.name, found))
 
     for those in (context.source.controllers, context.source.databases):
         hosts.gather(those, act)
+
+
+def leave_a_moment(context: Context) -> None:
+    """Keep the database's timer from acting while calls are let through to the target.
+
+    PreconditionError where it has acted already.
+    """
+    for host in context.source.databases if not _live(context) else ():
+        if (found := call(host, "reopen_timer.extend", MOMENT_SECONDS)) in ACTED:
+            raise PreconditionError(_reopened(host.name, found))
+
+
+def _live(context: Context) -> bool:
+    """Whether calls go to the target: from then on no controller reopens."""
+    return any(call_each(context.source.controllers, "front.flipped"))
+
+
+def _fence_again(host: Host) -> None:
+    """As before the timer of the database's *host* has acted: nothing could write to it since."""
+    wait.until(
+        lambda: call(host, "reopen_timer.state")["state"] == "reopened",
+        MOMENT_SECONDS,
+        f"{host.name}: its watch does not end: see migrate-reopen.service there",
+    )
+    call(host, "mariadb.fence")
+    disarmed = {"deadline": 0.0, "seconds": 0.0, "state": "disarmed"}
+    call(host, "record.save", RECORD, disarmed)
+    call(host, "reopen_timer.disarm")
 
 
 def disarmed(context: Context) -> bool:
