@@ -273,7 +273,7 @@ class Dying:
 
     def python(self, source: str, payload: Any = None, *rest: Any) -> Any:
         texts = dict(payload["sources"])
-        if payload["function"] in DIES:
+        if source.partition("\n")[0][2:] in DIES and self._module in texts:
             texts[self._module] += self._death
         return self._host.python(source, {**payload, "sources": texts}, *rest)
 
