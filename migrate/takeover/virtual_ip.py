@@ -137,7 +137,7 @@ def _prove(context: Context) -> None:
                 wrong.append(f"{host.name} hears {said} for {one.address}")
         return wrong
 
-    if wrong := hosts.joined(context.source.hosts, ask):
+    if wrong := hosts.joined(context.source.of_services, ask):
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
 
 

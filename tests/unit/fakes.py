@@ -41,7 +41,7 @@ LISTS = (
 )
 ALONE = threading.Lock()
 NO_SERVER = "no server in a unit test"
-STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
+STATE = {"alive": {}, "running": False, "closed": "", "original": {}, "mode": ""}
 
 MARKS = '[{"stage": "synced", "stack": "test", "fence": "another", "at": 0}]'
 
