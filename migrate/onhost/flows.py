@@ -137,18 +137,26 @@ def left(wanted: list[str]) -> list[str]:
     return [f"{there[0]}:{there[1]} to {here[0]}:{here[1]}" for here, there in _of_others(wanted)]
 
 
-def cut(wanted: list[str]) -> int:
-    """End what is left: at once, and not when somebody's patience ends; how many they were."""
+def cut(wanted: list[str], within: bool) -> int:
+    """End what others have to *wanted*, at once and not when their patience ends; how many.
+
+    With *within* what this host has with itself, too.
+    """
     count = len(_of_others(wanted))
+    others = [] if within else [w for one in _mine() for w in ("and", "not", "dst", one)]
     for address in wanted:
-        for side in ("src", "dst"):  # those of this host with itself too
-            run("ss", "-K", side, address, check=False)
+        run("ss", "-K", "src", address, *others, check=False)
+        if within:
+            run("ss", "-K", "dst", address, check=False)
     return count
 
 
+def _mine() -> list[str]:
+    return [one["local"] for link in ip("-4", "address", "show") for one in link["addr_info"]]
+
+
 def _of_others(wanted: list[str]) -> list[tuple[tuple[str, int], tuple[str, int]]]:
-    mine = {one["local"] for link in ip("-4", "address", "show") for one in link["addr_info"]}
-    found = []
+    mine, found = set(_mine()), []
     for state in ("established", "close-wait"):  # others have nothing more to bring
         for one in sockets.every("state", state):
             if one.here[0] in wanted and one.there[0] not in mine:

@@ -16,19 +16,23 @@ def prepare(ways: list[flows.Way], near: list[str]) -> None:
 
 
 def give(ways: list[flows.Way], near: list[str], stays: bool) -> None:
-    """Let the other host have the addresses of *ways*: what has begun here goes on here.
+    """Let the other host have what begins at the addresses of *ways*; what has begun goes on here.
 
-    Where it *stays* it goes to `lo`, silent; on the target it is there anyway.
+    It goes on speaking for them until the other does: neighbours that hear nobody give up. Where
+    the address *stays*, how it was here is kept, for the way back.
     """
-    wanted = [way["address"] for way in ways]
     with record.locked():
         if stays:
-            virtual_ip.noted(wanted)
+            virtual_ip.noted([way["address"] for way in ways])
         systemd.end_at_once(KEEPALIVED)  # one that is asked to end takes the address away
         flows.install(flows.GIVES, ways, near)
-        if stays:
-            silent.carry(ways)
-        virtual_ip.take_off(wanted)
+
+
+def fall_silent(ways: list[flows.Way]) -> None:
+    """The other speaks: nobody outside may notice any more that the addresses are here."""
+    with record.locked():
+        silent.carry(ways)
+        virtual_ip.take_off([way["address"] for way in ways])
     run("systemctl", "reset-failed", KEEPALIVED, check=False)
 
 
@@ -52,6 +56,6 @@ def at_work() -> bool:
 def forget_given(wanted: list[str]) -> None:
     """End what goes on at *wanted*, which are given; nothing of them is here any more."""
     if silent.carried():
-        flows.cut(wanted)
+        flows.cut(wanted, within=True)
     silent.put_down()
     flows.remove()

@@ -19,6 +19,7 @@ TAKEN = "taken"
 KEEPALIVED = "keepalived.service"
 CONFIG = "/etc/keepalived/keepalived.conf"
 GIVE_UP_SECONDS = 5.0
+MASTER_SECONDS = 10.0  # three adverts, and more on a busy host
 FOREIGN = ("pacemaker", "corosync")
 SILENT = ("rabbitmq-server", "memcached")  # clients reach them by the virtual IP
 
@@ -154,16 +155,26 @@ def start_brokers() -> None:
 
 
 def take_back() -> None:
-    """Carry the addresses as before `release` or `give`, and keepalived as it ran."""
+    """Carry the addresses as before they went, and keepalived as it ran.
+
+    keepalived takes away what it finds of them as it starts, and has them seconds later: whoever
+    gives them back speaks for them until then.
+    """
     kept = record.load(AWAY) or {}
-    take(kept.get("addresses", []))
-    silent.put_down()
+    there = kept.get("addresses", [])
+    wanted = [one["address"] for one in there]
     if kept.get("keepalived"):
         if masked := _unit()["LoadState"] == "masked":
             systemd.unmask([KEEPALIVED])
         run("systemctl", "start", KEEPALIVED)
         if masked:  # it is the fence's to lift that
             systemd.mask([KEEPALIVED])
+        deadline = time.monotonic() + MASTER_SECONDS
+        while len(addresses(wanted)) < len(wanted) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    here = {one["address"] for one in addresses(wanted)}
+    take([one for one in there if one["address"] not in here])
+    silent.put_down()
     record.forget(AWAY)
 
 
@@ -200,6 +211,7 @@ def leave(staged: str, wanted: list[str]) -> None:
     kept = record.load(TAKEN)
     if no_more(staged) or kept is not None:  # else nothing was taken, or given back before
         run("systemctl", "stop", KEEPALIVED, check=False)
+        run("systemctl", "reset-failed", KEEPALIVED, check=False)  # it may have been killed
     take_off(wanted)
     if (kept or {}).get("enabled") and not disk.text_if_there(CONFIG):
         # as found: without a file it never starts

@@ -1,8 +1,9 @@
 """The virtual IP from one host to another under calls and transfers that go on.
 
 The order: the taker first knows what is its own; the giver from one instant on passes to it what
-begins, and goes silent; the taker speaks. Two who speak would draw each other's packets. What had
-begun on the giver is passed back to it until it has ended, and then all of this goes.
+begins; the taker speaks; the giver goes silent. So there is always one who speaks, and no packet
+comes to the wrong one. What had begun on the giver is passed back to it until it has ended, and
+then all of this goes.
 """
 
 import time
@@ -89,6 +90,8 @@ def take_over(context: Context, found: list[Way]) -> None:
         for way in found
     ]
     call(new, "virtual_ip.take", given)
+    for host in givers:
+        call(host, "handing_over.fall_silent", _of_old(found, host))
 
 
 def hand_back(context: Context, found: list[Way]) -> None:
@@ -138,6 +141,8 @@ def settle_back(context: Context, *, waits: bool) -> None:
     if waits:
         wait.while_any(lambda: call(new, "flows.left", wanted), BACK_SECONDS, PAUSE)
     if new.name not in context.dead_targets:
+        if waits:
+            call(new, "flows.cut", wanted, False)
         call(new, "flows.remove")
     call_each(context.source.controllers, "flows.remove")
 

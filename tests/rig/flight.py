@@ -17,6 +17,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 PATIENCE = 15.0
+STALL = 0.2
 BEAT = 0.02  # between two calls of the one who looks for gaps
 DOWNLOADS = (3.0, 6.0)  # seconds
 
@@ -65,7 +66,7 @@ class Client:
         self._told.append([kind, began, time.time(), by, wrong])
 
     async def _call(self, path: str, *, close: bool) -> str:
-        if self._streams and self._streams[0].at_eof():
+        if self._streams and (self._streams[0].at_eof() or self._streams[0].exception()):
             self._drop()
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._at)
@@ -105,9 +106,17 @@ async def load(address: str, port: int) -> list[Any]:
             await asyncio.sleep(BEAT)
         await asyncio.gather(*begun)
 
+    async def tick() -> None:
+        """Tell when nothing of us has run: that is the machine's, not the address's."""
+        while not ended.done():
+            before = time.time()
+            await asyncio.sleep(0.05)
+            if time.time() - before > STALL:
+                told.append(["stall", before, time.time(), "", ""])
+
     users: list[Coroutine[Any, Any, None]] = [user("kept", close=False) for _ in range(12)]
     users += [user("closed", close=True) for _ in range(4)]
-    await asyncio.gather(*users, *(download(one) for one in DOWNLOADS), look())
+    await asyncio.gather(*users, *(download(one) for one in DOWNLOADS), look(), tick())
     return told
 
 

@@ -26,7 +26,7 @@ from tests.wait import waits_for
 pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("window")]
 
 # with nothing in flight a closed cloud is a drained one; who answers already is only asked
-DONE_BEFORE = {"gate.drain", "daemons.answer", "apis.answer"}
+DONE_BEFORE = {"gate.drain", "daemons.answer", "apis.answer", "vip.quiet"}
 
 
 @pytest.fixture(scope="module")
