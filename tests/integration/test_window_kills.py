@@ -27,6 +27,7 @@ BEFORE = ("transfer.key", "database.first-pass", "database.replica", "database.p
 WINDOW = ("database.arrival", "database.fingerprint", "database.copy", "database.compare")
 AFTER = ("database.unfollow", "database.fence-whole")
 LOG = "[mariadbd]\nlog_bin = binlog\nserver_id = 11\nbinlog_format = ROW\nread_only = OFF\n"
+DOMAIN = "[mariadbd]\ngtid_domain_id = 20261\n"
 FENCED = "/etc/mysql/mariadb.conf.d/90-fenced.cnf"  # as the fence's own: it outlives the server
 KILL = "kill -9 $(pidof mariadbd)"
 MADE = (
@@ -78,10 +79,10 @@ def context() -> Iterator[Context]:
         tempfile.TemporaryDirectory(prefix="pair-") as home,
         pair.running(Path(home)) as made,
     ):
-        source = made.source.database
-        source.write("/etc/mysql/mariadb.conf.d/80-log.cnf", LOG, mode=0o644)
-        source.run("systemctl", "restart", "mariadb", timeout=120)
-        sql(made.target.database, "SET GLOBAL gtid_domain_id = 20261")
+        source, target = made.source.database, made.target.database
+        for host, lines in ((source, LOG), (target, DOMAIN)):  # servers die, and keep them
+            host.write("/etc/mysql/mariadb.conf.d/80-test.cnf", lines, mode=0o644)
+            host.run("systemctl", "restart", "mariadb", timeout=120)
         sql(source, *MADE)
         yield made
 
