@@ -134,10 +134,10 @@ def lift(seconds: float) -> list[str]:
     began = time.monotonic()
     wrong = systemd.start([n for n, one in kept["units"].items() if one["active"]], seconds)
     wanted = {(sockets.plain(address), port) for address, port in kept["listened"]}
-    missing = wanted
-    while missing and time.monotonic() < began + seconds:
-        missing = wanted - {one.here for one in sockets.every("-l")}
-        time.sleep(0.1 if missing else 0)
+    while missing := wanted - {one.here for one in sockets.every("-l")}:
+        if time.monotonic() > began + seconds:
+            break
+        time.sleep(0.1)
     wrong += [f"nobody listens on {address}:{port}" for address, port in sorted(missing)]
     if not wrong:
         record.forget(RECORD)

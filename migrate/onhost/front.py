@@ -132,7 +132,8 @@ def digest(spec: dict[str, Any]) -> str:
 def close(depth: str) -> bool:
     """Close it to "users", so that the cloud's own hosts pass, or to "all"; whether there is one.
 
-    From here on nothing passes it by, dead or alive, also after a boot.
+    From here on nothing passes it by, dead or alive, also after a boot. After it has led to the
+    target it refuses at once: the way back takes longer than anybody waits.
     """
     with record.locked():
         kept = record.load(RECORD)
@@ -140,12 +141,15 @@ def close(depth: str) -> bool:
             return False
         if kept["mode"] == "open":
             end_bypassing(BEFORE)
-        record.save(RECORD, {"spec": kept["spec"], "mode": depth})
-        _keep(kept["spec"], depth)
+        holds = kept["mode"] != "target" and kept.get("holds", True)
+        record.save(RECORD, {"spec": kept["spec"], "mode": depth, "holds": holds})
+        _keep(kept["spec"], depth, holds=holds)
         systemd.run("systemctl", "enable", "--quiet", UNIT)
         if not _mode():
             systemd.run("systemctl", "restart", UNIT)
             _await()
+        if not holds:
+            _say("set var proc.hold int(0)")
         _say(f"set var proc.mode int({MODES.index(depth)})")
         _filter(kept["spec"], depth)
     end_bypassing(AFTER)
@@ -201,6 +205,7 @@ def open_again() -> None:
     if _mode():
         _drop_gone(kept["spec"])
         _say("set var proc.mode int(0)")
+        _say(f"set var proc.hold int({_hold(kept['spec'])})")
     systemd.run("systemctl", "disable", "--quiet", UNIT, check=False)
     try:
         _keep(kept["spec"], "open")
@@ -262,9 +267,16 @@ def _pids() -> list[int]:
     return sorted(systemd.members([UNIT]))
 
 
-def _keep(spec: dict[str, Any], mode: str) -> None:
+def _hold(spec: dict[str, Any]) -> str:
+    """For how long calls are held, in ms, by the configuration of *spec*."""
+    found = re.search(r"proc\.hold int\((\d+)\)", spec["config"])
+    return found[1] if found else "0"
+
+
+def _keep(spec: dict[str, Any], mode: str, *, holds: bool = True) -> None:
     """What a boot would begin with."""
     text = re.sub(r"(proc\.mode int)\(\d\)", rf"\1({MODES.index(mode)})", spec["config"])
+    text = text if holds else re.sub(r"(proc\.hold int)\(\d+\)", r"\1(0)", text)
     disk.write(CONFIG, text, 0o600)
     disk.write(RULES, _rules(spec, mode), 0o600)
 

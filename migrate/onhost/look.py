@@ -19,12 +19,19 @@ def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
     return {
         "lock": record.load("lock"),
         "watch": reopen_timer.state(),
-        "closed": (record.load("haproxy") or {}).get("depth", ""),
+        "closed": _closed(),
         "fenced": [name for name in ("fence", "database", "manager") if record.load(name)],
         "stages": sorted({*stages, *_table(schema)}),
         "unread": unread,
         "addresses": [one["address"] for one in virtual_ip.addresses(virtual_ips)],
     }
+
+
+def _closed() -> str:
+    """To whom, by the front or by HAProxy's own files; "target" where calls lead there."""
+    fronted = (record.load("front") or {}).get("mode", "")
+    by_files = (record.load("haproxy") or {}).get("depth", "")
+    return str(by_files if fronted in ("", "open") else fronted)
 
 
 def _file() -> tuple[list[str], str]:

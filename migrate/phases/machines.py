@@ -44,7 +44,8 @@ def _describe(one: dict[str, Any]) -> list[str]:
     timer = one["watch"]
     parts = [f"holds {address}" for address in one["addresses"]]
     if one["side"] == "source" and "alone" not in one:
-        parts.append(f"closed to {one['closed']}" if one["closed"] else "open")
+        closed = f"closed to {one['closed']}" if one["closed"] else "open"
+        parts.append("leads calls to the target" if one["closed"] == "target" else closed)
     parts += ["fenced"] if one["side"] == "source" and one["fenced"] else []
     parts += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
     parts += [f"its marks cannot be read ({one['unread']})"] if one["unread"] else []

@@ -100,7 +100,7 @@ def rendered(
         section, params = _served(found, those[0], interfaces) or (Section("listen", ""), "")
         at = next(address for address, other in heard if other == port)
         new = target if port in served else ""
-        lines += _fronted(port, numbers[port], at, new, section, params, own)
+        lines += _fronted(port, numbers[port], at, new, section, params, own, own_v4)
     return {
         "config": "\n".join(lines) + "\n",
         "heard": [[*one] for one in heard],
@@ -153,7 +153,14 @@ def _beat() -> Iterator[str]:
 
 
 def _fronted(
-    port: int, number: int, at: str, new: str, section: Section, params: str, own: list[str]
+    port: int,
+    number: int,
+    at: str,
+    new: str,
+    section: Section,
+    params: str,
+    own: list[str],
+    here: list[str],
 ) -> Iterator[str]:
     mode = [] if section.http else ["    mode tcp"]
     tls = " ssl verify none sni ssl_fc_sni" if "ssl" in shlex.split(params) else ""
@@ -164,6 +171,7 @@ def _fronted(
     yield from (f"    acl own src {' '.join(own[i : i + 40])}" for i in range(0, len(own), 40))
     yield f"    acl stranger src {STRANGER}"
     yield from (f"    acl {name} var(proc.mode) -m int {MODES.index(name)}" for name in MODES[1:])
+    yield f"    acl here src {' '.join(['127.0.0.0/8', *here][:60])}"
     yield from _closed(served=bool(new), http=section.http)
     if section.http and _forwards(section):
         yield "    option forwardfor"
@@ -179,6 +187,7 @@ def _fronted(
 def _closed(*, served: bool, http: bool) -> Iterator[str]:
     """Held, then refused; a call of ours that asks whether it is closed is answered at once.
 
+    So are this host's own services: they would start late, where the window is undone.
     What the target does not serve is refused for good once it leads there.
     """
     if not http:
@@ -192,7 +201,7 @@ def _closed(*, served: bool, http: bool) -> Iterator[str]:
     # a kept connection would break when the address moves
     yield "    http-after-response set-header Connection close if users or all or target"
     yield f"    http-request set-var(txn.shut) bool(true) if {shut}"
-    yield f"    http-request lua.hold if {SHUT} !{{ req.hdr({ASKS}) -m found }}"
+    yield f"    http-request lua.hold if {SHUT} !here !{{ req.hdr({ASKS}) -m found }}"
     yield from [] if served else ["    http-request set-var(txn.shut) bool(true) if target"]
     answer = {"error": {"code": 503, "title": "Service Unavailable", "message": MESSAGE}}
     body = json.dumps(answer).replace('"', r"\"")
