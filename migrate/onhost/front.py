@@ -297,6 +297,7 @@ def _table(heard: list[Any], ports: dict[str, int], beat: int, *, shut: bool = F
     """
     at = ", ".join(f"{address} . {port}" for address, port in heard)
     to = ", ".join(f"{port} : {own}" for port, own in ports.items())
+    own = ", ".join(map(str, ports.values()))
     alive = "" if shut else "meta l4proto != @alive return"
     refuse = "ip daddr . tcp dport @heard reject with tcp reset" if shut else ""
     return f"""table ip {TABLE}
@@ -309,6 +310,7 @@ table ip {TABLE} {{
   chain front {{
     type filter hook prerouting priority mangle; policy accept;
     ip saddr {SOURCE} return
+    iifname != "lo" tcp dport {{ {own} }} drop
     {alive}
     ip daddr . tcp dport @heard tproxy to :tcp dport map {{ {to} }} accept
     {refuse}

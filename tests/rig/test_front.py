@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,8 @@ def test_in_and_out_under_load_without_a_failed_call(context: Context) -> None:
         assert front.stands(context)
         assert call(host, "front.end_bypassing", 10.0) == []
         inside = time.monotonic()
+        with pytest.raises(TimeoutError):  # its own ports are nobody's
+            socket.create_connection((context.source.holder.address, 19001), 2)
         time.sleep(2)
         front.leave(context)
         time.sleep(1)
