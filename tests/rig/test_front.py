@@ -163,7 +163,8 @@ def test_the_watch_and_the_flip_do_not_both_act(context: Context) -> None:
         call(host, "record.save", "reopen", {"deadline": 1.0, "seconds": 1.0, "state": "armed"})
         with pytest.raises(MigrateError, match="too late to go live"):
             front.flip(context)
-        call(host, "front.close", "all")
+        assert waits_for(lambda: call(host, "reopen_timer.state")["state"] == "reopened")
+        gate.close_to_all(context)
         arm(context, 600)
         front.flip(context)
         # it looks, and goes
