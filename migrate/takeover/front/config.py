@@ -6,7 +6,6 @@ users speak TLS. What the operator's proxy decides by who calls is forbidden: it
 front alone.
 """
 
-import json
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from migrate.onhost.front import FOLDER, MODES, SOCKET, SOURCE, STRANGER
 from migrate.onhost.knock import ASKS
 from migrate.onhost.sockets import everywhere
 from migrate.takeover import listeners
-from migrate.takeover.gate.haproxy import MESSAGE, RETRY_SECONDS, Section, UserSocket
+from migrate.takeover.gate.haproxy import HTML, Section, UserSocket, callers, unavailable
 
 Spec = dict[str, Any]  # see `onhost/front.py`
 
@@ -167,8 +166,7 @@ def _fronted(
     yield f"frontend {port}"
     yield f'    bind "*":{number} transparent backlog 4096{params}'
     yield from mode
-    # a line holds 64 words; lines of one name are alternatives
-    yield from (f"    acl own src {' '.join(own[i : i + 40])}" for i in range(0, len(own), 40))
+    yield from (f"    {line}" for line in callers("own", own))
     yield f"    acl stranger src {STRANGER}"
     yield from (f"    acl {name} var(proc.mode) -m int {MODES.index(name)}" for name in MODES[1:])
     yield f"    acl here src {' '.join(['127.0.0.0/8', *here][:60])}"
@@ -203,13 +201,7 @@ def _closed(*, served: bool, http: bool) -> Iterator[str]:
     yield f"    http-request set-var(txn.shut) bool(true) if {shut}"
     yield f"    http-request lua.hold if {SHUT} !here !{{ req.hdr({ASKS}) -m found }}"
     yield from [] if served else ["    http-request set-var(txn.shut) bool(true) if target"]
-    answer = {"error": {"code": 503, "title": "Service Unavailable", "message": MESSAGE}}
-    body = json.dumps(answer).replace('"', r"\"")
-    page = f"<!DOCTYPE html><title>Upgrade</title><p>{MESSAGE}</p>"
-    rule = f"    http-request return status 503 hdr Retry-After {RETRY_SECONDS}"
-    html = "{ req.hdr(Accept) -m sub text/html }"
-    yield f'{rule} content-type text/html string "{page}" if {SHUT} {html}'
-    yield f'{rule} content-type application/json string "{body}" if {SHUT}'
+    yield from (f"    {line}" for line in unavailable(f" if {SHUT} {HTML}", f" if {SHUT}"))
 
 
 def _forwards(section: Section) -> bool:

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 MARK = "# migrate: closed while the cloud is moved"
 MESSAGE = "The cloud is being upgraded; please try again in a few minutes."
 RETRY_SECONDS = 60
+HTML = "{ req.hdr(Accept) -m sub text/html }"
 KINDS = re.compile(
     "global|defaults|listen|frontend|backend|peers|userlist|resolvers|cache|program|mailers|"
     "http-errors|ring|log-forward|log-profile|fcgi-app|crt-store|traces|acme"
@@ -168,21 +169,30 @@ def left_open(texts: dict[str, str], sockets: list[tuple[str, int]]) -> list[Use
 def _rules(http: bool, own: list[str] | None) -> list[str]:
     rules, unless = [], ""
     if own is not None:
-        # a line holds 64 words; lines of one name are alternatives
-        rules = [f"acl migrate_own src {' '.join(own[i : i + 40])}" for i in range(0, len(own), 40)]
+        rules = callers("migrate_own", own)
         unless = " unless migrate_own"
     if not http:
         return [*rules, f"tcp-request connection reject{unless}"]
+    outside = " !migrate_own" if own is not None else ""
+    return [*rules, *unavailable(f" if {HTML}{outside}", unless)]
+
+
+def callers(name: str, addresses: list[str]) -> list[str]:
+    """The condition *name*: who calls from one of *addresses*."""
+    # a line holds 64 words; lines of one name are alternatives
+    parts = [addresses[i : i + 40] for i in range(0, len(addresses), 40)]
+    return [f"acl {name} src {' '.join(part)}" for part in parts]
+
+
+def unavailable(page_when: str, when: str) -> list[str]:
+    """The answer that says so, to people and to programs, each under its condition."""
     answer = {"error": {"code": 503, "title": "Service Unavailable", "message": MESSAGE}}
     body = json.dumps(answer).replace('"', r"\"")
     page = f"<!DOCTYPE html><title>Upgrade</title><p>{MESSAGE}</p>"
-    rule = "http-request return status 503 hdr Retry-After"
-    wants = "{ req.hdr(Accept) -m sub text/html }"
-    outside = " !migrate_own" if own is not None else ""
+    rule = f"http-request return status 503 hdr Retry-After {RETRY_SECONDS}"
     return [
-        *rules,
-        f'{rule} {RETRY_SECONDS} content-type text/html string "{page}" if {wants}{outside}',
-        f'{rule} {RETRY_SECONDS} content-type application/json string "{body}"{unless}',
+        f'{rule} content-type text/html string "{page}"{page_when}',
+        f'{rule} content-type application/json string "{body}"{when}',
     ]
 
 
