@@ -36,6 +36,11 @@ class Run:
     interrupted: threading.Event = field(default_factory=threading.Event)
     ending: threading.Lock = field(default_factory=threading.Lock)  # held while commands are ended
 
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless and until the run is interrupted: StepError then."""
+        if self.interrupted.wait(seconds):
+            raise StepError("interrupted")
+
     def command(self, host: str, argv: tuple[str, ...]) -> tuple[str, ...]:
         """*argv* as this run starts it on *host*; StepError while the run is interrupted."""
         if self.interrupted.is_set():

@@ -15,7 +15,7 @@ from migrate.cloud import Context, hosts, wait
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.engine import state_directory
-from migrate.errors import MigrateError, StepError
+from migrate.errors import MigrateError
 from migrate.onhost import call
 from migrate.onhost.flows import GIVES, TAKES
 from migrate.takeover.proxy import STAGED_KEEPALIVED
@@ -122,12 +122,7 @@ def settle(context: Context) -> None:
         most = max(most, len(found))
         return found
 
-    def sleep(seconds: float) -> None:
-        if context.run is None:
-            time.sleep(seconds)
-        elif context.run.interrupted.wait(seconds):
-            raise StepError("interrupted")
-
+    sleep = context.run.sleep if context.run else time.sleep
     cut = wait.while_any(left, context.settings.window.transfer_seconds, PAUSE, sleep)
     call_each(context.source.controllers, "handing_over.forget_given", wanted)
     call(context.target.holder, "flows.remove")

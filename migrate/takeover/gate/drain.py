@@ -17,12 +17,7 @@ def drain(context: Context) -> None:
     """Return when nothing is in flight; StepError names what is, after `window.drainSeconds`."""
     api = login.api(context, context.source.api)
 
-    def sleep(seconds: float) -> None:
-        if context.run is None:
-            time.sleep(seconds)
-        elif context.run.interrupted.wait(seconds):
-            raise StepError("interrupted")
-
+    sleep = context.run.sleep if context.run else time.sleep
     seconds = context.settings.window.drain_seconds
     if found := wait.while_any(lambda: in_flight_now(context, api), seconds, sleep=sleep):
         raise StepError(
