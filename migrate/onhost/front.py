@@ -110,18 +110,18 @@ def stand(spec: dict[str, Any]) -> None:
 
 
 def state() -> dict[str, Any]:
-    """{"stands": True, "mode": "users", "digest": of its spec}; "mode" is "" where none stands.
+    """{"mode": "users", "digest": of its spec}; "mode" is "" where none stands.
 
     It is asked, and not what was noted: dead, or where the rule is gone, it does not stand.
     """
     kept = record.load(RECORD)
     if kept is None:
-        return {"stands": False, "mode": "", "digest": ""}
+        return {"mode": "", "digest": ""}
     shut = _is_shut()
     mode = _mode() if shut is not None else ""
     if shut and not mode:
         mode = kept["mode"]  # dead, it lets nobody through
-    return {"stands": bool(mode), "mode": mode, "digest": digest(kept["spec"])}
+    return {"mode": mode, "digest": digest(kept["spec"])}
 
 
 def digest(spec: dict[str, Any]) -> str:

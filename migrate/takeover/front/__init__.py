@@ -5,6 +5,8 @@ or frozen; closed, nothing does. Where none can stand (`obstacles` says why) the
 HAProxy is closed instead.
 """
 
+from dataclasses import dataclass
+
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
@@ -14,40 +16,43 @@ from migrate.takeover.front import config
 from migrate.takeover.gate import close, haproxy
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A proxy of the source: what it serves, where users are heard, and what forbids a front."""
+
+    found: list[haproxy.Section]
+    shut: list[haproxy.UserSocket]
+    wrong: list[str]
+
+
 def obstacles(context: Context) -> list[tuple[str, str]]:
     """Why none can stand before the source's proxies: host, reason; [] where all can have one."""
-
-    def ask(host: Host) -> list[tuple[str, str]]:
-        found, shut = _heard(host)
-        wrong = config.obstacles(found, shut, _interfaces(context))
-        count = len({one.port for one in shut})
-        ports = range(config.BEAT_PORT, config.FIRST_PORT + count)
-        wrong += call(host, "front.obstacles", [*ports])
-        return [(host.name, one) for one in wrong]
-
-    return hosts.joined(context.source.controllers, ask)
+    return [(name, one) for name, place in _places(context).items() for one in place.wrong]
 
 
 def stand(context: Context) -> None:
     """Stand before every proxy that can have one; calls pass. Safe to repeat."""
-    if obstacles(context):
+    places = _places(context)
+    if any(place.wrong for place in places.values()):
         return
     own = close.own_addresses(context)
-    hosts.gather(
-        context.source.controllers,
-        lambda host: call(host, "front.stand", _spec(context, host, own), timeout=120),
-    )
+
+    def act(host: Host) -> None:
+        call(host, "front.stand", _spec(context, host, places[host.name], own), timeout=120)
+
+    hosts.gather(context.source.controllers, act)
 
 
 def stands(context: Context) -> bool:
     """Whether they stand as the source's proxies are now, or none can."""
-    if obstacles(context):
+    places = _places(context)
+    if any(place.wrong for place in places.values()):
         return True
     own = close.own_addresses(context)
 
     def ask(host: Host) -> bool:
-        state = call(host, "front.state")
-        return bool(state["stands"]) and state["digest"] == digest(_spec(context, host, own))
+        state, spec = call(host, "front.state"), _spec(context, host, places[host.name], own)
+        return bool(state["mode"]) and state["digest"] == digest(spec)
 
     return all(hosts.gather(context.source.controllers, ask))
 
@@ -57,12 +62,11 @@ def leave(context: Context) -> None:
     call_each(context.source.controllers, "front.leave", timeout=60)
 
 
-def _spec(context: Context, host: Host, own: list[str]) -> config.Spec:
-    found, shut = _heard(host)
+def _spec(context: Context, host: Host, place: Place, own: list[str]) -> config.Spec:
     here = call(host, "addresses.own")
     return config.rendered(
-        found,
-        shut,
+        place.found,
+        place.shut,
         _interfaces(context),
         here,
         own,
@@ -89,12 +93,22 @@ def flipped(context: Context) -> float:
     return min(found, default=0.0)
 
 
-def _heard(host: Host) -> tuple[list[haproxy.Section], list[haproxy.UserSocket]]:
-    state = call(host, "haproxy.state")
-    held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
-    return haproxy.sections(*state["original"].values()), haproxy.user_sockets(
-        state["original"], held
-    )
+def _places(context: Context) -> dict[str, Place]:
+    """By the name of the host."""
+
+    def ask(host: Host) -> Place:
+        texts = call(host, "haproxy.state")["original"]
+        held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
+        found, shut = haproxy.sections(*texts.values()), haproxy.user_sockets(texts, held)
+        wrong = config.obstacles(found, shut, _interfaces(context))
+        count = len({one.port for one in shut})
+        ports = range(config.BEAT_PORT, config.FIRST_PORT + count)
+        wrong += call(host, "front.obstacles", [*ports])
+        return Place(found, shut, wrong)
+
+    asked = context.source.controllers
+    names = [host.name for host in asked]
+    return dict(zip(names, hosts.gather(asked, ask), strict=True))
 
 
 def _interfaces(context: Context) -> dict[str, str]:
