@@ -29,11 +29,13 @@ def let_in(context: Context) -> None:
 
     Nothing has changed when this raises PreconditionError.
     """
-    virtual_ip.refuse_second_holder(context)
+    virtual_ip.take_over(context, first=_let_through)
+
+
+def _let_through(context: Context) -> None:
     reopen_timer.leave_a_moment(context)
     front.flip(context)
     reopen_timer.disarm(context)  # a front that has flipped holds it back
-    virtual_ip.take_over(context)
 
 
 def unwatched(context: Context) -> bool:

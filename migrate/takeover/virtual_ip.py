@@ -10,6 +10,8 @@ Going back needs the old broker and cache up before the address returns (done he
 the target knows deleted through the target before it goes.
 """
 
+from collections.abc import Callable
+
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
@@ -22,10 +24,15 @@ PROBE_SECONDS = 0.4
 PROVE_SECONDS = (0.4, 1.0, 2.0)  # a busy host answers late
 
 
-def take_over(context: Context) -> None:
-    """Move every virtual IP; nothing has moved when this raises PreconditionError."""
+def take_over(context: Context, first: Callable[[Context], None] | None = None) -> None:
+    """Move every virtual IP; nothing has moved when this raises PreconditionError.
+
+    *first* is done before, once nothing forbids the move.
+    """
     addresses = _addresses(context)
     refuse_second_holder(context)
+    if first:
+        first(context)
     ways = hand_over.ways(context)
     if hand_over.standing(context) or not hand_over.obstacles(context, ways):
         hand_over.take_over(context, ways)
