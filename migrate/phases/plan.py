@@ -310,19 +310,28 @@ CLOSED_TO_ALL = _closed(
     after=[DRAINED, LISTED],
     seconds=0.4,
 )
-CONTROL_FENCED = _closed(
+# undone it starts what has ended since
+CONTROL_FROZEN = _closed(
     "fence.control",
-    "Stop and mask every control unit of the source",
-    (fence.control_is_fenced, fence.fence_control, fence.lift_control),
+    "Freeze every control unit of the source that acts",
+    (fence.control_is_frozen, fence.freeze_control, fence.lift_control),
     after=[CLOSED_TO_ALL],
-    seconds=5,
+    seconds=0.5,
 )
 READ_ONLY = _closed(
     "fence.read-only",
     "Make the source's databases read-only, also after a reboot",
     (fence.database_is_fenced, fence.fence_database, fence.lift_database),
-    after=[CONTROL_FENCED],
+    after=[CONTROL_FROZEN],
     seconds=1,
+)
+# beside what follows: nobody waits for it
+FROZEN_ENDED = _closed(
+    "fence.frozen",
+    "End what is frozen, and mask it",
+    (fence.frozen_is_ended, fence.end_frozen, nothing),
+    after=[READ_ONLY],
+    seconds=2,
 )
 # undone last of the three: with it a reboot cannot bring the address back
 MANAGER_FENCED = _closed(
@@ -430,7 +439,7 @@ def _synced(schemas: Iterable[Step]) -> Step:
 
 def _start(recipe: Recipe, schemas: dict[str, Step], proofs: dict[str, Step]) -> Step:
     """A service without databases waits for the source to be silent."""
-    data = [schemas.get(recipe.project, CONTROL_FENCED)]
+    data = [schemas.get(recipe.project, CONTROL_FROZEN)]
     data += [IMAGES_PROOF] if recipe.images else []
     data += [proofs[recipe.project]] if recipe.project in proofs else []
     return _closed(
@@ -472,7 +481,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         going_live.POINT,
         "Let calls through to the target, then take the virtual IP over",
         (virtual_ip.taken, going_live.let_in, going_live.turn_away),
-        after=[disarmed, READ_ONLY, MANAGER_FENCED, PROXY, apis],
+        after=[disarmed, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED, PROXY, apis],
         seconds=5.5,
     )
     reconnected = step(
@@ -791,7 +800,7 @@ def steps(
     yield from (TOOLS, FIRST_PASS, REPLICA, PROOF, PRELOAD)
     yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED, LAST_PROOF)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
-    yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED)
+    yield from (CONTROL_FROZEN, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED)
     yield from (ARRIVED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if images else ()
     yield from proofs.values()

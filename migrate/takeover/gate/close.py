@@ -16,8 +16,9 @@ from migrate.takeover.gate import haproxy
 def close(context: Context, depth: str) -> None:
     """Close to "users", so that the cloud's own hosts pass, or to "all".
 
-    The operator passes neither: `migrate` speaks to the controllers' own addresses, and users may
-    well share the address from which it comes.
+    A front lets pass who reads, as long as nothing has led to the target. The operator passes
+    neither: `migrate` speaks to the controllers' own addresses, and users may well share the
+    address from which it comes.
     """
     own = own_addresses(context) if depth == "users" else None
 
@@ -53,7 +54,8 @@ def close_target(context: Context) -> None:
 
 def closed(context: Context, depth: str) -> bool:
     """Whether every source controller is closed to *depth*, or deeper."""
-    deep = {"users": ("users", "all", "target"), "all": ("all", "target")}[depth]
+    all_ = ("writes", "all", "target")
+    deep = {"users": ("users", *all_), "all": all_}[depth]
 
     def ask(host: Host) -> bool:
         fronted = call(host, "front.state")["mode"]
