@@ -64,6 +64,11 @@ def closed(context: Context, depth: str) -> bool:
     return all(hosts.gather(context.source.controllers, ask))
 
 
+def fronted(context: Context) -> bool:
+    """Whether calls wait in a front on every source controller, and are not refused."""
+    return all(one["mode"] for one in call_each(context.source.controllers, "front.state"))
+
+
 def reopen(context: Context) -> None:
     """Open to everybody, as before `close`."""
     call_each(context.source.controllers, "haproxy.open_again")
