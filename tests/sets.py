@@ -1,7 +1,7 @@
 """Named sets of tests: what `make test` leaves out, and the record of when each passed.
 
     make test-all                       every set
-    make test-all SET=faults,existing   those whose names begin with one of these words
+    make test-all SET=faults,existing   the one of that name, else those whose names begin with it
     pytest --set faults-back            one of them, by pytest itself
 
 A test is in a set by `@pytest.mark.in_set("faults-back")`, one without the mark is in the set
@@ -206,9 +206,14 @@ class Selection:
 
 
 def chosen(words: Iterable[str]) -> list[str]:
-    """Names of the sets that begin with one of *words*, all without any; SystemExit for a typo."""
+    """The sets of those names, or whose names begin so, all without *words*; SystemExit for a typo.
+
+    A word that is one's whole name is that one alone: `rehearse` needs no lab, `rehearse-lab` does.
+    """
     wanted = [word for word in words if word]
-    found = [name for name in SETS if not wanted or name.startswith(tuple(wanted))]
+    whole = {word for word in wanted if word in SETS}
+    begun = tuple(word for word in wanted if word not in whole)
+    found = [n for n in SETS if not wanted or n in whole or (begun and n.startswith(begun))]
     for word in wanted:
         if not any(name.startswith(word) for name in SETS):
             sys.exit(f"no set begins with {word!r}; there are: {', '.join(SETS)}")
