@@ -28,6 +28,7 @@ from migrate.database import (
     ownership,
     rehearsed,
     schema,
+    sizes,
     warm,
 )
 from migrate.database.replication import proven, proving, replica
@@ -114,6 +115,7 @@ IMAGES = _follow(
     ),
     after=[KEY],
     seconds=30,
+    grows=True,
 )
 TOOLS = _follow(
     "database.tools",
@@ -127,6 +129,7 @@ FIRST_PASS = _follow(
     (copy.passed, replica.seed, ownership.discard),
     after=[KEY],
     seconds=10,
+    grows=True,
 )
 REPLICA = _follow(
     "database.replica",
@@ -141,6 +144,7 @@ PROOF = _follow(
     (proving.proved, proving.prove, proven.forget),
     after=[REPLICA],
     seconds=5,
+    grows=True,
 )
 # a service that waits could reach the source, were it not for the filter
 PRELOAD = _follow(
@@ -235,6 +239,7 @@ def _volumes_read(recipe: Recipe) -> Step:
         ),
         after=[CEPH_CLIENTS],
         seconds=60,
+        grows=True,
     )
 
 
@@ -263,10 +268,11 @@ AGENTS_NOTED = _serving(
 )
 # what users do from here to the second listing shows there, which is all that the window pays for
 USERS_LISTED = _serving(
-    "listing.users",
+    views.USERS_LISTED,
     "List what each project's own users see, and keep a token of each",
     (views.users_listed, views.keep_users, views.forget_users),
     seconds=5,
+    grows=True,
 )
 
 # what is written from here on is all that the window compares
@@ -276,6 +282,7 @@ LAST_PROOF = _serving(
     (proving.proved, proving.prove, nothing),
     after=[ISOLATED],
     seconds=2,
+    grows=True,
 )
 
 # the window
@@ -297,11 +304,12 @@ DRAINED = _closed(
 # when nothing moves any more, and not later: closed to all, services could not ask keystone
 # whether our token is good
 LISTED = _closed(
-    "listing.before",
+    views.ADMIN_LISTED,
     "List every resource of every project",
     (views.listed, views.keep, views.forget),
     after=[DRAINED],
     seconds=2,
+    grows=True,
 )
 CLOSED_TO_ALL = _closed(
     "gate.all",
@@ -354,6 +362,7 @@ FINGERPRINT = _closed(
     (baseline.taken, baseline.take, baseline.lift),
     after=[ARRIVED],
     seconds=1,
+    grows=True,
 )
 COPY = _closed(
     "database.copy",
@@ -361,6 +370,7 @@ COPY = _closed(
     (copy.copied, copy.copy, copy.discard_copy),
     after=[FINGERPRINT],
     seconds=2,
+    grows=True,
 )
 COMPARE = _closed(
     "database.compare",
@@ -368,6 +378,7 @@ COMPARE = _closed(
     (copy.compared, compare.prove, compare.forget),
     after=[COPY],
     seconds=1,
+    grows=True,
 )
 IMAGES_DELTA = _closed(
     image_passes.DELTA,
@@ -379,6 +390,7 @@ IMAGES_DELTA = _closed(
     ),
     after=[COMPARE, IMAGES],
     seconds=1,
+    grows=True,
 )
 IMAGES_PROOF = _closed(
     image_passes.PROOF,
@@ -390,6 +402,7 @@ IMAGES_PROOF = _closed(
     ),
     after=[IMAGES_DELTA],
     seconds=1,
+    grows=True,
 )
 
 
@@ -404,6 +417,7 @@ def _volumes_proof(recipe: Recipe) -> Step:
         ),
         after=[COMPARE],
         seconds=2,
+        grows=True,
     )
 
 
@@ -414,6 +428,7 @@ COPIED_URLS = _closed(
     (copied_urls.proven, partial(copied_urls.prove, isolated=isolation.prove), copied_urls.forget),
     after=[COMPARE, ISOLATED],
     seconds=1,
+    grows=True,
 )
 
 
@@ -424,6 +439,7 @@ def _schema(recipe: Recipe) -> Step:
         (_of(schema.upgraded, recipe), _of(schema.upgrade, recipe), _of(schema.drop, recipe)),
         after=[COPIED_URLS],
         seconds=3,
+        grows=True,
     )
 
 
@@ -815,7 +831,7 @@ def steps(
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; asks no machine.
 
-    Databases take what the last rehearsal has measured.
+    Databases take what their size and the last rehearsal say; `expected.py` has what ran here.
 
     Of a command that updates hosts their steps for that are in place of those by which they came.
     """
@@ -836,5 +852,6 @@ def compose(context: Context) -> Plan:
     last = CEPH_ADDRESS if keep else CEPH_COMMIT
     storage = _storage_hosts(members.with_osds_only(context), last)
     finished = finish.steps(context.recipes, monitors=members.moves(context))
+    own = sizes.timed(own, sizes.kept(context))
     own = rehearsed.timed(own, rehearsed.kept(context))
     return Plan.of((*own, *storage, *settle, *finished))
