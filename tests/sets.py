@@ -69,6 +69,10 @@ SETS = {
         "the upgrade in a clone beside a replica that follows: over, killed, a migration that "
         "fails named, and none left when the window begins"
     ),
+    "replica-seed": Set(
+        "what a replica is seeded from: streams of one instant under a writer, killed, on a disk "
+        "that is full"
+    ),
     "replica-breaks": Set(
         "a replica that has parted, was refused, whose log is purged, whose servers are killed, "
         "whose disks are full: told, and whole again"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import connection, copy, progress
-from migrate.database.replication import account, facts, room, state, tunnel
+from migrate.database.replication import account, facts, room, state, streams, tunnel
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
@@ -58,7 +58,7 @@ def obstacles(context: Context) -> list[facts.Obstacle]:
 def seed(context: Context) -> None:
     """Copy the databases a first time: of one instant, where they can be followed from it."""
     _end(context.target.database)
-    copy.first_pass(context, followed=not obstacles(context))
+    copy.first_pass(context, None if obstacles(context) else streams.bring)
 
 
 def standing(context: Context) -> Standing:
