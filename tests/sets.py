@@ -61,13 +61,24 @@ SETS = {
     "window": Set(
         "each step of the way over and back: done, undone, twice; the fence; both reboot"
     ),
+    "address": Set(
+        "the virtual IP moves over and back under calls and downloads, beside a move that cuts; "
+        "killed at each instant, either host rebooted"
+    ),
     "gate": Set("files that the gate must close or refuse; agents; an API that is silent"),
     "replica": Set(
-        "the target's databases follow the source's by GTID: broken, cut off, restarted, and gone"
+        "the target's databases follow the source's by GTID, are proven equal, broken, cut off, "
+        "restarted, and gone; the way back needs no log"
     ),
     "rehearse": Set(
         "the upgrade in a clone beside a replica that follows: over, killed, a migration that "
-        "fails named, and none left when the window begins"
+        "fails named; the release's APIs on it answer as the source does, or it is told: a row, an "
+        "option, a policy, a key; none left when the window begins"
+    ),
+    "rehearse-lab": Set(
+        "six services' APIs on a clone answer a whole cloud's questions as the source under load "
+        "does; a policy that lets users see more or less is told",
+        True,
     ),
     "replica-seed": Set(
         "what a replica is seeded from: streams of one instant under a writer, killed, on a disk "
@@ -75,10 +86,14 @@ SETS = {
     ),
     "replica-breaks": Set(
         "a replica that has parted, was refused, whose log is purged, whose servers are killed, "
-        "whose disks are full: told, and whole again"
+        "whose disks are full: told, and whole again; a server killed inside the window"
     ),
     "replica-old": Set(
         "a source of MariaDB 10.11, followed and copied by 11.8, equal by the servers' checksums"
+    ),
+    "database-host": Set(
+        "a source database on a host of its own: followed, over, verified, back; killed in the "
+        "window, and its host booted there"
     ),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),

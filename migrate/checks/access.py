@@ -67,6 +67,7 @@ def without(context: Context, names: list[str]) -> Context:
             controllers=seen(one.controllers),
             computes=seen(one.computes),
             network_hosts=seen(one.network_hosts),
+            databases=seen(one.databases),
         )
 
     return replace(

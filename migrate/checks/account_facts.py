@@ -8,6 +8,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
+from migrate.cloud.hosts import call_each
 from migrate.onhost import call
 
 PUBLIC = "PUBLIC"
@@ -113,13 +114,14 @@ def clients(context: Context, names: list[str]) -> dict[str, tuple[str, ...]]:
     """From where services of the target log in when their URL names each of *names*.
 
     Who connects to an address of his own host comes from that address; the holder carries the
-    virtual IP.
+    virtual IP. A database's own host is the target's holder there.
     """
     source, holder = context.source.tools, context.target.holder
     more = [host for host in context.target.controllers if host.address != holder.address]
     resolved: dict[str, list[str]] = call(source, "addresses.resolved", names)
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    own = set(call(source, "addresses.own")) - virtual
+    told = call_each((source, *context.source.databases), "addresses.own")
+    own = {address for each in told for address in each} - virtual
     found: dict[str, tuple[str, ...]] = {}
     for name, addresses in resolved.items():
         address = next(iter(addresses), "")

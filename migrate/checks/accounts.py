@@ -34,7 +34,7 @@ class Need:
 def run(context: Context) -> list[Finding]:
     """Accounts that the fence, the copy or the target's server would fail on in the window."""
     host = context.source.database
-    found = service_databases.logins(context.source.tools, context.recipes)
+    found = service_databases.logins(context.source, context.recipes)
     answers = logins.ask(context.source.tools, found, "SELECT CURRENT_USER()")
     urls_of = [urls.parse(login.url) for login in found]
     addresses = account_facts.clients(context, [url.host for url in urls_of])

@@ -1,16 +1,17 @@
 """The source's MariaDB is sound, can be copied or followed, and be made read-only for services."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
 from migrate.database.fingerprint import listed
-from migrate.database.replication import cost, facts
+from migrate.database.replication import cost, facts, room
 from migrate.database.replication.facts import series_of, shown
 from migrate.database.service_databases import service_databases
-from migrate.engine.finding import Finding, error, filled, warning
+from migrate.engine.finding import Finding, error, filled, info, warning
 from migrate.errors import MigrateError
+from migrate.onhost import call
 
 IDENTIFIER = re.compile(r"^[0-9A-Za-z$_]+$")
 # Source and target of which the checksums agree over every type that OpenStack uses, and so do the
@@ -22,7 +23,7 @@ ALIKE = (((10, 11), (11, 8)),)
 def run(context: Context) -> list[Finding]:
     """All that stands in the way of copying, comparing and fencing the source's databases."""
     host = context.source.database
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
         wrong = [
@@ -36,7 +37,9 @@ def run(context: Context) -> list[Finding]:
         data = sum(size for _, _, size in listed(database.link, schemata))
         kept = [*stored(database, schemata)]
     there = _target(context)
-    wrong += not_followed(facts.obstacles(here, there), data)
+    wrong += not_followed(
+        facts.obstacles(here, there), data, lambda: call(host, "serve.short", room.folders(context))
+    )
     if there:
         wrong += series(here.series, there.series)
         wrong += kept if here.series != there.series else []
@@ -52,10 +55,13 @@ def _target(context: Context) -> facts.Facts | None:
         return None
 
 
-def not_followed(obstacles: Iterable[facts.Obstacle], data: int) -> Iterator[Finding]:
+def not_followed(
+    obstacles: Iterable[facts.Obstacle], data: int, short: Callable[[], str] = str
+) -> Iterator[Finding]:
     """What each of *obstacles* means for a cloud with *data* bytes in its databases.
 
-    The way stays open without following: the databases are then copied inside the window.
+    The way stays open without following: the databases are then copied inside the window. *short*
+    says whether the source's disk is nearly full.
     """
     for one in obstacles:
         if one.forbids:
@@ -63,6 +69,8 @@ def not_followed(obstacles: Iterable[facts.Obstacle], data: int) -> Iterator[Fin
                 f"{one.message}, so the target cannot follow by replication",
                 f"{one.remedy}. As it is, {cost.told(data)}",
             )
+        elif one.waits and not short():
+            yield info(one.message, one.remedy)
         else:
             yield warning(one.message, one.remedy)
 
@@ -107,7 +115,7 @@ def _missing(database: Database, schemata: list[str]) -> Iterator[Finding]:
     for name in sorted(set(schemata) - {row["schema_name"] for row in rows}):
         yield error(
             f"database {name}, which a service's configuration names, is not there",
-            "Name the controller that holds the databases first in sidestep:source.controllers",
+            "Where the databases are on a host of their own, name it in sidestep:source.databases",
         )
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.engine.finding import Finding, error, on_each
+from migrate.engine.finding import Finding, error, on_each, warning
 from migrate.errors import CommandError
 from migrate.onhost import call, sockets
+from migrate.takeover import front
 from migrate.takeover.gate import close, haproxy, proof
 
 PLAIN = "Write its bind as address:port in a section of its own, as HAProxy's manual begins with"
@@ -17,7 +18,15 @@ ONE = "Let haproxy.service alone serve users; stop the other or bind it to an in
 def run(context: Context) -> list[Finding]:
     """What would stay open when the source is closed, or could not be seen to be closed."""
     own = close.own_addresses(context)
-    return on_each(context.source.controllers, lambda host: _host(context, host, own))
+    found = on_each(context.source.controllers, lambda host: _host(context, host, own))
+    return [*found, *_refused_at_once(context)]
+
+
+def _refused_at_once(context: Context) -> Iterator[Finding]:
+    """Where no front can hold calls for the window."""
+    for where, why in front.obstacles(context):
+        message = f"calls of the window are refused at once with 503, and not held: {why}"
+        yield warning(message, "Nothing, if users may see that; else mend what is named", where)
 
 
 def _host(context: Context, host: Host, own: list[str]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from migrate.engine.finding import Finding, error
 def run(context: Context) -> list[Finding]:
     """Records that are too old, of nova in every cell."""
     host, release = context.source.database, context.target.release
-    databases = service_databases(context.source.tools, context.recipes)
+    databases = service_databases(context.source, context.recipes)
     with session(host) as link:
         found = [
             problem

@@ -1,24 +1,35 @@
-"""The services can log in to their databases as their configuration tells them to."""
+"""The services can log in to their databases as their configuration tells them, on one server."""
 
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
+from migrate.database import connection
 from migrate.database.service_databases import ServiceDatabase, logins
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
 
 
 def run(context: Context) -> list[Finding]:
-    """Services that cannot log in to their database as their configuration tells them to."""
-    host = context.source.tools
-    found = logins(host, context.recipes)
+    """Services that cannot log in as their configuration tells them to, or to another server."""
+    host, server = context.source.tools, context.source.database
+    found = logins(context.source, context.recipes)
+    with connection.session(server) as link:
+        statement, own = connection.identifying(link), connection.identity(link)
     return [
         error(
-            f"{one.project} cannot log in to database {one.name} as {one.user}: {answer}",
+            f"{one.project} cannot log in to database {one.name} as {one.user}: {wrong}",
             "Correct the URL in the service's configuration, or the account",
             host.name,
         )
-        for one, (answer, _) in zip(found, ask(host, found, "SELECT 1"), strict=True)
-        if answer
+        if wrong
+        else error(
+            f"database {one.name} of {one.project} is on another server than that of "
+            f"{server.name}: only one is followed, fenced and moved",
+            "Name its host in sidestep:source.databases; where there are several servers, bring "
+            "their databases to one first",
+            host.name,
+        )
+        for one, (wrong, answer) in zip(found, ask(host, found, statement), strict=True)
+        if wrong or answer != own
     ]
 
 

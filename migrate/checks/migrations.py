@@ -26,7 +26,7 @@ def run(context: Context) -> Iterator[Finding]:
     target = context.target.tools
     if not target.exists(context.installation.python):
         return  # the check of the target tells it
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     recipes = [recipe for recipe in context.recipes if recipe.sync]
     known = _recorded(context)
     told = side_by_side.each(lambda recipe: _one(context, recipe, found, known), recipes, workers=2)

@@ -18,7 +18,7 @@ ABSENT = (1054, 1146)  # unknown column, unknown table: another release's
 
 def run(context: Context) -> Iterator[Finding]:
     """One finding for each migration with rows left in a schema."""
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     with session(context.source.database) as link:
         for recipe, one in [(r, one) for r in context.recipes for one in r.online_left]:
             mine = [database for database in found if database.project == recipe.project]

@@ -13,7 +13,7 @@ from migrate.services.records import Question
 def run(context: Context) -> Iterator[Finding]:
     """One finding for each question that has enough rows; of nova, in every cell."""
     host = context.source.database
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     with session(host) as link:
         told = [
             (question, database.name, count)

@@ -15,7 +15,7 @@ from migrate.services.base import Recipe
 def run(context: Context) -> Iterator[Finding]:
     """Databases that an upgrade of before has left behind: the next release does not take them."""
     host = context.source.database
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     shipped = _shipped(context, context.source.tools)
     shown: dict[tuple[str, str], set[str]] = {}
     with connection.session(host) as link:

@@ -14,6 +14,7 @@ from migrate.checks.scope_facts import Endpoint, Facts
 from migrate.checks.traces import Trace
 from migrate.cloud import Context
 from migrate.engine.finding import Finding, error, warning
+from migrate.onhost import front
 from migrate.services import RECIPES
 
 SERVED = frozenset(port for r in RECIPES for a in r.apis for port in (a.port, a.own))
@@ -108,7 +109,7 @@ def _listeners(facts: Facts) -> Iterator[Trace]:
                 continue  # on an address of its own, or the kernel's (NFS)
             if traces.is_known(unit) and (port in SERVED or traces.base(unit) in facts.servers):
                 continue
-            if not address and traces.is_tool(program, unit):
+            if unit == front.UNIT or (not address and traces.is_tool(program, unit)):
                 continue
             if traces.is_known(unit) and port in facts.daemons:
                 continue  # HAProxy before the daemons

@@ -130,7 +130,7 @@ def _ipv4(address: str) -> str:
 def gather(context: Context) -> Facts:
     """Ask all hosts, the database, the broker and the catalogue."""
     source = context.source
-    listening = call_each(source.controllers, "sockets.listening")
+    listening = call_each(source.core, "sockets.listening")
     daemons = dict(USUAL)
     for row in (row for rows in listening for row in rows if row["program"] in PROGRAMS):
         daemons[row["port"]] = PROGRAMS[row["program"]]
@@ -162,7 +162,7 @@ def _machine(host: Host, ports: list[int]) -> Machine:
 
 def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
     host = context.source.database
-    ours = {one.name for one in service_databases(context.source.tools, context.recipes)}
+    ours = {one.name for one in service_databases(context.source, context.recipes)}
     known = ours | {*SYSTEM, progress.SCHEMA, SCHEMA}
     with session(host) as database:
         rows = database.rows(

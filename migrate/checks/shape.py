@@ -7,18 +7,26 @@ from migrate.checks import traces
 from migrate.checks.scope_facts import USUAL
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.cloud.hosts import call_each
 from migrate.engine.finding import Finding, error, on_each
 from migrate.onhost import call
 from migrate.takeover.gate.close import own_addresses
 
 MANAGERS = ("pacemaker", "corosync", "pacemakerd", "heartbeat", "ucarp")
+NOBODYS = "no host of the stack file"
 CLUSTERS = {4567: "Galera", 25672: "RabbitMQ"}  # where members of one speak to each other
 
 
 def run(context: Context) -> list[Finding]:
     """What of the two clouds no code here moves, whatever the services say."""
     own = frozenset(own_addresses(context)) | {str(v.address) for v in context.source.virtual_ips}
-    return [*sides(context), *on_each(context.source.controllers, lambda host: _host(host, own))]
+    told = call_each(context.source.databases, "addresses.own")
+    databases = frozenset(address for each in told for address in each)
+
+    def ask(host: Host) -> Iterator[Finding]:
+        return _host(host, own, databases)
+
+    return [*sides(context), *on_each(context.source.controllers, ask)]
 
 
 def sides(context: Context) -> Iterator[Finding]:
@@ -32,11 +40,11 @@ def sides(context: Context) -> Iterator[Finding]:
             )
 
 
-def _host(host: Host, own: frozenset[str]) -> Iterator[Finding]:
+def _host(host: Host, own: frozenset[str], databases: frozenset[str]) -> Iterator[Finding]:
     connected = call(host, "sockets.connected", [*CLUSTERS, *USUAL])
     yield from running(call(host, "sockets.running"))
     yield from members(connected, frozenset(call(host, "addresses.own")))
-    yield from elsewhere(connected, own)
+    yield from elsewhere(connected, own, databases)
 
 
 def running(units: Iterable[str]) -> Iterator[Finding]:
@@ -76,16 +84,25 @@ def members(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterato
         )
 
 
-def elsewhere(connected: Iterable[dict[str, Any]], own: frozenset[str]) -> Iterator[Finding]:
-    """Services whose database, broker or cache is on a host that is none of the cloud's."""
+def elsewhere(
+    connected: Iterable[dict[str, Any]],
+    own: frozenset[str],
+    databases: frozenset[str] = frozenset(),
+) -> Iterator[Finding]:
+    """Services whose database, broker or cache is on a host that is none of the cloud's.
+
+    At *databases* there may be a database, and nothing else.
+    """
     found: dict[tuple[str, str], set[str]] = {}
     for row in connected:
         address, port = row["remote"]
-        foreign = address not in own and not address.startswith("127.") and address != "::1"
+        allowed = own if USUAL.get(port) == "database" else own - databases
+        foreign = address not in allowed and not address.startswith("127.") and address != "::1"
         if foreign and port in USUAL and traces.is_known(row["unit"]):
             found.setdefault((USUAL[port], address), set()).add(traces.base(row["unit"]))
     for (kind, address), units in sorted(found.items()):
-        yield error(
-            f"{', '.join(sorted(units))} use a {kind} at {address}, no host of the stack file",
-            f"Only a {kind} on the controller is fenced and moved: bring it there first",
-        )
+        at = "where the stack file has a database" if address in databases else NOBODYS
+        remedy = f"Only a {kind} on the controller is fenced and moved: bring it there first"
+        if kind == "database":
+            remedy = "Name that host in sidestep:source.databases, or bring it to the controller"
+        yield error(f"{', '.join(sorted(units))} use a {kind} at {address}, {at}", remedy)

@@ -70,5 +70,5 @@ def session(host: Host) -> Iterator[Database]:
 
 def service_schemata(context: Context) -> list[str]:
     """The databases of the source's services, cells included, as their configuration names them."""
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     return sorted({one.name for one in found})

@@ -38,7 +38,7 @@ class Trust:
 
 def run(context: Context) -> Iterator[Finding]:
     """What acts by a trust that is no good any more, by what is wrong with it."""
-    found = {one.usual: one for one in service_databases(context.source.tools, context.recipes)}
+    found = {one.usual: one for one in service_databases(context.source, context.recipes)}
     identity = found.get(keystone.RECIPE.databases[0].name)
     for recipe in context.recipes:
         if (one := recipe.trusts) and one.database in found and identity:

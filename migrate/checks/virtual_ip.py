@@ -1,4 +1,4 @@
-"""The virtual IP is held by one source controller, and nobody else answers for it."""
+"""The virtual IP is held by one source controller, nobody else answers for it, and it can move."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from migrate.cloud.hosts import call_each
 from migrate.cloud.settings import VirtualIp
 from migrate.engine.finding import Finding, error, warning
 from migrate.onhost import call
-from migrate.takeover import arp
+from migrate.takeover import arp, hand_over
 
 PROBE_SECONDS = 1.0
 
@@ -21,6 +21,8 @@ def run(context: Context) -> Iterator[Finding]:
     carry = dict(zip([host.name for host in controllers], answers, strict=True))
     for virtual_ip in context.source.virtual_ips:
         yield from _one(context, virtual_ip, carry)
+    if any(carry[host.name] for host in context.source.controllers):
+        yield from _in_flight(context)
 
 
 def _one(
@@ -51,6 +53,16 @@ def _one(
             "Mend keepalived or Pacemaker: one alone may hold it",
         )
     yield from _answers(context, virtual_ip, holders)
+
+
+def _in_flight(context: Context) -> Iterator[Finding]:
+    """Whether calls and transfers live through the move."""
+    for one in hand_over.obstacles(context, hand_over.ways(context)):
+        yield warning(
+            f"calls and transfers in flight are cut when the virtual IP moves: {one}",
+            "Install nftables on both holders, with an address of their own in its network; or go "
+            "on: clients try again",
+        )
 
 
 def _answers(context: Context, virtual_ip: VirtualIp, holders: list[Host]) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ def run_finish(
             screen.answer({**answer, "steps": plan_document(steps)})
             return
         completed = finish.finish(session, Progress(screen, steps), past)
-        old = [host.name for host in session.context.source.controllers]
+        old = [host.name for host in session.context.source.core]
         rows = sum(sum(one.values()) for one in completed.values())
         needed = [one for one in found if one.check == refusals.NEEDED]
         then = f"what is told above as {refusals.NEEDED} moves first, then " if needed else ""

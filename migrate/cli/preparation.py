@@ -1,5 +1,6 @@
 """The commands before the window: plan, check, backup, follow, rehearse."""
 
+from collections import Counter
 from typing import Any
 
 from migrate import checks
@@ -9,15 +10,17 @@ from migrate.cli.at_work import at_work, refuse_missing
 from migrate.cli.output import Progress, Screen, finding_document, longest_path, plan_document
 from migrate.cloud import Context
 from migrate.cloud.installation import SYSTEM
+from migrate.cloud.login import ADMIN
 from migrate.database import rehearsed
 from migrate.engine.finding import filled
 from migrate.engine.plan import Phase
-from migrate.errors import PreconditionError, SettingsError
+from migrate.errors import PreconditionError, SettingsError, some
 from migrate.phases import follow, readiness, rehearse, status
 from migrate.phases.session import context_of, opened
 from migrate.storage import backup
 from migrate.storage.backup import store
 
+SHOWN = 10  # differences that are told in the sentence
 # the first line of a plan, and of the README
 SCOPE = (
     f"This moves a cloud with one controller of OpenStack 2025.1 from {SYSTEM}'s packages, with "
@@ -44,8 +47,12 @@ def run_plan(screen: Screen, stack: str) -> None:
 
 def _rehearsed(context: Context) -> str:
     """Which of them are not: those of databases, once they were rehearsed."""
-    at = rehearsed.kept(context).get("at")
-    return f", and of databases by the rehearsal of {at}" if at else ""
+    found = rehearsed.kept(context)
+    if not (at := found.get("at")):
+        return ""
+    older = [f"{name}'s by that of {when}" for name, when in rehearsed.older(found).items()]
+    failed = f" ({', '.join(older)}, since it failed in this one)" if older else ""
+    return f", and of databases by the rehearsal of {at}{failed}"
 
 
 def run_check(screen: Screen, stack: str, *, os_cloud: str) -> None:
@@ -107,17 +114,57 @@ def run_rehearse(screen: Screen, stack: str, *, execute: bool, take_over: bool) 
                 f"{size(would['wanted_bytes'])} needed, {size(would['free_bytes'])} free"
             )
             screen.remark(f"would run there, without network: {'; '.join(would['tools'])}")
+            apis = ", ".join(would["apis"]) or "none"
+            screen.remark(f"would start on it, where nothing leaves, and only read: {apis}")
+            if would["never"]:
+                screen.remark(f"would never start there: {'; '.join(_reasons(would['never']))}")
             screen.say("Nothing was changed; add --execute.")
             screen.answer(would)
             return
         found = rehearse.rehearse(session)
         _measured(screen, found)
+        if found["shadow"]:
+            _answered(screen, found["shadow"])
         screen.answer(found)
         if wrong := rehearse.wrong(found):
             raise PreconditionError(
                 f"the upgrade failed in the clone, and would in the window: {'; '.join(wrong)}; "
                 "mend that on the source, `migrate follow --execute`, and rehearse again"
             )
+        if differs := rehearse.differs(found):
+            raise PreconditionError(
+                "the release's APIs answer otherwise on the clone than the source does: "
+                f"{some(differs, SHOWN, '; ')}; `--json` has them all. Mend the source's data, "
+                "configuration or policies, `migrate follow --execute`, and rehearse again"
+            )
+
+
+def _reasons(never: dict[str, str]) -> list[str]:
+    return [f"{unit}, {why}" for unit, why in never.items()]
+
+
+def _answered(screen: Screen, shadow: dict[str, Any]) -> None:
+    """What each user was answered on the clone, kind by kind, beside what the source answers."""
+    rows = []
+    for view in shadow["views"]:
+        who = "administrator" if view["name"] == ADMIN else view["name"]
+        wrong = Counter(one["type"] for one in view["differences"])
+        counts = {**dict.fromkeys(wrong, 0), **view["kinds"]}
+        shown = [(type_, n) for type_, n in counts.items() if n or wrong[type_]]
+        rows += [(who, type_, str(n), str(wrong[type_])) for type_, n in shown]
+    title = (
+        f"the release's APIs on the clone: started in {shadow['start_seconds']} s, asked for "
+        f"{shadow['seconds']} s, ended; with {size(shadow['memory'])} of memory; "
+        f"{shadow['left']} packets wanted to leave"
+    )
+    screen.table(title, ("user", "kind", "answers ", "differ "), rows)
+    if shadow["own"]:
+        screen.remark(
+            f"{shadow['own']} packets were for the target's own daemons, which are not there: "
+            + ", ".join(f"{user} {where}" for where, user in shadow["own_to"])
+        )
+    if shadow["never"]:
+        screen.remark(f"never started there: {'; '.join(_reasons(shadow['never']))}")
 
 
 def _measured(screen: Screen, found: dict[str, Any]) -> None:

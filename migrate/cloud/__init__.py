@@ -28,11 +28,12 @@ class Cloud:
     controllers: tuple[Host, ...]
     computes: tuple[Host, ...]
     virtual_ips: tuple[VirtualIp, ...]
-    dead: tuple[Host, ...] = ()  # controllers that do not answer, on the way back; see `without`
+    dead: tuple[Host, ...] = ()  # of `core`, that do not answer on the way back; see `without`
     lead: Host | None = None
     network_hosts: tuple[Host, ...] = ()
+    databases: tuple[Host, ...] = ()  # whose database servers are on hosts of their own
+    writer: Host | None = None
 
-    database = Role()  # whose database server takes the writes
     broker = Role()  # whose broker is asked and given accounts; a cluster shares them
     tools = Role()  # who runs the services' tools; its files say how the services are configured
     once = Role()  # who runs the units of which a cloud has one
@@ -41,25 +42,42 @@ class Cloud:
     api = Role()  # at whose own address the APIs are asked, past the proxy
 
     @property
+    def database(self) -> Host:
+        """Whose database server takes the writes: a host of its own, or the first controller."""
+        return self.writer or next(iter(self.databases), self.tools)
+
+    @property
     def living(self) -> Host:
         """Any that lives, for what each of them can do."""
         return self.controllers[0]
 
     def without(self, names: Collection[str]) -> Self:
-        """The same cloud, its controllers of *names* dead: who goes over `controllers` passes them.
+        """The same cloud, its hosts of *names* dead: who goes over `core` passes them.
 
         Roles stay whose they were: what stood there alone stands nowhere else.
         """
         return replace(
             self,
             controllers=tuple(host for host in self.controllers if host.name not in names),
-            dead=(*self.dead, *(host for host in self.controllers if host.name in names)),
-            lead=self.database,
+            databases=tuple(host for host in self.databases if host.name not in names),
+            dead=(*self.dead, *(host for host in self.core if host.name in names)),
+            lead=self.tools,
+            writer=self.database,
         )
 
     @property
-    def hosts(self) -> tuple[Host, ...]:
+    def core(self) -> tuple[Host, ...]:
+        """On what the window acts: controllers, and database servers on hosts of their own."""
+        return (*self.controllers, *self.databases)
+
+    @property
+    def of_services(self) -> tuple[Host, ...]:
+        """Where units of OpenStack's run."""
         return (*self.controllers, *self.computes, *self.network_hosts)
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        return (*self.of_services, *self.databases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +151,10 @@ def connect(
     def cloud(name: str, side: Source | Target) -> Cloud:
         controllers = tuple(map(host, side.controllers))
         ips = settings.source.virtual_ips
-        return Cloud(name, side.release, controllers, computes, ips, network_hosts=carriers)
+        own = tuple(map(host, side.databases)) if isinstance(side, Source) else ()
+        return Cloud(
+            name, side.release, controllers, computes, ips, network_hosts=carriers, databases=own
+        )
 
     return Context(
         stack=stack,

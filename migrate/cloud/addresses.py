@@ -1,4 +1,4 @@
-"""Addresses and names of the source's controllers, and what stands in their place on the target."""
+"""Addresses and names of the source's core, and what stands in their place on the target."""
 
 import re
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ class Mapping:
         return self._ours.sub(other, value)
 
     def named(self, value: str) -> list[str]:
-        """Addresses and names of the source's controllers in *value*, with a counterpart or not."""
+        """Addresses and names of the source's core in *value*, with a counterpart or not."""
         found = self._ours.finditer(value)
         return sorted({*self.unmapped(value), *(one[0] for one in found if one.lastgroup)})
 
@@ -94,12 +94,13 @@ def counterpart(context: Context, index: int) -> Host:
 def of(context: Context, index: int) -> Mapping:
     """How target controller *index* replaces its source controller, and the others the others.
 
-    A source controller's other networks are matched by subnet. What is left is `lost`.
+    A source controller's other networks are matched by subnet. What is left is `lost`. A database's
+    own host is the target's database by each of its addresses and names, whoever gives them.
     """
     shared = {str(one.address) for one in context.source.virtual_ips}
     targets = context.target.controllers
     own = counterpart(context, index)
-    known = {host.name: facts(host) for host in (*context.source.controllers, *targets)}
+    known = {host.name: facts(host) for host in (*context.source.core, *targets)}
     addresses: dict[str, str] = {}
     names: dict[str, str] = {}
     lost: set[str] = set()
@@ -120,4 +121,16 @@ def of(context: Context, index: int) -> Mapping:
                 addresses[address] = same[0]
             else:
                 lost.add(address)
+    for server in context.source.databases:
+        there = context.target.database
+        name, interfaces, _ = known[server.name]
+        own_addresses = {server.address, *(str(one.ip) for one in interfaces)} - shared
+        also = {
+            one
+            for host in context.source.core
+            for one, at in known[host.name][2].items()
+            if at in own_addresses
+        }
+        names |= dict.fromkeys({name, server.name, *also}, known[there.name][0])
+        addresses |= dict.fromkeys(own_addresses, there.address)
     return Mapping(addresses, names, frozenset(lost))

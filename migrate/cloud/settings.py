@@ -116,6 +116,7 @@ class Source(Model):
     controllers: tuple[Machine, ...] = Field(min_length=1)
     computes: tuple[Machine, ...] = ()
     network_hosts: tuple[Machine, ...] = ()  # that carry network agents, and run no servers
+    databases: tuple[Machine, ...] = ()  # whose database servers are on hosts of their own
     virtual_ips: tuple[VirtualIp, ...] = Field(min_length=1)
 
 
@@ -144,10 +145,16 @@ class CloudsFile(Model):
 
 
 class Window(Model):
-    """Limits in seconds: the source reopens by itself when the window outlasts `limit_seconds`."""
+    """Limits in seconds: the source reopens by itself when the window outlasts `limit_seconds`.
+
+    A call waits for up to `hold_seconds` before it is refused; with 0 it is refused at once.
+    """
 
     limit_seconds: int = Field(default=600, ge=30, le=7200)
     drain_seconds: int = Field(default=60, ge=1, le=3600)
+    hold_seconds: int = Field(default=50, ge=0, le=300)
+    # how long transfers may go on at the old holder of the virtual IP, when that has moved
+    transfer_seconds: int = Field(default=120, ge=0, le=86_400)
 
 
 Move = Literal["liveMigrate", "coldMigrate", "stopStart", "leave", "ask"]
@@ -359,6 +366,7 @@ def contradictions(values: dict[str, Any]) -> list[str]:
         *_listed(source, "controllers"),
         *_listed(source, "computes"),
         *_listed(source, "networkHosts"),
+        *_listed(source, "databases"),
         *_listed(target, "controllers"),
         *_listed(values.get("ceph"), "hosts"),
     ]

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from migrate.errors import MigrateError
 
 One = TypeVar("One")
 Answer = TypeVar("Answer")
@@ -15,3 +17,20 @@ def each(act: Callable[[One], Answer], over: Iterable[One], workers: int = 8) ->
         return []
     with ThreadPoolExecutor(min(workers, len(things))) as pool:
         return list(pool.map(act, things))
+
+
+def answers(asks: Iterable[Callable[[], Any]]) -> list[Any]:
+    """What each of *asks* gives; all have ended when the first error of one is raised."""
+    return each(lambda ask: ask(), asks)
+
+
+def told(asks: Iterable[Callable[[], Any]]) -> list[Any]:
+    """The same, with a MigrateError that one raises in place of its answer."""
+
+    def tried(ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except MigrateError as error:
+            return error
+
+    return each(tried, asks)

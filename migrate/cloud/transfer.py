@@ -1,4 +1,5 @@
-"""The temporary key by which hosts pull bulk data: the target's controllers from the source's.
+"""The temporary key by which hosts pull bulk data: the target's controllers from the source's
+and from its database's host.
 
 The private key is made on the target and never leaves it. On the source it opens one program of
 fixed words (`serve`), from the target's address only, without terminal or forwarding. Everything
@@ -58,8 +59,8 @@ def mark(context: Context, pulls: Host) -> str:
 
 
 def allow(context: Context) -> None:
-    """Make a key on every target controller and admit it on every source controller."""
-    let_in(context, context.target.controllers, context.source.controllers, NOTE)
+    """Make a key on every target controller and admit it where the source has its data."""
+    let_in(context, context.target.controllers, context.source.core, NOTE)
 
 
 def let_in(
@@ -104,7 +105,7 @@ def forbid(context: Context) -> None:
         onhost.call(source, "transfer.dismiss", NOTE)
         _leave(source)
 
-    hosts.gather(context.source.controllers, dismiss)
+    hosts.gather(context.source.core, dismiss)
     hosts.gather(context.target.controllers, _leave)
 
 
@@ -118,8 +119,8 @@ def _leave(host: Host, folder: str = FOLDER) -> None:
 
 
 def ready(context: Context) -> bool:
-    """Whether every target controller can ask every source controller: tried, not believed."""
-    pairs = [(t, s) for t in context.target.controllers for s in context.source.controllers]
+    """Whether every target controller can ask all that it must: tried, not believed."""
+    pairs = [(t, s) for t in context.target.controllers for s in context.source.core]
     return all(_answers(context, target, source) for target, source in pairs)
 
 

@@ -24,7 +24,7 @@ def known(context: Context) -> tuple[addresses.Mapping, list[Finding]]:
     try:
         return addresses.of(context, 0), []
     except UnreachableError as away:
-        there, old = context.target.living, context.source.controllers
+        there, old = context.target.living, context.source.core
         found = addresses.Mapping(
             {one.address: there.address for one in old}, {one.name: there.name for one in old}
         )

@@ -206,7 +206,7 @@ def _proven(host: Host, named: list[Named]) -> list[Named]:
     # a cache is silent to what it does not understand
     greeted = [one for one in certain if OPTIONS[one.line.written] != CACHE]
     answers = _asked(host, "reach.ports", certain)
-    encrypted = _asked(host, "reach.tls", greeted)
+    encrypted = _asked(host, "knock.tls", greeted)
 
     def wrong(one: Named) -> str:
         for port in one.ports:

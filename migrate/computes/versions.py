@@ -81,7 +81,7 @@ def each_cell(context: Context, statement: str, *values: object) -> dict[str, li
     host = context.target.database
     if CELLS not in context.extras:  # heartbeats are asked for each second, of each host at work
         nova = [recipe for recipe in context.recipes if recipe.cells]
-        known = service_databases(host, nova, context.installation.tools)
+        known = service_databases(context.target, nova, context.installation.tools)
         context.extras[CELLS] = sorted({one.name for one in known if one.cell})
     with connection.session(host) as link:
         return {

@@ -55,7 +55,7 @@ def accounts(url: str) -> set[Account]:
 def named(context: Context) -> list[Account]:
     """Accounts in any file that is translated and in any cell mapping; none twice."""
     found = set()
-    for where, url in (*cell_urls(context.source.tools, context.recipes), *_written(context)):
+    for where, url in (*cell_urls(context.source, context.recipes), *_written(context)):
         if wrong := unmoved(url):
             raise PreconditionError(f"{where} names {wrong}; only RabbitMQ's accounts can be moved")
         found |= accounts(url)

@@ -18,7 +18,7 @@ def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Findi
     found = []
     for recipe in context.recipes:
         if rule := recipe.rules.backend_host:
-            name = service_databases(context.source.tools, [recipe])[0].name
+            name = service_databases(context.source, [recipe])[0].name
             with connection.session(context.source.database) as link:
                 rows = connection.rows(link, rule.used.format(d=connection.quoted(name)))
             used = {str(host): int(count) for host, count in rows}

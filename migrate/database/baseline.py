@@ -1,13 +1,23 @@
 """The fingerprint taken at the fence: kept on the source too, so that any machine can go back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.difference import Difference, differences
-from migrate.database.fingerprint import KNOWN, Fingerprint, Since, digest, fingerprint
+from migrate.database.fingerprint import (
+    KNOWN,
+    Fingerprint,
+    Since,
+    digest,
+    fingerprint,
+    listed,
+    measured,
+)
 from migrate.database.replication import log, proven
 from migrate.database.replication.log import Place
 from migrate.database.service_databases import known, known_logins
@@ -15,8 +25,8 @@ from migrate.engine import state_directory
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 
-# what was taken; its digest, and the fencing under which it was taken
-RECORD, NAME = RECORDS = "fingerprint", "fingerprint-name"
+# what was taken; its digest, and the fencing under which it was taken; what was read of it later
+RECORD, NAME, LATER = RECORDS = "fingerprint", "fingerprint-name", "fingerprint-whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ def take(context: Context, *, whole: bool = False) -> None:
     record: dict[str, Any] = {"fingerprint": taken}
     if since and place:
         record["since"] = {"carried": _known(since), "keys": since.keys, "place": place.kept()}
-    call(source, "baseline.keep", RECORD, record, NAME, digest(taken))
+    call(source, "baseline.keep", RECORD, record, NAME, digest(taken), LATER)
     state_directory.record(context.home / "fingerprint.json", taken)
 
 
@@ -137,9 +147,10 @@ def source_equals_fence(context: Context) -> list[Difference]:
     fenced, since = record["fingerprint"], _since(record)
     if since is None:
         return differences(fenced, of(context, source), ("fence", "source now"))
+    fenced = _with_later(context, fenced)
     # all is read but tables whose sum is of before the proof; the log says whether those are as
     # they were, too
-    named = {name: one for name, one in since.carried.items() if "named" in fenced["tables"][name]}
+    named = _resting(fenced, since)
     found = differences(
         fenced, of(context, source, since=Since(named, since.keys)), ("fence", "source now")
     )
@@ -152,6 +163,56 @@ def source_equals_fence(context: Context) -> list[Difference]:
         return [*found, Difference("binary log", ", ".join(sorted(named)), text)]
     told = sorted(named.keys() & wrote.keys())
     return [*found, *(Difference("rows", name, "written to since the fence") for name in told)]
+
+
+def take_later(context: Context) -> None:
+    """Read whole what the fingerprint took from an earlier proof, once the window is over.
+
+    The way back compares with it, and asks no log, which may be purged by then. Of a table that was
+    written to since the fence nothing is kept: there the log is asked, and tells it.
+    """
+    source, record = context.source.database, _record(context) or {}
+    since, fenced = _since(record), record.get("fingerprint", {})
+    if since is None or not (resting := _resting(fenced, since)):
+        return
+    with connection.session(source) as link:
+        every = listed(link, sorted(fenced["databases"]))
+    tables = [one for one in every if f"{one[0]}.{one[1]}" in resting]
+    opened = partial(connection.session, source)
+    whole = measured(opened, tables, Since({}, {}))
+    again = measured(opened, tables, Since(resting, since.keys))
+    begun, place = Place(**record["since"]["place"]), _place(source)
+    # last: it holds for all that was read before
+    wrote = log.named(source, fenced["tables"], begun, place, sure=False) if place else None
+    same = [name for name, one in again.items() if one == fenced["tables"][name]]
+    kept = {name: whole[name] for name in same if wrote is not None and name not in wrote}
+    call(source, "record.save", LATER, {"of": digest(fenced), "tables": kept})
+
+
+def taken_later(context: Context) -> bool:
+    """Whether that was done; also where nothing rests on a proof, or nothing is fenced any more."""
+    record = _record(context) if name(context) else None
+    since = _since(record)
+    if record is None or since is None or not _resting(record["fingerprint"], since):
+        return True
+    return _later(context, record["fingerprint"]) is not None
+
+
+def _resting(fenced: Fingerprint, since: Since) -> dict[str, Mapping[str, Any]]:
+    """Tables whose sum in *fenced* is of before the proof; rows that came later have theirs."""
+    tables = fenced["tables"]
+    return {name: one for name, one in since.carried.items() if "named" in tables[name]}
+
+
+def _later(context: Context, fenced: Fingerprint) -> dict[str, Any] | None:
+    """What was read later of *fenced*, by table; None where it was not yet."""
+    found = call(context.source.database, "record.load", LATER)
+    return found["tables"] if found and found["of"] == digest(fenced) else None
+
+
+def _with_later(context: Context, fenced: Fingerprint) -> Fingerprint:
+    later = _later(context, fenced) or {}
+    return {**fenced, "tables": {**fenced["tables"], **later}}
 
 
 def _place(source: Host) -> Place | None:

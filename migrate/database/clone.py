@@ -130,7 +130,12 @@ def _prove_other(context: Context) -> None:
 
 
 def remove(host: Host) -> None:
-    """Leave nothing of a clone on *host*; safe to repeat, and where there never was one."""
+    """Leave nothing of a clone on *host*; safe to repeat, and where there never was one.
+
+    Services that were started on it go first: one that has read it never serves.
+    """
+    if left(host):
+        call(host, "shadow.end", timeout=120)
     host.shell(STOP, FOLDER, UNIT, timeout=600)
 
 

@@ -163,6 +163,11 @@ def identity(link: Session) -> str:
     The server's own id depends on the machine's hardware address and the port, which a server
     without network shares with others; so the folder of its data is added.
     """
+    return str(value(link, identifying(link)))
+
+
+def identifying(link: Session) -> str:
+    """The statement that asks a server of the kind of *link*'s for its identity; any user may."""
     names = {str(row[0]) for row in rows(link, "SHOW GLOBAL VARIABLES LIKE 'server_uid'")}
     own = "@@server_uid" if names else "@@hostname, ' ', @@port"
-    return str(value(link, f"SELECT CONCAT({own}, ' ', @@datadir)"))
+    return f"SELECT CONCAT({own}, ' ', @@datadir)"

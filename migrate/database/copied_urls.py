@@ -68,7 +68,7 @@ def seen(context: Context) -> list[ServiceDatabase]:
     """The databases as the target's own configuration and cell mappings name them."""
     if SEEN not in context.extras:
         context.extras[SEEN] = service_databases(
-            context.target.tools, context.recipes, context.installation.tools
+            context.target, context.recipes, context.installation.tools
         )
     return list(context.extras[SEEN])
 

@@ -6,6 +6,7 @@ well, was answered by the target's server.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from migrate.cloud import Context, side_by_side, transfer
 from migrate.cloud.host import Host
@@ -23,9 +24,10 @@ TABLE_COST = 3000  # rows that take as long as making a table
 
 def copied(context: Context) -> bool:
     """Whether the whole copy of what is fenced now arrived, and no tool left it half changed."""
-    fenced = baseline.name(context)
+    if not (fenced := _done_to(context, "copy")):
+        return False
     with connection.session(context.target.database) as link:
-        return progress.noted(link, "copy", fenced) and not progress.unfinished(link, fenced)
+        return not progress.unfinished(link, fenced)
 
 
 def compared(context: Context) -> bool:
@@ -35,9 +37,17 @@ def compared(context: Context) -> bool:
 
 def noted(context: Context, what: str) -> bool:
     """Whether *what* was done to the copy of what is fenced now."""
+    return bool(_done_to(context, what))
+
+
+def _done_to(context: Context, what: str) -> str:
+    """The digest of what is fenced now, where *what* was done to its copy, else ""."""
+    with connection.session(context.target.database) as link:
+        if not progress.ever(link, what):
+            return ""  # the source is not asked: it takes longer
     fenced = baseline.name(context)
     with connection.session(context.target.database) as link:
-        return progress.noted(link, what, fenced)
+        return fenced if progress.noted(link, what, fenced) else ""
 
 
 def first_pass(
@@ -87,9 +97,13 @@ def copy(context: Context) -> None:
     or what a schema tool made of it, the end is the same. Where only tools were killed over a copy
     that had come, their projects' databases are brought anew, and the work of the others stays.
     """
-    markers.refuse_after(context, markers.SYNCED)
     target = context.target.database
-    taken = baseline.fenced(context)
+    _, taken = side_by_side.answers(
+        (
+            partial(markers.refuse_after, context, markers.SYNCED),
+            partial(baseline.fenced, context),
+        )
+    )
     fenced = taken.fingerprint
     with connection.session(target) as link:
         came = progress.noted(link, "copy", digest(fenced))
@@ -98,13 +112,18 @@ def copy(context: Context) -> None:
         _renew(context, fenced, begun)
         return
     # of the target only what was read of the source
-    held = baseline.of(context, target, since=taken.since)
+    held, record = side_by_side.answers(
+        (
+            partial(baseline.of, context, target, since=taken.since),
+            partial(ownership.recorded, target),
+        )
+    )
     if taken.since and any(delta.missing(fenced, held)):
         # it followed, was proven and has come, and differs: nothing of that is believed
         baseline.take(context, whole=True)
         fenced, held = baseline.fenced(context).fingerprint, baseline.of(context, target)
     carried: list[accounts.Account] = []
-    if not ownership.settled(target, fenced, held):
+    if not ownership.settled(record, fenced, held):
         with connection.session(target) as link:
             carried = ownership.settle(link, context, sorted(fenced["databases"]))
     databases, tables, gone = delta.missing(fenced, held)

@@ -1,7 +1,9 @@
 """What a SHOW CREATE TABLE says, line by line."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 INDEX = re.compile(r"^(?:(?:UNIQUE|FULLTEXT|SPATIAL|VECTOR) )?KEY `(?P<name>[^`]+)`|^PRIMARY KEY")
@@ -27,7 +29,8 @@ CHILD = re.compile(
 LEFT_ALONE = ("", "NO ACTION", "RESTRICT")
 
 
-def parts(definition: str) -> dict[tuple[str, str], str]:
+@cache  # each is asked several times, also in the window
+def parts(definition: str) -> Mapping[tuple[str, str], str]:
     """The lines of a SHOW CREATE TABLE by what they define: `{("index", "ix_a"): "KEY ..."}`."""
     _, *body = definition.splitlines()
     found: dict[tuple[str, str], str] = {}
@@ -49,7 +52,7 @@ def parts(definition: str) -> dict[tuple[str, str], str]:
             found["constraint", match["name"]] = line
         else:
             found["line", str(number)] = line
-    return found
+    return MappingProxyType(found)
 
 
 def columns(definition: str) -> dict[str, str]:

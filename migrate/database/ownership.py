@@ -34,11 +34,11 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
     return carried
 
 
-def settled(target: Host, fenced: Fingerprint, held: Fingerprint) -> bool:
-    """Whether the target is claimed for all of *fenced*, with its accounts and settings."""
+def settled(record: dict[str, Any], fenced: Fingerprint, held: Fingerprint) -> bool:
+    """Whether *record* claims the target for all of *fenced*, with its accounts and settings."""
     if held["server"] == fenced["server"]:
         return False  # and `settle` refuses it
-    claimed = set(fenced["databases"]) <= set(recorded(target)["databases"])
+    claimed = set(fenced["databases"]) <= set(record["databases"])
     return claimed and all(fenced[kind] == held[kind] for kind in ("accounts", "settings"))
 
 

@@ -20,8 +20,33 @@ def keep(context: Context, found: dict[str, Any]) -> None:
     """Keep *found* with the hop.
 
     `{"at": "...", "look_seconds": 1.4, "followed": true, "projects": {"nova": {"work": 2.9, ...}}}`
+
+    One that failed keeps what it took when it went well last: `"good": {"work": 2.7, "at": "..."}`
     """
-    state_directory.record(context.home / FILE, {**found, "hop": _hop(context)})
+    earlier = kept(context)
+    projects = {
+        name: {**one, "good": _good(earlier, name)} if one["wrong"] else one
+        for name, one in found["projects"].items()
+    }
+    state_directory.record(
+        context.home / FILE, {**found, "projects": projects, "hop": _hop(context)}
+    )
+
+
+def _good(found: dict[str, Any], project: str) -> dict[str, Any]:
+    """When *project* went well last, and what it took then; {} where it never did."""
+    one = found.get("projects", {}).get(project)
+    if one is None:
+        return {}
+    good = {"work": one.get("work"), "at": found.get("at", "")}
+    return dict(one.get("good", {})) if one["wrong"] else good
+
+
+def older(found: dict[str, Any]) -> dict[str, str]:
+    """Projects whose figure is of an earlier rehearsal, since they failed in *found*, and which."""
+    every = found.get("projects", {})
+    goods = {name: _good(found, name) for name, one in every.items() if one["wrong"]}
+    return {name: good["at"] for name, good in goods.items() if good}
 
 
 def kept(context: Context) -> dict[str, Any]:
@@ -40,9 +65,9 @@ def timed(steps: Iterable[Step], found: dict[str, Any]) -> Iterator[Step]:
     """
     takes = dict.fromkeys(LOOKS, found["look_seconds"]) if found else {}
     adds = {
-        f"{project}.schema": one["work"]
-        for project, one in found.get("projects", {}).items()
-        if not one["wrong"]
+        f"{project}.schema": good["work"]
+        for project in found.get("projects", {})
+        if (good := _good(found, project))
     }
     if found:
         (takes if found["followed"] else adds)[BRINGS] = found["look_seconds"]

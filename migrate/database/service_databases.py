@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from migrate.cloud import Context, urls
+from migrate.cloud import Cloud, Context, urls
 from migrate.cloud.host import Host
 from migrate.cloud.values import Defaults, Values, read_by
 from migrate.database import connection, defaults
@@ -36,13 +36,13 @@ class ServiceDatabase:
 
 
 def service_databases(
-    host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
+    cloud: Cloud, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
 ) -> list[ServiceDatabase]:
-    """Every database of *recipes* as *host* is configured, cells included, each once.
+    """Every database of *recipes* as *cloud* is configured, cells included, each once.
 
     The release's programs stand in *folder*.
     """
-    return _each_once(logins(host, recipes, folder))
+    return _each_once(logins(cloud, recipes, folder))
 
 
 def known(context: Context) -> list[ServiceDatabase]:
@@ -53,18 +53,18 @@ def known(context: Context) -> list[ServiceDatabase]:
 def known_logins(context: Context) -> list[ServiceDatabase]:
     """Every account of theirs that a file or a cell mapping names, too; read with them."""
     if KNOWN not in context.extras:
-        context.extras[KNOWN] = logins(context.source.tools, context.recipes)
+        context.extras[KNOWN] = logins(context.source, context.recipes)
     return list(context.extras[KNOWN])
 
 
 def logins(
-    host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
+    cloud: Cloud, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
 ) -> list[ServiceDatabase]:
     """The same with each URL that names one: they may log in as different accounts.
 
     All that cannot be read is told together in one PreconditionError.
     """
-    recipes = tuple(recipes)
+    recipes, host = tuple(recipes), cloud.tools
     told = _read(host, recipes)
     found: list[ServiceDatabase] = []
     wrong: list[str] = []
@@ -78,7 +78,7 @@ def logins(
                 wrong.append(f"{host.name}: {error}")
     if wrong:
         raise PreconditionError("; ".join(dict.fromkeys(wrong)))
-    with connection.session(host) as link:
+    with connection.session(cloud.database) as link:
         for recipe in recipes:
             found += cells(link, recipe, found)
     return list({(one.name, one.user, one.url): one for one in found}.values())
@@ -106,12 +106,13 @@ def cells(
 
 
 def cell_urls(
-    host: Host, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
+    cloud: Cloud, recipes: Iterable[Recipe], folder: str = defaults.PACKAGED
 ) -> list[tuple[str, str]]:
-    """Where each URL of a cell mapping in *host*'s database stands, the broker's too, and the URL.
+    """Where each URL of a cell mapping in *cloud*'s database stands, the broker's too, and the URL.
 
     None where the database is not there yet. *folder* as for `service_databases`.
     """
+    host = cloud.tools
     celled = [(recipe, recipe.cells) for recipe in recipes if recipe.cells]
     told = _read(host, (recipe for recipe, _ in celled))
     found = []
@@ -125,7 +126,7 @@ def cell_urls(
         base = urls_of.get(recipe.project) or next(iter(urls_of.values()))
         values = _values(told["texts"], told["given"], recipe, recipe.databases[0], "", fallback)
         broker = values.get("DEFAULT", "transport_url") or ""
-        with connection.session(host) as link:
+        with connection.session(cloud.database) as link:
             if not connection.has_table(link, name, within.table):
                 continue
             columns = ", ".join(
@@ -142,6 +143,17 @@ def cell_urls(
                 if url
             ]
     return found
+
+
+def places(cloud: Cloud, recipes: Iterable[Recipe]) -> list[list[str]]:
+    """Where the URL of each database stands: its section, its option, and files in their order."""
+    recipes = tuple(recipes)
+    texts = _read(cloud.tools, recipes)["texts"]
+    return [
+        [one.section, one.option, *read_by("", recipe.project, one.path, texts)]
+        for recipe in recipes
+        for one in recipe.databases
+    ]
 
 
 def _read(host: Host, recipes: Iterable[Recipe]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ under which they were made: a source that has been open since is not what was co
 
 import json
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from migrate.cloud import Context, hosts
+from migrate.cloud import Context, hosts, side_by_side
 from migrate.cloud.host import Host
 from migrate.errors import CommandError, MigrateError, PreconditionError, UnreachableError
 from migrate.onhost import call
@@ -23,6 +23,7 @@ PATH = "/var/lib/migrate/marker.json"
 VERSION = 1  # of a mark in the file; one that names none is of the first
 # the table's version is its columns: one whose meaning changes has to get another name
 SCHEMA = "migrate_marker"
+NOT_THERE = (1049, 1146)  # the server's errors for a database and a table
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};
 CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.stage (
 
 def fencing(context: Context) -> str:
     """What names this fencing: another one, after the source was open again, has another."""
-    return str(call(context.source.database, "fence.token"))
+    return str(call(context.source.tools, "fencing.token"))
 
 
 def stage(context: Context) -> str:
@@ -43,9 +44,7 @@ def stage(context: Context) -> str:
     `copied` and `synced` of an earlier fencing are not counted. Once released nothing needs the
     source, which may be dead then.
     """
-    marks = _marks(context)
-    ended = any(one["stage"] in ENDS for one in marks)
-    return _furthest(marks, "" if ended else fencing(context))
+    return _furthest(*_known(_asked(context)))
 
 
 def reached(context: Context, wanted: str) -> bool:
@@ -55,14 +54,13 @@ def reached(context: Context, wanted: str) -> bool:
 
 def everywhere(context: Context, wanted: str) -> bool:
     """Whether every machine that answers is marked so: a run may have died between two of them."""
-    if not reached(context, wanted):
+    asked = _asked(context)
+    if not _at_least(_furthest(*_known(asked)), wanted):
         return False
-    asked = [partial(_rows, context), *(partial(_marked, h) for h in context.source.controllers)]
-    for ask in asked:
-        with suppress(UnreachableError):
-            if not any(_at_least(one["stage"], wanted) for one in ask()):
-                return False
-    return True
+    marks = [one for one in asked[:-1] if not isinstance(one, UnreachableError)]
+    if wrong := [one for one in marks if isinstance(one, MigrateError)]:
+        raise wrong[0]
+    return all(any(_at_least(one["stage"], wanted) for one in of) for of in marks)
 
 
 def _at_least(standing: str, wanted: str) -> bool:
@@ -86,7 +84,8 @@ def finished(context: Context) -> bool:
 
 def since(context: Context, wanted: str) -> float:
     """When *wanted* was marked, in seconds since 1970; 0.0 where none that answers says so."""
-    return max((float(one["at"]) for one in _marks(context) if one["stage"] == wanted), default=0.0)
+    marks = _marks(side_by_side.told(_questions(context)))
+    return max((float(one["at"]) for one in marks if one["stage"] == wanted), default=0.0)
 
 
 def refuse_until_live(context: Context) -> None:
@@ -102,8 +101,7 @@ def refuse_when_live(context: Context) -> None:
 
 def refuse_after(context: Context, forbidden: str) -> None:
     """PreconditionError when *forbidden* or a later stage stands, or another stack's marker."""
-    now = fencing(context)
-    marks = _marks(context)
+    marks, now = _known(_asked(context))
     for one in marks:
         if one["stack"] != context.stack and _counts(one, now):
             raise PreconditionError(
@@ -124,19 +122,25 @@ def refuse_after(context: Context, forbidden: str) -> None:
 
 def mark(context: Context, reached: str, at: float | None = None) -> None:
     """Write *reached* on the target and on every source controller; *at* None is now."""
+    controllers = context.source.controllers
+    named = (partial(call, context.source.database, "fencing.machine"), partial(fencing, context))
+    machine, fence, *before = side_by_side.answers(
+        [*named, *(partial(_marked, host) for host in controllers)]
+    )
     values = {
         "stage": reached,
         "stack": context.stack,
-        "source": context.source.database.run("cat", "/etc/machine-id").strip(),
-        "fence": fencing(context),
+        "source": machine,
+        "fence": fence,
         "at": time.time() if at is None else at,
     }
     words = ", ".join(_literal(values[k]) for k in ("stage", "stack", "source", "fence", "at"))
-    _sql(context, f"{TABLE}REPLACE INTO {SCHEMA}.stage VALUES ({words});")  # noqa: S608
-    for host in context.source.controllers:
-        host.run("mkdir", "-p", "-m", "700", "/var/lib/migrate")
-        kept = [one for one in _marked(host) if one["stage"] != reached]
-        host.write(PATH, json.dumps([*kept, {"version": VERSION, **values}]), mode=0o600)
+    statement = f"{TABLE}REPLACE INTO {SCHEMA}.stage VALUES ({words});"  # noqa: S608
+    writes: list[Callable[[], Any]] = [partial(_sql, context, statement)]
+    for host, marks in zip(controllers, before, strict=True):
+        kept = [one for one in marks if one["stage"] != reached]
+        writes.append(partial(call, host, "marks.keep", [*kept, {"version": VERSION, **values}]))
+    side_by_side.answers(writes)
 
 
 def unmark(context: Context, reached: str) -> None:
@@ -168,29 +172,47 @@ def _counts(mark: dict[str, Any], token: str) -> bool:
     return mark["stage"] in ENDS or bool(token and mark["fence"] == token)
 
 
-def _marks(context: Context) -> list[dict[str, Any]]:
+def _questions(context: Context) -> list[Callable[[], list[dict[str, Any]]]]:
+    of_source = (partial(_marked, host) for host in context.source.controllers)
+    return [*of_source, partial(_rows, context)]
+
+
+def _asked(context: Context) -> list[Any]:
+    """The marks of each machine, and at last what names the fencing; errors in their places."""
+    return side_by_side.told([*_questions(context), partial(fencing, context)])
+
+
+def _known(asked: list[Any]) -> tuple[list[dict[str, Any]], str]:
+    """All marks, and the fencing for which the first two stages count."""
+    marks, token = _marks(asked[:-1]), asked[-1]
+    if not isinstance(token, MigrateError):
+        return marks, token
+    if not any(one["stage"] in ENDS for one in marks):
+        raise token
+    return marks, ""
+
+
+def _marks(answers: Iterable[Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     silent: list[MigrateError] = []
-    asked = [*(partial(_marked, h) for h in context.source.controllers), partial(_rows, context)]
-    for ask in asked:
-        try:
-            found += ask()
-        except PreconditionError:
-            raise
-        except MigrateError as error:
-            silent.append(error)
+    for one in answers:
+        if isinstance(one, PreconditionError):
+            raise one
+        if isinstance(one, MigrateError):
+            silent.append(one)
+        else:
+            found += one
     if silent and not found:
         raise silent[0]  # a dead machine must not hide what the others say, nor make it up
     return found
 
 
 def _rows(context: Context) -> list[dict[str, Any]]:
-    if not _sql(context, f"SHOW TABLES FROM {SCHEMA} LIKE 'stage'", missing=True):
-        return []
     columns = ("stage", "stack", "source", "fence", "at")
     where = f"{context.target.database.name}: table {SCHEMA}.stage"
     try:
-        rows = _sql(context, f"SELECT {', '.join(columns)} FROM {SCHEMA}.stage")  # noqa: S608
+        statement = f"SELECT {', '.join(columns)} FROM {SCHEMA}.stage"  # noqa: S608
+        rows = _sql(context, statement, missing=True)
     except CommandError as error:
         if "ERROR 1054" in error.stderr:  # it has no such column
             raise _not_ours(where, "has other columns") from error
@@ -236,13 +258,13 @@ def _not_ours(where: str, what: str) -> PreconditionError:
 
 
 def _sql(context: Context, statement: str, *, missing: bool = False) -> list[list[str]]:
-    """Rows of *statement* on the target; with *missing* no rows where the schema is not there."""
+    """Rows of *statement* on the target; with *missing* no rows where the table is not there."""
     try:
         text = context.target.database.run(
             "mariadb", "--batch", "--skip-column-names", stdin=statement
         )
     except CommandError as error:
-        if missing and "ERROR 1049" in error.stderr:
+        if missing and any(f"ERROR {number}" in error.stderr for number in NOT_THERE):
             return []
         raise
     return [line.split("\t") for line in text.splitlines()]

@@ -24,14 +24,14 @@ PLACES = (
 
 
 def living(context: Context) -> Context:
-    """The same, without controllers of the source that are off: those were let go."""
+    """The same, without hosts of the source's core that are off: those were let go."""
 
     def ask(host: Host) -> str:
         host.run("true", timeout=10)
         return host.name
 
-    names = set(hosts.living(context.source.controllers, ask))
-    dead = {host.name for host in context.source.controllers} - names
+    names = set(hosts.living(context.source.core, ask))
+    dead = {host.name for host in context.source.core} - names
     return replace(context, source=context.source.without(dead))
 
 

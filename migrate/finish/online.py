@@ -23,7 +23,7 @@ def migrate(context: Context, recipe: Recipe) -> None:
     host = context.target.tools
     found: list[ServiceDatabase] = []
     if any(tool.each_cell for tool in recipe.online):
-        found = service_databases(host, [recipe], context.installation.tools)
+        found = service_databases(context.target, [recipe], context.installation.tools)
     kept = context.extras.setdefault(COMPLETED, {}).setdefault(recipe.project, {})
     for call in tools.calls(recipe, recipe.online, found):
         for _ in range(ROUNDS):

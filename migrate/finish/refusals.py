@@ -210,11 +210,12 @@ def of_agents(facts: Facts, names: Names) -> Iterator[Finding]:
 
 
 def of_source(context: Context) -> list[Finding]:
-    """What of the old release runs on its controllers; databases that are only kept may."""
+    """What of the old release runs on its core; databases that are only kept may."""
     found = []
-    for host in context.source.controllers:
+    for host in context.source.core:
+        ask = _alive if host in context.source.controllers else _written
         try:
-            found += [_running(host, one) for one in _alive(context, host)]
+            found += [_running(host, one) for one in ask(context, host)]
         except UnreachableError as failure:
             if not markers.finished(context):
                 found.append(
@@ -272,6 +273,11 @@ def _alive(context: Context, host: Host) -> list[str]:
         found += call(host, "mariadb.unfenced")
     found += [] if call(host, "virtual_ip.fenced") else ["keepalived is not masked"]
     return found
+
+
+def _written(_: Context, host: Host) -> list[str]:
+    """What of a database on a host of its own could still be written."""
+    return list(call(host, "mariadb.unfenced")) if call(host, "mariadb.present") else []
 
 
 def _running(host: Host, what: str) -> Finding:

@@ -13,7 +13,7 @@ from migrate.errors import StepError
 def behind(context: Context) -> list[str]:
     """A line for each database that does not show them."""
     with_heads = [recipe for recipe in context.recipes if recipe.heads]
-    found = service_databases(context.target.tools, with_heads, context.installation.tools)
+    found = service_databases(context.target, with_heads, context.installation.tools)
     return [line for recipe in with_heads for line in heads.behind(context, recipe, found)]
 
 

@@ -1,7 +1,7 @@
 """What we left on the hosts for the way back, which there is no more.
 
-On the source's controllers the fence stays, and what is noted of it: whatever brings one up again,
-its services stay silent. So does the mark.
+On the source's controllers and its database's host the fence stays, and what is noted of it:
+whatever brings one up again, its services stay silent. So does the mark.
 """
 
 from pathlib import Path
@@ -12,11 +12,11 @@ from migrate.cloud.hosts import call_each
 from migrate.computes.probing import note
 from migrate.computes.reinstalling import keeping
 from migrate.database import baseline, clone, connection, progress
-from migrate.database.replication import account, proven
+from migrate.database.replication import account, proven, replica
 from migrate.engine import state_directory
 from migrate.errors import UnreachableError
 from migrate.finish.address import living
-from migrate.onhost import call
+from migrate.onhost import call, front
 from migrate.takeover.gate import reopen_timer
 
 # when the operator accepted, which its own step asks; whose the environment is, which stays, and
@@ -37,15 +37,17 @@ def on_controllers(context: Context) -> list[str]:
 
     def of_source(host: Host) -> list[str]:
         timer = call(host, "reopen_timer.state")["state"] != "absent"
-        found = [one for one in KEPT if host.exists(one)]
-        return [f"{host.name}: {one}" for one in found + _key(host) + ["the reopen timer"] * timer]
+        found = [one for one in KEPT if host.exists(one)] + _key(host)
+        found += ["the reopen timer"] * timer + ["the front"] * host.exists(front.FOLDER)
+        return [f"{host.name}: {one}" for one in found]
 
     found = hosts.gather(context.target.controllers, of_target)
     found.append([f"{host.name}: {one}" for host, those in _kept(context) for one in those])
-    found += hosts.gather(living(context).source.controllers, of_source)
+    found += hosts.gather(living(context).source.core, of_source)
     with connection.session(context.target.database) as link:
         if progress.there(link):
             found.append([f"{context.target.database.name}: database {progress.SCHEMA}"])
+    found.append([f"{context.target.database.name}: {one}" for one in _way(context)])
     if clone.left(context.target.database):
         found.append([f"{context.target.database.name}: {clone.FOLDER}"])
     return [line for lines in found for line in lines]
@@ -61,16 +63,24 @@ def clear_controllers(context: Context) -> None:
     context = living(context)
     transfer.forbid(context)
     reopen_timer.remove(context)
+    call_each(context.source.controllers, "front.leave", timeout=60)
     if context.source.database not in context.source.dead:
         account.remove(context.source.database)
-    for host in context.source.controllers:
+    for host in context.source.core:
         host.run("rm", "-f", "--", *KEPT)
     for host, those in _kept(context):
         host.run("rm", "-rf", "--", *those)
     call_each(context.target.controllers, "notes.remove", OF_TARGET)
     clone.remove(context.target.database)
+    if _way(context):
+        replica.take_away(context)
     with connection.session(context.target.database) as link:
         progress.clear(link)
+
+
+def _way(context: Context) -> list[str]:
+    """Files of how the target followed the source, where the cutover was not run to its end."""
+    return replica.left(context.target.database)
 
 
 def _kept(context: Context) -> list[tuple[Host, list[str]]]:

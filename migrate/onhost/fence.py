@@ -9,9 +9,9 @@ import time
 from typing import Any
 
 from migrate.onhost import processes, record, sockets, systemd
+from migrate.onhost.fencing import RECORD
 from migrate.onhost.systemd import run
 
-RECORD = "fence"
 STRAYS_SECONDS = 5
 ASIDE = ".migrate-fenced"  # cron and run-parts pass over names with a dot
 CRON = ("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
@@ -60,11 +60,6 @@ def _found(wanted: dict[str, Any]) -> dict[str, Any]:
         "crons": crons,
         "listened": sockets.held(alive),
     }
-
-
-def token() -> str:
-    """What names this fencing: another one has another; "" where nothing is fenced."""
-    return str((record.load(RECORD) or {"token": ""})["token"])
 
 
 def scheduled(wanted: dict[str, Any]) -> list[str]:

@@ -8,21 +8,28 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 SECONDS = 1.5  # a line that lives so long without a word has been let through
+HELLO_SECONDS = 3.0  # a busy host answers late
 MOST = 65536
+ASKS = "X-Migrate-Asks"  # who has it is told that it is closed, and not held
+
+Heard = TypeVar("Heard")
 
 
-def each(targets: Sequence[tuple[str, int]], sign: str, source: str = "") -> list[str]:
+def each(
+    targets: Sequence[tuple[str, int]], sign: str, source: str = "", method: str = "GET"
+) -> list[str]:
     """What is heard at each address and port of *targets*; *sign* stands in our own answer."""
-    return _at_each(targets, lambda address, port: ask(address, port, sign, source))
+    return _at_each(targets, lambda address, port: ask(address, port, sign, source, method))
 
 
-def ask(address: str, port: int, sign: str, source: str = "") -> str:
+def ask(address: str, port: int, sign: str, source: str = "", method: str = "GET") -> str:
     """What is heard at one port, in clear or, where that ends without HTTP, over TLS."""
-    heard = _call(address, port, sign, source, tls=False)
+    heard = _call(address, port, sign, source, method, tls=False)
     if heard in ("reset", "strange"):
-        heard = _call(address, port, sign, source, tls=True)
+        heard = _call(address, port, sign, source, method, tls=True)
     return "silent" if heard == "strange" else heard
 
 
@@ -31,7 +38,14 @@ def spoken(targets: Sequence[tuple[str, int]]) -> list[str]:
     return _at_each(targets, _spoken)
 
 
-def _at_each(targets: Sequence[tuple[str, int]], question: Callable[[str, int], str]) -> list[str]:
+def tls(targets: Sequence[tuple[str, int]]) -> list[bool]:
+    """Whether TLS is spoken at each address and port, by whom does not matter."""
+    return _at_each(targets, _answers_hello)
+
+
+def _at_each(
+    targets: Sequence[tuple[str, int]], question: Callable[[str, int], Heard]
+) -> list[Heard]:
     if not targets:
         return []
     with ThreadPoolExecutor(min(16, len(targets))) as pool:
@@ -42,7 +56,7 @@ def _spoken(address: str, port: int) -> str:
     if _answers_hello(address, port):
         return "tls"
     # any answer in HTTP has its name in it
-    return "http" if _call(address, port, "HTTP/", "", tls=False) == "closed" else ""
+    return "http" if _call(address, port, "HTTP/", "", "GET", tls=False) == "closed" else ""
 
 
 def _answers_hello(address: str, port: int) -> bool:
@@ -56,28 +70,30 @@ def _answers_hello(address: str, port: int) -> bool:
     except ssl.SSLWantReadError:
         pass
     try:
-        with socket.create_connection((address, port), SECONDS) as line:
+        with socket.create_connection((address, port), HELLO_SECONDS) as line:
             line.sendall(hello.read())
             return line.recv(2) in (b"\x15\x03", b"\x16\x03")
     except OSError:
         return False
 
 
-def _call(address: str, port: int, sign: str, source: str, tls: bool) -> str:
+def _call(address: str, port: int, sign: str, source: str, method: str, tls: bool) -> str:
     try:
         with socket.create_connection((address, port), SECONDS, (source, 0)) as line:
-            return _heard(line, address, sign, tls)
+            return _heard(line, address, sign, method, tls)
     except ConnectionResetError:
         return "reset"
     except OSError:
         return "silent"
 
 
-def _heard(line: socket.socket, address: str, sign: str, tls: bool) -> str:
+def _heard(line: socket.socket, address: str, sign: str, method: str, tls: bool) -> str:
     answer = b""
     try:
         stream = _unproven().wrap_socket(line) if tls else line
-        stream.sendall(f"GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        head = f"{method} / HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n"
+        words = f"{head}{ASKS}: yes\r\nConnection: close\r\n\r\n"
+        stream.sendall(words.encode())
         while len(answer) < MOST:
             data = stream.recv(MOST)
             if not data:

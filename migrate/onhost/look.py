@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from migrate.onhost import disk, mariadb, record, reopen_timer, virtual_ip
+from migrate.onhost import disk, mariadb, marks, record, reopen_timer, virtual_ip
 
 
 def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def seen(virtual_ips: list[str], schema: str) -> dict[str, Any]:
 
 def _file() -> tuple[list[str], str]:
     """The stages that it has, and why they are not known."""
-    path = f"{record.FOLDER}/marker.json"
+    path = f"{record.FOLDER}/{marks.FILE}"
     try:
         return [one["stage"] for one in json.loads(disk.text_if_there(path) or "[]")], ""
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -2,7 +2,9 @@
 
 import os
 import re
+import secrets
 import socket
+import time
 from typing import Any
 
 from migrate.onhost import disk, logins, record, systemd
@@ -47,7 +49,8 @@ def _found() -> dict[str, Any]:
         return {"present": False}
     folder = next(one for one in INCLUDES if os.path.isdir(one))
     before = sql("SELECT @@global.read_only")[0][0]
-    return {"present": True, "before": before, "file": f"{folder}/{NAME}"}
+    file, token = f"{folder}/{NAME}", secrets.token_hex(8)
+    return {"present": True, "before": before, "file": file, "token": token}
 
 
 def unfenced() -> list[str]:
@@ -80,17 +83,30 @@ def lift() -> None:
     record.forget(RECORD)
 
 
-def writers(asked: list[list[Any]]) -> list[str]:
+def writers(asked: list[list[Any]], moving: list[str]) -> list[str]:
     """Which service accounts can still write; *asked* are [who, {"user": ..., "host": ...}].
 
-    Each account tries to delete nothing: a read-only server refuses that with error 1290.
+    Each account tries to delete nothing: a read-only server refuses that with error 1290. Nobody
+    need answer at those of *moving*, the virtual IPs, that this host does not carry.
     """
-    return [f"{who}: {said}" for who, login in asked for said in _attempt(login)]
+    return [f"{who}: {said}" for who, login in asked for said in _attempt(login, moving)]
 
 
-def _attempt(url: Any) -> list[str]:
+def sessions(users: list[str], seconds: float) -> list[str]:
+    """Sessions of *users* with this server that are there after *seconds*, a line each; [] soon."""
+    deadline = time.monotonic() + seconds
+    named = ", ".join(f"x'{one.encode().hex()}'" for one in users)
+    asked = f"SELECT user, host FROM information_schema.processlist WHERE user IN ({named})"  # noqa: S608
+    while found := sql(asked) if users and present() else []:
+        if time.monotonic() > deadline:
+            return sorted(f"{user} has a session from {host}" for user, host in found)
+        time.sleep(0.1)
+    return []
+
+
+def _attempt(url: Any, moving: list[str]) -> list[str]:
     tables = logins.client(url, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'")
-    if tables.returncode and NOBODY.search(tables.stderr) and not _carried(url["host"]):
+    if tables.returncode and NOBODY.search(tables.stderr) and _moved(url["host"], moving):
         return []  # the address has moved to the target, which lets nobody of this host in
     if tables.returncode:
         return [f"{url['user']} cannot log in: {tables.stderr.strip()[:200]}"]
@@ -105,10 +121,11 @@ def _attempt(url: Any) -> list[str]:
     ]
 
 
-def _carried(name: str) -> bool:
-    """Whether this host carries the address of *name*."""
+def _moved(name: str, moving: list[str]) -> bool:
+    """Whether *name* is one of *moving*, which this host does not carry."""
     try:
         address = socket.gethostbyname(name)
     except OSError:
-        return True  # nobody knows: then it counts
-    return bool(run("ip", "-o", "address", "show", "to", address).strip())
+        return False  # nobody knows: then it counts
+    carried = run("ip", "-o", "address", "show", "to", address).strip()
+    return address in moving and not carried

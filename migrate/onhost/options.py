@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from typing import Any
@@ -18,38 +17,28 @@ def known(folder: str, program: str, namespaces: list[str]) -> dict[str, Any] | 
     {"path": its JSON, "options": {"DEFAULT": {"debug": [type, min, max, choices]}},
      "renamed": [[group, name, new group, new name]]}
 
-    The answer is kept in *folder*; without one nothing is left behind.
+    That JSON is kept in *folder*; without one nothing is left behind.
     """
     os.umask(0o077)
     os.environ["XDG_CACHE_HOME"] = "/dev/null"  # or stevedore leaves a cache in root's home
-    place = folder or tempfile.mkdtemp(prefix="migrate-options-")
-    os.makedirs(place, exist_ok=True)
-    try:
-        if not os.path.exists(program):
-            return None
-        # a generator without a folder is the source's, which serves
-        return _answer(place, [*([] if folder else ["nice"]), program], namespaces)
-    finally:
-        if not folder:
-            shutil.rmtree(place)
+    if not os.path.exists(program):
+        return None
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+        return _answer(folder, [program], namespaces)
+    with tempfile.TemporaryDirectory() as place:
+        return _answer(place, ["nice", program], namespaces)  # the source's, which serves
 
 
 def _answer(place: str, argv: list[str], namespaces: list[str]) -> dict[str, Any]:
     generator = os.stat(argv[-1])
     key = json.dumps([namespaces, argv[-1], generator.st_mtime_ns, generator.st_ino])
     path = os.path.join(place, hashlib.sha256(key.encode()).hexdigest()[:16] + ".json")
-    names = path + ".known"
-    if os.path.exists(names) and os.path.exists(path):
-        return dict(json.loads(disk.text(names)))
-    staged = f"{path}.{os.getpid()}"
     if not os.path.exists(path):
+        staged = f"{path}.{os.getpid()}"
         _generate(argv, namespaces, staged)
         os.rename(staged, path)
-    told = {"path": path, **_reduced(json.loads(disk.text(path)))}
-    with open(staged, "w") as stream:
-        json.dump(told, stream)
-    os.rename(staged, names)
-    return told
+    return {"path": path, **_reduced(json.loads(disk.text(path)))}
 
 
 def _generate(argv: list[str], namespaces: list[str], path: str) -> None:

@@ -4,7 +4,6 @@ import errno
 import re
 import shutil
 import socket
-import ssl
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -33,24 +32,6 @@ def _port(one: list[object]) -> str:
     except OSError as error:
         return errno.errorcode.get(error.errno, type(error).__name__) if error.errno else "timeout"
     return "open"
-
-
-def tls(asked: list[list[object]]) -> list[bool]:
-    """Whether TLS is spoken at each of *asked*, by whom does not matter."""
-    with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(_tls, asked))
-
-
-def _tls(one: list[object]) -> bool:
-    anybody = ssl.create_default_context()
-    anybody.check_hostname = False
-    anybody.verify_mode = ssl.CERT_NONE
-    try:
-        link = socket.create_connection((str(one[0]), int(str(one[1]))), timeout=3)
-        with link, anybody.wrap_socket(link):
-            return True
-    except OSError:
-        return False
 
 
 def packets(asked: list[list[Any]]) -> list[dict[str, Any]]:

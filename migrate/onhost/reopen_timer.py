@@ -1,4 +1,4 @@
-"""Reopen this source controller when the operator does not come back.
+"""Reopen this host of the source when the operator does not come back.
 
 `python3 -m migrate.onhost.reopen_timer` waits for a deadline, which takeover/gate/reopen_timer.py
 sets. It starts with the host, so that a reboot inside the window does not leave it closed either.
@@ -9,12 +9,22 @@ import shutil
 import time
 from typing import Any
 
-from migrate.onhost import disk, fence, haproxy, mariadb, record, systemd, virtual_ip
+from migrate.onhost import (
+    disk,
+    fence,
+    front,
+    haproxy,
+    mariadb,
+    record,
+    systemd,
+    virtual_ip,
+    writable,
+)
 
 RECORD = "reopen"
 UNIT = "migrate-reopen.service"
 FOLDER = f"{record.FOLDER}/program"
-TEXT = f"""# Reopens this controller at the deadline in {record.FOLDER}/{RECORD}.json
+TEXT = f"""# Reopens this host at the deadline in {record.FOLDER}/{RECORD}.json
 [Unit]
 Description=Reopen the cloud when the migration's operator does not come back
 After=network.target mariadb.service haproxy.service
@@ -29,16 +39,21 @@ RestartSec=2
 WantedBy=multi-user.target
 """
 START_SECONDS = 180.0
+WRITABLE_SECONDS = 60.0  # open for reading is better than closed
 
 
-def arm(program: dict[str, str], seconds: float) -> None:
-    """Install the timer and start it; it reopens in *seconds* unless it is disarmed."""
+def arm(program: dict[str, str], seconds: float, databases: list[list[str]] | None = None) -> None:
+    """Install the timer and start it; it reopens in *seconds* unless it is disarmed.
+
+    *databases* are places for `writable` where the database has a host of its own, with a timer of
+    its own.
+    """
+    place = writable.known(databases) if databases else []
     with record.locked():
         if (record.load(RECORD) or {}).get("state") == "reopening":
             raise RuntimeError("the source is reopening itself just now; try again when it has")
-        record.save(
-            RECORD, {"deadline": time.time() + seconds, "seconds": seconds, "state": "armed"}
-        )
+        until = {"deadline": time.time() + seconds, "seconds": seconds}
+        record.save(RECORD, {**until, "state": "armed", "database": place})
     folder = f"{FOLDER}/migrate/onhost"
     disk.make_private(folder)
     for path in (f"{FOLDER}/migrate/__init__.py", f"{folder}/__init__.py"):
@@ -103,13 +118,13 @@ def wait_and_reopen() -> None:
     while True:
         with record.locked():
             kept = record.load(RECORD)
-            if kept is None or kept["state"] in ("disarmed", "reopened"):
+            if kept is None or kept["state"] in ("disarmed", "reopened") or front.flipped():
                 return
             if time.time() >= kept["deadline"]:
                 _tell({**kept, "state": "reopening"})
                 break
         time.sleep(1)
-    reopen()
+    reopen(kept.get("database", []))
     _tell({**kept, "state": "reopened", "deadline": time.time()})
 
 
@@ -121,12 +136,17 @@ def _tell(state: dict[str, Any]) -> None:
         print(f"not noted, {state['state']}: {error}", flush=True)  # noqa: T201  to the journal
 
 
-def reopen() -> None:
-    """Undo fence and gate by what was recorded: data first, then services, then HAProxy."""
+def reopen(database: list[str]) -> None:
+    """Undo fence and gate by what was recorded: data first, then services, then HAProxy.
+
+    *database* is where the URL of one on a host of its own stands, [] for none.
+    """
     mariadb.lift()
-    wrong = fence.lift(START_SECONDS)
+    closed = writable.wait(database, WRITABLE_SECONDS) if database else ""
+    wrong = [*([closed] if closed else []), *fence.lift(START_SECONDS)]
     virtual_ip.lift()
     haproxy.open_again()
+    front.open_again()
     print("reopened", "; ".join(wrong), flush=True)  # noqa: T201  to this host's own journal
 
 

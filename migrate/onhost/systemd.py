@@ -98,6 +98,34 @@ def stop(names: Iterable[str], grace: float) -> None:
     run("systemctl", "reset-failed", *names, check=False)
 
 
+def end_at_once(name: str, seconds: float = 5.0) -> None:
+    """End all of *name* without a last act of its own.
+
+    All are held first, and children die before their parent: one whose parent dies is asked to end
+    by the kernel, and one whose main process dies by systemd, and either lets it tidy up.
+    """
+    for pid in members([name]):
+        processes.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + seconds
+    while left := set(members([name])):
+        for pid in sorted(left, key=lambda pid: -_depth(pid, left)):
+            processes.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{name} does not end: its process {min(left)} outlives SIGKILL")
+        time.sleep(0.005)
+
+
+def _depth(pid: int, among: Iterable[int]) -> int:
+    """How many of its ancestors are *among* those."""
+    count = 0
+    try:
+        while (pid := processes.parent(pid)[0]) in among:
+            count += 1
+    except OSError:  # it has ended
+        pass
+    return count
+
+
 def start(names: Iterable[str], seconds: float) -> list[str]:
     """Start *names* side by side; what is not active after *seconds* is told.
 

@@ -1,10 +1,15 @@
-"""Who carries the virtual IPs: the source's keepalived parted from them, the target's begun."""
+"""Who carries the virtual IPs: the source's keepalived parted from them, the target's begun.
+
+`release` and `acquire` move them, and cut what is in flight; under what goes on handing_over.py
+does.
+"""
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from migrate.onhost import disk, record, systemd
+from migrate.onhost import arp, disk, record, silent, systemd
 from migrate.onhost.addresses import ip
 from migrate.onhost.systemd import run
 
@@ -58,13 +63,25 @@ def lift() -> None:
 
 
 def addresses(wanted: list[str]) -> list[dict[str, Any]]:
-    """Those of *wanted* that an interface other than `lo` carries here."""
+    """Those of *wanted* that an interface other than `lo` carries here, and how it does."""
     return [
-        {"address": one["local"], "prefix": one["prefixlen"], "device": link["ifname"]}
+        {
+            "address": one["local"],
+            "prefix": one["prefixlen"],
+            "device": link["ifname"],
+            "how": _how(one, link["ifname"]),
+        }
         for link in ip("-4", "address", "show")
         for one in link["addr_info"]
         if one["local"] in wanted and link["ifname"] != "lo"
     ]
+
+
+def _how(one: dict[str, Any], device: str) -> list[str]:
+    """What else was said of an address when it was given."""
+    usual = {"scope": "global", "label": device}
+    found = [[key, one[key]] for key in ("broadcast", "scope", "label") if key in one]
+    return [word for key, value in found if usual.get(key) != value for word in (key, value)]
 
 
 def stop_brokers() -> None:
@@ -83,19 +100,41 @@ def stop_brokers() -> None:
 def release(wanted: list[str]) -> None:
     """Stop keepalived, take *wanted* from every interface, prove that they are gone."""
     with record.locked():
-        kept = record.load(AWAY) or {}
-        if "addresses" not in kept:
-            kept["addresses"] = addresses(wanted)
-            kept["keepalived"] = KEEPALIVED in systemd.members([KEEPALIVED]).values()
-            record.save(AWAY, kept)
+        kept = noted(wanted)
         if kept["keepalived"]:
             # it takes the address away at once, and then stays for a second
             run("systemctl", "stop", "--no-block", KEEPALIVED)
             deadline = time.monotonic() + GIVE_UP_SECONDS
             while addresses(wanted) and time.monotonic() < deadline:
                 time.sleep(0.01)
-        for one in addresses(wanted):  # put there by hand, or left by a keepalived that was killed
-            run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
+        take_off(wanted)  # put there by hand, or left by a keepalived that was killed
+
+
+def take(given: list[dict[str, Any]]) -> None:
+    """Carry *given*, as `addresses` tells of them, and tell the neighbours."""
+    for one in given:
+        here = f"{one['address']}/{one['prefix']}"
+        run("ip", "address", "replace", here, *one.get("how", []), "dev", one["device"])
+    with ThreadPoolExecutor(16) as pool:
+        told = [pool.submit(arp.announce, one["device"], one["address"]) for one in given]
+    for future in told:
+        future.result()
+
+
+def noted(wanted: list[str]) -> dict[str, Any]:
+    """Where *wanted* were here before they went, and whether keepalived ran."""
+    kept = record.load(AWAY) or {}
+    if "addresses" not in kept:
+        kept["addresses"] = addresses(wanted)
+        kept["keepalived"] = bool(systemd.members([KEEPALIVED]))
+        record.save(AWAY, kept)
+    return kept
+
+
+def take_off(wanted: list[str]) -> None:
+    """Take *wanted* from every interface but `lo`, and prove that they are gone."""
+    for one in addresses(wanted):
+        run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
     if left := addresses(wanted):
         raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
 
@@ -115,25 +154,35 @@ def start_brokers() -> None:
 
 
 def take_back() -> None:
-    """Carry the addresses as before `release`; announcing them is the caller's."""
+    """Carry the addresses as before `release` or `give`, and keepalived as it ran."""
     kept = record.load(AWAY) or {}
+    take(kept.get("addresses", []))
+    silent.put_down()
     if kept.get("keepalived"):
         if masked := _unit()["LoadState"] == "masked":
             systemd.unmask([KEEPALIVED])
         run("systemctl", "start", KEEPALIVED)
         if masked:  # it is the fence's to lift that
             systemd.mask([KEEPALIVED])
-    for one in kept.get("addresses", []):
-        if not kept.get("keepalived"):
-            here = f"{one['address']}/{one['prefix']}"
-            run("ip", "address", "replace", here, "dev", one["device"])
     record.forget(AWAY)
+
+
+def since() -> float:
+    """When users could come here first."""
+    kept = record.load(TAKEN) or {}
+    return float(kept.get("since") or time.time())
+
+
+def noted_here() -> None:
+    """Keep how this target was before it took anything, and when that was."""
+    found = {"enabled": _unit()["UnitFileState"] == "enabled", "since": time.time()}
+    record.once(TAKEN, lambda: found)
 
 
 def acquire(staged: str, wanted: list[str]) -> None:
     """Start this target's keepalived by the file *staged*; returns when it carries *wanted*."""
     text = disk.text(staged)
-    record.once(TAKEN, lambda: {"enabled": _unit()["UnitFileState"] == "enabled"})
+    noted_here()
     os.makedirs(os.path.dirname(CONFIG), exist_ok=True)
     disk.write(CONFIG, text, 0o640)
     run("systemctl", "restart", KEEPALIVED)
@@ -148,20 +197,24 @@ def acquire(staged: str, wanted: list[str]) -> None:
 
 def leave(staged: str, wanted: list[str]) -> None:
     """The target carries nothing of *wanted* any more, nor will it after a reboot."""
-    kept, here = record.load(TAKEN), disk.text_if_there(CONFIG)
-    ours = here != "" and here == disk.text_if_there(staged)
-    if kept is not None or ours:  # else nothing was taken, or it was given back before
+    kept = record.load(TAKEN)
+    if no_more(staged) or kept is not None:  # else nothing was taken, or given back before
         run("systemctl", "stop", KEEPALIVED, check=False)
-        if "enabled" in run("systemctl", "is-enabled", KEEPALIVED, check=False).split():
-            # only then: disabling what never was enabled leaves links in /etc/rc*.d
-            run("systemctl", "disable", "--quiet", KEEPALIVED, check=False)
-    if ours:
-        os.unlink(CONFIG)
-    for one in addresses(wanted):
-        run("ip", "address", "del", f"{one['address']}/{one['prefix']}", "dev", one["device"])
-    if left := addresses(wanted):
-        raise RuntimeError(f"{left[0]['address']} is still on {left[0]['device']}")
+    take_off(wanted)
     if (kept or {}).get("enabled") and not disk.text_if_there(CONFIG):
         # as found: without a file it never starts
         run("systemctl", "enable", "--quiet", KEEPALIVED)
     record.forget(TAKEN)
+
+
+def no_more(staged: str) -> bool:
+    """Not at the next boot; whether the file was ours."""
+    here = disk.text_if_there(CONFIG)
+    ours = here != "" and here == disk.text_if_there(staged)
+    state = run("systemctl", "is-enabled", KEEPALIVED, check=False).split()
+    if "enabled" in state and (ours or record.load(TAKEN) is not None):
+        # only then: disabling what never was enabled leaves links in /etc/rc*.d
+        run("systemctl", "disable", "--quiet", KEEPALIVED, check=False)
+    if ours:
+        os.unlink(CONFIG)
+    return ours

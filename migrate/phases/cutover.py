@@ -14,7 +14,7 @@ from migrate.errors import LockedError, MigrateError, StepError
 from migrate.phases import control
 from migrate.phases.follow import follow
 from migrate.phases.session import Session
-from migrate.takeover import going_live, virtual_ip
+from migrate.takeover import going_live, hand_over, virtual_ip
 from migrate.takeover.gate import close, reopen_timer
 from migrate.verify import noticed, views
 
@@ -133,4 +133,5 @@ def summary(session: Session) -> str:
     longest = sorted(seen.spans, key=lambda span: -span.seconds)[:4]
     told = ", ".join(f"{span.step} {span.seconds:.1f} s" for span in longest)
     users = noticed.summary(session.home, noticed.CUTOVER)
+    users = "; ".join(filter(None, (users, hand_over.told(session.context))))
     return f"Window {seen.seconds:.1f} s; longest: {told}" + (f"; {users}." if users else ".")

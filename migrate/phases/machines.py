@@ -1,4 +1,4 @@
-"""What the controllers themselves say about a move; whoever is silent is told as such."""
+"""What the hosts that take part say themselves about a move; who is silent is told as such."""
 
 from typing import Any
 
@@ -14,18 +14,23 @@ LOOK_SECONDS = 30.0  # one that lets us in and is busy is not silent
 
 
 def look(context: Context) -> dict[str, dict[str, Any]]:
-    """By host name {"side": "source", **`onhost.look.seen`}, or {"side", "silent": why}."""
+    """By host name {"side": "source", **`onhost.look.seen`}, or {"side", "silent": why}.
+
+    Of a database on a host of its own, which has no API, {"alone": True} is added.
+    """
     addresses = [str(one.address) for one in context.source.virtual_ips]
-    sides = {h.name: one for one in (context.source, context.target) for h in one.controllers}
+    alone = {host.name for host in context.source.databases}
+    sides = {h.name: one for one in (context.source, context.target) for h in one.core}
 
     def ask(host: Host) -> tuple[str, dict[str, Any]]:
         try:
             seen = call(host, "look.seen", addresses, SCHEMA, timeout=LOOK_SECONDS)
         except MigrateError as error:
             seen = {"silent": str(error)}
-        return host.name, {"side": sides[host.name].name, **seen}
+        kind = {"alone": True} if host.name in alone else {}
+        return host.name, {"side": sides[host.name].name, **kind, **seen}
 
-    return dict(hosts.gather((*context.source.controllers, *context.target.controllers), ask))
+    return dict(hosts.gather((*context.source.core, *context.target.core), ask))
 
 
 def lines(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -38,9 +43,9 @@ def _describe(one: dict[str, Any]) -> list[str]:
         return [f"cannot be asked: {one['silent']}"]
     timer = one["watch"]
     parts = [f"holds {address}" for address in one["addresses"]]
-    if one["side"] == "source":
+    if one["side"] == "source" and "alone" not in one:
         parts.append(f"closed to {one['closed']}" if one["closed"] else "open")
-        parts += ["fenced"] if one["fenced"] else []
+    parts += ["fenced"] if one["side"] == "source" and one["fenced"] else []
     parts += [f"marked {stage!r}" for stage in STAGES if stage in one["stages"]][-1:]
     parts += [f"its marks cannot be read ({one['unread']})"] if one["unread"] else []
     parts += {

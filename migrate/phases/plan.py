@@ -42,8 +42,10 @@ from migrate.takeover import (
     backends,
     fence,
     first_calls,
+    front,
     gate,
     going_live,
+    hand_over,
     isolation,
     preload,
     proxy,
@@ -95,6 +97,12 @@ PROXY = _follow(
     (proxy.configured, proxy.configure, proxy.remove),
     after=[PRIVATE_ADDRESS],
     seconds=1,
+)
+FRONT = _follow(
+    "front.stand",
+    "Stand before the source's proxy; calls pass",
+    (front.stands, front.stand, front.leave),
+    seconds=3,
 )
 IMAGES = _follow(
     image_passes.FIRST,
@@ -454,7 +462,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
     disarmed = _closed(
         going_live.DISARM,
         "Take the watch away: from here the target decides",
-        (reopen_timer.disarmed, reopen_timer.disarm, reopen_timer.arm),
+        (going_live.unwatched, going_live.unwatch, reopen_timer.arm),
         after=[CLOSED_TO_ALL, apis],
         seconds=0.3,
     )
@@ -462,8 +470,8 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         Phase.CUTOVER,
         Impact.ADDRESS_MOVES,
         going_live.POINT,
-        "Take the virtual IP over",
-        (virtual_ip.taken, virtual_ip.take_over, virtual_ip.give_back),
+        "Let calls through to the target, then take the virtual IP over",
+        (virtual_ip.taken, going_live.let_in, going_live.turn_away),
         after=[disarmed, READ_ONLY, MANAGER_FENCED, PROXY, apis],
         seconds=5.5,
     )
@@ -476,7 +484,31 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=6,
     )
-    # beside it and at once: users write already
+    # not in the window, where nobody goes it any more
+    unfollowed = _serving(
+        "database.unfollow",
+        "Take the way to the source's databases away",
+        (replica.taken_away, replica.take_away, nothing),
+        after=[moved],
+        seconds=0.8,
+    )
+    # the source is fenced still, and nobody waits for its answers
+    read_whole = _serving(
+        "database.fence-whole",
+        "Read whole what the fence's fingerprint took from the proof",
+        (baseline.taken_later, baseline.take_later, nothing),
+        after=[moved],
+        seconds=1.5,
+    )
+    # beside it: what is in flight may take its time
+    quiet = _serving(
+        "vip.quiet",
+        "Take the virtual IP off its old holder when what it still carries has ended",
+        (virtual_ip.quiet, hand_over.settle, nothing),
+        after=[moved],
+        seconds=1,
+    )
+    # and at once: users write already
     noted = _serving(
         going_live.NOTE,
         "Mark the target as the cloud that serves",
@@ -484,7 +516,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=0.3,
     )
-    return daemons, apis, disarmed, moved, reconnected, noted
+    return daemons, apis, disarmed, moved, reconnected, unfollowed, read_whole, quiet, noted
 
 
 # accept: no other command runs this
@@ -749,7 +781,7 @@ def steps(
     protected = [_protected(one, configs[one.project]) for one in held]
     yield from (KEY, PRIVATE_ADDRESS, FILTER, *configs.values())
     yield from (_keys(recipe) for recipe in recipes if recipe.keys)
-    yield from (BROKER_ACCOUNTS, *protected, PROXY)
+    yield from (BROKER_ACCOUNTS, *protected, PROXY, FRONT)
     yield from (joins := _ceph_joins(monitors, gateways) if monitors else [])
     # their ceph.conf names all monitors from the start
     clients = replace(CEPH_CLIENTS, needs=tuple(one.id for one in joins))

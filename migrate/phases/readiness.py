@@ -20,7 +20,7 @@ def begun(context: Context) -> bool:
     if cutover_begun(context):
         return True
     try:
-        timers = [call(host, "reopen_timer.state") for host in context.source.controllers]
+        timers = [call(host, "reopen_timer.state") for host in context.source.core]
         return bool(markers.fencing(context)) or any(one["state"] != "absent" for one in timers)
     except MigrateError:
         return False  # the check of the access says it better

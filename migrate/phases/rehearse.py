@@ -1,4 +1,7 @@
-"""`migrate rehearse`: the real upgrade in a clone of the target's databases, timed and judged."""
+"""`migrate rehearse`: the real upgrade in a clone of the target's databases, timed and judged.
+
+Then the release's own APIs are started on it, and must answer what the source answers.
+"""
 
 import time
 from collections.abc import Iterable
@@ -8,6 +11,7 @@ from typing import Any
 from migrate.cloud import Context
 from migrate.database import clone, clone_upgrade, clone_urls, copy, rehearsed
 from migrate.database.replication import replica
+from migrate.database.service_databases import ServiceDatabase
 from migrate.engine import markers
 from migrate.engine.plan import Plan
 from migrate.errors import PreconditionError
@@ -15,6 +19,8 @@ from migrate.phases import readiness
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.services.base import Recipe
+from migrate.shadow import answers, serving
+from migrate.verify.listing import Listing
 
 
 def refuse(context: Context) -> None:
@@ -43,6 +49,8 @@ def foreseen(context: Context) -> dict[str, Any]:
         "free_bytes": found.free,
         "fits": found.free >= found.wanted,
         "tools": [" ".join(t.argv) for recipe in concerned(context) for t in recipe.sync],
+        "apis": [one.unit.name for one in serving.served(context)],
+        "never": serving.never(context),
     }
 
 
@@ -55,9 +63,11 @@ def rehearse(session: Session) -> dict[str, Any]:
     """Clone, upgrade, judge; what was measured is kept. Repeatable: each has a clone of its own."""
     context = session.context
     followed = replica.standing(context).follows
+    before = answers.of_source(context) if serving.served(context) else {}
     began = time.monotonic()
     with clone.running(context):
         cloned = round(time.monotonic() - began, 2)
+        earlier = [before, answers.of_source(context, before)] if before else []
         copies, password = clone_urls.lead(context)
         session.tell(f"the clone answers after {cloned:.1f} s")
         looked = clone_upgrade.look(context)
@@ -67,16 +77,48 @@ def rehearse(session: Session) -> dict[str, Any]:
             one["wrong"] = [said.replace(password, "***") for said in one["wrong"]]
             projects[recipe.project] = one
             session.tell(f"{recipe.project}: {one['seconds']:.1f} s")
+        shadow: dict[str, Any] = {}
+        if before and not any(one["wrong"] for one in projects.values()):
+            shadow = _shadow(session, copies, earlier)
     found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "clone_seconds": cloned,
         "look_seconds": looked,
         "followed": followed,
         "projects": projects,
+        "shadow": shadow,
     }
     predicted = _predictions(session.plan, projects)
     rehearsed.keep(context, found)
     return {**found, "predicted": predicted, "predicts": _predictions(compose(context), projects)}
+
+
+def _shadow(
+    session: Session, copies: list[ServiceDatabase], earlier: list[dict[str, Listing]]
+) -> dict[str, Any]:
+    """What the release's APIs answer from *copies*, which are upgraded, and what they tried.
+
+    {"start_seconds": 21.4, "seconds": 9.2, "apis": ["keystone"], "never": {"nova-conductor": ""},
+    "views": [{"name": "admin", "kinds": {"image": 4}, "fields": 90, "allowed": {}, "differences":
+    []}], "dead": [], "left": 0, "left_to": [], "own": 3, "own_to": [["tcp 192.0.2.12:5672",
+    "nova"]], "memory": 512000000}
+    """
+    context = session.context
+    began = time.monotonic()
+    with serving.running(context, copies) as gate:
+        started = time.monotonic()
+        session.tell(f"the release's APIs answer on the clone after {started - began:.1f} s")
+        found = answers.ask(context, gate, earlier, session.tell)
+        ended = time.monotonic()
+        state = serving.state(context)
+    return {
+        "start_seconds": round(started - began, 2),
+        "seconds": round(ended - started, 2),
+        "apis": [one.unit.name for one in serving.served(context)],
+        "never": serving.never(context),
+        "views": [one.document for one in found],
+        **state,
+    }
 
 
 def _predictions(plan: Plan, projects: Iterable[str]) -> dict[str, float]:
@@ -86,5 +128,19 @@ def _predictions(plan: Plan, projects: Iterable[str]) -> dict[str, float]:
 
 
 def wrong(found: dict[str, Any]) -> list[str]:
-    """What failed of *found*, a line each with its project."""
+    """What of the upgrade *found* failed, a line each with its project."""
     return [f"{name}: {one}" for name, p in found["projects"].items() for one in p["wrong"]]
+
+
+def differs(found: dict[str, Any]) -> list[str]:
+    """How the release's APIs were *found* to be other than the source's, a line each."""
+    if not (shadow := found["shadow"]):
+        return []
+    lines = [
+        answers.told(one, view["name"]) for view in shadow["views"] for one in view["differences"]
+    ]
+    lines += [f"{unit} ended while it was asked" for unit in shadow["dead"]]
+    if shadow["left"]:
+        tried = ", ".join(f"{user} {where}" for where, user in shadow["left_to"]) or "by IPv6"
+        lines.append(f"{shadow['left']} packets wanted to leave for elsewhere ({tried})")
+    return lines

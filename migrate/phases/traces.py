@@ -37,7 +37,7 @@ def unlisted(context: Context, released: float) -> dict[str, list[dict[str, Any]
 def _rows(
     context: Context, recipe: Recipe, table: str, statement: str, *values: datetime
 ) -> list[connection.Row]:
-    name = service_databases(context.target.tools, [recipe], context.installation.tools)[0].name
+    name = service_databases(context.target, [recipe], context.installation.tools)[0].name
     with connection.session(context.target.database) as link:
         return connection.rows(
             link, statement.format(table=connection.quoted(name, table)), *values

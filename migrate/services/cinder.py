@@ -73,11 +73,13 @@ RECIPE = Recipe(
             port=8776,
             module="cinder.wsgi.api:application",
             preload=("cinder.db.sqlalchemy.api", "cinder.api.v3.router"),
+            no_shadow="",
         ),
         Unit(
             name="cinder-scheduler",
             command="cinder-scheduler --config-file /etc/cinder/cinder.conf {log}",
             preload=("cinder.db.sqlalchemy.api", "cinder.scheduler.manager"),
+            no_shadow="it works by the broker alone, and asks volume managers for what they have",
         ),
         Unit(
             name="cinder-volume",
@@ -87,6 +89,8 @@ RECIPE = Recipe(
                 "cinder.volume.manager",
                 "cinder.volume.drivers.nfs",
             ),
+            no_shadow="it goes on with deletions that the clone shows half done, on storage that "
+            "both sides share",
         ),
     ),
     alone=("cinder-volume",),  # all would serve the source's `host`, and do its work twice

@@ -77,6 +77,7 @@ RECIPE = Recipe(
                 "wsgi-manage-chunked-input = true",
             ),
             preload=("glance.api.v2.router", "glance.db.sqlalchemy.api"),
+            no_shadow="",
         ),
     ),
     configs=(

@@ -6,6 +6,8 @@ from migrate.services.rest import Busy, Kind, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules
 from migrate.services.unit import Shipped, Unit
 
+ASKS = "it asks an engine for all that it answers, by the broker, and none is started on a clone"
+
 RECIPE = Recipe(
     project="heat",
     distribution="openstack-heat",
@@ -19,6 +21,7 @@ RECIPE = Recipe(
             port=8004,
             module="heat.wsgi.api:application",
             preload=("heat.api.openstack.v1",),
+            no_shadow=ASKS,
         ),
         Unit(
             "heat-api-cfn",
@@ -26,11 +29,13 @@ RECIPE = Recipe(
             module="heat.wsgi.cfn:application",
             threads=1,
             preload=("heat.api.cfn.v1",),
+            no_shadow=ASKS,
         ),
         Unit(
             "heat-engine",
             command="heat-engine --config-file /etc/heat/heat.conf",
             preload=("heat.engine.service",),
+            no_shadow="it takes stacks of engines that are not heard, and goes on with them",
         ),
     ),
     configs=(Config("/etc/heat/heat.conf"), Config("/etc/heat/heat.conf.d/*.conf")),

@@ -30,6 +30,7 @@ RECIPE = Recipe(
                 "manage-script-name = true",
                 "static-map = {webroot}/static=/var/lib/horizon/static",
             ),
+            no_shadow="its pages want a login, which is no reading; they are asked after the move",
         ),
     ),
     configs=(Config(path="/etc/openstack-dashboard/local_settings.py", kind="django"),),

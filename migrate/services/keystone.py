@@ -38,6 +38,7 @@ RECIPE = Recipe(
             port=5000,
             module="keystone.wsgi.api:application",
             preload=("keystone.server.flask.application", "keystone.api"),
+            no_shadow="",
         ),
     ),
     configs=(

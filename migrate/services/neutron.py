@@ -20,6 +20,7 @@ BOTH = " ".join(FILES)
 MAIN = f"--config-file {CONF} --config-file"
 L3 = "neutron.services.l3_router.l3_router_plugin"
 
+AGENT = "it changes the network of its host"
 DRIVERS = ("openvswitch", "l2population", "logger")
 CORE = ("ml2", "neutron.plugins.ml2.plugin.Ml2Plugin")
 RIGHT = (
@@ -137,38 +138,45 @@ RECIPE = Recipe(
             module="neutron.wsgi.api:application",
             uwsgi=(f"env = OS_NEUTRON_CONFIG_FILES={CONF};{ML2}/ml2_conf.ini",),
             preload=("neutron.plugins.ml2.plugin", L3, "neutron.api.v2.router"),
+            no_shadow="",
         ),
         Unit(
             "neutron-rpc-server",
             command=f"neutron-rpc-server {BOTH} {{log}}",
             preload=("neutron.plugins.ml2.plugin", L3),
+            no_shadow="it works by the broker alone, and tells agents what to do",
         ),
         Unit(
             "neutron-periodic-workers",
             command=f"neutron-periodic-workers {BOTH} {{log}}",
             preload=("neutron.plugins.ml2.plugin", L3),
+            no_shadow="it takes networks and routers from agents that are not heard",
         ),
         Unit(
             "neutron-openvswitch-agent",
             data_plane=True,
+            no_shadow=AGENT,
             command=f"neutron-openvswitch-agent {MAIN} {ML2}/openvswitch_agent.ini {{log}}",
         ),
         # its dnsmasq and haproxy processes outlive a restart
         Unit(
             "neutron-dhcp-agent",
             data_plane=True,
+            no_shadow=AGENT,
             command=f"neutron-dhcp-agent {MAIN} /etc/neutron/dhcp_agent.ini {{log}}",
             kill="process",
         ),
         Unit(
             "neutron-l3-agent",
             data_plane=True,
+            no_shadow=AGENT,
             command=f"neutron-l3-agent {MAIN} /etc/neutron/l3_agent.ini {{log}}",
             kill="process",
         ),
         Unit(
             "neutron-metadata-agent",
             data_plane=True,
+            no_shadow=AGENT,
             command=f"neutron-metadata-agent {MAIN} /etc/neutron/metadata_agent.ini {{log}}",
         ),
     ),

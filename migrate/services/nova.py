@@ -152,6 +152,7 @@ RECIPE = Recipe(
             port=8774,
             module="nova.wsgi.osapi_compute:application",
             preload=("nova.api.openstack.compute", "nova.api.auth"),
+            no_shadow="",
         ),
         Unit(
             "nova-api-metadata",
@@ -159,10 +160,26 @@ RECIPE = Recipe(
             module="nova.wsgi.metadata:application",
             threads=2,
             preload=("nova.api.metadata.handler",),
+            no_shadow="it answers servers alone, by calls that their network's agents sign",
         ),
-        Unit("nova-conductor", command="nova-conductor", preload=("nova.conductor.manager",)),
-        Unit("nova-scheduler", command="nova-scheduler", preload=("nova.scheduler.manager",)),
-        Unit("nova-novncproxy", command="nova-novncproxy --web /usr/share/novnc", preload=()),
+        Unit(
+            "nova-conductor",
+            command="nova-conductor",
+            preload=("nova.conductor.manager",),
+            no_shadow="it works by the broker alone, and goes on with what it finds half done",
+        ),
+        Unit(
+            "nova-scheduler",
+            command="nova-scheduler",
+            preload=("nova.scheduler.manager",),
+            no_shadow="it works by the broker alone, and looks for hosts that are not mapped",
+        ),
+        Unit(
+            "nova-novncproxy",
+            command="nova-novncproxy --web /usr/share/novnc",
+            preload=(),
+            no_shadow="it connects users to consoles on compute hosts",
+        ),
     ),
     configs=(Config(CONF), Config("/etc/nova/nova.conf.d/*.conf")),
     namespaces=(

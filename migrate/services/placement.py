@@ -23,6 +23,7 @@ RECIPE = Recipe(
             port=8778,
             module="placement.wsgi.api:application",
             preload=("placement.deploy", "placement.handler"),
+            no_shadow="",
         ),
     ),
     configs=(Config("/etc/placement/placement.conf"),),

@@ -4,6 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 
 from migrate.services.rules import Setting
 
+UNSAID = "its recipe does not say that it does nothing but answer"
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -16,6 +18,9 @@ class Unit:
     `preload` is what it imports only after it has read its configuration: it can be started before
     the window and wait at that point. None where it cannot; a name that a release does not have is
     passed over.
+
+    `no_shadow` says why it is never started on a clone of the data, to be asked; "" of an API that
+    does nothing but answer.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Unit:
     kill: str = "mixed"  # some APIs hang in stop when only their master is told
     uwsgi: tuple[str, ...] = ()
     preload: tuple[str, ...] | None = None
+    no_shadow: str = UNSAID
     user: str = ""  # whose it is; filled in where all are put together
 
     @property

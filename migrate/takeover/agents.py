@@ -29,7 +29,7 @@ SECONDS = 240.0  # a loaded compute host took 70 s to say that it is ready
 def note(context: Context) -> None:
     """Note which agents and computes run; source controllers carry agents too."""
     units = {unit for recipe in context.recipes for unit in _restartable(recipe)}
-    call_each(context.source.hosts, "agents.note", sorted(units))
+    call_each(context.source.of_services, "agents.note", sorted(units))
 
 
 def noted(context: Context) -> bool:
@@ -48,7 +48,9 @@ def reconnect(context: Context) -> None:
     A question that is asked before that is lost, and its agent waits a minute for the answer; so
     nothing is lost but time when nobody listens in time.
     """
-    noted = {unit for units in call_each(context.source.hosts, "agents.noted") for unit in units}
+    noted = {
+        unit for units in call_each(context.source.of_services, "agents.noted") for unit in units
+    }
     if asked := [q for r in context.recipes if noted & _restartable(r) for q in r.queues]:
         broker.wait_for_listeners(context, asked, LISTEN_SECONDS)
     _restart(context, "agents.reconnect")
@@ -61,11 +63,11 @@ def reconnected(context: Context) -> bool:
 
 def disconnect(context: Context) -> None:
     """As before `reconnect`; `forget` restarts them."""
-    call_each(context.source.hosts, "agents.disconnect")
+    call_each(context.source.of_services, "agents.disconnect")
 
 
 def _states(context: Context) -> list[str]:
-    return list(call_each(context.source.hosts, "agents.state"))
+    return list(call_each(context.source.of_services, "agents.state"))
 
 
 def _restart(context: Context, function: str) -> None:
@@ -73,7 +75,7 @@ def _restart(context: Context, function: str) -> None:
         if wrong := call(host, function, SECONDS, timeout=SECONDS + 60):
             raise StepError(f"{host.name}: not every agent came back: {'; '.join(wrong)}. {REMEDY}")
 
-    hosts.gather(context.source.hosts, act)
+    hosts.gather(context.source.of_services, act)
 
 
 def _restartable(recipe: Recipe) -> set[str]:

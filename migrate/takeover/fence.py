@@ -17,6 +17,7 @@ from migrate.services.base import Recipe
 
 GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
 START_SECONDS = 120.0
+GONE_SECONDS = 5.0
 PORTS = (3306, 5671, 5672)
 
 
@@ -33,8 +34,16 @@ def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
 
 
 def fence_control(context: Context) -> None:
-    """Stop, kill what does not stop, mask; proven by processes and sockets on each controller."""
+    """Stop, kill what does not stop, mask; proven by processes and sockets on each controller.
+
+    A database on a host of its own sees units of any machine, also of one that nobody has named.
+    """
     call_each(context.source.controllers, "fence.fence", control(context.recipes), GRACE_SECONDS)
+    if wrong := _sessions(context):
+        raise StepError(
+            f"services still work in the source's database: {'; '.join(wrong)}. Find what runs "
+            "there and stop it for good"
+        )
 
 
 def control_is_fenced(context: Context) -> bool:
@@ -44,7 +53,24 @@ def control_is_fenced(context: Context) -> bool:
 
 def control_alive(context: Context) -> list[str]:
     """What of the source's control plane still lives or could come back; [] when fenced."""
-    return _named(context, "fence.unfenced", control(context.recipes))
+    return [*_named(context, "fence.unfenced", control(context.recipes)), *_sessions(context)]
+
+
+def _sessions(context: Context) -> list[str]:
+    """Who is logged in as a service where the database has a host of its own.
+
+    Of whom was killed a proxy between, and the server, may know a moment later.
+    """
+    if not context.source.databases:
+        return []
+    users = sorted({one.user for one in known_logins(context)})
+
+    def ask(host: Host) -> list[str]:
+        return [
+            f"{host.name}: {one}" for one in call(host, "mariadb.sessions", users, GONE_SECONDS)
+        ]
+
+    return hosts.joined(context.source.databases, ask)
 
 
 def lift_control(context: Context) -> None:
@@ -58,7 +84,7 @@ def lift_control(context: Context) -> None:
 
 def fence_database(context: Context) -> None:
     """read_only everywhere, proven by an attempt to write as each service account."""
-    call_each(context.source.controllers, "mariadb.fence")
+    call_each(context.source.core, "mariadb.fence")
     if wrong := writers(context):
         raise StepError(
             f"the source can still be written: {'; '.join(wrong)}. Service accounts must hold "
@@ -68,14 +94,12 @@ def fence_database(context: Context) -> None:
 
 def database_is_fenced(context: Context) -> bool:
     """Whether every database of the source is read-only for its service accounts."""
-    return not any(call_each(context.source.controllers, "mariadb.unfenced")) and not writers(
-        context
-    )
+    return not any(call_each(context.source.core, "mariadb.unfenced")) and not writers(context)
 
 
 def lift_database(context: Context) -> None:
     """Every database of the source writable again, as it was."""
-    call_each(context.source.controllers, "mariadb.lift")
+    call_each(context.source.core, "mariadb.lift")
 
 
 def writers(context: Context) -> list[str]:
@@ -87,7 +111,8 @@ def writers(context: Context) -> list[str]:
         [f"{one.project} in {one.name}", urls.parse(one.url).login()]
         for one in known_logins(context)
     ]
-    return _named(context, "mariadb.writers", tried)
+    moving = [str(one.address) for one in context.source.virtual_ips]
+    return _named(context, "mariadb.writers", tried, moving)
 
 
 def fence_manager(context: Context) -> None:

@@ -202,9 +202,9 @@ def rendered(sources: list[str], virtual_ips: list[str]) -> str:
 
 
 def source_addresses(context: Context) -> list[str]:
-    """Every address of the source's controllers but the virtual ones, which move."""
+    """Every address of the source's controllers and databases but the virtual ones, which move."""
     virtual = {str(one.address) for one in context.source.virtual_ips}
-    found = call_each(context.source.controllers, "addresses.own")
+    found = call_each(context.source.core, "addresses.own")
     return sorted({address for each in found for address in each} - virtual)
 
 
@@ -238,9 +238,7 @@ def peers(context: Context) -> list[Peer]:
     """Every database, broker and cache URL in the target's files and in the copied data."""
     copied = [
         named_servers.NamedServer(where, *server)
-        for where, url in cell_urls(
-            context.target.tools, context.recipes, context.installation.tools
-        )
+        for where, url in cell_urls(context.target, context.recipes, context.installation.tools)
         for server in named_servers.in_value("", url)
     ]
 

@@ -29,6 +29,7 @@ ELSEWHERE = re.compile(
     r"\s-[fM]\s|map\w*\(|lua\.|http_auth|\bsc\d?_|table_|errorfiles?\s|nbsrv|\benv\("
 )
 VARIABLE = re.compile(r'"[^"]*\$[{\w]')  # of the environment of the source's HAProxy
+FRONTED = 20000
 FOREIGN_BYTES = "\ufffd"  # where it is no UTF-8
 DATAGRAMS = re.compile(r"(quic|udp)[46]@")
 # about the servers behind, or about this HAProxy, not about what users get
@@ -88,9 +89,18 @@ def rendered(
         again = f"-{used[one.api.name]}" if used[one.api.name] > 1 else ""
         lines += ["", f"listen {one.api.name}{again}"]
         lines += [f"    bind {a}:{one.api.port} transparent{one.params}" for a in one.addresses]
+        lines += [] if again else [f"    bind {address}:{fronted(one.api.port)}{one.params}"]
         lines += [f"    {line}" for line in _directives(one.section, found)]
         lines.append(f"    server {name} {address}:{one.api.own}")
     return "\n".join(lines) + "\n"
+
+
+def fronted(port: int) -> int:
+    """Where the target's HAProxy hears, at its own address, what the source's front passes on.
+
+    The API itself has *port* there.
+    """
+    return FRONTED + port
 
 
 def listeners(
@@ -102,7 +112,11 @@ def listeners(
     result: list[Listener] = []
     for api in (api for recipe in recipes for api in recipe.apis):
         every = [str(one.address) for one in virtual_ips]
-        served = {str(v.address): hit for v in virtual_ips if (hit := _bound(found, v, api.port))}
+        served = {
+            str(v.address): hit
+            for v in virtual_ips
+            if (hit := bound(found, str(v.address), v.interface, api.port))
+        }
         here: list[Listener] = []
         for address in served or every:
             section, params = served.get(address, (nowhere, ""))
@@ -180,8 +194,10 @@ def _datagrams(words: list[str], ports: set[int]) -> bool:
     return any(one and int(one["port"]) in ports for one in heard)
 
 
-def _bound(found: list[Section], virtual_ip: VirtualIp, port: int) -> tuple[Section, str] | None:
-    """Who serves *virtual_ip*, and by which parameters of its bind.
+def bound(
+    found: list[Section], address: str, interface: str, port: int
+) -> tuple[Section, str] | None:
+    """Who serves *address*, and by which parameters of its bind.
 
     Its own address goes before all addresses, those before names, an interface before none. None
     where several may be it: names are not resolved here, and tell it apart from another address.
@@ -189,12 +205,12 @@ def _bound(found: list[Section], virtual_ip: VirtualIp, port: int) -> tuple[Sect
     hits: list[tuple[tuple[int, bool], Section, str]] = []
     for section in found:
         for words in section.lines if section.kind in ("listen", "frontend") else ():
-            if words[0] != "bind" or len(words) < 2 or _elsewhere(words, virtual_ip):
+            if words[0] != "bind" or len(words) < 2 or _elsewhere(words, interface):
                 continue
             for one in words[1].split(","):
                 match = None if DATAGRAMS.match(one) else BIND.match(one)
                 if match and int(match["port"]) <= port <= int(match["last"] or match["port"]):
-                    rank = _rank(match["address"], str(virtual_ip.address))
+                    rank = _rank(match["address"], address)
                     hits.append(((rank, "interface" not in words), section, _params(words[2:])))
     hits = [hit for hit in hits if hit[0][0] < 3]
     best = min((rank for rank, _, _ in hits), default=None)
@@ -202,9 +218,9 @@ def _bound(found: list[Section], virtual_ip: VirtualIp, port: int) -> tuple[Sect
     return several[0] if several and all(one == several[0] for one in several) else None
 
 
-def _elsewhere(words: list[str], virtual_ip: VirtualIp) -> bool:
-    """Whether a bind hears another interface than that of *virtual_ip*."""
-    return any(word == "interface" and on != virtual_ip.interface for word, on in pairwise(words))
+def _elsewhere(words: list[str], interface: str) -> bool:
+    """Whether a bind hears another interface than *interface*."""
+    return any(word == "interface" and on != interface for word, on in pairwise(words))
 
 
 def _rank(written: str, address: str) -> int:

@@ -1,21 +1,21 @@
 """The virtual IP: taken over by the target in the only order that works, and given back in reverse.
 
 Remove on the old, add on the new, tell the neighbours; before that nobody but the old holder may
-answer for it. keepalived of the target runs with priority 255, the owner's: it takes the address in
-the instant it starts (others wait three adverts) and never gives way to a keepalived of the source.
+answer for it. Where both hosts can pass packets on, what is in flight lives through it
+(hand_over.py); where one cannot, it is cut. keepalived of the target runs with priority 255, the
+owner's: it takes the address in the instant it starts (others wait three adverts) and never gives
+way to a keepalived of the source.
 
 Going back needs the old broker and cache up before the address returns (done here), and what only
 the target knows deleted through the target before it goes.
 """
-
-from concurrent.futures import ThreadPoolExecutor
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
-from migrate.takeover import arp
+from migrate.takeover import arp, hand_over
 from migrate.takeover.proxy import STAGED_KEEPALIVED
 
 PROBE_SECONDS = 0.4
@@ -25,21 +25,31 @@ PROVE_SECONDS = (0.4, 1.0, 2.0)  # a busy host answers late
 def take_over(context: Context) -> None:
     """Move every virtual IP; nothing has moved when this raises PreconditionError."""
     addresses = _addresses(context)
-    with ThreadPoolExecutor(2) as pool:  # neither moves anything
-        both = (
-            pool.submit(refuse_second_holder, context),
-            pool.submit(call_each, context.source.controllers, "virtual_ip.stop_brokers"),
-        )
-    for one in both:
-        one.result()
+    refuse_second_holder(context)
+    ways = hand_over.ways(context)
+    if hand_over.standing(context) or not hand_over.obstacles(context, ways):
+        hand_over.take_over(context, ways)
+        stop_brokers(context)  # who loses the old one finds the new one at once
+    else:
+        stop_brokers(context)
+        release(context, addresses)
+    call(context.target.holder, "virtual_ip.acquire", STAGED_KEEPALIVED, addresses)
+    _prove(context)
+
+
+def stop_brokers(context: Context) -> None:
+    """Broker and cache of the source end: their clients get an end of connection and try again."""
+    call_each(context.source.controllers, "virtual_ip.stop_brokers")
+
+
+def release(context: Context, addresses: list[str]) -> None:
+    """Take them from the source, with all that is in flight."""
     # backups first: none of them may become master when the holder leaves
     for host in sorted(
         context.source.controllers,
         key=lambda host: len(call(host, "virtual_ip.addresses", addresses)),
     ):
         call(host, "virtual_ip.release", addresses)
-    call(context.target.holder, "virtual_ip.acquire", STAGED_KEEPALIVED, addresses)
-    _prove(context)
 
 
 def taken(context: Context) -> bool:
@@ -55,19 +65,34 @@ def taken(context: Context) -> bool:
 
 
 def carried(context: Context) -> bool:
-    """Whether the target carries any of the addresses for others to see."""
-    return bool(call(context.target.holder, "virtual_ip.addresses", _addresses(context)))
+    """Whether users reach the target by any of the addresses: it carries one for others to see,
+    or who has it passes to the target what begins.
+    """
+    held = call(context.target.holder, "virtual_ip.addresses", _addresses(context))
+    return bool(held) or hand_over.given(context)
+
+
+def quiet(context: Context) -> bool:
+    """Whether the source has nothing of the addresses any more, not even silently."""
+    return taken(context) and not hand_over.standing(context)
 
 
 def give_back(context: Context) -> None:
     """The exact reverse: old broker and cache up, off the target, back on its old holder."""
     addresses = _addresses(context)
     call_each(context.source.controllers, "virtual_ip.start_brokers", timeout=150)
+    ways = hand_over.ways(context)
+    under = bool(ways) and carried(context) and not hand_over.obstacles(context, ways)
     if context.target.holder.name in context.dead_targets:
         refuse_a_living_holder(context)
+    elif under:
+        hand_over.hand_back(context, ways)
     else:
         call(context.target.holder, "virtual_ip.leave", STAGED_KEEPALIVED, addresses)
     call_each(context.source.controllers, "virtual_ip.take_back")
+    if under:
+        call(context.target.holder, "virtual_ip.leave", STAGED_KEEPALIVED, addresses)
+    hand_over.settle_back(context, waits=under)
 
 
 def refuse_a_living_holder(context: Context) -> None:
@@ -112,7 +137,7 @@ def _prove(context: Context) -> None:
                 wrong.append(f"{host.name} hears {said} for {one.address}")
         return wrong
 
-    if wrong := hosts.joined(context.source.hosts, ask):
+    if wrong := hosts.joined(context.source.of_services, ask):
         raise StepError(f"the virtual IP did not move for all: {'; '.join(wrong)}")
 
 

@@ -57,31 +57,43 @@ def served(context: Context, texts: list[str]) -> dict[int, list[str]]:
 
 
 def ask(
-    api: ApiPort, address: str, own: Pair = None, seconds: float = SECONDS, kind: str = ""
+    api: ApiPort,
+    address: str,
+    own: Pair = None,
+    seconds: float = SECONDS,
+    kind: str = "",
+    patience: float = 0.0,
 ) -> Answer:
-    """What *api* says at *address* by *kind*, "http" or "https"; "" finds out which."""
+    """What *api* says at *address* by *kind*, "http" or "https"; "" finds out which.
+
+    Who is reached within *seconds* has as long as *patience* to answer, where that is longer.
+    """
     began = time.monotonic()
     url, status, wrong = f"{address}:{api.port}", 0, ""
     try:
         kind = kind or scheme(address, api.port, seconds, own)
         url = f"{kind}://{url}{api.path}"
-        status = _status(kind, address, api, seconds, own)
+        status = _status(kind, address, api, seconds, own, max(seconds, patience))
         wrong = f"answered {status}" if status >= 500 else ""
     except TimeoutError:
-        wrong = f"does not answer within {seconds:.0f} s"
+        wrong = f"does not answer within {time.monotonic() - began:.0f} s"
     except (OSError, HTTPException) as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         wrong = f"does not answer: {said}"
     return Answer(api.name, url, status, round(time.monotonic() - began, 3), wrong)
 
 
-def _status(kind: str, address: str, api: ApiPort, seconds: float, own: Pair) -> int:
+def _status(
+    kind: str, address: str, api: ApiPort, seconds: float, own: Pair, patience: float
+) -> int:
     link = (
         HTTPSConnection(address, api.port, timeout=seconds, context=trusting(own=own))
         if kind == "https"
         else HTTPConnection(address, api.port, timeout=seconds)
     )
     try:
+        link.connect()
+        link.sock.settimeout(patience)
         link.request("GET", api.path)
         return link.getresponse().status
     finally:

@@ -90,7 +90,7 @@ def compare(
     """
     fields, kept = 0, []
     reasons: Counter[str] = Counter()
-    for difference in _differences(before, after):
+    for difference in differences(before, after):
         if isinstance(difference, int):
             fields += difference
             continue
@@ -107,7 +107,7 @@ def compare(
     return Comparison(before.count, fields, tuple(kept), dict(reasons))
 
 
-def _differences(before: Listing, after: Listing) -> Iterator[Difference | int]:
+def differences(before: Listing, after: Listing) -> Iterator[Difference | int]:
     """Every difference, and for each resource on both sides the number of its fields."""
     for type_, old in before.resources.items():
         new = after.resources.get(type_)

@@ -10,8 +10,9 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ from migrate.services import RECIPES, kinds
 from migrate.services.rest import Kind
 
 WORKERS = 12  # the far side is a few API workers a service; more only wait in its queue
+SAMPLE, PARENTS = 300, 25  # of a kind, and of those that it is asked for each
 # fields of any resource that are secrets, however deep inside; `Kind.digest` names others
 SECRETS = frozenset(
     (
@@ -36,6 +38,8 @@ Found = dict[str, Resource]
 class Listing:
     """What was found. `absent` says of a type why the cloud gave no answer for it.
 
+    Of those types that are `partial` there are more, which a sample has left out.
+
     `resources` is e.g. `{"server": {"6f1c…": {"name": "web", "status": "ACTIVE", …}}}`.
     """
 
@@ -44,6 +48,7 @@ class Listing:
     microversions: dict[str, str]
     began: float
     seconds: float
+    partial: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -65,18 +70,23 @@ def take(
     everywhere: bool = True,
     microversions: Mapping[str, str] | None = None,
     types: Iterable[str] = (),
+    sample: bool = False,
 ) -> Listing:
     """List what *api*'s user sees: of *everywhere* as administrator, else of the user's project.
 
     Give *microversions* of an earlier listing to compare with it: both sides then answer in the
-    same form. *types* limits the listing to those and the types that they are asked for each.
+    same form. *types* limits the listing to those and the types that they are asked for each. Of a
+    *sample* there are no more than `SAMPLE` of a kind, and what is refused is told as absent; also
+    a user is asked for what only the administrator may know.
     """
     began, clock = time.time(), time.monotonic()
     api.microversions = dict(microversions) if microversions else _spoken(api)
-    wanted = [k for k in _selected(tuple(types)) if everywhere or not (k.admin or k.common)]
+    everything = everywhere or sample
+    wanted = [k for k in _selected(tuple(types)) if everything or not (k.admin or k.common)]
     parents = {"", *(kind.type for kind in wanted)}
     wanted = [kind for kind in wanted if everywhere or kind.each in parents]
     resources: dict[str, Found] = {}
+    cut: set[str] | None = set() if sample else None
     absent = {k.type: "no such service" for k in wanted if k.service not in api.bases}
     wanted = [kind for kind in wanted if kind.type not in absent]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -85,9 +95,9 @@ def take(
             [kind for kind in wanted if kind.each],
         ):
             asked = [
-                (kind, pool.submit(_ask, api, kind, everywhere, parent_id, parent))
+                (kind, pool.submit(_ask, api, kind, everywhere, parent_id, parent, cut))
                 for kind in wave
-                for parent_id, parent in _parents(kind, resources)
+                for parent_id, parent in _parents(kind, resources, cut)
             ]
             for kind in wave:
                 resources[kind.type] = {}
@@ -100,7 +110,8 @@ def take(
     for type_ in absent:
         if not resources.get(type_):
             resources.pop(type_, None)
-    return Listing(resources, absent, api.microversions, began, round(time.monotonic() - clock, 3))
+    took = round(time.monotonic() - clock, 3)
+    return Listing(resources, absent, api.microversions, began, took, sorted(cut or ()))
 
 
 def _selected(types: tuple[str, ...]) -> list[Kind]:
@@ -124,37 +135,67 @@ def _spoken(api: Api) -> dict[str, str]:
     }
 
 
-def _parents(kind: Kind, resources: dict[str, Found]) -> list[tuple[str, Resource]]:
+def _parents(
+    kind: Kind, resources: dict[str, Found], cut: set[str] | None
+) -> list[tuple[str, Resource]]:
     if not kind.each:
         return [("", {})]
-    return [
+    found = [
         (id_, parent)
         for id_, parent in resources.get(kind.each, {}).items()
         if all(parent.get(name) == value for name, value in kind.when.items())
     ]
+    if cut is None or len(found) <= PARENTS:
+        return found
+    cut.add(kind.type)
+    return sorted(found, key=lambda one: one[0])[:PARENTS]  # the same ones on either side
 
 
-def _ask(api: Api, kind: Kind, everywhere: bool, parent_id: str, parent: Resource) -> Found | str:
-    """The resources of *kind* (below *parent*), or the reason why the cloud has none to tell."""
+def _ask(
+    api: Api,
+    kind: Kind,
+    everywhere: bool,
+    parent_id: str,
+    parent: Resource,
+    cut: set[str] | None,
+) -> Found | str:
+    """The resources of *kind* (below *parent*), or the reason why the cloud has none to tell.
+
+    Of a sample *cut* is told of what is left out.
+    """
     path, _, wanted = kind.path.format(**parent).partition("?")
     query = {**kind.query, **dict(parse_qsl(wanted)), **(kind.everywhere if everywhere else {})}
     try:
         if kind.one:
             answer = api.get(kind.service, path, **query)
             return {parent_id: _plain(kind, {kind.one: answer[kind.one]})}
-        read = api.slices if kind.offset else api.pages
-        entries = read(kind.service, path, kind.entries, **query)
+        entries = _entries(api, kind, path, query, cut)
     except ApiError as error:
         if error.status == 404 and parent_id:
             return {}  # deleted while we listed
         if (kind.optional or not everywhere) and error.status in (403, 404):
             return f"answered {error.status}"
+        if cut is not None:
+            return str(error)
         raise
     found: Found = {}
     for entry in entries:
         inside = entry[kind.inner] if kind.inner else entry
         found[_identity(kind, inside, parent_id)] = _plain(kind, inside)
     return found
+
+
+def _entries(
+    api: Api, kind: Kind, path: str, query: dict[str, str], cut: set[str] | None
+) -> list[Resource]:
+    if kind.offset:
+        return api.slices(kind.service, path, kind.entries, **query)
+    rows = api.rows(kind.service, path, kind.entries, **query)
+    if cut is None:
+        return list(rows)
+    if len(found := list(islice(rows, SAMPLE + 1))) > SAMPLE:
+        cut.add(kind.type)
+    return found[:SAMPLE]
 
 
 def _identity(kind: Kind, entry: Resource, parent_id: str) -> str:

@@ -24,7 +24,8 @@ from migrate.verify import addresses
 
 FILE = "noticed.json"
 INTERVAL = 0.5
-PATIENCE = 2.0  # for one answer; a user would not call a later one an outage of less
+PATIENCE = 2.0  # until somebody is reached; a user would not call a later one an outage of less
+WAIT = 60.0  # for an answer, as usual clients wait: it may be held while the cloud changes sides
 KEEP_SECONDS = 2.0
 SILENCES = 1000  # of one thing that are kept: it may come and go all night
 CUTOVER, ROLLBACK = "cutover", "rollback"  # whose record it is
@@ -123,6 +124,9 @@ def summary(home: Path, command: str) -> str:
     worst = max(heard, key=lambda one: float(one["longest"]))
     still = ", ".join(one["what"] for one in heard if one["silent_since"])
     text = f"longest silence of an API: {worst['what']} {worst['longest']:.1f} s"
+    slow = max(heard, key=lambda one: float(one["slowest"]))
+    if slow["slowest"] > PATIENCE:
+        text += f", longest wait for an answer: {slow['what']} {slow['slowest']:.1f} s"
     return text + (f", and no answer yet from {still}" if still else "")
 
 
@@ -256,7 +260,7 @@ def asking(api: ApiPort, address: str, own: addresses.Pair) -> Call:
 
     def call() -> str:
         nonlocal known
-        answer = addresses.ask(api, address, own, PATIENCE, known)
+        answer = addresses.ask(api, address, own, PATIENCE, known, WAIT)
         known = known if answer.wrong else answer.url.partition(":")[0]
         return answer.wrong
 

@@ -44,7 +44,9 @@ DROP TABLE {keystone}.cell_mappings; DROP USER cell@'%'; DROP DATABASE fence_cel
 def url(context: Context, source: Host) -> str:
     """The URL of keystone's database, by the source's own address, as SQLAlchemy is to see it."""
     found = next(
-        one for one in service_databases(source, context.recipes) if one.project == "keystone"
+        one
+        for one in service_databases(context.source, context.recipes)
+        if one.project == "keystone"
     )
     head, _, tail = found.url.rpartition("@")
     return f"{head}@{source.address}/{tail.partition('/')[2]}"
@@ -123,11 +125,11 @@ def test_an_option_that_only_its_release_sets(
     with written(source, f"[database]\n{line}", ""):
         if not seen:
             with pytest.raises(PreconditionError, match="refers to"):
-                service_databases(source, context.recipes)
+                service_databases(context.source, context.recipes)
             return
         found = [
             one.url
-            for one in service_databases(source, context.recipes)
+            for one in service_databases(context.source, context.recipes)
             if one.project == "keystone"
         ]
         texts = {MAIN: source.read(MAIN)}

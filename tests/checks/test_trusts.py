@@ -44,7 +44,7 @@ def made(source: Host) -> Iterator[None]:
 
 @pytest.mark.usefixtures("made")
 def test_each_is_judged_as_keystone_would(context: Context, source: Host) -> None:
-    found = {one.usual: one for one in service_databases(source, context.recipes)}
+    found = {one.usual: one for one in service_databases(context.source, context.recipes)}
     names = ("good", "later", "deleted", "expired", "over", "used", "user", "project", "none")
     known = trusts._known(context, found["keystone"], "", {f"rig-{one}" for one in names})
     grants = trusts._grants(agents.administrator(context), known.values())

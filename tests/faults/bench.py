@@ -236,12 +236,18 @@ class Bench:
         """A connection of the test's own to the source's controller."""
         return self.context.source.controllers[0]
 
+    def database(self) -> Host:
+        return self.context.source.database
+
     def target(self) -> Host:
         return self.context.target.controllers[0]
 
     def machine(self, name: str) -> nspawn.Machine:
-        """ "source" or "target" as this host's nspawn knows it: a power switch."""
+        """ "source", "database" or "target" as this host's nspawn knows it: a power switch."""
         this = rigs.rig()
+        if name == "database":
+            assert isinstance(this, rigs.Apart)
+            return rigs.database(this)
         return rigs._source(this) if name == "source" else rigs._target(this)
 
     def power_off(self, name: str) -> None:
@@ -252,7 +258,8 @@ class Bench:
         machine = self.machine(name)
         nspawn.start(machine)
         nspawn.wait_for_ssh(machine)
-        host = self.source() if name == "source" else self.target()
+        named = {"source": self.source, "database": self.database, "target": self.target}
+        host = named[name]()
         host.shell("systemctl is-system-running --wait >/dev/null || true", timeout=180)
 
     def serves(self) -> list[str]:

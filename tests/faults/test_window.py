@@ -115,6 +115,22 @@ FAULTS = (
         survives=True,
     ),
     Fault(
+        name="the target's MariaDB killed when all has arrived",
+        kind="database",
+        at="database.fingerprint",
+        breaks=on("target", KILL_DATABASE),
+        says="MariaDB|mariadb",
+        survives=True,
+    ),
+    Fault(
+        name="the source's MariaDB killed when all has arrived",
+        kind="database",
+        at="database.fingerprint",
+        breaks=on("source", KILL_DATABASE),
+        says="MariaDB|mariadb",
+        survives=True,
+    ),
+    Fault(
         name="a schema tool killed at work",
         kind="schema tool",
         at="keystone.schema",

@@ -40,6 +40,11 @@ def small() -> Path:
     return layers.packaged("small", _list("small"), layers.bare(), finish=QUIET)
 
 
+def database() -> Path:
+    """MariaDB alone, for a rig whose database stands apart."""
+    return layers.packaged("database", ("mariadb-server",), layers.bare(), finish=QUIET)
+
+
 def compute(lab: Lab) -> tuple[Path, ...]:
     """nova-compute, libvirt, QEMU and the OVS agent of 2025.1, not configured; topmost first."""
     return _of(lab, "compute")

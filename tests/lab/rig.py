@@ -3,7 +3,8 @@
     python -m tests.lab.rig reset|down
 
 `rig-old` is a source with data in it, `rig-new` a target as `pulumi up` leaves it. Each is a
-snapshot in the cache; a reset throws the machines away and boots them again from it.
+snapshot in the cache; a reset throws the machines away and boots them again from it. `Apart` is the
+same with the source's database on a third machine, `rig-db`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from inspect import getsource
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from migrate.configuration import options
 from migrate.errors import MigrateError
 from migrate.services import chosen
 from tests.lab import cloud, configuration, identity, packages, prepared
-from tests.lab.remote import script
+from tests.lab.remote import script, ssh
 from tests.lab.settings import Lab
 from tests.lab.stages import stage
 
@@ -49,19 +50,46 @@ RIG = Lab(
 )
 
 
+APART = "SIDESTEP_RIG_APART"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart(Lab):
+    """A rig whose source has its database on a host of its own."""
+
+    @property
+    def database(self) -> str:
+        return self.controller.replace("-old", "-db")
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        # a class with slots is another than its body's, which super() means without arguments
+        return super(Apart, self).addresses | {self.database: f"{self.prefix}.13"}
+
+
 def rig() -> Lab:
     """The rig of this host; `SIDESTEP_RIG=2` is a second one, which runs beside the first."""
     number = os.environ.get("SIDESTEP_RIG", "")
-    if not number:
-        return RIG
-    return replace(
-        RIG,
-        home=Path(f"{RIG.home}{number}"),
-        bridge=f"{RIG.bridge}{number}",
-        prefix=f"10.78.{int(number)}",
-        controller=f"rig{number}-old",
-        target=f"rig{number}-new",
-    )
+    named = RIG
+    if number:
+        named = replace(
+            RIG,
+            home=Path(f"{RIG.home}{number}"),
+            bridge=f"{RIG.bridge}{number}",
+            prefix=f"10.78.{int(number)}",
+            controller=f"rig{number}-old",
+            target=f"rig{number}-new",
+        )
+    return Apart(**_shared(named)) if os.environ.get(APART) else named
+
+
+def _shared(this: Lab) -> dict[str, Any]:
+    return {one.name: getattr(this, one.name) for one in fields(Lab)}
+
+
+def _plain(this: Lab) -> Lab:
+    """What the snapshots are made by, whether the database stands apart or not."""
+    return Lab(**_shared(this))
 
 
 class Rig:
@@ -101,13 +129,17 @@ class Rig:
 
 
 @contextmanager
-def using(papers: Path, number: str = "", *, bare: bool = False) -> Iterator[Rig]:
+def using(
+    papers: Path, number: str = "", *, bare: bool = False, apart: bool = False
+) -> Iterator[Rig]:
     """The rig as new, for one folder of tests; afterwards nothing of it is on this host.
 
-    It is the rig that SIDESTEP_RIG names, else that of this *number*; *bare* as for `Rig.reset`.
+    It is the rig that SIDESTEP_RIG names, else that of this *number*; *bare* as for `Rig.reset`,
+    *apart* with the source's database on a host of its own.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIDESTEP_RIG", os.environ.get("SIDESTEP_RIG") or number)
+        patch.setenv(APART, "1" if apart else "")
         made = Rig(papers)
         try:
             made.reset(bare=bare)
@@ -120,6 +152,7 @@ def reset(this: Lab = RIG, *, target: bool = True) -> None:
     """Both machines as new, the source serving; snapshots are made when the cache has none."""
     access.prepare(this.home)
     machines = [_source(this)] + ([_target(this)] if target else [])
+    machines += [database(this)] if isinstance(this, Apart) else []
     bridge.create(this.host_bridge)
     identity.write_clouds(this, {"admin": "admin", "demo": "demo"})
     with ThreadPoolExecutor() as pool:
@@ -127,6 +160,9 @@ def reset(this: Lab = RIG, *, target: bool = True) -> None:
     if target:
         script(this, this.target, "systemctl start mariadb rabbitmq-server")  # waits until they are
     _wait(this)
+    if isinstance(this, Apart):
+        _part(this)
+        _wait(this)
 
 
 def down(this: Lab = RIG) -> None:
@@ -137,11 +173,13 @@ def down(this: Lab = RIG) -> None:
 def stack(this: Lab = RIG) -> dict[str, Any]:
     """The stack file's `config` for the rig, with machines that stand already."""
     addresses = this.addresses
+    apart = [this.database] if isinstance(this, Apart) else []
     settings = {
         "provider": "existing",
         "source": {
             "release": "2025.1",
             "controllers": [{"name": this.controller, "address": addresses[this.controller]}],
+            "databases": [{"name": one, "address": addresses[one]} for one in apart],
             "virtualIps": [{"address": this.vip, "interface": "host0", "prefix": 32}],
         },
         "target": {
@@ -176,10 +214,10 @@ def _wait(this: Lab, seconds: float = 180) -> None:
 
 
 def _source(this: Lab) -> Machine:
-    below = packages.small()
-    machine = prepared.machine_on(this, this.controller, below)
-    key = layers.digest(below.name, *prepared.basis(this), getsource(_fill), getsource(_content))
-    top = prepared.snapshot("rig-old", key, this, machine, lambda made: _fill(this, made))
+    below, plain = packages.small(), _plain(this)
+    machine = prepared.machine_on(plain, this.controller, below)
+    key = layers.digest(below.name, *prepared.basis(plain), getsource(_fill), getsource(_content))
+    top = prepared.snapshot("rig-old", key, plain, machine, lambda made: _fill(plain, made))
     return prepared.machine_on(this, this.controller, top, below)
 
 
@@ -215,18 +253,55 @@ def _content(this: Lab) -> None:
     demo.image.create_image(name="queued", disk_format="raw", container_format="bare")
 
 
+def database(this: Apart) -> Machine:
+    """The machine for the database, with an empty MariaDB."""
+    return prepared.machine_on(this, this.database, packages.database())
+
+
+def _part(this: Apart) -> None:
+    """The source's data moves to the database's host, and its controller has no server any more.
+
+    One service names that host by its address, the other by its name.
+    """
+    name = "controller/etc/mysql/mariadb.conf.d/99-lab.cnf"
+    users = {one: this.password(f"db {one}").replace("'", "''") for one in this.services}
+    made = "".join(
+        f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';"
+        f"GRANT ALL ON {user}.* TO '{user}'@'%';"
+        for user, password in users.items()
+    )
+    stopped = "systemctl stop keystone glance-api; mariadb-dump --single-transaction --databases "
+    dump = script(this, this.controller, stopped + " ".join(users))
+    config = configuration.rendered(this, this.controller, name)
+    start = f"cat > /etc/mysql/mariadb.conf.d/99-lab.cnf <<'END'\n{config}\nEND\n"
+    script(this, this.database, f"set -e\n{start}systemctl restart mariadb")
+    ssh(this, this.database, "mariadb", stdin=dump + made)
+    address = this.addresses[this.database]
+    script(
+        this,
+        this.controller,
+        "set -e\nsystemctl disable -q --now mariadb\n"
+        "DEBIAN_FRONTEND=noninteractive dpkg --remove --force-depends mariadb-server >/dev/null\n"
+        "rm -rf /var/lib/mysql /etc/mysql/mariadb.conf.d/99-lab.cnf; systemctl daemon-reload\n"
+        f"sed -i '/^connection/s/@{this.vip}/@{address}/' /etc/keystone/keystone.conf\n"
+        f"sed -i '/^connection/s/@{this.vip}/@{this.database}/' /etc/glance/glance-api.conf\n"
+        "systemctl start keystone glance-api",
+    )
+
+
 def _target(this: Lab) -> Machine:
+    plain = _plain(this)
     described = {"warm": True, "release": RELEASE, "address": this.addresses[this.target]}
     below = layers_of(described)
     parts = "".join(path.read_text() for path in sorted(Path(releases.__file__).parent.glob("*.*")))
-    place = _place(this)
+    place = _place(plain)
     made = str({name: part.wanted(place) for name, part in PARTS.items()})
     key = layers.digest(
         *(layer.name for layer in below),
-        *(parts, made, getsource(_install), str(this.addresses), this.vip),
+        *(parts, made, getsource(_install), str(plain.addresses), this.vip),
     )
-    machine = prepared.machine_on(this, this.target, *below[:-1])
-    top = prepared.snapshot("rig-new", key, this, machine, lambda made: _install(this, made))
+    machine = prepared.machine_on(plain, this.target, *below[:-1])
+    top = prepared.snapshot("rig-new", key, plain, machine, lambda made: _install(plain, made))
     return prepared.machine_on(this, this.target, top, *below[:-1])
 
 

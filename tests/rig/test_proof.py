@@ -255,6 +255,42 @@ def test_the_window_reads_what_the_log_names(context: Context) -> None:
     copy.discard_copy(context)
 
 
+def test_the_way_back_needs_no_log_of_what_was_read_whole_later(context: Context) -> None:
+    source = context.source.database
+    replica.begin(context)
+    proving.prove(context)
+    sql(source, "UPDATE keystone.wide SET t = 'last word' WHERE id = 13")
+    sql(source, "SET GLOBAL read_only = 1")
+    try:
+        replica.arrive(context)
+        baseline.take(context)
+        assert "named" in baseline.fenced(context).fingerprint["tables"]["keystone.wide"]
+        assert not baseline.taken_later(context)
+        baseline.take_later(context)
+        assert baseline.taken_later(context)
+        assert waits_for(lambda: purged(context))
+        assert baseline.source_equals_fence(context) == []
+        unseen = "UPDATE keystone.wide SET t = '{}' WHERE id = 4"
+        past = "SET SESSION sql_log_bin = {}"
+        sql(source, past.format(0), unseen.format("unseen"), past.format(1))
+        (found,) = baseline.source_equals_fence(context)
+        assert str(found).startswith("row checksum of keystone.wide")
+        sql(source, past.format(0), unseen.format("row 4"), past.format(1))
+    finally:
+        sql(source, "SET GLOBAL read_only = 0")
+        baseline.lift(context)
+    copy.discard_copy(context)
+
+
+def purged(context: Context) -> bool:
+    """Whether the source has no log from before any more; it may keep one for a moment."""
+    source = context.source.database
+    sql(source, "FLUSH BINARY LOGS")
+    *_, (last, _) = sql(source, "SHOW BINARY LOGS")
+    sql(source, f"PURGE BINARY LOGS TO '{last}'")
+    return len(sql(source, "SHOW BINARY LOGS")) == 1
+
+
 def test_a_copy_that_is_not_as_it_was_proven_is_brought_whole(context: Context) -> None:
     """Also where the difference is in no log: it is in a row that the window looks at."""
     source, target = context.source.database, context.target.database

@@ -106,6 +106,9 @@ def test_all_has_arrived_and_nothing_is_left_of_it(context: Context) -> None:
         baseline.take(context)
         replica.arrive(context)
         assert replica.arrived(context)
+        assert not replica.taken_away(context)  # the way is no matter of the window
+        replica.take_away(context)
+        assert replica.taken_away(context)
         assert baseline.of(context, target)["tables"] == baseline.of(context, source)["tables"]
         compare.prove(context)
     finally:

@@ -35,10 +35,13 @@ STACK: dict[str, Any] = {
     "cloud": {"name": "admin"},
 }
 ANSWERS: dict[str, Any] = {}  # by function, for a test to set
-LISTS = ("agents.forget", "fence.lift", "arp.ask", "arp.hardware", "exchange.back")
+LISTS = (
+    *("agents.forget", "fence.lift", "arp.ask", "arp.hardware", "exchange.back"),
+    "handing_over.carried_or_given",
+)
 ALONE = threading.Lock()
 NO_SERVER = "no server in a unit test"
-STATE = {"alive": {}, "running": False, "closed": "", "original": {}}
+STATE = {"alive": {}, "running": False, "closed": "", "original": {}, "mode": ""}
 
 MARKS = '[{"stage": "synced", "stack": "test", "fence": "another", "at": 0}]'
 

@@ -5,6 +5,7 @@ It has nova's records, marks, caps, notes and units of ours beside what agents m
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from migrate.computes.reinstalling import keeping
 from migrate.database import connection, heads, progress
 from migrate.engine import markers
 from migrate.finish import address, mark, online, schemas, services, traces
+from migrate.onhost import front
 from migrate.storage.volumes import policy
 from migrate.takeover import isolation
 from tests.unit import network, nova
@@ -42,7 +44,8 @@ VALUES = re.compile(r"x'([0-9a-f]*)'|(\d+\.\d+)")
 KEPT = {keeping.ALL, f"{transfer.FOLDER}-{COMPUTE}"}
 FENCE = ["fence.json", "marker.json", "network-agents.json"]
 QUESTIONS = (  # of these programs, which change nothing
-    *("look", "token", "unfenced", "present", "fenced", "addresses", "holds", "state", "place"),
+    *("look", "token", "named", "unfenced", "present", "fenced", "addresses", "holds", "state"),
+    "place",
     *(
         "unanswered",
         "left",
@@ -131,10 +134,7 @@ class Machine(network.Machine):
 
     def write(self, path: str, content: str, *, mode: int = 0, owner: str = "") -> None:
         self.world.happens(f"{self.name}: write {path}")
-        if path == markers.PATH:
-            self.marks = content
-        else:
-            self.files[path] = content
+        self.files[path] = content
 
     def python(
         self, source: str, payload: Any = None, timeout: float = 60, interpreter: Any = ()
@@ -143,12 +143,20 @@ class Machine(network.Machine):
         if function.startswith("away."):
             self._note(function)
             return self._away(function, payload)
+        if function == "marks.keep":
+            self.world.happens(f"{self.name}: write {markers.PATH}")
+            (kept,) = payload["arguments"]
+            self.marks = json.dumps(kept)
+            return None
         if function.endswith(QUESTIONS):
             return getattr(self, function.replace(".", "_"))(*payload["arguments"])
         return super().python(source, payload, timeout, interpreter)
 
-    def fence_token(self) -> str:
+    def fencing_token(self) -> str:
         return "token"
+
+    def fencing_machine(self) -> str:
+        return "id"
 
     def fence_unfenced(self, _: Any) -> list[str]:
         return self.unfenced
@@ -182,6 +190,9 @@ class Machine(network.Machine):
 
     def reopen_timer_remove(self) -> None:
         self.timer = ""
+
+    def front_leave(self) -> None:
+        self.paths -= {front.FOLDER}
 
     def record_load(self, name: str) -> Any:
         return {"at": 1.0} if f"/var/lib/migrate/{name}.json" in self.paths else None
@@ -302,7 +313,7 @@ class World(network.World):
             host.files[CONF] = "[upgrade_levels]\ncompute = epoxy\n"
         new.paths |= KEPT  # of a host that was reinstalled
         new2.paths |= KEPT
-        old.paths |= set(traces.KEPT)
+        old.paths |= {*traces.KEPT, front.FOLDER}
         old.ours, old.timer = list(FENCE), "disarmed"
         new.stages = {markers.LIVE: 1.0}
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from migrate.database import baseline, connection
-from migrate.database.fingerprint import digest
+from migrate.database.fingerprint import Since, digest
 from migrate.database.replication import log, proven
 from migrate.database.replication.log import Place
 from migrate.engine import markers
-from migrate.onhost import fence, record
+from migrate.onhost import fencing, record
 
 PLACE = Place("binlog.000001", 400, "0-1-55")
 
@@ -32,7 +32,7 @@ def local(_: object, function: str, *arguments: Any, **__: Any) -> Any:
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
-    record.save(fence.RECORD, {"token": "first"})
+    record.save(fencing.RECORD, {"token": "first"})
     monkeypatch.setattr(baseline, "call", local)
     monkeypatch.setattr(baseline, "read_only", lambda _: True)
     monkeypatch.setattr(baseline, "known", lambda _: [])
@@ -100,3 +100,75 @@ def test_the_way_back_believes_no_log_that_does_not_tell(
     differences = list(map(str, baseline.source_equals_fence(context)))
     assert len(differences) == len(told)
     assert all(word in one for word, one in zip(told, differences, strict=True))
+
+
+NAMED = {"named": "x"}
+
+
+@pytest.fixture
+def resting(context: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A fence whose fingerprint rests on a proof."""
+    since = Since({"d.t": {"rows": 1, "checksum": 1}}, {"d.t": [[1]]})
+    monkeypatch.setattr(proven, "arrived", lambda *_: True)
+    monkeypatch.setattr(proven, "since", lambda *_: since)
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1, **NAMED))
+    monkeypatch.setattr(baseline, "listed", lambda *_: [("d", "t", 7), ("d", "other", 7)])
+    baseline.take(context)
+    assert not baseline.taken_later(context)
+    return context
+
+
+def reads(monkeypatch: pytest.MonkeyPatch, now: dict[str, Any], wrote: Any) -> None:
+    """Read whole a table holds two rows, and by the rows of the log it is *now*."""
+
+    def measured(_: object, tables: list[Any], since: Since) -> dict[str, Any]:
+        assert [one[:2] for one in tables] == [("d", "t")]
+        return dict((now if since.carried else taken(2))["tables"])
+
+    monkeypatch.setattr(baseline, "measured", measured)
+    monkeypatch.setattr(log, "named", lambda *_, **__: wrote)
+
+
+def test_what_was_read_whole_later_needs_no_log(
+    resting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = baseline.name(resting)
+    reads(monkeypatch, taken(1, **NAMED), {})
+    baseline.take_later(resting)
+    assert baseline.taken_later(resting)
+    assert baseline.name(resting) == before  # by which the copy is known
+    monkeypatch.setattr(log, "named", lambda *_, **__: None)  # purged
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(2))
+    assert baseline.source_equals_fence(resting) == []
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(3))
+    (told,) = baseline.source_equals_fence(resting)
+    assert str(told).startswith("number of rows of d.t: 2 on the fence, 3 on the source now")
+    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1, **NAMED))
+    baseline.take(resting)  # another fence's is another's
+    assert not baseline.taken_later(resting)
+
+
+@pytest.mark.parametrize(
+    ("now", "wrote"),
+    [
+        (taken(1, **NAMED), {"d.t": {}}),
+        (taken(1, **NAMED), None),
+        (taken(1, named="y"), {}),
+        ({"tables": {}}, {}),
+    ],
+    ids=["written to", "the log is gone", "another row", "no table"],
+)
+def test_nothing_is_kept_of_what_may_not_be_as_it_was_fenced(
+    resting: Any, monkeypatch: pytest.MonkeyPatch, now: dict[str, Any], wrote: Any
+) -> None:
+    reads(monkeypatch, now, wrote)
+    baseline.take_later(resting)
+    assert baseline.taken_later(resting)
+    kept = record.load(baseline.LATER)
+    assert kept
+    assert kept["tables"] == {}
+
+
+def test_once_nothing_is_fenced_there_is_nothing_to_read(resting: Any) -> None:
+    record.forget(fencing.RECORD)
+    assert baseline.taken_later(resting)

@@ -16,6 +16,7 @@ from migrate.cloud.settings import VirtualIp
 from migrate.onhost.haproxy import without_ours
 from migrate.services.base import ApiPort, Recipe
 from migrate.takeover import listeners
+from migrate.takeover.front import config
 from migrate.takeover.gate import haproxy
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("haproxy/*/source.cfg"))
@@ -43,6 +44,16 @@ def test_closed_to_all(case: Path) -> None:
     closed = haproxy.closed({"a": source}, None)["a"]
     assert same(case / "all.cfg", closed)
     assert without_ours(closed) == source
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_front_before_it(case: Path) -> None:
+    found = haproxy.sections((case / "source.cfg").read_text())
+    shut = [haproxy.UserSocket("10.0.0.10", port, http=True) for port in (5000, 8774)]
+    spec = config.rendered(found, shut, {}, ["10.0.0.11"], OWN, "10.0.0.12", {5000}, 50)
+    assert same(case / "front.cfg", spec["config"])
+    assert spec["heard"] == [["10.0.0.10", 5000], ["10.0.0.10", 8774]]
+    assert spec["ports"] == {"5000": 19001, "8774": 19002}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -33,6 +33,7 @@ ORDER = (
     "finish",
     "checks",
     "verify",
+    "shadow",
     "phases",
     "cli",
 )

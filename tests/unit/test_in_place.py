@@ -54,7 +54,7 @@ class Compute(fakes.FakeHost):
             "configured.read": {"texts": self.texts, "given": {}},
             "exchange.overriding": self.later,
             "exchange.resting": self.resting,
-            "reach.tls": [False],
+            "knock.tls": [False],
         }
         if function in simple:
             return simple[function]

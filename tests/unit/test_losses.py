@@ -15,7 +15,7 @@ from migrate.engine import markers, state_directory
 from migrate.errors import MigrateError
 from migrate.phases import machines, rollback
 from migrate.services import kinds
-from migrate.takeover import going_live, virtual_ip
+from migrate.takeover import front, going_live, virtual_ip
 from migrate.verify import boot, losses, lost_data
 from migrate.verify.listing import Listing, _plain
 from migrate.verify.losses import Losses, find
@@ -225,16 +225,18 @@ def test_an_export_is_private_and_never_written_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "taken", "serves"),
+    ("stage", "flipped", "taken", "serves"),
     [
-        ("released", False, True),
-        ("synced", True, True),  # the run died right after the address had moved
-        ("synced", False, False),
-        (MigrateError("silent"), MigrateError("silent"), False),
+        ("released", 0.0, False, True),
+        ("synced", 0.0, True, True),  # the run died right after the address had moved
+        ("synced", 1.5, False, True),  # or after calls had been let through
+        ("synced", 0.0, False, False),
+        (MigrateError("silent"), MigrateError("silent"), MigrateError("silent"), False),
+        (MigrateError("silent"), 1.5, MigrateError("silent"), True),
     ],
 )
-def test_users_may_have_written_as_soon_as_the_address_has_moved(
-    monkeypatch: pytest.MonkeyPatch, stage: Any, taken: Any, serves: bool
+def test_users_may_have_written_as_soon_as_calls_or_the_address_lead_to_the_target(
+    monkeypatch: pytest.MonkeyPatch, stage: Any, flipped: Any, taken: Any, serves: bool
 ) -> None:
     def answers(value: Any) -> Any:
         def ask(_: Any) -> Any:
@@ -245,7 +247,8 @@ def test_users_may_have_written_as_soon_as_the_address_has_moved(
         return ask
 
     monkeypatch.setattr(markers, "stage", answers(stage))
-    monkeypatch.setattr(virtual_ip, "taken", answers(taken))
+    monkeypatch.setattr(front, "flipped", answers(flipped))
+    monkeypatch.setattr(virtual_ip, "carried", answers(taken))
     no_context: Any = None
     assert going_live.written(no_context) is serves
 

@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from migrate.onhost import baseline, certificates, disk, fence, files, keys, record, transfer, undo
+from migrate.onhost import (
+    baseline,
+    certificates,
+    disk,
+    fencing,
+    files,
+    keys,
+    record,
+    transfer,
+    undo,
+)
 
 # as on a disk that fills up: a write beyond so many bytes ends half-way, then fails
 FULL = """
@@ -119,11 +129,11 @@ def test_a_note_of_another_program_is_refused_and_stays(folder: Path, kept: str,
 @pytest.mark.usefixtures("folder")
 def test_a_fingerprint_names_what_was_fenced_when_it_was_taken() -> None:
     assert baseline.name("some") == ""
-    record.save(fence.RECORD, {"token": "first"})
+    record.save(fencing.RECORD, {"token": "first"})
     baseline.keep("all", {"fingerprint": {}}, "some", "d1")
     assert record.load("all") == {"fingerprint": {}}
     for token, named in (("first", "d1"), ("second", "")):
-        record.save(fence.RECORD, {"token": token})
+        record.save(fencing.RECORD, {"token": token})
         assert baseline.name("some") == named
 
 

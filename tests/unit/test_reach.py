@@ -17,7 +17,7 @@ from migrate import checks
 from migrate.cloud import Context
 from migrate.computes import reach
 from migrate.engine.finding import Finding, Severity
-from migrate.onhost import addresses, configured
+from migrate.onhost import addresses, configured, knock
 from migrate.onhost import reach as prober
 from tests.unit import fakes
 
@@ -482,7 +482,11 @@ def test_tls_is_told_from_a_page_in_clear_and_from_nobody(tmp_path: Path) -> Non
         Thread(target=one.serve_forever, args=(0.01,), daemon=True).start()
     try:
         asked: list[list[object]] = [["127.0.0.1", one.server_port] for one in servers]
-        assert prober.tls(asked) == [True, False, False]
+        assert knock.tls([("127.0.0.1", one.server_port) for one in servers]) == [
+            True,
+            False,
+            False,
+        ]
         assert prober.ports(asked) == ["open", "open", "refused"]
     finally:
         for one in (encrypted, clear):

@@ -74,6 +74,24 @@ def test_the_plan_has_the_time_of_a_rehearsal_that_went_well(
     assert rehearsed.kept(context) == {}
 
 
+def test_a_failure_does_not_drop_what_went_well_before(tmp_path: Path) -> None:
+    context, _ = fakes.context(tmp_path)
+    one = step(
+        *(Phase.CUTOVER, Impact.NONE, "nova.schema", "x"),
+        (lambda _: True, nothing, nothing),
+        seconds=3,
+    )
+    well, failed = ({"nova": {"work": 4.5, "wrong": wrong}} for wrong in ([], ["it failed"]))
+    told = {"look_seconds": 2, "followed": True}
+    rehearsed.keep(context, {**told, "at": "Monday", "projects": well})
+    assert rehearsed.older(rehearsed.kept(context)) == {}
+    for day in ("Tuesday", "Wednesday"):
+        rehearsed.keep(context, {**told, "at": day, "projects": failed})
+        found = rehearsed.kept(context)
+        assert [s.estimate for s in rehearsed.timed([one], found)] == [7.5]
+        assert rehearsed.older(found) == {"nova": "Monday"}
+
+
 def test_a_url_that_names_a_socket_is_asked_there() -> None:
     login = urls.parse("mysql+pymysql://u:p@localhost/d?unix_socket=/run/x/s&charset=utf8").login()
     assert 'socket="/run/x/s"' in logins.options(login)

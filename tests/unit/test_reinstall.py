@@ -182,7 +182,7 @@ class Machine(fakes.FakeHost):
     def _reach_ports(self, asked: list[list[Any]]) -> Any:
         return ["open"] * len(asked)
 
-    def _reach_tls(self, asked: list[list[Any]]) -> Any:
+    def _knock_tls(self, asked: list[list[Any]]) -> Any:
         return [False] * len(asked)
 
     def _kept_put_back(self, folder: str, spared: list[str]) -> None:

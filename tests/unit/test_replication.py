@@ -140,3 +140,11 @@ def test_a_source_that_is_followed_costs_nothing() -> None:
 def test_the_estimate_is_what_was_measured() -> None:
     assert cost.seconds(300_000 * 255) == pytest.approx(4.17)
     assert cost.seconds(0) == 0
+
+
+def test_logs_that_wait_for_a_replica_do_harm_only_where_the_disk_is_nearly_full() -> None:
+    found = facts.obstacles(replace(SOURCE, needed_for_purge=1), TARGET)
+    (told,) = database.not_followed(found, 0)
+    assert told.severity is Severity.INFO
+    (told,) = database.not_followed(found, 0, lambda: "the disk has 12 MiB left")
+    assert told.severity is Severity.WARNING

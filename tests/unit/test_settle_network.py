@@ -202,7 +202,7 @@ class Machine(network.Machine):
     def reach_ports(self, asked: list[Any]) -> list[str]:
         return ["open"] * len(asked)
 
-    def reach_tls(self, asked: list[Any]) -> list[bool]:
+    def knock_tls(self, asked: list[Any]) -> list[bool]:
         return [False] * len(asked)
 
     def reach_packets(self, asked: list[Any]) -> list[Any]:

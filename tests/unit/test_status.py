@@ -144,9 +144,12 @@ def test_who_is_silent_is_told_and_stops_nothing(monkeypatch: pytest.MonkeyPatch
     dead, alive = SimpleNamespace(name="dead"), SimpleNamespace(name="alive")
     context: Any = SimpleNamespace(
         source=SimpleNamespace(
-            name="source", controllers=(dead, alive), virtual_ips=(SimpleNamespace(address="x"),)
+            name="source",
+            core=(dead, alive),
+            databases=(),
+            virtual_ips=(SimpleNamespace(address="x"),),
         ),
-        target=SimpleNamespace(name="target", controllers=(dead,)),
+        target=SimpleNamespace(name="target", core=(dead,)),
     )
     seen = machines.look(context)
     assert machines.lines(seen) == [

@@ -99,7 +99,7 @@ def _homes(
 def _now(context: Context, nova: Collection[Recipe]) -> dict[str, Row] | None:
     """Servers as the target has them; None where it cannot be asked."""
     try:
-        found = service_databases(context.target.tools, nova, context.installation.tools)
+        found = service_databases(context.target, nova, context.installation.tools)
         with connection.session(context.target.database) as link:
             return {
                 server: Row(name, at, task)

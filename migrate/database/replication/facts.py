@@ -62,11 +62,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why the source is not followed, or where it is not *forbidden*, what to know about it."""
+    """Why the source is not followed, or where it `forbids` nothing, what to know about it.
+
+    One that `waits` does harm only where the source's disk is nearly full.
+    """
 
     message: str
     remedy: str
     forbids: bool = True
+    waits: bool = False
 
 
 def read(link: connection.Session) -> Facts:
@@ -206,6 +210,7 @@ def _retention(source: Facts) -> Iterator[Obstacle]:
             "`SET GLOBAL slave_connections_needed_for_purge = 0` and the same in an option file, "
             "so that they do not fill its disk when nothing follows any more",
             forbids=False,
+            waits=True,
         )
     if 0 < source.expires < SHORTEST:
         yield Obstacle(

@@ -16,6 +16,7 @@ from migrate.database.replication import account, facts, room, state, streams, t
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
+from migrate.onhost import call
 
 OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-replica.cnf"
 FILTER = "replicate_wild_do_table"
@@ -24,6 +25,7 @@ STANDSTILL = 60.0  # seconds without any progress
 ANSWERED = 20.0  # seconds in which the source answers
 IDLE = 5.0  # the same in the window: what is missing then is brought
 TRIES = 2  # seeds, before it is given up
+LEAVE = ("STOP SLAVE", "RESET SLAVE ALL")
 
 START = f"""CHANGE MASTER TO MASTER_HOST='{tunnel.ADDRESS}', MASTER_PORT={tunnel.PORT},
 MASTER_USER='{account.USER}', MASTER_PASSWORD=%s, MASTER_USE_GTID=slave_pos, MASTER_SSL=0,
@@ -57,8 +59,12 @@ def obstacles(context: Context) -> list[facts.Obstacle]:
 
 def seed(context: Context) -> None:
     """Copy the databases a first time: of one instant, where they can be followed from it."""
+    _seed(context, followed=not obstacles(context))
+
+
+def _seed(context: Context, *, followed: bool) -> None:
     _end(context.target.database)
-    copy.first_pass(context, None if obstacles(context) else streams.bring)
+    copy.first_pass(context, streams.bring if followed else None)
 
 
 def standing(context: Context) -> Standing:
@@ -106,7 +112,7 @@ def begin(context: Context) -> None:
     room.refuse_without(context)
     for _ in range(TRIES):
         if not _fit(context):
-            seed(context)
+            _seed(context, followed=True)
         if not (said := _follow(context)):
             return
         with connection.session(context.target.database) as link:
@@ -130,19 +136,35 @@ def end(context: Context) -> None:
 def arrive(context: Context) -> None:
     """Have all that the fenced source has logged, as long as it gets on, and follow no more.
 
-    What is missing where it did not come is brought as where nothing was followed.
+    What is missing where it did not come is brought as where nothing was followed. The way to the
+    source stays until `take_away`: nobody goes it any more, and it takes longer than all of this.
     """
     with connection.session(context.source.database) as link:
         last = position(link)
     with connection.session(context.target.database) as link:
         if state.read(link):
             _come(link, last, IDLE)
-    _end(context.target.database)
+            connection.several(link, LEAVE)
 
 
 def arrived(context: Context) -> bool:
     """Whether nothing is followed any more."""
     return not _ours(context.target.database)
+
+
+def take_away(context: Context) -> None:
+    """Nothing is left on the target of how it followed; safe to repeat."""
+    _end(context.target.database)
+
+
+def taken_away(context: Context) -> bool:
+    """Whether nothing is."""
+    return not left(context.target.database)
+
+
+def left(target: Host) -> list[str]:
+    """Files that are there still: they go at last."""
+    return list(call(target, "files.existing", [OPTIONS, *tunnel.FILES]))
 
 
 @contextmanager
@@ -253,7 +275,7 @@ def _ours(target: Host) -> bool:
 def _end(target: Host) -> None:
     with connection.session(target) as link:
         if state.read(link):
-            connection.several(link, ("STOP SLAVE", "RESET SLAVE ALL"))
+            connection.several(link, LEAVE)
         connection.rows(link, f"SET GLOBAL {FILTER} = ''")
-    tunnel.fill_in(target)
     target.run("rm", "-f", "--", OPTIONS)
+    tunnel.fill_in(target)

@@ -13,6 +13,7 @@ from migrate.database.replication import room
 ADDRESS, PORT = "127.0.0.1", 13306
 LISTENS, CONNECTS = "migrate-replica.socket", "migrate-replica@.service"
 FOLDER = "/etc/systemd/system"
+FILES = (f"{FOLDER}/{LISTENS}", f"{FOLDER}/{CONNECTS}")
 
 SOCKET_UNIT = f"""[Unit]
 Description=The way to the source cloud's database (migrate)

@@ -59,7 +59,7 @@ def back_up(context: Context, url: str) -> Manifest:
 def databases(context: Context, kept: Writer) -> Fingerprint:
     """The databases, their accounts and the fingerprint, all of one instant."""
     source = context.source.database
-    found = service_databases(context.source.tools, context.recipes)
+    found = service_databases(context.source, context.recipes)
     with connection.session(source) as link:
         carried = accounts.accounts(link, (database.user for database in found))
     with collect.snapshot(source, found) as (dump, lazy):

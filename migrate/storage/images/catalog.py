@@ -44,7 +44,7 @@ def _rows(context: Context, host: Host) -> list[connection.Row] | None:
     """The active locations of images in *host*'s database, None where it has none."""
     recipe, images = keeper(context)
     if DATABASE not in context.extras:
-        context.extras[DATABASE] = service_databases(context.source.tools, [recipe])[0].name
+        context.extras[DATABASE] = service_databases(context.source, [recipe])[0].name
     name = context.extras[DATABASE]
     with connection.session(host) as link:
         asked = "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s"

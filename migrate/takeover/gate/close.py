@@ -1,4 +1,9 @@
-"""Closing the source's HAProxy, in two depths; its own text comes back byte for byte."""
+"""Closing the source in two depths: by the front, or where none stands in its HAProxy's own files.
+
+Of those the source's own text comes back byte for byte.
+"""
+
+from contextlib import suppress
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
@@ -17,6 +22,8 @@ def close(context: Context, depth: str) -> None:
     own = own_addresses(context) if depth == "users" else None
 
     def act(host: Host) -> None:
+        if call(host, "front.close", depth, timeout=60):
+            return
         state = call(host, "haproxy.state")
         if not state["running"]:
             raise PreconditionError(
@@ -28,7 +35,12 @@ def close(context: Context, depth: str) -> None:
 
 
 def close_target(context: Context) -> None:
-    """Close the target to users before going back; its hosts pass, so what has begun can end."""
+    """Close the target to users before going back; its hosts pass, so what has begun can end.
+
+    A front that leads to it is closed to all: to the target they would be a host of the cloud's.
+    """
+    with suppress(UnreachableError):  # a front on a dead host leads nobody
+        call_each(context.source.controllers, "front.close", "all", timeout=60)
     own = own_addresses(context, living=True)
 
     def act(host: Host) -> None:
@@ -41,18 +53,24 @@ def close_target(context: Context) -> None:
 
 def closed(context: Context, depth: str) -> bool:
     """Whether every source controller is closed to *depth*, or deeper."""
-    deep = {"users": ("users", "all"), "all": ("all",)}[depth]
-    states = call_each(context.source.controllers, "haproxy.state")
-    return all(one["closed"] in deep for one in states)
+    deep = {"users": ("users", "all", "target"), "all": ("all", "target")}[depth]
+
+    def ask(host: Host) -> bool:
+        fronted = call(host, "front.state")["mode"]
+        return (fronted or call(host, "haproxy.state")["closed"]) in deep
+
+    return all(hosts.gather(context.source.controllers, ask))
 
 
 def reopen(context: Context) -> None:
     """Open to everybody, as before `close`."""
     call_each(context.source.controllers, "haproxy.open_again")
+    call_each(context.source.controllers, "front.open_again")
 
 
 def end_old_workers(context: Context) -> None:
-    """End connections that workers of before the closing still carry."""
+    """End connections of before the closing that are still carried."""
+    call_each(context.source.controllers, "front.end_calls", timeout=60)
     call_each(context.source.controllers, "haproxy.end_old_workers")
 
 

@@ -46,7 +46,7 @@ def _unlisted(context: Context) -> list[str]:
         if recipe.unlisted is None:
             continue
         with connection.session(context.source.database) as link:
-            for database in service_databases(context.source.tools, [recipe]):
+            for database in service_databases(context.source, [recipe]):
                 table = connection.quoted(database.name, recipe.unlisted.table)
                 rows = connection.rows(link, recipe.unlisted.moving.format(table=table))
                 kind = recipe.unlisted.type

@@ -13,6 +13,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.errors import StepError
 from migrate.onhost import call, knock, sockets
+from migrate.onhost.front import WRITES
 from migrate.takeover.gate import close, haproxy
 from migrate.takeover.gate.haproxy import MESSAGE, UserSocket
 
@@ -50,6 +51,11 @@ def wrong(context: Context, depth: str) -> list[str]:
 def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[str]:
     state = call(host, "haproxy.state")
     held = [(address, port) for address, port in call(host, "haproxy.listens")["own"]]
+    if mode := call(host, "front.state")["mode"]:
+        if mode == "target":  # nothing leads to the source
+            return []
+        shut = haproxy.user_sockets(state["original"], held)
+        return _past_front(context, host, shut, own, passes=depth == "users")
     if left := haproxy.left_open(state["original"], held):
         return [f"{one} is bound by no section that was closed" for one in left]
     shut = haproxy.user_sockets(state["original"], held)
@@ -58,6 +64,25 @@ def _wrong_at(context: Context, host: Host, depth: str, own: list[str]) -> list[
     if unsure := [one for one in shut if told[one] is None]:
         told |= tried(host, state["current"], unsure, own, passes=passes)
     return [f"{one} {told[one]}" for one in shut if told[one]]
+
+
+def _past_front(
+    context: Context, host: Host, shut: list[UserSocket], own: list[str], *, passes: bool
+) -> list[str]:
+    """What the front does not close, by calls on *host* and from where users call."""
+    heard = call(host, "front.heard", MESSAGE)
+    told: dict[UserSocket, list[str | None]] = {one: [] for one in shut}
+    for one in shut:
+        for (address, port), stranger, ours in zip(*heard.values(), strict=True):
+            if port == one.port and (address == one.address or sockets.everywhere(one.address)):
+                told[one].append(judged(one, stranger, ours, passes=passes))
+    found = {
+        one: _worst(said) if said else "is not heard by the front" for one, said in told.items()
+    }
+    outside = _called(context, host, shut, own, passes, WRITES)
+    wrong = {one: found[one] or outside[one] for one in shut}
+    unknown = "does not tell whether it is closed"
+    return [f"{one} {said or unknown}" for one, said in wrong.items() if said or found[one] is None]
 
 
 def tried(
@@ -94,7 +119,12 @@ def judged(where: UserSocket, stranger: str, own: str, *, passes: bool) -> str |
 
 
 def _called(
-    context: Context, host: Host, shut: list[UserSocket], own: list[str], passes: bool
+    context: Context,
+    host: Host,
+    shut: list[UserSocket],
+    own: list[str],
+    passes: bool,
+    method: str = "GET",
 ) -> dict[UserSocket, str | None]:
     """The same by calls at *host* itself, from here and from a host of the cloud."""
     here: list[str] = call(host, "addresses.own")
@@ -109,8 +139,8 @@ def _called(
     asked = [(address, each.port) for each, address in targets]
     inside = next(iter(context.source.computes), host)
     with ThreadPoolExecutor(2) as pool:
-        ours = pool.submit(call, inside, "knock.each", asked, MESSAGE)
-        theirs = pool.submit(knock.each, asked, MESSAGE)
+        ours = pool.submit(call, inside, "knock.each", asked, MESSAGE, "", method)
+        theirs = pool.submit(knock.each, asked, MESSAGE, "", method)
         pairs = zip(targets, theirs.result(), ours.result(), strict=True)
     found: dict[UserSocket, list[str | None]] = {each: [] for each in shut}
     for (each, _), stranger, own_heard in pairs:

@@ -1,0 +1,1 @@
+"""The release's own APIs on an upgraded clone, which must answer what the source answers."""

@@ -1,0 +1,1 @@
+"""A source whose database stands on a host of its own."""
