@@ -81,6 +81,10 @@ SETS = {
         "does; a policy that lets users see more or less is told",
         True,
     ),
+    "replica-seed": Set(
+        "what a replica is seeded from: streams of one instant under a writer, killed, on a disk "
+        "that is full"
+    ),
     "replica-breaks": Set(
         "a replica that has parted, was refused, whose log is purged, whose servers are killed, "
         "whose disks are full: told, and whole again; a server killed inside the window"

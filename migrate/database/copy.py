@@ -5,6 +5,7 @@ stream counts as whole only when its last statement, which the source sends afte
 well, was answered by the target's server.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from migrate.cloud import Context, side_by_side, transfer
@@ -49,23 +50,27 @@ def _done_to(context: Context, what: str) -> str:
         return fenced if progress.noted(link, what, fenced) else ""
 
 
-def first_pass(context: Context, *, followed: bool = False) -> None:
+def first_pass(
+    context: Context, instant: Callable[[Context, list[str]], None] | None = None
+) -> None:
     """Copy everything while the source serves, so that the window only brings what changed.
 
-    One that is to be *followed* is of one instant: a single stream, which tells its position too.
+    One that is to be followed is of one *instant*, which brings the databases and their position.
     """
     markers.refuse_after(context, markers.COPIED)
     source, target = context.source.database, context.target.database
     names = sorted({database.name for database in known(context)})
-    shares = [names] if followed else _shares(source, names)
     with connection.session(target) as link:
         carried = ownership.settle(link, context, names)
         progress.clear(link)
         ownership.empty(link, ownership.recorded(target))
-    pull(context, "seed" if followed else "databases", shares)
+    if instant:
+        instant(context, names)
+    else:
+        pull(context, "databases", _shares(source, names))
     with connection.session(target) as link:
         accounts.grant(link, carried)
-        if followed:
+        if instant:
             progress.note(link, progress.SEED, "")
         progress.note(link, "first", "")
 

@@ -6,7 +6,10 @@ other side asked for. `allowed.json` beside it says which databases and folders 
     hello                     the SHA-256 of this program: does the key work, and to what
     databases NAME...         a dump whose last line is a mark of completeness
     tables DATABASE.NAME...   the same of some tables, with their triggers
-    seed NAME...              a dump of databases that tells its importer whence to follow
+    gate NAME...              the tables of databases; then nobody commits until a line on stdin
+    definitions NAME...       one part of a dump, begun at a line on stdin: which tables not. First
+    rows NAME...              it tells the place in the log at which it sees them. What acts are
+    acting NAME...            triggers and events
     files FOLDER              a tar stream of the files named on stdin, each ended by a zero byte
     tree FOLDER               a tar stream of all that is in it
     socket PATH               a session with a database that listens there, which ends, and is
@@ -26,6 +29,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 DUMP = (
@@ -33,8 +38,30 @@ DUMP = (
     *("--default-character-set=utf8mb4", "--max-allowed-packet=1G"),
 )
 WHOLE = ("--routines", "--events", "--databases", "--")
-DUMPS = {"databases": WHOLE, "seed": ("--master-data=1", "--gtid", *WHOLE)}
+# Rows go in by themselves, between definitions and what would act on them. No lock: two streams
+# would wait for each other over a foreign key. Not one transaction a table: a server's bulk load,
+# which that begins, took three times the CPU.
+ONLY_ROWS = ("--skip-triggers", "--skip-add-locks", "--skip-disable-keys", "--skip-no-autocommit")
+PARTS = {
+    "definitions": ("--no-data", "--skip-triggers", "--routines"),
+    "rows": ("--no-create-info", "--no-create-db", *ONLY_ROWS),
+    "acting": ("--no-data", "--no-create-info", "--no-create-db", "--events"),
+}
+PLACE = re.compile(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=([0-9]+)")
+HELD = 30  # seconds, at most, for which commits wait
+HOLD = """
+SET SESSION lock_wait_timeout = 60;
+BACKUP STAGE START;
+BACKUP STAGE BLOCK_DDL;
+SELECT CONCAT(table_schema, '.', table_name), COALESCE(data_length + index_length, 0)
+  FROM information_schema.tables
+  WHERE table_type <> 'VIEW' AND table_schema IN ({});
+BACKUP STAGE BLOCK_COMMIT;
+SELECT 'held';
+"""
+HEAD = 2**16  # bytes of a dump, in which it has told its place
 NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}")
+TABLE = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
 SHARE, LEAST, MOST = 0.05, 2**31, 1 / 3  # of a disk to be free: the greater, at most the last
 DISK_FULL = 1021  # the database's own number for it
 LOOK, NOTICED = 5, 7  # seconds; a server sees by its heartbeat that a replica has gone
@@ -55,8 +82,8 @@ def main(asked: str) -> int:
     if word == "hello" and not rest:
         sys.stdout.write(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
         return 0
-    if word in DUMPS and rest and set(rest) <= set(allowed["databases"]):
-        return whole(rest, [[*DUMPS[word], *rest]])
+    if word in DATABASES and rest and set(rest) <= set(allowed["databases"]):
+        return DATABASES[word](rest)
     if word == "tables" and rest:
         return tables(rest, allowed["databases"])
     if word in PLACES and len(rest) == 1:
@@ -80,26 +107,40 @@ def refuse(why: str) -> int:
     return 2
 
 
-def whole(asked: list[str], dumps: list[list[str]]) -> int:
+def whole(asked: list[str], dumps: list[list[str]], *, placed: bool = False) -> int:
     """Dump; only when every dump ended well the last statement says so to the importer."""
     for arguments in dumps:
         if arguments[0] == "--":
             sys.stdout.write(f"USE `{arguments[1]}`;\n")
             sys.stdout.flush()
-        if status := dump(arguments):
+        if status := dump(arguments, placed=placed):
             return status
     sys.stdout.write(f"SELECT 'complete {' '.join(asked)}';\n")
     sys.stdout.flush()
     return 0
 
 
-def dump(arguments: list[str]) -> int:
-    """Pass one dump on; not 0 unless it exits so and ends in its own last line."""
-    tail = b""
-    with subprocess.Popen([*DUMP, *arguments], stdout=subprocess.PIPE) as running:
+def dump(arguments: list[str], *, placed: bool = False) -> int:
+    """Pass one dump on; not 0 unless it exits so and ends in its own last line.
+
+    Of one that is *placed* the first line is the place in the log of what it sees.
+    """
+    tail = head = b""
+    with subprocess.Popen([*DUMP, *arguments], stdout=subprocess.PIPE, bufsize=0) as running:
         assert running.stdout is not None
         while part := running.stdout.read(2**20):
+            if placed:
+                head += part
+                found = PLACE.search(head)
+                if not found and len(head) < HEAD:
+                    continue
+                if not found:
+                    return refuse("the dump tells no place")
+                part, placed = b" ".join(found.groups()) + b"\n" + head, False
             sys.stdout.buffer.write(part)
+            if head:
+                sys.stdout.buffer.flush()
+                head = b""
             tail = (tail + part)[-300:]
     sys.stdout.buffer.flush()
     if running.returncode:
@@ -116,6 +157,36 @@ def tables(asked: list[str], databases: list[str]) -> int:
             return refuse(f"not served: {one!r}")
         of.setdefault(database, []).append(table)
     return whole(asked, [["--", database, *names] for database, names in of.items()])
+
+
+def gate(names: list[str]) -> int:
+    """Tell the tables of *names*, then let nobody commit until the other side says or is gone."""
+    client = ["mariadb", "--batch", "--skip-column-names", "--unbuffered"]
+    with subprocess.Popen(
+        client, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(HOLD.format(", ".join(f"'{name}'" for name in names)).encode())
+        for line in running.stdout:
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+            if line == b"held\n":
+                select.select([0], [], [], HELD)
+                running.stdin.close()  # the session ends, and all that it held
+    return running.returncode
+
+
+def seed(part: str, names: list[str]) -> int:
+    """Dump a *part* of *names* when the other side says so, after the place that it is of."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    without = sys.stdin.readline().split()
+    if without[:1] != ["without"] or not all(map(TABLE.fullmatch, without[1:])):
+        return refuse("nobody said which tables are not wanted")
+    ignored = [f"--ignore-table={one}" for one in without[1:]]
+    arguments = ["--master-data=2", *PARTS[part], *ignored, "--databases", "--", *names]
+    return whole([part, *names], [arguments], placed=True)
 
 
 def session(path: str) -> int:
@@ -207,6 +278,11 @@ def tree(folder: str) -> int:
     return subprocess.run(["tar", "-c", "-f", "-", "-C", folder, "."], check=False).returncode
 
 
+DATABASES: dict[str, Callable[[list[str]], int]] = {
+    "databases": lambda names: whole(names, [[*WHOLE, *names]]),
+    "gate": gate,
+    **{part: partial(seed, part) for part in PARTS},
+}
 # of what the rest asks for one: by which list it is allowed, who serves it
 PLACES = {"files": ("folders", files), "tree": ("trees", tree), "socket": ("sockets", session)}
 

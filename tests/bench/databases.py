@@ -137,20 +137,26 @@ def proof(context: Context) -> list[Figures]:
     return [figures | {"keys": sum(map(len, since.keys.values())), "whole": whole}]
 
 
-def by_hand(context: Context, rounds: int) -> Figures:
-    """Seconds of a pipe from host to host, which is faster than a file that is copied between."""
+def piped(context: Context) -> list[str]:
+    """A dump from host to host, which is faster than a file that is copied between."""
     source, target = context.source.database, context.target.database
-    names = [connection.quoted(name) for name in rows.names(context)]
-    drop = "".join(f"DROP DATABASE IF EXISTS {name}; " for name in names)
     words = " ".join(shlex.quote(name) for name in rows.names(context))
     dump = f"mariadb-dump --single-transaction --routines --events --databases {words}"
     sides = [shlex.join(ssh_command(rig().home, host.address)) for host in (source, target)]
     pipe = f"{sides[0]} {shlex.quote(dump)} | {sides[1]} mariadb"
+    return ["bash", "-o", "pipefail", "-c", pipe]
+
+
+def by_hand(context: Context, rounds: int) -> Figures:
+    """Seconds of such a pipe while nobody writes."""
+    source, target = context.source.database, context.target.database
+    names = [connection.quoted(name) for name in rows.names(context)]
+    drop = "".join(f"DROP DATABASE IF EXISTS {name}; " for name in names)
     took = []
     for _ in range(rounds):
         target.run("mariadb", stdin=drop, timeout=600)
         source.run("mariadb", stdin="SET GLOBAL read_only = 1")
-        argv = ["bash", "-o", "pipefail", "-c", pipe]
+        argv = piped(context)
         took.append(timed(lambda: subprocess.run(argv, check=True)))  # noqa: B023
         rows.refuse_different(context)
         source.run("mariadb", stdin="SET GLOBAL read_only = 0")

@@ -12,13 +12,13 @@ from migrate.cloud.host import Host
 from migrate.database import baseline, connection, copy, ownership, progress
 from migrate.database.replication import account, replica, state, tunnel
 from migrate.errors import MigrateError, PreconditionError, StepError
+from tests.disks import empty, fill, on_its_own_disk
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("replica-breaks"), pytest.mark.in_order]
 ROWS = "SELECT * FROM keystone.followed ORDER BY id"
 MANY = "SELECT COUNT(*), MAX(id) FROM keystone.many"
 READERS = "SELECT COUNT(*) FROM information_schema.processlist WHERE command LIKE 'Binlog%'"
-DATA = "/var/lib/mysql"
 KILL = "kill -9 $(pidof mariadbd)"
 
 
@@ -176,34 +176,6 @@ def test_the_source_is_killed_while_it_is_dumped(context: Context) -> None:
     assert not replica.standing(context).ours
     made_anew(context)
     assert sql(target, MANY) == [(200_000, 200_000)]
-
-
-def on_its_own_disk(host: Host) -> None:
-    """The server's data on a file system of its own, until the machine is thrown away."""
-    host.shell(
-        'systemctl stop mariadb; kept=$(mktemp -d); cp -a "$1/." "$kept"\n'
-        'size=$(( $(du -sm "$kept" | cut -f 1) * 2 + 300 ))\n'
-        'mount -t tmpfs -o "size=${size}m" tmpfs "$1"\n'
-        'chmod --reference="$kept" "$1"; chown --reference="$kept" "$1"\n'
-        'cp -a "$kept/." "$1"; rm -rf "$kept"; systemctl start mariadb',
-        DATA,
-        timeout=300,
-    )
-
-
-def fill(host: Host, leaving: int) -> None:
-    """No more than *leaving* hundredths are free there afterwards."""
-    host.shell(
-        'set -- "$1" "$2" $(df --output=avail,size -k "$1" | tail -1)\n'
-        'head -c "$(( $3 - $4 * $2 / 100 ))K" /dev/zero >"$1/filler" || true',
-        DATA,
-        str(leaving),
-        timeout=120,
-    )
-
-
-def empty(host: Host) -> None:
-    host.run("rm", "-f", f"{DATA}/filler")
 
 
 def test_the_disk_of_the_target_is_full(context: Context) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import connection, copy, progress
-from migrate.database.replication import account, facts, room, state, tunnel
+from migrate.database.replication import account, facts, room, state, streams, tunnel
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
@@ -64,7 +64,7 @@ def seed(context: Context) -> None:
 
 def _seed(context: Context, *, followed: bool) -> None:
     _end(context.target.database)
-    copy.first_pass(context, followed=followed)
+    copy.first_pass(context, streams.bring if followed else None)
 
 
 def standing(context: Context) -> Standing:
