@@ -40,15 +40,16 @@ def drawn(home: Path) -> dict[str, Any]:
     found = availability.kept(home)
     if not found.get("rows"):
         return {}
-    begin, end = found["window"] or (found["from"], found["to"])
+    begin, end = map(float, found["window"] or (found["from"], found["to"]))
     around = max(AROUND, end - begin)
-    first, last = max(found["from"], begin - around), min(found["to"], end + around)
+    first = max(float(found["from"]), begin - around)
+    last = min(float(found["to"]), end + around)
     scale = (WIDTH - LABEL) / max(last - first, 0.001)
 
     def at(moment: float) -> float:
         return LABEL + (min(max(moment, first), last) - first) * scale
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": f"{one['api']}, {one['kind']}", "y": number * ROW, "of": (one["api"], one["kind"])}
         for number, one in enumerate(found["rows"])
     ]
