@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from migrate.cli import hosts_report
+from migrate.cli import availability_report, hosts_report
 from migrate.engine import state_directory
 from migrate.engine.plan import Phase, longest_path
 from migrate.engine.window import Span
@@ -30,7 +30,9 @@ def write_report(session: Session) -> Path:
     """Write `report.html` and `report.json` (0600) from the journal and the stored proofs."""
     found = gather(session)
     state_directory.record(session.home / "report.json", found)
-    page = _template().render(found=found, bars=bars(session), row=ROW, width=WIDTH, label=LABEL)
+    calls = availability_report.drawn(session.home)
+    shown = {"found": found, "bars": bars(session), "calls": calls}
+    page = _template().render(**shown, row=ROW, width=WIDTH, label=LABEL)
     return state_directory.keep(session.home / "report.html", page)
 
 
@@ -66,6 +68,7 @@ def gather(session: Session) -> dict[str, Any]:
             "predicted_seconds": round(longest_path(within), 2),
         },
         "steps": [asdict(one) for one in timings.of(session, *TOLD)],
+        "availability": availability_report.gather(session.home),
         "noticed": noticed.kept(session.home),
         "proofs": {"verification": proof} if proof else {},
         "settled": hosts_report.gather(session),

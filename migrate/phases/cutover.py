@@ -2,10 +2,10 @@
 
 import threading
 import traceback
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 
-from migrate.cloud import serving, wait
+from migrate.cloud import Context, serving, wait
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import BEGUN, State
 from migrate.engine.plan import Phase, Step, longest_path
@@ -16,7 +16,9 @@ from migrate.phases.follow import follow
 from migrate.phases.session import Session
 from migrate.takeover import going_live, hand_over, virtual_ip
 from migrate.takeover.gate import close, reopen_timer
-from migrate.verify import noticed, views
+from migrate.verify import availability, noticed, pings, views
+from migrate.verify.availability import outside
+from migrate.verify.noticed import Stream
 
 FRESH_SECONDS = 300.0
 AGAIN_SECONDS = 20.0  # the source stays closed while the way back is tried again
@@ -41,8 +43,24 @@ def cutover(session: Session, notify: Observer, past: Collection[str] = ()) -> N
             follow(session, notify, past)
             while control.wait_while_paused(session) > FRESH_SECONDS:
                 follow(session, notify, past)  # the cloud has served meanwhile
-        with noticed.recording(session.context, noticed.CUTOVER, session.remark, anew=not goes_on):
+        with _recording(session, anew=not goes_on):
             _through(session, _noticing(opened, notify), past)
+
+
+@contextmanager
+def _recording(session: Session, *, anew: bool) -> Iterator[None]:
+    """What users notice, by the front's log and a client outside, and the pings of servers."""
+    context, note = session.context, session.remark
+    with (
+        availability.recording(context, session.journal, note, anew=anew),
+        noticed.recording(context, noticed.CUTOVER, note, anew=anew, streams=_outside),
+    ):
+        yield
+
+
+def _outside(context: Context) -> Iterator[tuple[str, str, Stream]]:
+    yield from outside.streams(context)
+    yield from pings.streams(context)
 
 
 def _goes_on(session: Session) -> bool:

@@ -63,6 +63,7 @@ def ask(
     seconds: float = SECONDS,
     kind: str = "",
     patience: float = 0.0,
+    method: str = "GET",
 ) -> Answer:
     """What *api* says at *address* by *kind*, "http" or "https"; "" finds out which.
 
@@ -73,7 +74,7 @@ def ask(
     try:
         kind = kind or scheme(address, api.port, seconds, own)
         url = f"{kind}://{url}{api.path}"
-        status = _status(kind, address, api, seconds, own, max(seconds, patience))
+        status = _status(kind, address, api, seconds, own, max(seconds, patience), method)
         wrong = f"answered {status}" if status >= 500 else ""
     except TimeoutError:
         wrong = f"does not answer within {time.monotonic() - began:.0f} s"
@@ -84,7 +85,13 @@ def ask(
 
 
 def _status(
-    kind: str, address: str, api: ApiPort, seconds: float, own: Pair, patience: float
+    kind: str,
+    address: str,
+    api: ApiPort,
+    seconds: float,
+    own: Pair,
+    patience: float,
+    method: str,
 ) -> int:
     link = (
         HTTPSConnection(address, api.port, timeout=seconds, context=trusting(own=own))
@@ -94,7 +101,7 @@ def _status(
     try:
         link.connect()
         link.sock.settimeout(patience)
-        link.request("GET", api.path)
+        link.request(method, api.path)
         return link.getresponse().status
     finally:
         link.close()

@@ -30,6 +30,7 @@ KEEP_SECONDS = 2.0
 SILENCES = 1000  # of one thing that are kept: it may come and go all night
 CUTOVER, ROLLBACK = "cutover", "rollback"  # whose record it is
 ADDRESS = "the address"
+PING = "ping"
 
 Call = Callable[[], str]  # what was wrong, "" for an answer
 Stream = Callable[[Callable[[float, float, str], None], threading.Event], None]
@@ -118,7 +119,8 @@ def kept(home: Path) -> dict[str, Any]:
 
 def summary(home: Path, command: str) -> str:
     """What was noticed during *command*, in a sentence; "" without a record."""
-    heard = [one for one in kept(home).get(command, {}).get("heard", []) if one["what"] != ADDRESS]
+    heard = kept(home).get(command, {}).get("heard", [])
+    heard = [one for one in heard if one["what"] not in (ADDRESS, PING)]
     if not heard:
         return ""
     worst = max(heard, key=lambda one: float(one["longest"]))
@@ -254,13 +256,13 @@ def _texts(context: Context) -> list[str]:
         return []
 
 
-def asking(api: ApiPort, address: str, own: addresses.Pair) -> Call:
+def asking(api: ApiPort, address: str, own: addresses.Pair, method: str = "GET") -> Call:
     """A call of an API, in clear or over TLS, as its first good answer came."""
     known = ""
 
     def call() -> str:
         nonlocal known
-        answer = addresses.ask(api, address, own, PATIENCE, known, WAIT)
+        answer = addresses.ask(api, address, own, PATIENCE, known, WAIT, method)
         known = known if answer.wrong else answer.url.partition(":")[0]
         return answer.wrong
 

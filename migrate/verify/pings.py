@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 from migrate.cloud import Context
 from migrate.errors import StepError
-from migrate.verify.noticed import Stream
+from migrate.verify.noticed import PING, Stream
 
 INTERVAL = 0.1
 PATIENCE = 2.0  # an answer that comes later counts as lost
-WHAT = "ping"  # as the record has it
+WHAT = PING  # as the record has it
 LOST = "no answer"
 ROUND = 1 << 16  # ping counts to there, and from 0 again
 TOLD = re.compile(r"^\[(?P<at>[\d.]+)\] .*icmp_seq=(?P<number>\d+)(.* time=(?P<took>[\d.]+) ms)?")

@@ -89,14 +89,20 @@ def fill(context: Context, megabytes: int) -> tuple[int, int, int]:
     for name in (first, second):
         made += f"USE {name};" + "".join(SMALL.format(n=n) for n in range(SMALL_ONES))
     source.run("mariadb", stdin=made + ACCOUNT.format(first=first, second=second), timeout=3600)
-    write = (first.strip("`"), second.strip("`"), str(SERVERS * megabytes))
-    source.run(*UNIT, "bash", "-c", WRITE, "bash", *write)
+    begin_writing(context, megabytes)
     all_tables = ", ".join(tables(source, names(context)))
     source.run("mariadb", stdin=f"ANALYZE NO_WRITE_TO_BINLOG TABLE {all_tables}", timeout=600)
     with connection.session(source) as link:
         asked = SIZE.format(connection.marks(names(context)))
         ((count, rows, size),) = connection.rows(link, asked, *names(context))
     return int(count), int(rows), int(size)
+
+
+def begin_writing(context: Context, megabytes: int) -> None:
+    """Somebody who goes on writing what `fill` made."""
+    first, second = names(context)[:2]
+    write = (first, second, str(SERVERS * megabytes))
+    context.source.database.run(*UNIT, "bash", "-c", WRITE, "bash", *write)
 
 
 def tables(host: Host, databases: list[str]) -> list[str]:

@@ -170,6 +170,18 @@ def test_what_users_noticed_is_in_the_report(report: dict[str, Any]) -> None:
     assert heard["the address"]["failed"] < heard["the address"]["calls"] / 2
 
 
+def test_availability_is_in_the_report_by_api_and_kind(report: dict[str, Any]) -> None:
+    found = report["availability"]
+    assert found["window"]
+    rows = {(one["api"], one["kind"]): one for one in found["rows"]}
+    for name in PROBED:
+        for kind in ("read", "write"):
+            during = rows[name, kind]["during"]["says"]
+            assert len(during) == 2, rows[name, kind]  # the front, and the client outside
+            assert "the client outside" in rows[name, kind]["after"]["says"]
+    assert found["latency"]["before"]["apis"].keys() == found["latency"]["after"]["apis"].keys()
+
+
 def test_no_call_was_forbidden() -> None:
     """An API loads its policies at the first call, and refused the calls that came beside it."""
     told = [call for call in load.records(this_lab()) if "HTTP 403" in call.get("note", "")]

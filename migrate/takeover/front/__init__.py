@@ -13,7 +13,7 @@ from migrate.cloud.hosts import call_each
 from migrate.configuration import service_options
 from migrate.onhost import call
 from migrate.onhost.front import digest
-from migrate.takeover.front import config
+from migrate.takeover.front import config, logged
 from migrate.takeover.gate import close, haproxy
 
 
@@ -39,7 +39,11 @@ def stand(context: Context) -> None:
     own = close.own_addresses(context)
 
     def act(host: Host) -> None:
-        call(host, "front.stand", _spec(context, host, places[host.name], own), timeout=120)
+        if not call(host, "front_log.reads"):
+            logged.stand(host, places[host.name].found)
+        spec = _spec(context, host, places[host.name], own)
+        if not _is(host, spec):  # it would end calls that it carries
+            call(host, "front.stand", spec, timeout=120)
 
     hosts.gather(context.source.controllers, act)
 
@@ -52,18 +56,24 @@ def stands(context: Context) -> bool:
     own = close.own_addresses(context)
 
     def ask(host: Host) -> bool:
-        state = call(host, "front.state")
-        if state["mode"] not in ("", "open"):  # units that it goes by may rest by now
+        if call(host, "front.state")["mode"] not in ("", "open"):  # what it goes by may rest by now
             return True
-        spec = _spec(context, host, places[host.name], own)
-        return bool(state["mode"]) and state["digest"] == digest(spec)
+        stands = _is(host, _spec(context, host, places[host.name], own))
+        return stands and bool(call(host, "front_log.reads"))
 
     return all(hosts.gather(context.source.controllers, ask))
+
+
+def _is(host: Host, spec: config.Spec) -> bool:
+    """Whether what stands on *host* is by *spec*."""
+    state = call(host, "front.state")
+    return bool(state["mode"]) and state["digest"] == digest(spec)
 
 
 def leave(context: Context) -> None:
     """No trace of them; safe to repeat."""
     call_each(context.source.controllers, "front.leave", timeout=60)
+    call_each(context.source.controllers, "front_log.leave", timeout=60)
 
 
 def _spec(context: Context, host: Host, place: Place, own: list[str]) -> config.Spec:

@@ -16,12 +16,14 @@ from migrate.onhost.front import FOLDER, MODES, SOCKET, SOURCE, STRANGER
 from migrate.onhost.knock import ASKS
 from migrate.onhost.sockets import everywhere
 from migrate.takeover import listeners
+from migrate.takeover.front import logged
 from migrate.takeover.gate.haproxy import HTML, Section, UserSocket, callers, unavailable
 
 Spec = dict[str, Any]  # see `onhost/front.py`
 
 FIRST_PORT = 19001
 BEAT_PORT = 19000
+BEAT_MS = 200
 MOST_CALLS = 8000
 # by whom: the front itself would be all of them
 BY_CALLER = re.compile(
@@ -134,11 +136,13 @@ def _head(found: list[Section], seconds: float) -> Iterator[str]:
     yield f"    set-var proc.hold int({seconds * 1000:.0f})"
     yield "    set-var proc.mode int(0)"
     yield f"    stats socket {SOCKET} mode 600 level admin"
+    yield from logged.everywhere()
     yield from ("    hard-stop-after 60s", "defaults", "    mode http", "    timeout connect 5s")
     for name, least in TIMEOUTS.items():
         longest = max([least, *_seconds(found, name)])
         longest += seconds if name in ("client", "server") else 0
         yield from [f"    timeout {name} {longest * 1000:.0f}ms"] if longest else []
+    yield from logged.by_default()
     # a connection that the operator's proxy has ended meanwhile is never used again
     yield "    option http-server-close"
     # a call whose client has gone while it was held is never made
@@ -148,9 +152,10 @@ def _head(found: list[Section], seconds: float) -> Iterator[str]:
 def _beat() -> Iterator[str]:
     """Its own heart, which the packet filter hears."""
     yield from ("frontend beat", f"    bind 127.0.0.1:{BEAT_PORT}")
+    yield from logged.beats()
     yield "    http-request return status 204"
-    yield from ("backend beat", f"    source {SOURCE}")
-    yield f"    server s 127.0.0.1:{BEAT_PORT} check inter 500ms"
+    yield from ("backend beat", f"    source {SOURCE}", "    option httpchk GET /")
+    yield f"    server s 127.0.0.1:{BEAT_PORT} check inter {BEAT_MS}ms"
 
 
 def _fronted(
@@ -169,6 +174,7 @@ def _fronted(
     yield f"frontend {port}"
     yield f'    bind "*":{number} transparent backlog 4096{params}'
     yield from mode
+    yield from logged.calls(http=section.http)
     yield from (f"    {line}" for line in callers("own", own))
     yield f"    acl stranger src {STRANGER}"
     yield from (f"    acl {name} var(proc.mode) -m int {MODES.index(name)}" for name in MODES[1:])
