@@ -4,7 +4,7 @@ HAProxy throws each line at a socket and waits for nobody, so neither a full dis
 stops a call. `python3 -m migrate.onhost.front_log` reads them: of paths no more than the API's own
 words is kept, of queries nothing. A line, times in ms, -1 where it never came to that:
 
-    1764428531.123 8774 GET 200 -- 0 0 1 230 231 old_8774 /v2.1/servers/*
+    1764428531.123 8774 GET 200 -- 0 0 1 230 231 acts_8774 /v2.1/servers/*
     ended, port, method, status, how it ended, request, queue, connect, answer, all, where, path
 
 A call that was held has it in `request`.

@@ -103,11 +103,10 @@ def figures(made: list[Call]) -> Figures:
     }
 
 
-def by_hand(context: Context, papers: Path) -> Figures:
+def by_hand(context: Context, journal: Path) -> Figures:
     """The procedure, and what each part of it took; afterwards the source serves as before."""
-    papers.mkdir()
     plan = compose(context)
-    runner = Runner(plan, Journal(papers), context, lambda *_: None)
+    runner = Runner(plan, Journal(journal), context, lambda *_: None)
     ready = [one for one in plan.phase(Phase.FOLLOW) if not one.id.startswith(OURS_ALONE)]
     runner.apply(ready)
     took: Figures = {}

@@ -11,7 +11,7 @@ import pytest
 
 from migrate.cloud import Context
 from migrate.onhost import call, front_log
-from migrate.onhost.front import SOCKET, UNIT
+from migrate.onhost.front import MODES, SOCKET, UNIT
 from migrate.takeover import front, gate
 from migrate.takeover.gate import close
 from migrate.verify import availability, noticed
@@ -31,7 +31,7 @@ def say(command):
     line.sendall(b"experimental-mode on; " + command + b"\\n")
     line.recv(1000)
 say(b"set var proc.hold int(0)")
-say(b"set var proc.mode int(2)")
+say(b"set var proc.mode int({MODES.index("all")})")
 began = time.time()
 time.sleep(1.0)
 say(b"set var proc.mode int(0)")

@@ -32,9 +32,9 @@ def recording(
 
     What fails is told by *note* and no reason for the block to fail. *anew* forgets what was.
     """
-    if anew:
+    if anew:  # else the source is closed, and every second counts
         _unless_failing(note, lambda: forget(context))
-    _unless_failing(note, lambda: _sample(context, BEFORE))
+        _unless_failing(note, lambda: _sample(context, BEFORE))
     following = front.Following(context, note)
     following.start()
     try:
@@ -82,11 +82,8 @@ def window(journal: Journal) -> tuple[float, float] | None:
 
 
 def _sample(context: Context, when: str) -> None:
-    found = kept(context.home)
-    sampled = found.get("latency", {})
-    if when == BEFORE and BEFORE in sampled:
-        return  # of a run that goes on
-    told = {**sampled, when: latency.sample(context)}
+    found, sampled = kept(context.home), latency.sample(context)
+    told = {**found.get("latency", {}), when: sampled}
     state_directory.record(context.home / FILE, {**found, "latency": told})
 
 
