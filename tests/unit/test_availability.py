@@ -64,8 +64,14 @@ def test_lines_as_calls() -> None:
     assert (token.kind, token.good, token.wrong) == ("token", False, "answered 503")
 
 
-def test_whose_client_has_left_is_neither() -> None:
-    line = "1795965024.668 5000 GET -1 CD 5 0 0 -1 900 old_5000 /v3"
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1795965024.668 5000 GET -1 CD 5 0 0 -1 900 reads_5000 /v3",
+        "1795970570.536 5000 POST 500 KC -1 -1 -1 -1 146294 5000 /v3",  # ended while it was held
+    ],
+)
+def test_whose_client_has_left_is_neither(line: str) -> None:
     ((one,),) = [parsed(line, NAMES, 0.0)[1]]
     assert one.good is None
     assert stretches([one], 1795965030) == []

@@ -136,11 +136,12 @@ def parsed(text: str, names: Mapping[str, str], behind: float) -> tuple[list[flo
 
 
 def _call(ended: float, words: list[str], names: Mapping[str, str]) -> Call:
-    _, port, method, status, how, request, queue, _, _, took, _, at = words
+    _, port, method, status, how, request, queue, connect, _, took, _, at = words
     waited = max(0, int(request)) + max(0, int(queue))  # a held call is one whose request lasts
     http = method != "-"
     failed = not 0 < int(status) < 500 if http else how[0] not in "-C"
-    left = failed and how[0] in "Cc"
+    # one that is ended before it was passed on was held, and its client had gone
+    left = failed and (how[0] in "Cc" or (how[0] == "K" and connect == "-1"))
     kind = "tcp"
     if http:
         kind = "read" if method in READS else "token" if at.endswith("/auth/*") else "write"
