@@ -65,6 +65,12 @@ def carried() -> bool:
     return record.load(RECORD) is not None
 
 
+def leads_on(address: str) -> bool:
+    """Whether *address* is here for what came before alone: what begins goes to the new holder."""
+    kept = record.load(RECORD) or {"ways": []}
+    return address in {way["address"] for way in kept["ways"]}
+
+
 def put_down() -> None:
     """Nothing of it left; what came before has ended, or ends with it."""
     kept = record.load(RECORD)
