@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from migrate.cloud import Context
 from migrate.engine import window
 from migrate.engine.window import Span
-from migrate.verify import noticed, pings, watched
+from migrate.verify import noticed, watched
 
 SECOND = 1.0  # a record tells when it began and ended by the second
 NOTHING = (
@@ -40,7 +40,7 @@ def gather(context: Context, names: Collection[str], acts: Iterable[Span]) -> di
     """
     heard, seen = [], []
     for command, record in noticed.kept(context.home).items():
-        mine = [one for one in record["heard"] if one["what"] == pings.WHAT]
+        mine = [one for one in record["heard"] if one["what"] == noticed.PING]
         if command.startswith("settle") and mine:
             heard += [(one, _only(command, names)) for one in mine]
             seen.append(_window(record))

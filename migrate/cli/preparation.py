@@ -16,7 +16,6 @@ from migrate.engine.finding import filled
 from migrate.engine.plan import Phase, longest_path
 from migrate.errors import PreconditionError, SettingsError, some
 from migrate.phases import expected, follow, readiness, rehearse, status, timings
-from migrate.phases.plan import compose
 from migrate.phases.session import context_of, opened
 from migrate.shadow import remedies
 from migrate.storage import backup
@@ -40,10 +39,9 @@ def run_plan(screen: Screen, stack: str) -> None:
         night = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
         screen.plan(night, f"{context.stack}: {hop}")
         window = session.plan.phase(Phase.CUTOVER)
-        basis = expected.foreseen(compose(context), *expected.known(context, session.journal))[1]
         screen.say(
             f"The window: {len(window)} steps, about {longest_path(window):.0f} s along the "
-            f"longest chain, by {expected.told(basis, window)}{_rehearsed(context)}."
+            f"longest chain, by {expected.told(session.basis, window)}{_rehearsed(context)}."
         )
         screen.answer(plan_document(night))
 

@@ -55,7 +55,8 @@ def fence(wanted: dict[str, Any], grace: float) -> None:
     freeze(wanted)
     end_frozen(wanted)
     with record.locked():
-        names = list(record.once(RECORD, lambda: _found(wanted))["units"])
+        kept = record.once(RECORD, lambda: _found(wanted))
+        names = sorted(set(kept["units"]) - set(_acting(wanted, kept)))
         systemd.mask(names)
         systemd.stop(names, grace)
     _wait_for_strays(lambda: unfenced(wanted))

@@ -23,7 +23,7 @@ import subprocess
 import time
 from typing import Any
 
-from migrate.onhost import bypassing, disk, knock, record, sockets, systemd
+from migrate.onhost import bypassing, disk, knock, own_unit, record, sockets, systemd
 
 RECORD = "front"
 FOLDER = f"{record.FOLDER}/front"
@@ -35,6 +35,7 @@ SOURCE = "127.0.0.77"  # from where the front itself calls: the rule lets it pas
 WRITES = "POST"  # reads pass as long as it is closed to users alone
 STRANGER = "127.0.0.66"  # a user's call, made on this host
 MODES = ("open", "users", "writes", "all", "target")  # by their numbers in its configuration
+TO_ALL = MODES[2:]  # closed to everybody who writes
 SESSION = re.compile(r"(?m)^(0x[0-9a-f]+): proto=\w+ src=(\S+) fe=(\d+) ")
 STARTED = 15.0  # seconds in which it is up
 ENDED = 10.0  # seconds that calls in it have to end
@@ -272,9 +273,7 @@ def _leave(kept: dict[str, Any]) -> None:
         os.kill(pid, signal.SIGUSR1)
     while _pids() and time.monotonic() < deadline:
         time.sleep(0.05)
-    systemd.run("systemctl", "disable", "--quiet", "--now", UNIT, check=False)
-    if disk.remove(f"{systemd.UNITS}/{UNIT}"):
-        systemd.run("systemctl", "daemon-reload")
+    own_unit.remove(UNIT)
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 

@@ -23,7 +23,7 @@ import zlib
 from collections import deque
 from typing import Any
 
-from migrate.onhost import disk, record, systemd
+from migrate.onhost import disk, own_unit, record, systemd
 
 FOLDER = f"{record.FOLDER}/front-log"
 PROGRAM = f"{FOLDER}/program"
@@ -60,17 +60,9 @@ WantedBy=multi-user.target
 
 def stand(program: dict[str, str], writer: str) -> None:
     """Have it read; *writer* is the account of the front, "" for root. Safe to repeat."""
-    folder = f"{PROGRAM}/migrate/onhost"
-    disk.make_private(folder)
-    for path in (f"{PROGRAM}/migrate/__init__.py", f"{folder}/__init__.py"):
-        disk.write(path, "", 0o600)
-    for name, text in program.items():
-        disk.write(f"{folder}/{name}.py", text, 0o600)
+    disk.make_private(FOLDER)
     disk.write(f"{FOLDER}/writer", writer, 0o600)
-    disk.write(f"{systemd.UNITS}/{UNIT}", TEXT, 0o644)
-    systemd.run("systemctl", "daemon-reload")
-    systemd.run("systemctl", "enable", "--quiet", UNIT)
-    systemd.run("systemctl", "restart", UNIT)
+    own_unit.put_up(UNIT, TEXT, PROGRAM, program)
 
 
 def reads() -> bool:
@@ -80,9 +72,7 @@ def reads() -> bool:
 
 def leave() -> None:
     """No trace of it; safe to repeat."""
-    systemd.run("systemctl", "disable", "--quiet", "--now", UNIT, check=False)
-    if disk.remove(f"{systemd.UNITS}/{UNIT}"):
-        systemd.run("systemctl", "daemon-reload")
+    own_unit.remove(UNIT)
     shutil.rmtree(FOLDER, ignore_errors=True)
     record.tidy()
 

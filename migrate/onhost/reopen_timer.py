@@ -11,11 +11,11 @@ from typing import Any
 
 from migrate.onhost import (
     clock,
-    disk,
     fence,
     front,
     haproxy,
     mariadb,
+    own_unit,
     record,
     systemd,
     virtual_ip,
@@ -55,16 +55,7 @@ def arm(program: dict[str, str], seconds: float, databases: list[list[str]] | No
             raise RuntimeError("the source is reopening itself just now; try again when it has")
         until = {"deadline": time.time() + seconds, "seconds": seconds, "clock": clock.begun()}
         record.save(RECORD, {**until, "state": "armed", "database": place})
-    folder = f"{FOLDER}/migrate/onhost"
-    disk.make_private(folder)
-    for path in (f"{FOLDER}/migrate/__init__.py", f"{folder}/__init__.py"):
-        disk.write(path, "", 0o600)
-    for name, text in program.items():
-        disk.write(f"{folder}/{name}.py", text, 0o600)
-    disk.write(f"{systemd.UNITS}/{UNIT}", TEXT, 0o644)
-    systemd.run("systemctl", "daemon-reload")
-    systemd.run("systemctl", "enable", "--quiet", UNIT)
-    systemd.run("systemctl", "restart", UNIT)
+    own_unit.put_up(UNIT, TEXT, FOLDER, program)
 
 
 def extend(seconds: float) -> str:
@@ -100,22 +91,16 @@ def disarm() -> str:
         if found == "armed":
             record.save(RECORD, {"deadline": 0.0, "seconds": 0.0, "state": "disarmed"})
     if found in ("armed", "disarmed"):
-        _remove()
+        own_unit.remove(UNIT)
     return found
 
 
 def remove() -> None:
     """No trace of the timer, whatever its state."""
-    _remove()
+    own_unit.remove(UNIT)
     record.forget(RECORD)
     shutil.rmtree(FOLDER, ignore_errors=True)
     record.tidy()
-
-
-def _remove() -> None:
-    systemd.run("systemctl", "disable", "--quiet", "--now", UNIT, check=False)
-    if disk.remove(f"{systemd.UNITS}/{UNIT}"):
-        systemd.run("systemctl", "daemon-reload")
 
 
 def wait_and_reopen() -> None:

@@ -29,10 +29,10 @@ class Basis:
     The rest by the lab's figures, times `pace`, as `compared` steps have shown; 0 showed nothing.
     """
 
-    ran: frozenset[str]
-    rehearsed: frozenset[str]
-    pace: float
-    compared: int
+    ran: frozenset[str] = frozenset()
+    rehearsed: frozenset[str] = frozenset()
+    pace: float = 1.0
+    compared: int = 0
 
 
 def foreseen(plan: Plan, events: list[Event], found: dict[str, Any]) -> tuple[Plan, Basis]:

@@ -25,7 +25,7 @@ from migrate.services import chosen
 class Session:
     """What the commands share; whoever changes things holds the lock.
 
-    `tell` shows people a line that is no step's.
+    `tell` shows people a line that is no step's; `basis` says by what the plan's times are.
     """
 
     context: Context
@@ -33,6 +33,7 @@ class Session:
     journal: Journal
     tell: Callable[[str], None] = lambda _: None
     cancellation: Cancellation = field(default_factory=Cancellation)
+    basis: expected.Basis = field(default_factory=expected.Basis)
 
     @property
     def home(self) -> Path:
@@ -91,9 +92,10 @@ def context_of(
     return connect(stack, decided, home, chosen(decided.services), run=run)
 
 
-def _planned(context: Context, journal: Journal) -> Plan:
-    """The plan, with the times that steps will take here."""
-    return expected.foreseen(compose(context), *expected.known(context, journal))[0]
+def _session(context: Context, journal: Journal, tell: Callable[[str], None]) -> Session:
+    """With the times that the plan's steps will take here."""
+    plan, basis = expected.foreseen(compose(context), *expected.known(context, journal))
+    return Session(context, plan, journal, tell, basis=basis)
 
 
 @contextmanager
@@ -116,14 +118,14 @@ def opened(
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
         with closing(Journal(context.home / "journal", reading=not notes)) as journal:
-            yield Session(context, _planned(context, journal), journal, tell)
+            yield _session(context, journal, tell)
         return
     take_over = take_over or os.environ.get(cloud_lock.TAKE_OVER) == stack
     with (
         state_lock.held(context.home, command) as mine,
         closing(Journal(context.home / "journal", command)) as journal,
     ):
-        session = Session(context, _planned(context, journal), journal, tell)
+        session = _session(context, journal, tell)
         for left in operators.end_left(context):
             session.remark("orphan", f"ended on this machine: {left}")
         with cloud_lock.held(context, mine, session.remark, take_over=take_over):

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 
 from migrate.services.backends import Options
 
-LOGIN = "/auth/tokens"  # by POST, and yet it reads
+METHODS = ("GET", "HEAD", "OPTIONS")
+TOKENS = "/auth/tokens"  # of keystone: by POST, and yet it reads
 LOCAL = ("external", "password", "token", "oauth1", "mapped", "application_credential", "totp")
-
-
-def nothing(_: Options) -> tuple[str, ...]:
-    """No path."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +22,7 @@ class Reads:
 
     units: tuple[str, ...] = ()
     act: tuple[str, ...] = ()
-    more: Callable[[Options], tuple[str, ...]] = nothing
+    more: Callable[[Options], tuple[str, ...]] | None = None
 
 
 def logins(given: Options) -> tuple[str, ...]:
@@ -38,7 +34,7 @@ def logins(given: Options) -> tuple[str, ...]:
     elsewhere = given.get("identity", "domain_specific_drivers_enabled", "false").lower() == "true"
     elsewhere |= given.get("identity", "driver", "sql") != "sql"
     federated = set(given.listed("auth", "methods")) - set(LOCAL)
-    return (LOGIN,) if any(counted) or elsewhere or federated else ()
+    return (TOKENS,) if any(counted) or elsewhere or federated else ()
 
 
 def cached_images(given: Options) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from migrate.cloud.api import Api
+from migrate.services.reads import TOKENS
 from migrate.services.rest import Rest
 from migrate.verify.comparison import Difference
 
-TOKENS = "/auth/tokens"  # of keystone; the token that is asked about is in a header
 Statuses = dict[str, int]  # "HEAD image /images?limit=1" to the status
 
 
@@ -42,6 +42,7 @@ def _statuses(rests: Iterable[Rest], api: Api) -> Statuses:
         if rest.service not in api.bases:
             continue
         for path in (rest.short, *([TOKENS] if rest.service == "identity" else [])):
+            # the token that is asked about
             headers = {"X-Subject-Token": token} if path == TOKENS else {}
             found[f"HEAD {rest.service} {path}"] = api.head(rest.service, path, headers)
     return found

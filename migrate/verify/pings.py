@@ -11,7 +11,6 @@ from migrate.verify.noticed import PING, Stream
 
 INTERVAL = 0.1
 PATIENCE = 2.0  # an answer that comes later counts as lost
-WHAT = PING  # as the record has it
 LOST = "no answer"
 ROUND = 1 << 16  # ping counts to there, and from 0 again
 TOLD = re.compile(r"^\[(?P<at>[\d.]+)\] .*icmp_seq=(?P<number>\d+)(.* time=(?P<took>[\d.]+) ms)?")
@@ -22,7 +21,7 @@ Hear = Callable[[float, float, str], None]  # when it was sent, after how long, 
 def streams(context: Context) -> Iterator[tuple[str, str, Stream]]:
     """What is listened to, as `noticed.recording` wants it."""
     for address in map(str, context.settings.settle.watch):
-        yield WHAT, address, _stream(address)
+        yield PING, address, _stream(address)
 
 
 def _stream(address: str) -> Stream:

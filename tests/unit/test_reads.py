@@ -6,7 +6,7 @@ import pytest
 
 from migrate.configuration.service_options import parsed
 from migrate.services import RECIPES
-from migrate.services.reads import LOGIN, cached_images, logins
+from migrate.services.reads import TOKENS, cached_images, logins
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from migrate.services.reads import LOGIN, cached_images, logins
     ],
 )
 def test_a_login_that_writes_waits(text: str, writes: bool) -> None:
-    assert logins(parsed({"keystone.conf": text})) == ((LOGIN,) if writes else ())
+    assert logins(parsed({"keystone.conf": text})) == ((TOKENS,) if writes else ())
 
 
 def test_an_image_that_is_noted_when_it_is_read_waits() -> None:

@@ -6,13 +6,14 @@ HAProxy is closed instead.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.configuration import service_options
 from migrate.onhost import call
-from migrate.onhost.front import digest
+from migrate.onhost.front import TO_ALL, digest
 from migrate.takeover.front import config, logged
 from migrate.takeover.gate import close, haproxy
 
@@ -42,7 +43,7 @@ def stand(context: Context) -> None:
         if not call(host, "front_log.reads"):
             logged.stand(host, places[host.name].found)
         spec = _spec(context, host, places[host.name], own)
-        if not _is(host, spec):  # it would end calls that it carries
+        if not _is(call(host, "front.state"), spec):  # it would end calls that it carries
             call(host, "front.stand", spec, timeout=120)
 
     hosts.gather(context.source.controllers, act)
@@ -56,17 +57,17 @@ def stands(context: Context) -> bool:
     own = close.own_addresses(context)
 
     def ask(host: Host) -> bool:
-        if call(host, "front.state")["mode"] not in ("", "open"):  # what it goes by may rest by now
+        state = call(host, "front.state")
+        if state["mode"] not in ("", "open"):  # what it goes by may rest by now
             return True
-        stands = _is(host, _spec(context, host, places[host.name], own))
+        stands = _is(state, _spec(context, host, places[host.name], own))
         return stands and bool(call(host, "front_log.reads"))
 
     return all(hosts.gather(context.source.controllers, ask))
 
 
-def _is(host: Host, spec: config.Spec) -> bool:
-    """Whether what stands on *host* is by *spec*."""
-    state = call(host, "front.state")
+def _is(state: dict[str, Any], spec: config.Spec) -> bool:
+    """Whether what stands is by *spec*, as its *state* says."""
     return bool(state["mode"]) and state["digest"] == digest(spec)
 
 
@@ -98,12 +99,13 @@ def _reads(context: Context, host: Host) -> dict[int, tuple[str, ...]]:
         one.project: sorted(set(one.source_control_units) - set(one.reads.units)) for one in those
     }
     busy = set(call(host, "front.served_by", acting))
-    return {
-        api.port: (*recipe.reads.act, *recipe.reads.more(service_options.read(host, recipe, "")))
-        for recipe in those
-        if recipe.project not in busy
-        for api in recipe.apis
-    }
+    found: dict[int, tuple[str, ...]] = {}
+    for recipe in those:
+        if recipe.project not in busy:
+            more = recipe.reads.more
+            act = more(service_options.read(host, recipe, "")) if more else ()
+            found |= dict.fromkeys((api.port for api in recipe.apis), (*recipe.reads.act, *act))
+    return found
 
 
 def flip(context: Context) -> None:
@@ -119,7 +121,7 @@ def end_calls(context: Context) -> None:
 def closed(context: Context) -> bool:
     """Whether each stands and lets nobody through to the source who writes."""
     found = call_each(context.source.controllers, "front.state")
-    return all(one["mode"] in ("writes", "all", "target") for one in found)
+    return all(one["mode"] in TO_ALL for one in found)
 
 
 def flipped(context: Context) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 from migrate.onhost.front import FOLDER, MODES, SOCKET, SOURCE, STRANGER
 from migrate.onhost.knock import ASKS
 from migrate.onhost.sockets import everywhere
+from migrate.services.reads import METHODS, TOKENS
 from migrate.takeover import listeners
 from migrate.takeover.front import logged
 from migrate.takeover.gate.haproxy import HTML, Section, UserSocket, callers, unavailable
@@ -203,8 +204,8 @@ def _closed(act: Collection[str] | None, *, served: bool) -> Iterator[str]:
     What the target does not serve is refused for good once it leads there.
     """
     # reads begin nothing, and a token is good on both sides
-    yield "    acl reads method GET HEAD OPTIONS"
-    yield "    acl tokens path_end /auth/tokens"
+    yield f"    acl reads method {' '.join(METHODS)}"
+    yield f"    acl tokens path_end {TOKENS}"
     yield "    acl answered var(txn.answered) -m bool"
     if act is not None:
         yield from (f"    acl act path_sub {one}" for one in act)

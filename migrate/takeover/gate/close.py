@@ -10,6 +10,7 @@ from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.errors import PreconditionError, UnreachableError
 from migrate.onhost import call
+from migrate.onhost.front import TO_ALL
 from migrate.takeover.gate import haproxy
 
 
@@ -54,8 +55,7 @@ def close_target(context: Context) -> None:
 
 def closed(context: Context, depth: str) -> bool:
     """Whether every source controller is closed to *depth*, or deeper."""
-    all_ = ("writes", "all", "target")
-    deep = {"users": ("users", *all_), "all": all_}[depth]
+    deep = {"users": ("users", *TO_ALL), "all": TO_ALL}[depth]
 
     def ask(host: Host) -> bool:
         fronted = call(host, "front.state")["mode"]

@@ -16,12 +16,12 @@ from migrate.cloud.host import Host
 from migrate.engine import state_directory
 from migrate.onhost import call
 from migrate.onhost.front_log import BEAT, LOST
+from migrate.services.reads import METHODS
 from migrate.verify.availability.calls import Call
 
 FILE = "front-log.json"  # how far each was read, and between what its clock is behind ours
 SECONDS = 10.0  # between two looks, in which a host that dies takes its lines with it
 KEPT_BYTES = 64 << 20
-READS = ("GET", "HEAD", "OPTIONS")
 Note = Callable[[str, str], None]
 
 
@@ -144,7 +144,7 @@ def _call(ended: float, words: list[str], names: Mapping[str, str]) -> Call:
     left = failed and (how[0] in "Cc" or (how[0] == "K" and connect == "-1"))
     kind = "tcp"
     if http:
-        kind = "read" if method in READS else "token" if at.endswith("/auth/*") else "write"
+        kind = "read" if method in METHODS else "token" if at.endswith("/auth/*") else "write"
     wrong = f"answered {status}" if int(status) > 0 else f"no answer ({how})"
     good = None if left else not failed
     api = names.get(port, port)
