@@ -8,7 +8,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database.fingerprint import listed
 from migrate.database.holders import each_server
-from migrate.database.replication import cost, facts, room
+from migrate.database.replication import cost, domains, facts, room
 from migrate.database.replication.facts import series_of, shown
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, error, filled, info, warning
@@ -33,7 +33,7 @@ def run(context: Context) -> list[Finding]:
         wrong, read[host.name], data = _on(host, own, there)
         told += filled(wrong, where=host.name)
         whole += data
-    return [*told, *not_followed(facts.apart(read), whole)]
+    return [*told, *not_followed(domains.apart(read), whole)]
 
 
 def _on(

@@ -1,7 +1,7 @@
 """What decides whether the target's server can follow the source's, and what to do where not."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.database import connection
@@ -263,31 +263,6 @@ def _beside(source: Facts, target: Facts | None) -> Iterator[Obstacle]:
             "`SET GLOBAL event_scheduler = OFF` on the target, and event_scheduler = OFF in its "
             "option file",
         )
-
-
-def apart(servers: Mapping[str, Facts]) -> list[Obstacle]:
-    """Why one target cannot follow all of *servers*, by their names: two log in one domain.
-
-    A position has one number for each domain: of two servers' it would be either's.
-    """
-    found, taken = [], {n for one in servers.values() for n in one.domains}
-    seen: dict[int, str] = {}
-    for name, one in servers.items():
-        if both := sorted(one.domains & seen.keys()):
-            domains = ", ".join(map(str, both))
-            found.append(
-                Obstacle(
-                    f"{seen[both[0]]} and {name} both log in the GTID domain {domains}",
-                    f"On {name} `SET GLOBAL gtid_domain_id = {max(taken) + 1}`, and the same in an "
-                    "option file; restart what writes there, since a session keeps what it began "
-                    "with; when every replica of its own has come so far, `FLUSH BINARY LOGS`, "
-                    "`PURGE BINARY LOGS TO` the newest and `FLUSH BINARY LOGS DELETE_DOMAIN_ID = "
-                    f"({domains})`",
-                )
-            )
-            taken.add(max(taken) + 1)
-        seen = dict.fromkeys(one.domains, name) | seen
-    return found
 
 
 def series_of(version: str) -> tuple[int, ...]:

@@ -5,31 +5,32 @@ have parted, it is seeded anew, never mended. No statement is skipped: a replica
 an error would differ from the source without anybody knowing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import connection, copy, progress, servers
-from migrate.database.replication import account, facts, room, state, streams, tunnel
-from migrate.database.servers import Server
+from migrate.database.replication import (
+    account,
+    channels,
+    domains,
+    facts,
+    room,
+    state,
+    streams,
+    tunnel,
+)
 from migrate.engine import markers
 from migrate.errors import StepError
 from migrate.onhost import call
 
-OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-replica.cnf"
-FILTER = "replicate_wild_do_table"
 SOON = 5.0  # seconds in which a replica that follows has what the source had when it was asked
 STANDSTILL = 60.0  # seconds without any progress
 ANSWERED = 20.0  # seconds in which the source answers
 IDLE = 5.0  # the same in the window: what is missing then is brought
 TRIES = 2  # seeds, before it is given up
-LEAVE = ("STOP SLAVE '{}'", "RESET SLAVE '{}' ALL")  # by the connection's name
-
-START = f"""CHANGE MASTER %s TO MASTER_HOST='{tunnel.ADDRESS}', MASTER_PORT=%s,
-MASTER_USER='{account.USER}', MASTER_PASSWORD=%s, MASTER_USE_GTID=slave_pos, MASTER_SSL=0,
-MASTER_SSL_VERIFY_SERVER_CERT=0, MASTER_CONNECT_RETRY=3, MASTER_HEARTBEAT_PERIOD=5"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def obstacles(context: Context) -> list[facts.Obstacle]:
         for one in facts.forbidding(read[server.host.name], target):
             told = servers.named(context, server, one.message)
             found.append(replace(one, message=told))
-    return [*found, *facts.apart(read)]
+    return [*found, *domains.apart(read)]
 
 
 def seed(context: Context) -> None:
@@ -75,7 +76,7 @@ def seed(context: Context) -> None:
 
 
 def _seed(context: Context, *, followed: bool) -> None:
-    _end(context.target.database)
+    channels.end(context.target.database)
     copy.first_pass(context, streams.bring if followed else None)
 
 
@@ -111,7 +112,7 @@ def follows(context: Context) -> bool:
     now = ",".join(positions(context).values())
     with connection.session(context.target.database) as link:
         found = {} if state.full(link) else state.read(link)
-        if not found or _wrong(context, found) or not _wanted(context, link, found):
+        if not found or _wrong(context, found) or not channels.wanted(context, link, found):
             return False
         if not progress.ever(link, progress.SEED):  # it was found to differ
             return False
@@ -140,7 +141,7 @@ def begin(context: Context) -> None:
             if not any(map(state.parted, state.read(link).values())):
                 raise StepError(f"{_named(context)} cannot follow the source's: {said}")
             progress.forget(link, progress.SEED)  # never gone on with
-    _end(context.target.database)
+    channels.end(context.target.database)
     raise StepError(f"{_named(context)} cannot follow the source's, also from a fresh copy: {said}")
 
 
@@ -150,7 +151,7 @@ def _named(context: Context) -> str:
 
 def end(context: Context) -> None:
     """Follow no more, with nothing of it left on either side but the data; safe to repeat."""
-    _end(context.target.database)
+    channels.end(context.target.database)
     for server in servers.of(context):
         account.remove(server.host)
 
@@ -165,7 +166,7 @@ def arrive(context: Context) -> None:
     with connection.session(context.target.database) as link:
         if found := state.read(link):
             _come(link, last, IDLE)
-            _leave(link, found)
+            channels.leave(link, found)
 
 
 def arrived(context: Context) -> bool:
@@ -175,7 +176,7 @@ def arrived(context: Context) -> bool:
 
 def take_away(context: Context) -> None:
     """Nothing is left on the target of how it followed; safe to repeat."""
-    _end(context.target.database)
+    channels.end(context.target.database)
 
 
 def taken_away(context: Context) -> bool:
@@ -185,7 +186,7 @@ def taken_away(context: Context) -> bool:
 
 def left(target: Host) -> list[str]:
     """Files that are there still: they go at last."""
-    return [*call(target, "files.existing", [OPTIONS]), *tunnel.left(target)]
+    return [*call(target, "files.existing", [channels.OPTIONS]), *tunnel.left(target)]
 
 
 @contextmanager
@@ -244,22 +245,8 @@ def _fit(context: Context) -> bool:
 
 def _follow(context: Context) -> str:
     """Begin, and wait until it is where the source is; "" or why it cannot be."""
-    target, lines = context.target.database, ""
-    _end(target)
-    for server in servers.of(context):
-        password, port = account.make(server.host), tunnel.dig(context, server)
-        lines += "".join(
-            f"{server.connection and f'{server.connection}.'}{FILTER} = {one}\n"
-            for one in _filter(server).split(",")
-        )
-        with connection.session(target) as link:
-            connection.rows(link, START, server.connection, port, password)
-            connection.rows(
-                link, f"SET GLOBAL {_variable(server.connection)} = %s", _filter(server)
-            )
-    target.write(OPTIONS, f"[mariadbd]\n{lines}", mode=0o644)
-    with connection.session(target) as link:
-        connection.several(link, (f"START SLAVE '{one}'" for one in state.read(link)))
+    target = context.target.database
+    channels.open_all(context)
     now = ",".join(positions(context).values())
     with connection.session(target) as link:
         return _come(link, now, STANDSTILL) or _connected(link)
@@ -273,25 +260,6 @@ def _connected(link: connection.Session) -> str:
         return (state.error(silent[0]) or "no connection to the source") if silent else ""
 
     return wait.while_any(missing, ANSWERED)
-
-
-def _filter(server: Server) -> str:
-    """Its databases, that are followed: by rows and by statements, whoever says them where."""
-    return ",".join(f"{name.replace('_', chr(92) + '_')}.%" for name in server.names)
-
-
-def _variable(name: str) -> str:
-    """The filter of the connection *name*, as a variable of the server."""
-    return f"{connection.quoted(name)}.{FILTER}" if name else FILTER
-
-
-def _wanted(context: Context, link: connection.Session, found: Mapping[str, state.Shown]) -> bool:
-    """Whether just the databases are followed that are to be."""
-    those = servers.of(context)
-    return {one.connection for one in those} == found.keys() and all(
-        connection.value(link, f"SELECT @@global.{_variable(one.connection)}") == _filter(one)
-        for one in those
-    )
 
 
 def _come(link: connection.Session, last: str, idle: float) -> str:
@@ -320,16 +288,3 @@ def _behind(link: connection.Session, last: str) -> str:
 def _ours(target: Host) -> bool:
     with connection.session(target) as link:
         return bool(state.read(link))
-
-
-def _end(target: Host) -> None:
-    with connection.session(target) as link:
-        _leave(link, state.read(link))
-        connection.rows(link, f"SET GLOBAL {FILTER} = ''")
-    target.run("rm", "-f", "--", OPTIONS)
-    tunnel.fill_in(target)
-
-
-def _leave(link: connection.Session, names: Iterable[str]) -> None:
-    """Be done with the connections *names*."""
-    connection.several(link, (act.format(one) for one in names for act in LEAVE))

@@ -10,12 +10,14 @@ from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.replication import room
 from migrate.database.servers import Server
+from migrate.errors import PreconditionError
 from migrate.onhost import call
 
 ADDRESS, PORT = "127.0.0.1", 13306  # of the first server; the next has the next
 NAME = "migrate-replica"
 LISTENS, CONNECTS = f"{NAME}.socket", f"{NAME}@.service"  # and so on: "migrate-replica-2.socket"
 FOLDER = "/etc/systemd/system"
+MOST = 8  # servers
 
 SOCKET_UNIT = f"""[Unit]
 Description=The way to the source cloud's database (migrate)
@@ -53,7 +55,12 @@ systemctl daemon-reload
 def dig(context: Context, server: Server) -> int:
     """Open the one to *server*, and tell its port; safe to repeat."""
     source, target, port = server.host, context.target.database, PORT + server.number
-    name = f"{NAME}-{server.number + 1}" if server.number else NAME
+    if server.number >= MOST:
+        raise PreconditionError(
+            f"the source has more than {MOST} database servers, which are not followed: bring some "
+            "of their databases together"
+        )
+    name = _name(server.number)
     transfer.permit(source, sockets=[connection.SOCKET], volumes=room.folders(source))
     argv = transfer.command(context, target, source, "socket", connection.SOCKET)
     service = SERVICE_UNIT.format(command=" ".join(map(_word, argv)))
@@ -71,7 +78,13 @@ def fill_in(target: Host) -> None:
 
 def left(target: Host) -> list[str]:
     """Files of any that are there."""
-    return sorted(call(target, "files.read", [f"{FOLDER}/{NAME}*"]))
+    names = (f"{_name(number)}{end}" for number in range(MOST) for end in (".socket", "@.service"))
+    return list(call(target, "files.existing", [f"{FOLDER}/{name}" for name in names]))
+
+
+def _name(number: int) -> str:
+    """What the units of the server *number* are called by."""
+    return f"{NAME}-{number + 1}" if number else NAME
 
 
 def _word(word: str) -> str:
