@@ -1,7 +1,7 @@
 """Named sets of tests: what `make test` leaves out, and the record of when each passed.
 
     make test-all                       every set
-    make test-all SET=faults,existing   those whose names begin with one of these words
+    make test-all SET=faults,existing   the one of that name, else those whose names begin with it
     pytest --set faults-back            one of them, by pytest itself
 
 A test is in a set by `@pytest.mark.in_set("faults-back")`, one without the mark is in the set
@@ -25,7 +25,8 @@ from tests import proofs
 from tests.faults.tally import TABLE, Tally, table
 
 DEFAULT = "test"
-LANES = ("3", "4")  # rigs on which sets run side by side, also beside `make test`
+# rigs on which sets run side by side, also beside `make test`; SIDESTEP_RIG names one alone
+LANES = ("3", "4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +214,14 @@ class Selection:
 
 
 def chosen(words: Iterable[str]) -> list[str]:
-    """Names of the sets that begin with one of *words*, all without any; SystemExit for a typo."""
+    """The sets of those names, or whose names begin so, all without *words*; SystemExit for a typo.
+
+    A word that is one's whole name is that one alone: `rehearse` needs no lab, `rehearse-lab` does.
+    """
     wanted = [word for word in words if word]
-    found = [name for name in SETS if not wanted or name.startswith(tuple(wanted))]
+    whole = {word for word in wanted if word in SETS}
+    begun = tuple(word for word in wanted if word not in whole)
+    found = [n for n in SETS if not wanted or n in whole or (begun and n.startswith(begun))]
     for word in wanted:
         if not any(name.startswith(word) for name in SETS):
             sys.exit(f"no set begins with {word!r}; there are: {', '.join(SETS)}")
@@ -255,7 +261,8 @@ def run(name: str, rig: str) -> proofs.Proof:
 def main(words: list[str]) -> int:
     """Run the sets that *words* name and write the record; 0 when every test has passed."""
     names = chosen(",".join(words).split(","))
-    lanes = list(LANES)
+    named = os.environ.get("SIDESTEP_RIG")
+    lanes = [named] if named else list(LANES)
 
     def beside(name: str) -> proofs.Proof:
         rig = lanes.pop()
@@ -264,7 +271,7 @@ def main(words: list[str]) -> int:
         finally:
             lanes.append(rig)
 
-    with ThreadPoolExecutor(len(LANES)) as pool:
+    with ThreadPoolExecutor(len(lanes)) as pool:
         done = list(pool.map(beside, [name for name in names if not SETS[name].alone]))
     done += [kept(run(name, "")) for name in names if SETS[name].alone]
     print("", *(proof.row() for proof in done), f"written to {proofs.RECORD}", sep="\n")

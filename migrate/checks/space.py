@@ -8,6 +8,7 @@ from migrate.checks.sql import of_services, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.configuration import service_options
+from migrate.database import sizes
 from migrate.database.connection import marks
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
@@ -46,6 +47,7 @@ def run(context: Context) -> Iterator[Finding]:
                     schemata,
                 )
             )
+    sizes.keep(context, data)
     folders = [
         one.folder(service_options.read(context.source.tools, recipe, one.program))
         for recipe in context.recipes

@@ -13,9 +13,20 @@ from migrate.cli.options import refuse_unconfirmed
 from migrate.cli.output import Progress, Screen
 from migrate.cli.terminal import TERMINAL
 from migrate.cloud import pulumi, serving
+from migrate.engine.finding import filled
 from migrate.engine.plan import Phase
 from migrate.errors import JournalError, PreconditionError
-from migrate.phases import accept, cutover, no_return, readiness, rollback, status, timings, verify
+from migrate.phases import (
+    accept,
+    cutover,
+    no_return,
+    readiness,
+    rehearse,
+    rollback,
+    status,
+    timings,
+    verify,
+)
 from migrate.phases.session import Session, context_of
 from migrate.verify import noticed
 
@@ -40,10 +51,13 @@ def run_cutover(
     ) as session:
         session.refuse_unknown(past, Phase.FOLLOW, Phase.CUTOVER)
         steps = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER)
+        begun = readiness.begun(session.context) if execute else False
+        if not begun:
+            screen.findings(filled(rehearse.remarks(session.context), check="rehearsal"))
         if not execute:
             screen.would(steps)
             return
-        if not readiness.begun(session.context):  # else the cloud is closed: every second counts
+        if not begun:  # else the cloud is closed: every second counts
             _refuse_changes(stack)
             findings.refuse_again(screen, session, checks.QUICK)
         cutover.cutover(session, Progress(screen, steps), past)

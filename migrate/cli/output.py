@@ -4,7 +4,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -16,7 +16,7 @@ from migrate.cli.formats import FORMATS
 from migrate.cli.terminal import TERMINAL
 from migrate.engine.finding import Finding, Severity
 from migrate.engine.journal import State
-from migrate.engine.plan import Plan, Step
+from migrate.engine.plan import Plan, Step, longest_path
 from migrate.errors import some
 from migrate.phases.timings import Timing
 from migrate.verify.losses import Losses
@@ -202,14 +202,3 @@ def plan_document(plan: Plan) -> list[dict[str, Any]]:
         }
         for step in plan
     ]
-
-
-def longest_path(
-    plan: Plan, seconds: Callable[[Step], float] = lambda step: step.estimate
-) -> float:
-    """Along the longest chain of needs: what the steps take run side by side, *seconds* each."""
-    ends: dict[str, float] = {}
-    for step in plan:
-        before = max((ends[need] for need in step.needs if need in ends), default=0.0)
-        ends[step.id] = before + seconds(step)
-    return max(ends.values(), default=0.0)

@@ -7,15 +7,16 @@ from migrate import checks
 from migrate.checks.space import size
 from migrate.cli import findings
 from migrate.cli.at_work import at_work, refuse_missing
-from migrate.cli.output import Progress, Screen, finding_document, longest_path, plan_document
+from migrate.cli.output import Progress, Screen, finding_document, plan_document
 from migrate.cloud import Context
 from migrate.cloud.installation import SYSTEM
 from migrate.cloud.login import ADMIN
 from migrate.database import rehearsed
 from migrate.engine.finding import filled
-from migrate.engine.plan import Phase
+from migrate.engine.plan import Phase, longest_path
 from migrate.errors import PreconditionError, SettingsError, some
-from migrate.phases import follow, readiness, rehearse, status
+from migrate.phases import expected, follow, readiness, rehearse, status, timings
+from migrate.phases.plan import compose
 from migrate.phases.session import context_of, opened
 from migrate.storage import backup
 from migrate.storage.backup import store
@@ -38,9 +39,10 @@ def run_plan(screen: Screen, stack: str) -> None:
         night = session.plan.phase(Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)
         screen.plan(night, f"{context.stack}: {hop}")
         window = session.plan.phase(Phase.CUTOVER)
+        basis = expected.foreseen(compose(context), *expected.known(context, session.journal))[1]
         screen.say(
             f"The window: {len(window)} steps, about {longest_path(window):.0f} s along the "
-            f"longest chain, by figures measured in the lab{_rehearsed(context)}."
+            f"longest chain, by {expected.told(basis, window)}{_rehearsed(context)}."
         )
         screen.answer(plan_document(night))
 
@@ -99,6 +101,7 @@ def run_follow(
         if not readiness.begun(session.context):  # else the checks would tell just that
             findings.refuse_again(screen, session, checks.TARGET)
         follow.follow(session, Progress(screen, steps), past)
+        screen.timings("what follow did, step by step", timings.of(session, Phase.FOLLOW))
         screen.answer(status.status(session, held=""))
 
 
@@ -187,3 +190,8 @@ def _measured(screen: Screen, found: dict[str, Any]) -> None:
                 f"written anew, which grows with the data: {table['table']}, about "
                 f"{table['rows']} rows, {size(table['bytes'])}"
             )
+    stay = [name for name, one in found["projects"].items() if not one["rebuilt"]]
+    if stay:
+        screen.remark(f"no table is written anew by the migrations of {', '.join(stay)}")
+    for step, seconds in found["listings"].items():
+        screen.remark(f"{step} lists this cloud in {seconds:.1f} s")

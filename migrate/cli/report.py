@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from migrate.cli import hosts_report
-from migrate.cli.output import longest_path
 from migrate.engine import state_directory
+from migrate.engine.plan import Phase, longest_path
 from migrate.engine.window import Span
 from migrate.phases import timings, verify
 from migrate.phases.session import Session
@@ -22,6 +22,7 @@ from migrate.storage.images.image_passes import PROVEN
 from migrate.takeover import going_live
 from migrate.verify import noticed
 
+TOLD = (Phase.FOLLOW, Phase.CUTOVER, Phase.ACCEPT)  # each step of them, as it was foreseen
 ROW, WIDTH, LABEL, SAID = 18, 1000, 230, 150
 
 
@@ -64,6 +65,7 @@ def gather(session: Session) -> dict[str, Any]:
             "predicted": {step.id: round(step.estimate, 2) for step in within},
             "predicted_seconds": round(longest_path(within), 2),
         },
+        "steps": [asdict(one) for one in timings.of(session, *TOLD)],
         "noticed": noticed.kept(session.home),
         "proofs": {"verification": proof} if proof else {},
         "settled": hosts_report.gather(session),

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
@@ -110,6 +110,13 @@ class Api:
         """The answer's JSON; raises ApiError for a status other than 200."""
         return self._request(service, f"{self.bases[service]}{path}", query)
 
+    def head(self, service: str, path: str, headers: Mapping[str, str]) -> int:
+        """The status alone of what *path* has; 0 where there was no answer."""
+        path, _, query = path.partition("?")
+        url = f"{self.bases[service]}{path}"
+        own = {**self._headers(service, ""), **headers}
+        return self._patiently(url, dict(parse_qsl(query)), own, method="HEAD")[0]
+
     def short(self, rest: Rest) -> dict[str, Any]:
         """The short list that proves that the API of *rest* works."""
         path, _, query = rest.short.partition("?")
@@ -171,15 +178,22 @@ class Api:
     def _request(self, service: str, url: str, query: dict[str, str]) -> dict[str, Any]:
         query = dict(query)
         headers = self._headers(service, query.pop(VERSION, ""))
-        for pause in (*PAUSES, None):
-            status, text, answer = self._once(url, query, headers)
-            if status not in PASSING or pause is None:
-                break
-            time.sleep(pause)
+        status, text, answer = self._patiently(url, query, headers)
         if status != 200 or answer is None:
             raise ApiError(f"GET {url}", status, text)
         value: dict[str, Any] = answer.json()
         return value
+
+    def _patiently(
+        self, url: str, query: dict[str, str], headers: dict[str, str], *, method: str = "GET"
+    ) -> tuple[int, str, Any]:
+        """As `_once`, asked again where a proxy has no backend for a moment."""
+        for pause in PAUSES:
+            found = self._once(url, query, headers, method=method)
+            if found[0] not in PASSING:
+                return found
+            time.sleep(pause)
+        return self._once(url, query, headers, method=method)
 
     def _once(
         self,

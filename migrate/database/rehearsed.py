@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from migrate.cloud import Context
@@ -19,7 +20,8 @@ BRINGS = "database.copy"  # looks, and brings what did not come
 def keep(context: Context, found: dict[str, Any]) -> None:
     """Keep *found* with the hop.
 
-    `{"at": "...", "look_seconds": 1.4, "followed": true, "projects": {"nova": {"work": 2.9, ...}}}`
+    `{"at": "...", "look_seconds": 1.4, "followed": true, "listings": {"listing.before": 3.1},
+    "projects": {"nova": {"work": 2.9, ...}}}`
 
     One that failed keeps what it took when it went well last: `"good": {"work": 2.7, "at": "..."}`
     """
@@ -58,12 +60,26 @@ def kept(context: Context) -> dict[str, Any]:
     return {}
 
 
+def at(found: dict[str, Any]) -> float:
+    """When *found* was rehearsed, in seconds since the epoch; 0 where nothing was."""
+    return datetime.fromisoformat(found["at"]).timestamp() if found.get("at") else 0.0
+
+
+def steps(found: dict[str, Any]) -> set[str]:
+    """The steps whose times *found* has measured."""
+    if not found:
+        return set()
+    schemas = {f"{one}.schema" for one in found.get("projects", {}) if _good(found, one)}
+    return {*schemas, *LOOKS, BRINGS, *found.get("listings", {})}
+
+
 def timed(steps: Iterable[Step], found: dict[str, Any]) -> Iterator[Step]:
     """*steps*, where those of databases take as long as the rehearsal *found* says.
 
     Beside the work that it measured a tool that waits has its own few seconds, which the lab knows.
     """
     takes = dict.fromkeys(LOOKS, found["look_seconds"]) if found else {}
+    takes |= found.get("listings", {})
     adds = {
         f"{project}.schema": good["work"]
         for project in found.get("projects", {})

@@ -58,7 +58,8 @@ class Step:
     again. `revert=None` marks a point of no return. What `apply` makes, `revert` removes, also
     when `apply` died half-way. Where `returns` is not set, `revert` refuses (IrreversibleError)
     once the machines say that it has begun, and whoever runs it asks for that by a host's name.
-    `estimate` is in seconds, measured in the lab.
+    `estimate` is in seconds, measured in the lab until something was measured here; of what `grows`
+    it goes with the data.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Step:
     impact: Impact = Impact.NONE
     estimate: float = 1.0
     returns: bool = True
+    grows: bool = False
 
     @property
     def way_back(self) -> bool:
@@ -88,10 +90,11 @@ def step(
     after: Iterable[Step] = (),
     seconds: float,
     returns: bool = True,
+    grows: bool = False,
 ) -> Step:
     """A step that names others as objects, as the pages do on which steps stand in their order."""
     needs = tuple(one.id for one in after)
-    return Step(id_, title, phase, *act, needs, impact, seconds, returns)
+    return Step(id_, title, phase, *act, needs, impact, seconds, returns, grows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +139,14 @@ class Plan:
         """Hex digest over a phase's ids in order; a journal only resumes the same ones."""
         ids = [step.id for step in self.steps if step.phase is phase]
         return sha256("\n".join(ids).encode()).hexdigest()[:16]
+
+
+def longest_path(
+    plan: Plan, seconds: Callable[[Step], float] = lambda step: step.estimate
+) -> float:
+    """Along the longest chain of needs: what the steps take run side by side, *seconds* each."""
+    ends: dict[str, float] = {}
+    for step in plan:
+        before = max((ends[need] for need in step.needs if need in ends), default=0.0)
+        ends[step.id] = before + seconds(step)
+    return max(ends.values(), default=0.0)

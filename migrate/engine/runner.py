@@ -10,6 +10,7 @@ from migrate.engine.cancellation import Cancellation
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.engine.order import Order
 from migrate.engine.plan import Phase, Plan, Step
+from migrate.engine.window import WAS_DONE, foretold
 from migrate.errors import (
     IrreversibleError,
     JournalError,
@@ -218,7 +219,8 @@ class Runner:
             raise StepError(f"{self.cancellation.reason} before {waiting[0]}{more}")
 
     def _apply(self, step: Step) -> None:
-        self._mark(step, State.STARTED)
+        self.journal.record(step.phase, step.id, State.STARTED, foretold(step.estimate))
+        self.notify(step, State.STARTED, "")
         try:
             already = step.done(self.context)
             if not already:
@@ -226,7 +228,7 @@ class Runner:
         except BaseException as error:
             self._mark_failed(step, error)
             raise
-        self._mark(step, State.DONE, "was done" if already else "")
+        self._mark(step, State.DONE, WAS_DONE if already else "")
 
     def _revert(self, step: Step) -> None:
         self._mark_if_possible(step, State.REVERTING)

@@ -1,18 +1,26 @@
 """How long the window was and what it was made of, from the journal."""
 
+import re
 from dataclasses import dataclass
 
 from migrate.engine.journal import Event, Journal, State
 from migrate.engine.plan import Phase
 
+WAS_DONE = "was done"  # the note of a step that found nothing to do
+FORETOLD = re.compile(r"predicted ([0-9.]+) s")
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One step's last run; `start` and `end` are seconds since the epoch."""
+    """One step's last run; `start` and `end` are seconds since the epoch.
+
+    `predicted` are the seconds that the plan gave it as it began, None where nobody noted that.
+    """
 
     step: str
     start: float
     end: float
+    predicted: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -32,15 +40,39 @@ class Window:
         return self.end - self.start
 
 
-def spans(events: list[Event]) -> list[Span]:
-    """The last completed run of every step, by its start."""
-    began: dict[str, float] = {}
+def foretold(seconds: float) -> str:
+    """The note of a step that begins, of which the plan says that it takes *seconds*."""
+    return f"predicted {seconds:.2f} s"
+
+
+def _predicted(event: Event) -> float | None:
+    found = FORETOLD.fullmatch(event.note)
+    return float(found[1]) if found else None
+
+
+def worked(events: list[Event]) -> dict[str, Span]:
+    """The last run of every step that found something to do and did it, also if undone since."""
+    began: dict[str, Event] = {}
     found: dict[str, Span] = {}
     for event in events:
         if event.state is State.STARTED:
-            began[event.step] = event.at
+            began[event.step] = event
+        elif event.state is State.DONE and event.note != WAS_DONE and event.step in began:
+            first = began[event.step]
+            found[event.step] = Span(event.step, first.at, event.at, _predicted(first))
+    return found
+
+
+def spans(events: list[Event]) -> list[Span]:
+    """The last completed run of every step, by its start."""
+    began: dict[str, Event] = {}
+    found: dict[str, Span] = {}
+    for event in events:
+        if event.state is State.STARTED:
+            began[event.step] = event
         elif event.state is State.DONE and event.step in began:
-            found[event.step] = Span(event.step, began[event.step], event.at)
+            first = began[event.step]
+            found[event.step] = Span(event.step, first.at, event.at, _predicted(first))
         elif event.state is State.REVERTED:
             found.pop(event.step, None)
     return sorted(found.values(), key=lambda span: span.start)

@@ -2,8 +2,9 @@
 
 The packet filter hands it what is sent to where users are heard (`tproxy`), so the operator's proxy
 is neither edited nor reloaded, and no connection that stands is broken. Its mode is "open", where
-it passes calls on; "users", whose writes are held for a while, then refused; "all", where every
-call is; or "target", where all calls go there and none to this host any more. Its own beat keeps
+it passes calls on; "users", whose writes are held for a while, then refused; "writes", where all
+are, and calls that read pass; "all", where every call is refused; or "target", where all calls go
+there and none to this host any more. Its own beat keeps
 the rule alive while it is open: dead or frozen, calls go past it. In every other mode nothing does,
 also after a boot. What `takeover/front` renders is a *spec*:
 
@@ -33,11 +34,12 @@ TABLE = "migrate_front"
 SOURCE = "127.0.0.77"  # from where the front itself calls: the rule lets it pass
 WRITES = "POST"  # reads pass as long as it is closed to users alone
 STRANGER = "127.0.0.66"  # a user's call, made on this host
-MODES = ("open", "users", "all", "target")  # by their numbers in its configuration
+MODES = ("open", "users", "writes", "all", "target")  # by their numbers in its configuration
 SESSION = re.compile(r"(?m)^(0x[0-9a-f]+): proto=\w+ src=(\S+) fe=(\d+) ")
 STARTED = 15.0  # seconds in which it is up
 ENDED = 10.0  # seconds that calls in it have to end
 BEFORE, AFTER = 10.0, 3.0  # seconds in which connections past it are ended, each while idle
+ACTED, READ = 5.0, 1.5  # seconds that calls have to end which act, and which read
 # while it is closed, and no longer than so many ms by the clock, whatever becomes of anybody
 HOLD = """local function now()
   local at = core.now()
@@ -47,7 +49,7 @@ core.register_action("hold", {"http-req"}, function(txn)
   local deadline = now() + (txn:get_var("proc.hold") or 0)
   while now() < deadline do
     local mode = txn:get_var("proc.mode")
-    if mode ~= 1 and mode ~= 2 then return txn:set_var("txn.shut", false) end
+    if mode == 0 or mode == 4 then return txn:set_var("txn.shut", false) end
     core.msleep(5)
   end
 end)
@@ -132,8 +134,9 @@ def digest(spec: dict[str, Any]) -> str:
 def close(depth: str) -> bool:
     """Close it to "users", so that the cloud's own hosts pass, or to "all"; whether there is one.
 
-    From here on nothing passes it by, dead or alive, also after a boot. After it has led to the
-    target it refuses at once: the way back takes longer than anybody waits.
+    Who reads passes in both. From here on nothing passes it by, dead or alive, also after a boot.
+    After it has led to the target it refuses every call at once: nobody may see this side who saw
+    that one, and the way back takes longer than anybody waits.
     """
     with record.locked():
         kept = record.load(RECORD)
@@ -142,31 +145,38 @@ def close(depth: str) -> bool:
         if kept["mode"] == "open":
             end_bypassing(BEFORE)
         holds = kept["mode"] != "target" and kept.get("holds", True)
-        record.save(RECORD, {"spec": kept["spec"], "mode": depth, "holds": holds})
-        _keep(kept["spec"], depth, holds=holds)
+        mode = "writes" if depth == "all" and holds else depth
+        record.save(RECORD, {"spec": kept["spec"], "mode": mode, "holds": holds})
+        _keep(kept["spec"], mode, holds=holds)
         systemd.run("systemctl", "enable", "--quiet", UNIT)
         if not _mode():
             systemd.run("systemctl", "restart", UNIT)
             _await()
         if not holds:
             _say("set var proc.hold int(0)")
-        _say(f"set var proc.mode int({MODES.index(depth)})")
-        _filter(kept["spec"], depth)
+        _say(f"set var proc.mode int({MODES.index(mode)})")
+        _filter(kept["spec"], mode)
     end_bypassing(AFTER)
     return True
 
 
 def end_calls() -> None:
-    """End what is still carried behind a front that is closed to all: consoles, by now."""
+    """End what is still carried to this host and may not be: by then consoles, and what is slow.
+
+    Those are all but calls that read, and those too once it leads to the target.
+    """
     kept = record.load(RECORD)
     if kept is None:
         return
     bypassing.end(kept["spec"]["heard"], SOURCE, _pids(), idle=False)
-    deadline = time.monotonic() + 5
-    while _carried(kept["spec"]) and time.monotonic() < deadline:
+    flips = kept["mode"] == "target"
+    kinds = ("acts", "reads") if flips else ("acts",)
+    deadline = time.monotonic() + (READ if flips else ACTED)
+    while _carried(kinds) and time.monotonic() < deadline:
         time.sleep(0.05)
     for port in kept["spec"]["ports"]:
-        _say(f"shutdown sessions server old_{port}/s")
+        for kind in kinds:
+            _say(f"shutdown sessions server {kind}_{port}/s")
 
 
 def lead_to_target() -> None:
@@ -227,6 +237,11 @@ def heard(sign: str) -> dict[str, list[Any]]:
         "stranger": knock.each(at, sign, STRANGER, WRITES),
         "own": knock.each(at, sign, "127.0.0.1", WRITES),
     }
+
+
+def served_by(units: "dict[str, list[str]]") -> list[str]:
+    """Those names in *units* of which any of their units listens here."""
+    return [name for name, those in units.items() if sockets.held(systemd.members(those))]
 
 
 def end_bypassing(seconds: float) -> list[str]:
@@ -350,10 +365,11 @@ def _drop_gone(spec: dict[str, Any]) -> None:
             _say(f"shutdown session {name}")
 
 
-def _carried(spec: dict[str, Any]) -> int:
-    """How many calls it carries to the operator's proxy now."""
-    rows = [line.split(",") for line in _say("show stat").splitlines() if line.startswith("old_")]
-    return sum(int(row[2] or 0) + int(row[4] or 0) for row in rows if row[1] == "BACKEND")
+def _carried(kinds: "tuple[str, ...]") -> int:
+    """How many calls of *kinds* it carries to the operator's proxy now."""
+    rows = [line.split(",") for line in _say("show stat").splitlines()]
+    those = [row for row in rows if row[0].startswith(kinds) and row[1:2] == ["BACKEND"]]
+    return sum(int(row[2] or 0) + int(row[4] or 0) for row in those)
 
 
 def _await() -> None:

@@ -62,6 +62,14 @@ def started(pid: int) -> str:
     return _stat(pid)[1][19]
 
 
+def is_still(pid: int) -> bool:
+    """Whether it does nothing: held, or ended."""
+    try:
+        return _stat(pid)[1][0] in "TtZX"
+    except OSError:
+        return True
+
+
 def kill(pid: int, number: int) -> None:
     """Send signal *number* to *pid*, which may have ended."""
     try:

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from migrate.onhost import (
+    clock,
     disk,
     fence,
     front,
@@ -54,7 +55,7 @@ def arm(
     with record.locked():
         if (record.load(RECORD) or {}).get("state") == "reopening":
             raise RuntimeError("the source is reopening itself just now; try again when it has")
-        until = {"deadline": time.time() + seconds, "seconds": seconds}
+        until = {"deadline": time.time() + seconds, "seconds": seconds, "clock": clock.begun()}
         record.save(RECORD, {**until, "state": "armed", "databases": places})
     folder = f"{FOLDER}/migrate/onhost"
     disk.make_private(folder)
@@ -75,7 +76,7 @@ def extend(seconds: float) -> str:
         if kept is None:
             return "absent"
         if kept["state"] == "armed":
-            deadline = max(kept["deadline"], time.time() + seconds)
+            deadline = max(kept["deadline"], _now(kept) + seconds)
             record.save(RECORD, {**kept, "deadline": deadline})
         return str(kept["state"])
 
@@ -87,7 +88,11 @@ def state() -> dict[str, Any]:
     """
     kept = record.load(RECORD) or {"state": "absent", "deadline": 0.0}
     alive = bool(systemd.members([UNIT]))
-    return {"state": kept["state"], "left": kept["deadline"] - time.time(), "alive": alive}
+    return {"state": kept["state"], "left": kept["deadline"] - _now(kept), "alive": alive}
+
+
+def _now(kept: dict[str, Any]) -> float:
+    return clock.now(kept.get("clock", {}))
 
 
 def disarm() -> str:
@@ -122,7 +127,7 @@ def wait_and_reopen() -> None:
             kept = record.load(RECORD)
             if kept is None or kept["state"] in ("disarmed", "reopened") or front.flipped():
                 return
-            if time.time() >= kept["deadline"]:
+            if _now(kept) >= kept["deadline"]:
                 _tell({**kept, "state": "reopening"})
                 break
         time.sleep(1)

@@ -98,6 +98,28 @@ def stop(names: Iterable[str], grace: float) -> None:
     run("systemctl", "reset-failed", *names, check=False)
 
 
+def freeze(names: Iterable[str], seconds: float) -> None:
+    """Let no process of *names* go on; RuntimeError where one still does after *seconds*.
+
+    By a signal that none can refuse: it needs nothing of the kernel's and of systemd's version.
+    """
+    names = list(names)
+    deadline = time.monotonic() + seconds
+    while going := [pid for pid in members(names) if not processes.is_still(pid)]:
+        for pid in going:
+            processes.kill(pid, signal.SIGSTOP)
+        if time.monotonic() > deadline:
+            told = ", ".join(f"{pid} ({processes.command(pid)})" for pid in going)
+            raise RuntimeError(f"not frozen: {told}")
+        time.sleep(0.005)
+
+
+def thaw(names: Iterable[str]) -> None:
+    """Let them go on."""
+    for pid in members(names):
+        processes.kill(pid, signal.SIGCONT)
+
+
 def end_at_once(name: str, seconds: float = 5.0) -> None:
     """End all of *name* without a last act of its own.
 

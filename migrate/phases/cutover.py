@@ -8,10 +8,10 @@ from contextlib import suppress
 from migrate.cloud import serving, wait
 from migrate.engine import cloud_lock, markers
 from migrate.engine.journal import BEGUN, State
-from migrate.engine.plan import Phase, Step
+from migrate.engine.plan import Phase, Step, longest_path
 from migrate.engine.runner import Observer, Runner
 from migrate.errors import LockedError, MigrateError, StepError
-from migrate.phases import control
+from migrate.phases import control, timings
 from migrate.phases.follow import follow
 from migrate.phases.session import Session
 from migrate.takeover import going_live, hand_over, virtual_ip
@@ -132,6 +132,8 @@ def summary(session: Session) -> str:
         return "The journal does not hold the window: it was begun by another one."
     longest = sorted(seen.spans, key=lambda span: -span.seconds)[:4]
     told = ", ".join(f"{span.step} {span.seconds:.1f} s" for span in longest)
+    foreseen = longest_path(timings.within(session))
     users = noticed.summary(session.home, noticed.CUTOVER)
     users = "; ".join(filter(None, (users, hand_over.told(session.context))))
-    return f"Window {seen.seconds:.1f} s; longest: {told}" + (f"; {users}." if users else ".")
+    window = f"Window {seen.seconds:.1f} s, predicted {foreseen:.1f} s"
+    return f"{window}; longest: {told}" + (f"; {users}." if users else ".")

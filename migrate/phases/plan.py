@@ -28,6 +28,7 @@ from migrate.database import (
     ownership,
     rehearsed,
     schema,
+    sizes,
     warm,
 )
 from migrate.database.replication import proven, proving, replica
@@ -114,6 +115,7 @@ IMAGES = _follow(
     ),
     after=[KEY],
     seconds=30,
+    grows=True,
 )
 TOOLS = _follow(
     "database.tools",
@@ -127,6 +129,7 @@ FIRST_PASS = _follow(
     (copy.passed, replica.seed, ownership.discard),
     after=[KEY],
     seconds=10,
+    grows=True,
 )
 REPLICA = _follow(
     "database.replica",
@@ -141,6 +144,7 @@ PROOF = _follow(
     (proving.proved, proving.prove, proven.forget),
     after=[REPLICA],
     seconds=5,
+    grows=True,
 )
 # a service that waits could reach the source, were it not for the filter
 PRELOAD = _follow(
@@ -235,6 +239,7 @@ def _volumes_read(recipe: Recipe) -> Step:
         ),
         after=[CEPH_CLIENTS],
         seconds=60,
+        grows=True,
     )
 
 
@@ -263,10 +268,11 @@ AGENTS_NOTED = _serving(
 )
 # what users do from here to the second listing shows there, which is all that the window pays for
 USERS_LISTED = _serving(
-    "listing.users",
+    views.USERS_LISTED,
     "List what each project's own users see, and keep a token of each",
     (views.users_listed, views.keep_users, views.forget_users),
     seconds=5,
+    grows=True,
 )
 
 # what is written from here on is all that the window compares
@@ -276,6 +282,7 @@ LAST_PROOF = _serving(
     (proving.proved, proving.prove, nothing),
     after=[ISOLATED],
     seconds=2,
+    grows=True,
 )
 
 # the window
@@ -297,11 +304,12 @@ DRAINED = _closed(
 # when nothing moves any more, and not later: closed to all, services could not ask keystone
 # whether our token is good
 LISTED = _closed(
-    "listing.before",
+    views.ADMIN_LISTED,
     "List every resource of every project",
     (views.listed, views.keep, views.forget),
     after=[DRAINED],
     seconds=2,
+    grows=True,
 )
 CLOSED_TO_ALL = _closed(
     "gate.all",
@@ -310,19 +318,28 @@ CLOSED_TO_ALL = _closed(
     after=[DRAINED, LISTED],
     seconds=0.4,
 )
-CONTROL_FENCED = _closed(
+# undone it starts what has ended since
+CONTROL_FROZEN = _closed(
     "fence.control",
-    "Stop and mask every control unit of the source",
-    (fence.control_is_fenced, fence.fence_control, fence.lift_control),
+    "Freeze every control unit of the source that acts",
+    (fence.control_is_frozen, fence.freeze_control, fence.lift_control),
     after=[CLOSED_TO_ALL],
-    seconds=5,
+    seconds=0.5,
 )
 READ_ONLY = _closed(
     "fence.read-only",
     "Make the source's databases read-only, also after a reboot",
     (fence.database_is_fenced, fence.fence_database, fence.lift_database),
-    after=[CONTROL_FENCED],
+    after=[CONTROL_FROZEN],
     seconds=1,
+)
+# beside what follows: nobody waits for it
+FROZEN_ENDED = _closed(
+    "fence.frozen",
+    "End what is frozen, and mask it",
+    (fence.frozen_is_ended, fence.end_frozen, nothing),
+    after=[READ_ONLY],
+    seconds=2,
 )
 # undone last of the three: with it a reboot cannot bring the address back
 MANAGER_FENCED = _closed(
@@ -345,6 +362,7 @@ FINGERPRINT = _closed(
     (baseline.taken, baseline.take, baseline.lift),
     after=[ARRIVED],
     seconds=1,
+    grows=True,
 )
 COPY = _closed(
     "database.copy",
@@ -352,6 +370,7 @@ COPY = _closed(
     (copy.copied, copy.copy, copy.discard_copy),
     after=[FINGERPRINT],
     seconds=2,
+    grows=True,
 )
 COMPARE = _closed(
     "database.compare",
@@ -359,6 +378,7 @@ COMPARE = _closed(
     (copy.compared, compare.prove, compare.forget),
     after=[COPY],
     seconds=1,
+    grows=True,
 )
 IMAGES_DELTA = _closed(
     image_passes.DELTA,
@@ -370,6 +390,7 @@ IMAGES_DELTA = _closed(
     ),
     after=[COMPARE, IMAGES],
     seconds=1,
+    grows=True,
 )
 IMAGES_PROOF = _closed(
     image_passes.PROOF,
@@ -381,6 +402,7 @@ IMAGES_PROOF = _closed(
     ),
     after=[IMAGES_DELTA],
     seconds=1,
+    grows=True,
 )
 
 
@@ -395,6 +417,7 @@ def _volumes_proof(recipe: Recipe) -> Step:
         ),
         after=[COMPARE],
         seconds=2,
+        grows=True,
     )
 
 
@@ -405,6 +428,7 @@ COPIED_URLS = _closed(
     (copied_urls.proven, partial(copied_urls.prove, isolated=isolation.prove), copied_urls.forget),
     after=[COMPARE, ISOLATED],
     seconds=1,
+    grows=True,
 )
 
 
@@ -415,6 +439,7 @@ def _schema(recipe: Recipe) -> Step:
         (_of(schema.upgraded, recipe), _of(schema.upgrade, recipe), _of(schema.drop, recipe)),
         after=[COPIED_URLS],
         seconds=3,
+        grows=True,
     )
 
 
@@ -430,7 +455,7 @@ def _synced(schemas: Iterable[Step]) -> Step:
 
 def _start(recipe: Recipe, schemas: dict[str, Step], proofs: dict[str, Step]) -> Step:
     """A service without databases waits for the source to be silent."""
-    data = [schemas.get(recipe.project, CONTROL_FENCED)]
+    data = [schemas.get(recipe.project, CONTROL_FROZEN)]
     data += [IMAGES_PROOF] if recipe.images else []
     data += [proofs[recipe.project]] if recipe.project in proofs else []
     return _closed(
@@ -472,7 +497,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         going_live.POINT,
         "Let calls through to the target, then take the virtual IP over",
         (virtual_ip.taken, going_live.let_in, going_live.turn_away),
-        after=[disarmed, READ_ONLY, MANAGER_FENCED, PROXY, apis],
+        after=[disarmed, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED, PROXY, apis],
         seconds=5.5,
     )
     reconnected = step(
@@ -791,7 +816,7 @@ def steps(
     yield from (TOOLS, FIRST_PASS, REPLICA, PROOF, PRELOAD)
     yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED, LAST_PROOF)
     yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
-    yield from (CONTROL_FENCED, READ_ONLY, MANAGER_FENCED)
+    yield from (CONTROL_FROZEN, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED)
     yield from (ARRIVED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if images else ()
     yield from proofs.values()
@@ -806,7 +831,7 @@ def steps(
 def compose(context: Context) -> Plan:
     """The whole way over for *context*'s recipes and hosts; asks no machine.
 
-    Databases take what the last rehearsal has measured.
+    Databases take what their size and the last rehearsal say; `expected.py` has what ran here.
 
     Of a command that updates hosts their steps for that are in place of those by which they came.
     """
@@ -827,5 +852,6 @@ def compose(context: Context) -> Plan:
     last = CEPH_ADDRESS if keep else CEPH_COMMIT
     storage = _storage_hosts(members.with_osds_only(context), last)
     finished = finish.steps(context.recipes, monitors=members.moves(context))
+    own = sizes.timed(own, sizes.kept(context))
     own = rehearsed.timed(own, rehearsed.kept(context))
     return Plan.of((*own, *storage, *settle, *finished))

@@ -4,7 +4,7 @@ Then the release's own APIs are started on it, and must answer what the source a
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +13,18 @@ from migrate.database import clone, clone_upgrade, clone_urls, copy, rehearsed
 from migrate.database.replication import replica
 from migrate.database.service_databases import ServiceDatabase
 from migrate.engine import markers
+from migrate.engine.finding import Finding, warning
 from migrate.engine.plan import Plan
-from migrate.errors import PreconditionError
+from migrate.errors import PreconditionError, some
 from migrate.phases import readiness
 from migrate.phases.plan import compose
 from migrate.phases.session import Session
 from migrate.services.base import Recipe
 from migrate.shadow import answers, serving
+from migrate.verify import views
 from migrate.verify.listing import Listing
+
+REMARKED = 3  # of what it told, before a window
 
 
 def refuse(context: Context) -> None:
@@ -63,7 +67,9 @@ def rehearse(session: Session) -> dict[str, Any]:
     """Clone, upgrade, judge; what was measured is kept. Repeatable: each has a clone of its own."""
     context = session.context
     followed = replica.standing(context).follows
-    before = answers.of_source(context) if serving.served(context) else {}
+    apis = bool(serving.served(context))
+    listings = views.timed(context) if apis else {}
+    before = answers.of_source(context) if apis else {}
     began = time.monotonic()
     with clone.running(context):
         cloned = round(time.monotonic() - began, 2)
@@ -84,6 +90,7 @@ def rehearse(session: Session) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "clone_seconds": cloned,
         "look_seconds": looked,
+        "listings": listings,
         "followed": followed,
         "projects": projects,
         "shadow": shadow,
@@ -144,3 +151,18 @@ def differs(found: dict[str, Any]) -> list[str]:
         tried = ", ".join(f"{user} {where}" for where, user in shadow["left_to"]) or "by IPv6"
         lines.append(f"{shadow['left']} packets wanted to leave for elsewhere ({tried})")
     return lines
+
+
+def remarks(context: Context) -> Iterator[Finding]:
+    """What the window ought to know of the last rehearsal: that there was none, or what it told."""
+    if not (found := rehearsed.kept(context)):
+        yield warning(
+            "no rehearsal of this hop is kept: nobody knows that the upgrade goes over this data, "
+            "or that the release answers as the source does",
+            "`migrate rehearse --execute` shows both while the source serves",
+        )
+    elif told := [*wrong(found), *differs(found)]:
+        yield warning(
+            f"the rehearsal of {found['at']} told: {some(told, REMARKED, '; ')}",
+            "Unless it is meant: mend what it names, `migrate follow --execute`, rehearse again",
+        )

@@ -16,6 +16,7 @@ from migrate.engine.journal import Journal
 from migrate.engine.plan import Phase, Plan
 from migrate.engine.runner import Observer, Runner
 from migrate.errors import JournalError, SettingsError
+from migrate.phases import expected
 from migrate.phases.plan import compose
 from migrate.services import chosen
 
@@ -90,6 +91,11 @@ def context_of(
     return connect(stack, decided, home, chosen(decided.services), run=run)
 
 
+def _planned(context: Context, journal: Journal) -> Plan:
+    """The plan, with the times that steps will take here."""
+    return expected.foreseen(compose(context), *expected.known(context, journal))[0]
+
+
 @contextmanager
 def opened(
     stack: str,
@@ -110,14 +116,14 @@ def opened(
     context = context_of(stack, root, Run() if changes else None, os_cloud)
     if not changes:
         with closing(Journal(context.home / "journal", reading=not notes)) as journal:
-            yield Session(context, compose(context), journal, tell)
+            yield Session(context, _planned(context, journal), journal, tell)
         return
     take_over = take_over or os.environ.get(cloud_lock.TAKE_OVER) == stack
     with (
         state_lock.held(context.home, command) as mine,
         closing(Journal(context.home / "journal", command)) as journal,
     ):
-        session = Session(context, compose(context), journal, tell)
+        session = Session(context, _planned(context, journal), journal, tell)
         for left in operators.end_left(context):
             session.remark("orphan", f"ended on this machine: {left}")
         with cloud_lock.held(context, mine, session.remark, take_over=take_over):

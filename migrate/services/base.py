@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from migrate.services.backends import Attachments, Backends, Images, Storage, Volumes
+from migrate.services.reads import Reads
 from migrate.services.records import Oldest, OnlineMigration, Outlived, Question, Trusts, Unlisted
 from migrate.services.rest import Rest
 from migrate.services.rules import Rules
@@ -157,6 +158,7 @@ class Recipe:
     databases: tuple[DatabaseUrl, ...] = ()
     cells: Cells | None = None
     source_control_units: tuple[str, ...] = ()
+    reads: Reads = field(default_factory=Reads)  # what of its API needs the database alone
     succeeded_units: tuple[str, ...] = ()  # control units whose work others do on the target
     source_data_plane_units: tuple[str, ...] = ()
     compute_units: tuple[str, ...] = ()  # on compute hosts, of the source's release

@@ -5,6 +5,7 @@ from typing import Any
 
 from migrate.services.backends import Attachments, BackendConfig, Options, Storage, Volumes
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
+from migrate.services.reads import Reads
 from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Rest, Splits, Workers
 from migrate.services.rules import UWSGI, BackendHost, Gone, Groups, Rules
@@ -67,6 +68,13 @@ RECIPE = Recipe(
     state_folders=("lock", "mnt"),
     databases=(DatabaseUrl(name="cinder", path="/etc/cinder/cinder.conf", section="database"),),
     source_control_units=("cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),
+    reads=Reads(
+        units=("cinder-api",),
+        act=(  # the scheduler answers, or a manager of volumes or backups
+            *("/scheduler-stats", "/capabilities/", "/manageable_", "/os-volume-manage"),
+            *("/os-snapshot-manage", "/export_record"),
+        ),
+    ),
     units=(
         Unit(
             name="cinder-api",

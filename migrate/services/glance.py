@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from migrate.services.backends import BackendConfig, Images, Options, Storage
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
+from migrate.services.reads import Reads, cached_images
 from migrate.services.records import MANY, Question
 from migrate.services.rest import Busy, Kind, Resource, Rest
 from migrate.services.rules import UWSGI, Gone, Groups, Rules
@@ -65,6 +66,7 @@ RECIPE = Recipe(
     state_folders=("images",),
     databases=(DatabaseUrl(name="glance", path="/etc/glance/glance-api.conf", section="database"),),
     source_control_units=("glance-api", "glance-scrubber"),
+    reads=Reads(units=("glance-api",), more=cached_images),
     units=(
         Unit(
             name="glance-api",

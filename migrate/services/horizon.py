@@ -1,6 +1,7 @@
 """The dashboard: no database; its sessions live in the cache and are not carried."""
 
 from migrate.services.base import ApiPort, Config, Recipe
+from migrate.services.reads import Reads
 from migrate.services.unit import Unit
 
 RECIPE = Recipe(
@@ -18,6 +19,7 @@ RECIPE = Recipe(
     },
     user="horizon",
     source_control_units=("apache2",),
+    reads=Reads(units=("apache2",)),
     succeeded_units=("apache2",),
     units=(
         # 8082 behind HAProxy: uwsgi has given up root before it could bind 80

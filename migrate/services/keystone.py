@@ -1,6 +1,7 @@
 """Identity: tokens are valid on either side because the fernet keys are carried."""
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
+from migrate.services.reads import Reads, logins
 from migrate.services.records import Question
 from migrate.services.rest import Kind, Rest
 from migrate.services.unit import Unit
@@ -32,6 +33,7 @@ RECIPE = Recipe(
     user="keystone",
     databases=(DatabaseUrl("keystone", "/etc/keystone/keystone.conf", "database"),),
     source_control_units=("keystone",),
+    reads=Reads(units=("keystone",), act=("/OS-FEDERATION/",), more=logins),
     units=(
         Unit(
             "keystone",

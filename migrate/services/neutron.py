@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from migrate.services.backends import Backends, Options, Plugins, Refusal
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, Vouches, majors
+from migrate.services.reads import Reads
 from migrate.services.rest import Allowed, Kind, Rest, Workers
 from migrate.services.rules import Rules, Setting
 from migrate.services.unit import HostUnit, Shipped, Unit
@@ -111,6 +112,8 @@ RECIPE = Recipe(
         *("neutron-api", "neutron-server", "neutron-rpc-server", "neutron-periodic-workers"),
         "neutron-ovn-maintenance-worker",
     ),
+    # who lists groups is given the first
+    reads=Reads(units=("neutron-api",), act=("/security-groups", "/auto-allocated-topology")),
     succeeded_units=("neutron-server",),
     source_data_plane_units=(
         *("neutron-openvswitch-agent", "neutron-linuxbridge-agent", "neutron-dhcp-agent"),

@@ -17,6 +17,7 @@ from migrate.services.base import (
     Vouches,
     majors,
 )
+from migrate.services.reads import Reads
 from migrate.services.records import HOUR, MANY, Oldest, Outlived, Question, left
 from migrate.services.rest import HEARTBEAT, STATE, Allowed, Busy, Kind, Resource, Rest, Workers
 from migrate.services.rules import UWSGI, Gone, Rules, Setting
@@ -112,6 +113,13 @@ RECIPE = Recipe(
     source_control_units=(
         *("nova-api", "nova-api-metadata", "nova-api-os-compute", "nova-scheduler"),
         *("nova-conductor", "nova-novncproxy", "nova-serialproxy", "nova-spicehtml5proxy"),
+    ),
+    reads=Reads(
+        units=(
+            *("nova-api", "nova-api-metadata", "nova-api-os-compute"),
+            *("nova-novncproxy", "nova-serialproxy", "nova-spicehtml5proxy"),
+        ),
+        act=("/diagnostics", "/uptime"),  # the compute host answers, and may ask a conductor
     ),
     succeeded_units=("nova-api-os-compute",),
     compute_units=("nova-compute",),

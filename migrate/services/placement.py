@@ -3,6 +3,7 @@
 from functools import partial
 
 from migrate.services.base import ApiPort, Config, DatabaseUrl, Heads, Recipe, Tool, majors
+from migrate.services.reads import Reads
 from migrate.services.records import OnlineMigration
 from migrate.services.rest import Allowed, Kind, Rest
 from migrate.services.unit import Unit
@@ -17,6 +18,7 @@ RECIPE = Recipe(
     user="placement",
     databases=(DatabaseUrl("placement", "/etc/placement/placement.conf", "placement_database"),),
     source_control_units=("placement-api",),
+    reads=Reads(units=("placement-api",)),
     units=(
         Unit(
             "placement-api",

@@ -15,7 +15,7 @@ from migrate.cloud.api import Api, ApiError
 from migrate.cloud.login import ADMIN
 from migrate.errors import one_line
 from migrate.services import kind, kinds
-from migrate.shadow import gate, judging, serving
+from migrate.shadow import gate, heads, judging, serving
 from migrate.verify import views
 from migrate.verify.comparison import Difference
 from migrate.verify.listing import Listing, take
@@ -31,6 +31,7 @@ class View:
     name: str
     kinds: dict[str, int] = field(default_factory=dict)
     fields: int = 0
+    asked: dict[str, int] = field(default_factory=dict)  # by HEAD, and the status
     allowed: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
@@ -47,14 +48,15 @@ def told(one: dict[str, Any], view: str) -> str:
     who = "" if view == ADMIN else f", as {view}"
     said = one_line(mine, 300)
     if not mine.field and mine.id in ("*", view):
-        said = f"{mine.type}: {mine.before} on the source, {mine.after} on the clone"
+        what = mine.type.replace(f"HEAD {one['service']} ", "HEAD ")
+        said = f"{what}: {mine.before} on the source, {mine.after} on the clone"
     return f"{one['service']}: {said}{who}"
 
 
 def service_of(one: Difference) -> str:
     """Which service *one* is of, as its API is called."""
     known = kind(one.type)
-    return known.service if known else "identity"
+    return heads.service_of(one.type) or (known.service if known else "identity")
 
 
 def types(context: Context) -> list[str]:
@@ -88,6 +90,7 @@ def ask(
     address = context.target.tools.address
     own = {name: login.api(context, name=name) for name in before}
     shadows = {name: gate.api(through, own[name], address) for name in before}
+    rests = [one.recipe.rest for one in serving.served(context) if one.recipe.rest]
     found = []
     for name in before:
         view = View(name)
@@ -97,6 +100,8 @@ def ask(
             if name == ADMIN:
                 _first_calls(context, shadows[name])
             _compare(view, own[name], shadows[name], earlier)
+            view.asked, wrong = heads.compare(rests, own[name], shadows[name])
+            view.differences += wrong
         who = "as administrator" if name == ADMIN else f"as {name}"
         tell(f"{who}: {sum(view.kinds.values())} answers of {len(view.kinds)} kinds compared")
         found.append(view)

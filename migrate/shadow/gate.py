@@ -104,10 +104,21 @@ class Session:
         self, url: str, *, params: Mapping[str, str], headers: Mapping[str, str], **_: object
     ) -> Answer:
         """What is told at *url*."""
+        return self._asked("GET", url, params, headers)
+
+    def head(
+        self, url: str, *, params: Mapping[str, str], headers: Mapping[str, str], **_: object
+    ) -> Answer:
+        """Whether it is told."""
+        return self._asked("HEAD", url, params, headers)
+
+    def _asked(
+        self, method: str, url: str, params: Mapping[str, str], headers: Mapping[str, str]
+    ) -> Answer:
         asked = f"{url}{'&' if '?' in url else '?'}{urlencode(params)}" if params else url
         own = {**headers, "X-Auth-Token": str(self._access.auth_token)}
         try:
-            return Answer(*self._gate.ask("GET", asked, own))
+            return Answer(*self._gate.ask(method, asked, own))
         except OSError as error:
             return Answer(0, str(error))
 

@@ -5,14 +5,13 @@ their databases are led to the clone, as those of the tools are. `onhost/shadow.
 place from which nothing leaves. A process that has read ids there never serves: all are killed.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import clone, tools
 from migrate.database.service_databases import ServiceDatabase
@@ -25,6 +24,7 @@ from migrate.shadow.gate import Gate, UnansweredError
 from migrate.takeover.isolation import PORTS
 
 START_SECONDS = 180.0  # all at once, beside whatever the machine does
+PAUSE_SECONDS = 0.3
 AT_HOME = ("::1",)
 
 
@@ -112,10 +112,10 @@ def rules(context: Context, addresses: list[str]) -> str:
 
 def _wait(host: Host, gate: Gate, those: list[Served]) -> None:
     """Return when each answers at its own address."""
-    deadline = time.monotonic() + START_SECONDS
     waiting = list(those)
     why: dict[str, str] = {}
-    while waiting:
+
+    def late() -> list[Served]:
         names = [one.unit.name for one in waiting]
         if dead := set(call(host, "shadow.state", names)["dead"]):
             raise _silent(host, [one for one in waiting if one.unit.name in dead], {})
@@ -127,9 +127,10 @@ def _wait(host: Host, gate: Gate, those: list[Served]) -> None:
             why[one.unit.name] = text
             if 0 < status < 500:
                 waiting.remove(one)
-        if waiting and time.monotonic() > deadline:
-            raise _silent(host, waiting, why)
-        time.sleep(0.3 if waiting else 0)
+        return waiting
+
+    if silent := wait.while_any(late, START_SECONDS, PAUSE_SECONDS):
+        raise _silent(host, silent, why)
 
 
 def _silent(host: Host, those: list[Served], why: dict[str, str]) -> StepError:

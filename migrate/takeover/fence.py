@@ -1,5 +1,8 @@
 """The fence: after the drain nothing of the source can write any more, nor after a reboot.
 
+What acts is frozen first, which takes no time and loses nothing when the window is undone, and
+ended before users reach the target. What only answers those who read ends right after that.
+
 Going back lifts it in this order: database writable, control units as they ran, keepalived. Who
 goes back must before that have compared the source with its fingerprint at the fence, and have
 returned the virtual IP with the old broker running, since every unit connects through it.
@@ -15,7 +18,7 @@ from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.services.base import Recipe
 
-GRACE_SECONDS = 3.0  # nothing is in flight after the drain: what is slower is killed
+GRACE_SECONDS = 1.0  # nothing is in flight any more: what is slower is killed
 START_SECONDS = 120.0
 GONE_SECONDS = 5.0
 PORTS = (3306, 5671, 5672)
@@ -28,9 +31,30 @@ def control(recipes: tuple[Recipe, ...]) -> dict[str, Any]:
         "projects": [recipe.project for recipe in recipes],
         "users": sorted({recipe.user for recipe in recipes}),
         "control": [u for recipe in recipes for u in recipe.source_control_units],
+        "answering": [u for recipe in recipes for u in recipe.reads.units],
         "kept": sorted(kept),
         "ports": list(PORTS),
     }
+
+
+def freeze_control(context: Context) -> None:
+    """Freeze what acts on each controller, as it runs; proven by processes."""
+    call_each(context.source.controllers, "fence.freeze", control(context.recipes))
+
+
+def control_is_frozen(context: Context) -> bool:
+    """Whether nothing acts on any source controller, frozen or ended."""
+    return not _named(context, "fence.moving", control(context.recipes))
+
+
+def end_frozen(context: Context) -> None:
+    """End what is frozen, and mask it; proven by processes and sockets on each controller."""
+    call_each(context.source.controllers, "fence.end_frozen", control(context.recipes))
+
+
+def frozen_is_ended(context: Context) -> bool:
+    """Whether nothing of the control plane lives on any source controller but what answers."""
+    return not _named(context, "fence.acting", control(context.recipes))
 
 
 def fence_control(context: Context) -> None:

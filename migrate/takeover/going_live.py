@@ -13,7 +13,7 @@ from migrate.engine import markers, window
 from migrate.engine.journal import BEGUN, Journal, State
 from migrate.errors import MigrateError
 from migrate.onhost import call
-from migrate.takeover import front, virtual_ip
+from migrate.takeover import fence, front, virtual_ip
 from migrate.takeover.gate import reopen_timer
 
 # steps of `phases/plan.py`, as the journal knows them
@@ -36,6 +36,9 @@ def _let_through(context: Context) -> None:
     reopen_timer.leave_a_moment(context)
     front.flip(context)
     reopen_timer.disarm(context)  # a front that has flipped holds it back
+    front.end_calls(context)
+    # by the address it would find the target's database
+    fence.fence_control(context)
 
 
 def unwatched(context: Context) -> bool:

@@ -15,6 +15,8 @@ from migrate.cloud.login import ADMIN
 from migrate.engine import state_directory
 from migrate.verify.listing import Listing, take
 
+ADMIN_LISTED, USERS_LISTED = "listing.before", "listing.users"  # the steps
+
 
 def users(context: Context) -> tuple[str, ...]:
     """Entries of the stack's clouds.yaml, beside the administrator's, for the same keystone."""
@@ -46,6 +48,17 @@ def take_all(
         return take(login.api(context, host, name), everywhere=name == ADMIN, microversions=known)
 
     return dict(zip(names, side_by_side.each(one, names, len(names)), strict=True))
+
+
+def timed(context: Context) -> dict[str, float]:
+    """How many seconds each listing of the window takes, by its step: of this cloud, as it is."""
+    found = {}
+    for step, names in ((ADMIN_LISTED, (ADMIN,)), (USERS_LISTED, users(context))):
+        began = time.monotonic()
+        if names:
+            take_all(context, context.source.api, names)
+        found[step] = round(time.monotonic() - began, 2)
+    return found
 
 
 def keep_users(context: Context) -> None:

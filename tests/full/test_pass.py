@@ -31,7 +31,6 @@ from tests.readme import commands
 pytestmark = [pytest.mark.lab, pytest.mark.in_order]
 
 STACK = "lab"
-HELD = 50.0  # its window.holdSeconds
 SPARE = ("spare volume", "spare to extend")
 
 
@@ -164,10 +163,10 @@ def test_what_users_noticed_is_in_the_report(report: dict[str, Any]) -> None:
     seen = outages.noticed(load.records(this_lab(), since))
     heard = {one["what"]: one for one in report["noticed"]["cutover"]["heard"]}
     for name in PROBED:
-        # calls wait for the target, and only those that have waited too long are refused
-        refused = max(0.0, window["seconds"] - HELD)
-        assert heard[name]["longest"] < refused + 15, heard[name]
-        assert seen[f"probe {name}"].longest < refused + 15, seen[f"probe {name}"]
+        # who reads the database alone is answered until the flip; heat asks an engine
+        most = 15 + (window["seconds"] if name == "heat" else 0)
+        assert heard[name]["longest"] < most, heard[name]
+        assert seen[f"probe {name}"].longest < most, seen[f"probe {name}"]
     assert heard["the address"]["failed"] < heard["the address"]["calls"] / 2
 
 

@@ -153,6 +153,7 @@ def test_it_is_killed_midway(context: Context) -> None:
 def test_the_disk_of_the_target_is_full(context: Context) -> None:
     target = context.target.database
     on_its_own_disk(target)
+    replica.end(context)
     ownership.discard(context)
     fill(target, 3)
     with pytest.raises(StepError, match="is not whole, nothing of it counts"):

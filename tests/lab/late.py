@@ -168,11 +168,14 @@ def wrong(late: Late, states: dict[str, str]) -> list[str]:
     return told
 
 
-def remove(lab: Lab, seconds: float = 120) -> None:
-    """Delete all of it and wait until it is gone."""
+def remove(lab: Lab, seconds: float = 300) -> None:
+    """Delete all of it and wait until it is gone.
+
+    A server that nova could not delete is in ERROR: it is told why, and deleted again, as its user
+    would.
+    """
     cloud = identity.connect(lab, "demo", "demo")
-    for server in cloud.compute.servers(name=f"^{NAME}$"):
-        cloud.compute.delete_server(server)
+    servers = list(cloud.compute.servers(name=f"^{NAME}$"))
     for stack in cloud.orchestration.stacks(name=NAME):
         cloud.orchestration.delete_stack(stack)
     for image in cloud.image.images(name=NAME):
@@ -180,7 +183,15 @@ def remove(lab: Lab, seconds: float = 120) -> None:
     for volume in cloud.block_storage.volumes(name=NAME):
         cloud.block_storage.delete_volume(volume)
     deadline = time.monotonic() + seconds
-    while any(found(lab).values()):
+    while True:
+        for server in servers:
+            if server.fault:
+                print(f"nova could not delete {server.id}: {server.fault}")
+            cloud.compute.delete_server(server)
+        if not any(found(lab).values()):
+            return
         if time.monotonic() > deadline:
             raise TimeoutError(f"not deleted: {found(lab)}")
         time.sleep(1)
+        failed = cloud.compute.servers(name=f"^{NAME}$", status="ERROR")
+        servers = [server for server in failed if not server.task_state]

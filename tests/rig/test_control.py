@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 import yaml
 
 from migrate.cloud import Context, login
@@ -229,6 +231,37 @@ def test_a_drain_that_runs_into_its_deadline_undoes_the_window(
     assert serves_as(context, before)
     assert left(context) == set()
     Desk(desk.folder)
+
+
+@pytest.mark.in_set("control")
+def test_calls_that_have_waited_go_on_to_a_source_that_does_not_drain(
+    context: Context, desk: Desk, before: str
+) -> None:
+    short = Desk(desk.folder, holdSeconds=20)
+    short.run("follow", "--execute")
+    api = login.api(context, context.source.controllers[0])
+    url = f"http://{context.source.virtual_ips[0].address}:5000/v3/projects"
+    headers = {"X-Auth-Token": api.connection.session.get_token()}
+    body = {"project": {"name": "made while it closed", "domain_id": "default"}}
+
+    def made() -> Any:
+        return urllib3.request("POST", url, json=body, headers=headers, retries=False, timeout=90)
+
+    with upload.trickling(login.connection(context), api.bases["image"]):
+        run = short.cutover()
+        assert waits_for(lambda: short.state("gate.users") is State.DONE)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(made)
+            said, _ = run.communicate(timeout=300)
+            answer = waiting.result()
+    assert run.returncode == 4, said
+    assert "still in flight after 10 s" in said
+    assert "raise sidestep:window.holdSeconds" in said
+    assert answer.status == 201
+    urllib3.request("DELETE", f"{url}/{answer.json()['project']['id']}", headers=headers)
+    assert serves_as(context, before)
+    assert left(context) == set()
+    Desk(desk.folder).run("follow", "--execute")
 
 
 @pytest.mark.in_set("control")

@@ -101,8 +101,10 @@ def test_closed_in_two_depths_and_open_again(context: Context) -> None:
     assert context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
     gate.close_to_all(context)
     assert gate.closed_to_all(context)
-    assert heard(context) == "closed"
-    assert not context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
+    assert heard(context, "POST") == "closed"
+    assert heard(context) == "open"  # the source answers while it does nothing else
+    assert context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
+    assert not context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", "-d", "{}", own)
     close.reopen(context)
     assert heard(context) == "open"
     assert not gate.closed_to_users(context)
@@ -138,6 +140,7 @@ def test_held_calls_go_to_the_target_and_none_whose_client_has_gone(context: Con
         assert "/later" in target.run("cat", "/root/answers.log")
         call(host, "front.close", "all")
         assert front.flipped(context) == 0
+        assert heard(context) == "closed"  # nobody sees the source who has seen the target
     finally:
         target.run("systemctl", "stop", "answers")
         target.run("rm", "-f", "/root/answers.py", "/root/answers.log")
@@ -197,8 +200,9 @@ def test_closed_nothing_passes_it_dead_or_after_a_boot(context: Context) -> None
     front.stand(context)
     gate.close_to_all(context)
     signal(context, "KILL")
-    assert waits_for(lambda: heard(context) in ("closed", "silent", "reset"))
-    assert waits_for(lambda: heard(context) == "closed")  # systemd has started it again
+    shut = ("closed", "silent", "reset")
+    assert waits_for(lambda: heard(context, "POST") in shut)
+    assert waits_for(lambda: heard(context, "POST") == "closed")  # systemd has started it again
     context.source.holder.run("systemctl", "stop", UNIT)
     assert heard(context) in ("silent", "reset")
     assert gate.close.closed(context, "all")

@@ -23,6 +23,9 @@ from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("rehearse")]
 GLANCE = "/etc/glance/glance-api.conf"
+HEADS = {
+    *("HEAD identity /services", "HEAD identity /auth/tokens", "HEAD image /images?limit=1"),
+}
 # of the name that a migration of keystone's gives an index of its own
 IN_THE_WAY = "CREATE INDEX idx_project_id ON keystone.project_endpoint_group (project_id)"
 OUT_OF_IT = "DROP INDEX idx_project_id ON keystone.project_endpoint_group"
@@ -31,7 +34,7 @@ OUT_OF_IT = "DROP INDEX idx_project_id ON keystone.project_endpoint_group"
 @pytest.fixture(scope="module")
 def bench(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     made = Desk(tmp_path_factory.mktemp("desk"))
-    made.run("follow", "--execute", seconds=1200)
+    made.run("follow", "--execute", seconds=2400)
     assert replica.standing(context).follows
     return made
 
@@ -80,7 +83,7 @@ def follows(context: Context) -> None:
 def killed(context: Context, desk: Desk, path: str) -> None:
     """A rehearsal that dies when *path* is there on the target."""
     run = desk.start("rehearse", "--execute")
-    assert waits_for(lambda: context.target.database.exists(path), 600)
+    assert waits_for(lambda: context.target.database.exists(path), 1500)
     run.kill()
     run.wait()
     assert clone.left(context.target.database)
@@ -96,9 +99,9 @@ def test_without_a_word_nothing_is_cloned(context: Context, desk: Desk) -> None:
 
 def test_it_goes_through_while_the_replica_follows(context: Context, desk: Desk) -> None:
     run = desk.start("rehearse", "--execute")
-    assert waits_for(lambda: context.target.database.exists(clone.SOCKET), 600)
+    assert waits_for(lambda: context.target.database.exists(clone.SOCKET), 1500)
     follows(context)  # in the midst of it
-    said, _ = run.communicate(timeout=1200)
+    said, _ = run.communicate(timeout=2400)
     assert run.returncode == 0, said
     untouched(context)
     found = json.loads((desk.home / "rehearsal.json").read_text())
@@ -121,6 +124,9 @@ def answered(found: dict[str, Any]) -> None:
     assert admin["kinds"]["user"] > 3
     assert admin["kinds"]["endpoint"] > 0
     assert admin["differences"] == demo["differences"] == []
+    for view in (admin, demo):  # by HEAD, too
+        assert set(view["asked"]) == HEADS
+        assert view["asked"]["HEAD identity /auth/tokens"] == 200
     assert (found["dead"], found["left"], found["left_to"]) == ([], 0, [])
     assert {where.partition(":")[2] for where, _ in found["own_to"]} <= {"11211"}  # the cache
     assert 0 < found["memory"] < 1024**3
@@ -130,14 +136,14 @@ def test_killed_midway_it_is_repeated(context: Context, desk: Desk) -> None:
     for path in (clone.FOLDER, clone.SOCKET, shadow.GATE):
         killed(context, desk, path)
         follows(context)
-    desk.run("rehearse", "--execute", seconds=1200)
+    desk.run("rehearse", "--execute", seconds=2400)
     untouched(context)
 
 
 def test_what_a_killed_one_left_is_gone_with_follow(context: Context, desk: Desk) -> None:
     killed(context, desk, shadow.GATE)
     assert shadow.PREFIX in context.target.database.run("systemctl", "list-units", "--plain")
-    desk.run("follow", "--execute", seconds=1200)
+    desk.run("follow", "--execute", seconds=2400)
     untouched(context)
 
 
@@ -145,7 +151,7 @@ def test_a_migration_that_fails_is_named(context: Context, desk: Desk) -> None:
     on_source(context, IN_THE_WAY)
     try:
         follows(context)
-        said = desk.run("rehearse", "--execute", code=3, seconds=1200)
+        said = desk.run("rehearse", "--execute", code=3, seconds=2400)
         assert "keystone: keystone-manage db_sync" in said
         assert "revision e8725d6fa226: Duplicate key name 'idx_project_id' (error 1061)" in said
         assert "the statement: CREATE INDEX idx_project_id ON project_endpoint_group" in said
@@ -180,7 +186,7 @@ def test_what_the_new_release_would_answer_otherwise_is_told(context: Context, d
         row_of_its_own(context),
     ):
         restarted(context)
-        said = " ".join(desk.run("rehearse", "--execute", code=3, seconds=1200).split())
+        said = " ".join(desk.run("rehearse", "--execute", code=3, seconds=2400).split())
         found = json.loads((desk.home / "rehearsal.json").read_text())["shadow"]
         untouched(context, equal=False)
     restarted(context)
@@ -225,7 +231,7 @@ def row_of_its_own(context: Context) -> Iterator[None]:
 def test_a_key_that_is_not_the_sources_is_told(context: Context, desk: Desk) -> None:
     other = 'head -c 32 /dev/urandom | base64 | tr "+/" "-_" > "$1/0"; cp "$1/0" "$1/1"'
     with changed(context.target.database, "/etc/keystone/fernet-keys", other):
-        said = " ".join(desk.run("rehearse", "--execute", code=3, seconds=1200).split())
+        said = " ".join(desk.run("rehearse", "--execute", code=3, seconds=2400).split())
     assert "identity: login: good on the source" in said
     assert "401" in said
     untouched(context)
@@ -237,10 +243,10 @@ def test_the_window_begins_without_a_clone(context: Context, desk: Desk) -> None
     assert waits_for(lambda: desk.state("gate.timer") in BEGUN or run.poll() is not None)
     assert not clone.left(context.target.database)
     assert not context.target.database.exists(shadow.FOLDER)
-    said, _ = run.communicate(timeout=1200)
+    said, _ = run.communicate(timeout=2400)
     assert run.returncode == 0, said
     assert "predicted" in said
     parts = json.loads((desk.home / "report.json").read_text())["window"]
     assert set(parts["parts"]) == set(parts["predicted"])
-    desk.run("rehearse", "--execute", code=3, seconds=1200)
+    desk.run("rehearse", "--execute", code=3, seconds=2400)
     assert not clone.left(context.target.database)

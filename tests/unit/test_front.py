@@ -67,7 +67,8 @@ def test_never_tighter_than_the_operators() -> None:
     )
     shut = [UserSocket("0.0.0.0", 5000, http=True)]
     here = ["127.0.0.1", "10.0.0.11", "10.0.0.10", "fe80::1"]
-    spec = config.rendered(sections(DEFAULTS + text), shut, {}, here, [], "10.0.0.12", {5000}, 0)
+    found = sections(DEFAULTS + text)
+    spec = config.rendered(found, shut, {}, here, [], "10.0.0.12", {5000}, {}, 0)
     for line in (
         *("maxconn 20000", "tune.bufsize 65536", "timeout server 3600000ms"),
         *("timeout client 90000ms", "option forwardfor", "server s 10.0.0.12:25000"),
@@ -78,6 +79,6 @@ def test_never_tighter_than_the_operators() -> None:
 
 def test_what_the_target_does_not_serve_is_refused_there() -> None:
     text = "listen a\n    bind 10.0.0.10:5000\n"
-    spec = config.rendered(sections(DEFAULTS + text), [API], {}, [], [], "10.0.0.12", set(), 50)
+    spec = config.rendered(sections(DEFAULTS + text), [API], {}, [], [], "10.0.0.12", set(), {}, 50)
     assert "http-request set-var(txn.shut) bool(true) if target" in spec["config"]
     assert "new_5000" not in spec["config"]

@@ -50,7 +50,8 @@ def test_closed_to_all(case: Path) -> None:
 def test_the_front_before_it(case: Path) -> None:
     found = haproxy.sections((case / "source.cfg").read_text())
     shut = [haproxy.UserSocket("10.0.0.10", port, http=True) for port in (5000, 8774)]
-    spec = config.rendered(found, shut, {}, ["10.0.0.11"], OWN, "10.0.0.12", {5000}, 50)
+    reads = {5000: ["/federation/"]}
+    spec = config.rendered(found, shut, {}, ["10.0.0.11"], OWN, "10.0.0.12", {5000}, reads, 50)
     assert same(case / "front.cfg", spec["config"])
     assert spec["heard"] == [["10.0.0.10", 5000], ["10.0.0.10", 8774]]
     assert spec["ports"] == {"5000": 19001, "8774": 19002}

@@ -34,6 +34,7 @@ def test_a_run_replaces_its_own_row(record: Path) -> None:
 def test_sets_are_chosen_by_how_they_begin() -> None:
     assert sets.chosen([""]) == list(sets.SETS)
     assert sets.chosen(["engine", "existing"]) == ["existing", "engine"]
+    assert sets.chosen(["rehearse"]) == ["rehearse"]  # rehearse-lab is another
     assert all(name.startswith("faults-") for name in sets.chosen(["faults"]))
     with pytest.raises(SystemExit, match="no set begins with 'fault5'"):
         sets.chosen(["fault5"])

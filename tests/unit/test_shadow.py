@@ -17,7 +17,7 @@ from migrate.cloud.api import Api, ApiError
 from migrate.onhost import shadow_gate
 from migrate.services import CORE
 from migrate.services.unit import UNSAID
-from migrate.shadow import answers, judging, serving
+from migrate.shadow import answers, heads, judging, serving
 from migrate.shadow.gate import Gate, Session
 from migrate.verify import listing
 from migrate.verify.listing import Listing
@@ -34,6 +34,11 @@ class Service(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(told).encode())
+
+    def do_HEAD(self) -> None:
+        good = self.path != "/v3/auth/tokens" or self.headers["X-Subject-Token"] == "good"
+        self.send_response(204 if good else 404)
+        self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -73,7 +78,7 @@ def gate(tmp_path: Path, service: str) -> Iterator[Gate]:
 def test_the_door_lets_through_what_reads_and_nothing_else(gate: Gate, service: str) -> None:
     status, text = gate.ask("GET", f"http://{service}/v3?a=1", {"X-Auth-Token": "t"})
     assert (status, json.loads(text)) == (200, {"path": "/v3?a=1", "token": "t"})
-    assert gate.ask("HEAD", f"http://{service}/v3")[0] == 501  # of this service
+    assert gate.ask("HEAD", f"http://{service}/v3") == (204, "")
     for method, url in (
         ("POST", f"http://{service}/v3"),
         ("DELETE", f"http://{service}/v3"),
@@ -92,6 +97,30 @@ def test_an_api_is_asked_with_the_sources_token(gate: Gate, service: str) -> Non
     api._bases = {"image": f"http://{service}/v2"}
     told = api.get("image", "/images", limit="1")
     assert told == {"path": "/v2/images?limit=1", "token": "from the source"}
+
+
+def user(gate: Gate, service: str, token: str) -> Api:
+    access = SimpleNamespace(auth_token=token)
+    api = Api(SimpleNamespace(session=Session(gate, access), config=None))
+    api._bases = {"identity": f"http://{service}/v3"}
+    return api
+
+
+@pytest.mark.parametrize(("token", "after"), [("good", ""), ("bad", "answered 404")])
+def test_by_head_the_clone_gives_the_status_that_the_source_gives(
+    gate: Gate, service: str, token: str, after: str
+) -> None:
+    (rest,) = (one.rest for one in CORE if one.rest and one.rest.service == "identity")
+    own, shadow = user(gate, service, "good"), user(gate, service, token)
+    asked, differ = heads.compare([rest], own, shadow)
+    assert asked["HEAD identity /services"] == 204
+    assert [(one.type, one.after) for one in differ] == (
+        [("HEAD identity /auth/tokens", after)] if after else []
+    )
+    view = answers.View("demo", differences=differ)
+    told = [answers.told(one, "demo") for one in view.document["differences"]]
+    said = "identity: HEAD /auth/tokens: answered 204 on the source, answered 404 on the clone"
+    assert told == ([f"{said}, as demo"] if after else [])
 
 
 def test_a_shut_door_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

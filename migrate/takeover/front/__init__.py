@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
+from migrate.configuration import service_options
 from migrate.onhost import call
 from migrate.onhost.front import digest
 from migrate.takeover.front import config
@@ -51,7 +52,10 @@ def stands(context: Context) -> bool:
     own = close.own_addresses(context)
 
     def ask(host: Host) -> bool:
-        state, spec = call(host, "front.state"), _spec(context, host, places[host.name], own)
+        state = call(host, "front.state")
+        if state["mode"] not in ("", "open"):  # units that it goes by may rest by now
+            return True
+        spec = _spec(context, host, places[host.name], own)
         return bool(state["mode"]) and state["digest"] == digest(spec)
 
     return all(hosts.gather(context.source.controllers, ask))
@@ -72,8 +76,24 @@ def _spec(context: Context, host: Host, place: Place, own: list[str]) -> config.
         own,
         context.target.holder.address,
         {api.port for recipe in context.recipes for api in recipe.apis},
+        _reads(context, host),
         context.settings.window.hold_seconds,
     )
+
+
+def _reads(context: Context, host: Host) -> dict[int, tuple[str, ...]]:
+    """By port of an API that *host* can answer from its database alone, what it cannot."""
+    those = [recipe for recipe in context.recipes if recipe.apis and recipe.reads.units]
+    acting = {
+        one.project: sorted(set(one.source_control_units) - set(one.reads.units)) for one in those
+    }
+    busy = set(call(host, "front.served_by", acting))
+    return {
+        api.port: (*recipe.reads.act, *recipe.reads.more(service_options.read(host, recipe, "")))
+        for recipe in those
+        if recipe.project not in busy
+        for api in recipe.apis
+    }
 
 
 def flip(context: Context) -> None:
@@ -81,10 +101,15 @@ def flip(context: Context) -> None:
     call_each(context.source.controllers, "flip.flip")
 
 
+def end_calls(context: Context) -> None:
+    """End what they still carry to the source and may not, after a moment."""
+    call_each(context.source.controllers, "front.end_calls", timeout=60)
+
+
 def closed(context: Context) -> bool:
-    """Whether each stands and lets nobody through to the source."""
+    """Whether each stands and lets nobody through to the source who writes."""
     found = call_each(context.source.controllers, "front.state")
-    return all(one["mode"] in ("all", "target") for one in found)
+    return all(one["mode"] in ("writes", "all", "target") for one in found)
 
 
 def flipped(context: Context) -> float:

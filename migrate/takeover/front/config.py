@@ -1,14 +1,14 @@
 """The text of the front, from the source's own HAProxy: never tighter than that, and nothing less.
 
-Every place where users are heard has a port of the front's own. `old_<port>` leads to the
-operator's proxy there, `new_<port>` to the target's for an API that it serves, each by TLS where
-users speak TLS. What the operator's proxy decides by who calls is forbidden: it would see the
-front alone.
+Every place where users are heard has a port of the front's own. `acts_<port>` and, for calls that
+the source can answer while it does nothing else, `reads_<port>` lead to the operator's proxy there,
+`new_<port>` to the target's for an API that it serves, each by TLS where users speak TLS. What the
+operator's proxy decides by who calls is forbidden: it would see the front alone.
 """
 
 import re
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -77,12 +77,14 @@ def rendered(
     own: list[str],
     target: str,
     served: Collection[int],
+    reads: Mapping[int, Collection[str]],
     seconds: float,
 ) -> Spec:
     """The spec of the front of a host with the addresses *here*; *own* are all of the cloud's.
 
-    *target* is the address of the target's proxy, which serves the APIs of the ports *served*;
-    *seconds* for how long a call is held.
+    *target* is the address of the target's proxy, which serves the APIs of the ports *served*. The
+    source answers what reads at the ports of *reads* while it does nothing else, but for paths that
+    have one of those parts. A call is held for *seconds*.
     """
     own_v4 = [one for one in here if ":" not in one and not ip_address(one).is_loopback]
     ports = _by_port(shut)
@@ -99,7 +101,7 @@ def rendered(
         section, params = _served(found, those[0], interfaces) or (Section("listen", ""), "")
         at = next(address for address, other in heard if other == port)
         new = target if port in served else ""
-        lines += _fronted(port, numbers[port], at, new, section, params, own, own_v4)
+        lines += _fronted(port, numbers[port], at, new, section, params, own, own_v4, reads)
     return {
         "config": "\n".join(lines) + "\n",
         "heard": [[*one] for one in heard],
@@ -160,6 +162,7 @@ def _fronted(
     params: str,
     own: list[str],
     here: list[str],
+    reads: Mapping[int, Collection[str]],
 ) -> Iterator[str]:
     mode = [] if section.http else ["    mode tcp"]
     tls = " ssl verify none sni ssl_fc_sni" if "ssl" in shlex.split(params) else ""
@@ -170,34 +173,43 @@ def _fronted(
     yield f"    acl stranger src {STRANGER}"
     yield from (f"    acl {name} var(proc.mode) -m int {MODES.index(name)}" for name in MODES[1:])
     yield f"    acl here src {' '.join(['127.0.0.0/8', *here][:60])}"
-    yield from _closed(served=bool(new), http=section.http)
-    if section.http and _forwards(section):
-        yield "    option forwardfor"
+    if section.http:
+        yield from _closed(reads.get(port), served=bool(new))
+        yield from ["    option forwardfor"] if _forwards(section) else []
+    else:
+        shut = "all or writes or users !own or users stranger"
+        yield f"    tcp-request connection reject if {shut if new else f'{shut} or target'}"
     yield from [f"    use_backend new_{port} if target"] if new else []
-    yield f"    default_backend old_{port}"
-    yield from (f"backend old_{port}", *mode, f"    source {SOURCE}")
-    yield f"    server s {at}:{port}{tls}"
+    yield from [f"    use_backend reads_{port} if answered"] if section.http else []
+    yield f"    default_backend acts_{port}"
+    for kind in ("reads", "acts") if section.http else ("acts",):
+        yield from (f"backend {kind}_{port}", *mode, f"    source {SOURCE}")
+        yield f"    server s {at}:{port}{tls}"
     if new:
         yield from (f"backend new_{port}", *mode)
         yield f"    server s {new}:{listeners.fronted(port)}{tls}"
 
 
-def _closed(*, served: bool, http: bool) -> Iterator[str]:
+def _closed(act: Collection[str] | None, *, served: bool) -> Iterator[str]:
     """Held, then refused; a call of ours that asks whether it is closed is answered at once.
 
     So are this host's own services: they would start late, where the window is undone.
     What the target does not serve is refused for good once it leads there.
     """
-    if not http:
-        shut = "all or users !own or users stranger"
-        yield f"    tcp-request connection reject if {shut if served else f'{shut} or target'}"
-        return
     # reads begin nothing, and a token is good on both sides
     yield "    acl reads method GET HEAD OPTIONS"
     yield "    acl tokens path_end /auth/tokens"
-    shut = "all or users !own !reads !tokens or users stranger !reads !tokens"
+    yield "    acl answered var(txn.answered) -m bool"
+    if act is not None:
+        yield from (f"    acl act path_sub {one}" for one in act)
+        every = [f"{kind} !act" if act else kind for kind in ("reads", "tokens")]
+        # who serves here asks for another's sake, and would fail
+        for one in (*every, "reads here", "tokens here"):
+            yield f"    http-request set-var(txn.answered) bool(true) if {one}"
+    shut = "users !own !reads !tokens or users stranger !reads !tokens or writes !answered or all"
     # a kept connection would break when the address moves
-    yield "    http-after-response set-header Connection close if users or all or target"
+    closing = " or ".join(MODES[1:])
+    yield f"    http-after-response set-header Connection close if {closing}"
     yield f"    http-request set-var(txn.shut) bool(true) if {shut}"
     yield f"    http-request lua.hold if {SHUT} !here !{{ req.hdr({ASKS}) -m found }}"
     yield from [] if served else ["    http-request set-var(txn.shut) bool(true) if target"]

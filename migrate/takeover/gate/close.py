@@ -16,8 +16,9 @@ from migrate.takeover.gate import haproxy
 def close(context: Context, depth: str) -> None:
     """Close to "users", so that the cloud's own hosts pass, or to "all".
 
-    The operator passes neither: `migrate` speaks to the controllers' own addresses, and users may
-    well share the address from which it comes.
+    A front lets pass who reads, as long as nothing has led to the target. The operator passes
+    neither: `migrate` speaks to the controllers' own addresses, and users may well share the
+    address from which it comes.
     """
     own = own_addresses(context) if depth == "users" else None
 
@@ -53,13 +54,19 @@ def close_target(context: Context) -> None:
 
 def closed(context: Context, depth: str) -> bool:
     """Whether every source controller is closed to *depth*, or deeper."""
-    deep = {"users": ("users", "all", "target"), "all": ("all", "target")}[depth]
+    all_ = ("writes", "all", "target")
+    deep = {"users": ("users", *all_), "all": all_}[depth]
 
     def ask(host: Host) -> bool:
         fronted = call(host, "front.state")["mode"]
         return (fronted or call(host, "haproxy.state")["closed"]) in deep
 
     return all(hosts.gather(context.source.controllers, ask))
+
+
+def fronted(context: Context) -> bool:
+    """Whether calls wait in a front on every source controller, and are not refused."""
+    return all(one["mode"] for one in call_each(context.source.controllers, "front.state"))
 
 
 def reopen(context: Context) -> None:

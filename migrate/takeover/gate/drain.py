@@ -15,15 +15,22 @@ SHOWN = 20
 
 
 def drain(context: Context) -> None:
-    """Return when nothing is in flight; StepError names what is, after `window.drainSeconds`."""
+    """Return when nothing is in flight; StepError names what is after the limit.
+
+    Where calls wait meanwhile that is half of what they may wait, if `window.drainSeconds` is not
+    less: given up, they go on to the source, and none has failed.
+    """
     api = login.api(context, context.source.api)
 
     sleep = context.run.sleep if context.run else time.sleep
-    seconds = context.settings.window.drain_seconds
+    window, option = context.settings.window, "drainSeconds"
+    seconds = window.drain_seconds
+    if close.fronted(context) and window.hold_seconds and window.hold_seconds // 2 < seconds:
+        seconds, option = window.hold_seconds // 2, "holdSeconds"
     if found := wait.while_any(lambda: in_flight_now(context, api), seconds, sleep=sleep):
         raise StepError(
             f"still in flight after {seconds} s: {some(found, SHOWN, '; ')}. Wait for them "
-            "or raise sidestep:window.drainSeconds, then begin again"
+            f"or raise sidestep:window.{option}, then begin again"
         )
 
 
