@@ -18,6 +18,7 @@ from migrate.errors import PreconditionError, SettingsError, some
 from migrate.phases import expected, follow, readiness, rehearse, status, timings
 from migrate.phases.plan import compose
 from migrate.phases.session import context_of, opened
+from migrate.shadow import remedies
 from migrate.storage import backup
 from migrate.storage.backup import store
 
@@ -137,8 +138,9 @@ def run_rehearse(screen: Screen, stack: str, *, execute: bool, take_over: bool) 
         if differs := rehearse.differs(found):
             raise PreconditionError(
                 "the release's APIs answer otherwise on the clone than the source does: "
-                f"{some(differs, SHOWN, '; ')}; `--json` has them all. Mend the source's data, "
-                "configuration or policies, `migrate follow --execute`, and rehearse again"
+                f"{some(differs, SHOWN, '; ')}; `--json` has them all. To mend it: "
+                f"{'; '.join(remedies.of(found['shadow']))}. Mended on the source, `migrate follow "
+                "--execute` brings it; then rehearse again"
             )
 
 

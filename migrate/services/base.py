@@ -167,6 +167,8 @@ class Recipe:
     forwarding_units: tuple[str, ...] = ()  # of those two, never restarted: see takeover/agents.py
     queues: tuple[str, ...] = ()  # where the target's workers listen for those that are
     units: tuple[Unit, ...] = ()  # of the target, in the order in which they are started
+    no_shadow: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Programs that the target has no unit of, and why they would never start on a clone either."""
     alone: tuple[str, ...] = ()  # of those, on the first controller only: two would share a name
     shipped: tuple[Shipped, ...] = ()  # what of the release's own files it reads from /etc
     rootwrap: bool = False  # it does things as root, by the release's `<project>-rootwrap`

@@ -82,6 +82,10 @@ RECIPE = Recipe(
             no_shadow="",
         ),
     ),
+    no_shadow={
+        "glance-scrubber": "it deletes the data of images that the clone shows as to be deleted, "
+        "from a store that both sides may share",
+    },
     configs=(
         Config(path="/etc/glance/glance-api.conf"),
         Config(path="/etc/glance/glance-api.conf.d/*.conf"),

@@ -53,7 +53,11 @@ def served(context: Context) -> list[Served]:
 
 def never(context: Context) -> dict[str, str]:
     """What is not, and why, by unit."""
-    return {u.name: u.no_shadow for recipe in context.recipes for u in recipe.units if u.no_shadow}
+    found: dict[str, str] = {}
+    for recipe in context.recipes:
+        found |= {unit.name: unit.no_shadow for unit in recipe.units if unit.no_shadow}
+        found |= recipe.no_shadow
+    return found
 
 
 @contextmanager

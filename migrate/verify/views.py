@@ -5,11 +5,13 @@ same keystone is a user whose own view is listed before and after, with a token 
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from migrate.cloud import Context, document, login, side_by_side
+from migrate.cloud.api import ApiError
 from migrate.cloud.host import Host
 from migrate.cloud.login import ADMIN
 from migrate.engine import state_directory
@@ -51,13 +53,17 @@ def take_all(
 
 
 def timed(context: Context) -> dict[str, float]:
-    """How many seconds each listing of the window takes, by its step: of this cloud, as it is."""
+    """How many seconds each listing of the window takes, by its step: of this cloud, as it is.
+
+    One that an API would not tell at this moment is left out: no figure is worth a rehearsal.
+    """
     found = {}
     for step, names in ((ADMIN_LISTED, (ADMIN,)), (USERS_LISTED, users(context))):
         began = time.monotonic()
-        if names:
-            take_all(context, context.source.api, names)
-        found[step] = round(time.monotonic() - began, 2)
+        with suppress(ApiError):
+            if names:
+                take_all(context, context.source.api, names)
+            found[step] = round(time.monotonic() - began, 2)
     return found
 
 

@@ -18,6 +18,7 @@ from migrate.database import baseline, clone, clone_urls, connection
 from migrate.database.replication import replica
 from migrate.engine.journal import BEGUN
 from migrate.onhost import call, shadow
+from migrate.shadow import remedies
 from tests.rig.test_control import Desk
 from tests.wait import waits_for
 
@@ -191,6 +192,8 @@ def test_what_the_new_release_would_answer_otherwise_is_told(context: Context, d
         untouched(context, equal=False)
     restarted(context)
     assert "answer otherwise on the clone than the source does" in said
+    for clause in (remedies.LEFT, remedies.POLICY.format("the policies of image"), remedies.ELSE):
+        assert clause in said
     told = [(v["name"], d["service"], d["type"]) for v in found["views"] for d in v["differences"]]
     assert set(told) == {("admin", "image", "image"), ("lab-demo", "image", "image")}
     admin, demo = (view["differences"] for view in found["views"])
@@ -233,6 +236,7 @@ def test_a_key_that_is_not_the_sources_is_told(context: Context, desk: Desk) -> 
     with changed(context.target.database, "/etc/keystone/fernet-keys", other):
         said = " ".join(desk.run("rehearse", "--execute", code=3, seconds=2400).split())
     assert "identity: login: good on the source" in said
+    assert remedies.KEYS in said
     assert "401" in said
     untouched(context)
 

@@ -13,6 +13,7 @@ from migrate.engine.journal import Journal, State
 from migrate.engine.order import Order
 from migrate.engine.plan import Phase, Plan, Step
 from migrate.engine.runner import Runner
+from migrate.engine.window import foretold
 
 CONTEXT: Any = SimpleNamespace(dead_targets=frozenset(), optional=frozenset())
 
@@ -78,7 +79,7 @@ class Memory:
         pass
 
     def record(self, _: str, step_id: str, state: State, note: str = "") -> None:
-        assert note == ""
+        assert note == (foretold(1) if state is State.STARTED else "")
         self.last[step_id] = state
 
     def states(self, _: str = "") -> dict[str, State]:

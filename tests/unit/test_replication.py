@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from migrate.checks import database
-from migrate.database.replication import cost, facts
+from migrate.database.replication import cost, facts, state
 from migrate.engine.finding import Severity
 
 SOURCE = facts.Facts(
@@ -148,3 +148,18 @@ def test_logs_that_wait_for_a_replica_do_harm_only_where_the_disk_is_nearly_full
     assert told.severity is Severity.INFO
     (told,) = database.not_followed(found, 0, lambda: "the disk has 12 MiB left")
     assert told.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("found", "parted"),
+    [
+        ({"Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes"}, False),
+        ({"Slave_IO_Running": "Connecting", "Last_IO_Errno": "2003"}, False),
+        # all was sent until a position, and is applied still
+        ({"Slave_IO_Running": "No", "Last_IO_Errno": "0", "Slave_SQL_Running": "Yes"}, False),
+        ({"Slave_IO_Running": "No", "Last_IO_Errno": "1236", "Slave_SQL_Running": "Yes"}, True),
+        ({"Slave_IO_Running": "Yes", "Slave_SQL_Running": "No"}, True),
+    ],
+)
+def test_what_has_given_up(found: dict[str, str], parted: bool) -> None:
+    assert state.parted(found) == parted

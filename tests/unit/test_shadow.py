@@ -17,7 +17,7 @@ from migrate.cloud.api import Api, ApiError
 from migrate.onhost import shadow_gate
 from migrate.services import CORE
 from migrate.services.unit import UNSAID
-from migrate.shadow import answers, heads, judging, serving
+from migrate.shadow import answers, heads, judging, remedies, serving
 from migrate.shadow.gate import Gate, Session
 from migrate.verify import listing
 from migrate.verify.listing import Listing
@@ -139,6 +139,10 @@ def test_all_but_apis_say_why_they_are_never_started() -> None:
         *("keystone", "glance-api", "placement-api", "nova-api", "neutron-api", "cinder-api"),
     }
     assert not [unit for recipe in CORE for unit in recipe.units if unit.no_shadow == UNSAID]
+    told = serving.never(SimpleNamespace(recipes=CORE))  # type: ignore[arg-type]
+    dangerous = {"cinder-volume", "cinder-backup", "glance-scrubber", "neutron-l3-agent"}
+    assert dangerous | {"heat-engine", "nova-conductor"} <= set(told)
+    assert not started & set(told)
 
 
 def test_the_filter_knows_the_targets_own_addresses_and_ports(tmp_path: Path) -> None:
@@ -225,6 +229,30 @@ def test_a_difference_names_service_kind_id_field_and_user() -> None:
     login = {"service": "identity", "type": answers.LOGIN, "id": "admin", "field": ""}
     said = answers.told({**login, "before": "good", "after": "401"}, "admin")
     assert said == "identity: login: good on the source, 401 on the clone"
+
+
+def one_of(type_: str, id_: str, before: str, after: str) -> dict[str, str]:
+    return {"service": "image", "type": type_, "id": id_, "before": before, "after": after}
+
+
+@pytest.mark.parametrize(
+    ("differ", "more", "clauses"),
+    [
+        ([one_of("login", "admin", "good", "answered 401")], {}, [remedies.KEYS]),
+        (
+            [one_of("image", "*", "4 of them", "not told: answered 403")],
+            {},
+            [remedies.POLICY.format("the policies of image")],
+        ),
+        ([one_of("image", "x", "small", "another")], {"left": 3}, [remedies.LEFT, remedies.ELSE]),
+        ([], {"dead": ["keystone"]}, [remedies.DEAD]),
+    ],
+)
+def test_what_differs_says_what_to_look_at(
+    differ: list[dict[str, str]], more: dict[str, Any], clauses: list[str]
+) -> None:
+    shadow = {"views": [{"differences": differ}], "left": 0, "dead": [], **more}
+    assert remedies.of(shadow) == clauses
 
 
 class Many:

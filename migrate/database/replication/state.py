@@ -59,9 +59,11 @@ def error(found: Shown | None) -> str:
 def parted(found: Shown) -> bool:
     """Whether one has given up: it cannot apply what it has, or cannot be sent what it lacks.
 
-    A connection that is cut or refused is none of it: the server makes it again.
+    A connection that is cut or refused is none of it: the server makes it again. Nor is one that
+    has ended without an error: up to a position, all of it was sent, and is applied.
     """
-    return "No" in (found.get("Slave_IO_Running"), found.get("Slave_SQL_Running"))
+    refused = found.get("Slave_IO_Running") == "No" and found.get("Last_IO_Errno", "0") != "0"
+    return refused or found.get("Slave_SQL_Running") == "No"
 
 
 def connected(found: Shown) -> bool:
