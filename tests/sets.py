@@ -96,6 +96,10 @@ SETS = {
         "a source database on a host of its own: followed, over, verified, back; killed in the "
         "window, and its host booted there"
     ),
+    "database-servers": Set(
+        "a source with its databases on two servers: followed by two connections, proven, over and "
+        "back; one cut off, a clash of names, accounts and domains"
+    ),
     "reopen": Set("the source reopens itself, also after a boot"),
     "secrets": Set("awkward passwords over and back, seen nowhere"),
     "bare": Set("the demo as the first command on a bare Debian 12", True),

@@ -8,7 +8,10 @@ from migrate.checks import account_facts, logins
 from migrate.checks.account_facts import PUBLIC, Account, Role
 from migrate.checks.sql import ADMINISTRATORS, session
 from migrate.cloud import Context, urls
+from migrate.cloud.host import Host
 from migrate.database import service_databases
+from migrate.database.holders import each_server
+from migrate.database.service_databases import ServiceDatabase
 from migrate.engine.finding import Finding, error, filled
 
 LEAKING = ("ALL PRIVILEGES", "SUPER", "READ_ONLY ADMIN", "READ ONLY ADMIN")
@@ -33,8 +36,24 @@ class Need:
 
 def run(context: Context) -> list[Finding]:
     """Accounts that the fence, the copy or the target's server would fail on in the window."""
-    host = context.source.database
     found = service_databases.logins(context.source, context.recipes)
+    moved = frozenset(login.name for login in found)
+    plugins = account_facts.plugins(context)
+    return [
+        finding
+        for host, own in each_server(context.source, found)
+        for finding in filled(_on(context, host, own, moved, plugins), where=host.name)
+    ]
+
+
+def _on(
+    context: Context,
+    host: Host,
+    found: list[ServiceDatabase],
+    moved: frozenset[str],
+    plugins: frozenset[str],
+) -> list[Finding]:
+    """What of the accounts of *host*'s server, by which services log in to *found* there."""
     answers = logins.ask(context.source.tools, found, "SELECT CURRENT_USER()")
     urls_of = [urls.parse(login.url) for login in found]
     addresses = account_facts.clients(context, [url.host for url in urls_of])
@@ -45,11 +64,8 @@ def run(context: Context) -> list[Finding]:
     with session(host) as database:
         held = account_facts.accounts(database, {login.user for login in found})
         public = account_facts.role(database, PUBLIC)
-    plugins = account_facts.plugins(context)
-    moved = frozenset(login.name for login in found)
     wrong = judge(needs, held, public, plugins)
-    wrong += [one for account in held for one in reaching(account, moved)]
-    return list(filled(wrong, where=host.name))
+    return wrong + [one for account in held for one in reaching(account, moved)]
 
 
 def judge(

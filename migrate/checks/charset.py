@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from migrate.checks.sql import Database, service_schemata, session
+from migrate.checks.sql import Database, of_services, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.engine.finding import Finding, error, info
 
 NARROW = ("latin1", "ascii", "cp1252")
@@ -17,12 +18,7 @@ COLUMNS = (
 
 def run(context: Context) -> Iterator[Finding]:
     """Unknown collations, narrow character sets, and what each schema is made of."""
-    source, target = context.source.database, context.target.database
-    schemata = service_schemata(context)
-    with session(source) as database:
-        used = _used(database, schemata)
-        default = str(database.value("SELECT @@global.collation_server"))
-    with session(target) as database:
+    with session(context.target.database) as database:
         known = {
             row["collation_name"]
             for row in database.rows(
@@ -30,6 +26,14 @@ def run(context: Context) -> Iterator[Finding]:
                 "FROM information_schema.collation_character_set_applicability"
             )
         }
+    for source, schemata in of_services(context):
+        yield from _on(source, schemata, known, context.target.database)
+
+
+def _on(source: Host, schemata: list[str], known: set[str], target: Host) -> Iterator[Finding]:
+    with session(source) as database:
+        used = _used(database, schemata)
+        default = str(database.value("SELECT @@global.collation_server"))
     for collation, tables in sorted(used.items()):
         if collation not in known:
             yield error(

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database.fingerprint import listed
-from migrate.database.replication import cost, facts, room
+from migrate.database.holders import each_server
+from migrate.database.replication import cost, domains, facts, room
 from migrate.database.replication.facts import series_of, shown
-from migrate.database.service_databases import service_databases
+from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, error, filled, info, warning
 from migrate.errors import MigrateError
 from migrate.onhost import call
@@ -22,8 +24,22 @@ ALIKE = (((10, 11), (11, 8)),)
 
 def run(context: Context) -> list[Finding]:
     """All that stands in the way of copying, comparing and fencing the source's databases."""
-    host = context.source.database
     found = service_databases(context.source, context.recipes)
+    there = _target(context)
+    told: list[Finding] = []
+    read: dict[str, facts.Facts] = {}
+    whole = 0
+    for host, own in each_server(context.source, found):
+        wrong, read[host.name], data = _on(host, own, there)
+        told += filled(wrong, where=host.name)
+        whole += data
+    return [*told, *not_followed(domains.apart(read), whole)]
+
+
+def _on(
+    host: Host, found: list[ServiceDatabase], there: facts.Facts | None
+) -> tuple[list[Finding], facts.Facts, int]:
+    """What stands in the way at one server, what it says, and the bytes of *found* there."""
     schemata, accounts = sorted({p.name for p in found}), {p.user for p in found}
     with session(host) as database:
         wrong = [
@@ -36,14 +52,13 @@ def run(context: Context) -> list[Finding]:
         here = facts.read(database.link)
         data = sum(size for _, _, size in listed(database.link, schemata))
         kept = [*stored(database, schemata)]
-    there = _target(context)
     wrong += not_followed(
-        facts.obstacles(here, there), data, lambda: call(host, "serve.short", room.folders(context))
+        facts.obstacles(here, there), data, lambda: call(host, "serve.short", room.folders(host))
     )
     if there:
         wrong += series(here.series, there.series)
         wrong += kept if here.series != there.series else []
-    return list(filled(wrong, where=host.name))
+    return wrong, here, data
 
 
 def _target(context: Context) -> facts.Facts | None:

@@ -5,11 +5,16 @@ from functools import partial
 from typing import Any
 
 from migrate.checks import shape, traces
+from migrate.checks.sql import schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.database import accounts, merged, settings
+from migrate.database.holders import each_server
+from migrate.database.service_databases import logins
 from migrate.engine.finding import Finding, error, on_each, warning
 from migrate.onhost import call
 from migrate.onhost.mariadb import UNITS
+from migrate.takeover.gate import reopen_timer
 
 ADDRESSES = (*shape.MANAGERS, "keepalived")  # who would move an address away from there
 SERVERS = ("mariadbd", "mysqld")
@@ -20,19 +25,35 @@ def run(context: Context) -> list[Finding]:
     there = context.source.databases
     if not there:
         return []
+    reopen_timer.watched(context)  # it raises what it misses
     own = frozenset(host.address for host in context.source.core)
-    found = [*several(there), *on_each(there, partial(_host, own=own))]
+    found = [*several(_parts(context)), *on_each(there, partial(_host, own=own))]
     return [*found, *on_each(context.source.controllers, _client)]
 
 
-def several(there: Iterable[Host]) -> Iterator[Finding]:
-    """More than one server."""
-    if len(names := [host.name for host in there]) > 1:
-        yield error(
-            f"the source has {len(names)} database servers ({', '.join(names)}): the target has "
-            "one, which follows one",
-            "Bring their databases to one server, and name that alone in sidestep:source.databases",
-        )
+def _parts(context: Context) -> list[merged.Part]:
+    """What each server has."""
+    found = logins(context.source, context.recipes)
+    parts = []
+    for host, own in each_server(context.source, found):
+        with session(host) as database:
+            held = accounts.accounts(database.link, (one.user for one in own))
+            told = settings.read(database.link)
+        parts.append(merged.Part(host.name, tuple(schemata(own)), held, told))
+    return parts
+
+
+def several(parts: list[merged.Part]) -> Iterator[Finding]:
+    """What of several servers no one can have, and one that has nothing."""
+    for part in parts:
+        if not part.names:
+            yield error(
+                "no database of the services is there",
+                "Take it out of sidestep:source.databases",
+                part.server,
+            )
+    for text, remedy in merged.clashes([part for part in parts if part.names]):
+        yield error(text, remedy)
 
 
 def _host(host: Host, own: frozenset[str]) -> Iterator[Finding]:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from migrate.checks.sql import Database, Row, service_schemata, session
+from migrate.checks.sql import Database, Row, of_services, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database.connection import IDENTIFIER
 from migrate.engine.finding import Finding, error, filled, warning
 
@@ -16,8 +17,10 @@ NO_WORD = re.compile(r"[^0-9A-Za-z_]")
 
 def run(context: Context) -> list[Finding]:
     """Each with the statement that mends it."""
-    host = context.source.database
-    names = service_schemata(context)
+    return [one for of in of_services(context) for one in _on(*of)]
+
+
+def _on(host: Host, names: list[str]) -> list[Finding]:
     with session(host) as database:
         keys = {f"{row['s']}.{row['t']}" for row in database.of(KEYS, names)}
         objects = [(kind, row["s"], row["n"], row["x"]) for kind, row in database.objects(names)]

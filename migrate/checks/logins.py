@@ -3,6 +3,7 @@
 from migrate.cloud import Context, urls
 from migrate.cloud.host import Host
 from migrate.database import connection
+from migrate.database.holders import each_server
 from migrate.database.service_databases import ServiceDatabase, logins
 from migrate.engine.finding import Finding, error
 from migrate.onhost import call
@@ -10,8 +11,13 @@ from migrate.onhost import call
 
 def run(context: Context) -> list[Finding]:
     """Services that cannot log in as their configuration tells them to, or to another server."""
-    host, server = context.source.tools, context.source.database
     found = logins(context.source, context.recipes)
+    return [one for of in each_server(context.source, found) for one in _to(context, *of)]
+
+
+def _to(context: Context, server: Host, found: list[ServiceDatabase]) -> list[Finding]:
+    """Those of *found*, all of which *server* has, that end elsewhere or nowhere."""
+    host = context.source.tools
     with connection.session(server) as link:
         statement, own = connection.identifying(link), connection.identity(link)
     return [
@@ -23,9 +29,9 @@ def run(context: Context) -> list[Finding]:
         if wrong
         else error(
             f"database {one.name} of {one.project} is on another server than that of "
-            f"{server.name}: only one is followed, fenced and moved",
-            "Name its host in sidestep:source.databases; where there are several servers, bring "
-            "their databases to one first",
+            f"{server.name}, whose is followed, fenced and moved",
+            "Name its host in sidestep:source.databases, beside any other; drop what no service "
+            f"uses of {server.name}",
             host.name,
         )
         for one, (wrong, answer) in zip(found, ask(host, found, statement), strict=True)

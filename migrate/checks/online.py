@@ -9,8 +9,10 @@ import pymysql
 
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database.connection import quoted
-from migrate.database.service_databases import service_databases
+from migrate.database.holders import each_server
+from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, error
 
 ABSENT = (1054, 1146)  # unknown column, unknown table: another release's
@@ -19,7 +21,12 @@ ABSENT = (1054, 1146)  # unknown column, unknown table: another release's
 def run(context: Context) -> Iterator[Finding]:
     """One finding for each migration with rows left in a schema."""
     found = service_databases(context.source, context.recipes)
-    with session(context.source.database) as link:
+    for host, own in each_server(context.source, found):
+        yield from _on(context, host, own)
+
+
+def _on(context: Context, host: Host, found: list[ServiceDatabase]) -> Iterator[Finding]:
+    with session(host) as link:
         for recipe, one in [(r, one) for r in context.recipes for one in r.online_left]:
             mine = [database for database in found if database.project == recipe.project]
             # every cell has nova's main schema
@@ -31,7 +38,7 @@ def run(context: Context) -> Iterator[Finding]:
                     yield error(
                         f"{one.name} has {left} row(s) left in {schema}",
                         f"Run `{tool}` on the source until it exits 0",
-                        context.source.database.name,
+                        host.name,
                     )
 
 

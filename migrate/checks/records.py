@@ -4,16 +4,22 @@ from collections.abc import Iterator
 
 from migrate.checks.sql import Database, session
 from migrate.cloud import Context
+from migrate.cloud.host import Host
 from migrate.database.connection import quoted
-from migrate.database.service_databases import service_databases
+from migrate.database.holders import each_server
+from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, error, warning
 from migrate.services.records import Question
 
 
 def run(context: Context) -> Iterator[Finding]:
     """One finding for each question that has enough rows; of nova, in every cell."""
-    host = context.source.database
-    found = service_databases(context.source, context.recipes)
+    every = service_databases(context.source, context.recipes)
+    for host, found in each_server(context.source, every):
+        yield from _on(context, host, found)
+
+
+def _on(context: Context, host: Host, found: list[ServiceDatabase]) -> Iterator[Finding]:
     with session(host) as link:
         told = [
             (question, database.name, count)

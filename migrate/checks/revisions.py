@@ -6,6 +6,7 @@ from migrate.cloud import Context, installation, side_by_side
 from migrate.cloud.host import Host
 from migrate.database import connection, heads
 from migrate.database.heads import NONE, Shipped
+from migrate.database.holders import each_server
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, error, filled
 from migrate.onhost import call
@@ -14,9 +15,15 @@ from migrate.services.base import Recipe
 
 def run(context: Context) -> Iterator[Finding]:
     """Databases that an upgrade of before has left behind: the next release does not take them."""
-    host = context.source.database
-    found = service_databases(context.source, context.recipes)
+    every = service_databases(context.source, context.recipes)
     shipped = _shipped(context, context.source.tools)
+    for host, found in each_server(context.source, every):
+        yield from _on(context, host, found, shipped)
+
+
+def _on(
+    context: Context, host: Host, found: list[ServiceDatabase], shipped: dict[str, Shipped]
+) -> Iterator[Finding]:
     shown: dict[tuple[str, str], set[str]] = {}
     with connection.session(host) as link:
         for recipe in context.recipes:

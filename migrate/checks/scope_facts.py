@@ -14,6 +14,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
 from migrate.database import progress
+from migrate.database.holders import each_server
 from migrate.database.service_databases import service_databases
 from migrate.engine.markers import SCHEMA
 from migrate.onhost import call
@@ -161,18 +162,19 @@ def _machine(host: Host, ports: list[int]) -> Machine:
 
 
 def _databases(context: Context) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
-    host = context.source.database
-    ours = {one.name for one in service_databases(context.source, context.recipes)}
-    known = ours | {*SYSTEM, progress.SCHEMA, SCHEMA}
-    with session(host) as database:
-        rows = database.rows(
-            "SELECT s.schema_name, count(t.table_name) AS tables "
-            "FROM information_schema.schemata s LEFT JOIN information_schema.tables t "
-            "ON t.table_schema = s.schema_name GROUP BY s.schema_name"
-        )
-        live = database.rows(
-            "SELECT host, db FROM information_schema.processlist WHERE db IS NOT NULL"
-        )
+    found = service_databases(context.source, context.recipes)
+    known = {one.name for one in found} | {*SYSTEM, progress.SCHEMA, SCHEMA}
+    rows, live = [], []
+    for host, _ in each_server(context.source, found):
+        with session(host) as database:
+            rows += database.rows(
+                "SELECT s.schema_name, count(t.table_name) AS tables "
+                "FROM information_schema.schemata s LEFT JOIN information_schema.tables t "
+                "ON t.table_schema = s.schema_name GROUP BY s.schema_name"
+            )
+            live += database.rows(
+                "SELECT host, db FROM information_schema.processlist WHERE db IS NOT NULL"
+            )
     unknown = {r["schema_name"]: int(r["tables"]) for r in rows if r["schema_name"] not in known}
     ends = [(str(row["host"]).rpartition(":"), str(row["db"])) for row in live]
     return unknown, [(a, int(port), db) for (a, _, port), db in ends if port.isdigit()]

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate.checks.sql import service_schemata, session
+from migrate.checks.sql import of_services, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.configuration import service_options
@@ -37,16 +37,16 @@ class Need:
 
 def run(context: Context) -> Iterator[Finding]:
     """A finding for each file system of a target controller that would not hold its part."""
-    source = context.source.database
-    schemata = service_schemata(context)
-    with session(source) as database:
-        data = int(
-            database.value(
-                "SELECT coalesce(sum(data_length + index_length), 0) FROM "  # noqa: S608
-                f"information_schema.tables WHERE table_schema IN ({marks(schemata)})",
-                schemata,
+    data = 0
+    for source, schemata in of_services(context):
+        with session(source) as database:
+            data += int(
+                database.value(
+                    "SELECT coalesce(sum(data_length + index_length), 0) FROM "  # noqa: S608
+                    f"information_schema.tables WHERE table_schema IN ({marks(schemata)})",
+                    schemata,
+                )
             )
-        )
     sizes.keep(context, data)
     folders = [
         one.folder(service_options.read(context.source.tools, recipe, one.program))

@@ -1,13 +1,14 @@
 """Questions to the MariaDB of a host, as its root, in transactions that may not write."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
-from migrate.database.service_databases import service_databases
+from migrate.database.holders import each_server
+from migrate.database.service_databases import ServiceDatabase, service_databases
 
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 ADMINISTRATORS = ("root", "mysql", "mariadb.sys", "debian-sys-maint")  # the server's own accounts
@@ -68,7 +69,12 @@ def session(host: Host) -> Iterator[Database]:
         connection.rows(link, "SET SESSION TRANSACTION READ WRITE")  # the next who asks may write
 
 
-def service_schemata(context: Context) -> list[str]:
-    """The databases of the source's services, cells included, as their configuration names them."""
-    found = service_databases(context.source, context.recipes)
+def schemata(found: Iterable[ServiceDatabase]) -> list[str]:
+    """The names of *found*, each once."""
     return sorted({one.name for one in found})
+
+
+def of_services(context: Context) -> list[tuple[Host, list[str]]]:
+    """The source's servers, each with the services' databases there, cells' included."""
+    found = service_databases(context.source, context.recipes)
+    return [(host, schemata(own)) for host, own in each_server(context.source, found)]

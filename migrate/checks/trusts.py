@@ -14,6 +14,7 @@ from migrate.cloud import Context
 from migrate.cloud.api import Api
 from migrate.configuration import service_options
 from migrate.database.connection import quoted
+from migrate.database.holders import holding
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, warning
 from migrate.errors import some
@@ -97,7 +98,7 @@ def _acting(
     context: Context, one: Trusts, database: ServiceDatabase, key: str
 ) -> list[tuple[str, str]]:
     """Each thing as it is shown, and its trust's id: "" where it could not be opened by *key*."""
-    with session(context.source.database) as link:
+    with session(holding(context.source, database.name)) as link:
         rows = link.rows(one.query.format(d=quoted(database.name)))
     if not rows:
         return []
@@ -111,7 +112,7 @@ def _known(
 ) -> dict[str, Trust]:
     """Keystone's records of trusts *ids*, which are given to user *trustee*, "" for anybody."""
     known: dict[str, Trust] = {}
-    with session(context.source.database) as link:
+    with session(holding(context.source, database.name)) as link:
         every = sorted(ids)
         for some in (every[at : at + ASKED] for at in range(0, len(every), ASKED)):
             named = {"d": quoted(database.name), "marks": ", ".join(["%s"] * len(some))}

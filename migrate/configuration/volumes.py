@@ -6,6 +6,7 @@ from migrate.cloud import Context
 from migrate.cloud.ini import Ini
 from migrate.configuration.translate import together_with
 from migrate.database import connection
+from migrate.database.holders import holding
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, error
 from migrate.services.base import Recipe
@@ -19,7 +20,7 @@ def findings(context: Context, files: Iterable[Mapping[str, str]]) -> list[Findi
     for recipe in context.recipes:
         if rule := recipe.rules.backend_host:
             name = service_databases(context.source, [recipe])[0].name
-            with connection.session(context.source.database) as link:
+            with connection.session(holding(context.source, name)) as link:
                 rows = connection.rows(link, rule.used.format(d=connection.quoted(name)))
             used = {str(host): int(count) for host, count in rows}
             found += unserved(recipe, rule, used, (one for one in told if rule.file in one))

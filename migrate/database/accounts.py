@@ -32,8 +32,13 @@ class Account:
         """What a fingerprint may hold: `{"login": digest, "grants": [...]}`."""
         return {
             "login": sha256(self.create.encode()).hexdigest(),
-            "grants": sorted(COLUMNS.sub(_in_order, grant) for grant in self.grants),
+            "grants": sorted(map(ordered, self.grants)),
         }
+
+
+def ordered(grant: str) -> str:
+    """*grant* with the columns that it names in one order."""
+    return COLUMNS.sub(_in_order, grant)
 
 
 def _in_order(columns: re.Match[str]) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from migrate.cloud import Context
+from migrate.cloud import Context, side_by_side
 from migrate.cloud.host import Host
-from migrate.database import connection
+from migrate.database import connection, merged, servers
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import (
     KNOWN,
@@ -20,6 +20,7 @@ from migrate.database.fingerprint import (
 )
 from migrate.database.replication import log, proven
 from migrate.database.replication.log import Place
+from migrate.database.servers import Server
 from migrate.database.service_databases import known, known_logins
 from migrate.engine import state_directory
 from migrate.errors import PreconditionError, StepError
@@ -46,6 +47,15 @@ def of(
     return fingerprint(host, names, users, socket, since)
 
 
+def of_source(context: Context, since: Since | None = None) -> Fingerprint:
+    """The fingerprint of the source's, each as the server has it that holds it."""
+
+    def one(server: Server) -> Fingerprint:
+        return fingerprint(server.host, server.names, server.users, since=since)
+
+    return merged.fingerprints(side_by_side.each(one, servers.of(context)))
+
+
 def take(context: Context, *, whole: bool = False) -> None:
     """Fingerprint the fenced source and keep it here and there.
 
@@ -53,19 +63,27 @@ def take(context: Context, *, whole: bool = False) -> None:
     the rows that the binary log names since; all is read if *whole*.
     """
     source = context.source.database
-    if not read_only(source):
-        raise PreconditionError(
-            f"{source.name}: its database takes writes; a fingerprint is only taken at the fence"
-        )
-    place, since = _place(source), None
-    if place and not whole and proven.arrived(context, place):
-        since = proven.since(context, place)
-    taken = of(context, source, since=since)
+    for server in servers.of(context):
+        if not read_only(server.host):
+            raise PreconditionError(
+                f"{server.host.name}: its database takes writes; a fingerprint is only taken at "
+                "the fence"
+            )
+    places, since = _places(context), None
+    if places and not whole and proven.arrived(context, places):
+        since = proven.since(context, places)
+    taken = of_source(context, since)
     if missing := sorted({one.name for one in known(context)} - set(taken["databases"])):
         raise PreconditionError(f"{source.name} has no database {', '.join(missing)}")
     record: dict[str, Any] = {"fingerprint": taken}
-    if since and place:
-        record["since"] = {"carried": _known(since), "keys": since.keys, "place": place.kept()}
+    if since and places:
+        record["since"] = {
+            "carried": _known(since),
+            "keys": since.keys,
+            "places": log.kept(places),
+        }
+    for host in _beside(context):  # each has a fencing of its own: the first alone would not tell
+        call(host, "baseline.keep", RECORD, {"kept by": source.name}, NAME, digest(taken), LATER)
     call(source, "baseline.keep", RECORD, record, NAME, digest(taken), LATER)
     state_directory.record(context.home / "fingerprint.json", taken)
 
@@ -103,12 +121,24 @@ def fenced(context: Context) -> Fenced:
 
 def name(context: Context) -> str:
     """The digest that names the fenced data; "" where none was taken under this very fence."""
-    return str(call(context.source.database, "baseline.name", NAME))
+    those = (context.source.database, *_beside(context))
+    found = {str(call(host, "baseline.name", NAME)) for host in those}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _beside(context: Context) -> list[Host]:
+    """The source's other servers, beside that which keeps what was taken."""
+    first = context.source.database
+    return [one.host for one in servers.of(context) if one.host is not first]
 
 
 def taken(context: Context) -> bool:
     """Whether the fence now in force has its fingerprint."""
-    return bool(name(context)) and read_only(context.source.database)
+    return bool(name(context)) and _fenced(context)
+
+
+def _fenced(context: Context) -> bool:
+    return all(read_only(server.host) for server in servers.of(context))
 
 
 def current(context: Context) -> str:
@@ -125,14 +155,16 @@ def lift(context: Context) -> None:
     A source that takes writes again (its timer reopened it) moves on by right: nothing to compare.
     """
     source = context.source.database
-    stands = kept(context) is not None and read_only(source)
+    stands = kept(context) is not None and _fenced(context)
     if stands and (found := source_equals_fence(context)):
         raise StepError(
             f"{source.name}: data is not what it was at the fence, no unit was started: "
             + "; ".join(str(one) for one in found[:20])
         )
-    for one in RECORDS:
-        call(source, "record.forget", one)
+    # wherever there may be one: a way back must not need the services' files for it
+    for host in {*context.source.databases, context.source.tools, source}:
+        for one in RECORDS:
+            call(host, "record.forget", one)
     state_directory.forget(context.home / "fingerprint.json")
 
 
@@ -141,28 +173,46 @@ def source_equals_fence(context: Context) -> list[Difference]:
 
     For the way back, before any unit of the source starts.
     """
-    record, source = _record(context), context.source.database
+    record = _record(context)
     if record is None:
         return []
     fenced, since = record["fingerprint"], _since(record)
     if since is None:
-        return differences(fenced, of(context, source), ("fence", "source now"))
+        return differences(fenced, of_source(context), ("fence", "source now"))
     fenced = _with_later(context, fenced)
     # all is read but tables whose sum is of before the proof; the log says whether those are as
     # they were, too
     named = _resting(fenced, since)
     found = differences(
-        fenced, of(context, source, since=Since(named, since.keys)), ("fence", "source now")
+        fenced, of_source(context, Since(named, since.keys)), ("fence", "source now")
     )
     if not named:
         return found
-    begun, place = Place(**record["since"]["place"]), _place(source)
-    wrote = log.named(source, fenced["tables"], begun, place, sure=False) if place else None
+    wrote = _wrote(context, record)
     if wrote is None:
         text = "does not tell any more whether they were written to since the fence"
         return [*found, Difference("binary log", ", ".join(sorted(named)), text)]
-    told = sorted(named.keys() & wrote.keys())
+    told = sorted(named.keys() & wrote)
     return [*found, *(Difference("rows", name, "written to since the fence") for name in told)]
+
+
+def _wrote(context: Context, record: Mapping[str, Any]) -> set[str] | None:
+    """Tables that were written to since the fence; None where a log does not tell."""
+    since, places = record["since"], _places(context)
+    first = context.source.database.name
+    # "place" is of a program that knew one server
+    begun = log.read(since["places"] if "places" in since else {first: since["place"]})
+    found: set[str] = set()
+    for server in servers.of(context):
+        name = server.host.name
+        if name not in places or name not in begun:
+            return None
+        tables = server.own(record["fingerprint"]["tables"])
+        wrote = log.named(server.host, tables, begun[name], places[name], sure=False)
+        if wrote is None:
+            return None
+        found |= wrote.keys()
+    return found
 
 
 def take_later(context: Context) -> None:
@@ -175,15 +225,17 @@ def take_later(context: Context) -> None:
     since, fenced = _since(record), record.get("fingerprint", {})
     if since is None or not (resting := _resting(fenced, since)):
         return
-    with connection.session(source) as link:
-        every = listed(link, sorted(fenced["databases"]))
-    tables = [one for one in every if f"{one[0]}.{one[1]}" in resting]
-    opened = partial(connection.session, source)
-    whole = measured(opened, tables, Since({}, {}))
-    again = measured(opened, tables, Since(resting, since.keys))
-    begun, place = Place(**record["since"]["place"]), _place(source)
+    whole: dict[str, Any] = {}
+    again: dict[str, Any] = {}
+    for server in servers.of(context):
+        opened = partial(connection.session, server.host)
+        with opened() as link:
+            every = listed(link, [*server.names])
+        tables = [one for one in every if f"{one[0]}.{one[1]}" in resting]
+        whole |= measured(opened, tables, Since({}, {}))
+        again |= measured(opened, tables, Since(resting, since.keys))
     # last: it holds for all that was read before
-    wrote = log.named(source, fenced["tables"], begun, place, sure=False) if place else None
+    wrote = _wrote(context, record)
     same = [name for name, one in again.items() if one == fenced["tables"][name]]
     kept = {name: whole[name] for name in same if wrote is not None and name not in wrote}
     call(source, "record.save", LATER, {"of": digest(fenced), "tables": kept})
@@ -213,6 +265,13 @@ def _later(context: Context, fenced: Fingerprint) -> dict[str, Any] | None:
 def _with_later(context: Context, fenced: Fingerprint) -> Fingerprint:
     later = _later(context, fenced) or {}
     return {**fenced, "tables": {**fenced["tables"], **later}}
+
+
+def _places(context: Context) -> dict[str, Place]:
+    """The end of each server's binary log, by its host's name; {} where one has none."""
+    found = {one.host.name: _place(one.host) for one in servers.of(context)}
+    places = {name: place for name, place in found.items() if place}
+    return places if len(places) == len(found) else {}
 
 
 def _place(source: Host) -> Place | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
-from migrate.database import connection, settings
+from migrate.database import connection, servers, settings
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 
@@ -121,7 +121,7 @@ def _prove_other(context: Context) -> None:
     target = context.target.database
     with connection.session(target, SOCKET) as link:
         own = connection.identity(link)
-    for host in (context.source.database, target):
+    for host in (*(one.host for one in servers.of(context)), target):
         with connection.session(host) as link:
             if connection.identity(link) == own:
                 raise PreconditionError(

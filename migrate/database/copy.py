@@ -10,7 +10,17 @@ from functools import partial
 
 from migrate.cloud import Context, side_by_side, transfer
 from migrate.cloud.host import Host
-from migrate.database import accounts, baseline, compare, connection, delta, ownership, progress
+from migrate.database import (
+    accounts,
+    baseline,
+    compare,
+    connection,
+    delta,
+    merged,
+    ownership,
+    progress,
+    servers,
+)
 from migrate.database.difference import differences
 from migrate.database.fingerprint import Fingerprint, digest, fingerprint, listed
 from migrate.database.service_databases import known
@@ -50,24 +60,22 @@ def _done_to(context: Context, what: str) -> str:
         return fenced if progress.noted(link, what, fenced) else ""
 
 
-def first_pass(
-    context: Context, instant: Callable[[Context, list[str]], None] | None = None
-) -> None:
+def first_pass(context: Context, instant: Callable[[Context], None] | None = None) -> None:
     """Copy everything while the source serves, so that the window only brings what changed.
 
     One that is to be followed is of one *instant*, which brings the databases and their position.
     """
     markers.refuse_after(context, markers.COPIED)
-    source, target = context.source.database, context.target.database
+    target = context.target.database
     names = sorted({database.name for database in known(context)})
     with connection.session(target) as link:
         carried = ownership.settle(link, context, names)
         progress.clear(link)
         ownership.empty(link, ownership.recorded(target))
     if instant:
-        instant(context, names)
+        instant(context)
     else:
-        pull(context, "databases", _shares(source, names))
+        pull(context, "databases", _sizes(context))
     with connection.session(target) as link:
         accounts.grant(link, carried)
         if instant:
@@ -75,13 +83,15 @@ def first_pass(
         progress.note(link, "first", "")
 
 
-def _shares(source: Host, names: list[str]) -> list[list[str]]:
-    """The databases *names* of a source that serves, in streams of about the same size."""
-    sizes = dict.fromkeys(names, 1)
-    with connection.session(source) as link:
-        for name, _, size in listed(link, names):
-            sizes[name] = sizes.get(name, 0) + size // 200 + TABLE_COST
-    return split(sizes, STREAMS)
+def _sizes(context: Context) -> dict[str, int]:
+    """What each database of a source that serves costs to bring."""
+    sizes: dict[str, int] = {}
+    for server in servers.of(context):
+        sizes |= dict.fromkeys(server.names, 1)
+        with connection.session(server.host) as link:
+            for name, _, size in listed(link, [*server.names]):
+                sizes[name] += size // 200 + TABLE_COST
+    return sizes
 
 
 def passed(context: Context) -> bool:
@@ -133,8 +143,8 @@ def copy(context: Context) -> None:
         delta.make_room(link, databases, [*tables, *gone])
         numbers = delta.numbers(fenced, held)
         delta.renumber(link, {n: numbers[n] for n in numbers if delta.owner(n) not in databases})
-    pull(context, "databases", split(costs(fenced, databases, []), STREAMS))
-    pull(context, "tables", together(costs(fenced, [], tables), STREAMS))
+    pull(context, "databases", costs(fenced, databases, []))
+    pull(context, "tables", costs(fenced, [], tables))
     markers.mark(context, markers.COPIED)
     with connection.session(target) as link:
         accounts.grant(link, carried)
@@ -184,21 +194,30 @@ def costs(fenced: Fingerprint, databases: list[str], tables: list[str]) -> dict[
     return work
 
 
-def pull(context: Context, word: str, shares: list[list[str]]) -> None:
-    """Import every share by a stream of its own; StepError with what any of them says."""
-    source, target = context.source.database, context.target.database
+WAYS = {"databases": split, "tables": together}
 
-    def one(share: list[str]) -> str:
+
+def pull(context: Context, word: str, work: dict[str, int]) -> None:
+    """Import the *work*, databases or tables by what each costs, in streams from where each is.
+
+    StepError with what any of them says.
+    """
+    target = context.target.database
+
+    def one(asked: tuple[Host, list[str]]) -> str:
+        source, share = asked
         command = transfer.command(context, target, source, word, *share)
-        return str(call(target, "copy.load", command, share, timeout=transfer.DAY))
+        text = str(call(target, "copy.load", command, share, timeout=transfer.DAY))
+        return f"from {source.name}: {text}" if text else ""
 
-    if not shares:
-        return
-    transfer.permit(source, databases={delta.owner(name) for share in shares for name in share})
-    if wrong := [text for text in side_by_side.each(one, shares, len(shares)) if text]:
+    streams: list[tuple[Host, list[str]]] = []
+    for server in servers.of(context):
+        if own := server.own(work):
+            transfer.permit(server.host, databases={delta.owner(name) for name in own})
+            streams += [(server.host, share) for share in WAYS[word](own, STREAMS)]
+    if wrong := [text for text in side_by_side.each(one, streams) if text]:
         raise StepError(
-            f"the copy from {source.name} to {target.name} is not whole, nothing of it counts: "
-            + "; ".join(wrong)
+            f"the copy to {target.name} is not whole, nothing of it counts: {'; '.join(wrong)}"
         )
 
 
@@ -211,15 +230,18 @@ def _renew(context: Context, fenced: Fingerprint, projects: list[str]) -> None:
     target = context.target.database
     renewed = [database for database in known(context) if database.project in projects]
     names = sorted({database.name for database in renewed})
-    with connection.session(context.source.database) as other:
-        who = connection.identity(other)
+    who = ownership.of_source(context)
     with connection.session(target) as link:
         ownership.prove_other(link, target, who)
         delta.make_room(link, names, [])
-    pull(context, "databases", split(costs(fenced, names, []), STREAMS))
+    pull(context, "databases", costs(fenced, names, []))
     users = {database.user for database in renewed}
     again = fingerprint(target, names, users)
-    compare.prove_equal(target, fingerprint(context.source.database, names, users), again)
+    parts = [
+        fingerprint(one.host, {*one.names} & {*names}, {*one.users} & users)
+        for one in servers.of(context)
+    ]
+    compare.prove_equal(target, merged.fingerprints(parts), again)
     with connection.session(target) as link:
         progress.forget(link, progress.COPIED_URLS)  # the URLs of cells are the source's again
         progress.forget_tools(link, projects)

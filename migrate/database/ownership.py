@@ -4,9 +4,8 @@ from typing import Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database import accounts, clone, connection, progress, settings
+from migrate.database import accounts, clone, connection, merged, progress, servers, settings
 from migrate.database.fingerprint import Fingerprint
-from migrate.database.service_databases import known_logins
 from migrate.engine import markers
 from migrate.errors import PreconditionError
 from migrate.onhost import call
@@ -21,13 +20,16 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
 
     The accounts are given back: they have no rights before the data is there.
     """
-    source, target = context.source.database, context.target.database
-    with connection.session(source) as other:
-        who = connection.identity(other)
-        carried = accounts.accounts(other, (database.user for database in known_logins(context)))
-        wanted = settings.read(other)
+    target, parts, who = context.target.database, [], []
+    for server in servers.of(context):
+        with connection.session(server.host) as other:
+            who.append(connection.identity(other))
+            held = accounts.accounts(other, server.users)
+            told = settings.read(other)
+        parts.append(merged.Part(server.host.name, server.names, held, told))
+    carried, wanted = merged.accounts(parts), parts[0].settings
     prove_other(link, target, who)
-    claim(link, target, who, names, [account.name for account in carried])
+    claim(link, target, merged.LINES.join(who), names, [account.name for account in carried])
     target.write(OPTIONS, settings.option_file(wanted), mode=0o644)
     settings.apply(link, wanted)
     accounts.create(link, carried)
@@ -36,15 +38,24 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
 
 def settled(record: dict[str, Any], fenced: Fingerprint, held: Fingerprint) -> bool:
     """Whether *record* claims the target for all of *fenced*, with its accounts and settings."""
-    if held["server"] == fenced["server"]:
+    if held["server"] in fenced["server"].split(merged.LINES):
         return False  # and `settle` refuses it
     claimed = set(fenced["databases"]) <= set(record["databases"])
     return claimed and all(fenced[kind] == held[kind] for kind in ("accounts", "settings"))
 
 
-def prove_other(link: connection.Session, target: Host, source_identity: str) -> None:
-    """Refuse to act on a "target" that is the source's own server."""
-    if connection.identity(link) == source_identity:
+def of_source(context: Context) -> list[str]:
+    """The identities of the source's servers."""
+    found = []
+    for server in servers.of(context):
+        with connection.session(server.host) as link:
+            found.append(connection.identity(link))
+    return found
+
+
+def prove_other(link: connection.Session, target: Host, of_source: list[str]) -> None:
+    """Refuse to act on a "target" that is one of the source's own servers."""
+    if connection.identity(link) in of_source:
         raise PreconditionError(
             f"{target.name}: its database is the source's own server; nothing was done"
         )
@@ -97,10 +108,9 @@ def discard(context: Context) -> None:
     record = recorded(target)
     if record["source"]:
         markers.unmark(context, markers.COPIED)
+        who = [*record["source"].split(merged.LINES), *of_source(context)]
         with connection.session(target) as link:
-            prove_other(link, target, record["source"])
-            with connection.session(context.source.database) as other:
-                prove_other(link, target, connection.identity(other))
+            prove_other(link, target, who)
             progress.clear(link)
             empty(link, record)
             connection.rows(link, "SET GLOBAL gtid_slave_pos = ''")

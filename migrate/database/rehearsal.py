@@ -13,6 +13,7 @@ from dataclasses import replace
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection, fingerprint, heads, tools
+from migrate.database.holders import holding
 from migrate.database.service_databases import ServiceDatabase
 from migrate.errors import MigrateError, StepError
 from migrate.onhost import serve
@@ -34,7 +35,8 @@ for table in "$@"; do dump --no-create-info "$database" "$table" 2>/dev/null || 
 def definitions(context: Context, recipe: Recipe, database: ServiceDatabase) -> str:
     """The statements that make *database*'s tables, views and triggers, and show its revision."""
     tables = sorted({wanted.table for wanted in recipe.heads})
-    return context.source.database.shell(DUMP, database.name, *tables, timeout=LIMIT)
+    source = holding(context.source, database.name)
+    return source.shell(DUMP, database.name, *tables, timeout=LIMIT)
 
 
 def rehearse(context: Context, recipe: Recipe, texts: dict[ServiceDatabase, str]) -> list[str]:
@@ -89,7 +91,7 @@ def _unconfigured(tool: Tool) -> Tool:
 
 
 def _copy(context: Context, database: ServiceDatabase, copy: str, text: str) -> None:
-    source, target = context.source.database, context.target.database
+    source, target = holding(context.source, database.name), context.target.database
     with connection.session(source) as link:
         usual = fingerprint.defaults(link, [database.name])[database.name]
     with connection.session(target) as link:

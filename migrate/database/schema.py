@@ -98,8 +98,7 @@ def drop(context: Context, recipe: Recipe) -> None:
     record = ownership.recorded(target)
     if not record["source"]:
         return
-    with connection.session(context.source.database) as link:
-        source = connection.identity(link)
+    source = ownership.of_source(context)
     with connection.session(target) as link:
         if not progress.ever(link, f"begun:{recipe.project}"):
             return

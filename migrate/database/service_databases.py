@@ -10,6 +10,7 @@ from migrate.cloud import Cloud, Context, urls
 from migrate.cloud.host import Host
 from migrate.cloud.values import Defaults, Values, read_by
 from migrate.database import connection, defaults
+from migrate.database.holders import holding
 from migrate.errors import PreconditionError
 from migrate.onhost import call
 from migrate.services.base import DatabaseUrl, Recipe
@@ -78,14 +79,21 @@ def logins(
                 wrong.append(f"{host.name}: {error}")
     if wrong:
         raise PreconditionError("; ".join(dict.fromkeys(wrong)))
-    with connection.session(cloud.database) as link:
-        for recipe in recipes:
-            found += cells(link, recipe, found)
+    for recipe in recipes:
+        if (name := mapped(recipe, found)) is not None:
+            with connection.session(holding(cloud, name)) as link:
+                found += cells(link, recipe, found)
     return list({(one.name, one.user, one.url): one for one in found}.values())
 
 
 def _each_once(found: Iterable[ServiceDatabase]) -> list[ServiceDatabase]:
     return list({one.name: one for one in found}.values())  # a cell knows more than the file
+
+
+def mapped(recipe: Recipe, known: Iterable[ServiceDatabase]) -> str | None:
+    """The name of the database with *recipe*'s cell mappings; None where it has none."""
+    named = {one.usual: one.name for one in known if one.project == recipe.project}
+    return named.get(recipe.cells.database) if recipe.cells else None
 
 
 def cells(
@@ -126,7 +134,7 @@ def cell_urls(
         base = urls_of.get(recipe.project) or next(iter(urls_of.values()))
         values = _values(told["texts"], told["given"], recipe, recipe.databases[0], "", fallback)
         broker = values.get("DEFAULT", "transport_url") or ""
-        with connection.session(cloud.database) as link:
+        with connection.session(holding(cloud, name)) as link:
             if not connection.has_table(link, name, within.table):
                 continue
             columns = ", ".join(
@@ -145,15 +153,22 @@ def cell_urls(
     return found
 
 
-def places(cloud: Cloud, recipes: Iterable[Recipe]) -> list[list[str]]:
-    """Where the URL of each database stands: its section, its option, and files in their order."""
+def places(cloud: Cloud, recipes: Iterable[Recipe]) -> list[tuple[Host, list[str]]]:
+    """Where the URL of each database stands: its section, its option, and files in their order.
+
+    Each with the host whose server has the database.
+    """
     recipes = tuple(recipes)
-    texts = _read(cloud.tools, recipes)["texts"]
-    return [
-        [one.section, one.option, *read_by("", recipe.project, one.path, texts)]
-        for recipe in recipes
-        for one in recipe.databases
-    ]
+    told = _read(cloud.tools, recipes)
+    found = []
+    for recipe in recipes:
+        fallback = defaults.of(cloud.tools, recipe)
+        for one in recipe.databases:
+            url = configured(told["texts"], told["given"], recipe, one, fallback)
+            host = holding(cloud, of_url(recipe.project, one.name, url).name)
+            files = read_by("", recipe.project, one.path, told["texts"])
+            found.append((host, [one.section, one.option, *files]))
+    return found
 
 
 def _read(host: Host, recipes: Iterable[Recipe]) -> dict[str, Any]:

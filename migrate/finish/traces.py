@@ -64,8 +64,9 @@ def clear_controllers(context: Context) -> None:
     transfer.forbid(context)
     reopen_timer.remove(context)
     call_each(context.source.controllers, "front.leave", timeout=60)
-    if context.source.database not in context.source.dead:
-        account.remove(context.source.database)
+    for host in (context.source.database, *context.source.core):
+        if host not in context.source.dead:
+            account.remove(host)
     for host in context.source.core:
         host.run("rm", "-f", "--", *KEPT)
     for host, those in _kept(context):

@@ -43,18 +43,20 @@ START_SECONDS = 180.0
 WRITABLE_SECONDS = 60.0  # open for reading is better than closed
 
 
-def arm(program: dict[str, str], seconds: float, databases: list[list[str]] | None = None) -> None:
+def arm(
+    program: dict[str, str], seconds: float, databases: list[list[list[str]]] | None = None
+) -> None:
     """Install the timer and start it; it reopens in *seconds* unless it is disarmed.
 
-    *databases* are places for `writable` where the database has a host of its own, with a timer of
-    its own.
+    *databases* are places for `writable`, of each that has a host of its own, with a timer of its
+    own.
     """
-    place = writable.known(databases) if databases else []
+    places = [writable.known(one) for one in databases or []]
     with record.locked():
         if (record.load(RECORD) or {}).get("state") == "reopening":
             raise RuntimeError("the source is reopening itself just now; try again when it has")
         until = {"deadline": time.time() + seconds, "seconds": seconds, "clock": clock.begun()}
-        record.save(RECORD, {**until, "state": "armed", "database": place})
+        record.save(RECORD, {**until, "state": "armed", "databases": places})
     own_unit.put_up(UNIT, TEXT, FOLDER, program)
 
 
@@ -114,7 +116,7 @@ def wait_and_reopen() -> None:
                 _tell({**kept, "state": "reopening"})
                 break
         time.sleep(1)
-    reopen(kept.get("database", []))
+    reopen(kept.get("databases", []))
     _tell({**kept, "state": "reopened", "deadline": time.time()})
 
 
@@ -126,14 +128,14 @@ def _tell(state: dict[str, Any]) -> None:
         print(f"not noted, {state['state']}: {error}", flush=True)  # noqa: T201  to the journal
 
 
-def reopen(database: list[str]) -> None:
+def reopen(databases: list[list[str]]) -> None:
     """Undo fence and gate by what was recorded: data first, then services, then HAProxy.
 
-    *database* is where the URL of one on a host of its own stands, [] for none.
+    *databases* are where the URL of each on a host of its own stands.
     """
     mariadb.lift()
-    closed = writable.wait(database, WRITABLE_SECONDS) if database else ""
-    wrong = [*([closed] if closed else []), *fence.lift(START_SECONDS)]
+    closed = [writable.wait(one, WRITABLE_SECONDS) for one in databases]
+    wrong = [*filter(None, closed), *fence.lift(START_SECONDS)]
     virtual_ip.lift()
     haproxy.open_again()
     front.open_again()

@@ -1,6 +1,7 @@
 """How the target's databases stand to the source's, in one line of `migrate status`."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from migrate.cloud import Context
@@ -15,25 +16,34 @@ def look(context: Context) -> dict[str, Any]:
     """What `line` tells, by name; {} where there is nothing to follow for, yet or any more."""
     found = replica.standing(context)
     if found.ours:
-        return {"follows": True, "error": found.error, "behind": f"{found.has} of {found.source}"}
+        behind = {name: f"{found.has} of {one}" for name, one in found.servers.items()}
+        return {
+            "follows": True,
+            "error": found.error,
+            "behind": f"{found.has} of {found.source}",
+            "servers": behind if len(behind) > 1 else {},
+        }
     if markers.reached(context, markers.COPIED) or not copy.passed(context):
         return {}
     why = "; ".join(one.message for one in replica.obstacles(context))
-    return {"follows": False, "error": why, "behind": ""}
+    return {"follows": False, "error": why, "behind": "", "servers": {}}
 
 
-def line(stack: str, *, follows: bool, error: str, behind: str) -> str:
+def line(
+    stack: str, *, follows: bool, error: str, behind: str, servers: Mapping[str, str] | None = None
+) -> str:
     """For people.
 
     `follows` is whether replication was set up, `behind` "0-1-55 of 0-1-60". Where it was, `error`
-    is why it stands still; where it was not, why not.
+    is why it stands still; where it was not, why not. `servers` are several, each with the same.
     """
     if not follows:
         return f"databases: copied once, not followed: {error or 'nothing was set up to follow'}"
     if error:
         again = f"`migrate follow --stack {stack} --execute`"
         return f"databases: broken: {error.rstrip('.')}, rebuilt by {again}"
-    return f"databases: followed, {distance(behind)}"
+    each = "; ".join(f"{name}: {distance(one)}" for name, one in (servers or {}).items())
+    return f"databases: followed, {each or distance(behind)}"
 
 
 def distance(behind: str) -> str:

@@ -27,7 +27,8 @@ def status(session: Session, held: str | None = None, *, ask: bool = False) -> d
     "asked": {"pause": "ann ..."},
     "remarks": ["12:00:01 UTC lock: ..."], "verified": "12:09:30 UTC",
     "machines": {...}, "ways_back": {...}, "missing": "", "no_way_back": "",
-    "databases": {"follows": true, "error": "", "behind": "0-1-55 of 0-1-60"},
+    "databases": {"follows": true, "error": "", "behind": "0-1-55 of 0-1-60",
+    "servers": {}},
     "next": "migrate ..."}`
 
     `missing` is a file without which no machine lets us in, and what to do about it; `no_way_back`

@@ -130,7 +130,8 @@ def proof(context: Context) -> list[Figures]:
     now = proven.proof(context)
     assert now
     tables = earlier.fingerprint["tables"]
-    since = log.since(context.source.database, tables, earlier.place, now.place)
+    source = context.source.database
+    since = log.since(source, tables, earlier.places[source.name], now.places[source.name])
     assert since
     figures = {"seconds": seconds, **fingerprint.summary(now.fingerprint)}
     whole = sorted(set(tables) - set(since.carried))

@@ -14,7 +14,7 @@ from tests.lab.rig import using
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Machines as new, an operator who never saw them."""
     folder = tmp_path_factory.mktemp("operator") / "home"
-    with using(tmp_path_factory.mktemp("papers"), apart=True) as made:
+    with using(tmp_path_factory.mktemp("papers"), apart=1) as made:
         found = Bench(made, folder)
         found.prepare(folder)
         found.standing = "found"

@@ -71,7 +71,7 @@ def test_a_controller_waits_for_the_database(bench: Bench) -> None:
     close_and_fence(context, 600)
     server, controller = context.source.database, context.source.tools
     kept = call(controller, "record.load", "reopen")
-    assert kept["database"][:2] == ["database", "connection"]
+    assert kept["databases"][0][:2] == ["database", "connection"]
     call(controller, "record.save", "reopen", {**kept, "deadline": 0.0})
     assert waits_for(lambda: call(controller, "reopen_timer.state")["state"] == "reopening", 30)
     assert close.closed(context, "all")

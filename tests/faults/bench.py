@@ -247,7 +247,7 @@ class Bench:
         this = rigs.rig()
         if name == "database":
             assert isinstance(this, rigs.Apart)
-            return rigs.database(this)
+            return rigs.database(this, this.databases[0])
         return rigs._source(this) if name == "source" else rigs._target(this)
 
     def power_off(self, name: str) -> None:

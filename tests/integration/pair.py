@@ -31,7 +31,7 @@ from migrate.services.base import Cells, Config, DatabaseUrl, Heads, Recipe, Too
 
 FILES = Path(__file__).with_name("files")
 BRIDGE = Bridge(name="br-pair", address="10.73.0.1/24")
-SOURCE, TARGET = "10.73.0.11", "10.73.0.12"
+SOURCE, TARGET, CELL = "10.73.0.11", "10.73.0.12", "10.73.0.13"
 VIRTUAL = "10.73.0.10"
 PACKAGES = ("mariadb-server", "mariadb-backup", "python3-alembic", "python3-pymysql")
 
@@ -63,10 +63,10 @@ BETA = Recipe(
 
 
 @contextmanager
-def running(home: Path, older: Path | None = None) -> Iterator[Context]:
+def running(home: Path, older: Path | None = None, *, cell: bool = False) -> Iterator[Context]:
     """Both machines, filled; gone when the block ends. The source is on the layer *older*, if any.
 
-    That has a MariaDB too.
+    That has a MariaDB too. With a *cell* the source's main database is on a third machine.
     """
     layer = layers.packaged("pair", PACKAGES, layers.bare())
     new = (layer, layers.bare())
@@ -75,6 +75,7 @@ def running(home: Path, older: Path | None = None) -> Iterator[Context]:
         for name, address, below in (
             ("pair-old", SOURCE, (older,) if older else new),
             ("pair-new", TARGET, new),
+            *([("pair-cell", CELL, new)] if cell else []),
         )
     ]
     with layers.locked(Path("/run", f"{BRIDGE.name}.lock")):  # there is one pair on this host
@@ -86,8 +87,10 @@ def running(home: Path, older: Path | None = None) -> Iterator[Context]:
                 start(machine)
             for machine in machines:
                 wait_for_ssh(machine)
-            context = _context(home)
+            context = _context(home, cell=cell)
             _fill(context)
+            if cell:
+                _part(context)
             yield context
         finally:
             for machine in machines:
@@ -96,12 +99,13 @@ def running(home: Path, older: Path | None = None) -> Iterator[Context]:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _context(home: Path) -> Context:
+def _context(home: Path, *, cell: bool) -> Context:
     settings = Settings(
         provider="existing",
         source=Source(
             release="2025.1",
             controllers=(Listed.model_validate({"name": "pair-old", "address": SOURCE}),),
+            databases=(Listed.model_validate({"name": "pair-cell", "address": CELL}),) * cell,
             virtual_ips=(VirtualIp.model_validate({"address": VIRTUAL, "interface": "host0"}),),
         ),
         target=Target(
@@ -118,10 +122,24 @@ def _context(home: Path) -> Context:
 
 def _fill(context: Context) -> None:
     source, target = context.source.controllers[0], context.target.controllers[0]
-    for host in (source, target):
+    for host in (source, target, *context.source.databases):
         host.shell(
             (FILES / "pair-machine.sh").read_text(), VIRTUAL, timeout=300
         )  # a database's first start
     source.run("mariadb", stdin=(FILES / "pair-source.sql").read_text(), timeout=120)
     target.write("/root/alpha.py", (FILES / "pair-alpha.py").read_text())
     target.shell((FILES / "pair-target.sh").read_text(), timeout=120)
+
+
+def _part(context: Context) -> None:
+    """alpha's main database, that of a cell, goes to the server of its own."""
+    source, (server,) = context.source.tools, context.source.databases
+    dump = source.run("mariadb-dump", "--routines", "--events", "--databases", "alpha")
+    made = "".join(
+        f"CREATE USER alpha@'{host}' IDENTIFIED BY 'pw-alpha';"
+        f"GRANT ALL ON alpha.* TO alpha@'{host}';"
+        for host in ("%", "localhost")
+    )
+    server.run("mariadb", stdin=made + dump, timeout=120)
+    source.run("mariadb", stdin="DROP DATABASE alpha;")
+    source.run("sed", "-i", f"s/@{VIRTUAL}/@{CELL}/", "/etc/alpha/alpha.conf.d/10-database.conf")

@@ -4,7 +4,7 @@
 
 `rig-old` is a source with data in it, `rig-new` a target as `pulumi up` leaves it. Each is a
 snapshot in the cache; a reset throws the machines away and boots them again from it. `Apart` is the
-same with the source's database on a third machine, `rig-db`.
+same with the source's databases on a third machine, `rig-db`, or on more, `rig-db2`.
 """
 
 from __future__ import annotations
@@ -55,16 +55,20 @@ APART = "SIDESTEP_RIG_APART"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apart(Lab):
-    """A rig whose source has its database on a host of its own."""
+    """A rig whose source has its databases on hosts of their own."""
+
+    servers: int = 1
 
     @property
-    def database(self) -> str:
-        return self.controller.replace("-old", "-db")
+    def databases(self) -> tuple[str, ...]:
+        name = self.controller.replace("-old", "-db")
+        return (name, *(f"{name}{number + 1}" for number in range(1, self.servers)))
 
     @property
     def addresses(self) -> dict[str, str]:
         # a class with slots is another than its body's, which super() means without arguments
-        return super(Apart, self).addresses | {self.database: f"{self.prefix}.13"}
+        found = super(Apart, self).addresses
+        return found | {one: f"{self.prefix}.{13 + i}" for i, one in enumerate(self.databases)}
 
 
 def rig() -> Lab:
@@ -80,7 +84,8 @@ def rig() -> Lab:
             controller=f"rig{number}-old",
             target=f"rig{number}-new",
         )
-    return Apart(**_shared(named)) if os.environ.get(APART) else named
+    apart = int(os.environ.get(APART) or 0)
+    return Apart(**_shared(named), servers=apart) if apart else named
 
 
 def _shared(this: Lab) -> dict[str, Any]:
@@ -129,17 +134,15 @@ class Rig:
 
 
 @contextmanager
-def using(
-    papers: Path, number: str = "", *, bare: bool = False, apart: bool = False
-) -> Iterator[Rig]:
+def using(papers: Path, number: str = "", *, bare: bool = False, apart: int = 0) -> Iterator[Rig]:
     """The rig as new, for one folder of tests; afterwards nothing of it is on this host.
 
     It is the rig that SIDESTEP_RIG names, else that of this *number*; *bare* as for `Rig.reset`,
-    *apart* with the source's database on a host of its own.
+    *apart* with the source's databases on so many hosts of their own.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIDESTEP_RIG", os.environ.get("SIDESTEP_RIG") or number)
-        patch.setenv(APART, "1" if apart else "")
+        patch.setenv(APART, str(apart))
         made = Rig(papers)
         try:
             made.reset(bare=bare)
@@ -152,7 +155,8 @@ def reset(this: Lab = RIG, *, target: bool = True) -> None:
     """Both machines as new, the source serving; snapshots are made when the cache has none."""
     access.prepare(this.home)
     machines = [_source(this)] + ([_target(this)] if target else [])
-    machines += [database(this)] if isinstance(this, Apart) else []
+    if isinstance(this, Apart):
+        machines += [database(this, one) for one in this.databases]
     bridge.create(this.host_bridge)
     identity.write_clouds(this, {"admin": "admin", "demo": "demo"})
     with ThreadPoolExecutor() as pool:
@@ -173,7 +177,7 @@ def down(this: Lab = RIG) -> None:
 def stack(this: Lab = RIG) -> dict[str, Any]:
     """The stack file's `config` for the rig, with machines that stand already."""
     addresses = this.addresses
-    apart = [this.database] if isinstance(this, Apart) else []
+    apart = this.databases if isinstance(this, Apart) else ()
     settings = {
         "provider": "existing",
         "source": {
@@ -253,30 +257,39 @@ def _content(this: Lab) -> None:
     demo.image.create_image(name="queued", disk_format="raw", container_format="bare")
 
 
-def database(this: Apart) -> Machine:
-    """The machine for the database, with an empty MariaDB."""
-    return prepared.machine_on(this, this.database, packages.database())
+def database(this: Apart, name: str) -> Machine:
+    """The machine *name* for a database, with an empty MariaDB."""
+    return prepared.machine_on(this, name, packages.database())
 
 
 def _part(this: Apart) -> None:
-    """The source's data moves to the database's host, and its controller has no server any more.
+    """The source's data moves to its databases' hosts, and its controller has no server any more.
 
-    One service names that host by its address, the other by its name.
+    One service names its host by the address, the other by the name. Each server logs in a domain
+    of its own.
     """
     name = "controller/etc/mysql/mariadb.conf.d/99-lab.cnf"
-    users = {one: this.password(f"db {one}").replace("'", "''") for one in this.services}
-    made = "".join(
-        f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';"
-        f"GRANT ALL ON {user}.* TO '{user}'@'%';"
-        for user, password in users.items()
-    )
-    stopped = "systemctl stop keystone glance-api; mariadb-dump --single-transaction --databases "
-    dump = script(this, this.controller, stopped + " ".join(users))
     config = configuration.rendered(this, this.controller, name)
-    start = f"cat > /etc/mysql/mariadb.conf.d/99-lab.cnf <<'END'\n{config}\nEND\n"
-    script(this, this.database, f"set -e\n{start}systemctl restart mariadb")
-    ssh(this, this.database, "mariadb", stdin=dump + made)
-    address = this.addresses[this.database]
+    script(this, this.controller, "systemctl stop keystone glance-api")
+    held = {one: this.databases[n % this.servers] for n, one in enumerate(this.services)}
+    for number, server in enumerate(this.databases):
+        users = {
+            one: this.password(f"db {one}").replace("'", "''")
+            for one in this.services
+            if held[one] == server
+        }
+        made = "".join(
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';"
+            f"GRANT ALL ON {user}.* TO '{user}'@'%';"
+            for user, password in users.items()
+        )
+        asked = f"mariadb-dump --single-transaction --databases {' '.join(users)}"
+        dump = script(this, this.controller, asked)
+        own = f"{config}\nserver_id = {11 + 2 * number}\ngtid_domain_id = {number}"
+        start = f"cat > /etc/mysql/mariadb.conf.d/99-lab.cnf <<'END'\n{own}\nEND\n"
+        script(this, server, f"set -e\n{start}systemctl restart mariadb")
+        ssh(this, server, "mariadb", stdin=dump + made)
+    address, named = this.addresses[held["keystone"]], held["glance"]
     script(
         this,
         this.controller,
@@ -284,7 +297,7 @@ def _part(this: Apart) -> None:
         "DEBIAN_FRONTEND=noninteractive dpkg --remove --force-depends mariadb-server >/dev/null\n"
         "rm -rf /var/lib/mysql /etc/mysql/mariadb.conf.d/99-lab.cnf; systemctl daemon-reload\n"
         f"sed -i '/^connection/s/@{this.vip}/@{address}/' /etc/keystone/keystone.conf\n"
-        f"sed -i '/^connection/s/@{this.vip}/@{this.database}/' /etc/glance/glance-api.conf\n"
+        f"sed -i '/^connection/s/@{this.vip}/@{named}/' /etc/glance/glance-api.conf\n"
         "systemctl start keystone glance-api",
     )
 

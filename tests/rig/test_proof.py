@@ -88,7 +88,7 @@ def known(context: Context) -> tuple[set[str], set[str]]:
     """Tables that a proof made now need not read, and those of which it reads some rows."""
     with connection.session(context.source.database) as link:
         place = log.now(link)
-    found = proven.since(context, place)
+    found = proven.since(context, {context.source.database.name: place})
     assert found
     return set(found.carried), set(found.keys)
 
@@ -134,7 +134,8 @@ def test_a_statement_makes_it_read_all(context: Context) -> None:
     proving.prove(context)
     sql(source, "ALTER TABLE keystone.numbered ADD COLUMN more INT")
     with connection.session(source) as link:
-        assert proven.since(context, log.now(link)) is None
+        place = log.now(link)
+    assert proven.since(context, {source.name: place}) is None
     proving.prove(context)
     assert known(context)[1] == set()
 

@@ -8,7 +8,7 @@ import pytest
 
 from migrate.cloud import Context, transfer
 from migrate.database import baseline, compare, connection, copy, ownership
-from migrate.database.replication import account, replica, tunnel
+from migrate.database.replication import account, channels, replica, tunnel
 from migrate.onhost import call
 from tests.wait import waits_for
 
@@ -117,6 +117,6 @@ def test_all_has_arrived_and_nothing_is_left_of_it(context: Context) -> None:
     replica.end(context)
     assert account.left(source) == []
     assert call(source, "record.load", account.RECORD) is None
-    assert not target.exists(replica.OPTIONS)
+    assert not target.exists(channels.OPTIONS)
     assert not target.exists(f"{tunnel.FOLDER}/{tunnel.LISTENS}")
     assert str(tunnel.PORT) not in target.run("ss", "-Htln")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from migrate.database import baseline, connection
+from migrate.cloud.host import Host
+from migrate.database import baseline, connection, servers
 from migrate.database.fingerprint import Since, digest
 from migrate.database.replication import log, proven
 from migrate.database.replication.log import Place
@@ -40,7 +42,9 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(proven, "arrived", lambda *_: False)
     monkeypatch.setattr(markers, "fencing", lambda _: "first")
     monkeypatch.setattr(connection, "session", lambda _: nullcontext())
-    return SimpleNamespace(source=SimpleNamespace(database=None), home=tmp_path)
+    server = cast(Host, SimpleNamespace(name="db"))
+    monkeypatch.setattr(servers, "of", lambda _: (servers.Server(server, 0, ("d",), ()),))
+    return SimpleNamespace(source=SimpleNamespace(database=server), home=tmp_path)
 
 
 def taken(rows: int, **more: Any) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def test_a_killed_run_leaves_no_name_of_another_fingerprint(
     context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One is taken anew where the copy differs from what the proof promised."""
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(1))
     baseline.take(context)
     assert baseline.name(context) == digest(baseline.fenced(context).fingerprint)
     saved = record.save
@@ -64,7 +68,7 @@ def test_a_killed_run_leaves_no_name_of_another_fingerprint(
         if name == baseline.RECORD:
             raise Killed
 
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(2))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(2))
     monkeypatch.setattr(record, "save", killed)
     with pytest.raises(Killed):
         baseline.take(context, whole=True)
@@ -92,10 +96,10 @@ def test_the_way_back_believes_no_log_that_does_not_tell(
     wrote: dict[str, Any] | None,
     told: list[str],
 ) -> None:
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1, **named))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(1, **named))
     monkeypatch.setattr(log, "named", lambda *_, **__: wrote)
     since = {"carried": {"d.t": {"rows": 1, "checksum": 1, **named}}, "keys": {}}
-    found = {"fingerprint": taken(1, **named), "since": {**since, "place": PLACE.kept()}}
+    found = {"fingerprint": taken(1, **named), "since": {**since, "place": asdict(PLACE)}}
     record.save(baseline.RECORD, found)
     differences = list(map(str, baseline.source_equals_fence(context)))
     assert len(differences) == len(told)
@@ -111,7 +115,7 @@ def resting(context: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     since = Since({"d.t": {"rows": 1, "checksum": 1}}, {"d.t": [[1]]})
     monkeypatch.setattr(proven, "arrived", lambda *_: True)
     monkeypatch.setattr(proven, "since", lambda *_: since)
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1, **NAMED))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(1, **NAMED))
     monkeypatch.setattr(baseline, "listed", lambda *_: [("d", "t", 7), ("d", "other", 7)])
     baseline.take(context)
     assert not baseline.taken_later(context)
@@ -138,12 +142,12 @@ def test_what_was_read_whole_later_needs_no_log(
     assert baseline.taken_later(resting)
     assert baseline.name(resting) == before  # by which the copy is known
     monkeypatch.setattr(log, "named", lambda *_, **__: None)  # purged
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(2))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(2))
     assert baseline.source_equals_fence(resting) == []
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(3))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(3))
     (told,) = baseline.source_equals_fence(resting)
     assert str(told).startswith("number of rows of d.t: 2 on the fence, 3 on the source now")
-    monkeypatch.setattr(baseline, "of", lambda *_, **__: taken(1, **NAMED))
+    monkeypatch.setattr(baseline, "of_source", lambda *_, **__: taken(1, **NAMED))
     baseline.take(resting)  # another fence's is another's
     assert not baseline.taken_later(resting)
 

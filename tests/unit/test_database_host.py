@@ -14,6 +14,7 @@ from migrate.checks import access, database_host, shape
 from migrate.cloud import Context, addresses, connect
 from migrate.cloud.host import Host
 from migrate.cloud.settings import parse
+from migrate.database import accounts, merged
 from migrate.engine import markers
 from migrate.engine.finding import Finding
 from migrate.errors import PreconditionError, SettingsError, StepError
@@ -127,6 +128,7 @@ def test_the_databases_timer_is_never_the_later_one(
 ) -> None:
     context, _ = hosts
     order: list[str] = []
+    places = [(context.source.database, ["s", "o", "f"])]
 
     def called(those: Any, function: str, *arguments: Any, **_: Any) -> list[Any]:
         asked = [*those]
@@ -139,12 +141,22 @@ def test_the_databases_timer_is_never_the_later_one(
 
     monkeypatch.setattr(reopen_timer, "call_each", called)
     monkeypatch.setattr("migrate.cloud.hosts.gather", acted)
-    monkeypatch.setattr("migrate.database.service_databases.places", lambda *_: [["s", "o", "f"]])
+    monkeypatch.setattr("migrate.database.service_databases.places", lambda *_: places)
     reopen_timer.arm(context)
     reopen_timer.extend(context)
     reopen_timer.disarm(context)
     wanted = ["arm db", "arm old", "extend old", "extend db", "disarm old", "disarm db"]
     assert order == wanted
+
+
+def test_a_server_that_no_file_names_could_not_be_waited_for(
+    hosts: tuple[Context, dict[str, FakeHost]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _ = hosts
+    places = [(context.source.tools, ["s", "o", "f"])]
+    monkeypatch.setattr("migrate.database.service_databases.places", lambda *_: places)
+    with pytest.raises(PreconditionError, match="db: no file of a service names a database"):
+        reopen_timer.arm(context)
 
 
 @pytest.mark.parametrize("state", ["reopening", "reopened"])
@@ -223,11 +235,17 @@ def test_a_database_may_be_there_and_nothing_else() -> None:
     assert "nova-api use a broker at 10.0.0.4, where the stack file has a database" in line
 
 
-def test_two_servers_are_refused() -> None:
-    one, two = (cast(Host, FakeHost(name)) for name in ("db", "db2"))
+def test_what_several_servers_cannot_have_is_told() -> None:
+    sql = {"sql_mode": "STRICT"}
+    nova = accounts.Account("'nova'@'%'", "CREATE USER nova", ("GRANT ALL ON `nova`.* TO nova",))
+    one = merged.Part("db", ("keystone",), [nova], sql)
     assert told(database_host.several([one])) == []
-    (line,) = told(database_host.several([one, two]))
-    assert "2 database servers (db, db2)" in line
+    two = merged.Part("db2", ("nova",), [nova], sql)
+    assert told(database_host.several([one, two])) == []  # it has the same rights on both
+    (line,) = told(database_host.several([one, replace(two, settings={"sql_mode": ""})]))
+    assert "sql_mode is 'STRICT' on db and '' on db2" in line
+    (line,) = told(database_host.several([one, merged.Part("db3", (), [], sql)]))
+    assert "db3: no database of the services is there" in line
 
 
 @pytest.mark.parametrize(

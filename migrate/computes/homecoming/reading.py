@@ -1,7 +1,7 @@
 """The facts, from both sides' databases and from what runs on each compute host; only read."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.computes.homecoming.facts import Domain, Facts, Home, Row
 from migrate.database import connection
+from migrate.database.holders import holding
 from migrate.database.service_databases import ServiceDatabase, known, service_databases
 from migrate.errors import CommandError, MigrateError, PreconditionError
 from migrate.onhost import call
@@ -25,6 +26,7 @@ PORTS = "SELECT device_id, id FROM {} WHERE device_id <> ''"
 SECONDS = 120.0
 
 Seen = dict[str, Any]
+Ask = Callable[[str, str, str], list[tuple[str, ...]]]  # a statement, of a database, for a table
 
 
 def read(context: Context) -> Facts:
@@ -33,8 +35,12 @@ def read(context: Context) -> Facts:
     if not nova or not context.source.computes:
         return Facts()
     seen = dict(hosts.living(context.source.computes, _running))
-    with connection.session(context.source.database) as link:
-        homes, computes = _homes(link, _cells(known(context), nova), _network(context))
+
+    def ask(statement: str, database: str, table: str) -> list[tuple[str, ...]]:
+        with connection.session(holding(context.source, database)) as link:
+            return _rows(link, statement, database, table)
+
+    homes, computes = _homes(ask, _cells(known(context), nova), _network(context))
     names = [one.name for one in context.source.computes]
     ours = {_of_nova(name, seen.get(name), computes): name for name in names}
     now = _now(context, nova)
@@ -84,15 +90,15 @@ def _domains(seen: dict[str, Seen], *, ports: bool) -> Iterable[Domain]:
 
 
 def _homes(
-    link: connection.Session, cells: Iterable[str], network: Iterable[str]
+    ask: Ask, cells: Iterable[str], network: Iterable[str]
 ) -> tuple[dict[str, Home], set[str]]:
     """Servers by id, of every cell, and the hosts of nova-compute."""
-    ports, homes, computes = _pairs(link, PORTS, network, "ports"), {}, set()
+    ports, homes, computes = _pairs(ask, PORTS, network, "ports"), {}, set()
     for cell in cells:
-        volumes = _pairs(link, VOLUMES, [cell], "block_device_mapping")
-        for server, _, host, task in _rows(link, INSTANCES, cell, "instances"):
+        volumes = _pairs(ask, VOLUMES, [cell], "block_device_mapping")
+        for server, _, host, task in ask(INSTANCES, cell, "instances"):
             homes[server] = Home(host, frozenset(volumes[server]), frozenset(ports[server]), task)
-        computes |= {row[0] for row in _rows(link, COMPUTES, cell, "services")}
+        computes |= {row[0] for row in ask(COMPUTES, cell, "services")}
     return homes, computes
 
 
@@ -122,11 +128,11 @@ def _network(context: Context) -> list[str]:
 
 
 def _pairs(
-    link: connection.Session, statement: str, databases: Iterable[str], table: str
+    ask: Ask, statement: str, databases: Iterable[str], table: str
 ) -> defaultdict[str, set[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for database in databases:
-        for key, one in _rows(link, statement, database, table):
+        for key, one in ask(statement, database, table):
             found[key].add(one)
     return found
 

@@ -22,9 +22,15 @@ class Place:
     offset: int
     gtid: str  # "0-1-55"
 
-    def kept(self) -> dict[str, Any]:
-        """As JSON; `Place(**...)` reads it."""
-        return asdict(self)
+
+def kept(places: Mapping[str, Place]) -> dict[str, Any]:
+    """*places*, by the hosts' names, as JSON; `read` reads it."""
+    return {name: asdict(one) for name, one in places.items()}
+
+
+def read(found: Mapping[str, Any]) -> dict[str, Place]:
+    """What `kept` gave."""
+    return {name: Place(**one) for name, one in found.items()}
 
 
 def now(link: connection.Session) -> Place:

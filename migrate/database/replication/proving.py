@@ -5,14 +5,16 @@ first time only what the binary log names since is compared.
 """
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from migrate.cloud import Context, side_by_side
-from migrate.database import connection, instant, progress, rows
+from migrate.database import baseline, connection, instant, merged, progress, rows, servers
 from migrate.database.difference import Difference, differences
-from migrate.database.fingerprint import CONNECTIONS, Fingerprint, Opener, taken_by
+from migrate.database.fingerprint import CONNECTIONS, Fingerprint, taken_by
 from migrate.database.replication import log, proven, replica
-from migrate.database.service_databases import known, known_logins
+from migrate.database.servers import Server
 from migrate.errors import StepError
 
 FRESH = 60.0  # seconds for which a proof is not made again
@@ -56,25 +58,36 @@ def prove(context: Context) -> None:
 
 
 def _compare(context: Context, known_before: bool) -> list[str]:
-    """What differs at one instant; [] is kept as proven."""
-    source, target = context.source.database, context.target.database
-    with replica.paused(context) as come, instant.sessions(source, CONNECTIONS) as links:
-        place = log.now(links[0])
-        come(place.gtid)
-        since = proven.since(context, place) if known_before else None
-        names = [one.name for one in known(context)]
-        users = [one.user for one in known_logins(context)]
+    """What differs at one instant of each server; [] is kept as proven."""
+    target, those = context.target.database, servers.of(context)
+    with replica.paused(context) as come, ExitStack() as stack:
+        links = [stack.enter_context(instant.sessions(one.host, CONNECTIONS)) for one in those]
+        places = {one.host.name: log.now(of[0]) for one, of in zip(those, links, strict=True)}
+        come(*(place.gtid for place in places.values()))
+        since = proven.since(context, places) if known_before else None
 
-        def read(opened: Opener) -> Fingerprint:
-            return taken_by(opened, names, users, since)
+        def of_source(server: Server, opened: list[connection.Session]) -> Fingerprint:
+            return taken_by(instant.shared(opened), server.names, server.users, since)
 
-        sides: tuple[Opener, Opener] = instant.shared(links), partial(connection.session, target)
-        there, here = side_by_side.each(read, sides)
+        def of_target() -> Fingerprint:
+            return baseline.of(context, target, since=since)
+
+        asks = [partial(of_source, *one) for one in zip(those, links, strict=True)]
+        *told, here = side_by_side.answers([*asks, of_target])
+        there = merged.fingerprints(told)
         found = [one for one in differences(there, here, ("source", "target")) if one.kind != NEXT]
         if not found:
-            proven.keep(context, place, there)
+            proven.keep(context, places, there)
         with connection.session(target) as link:
-            return [_told(one, links[0], link, there) for one in found]
+            return [_told(one, _of(those, links, one), link, there) for one in found]
+
+
+def _of(
+    those: Sequence[Server], links: Sequence[list[connection.Session]], one: Difference
+) -> connection.Session:
+    """A session with the server that has what *one* is about."""
+    owns = (of[0] for server, of in zip(those, links, strict=True) if server.own({one.name: one}))
+    return next(owns, links[0][0])
 
 
 def _told(

@@ -5,44 +5,47 @@ have parted, it is seeded anew, never mended. No statement is skipped: a replica
 an error would differ from the source without anybody knowing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
-from migrate.database import connection, copy, progress
-from migrate.database.replication import account, facts, room, state, streams, tunnel
-from migrate.database.service_databases import known
+from migrate.database import connection, copy, progress, servers
+from migrate.database.replication import (
+    account,
+    channels,
+    domains,
+    facts,
+    room,
+    state,
+    streams,
+    tunnel,
+)
 from migrate.engine import markers
 from migrate.errors import StepError
 from migrate.onhost import call
 
-OPTIONS = "/etc/mysql/mariadb.conf.d/80-sidestep-replica.cnf"
-FILTER = "replicate_wild_do_table"
 SOON = 5.0  # seconds in which a replica that follows has what the source had when it was asked
 STANDSTILL = 60.0  # seconds without any progress
 ANSWERED = 20.0  # seconds in which the source answers
 IDLE = 5.0  # the same in the window: what is missing then is brought
 TRIES = 2  # seeds, before it is given up
-LEAVE = ("STOP SLAVE", "RESET SLAVE ALL")
-
-START = f"""CHANGE MASTER TO MASTER_HOST='{tunnel.ADDRESS}', MASTER_PORT={tunnel.PORT},
-MASTER_USER='{account.USER}', MASTER_PASSWORD=%s, MASTER_USE_GTID=slave_pos, MASTER_SSL=0,
-MASTER_SSL_VERIFY_SERVER_CERT=0, MASTER_CONNECT_RETRY=3, MASTER_HEARTBEAT_PERIOD=5"""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How the target's replica is: `error` says why it does not follow, "" where it does.
 
-    `ours` is whether there is one at all; `has` and `source` are positions, e.g. "0-1-55".
+    `ours` is whether there is one at all; `has` and `source` are positions, e.g. "0-1-55", and
+    `servers` is each of the source's by its host's name.
     """
 
     ours: bool
     error: str = ""
     has: str = ""
     source: str = ""
+    servers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def follows(self) -> bool:
@@ -50,11 +53,21 @@ class Standing:
 
 
 def obstacles(context: Context) -> list[facts.Obstacle]:
-    """Why the target cannot follow the source by replication; [] where it can."""
-    with connection.session(context.source.database) as link:
-        source = facts.read(link)
+    """Why the target cannot follow the source by replication; [] where it can.
+
+    All of the source's servers are followed, or none is.
+    """
     with connection.session(context.target.database) as link:
-        return facts.forbidding(source, facts.read(link))
+        target = facts.read(link)
+    read: dict[str, facts.Facts] = {}
+    found: list[facts.Obstacle] = []
+    for server in servers.of(context):
+        with connection.session(server.host) as link:
+            read[server.host.name] = facts.read(link)
+        for one in facts.forbidding(read[server.host.name], target):
+            told = servers.named(context, server, one.message)
+            found.append(replace(one, message=told))
+    return [*found, *domains.apart(read)]
 
 
 def seed(context: Context) -> None:
@@ -63,21 +76,30 @@ def seed(context: Context) -> None:
 
 
 def _seed(context: Context, *, followed: bool) -> None:
-    _end(context.target.database)
+    channels.end(context.target.database)
     copy.first_pass(context, streams.bring if followed else None)
 
 
 def standing(context: Context) -> Standing:
     """How it is now."""
-    with connection.session(context.source.database) as link:
-        source = position(link)
+    those = positions(context)
+    source = ",".join(those.values())
     with connection.session(context.target.database) as link:
         if full := state.full(link):
-            return Standing(True, full, state.applied(link), source)
+            return Standing(True, full, state.applied(link), source, those)
         found = state.read(link)
         if not found:
             return Standing(ours=False, source=source)
-        return Standing(True, state.error(found), state.applied(link), source)
+        return Standing(True, _wrong(context, found), state.applied(link), source, those)
+
+
+def _wrong(context: Context, found: Mapping[str, state.Shown]) -> str:
+    """Why one of the source's servers is not followed; "" where each is."""
+    told = (
+        servers.named(context, server, state.error(found.get(server.connection)))
+        for server in servers.of(context)
+    )
+    return "; ".join(filter(None, told))
 
 
 def follows(context: Context) -> bool:
@@ -87,11 +109,10 @@ def follows(context: Context) -> bool:
     """
     if copy.copied(context) or obstacles(context):
         return True
-    with connection.session(context.source.database) as link:
-        now = position(link)
+    now = ",".join(positions(context).values())
     with connection.session(context.target.database) as link:
         found = {} if state.full(link) else state.read(link)
-        if not found or state.error(found) or not _wanted(context, link):
+        if not found or _wrong(context, found) or not channels.wanted(context, link, found):
             return False
         if not progress.ever(link, progress.SEED):  # it was found to differ
             return False
@@ -109,17 +130,18 @@ def begin(context: Context) -> None:
         return
     with connection.session(context.target.database) as link:
         state.read(link)  # nothing is asked of a server that waits for room
-    room.refuse_without(context)
+    for server in servers.of(context):
+        room.refuse_without(server.host)
     for _ in range(TRIES):
         if not _fit(context):
             _seed(context, followed=True)
         if not (said := _follow(context)):
             return
         with connection.session(context.target.database) as link:
-            if not state.parted(state.read(link)):
+            if not any(map(state.parted, state.read(link).values())):
                 raise StepError(f"{_named(context)} cannot follow the source's: {said}")
             progress.forget(link, progress.SEED)  # never gone on with
-    _end(context.target.database)
+    channels.end(context.target.database)
     raise StepError(f"{_named(context)} cannot follow the source's, also from a fresh copy: {said}")
 
 
@@ -129,8 +151,9 @@ def _named(context: Context) -> str:
 
 def end(context: Context) -> None:
     """Follow no more, with nothing of it left on either side but the data; safe to repeat."""
-    _end(context.target.database)
-    account.remove(context.source.database)
+    channels.end(context.target.database)
+    for server in servers.of(context):
+        account.remove(server.host)
 
 
 def arrive(context: Context) -> None:
@@ -139,12 +162,11 @@ def arrive(context: Context) -> None:
     What is missing where it did not come is brought as where nothing was followed. The way to the
     source stays until `take_away`: nobody goes it any more, and it takes longer than all of this.
     """
-    with connection.session(context.source.database) as link:
-        last = position(link)
+    last = ",".join(positions(context).values())
     with connection.session(context.target.database) as link:
-        if state.read(link):
+        if found := state.read(link):
             _come(link, last, IDLE)
-            connection.several(link, LEAVE)
+            channels.leave(link, found)
 
 
 def arrived(context: Context) -> bool:
@@ -154,7 +176,7 @@ def arrived(context: Context) -> bool:
 
 def take_away(context: Context) -> None:
     """Nothing is left on the target of how it followed; safe to repeat."""
-    _end(context.target.database)
+    channels.end(context.target.database)
 
 
 def taken_away(context: Context) -> bool:
@@ -164,28 +186,42 @@ def taken_away(context: Context) -> bool:
 
 def left(target: Host) -> list[str]:
     """Files that are there still: they go at last."""
-    return list(call(target, "files.existing", [OPTIONS, *tunnel.FILES]))
+    return [*call(target, "files.existing", [channels.OPTIONS]), *tunnel.left(target)]
 
 
 @contextmanager
-def paused(context: Context) -> Iterator[Callable[[str], None]]:
+def paused(context: Context) -> Iterator[Callable[..., None]]:
     """Nothing is applied on the target for as long as the block, but by what it gives.
 
-    That brings the data to where the source's was at a position, which must not be before the
-    block's begin. Following goes on afterwards.
+    That brings the data to where the source's was at a position of each of its servers, none of
+    which must be before the block's begin. Following goes on afterwards.
     """
+    names = [server.connection for server in servers.of(context)]
     with connection.session(context.target.database) as link:
 
-        def come(where: str) -> None:
-            connection.rows(link, f"START SLAVE UNTIL master_gtid_pos = {_literal(where)}")
-            if wrong := _come(link, where, STANDSTILL):
+        def come(*where: str) -> None:
+            for name, one in zip(names, where, strict=True):
+                connection.rows(
+                    link, f"START SLAVE '{name}' UNTIL master_gtid_pos = '{plain(one)}'"
+                )
+            if wrong := _come(link, ",".join(where), STANDSTILL):
                 raise StepError(f"{context.target.database.name}: {wrong}")
 
-        connection.rows(link, "STOP SLAVE")
+        connection.several(link, (f"STOP SLAVE '{name}'" for name in names))
         try:
             yield come
         finally:
-            connection.several(link, ("STOP SLAVE", "START SLAVE"))
+            acts = [f"{act} SLAVE '{name}'" for name in names for act in ("STOP", "START")]
+            connection.several(link, acts)
+
+
+def positions(context: Context) -> dict[str, str]:
+    """What each of the source's servers has logged, by its host's name."""
+    found = {}
+    for server in servers.of(context):
+        with connection.session(server.host) as link:
+            found[server.host.name] = position(link)
+    return found
 
 
 def position(link: connection.Session) -> str:
@@ -193,10 +229,11 @@ def position(link: connection.Session) -> str:
     return str(connection.value(link, "SELECT @@global.gtid_binlog_pos"))
 
 
-def _literal(where: str) -> str:
+def plain(where: str) -> str:
+    """*where*, which is a position; StepError where it is not."""
     if set(where) - set("0123456789-,"):
         raise StepError(f"{where!r} is no position in a binary log")
-    return f"'{where}'"
+    return where
 
 
 def _fit(context: Context) -> bool:
@@ -209,18 +246,8 @@ def _fit(context: Context) -> bool:
 def _follow(context: Context) -> str:
     """Begin, and wait until it is where the source is; "" or why it cannot be."""
     target = context.target.database
-    _end(target)
-    password = account.make(context.source.database)
-    tunnel.dig(context)
-    wanted = _filter(context)
-    lines = "".join(f"{FILTER} = {one}\n" for one in wanted.split(","))
-    target.write(OPTIONS, f"[mariadbd]\n{lines}", mode=0o644)
-    with connection.session(target) as link:
-        connection.rows(link, f"SET GLOBAL {FILTER} = %s", wanted)
-        connection.rows(link, START, password)
-        connection.rows(link, "START SLAVE")
-    with connection.session(context.source.database) as link:
-        now = position(link)
+    channels.open_all(context)
+    now = ",".join(positions(context).values())
     with connection.session(target) as link:
         return _come(link, now, STANDSTILL) or _connected(link)
 
@@ -229,21 +256,10 @@ def _connected(link: connection.Session) -> str:
     """Wait until the source sends: who has all already would not miss it; "" or why it does not."""
 
     def missing() -> str:
-        found = state.read(link)
-        return "" if state.connected(found) else state.error(found) or "no connection to the source"
+        silent = [one for one in state.read(link).values() if not state.connected(one)]
+        return (state.error(silent[0]) or "no connection to the source") if silent else ""
 
     return wait.while_any(missing, ANSWERED)
-
-
-def _filter(context: Context) -> str:
-    """The databases that are followed: by rows and by statements, whoever says them where."""
-    names = sorted({one.name for one in known(context)})
-    return ",".join(f"{name.replace('_', chr(92) + '_')}.%" for name in names)
-
-
-def _wanted(context: Context, link: connection.Session) -> bool:
-    """Whether just the databases are followed that are to be."""
-    return str(connection.value(link, f"SELECT @@global.{FILTER}")) == _filter(context)
 
 
 def _come(link: connection.Session, last: str, idle: float) -> str:
@@ -253,7 +269,9 @@ def _come(link: connection.Session, last: str, idle: float) -> str:
     """
 
     def missing() -> str:
-        return "" if state.parted(state.read(link)) else _behind(link, last)
+        if any(map(state.parted, state.read(link).values())):
+            return ""
+        return _behind(link, last)
 
     wait.while_changing(missing, idle, pause=0.02)
     return _behind(link, last)
@@ -263,19 +281,10 @@ def _behind(link: connection.Session, last: str) -> str:
     """What is missing until *last*; "" where it has come."""
     if state.reaches(link, last, 0.5):
         return ""
-    found = state.read(link)
-    return state.error(found) or f"at {state.applied(link)} of {last}"
+    errors = filter(None, map(state.error, state.read(link).values()))
+    return next(errors, "") or f"at {state.applied(link)} of {last}"
 
 
 def _ours(target: Host) -> bool:
     with connection.session(target) as link:
         return bool(state.read(link))
-
-
-def _end(target: Host) -> None:
-    with connection.session(target) as link:
-        if state.read(link):
-            connection.several(link, LEAVE)
-        connection.rows(link, f"SET GLOBAL {FILTER} = ''")
-    target.run("rm", "-f", "--", OPTIONS)
-    tunnel.fill_in(target)

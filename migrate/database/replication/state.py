@@ -8,15 +8,19 @@ FULL = (
 )
 
 
-def read(link: connection.Session) -> dict[str, str]:
-    """What the server shows; {} where it follows nobody.
+Shown = dict[str, str]  # of one connection
+
+
+def read(link: connection.Session) -> dict[str, Shown]:
+    """What the server shows of each of its connections, by name; {} where it follows nobody.
 
     With a full disk it would only answer when there is room again: StepError instead.
     """
     if said := full(link):
         raise StepError(said)
-    found = connection.named(link, "SHOW SLAVE STATUS")
-    return {name: str(value) for one in found for name, value in one.items()}
+    found = connection.named(link, "SHOW ALL SLAVES STATUS")
+    shown = [{name: str(value) for name, value in one.items()} for one in found]
+    return {one["Connection_name"]: one for one in shown}
 
 
 def full(link: connection.Session) -> str:
@@ -41,8 +45,8 @@ def reaches(link: connection.Session, place: str, seconds: float) -> bool:
     return bool(connection.value(link, "SELECT MASTER_GTID_WAIT(%s, %s) = 0", place, seconds))
 
 
-def error(found: dict[str, str]) -> str:
-    """Why it does not follow: an error of applying, or of the connection; "" where it does."""
+def error(found: Shown | None) -> str:
+    """Why one does not follow: an error of applying, or of the connection; "" where it does."""
     if not found:
         return "nothing is followed"
     for part in ("SQL", "IO"):
@@ -52,8 +56,8 @@ def error(found: dict[str, str]) -> str:
     return f"{', '.join(stopped)}: No" if stopped else ""
 
 
-def parted(found: dict[str, str]) -> bool:
-    """Whether it has given up: it cannot apply what it has, or cannot be sent what it lacks.
+def parted(found: Shown) -> bool:
+    """Whether one has given up: it cannot apply what it has, or cannot be sent what it lacks.
 
     A connection that is cut or refused is none of it: the server makes it again. Nor is one that
     has ended without an error: up to a position, all of it was sent, and is applied.
@@ -62,6 +66,6 @@ def parted(found: dict[str, str]) -> bool:
     return refused or found.get("Slave_SQL_Running") == "No"
 
 
-def connected(found: dict[str, str]) -> bool:
-    """Whether the source sends to it."""
+def connected(found: Shown) -> bool:
+    """Whether the source sends to one."""
     return found.get("Slave_IO_Running") == "Yes"

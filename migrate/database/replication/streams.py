@@ -1,7 +1,8 @@
 """The seed of a replica as dumps: several streams from host to host, all of one instant."""
 
 from migrate.cloud import Context, transfer
-from migrate.database import connection
+from migrate.cloud.host import Host
+from migrate.database import connection, servers
 from migrate.errors import StepError
 from migrate.onhost import call
 
@@ -9,12 +10,22 @@ LEAST, MOST = 2, 4
 PARTS = ("gate", "definitions", "rows", "acting")
 
 
-def bring(context: Context, names: list[str]) -> None:
-    """Import the databases *names*, and have the target know of which place in the log they are."""
-    source, target = context.source.database, context.target.database
+def bring(context: Context) -> None:
+    """Import the databases, and have the target know of which place in each log they are.
+
+    One server after the other: commits wait on one at a time, and the link is the same.
+    """
+    places = [_bring(context, server.host, [*server.names]) for server in servers.of(context)]
+    with connection.session(context.target.database) as link:
+        connection.rows(link, "SET GLOBAL gtid_slave_pos = %s", ",".join(places))
+
+
+def _bring(context: Context, source: Host, names: list[str]) -> str:
+    """Import the databases *names* of *source*; the place in its log that they are of."""
+    target = context.target.database
     transfer.permit(source, databases=names)
     commands = {part: transfer.command(context, target, source, part, *names) for part in PARTS}
-    found = call(target, "seed.bring", commands, names, _ways(context), timeout=transfer.DAY)
+    found = call(target, "seed.bring", commands, names, _ways(source, target), timeout=transfer.DAY)
     if found["wrong"]:
         raise StepError(
             f"the copy from {source.name} to {target.name} is not whole, nothing of it counts: "
@@ -28,11 +39,9 @@ def bring(context: Context, names: list[str]) -> None:
             f"{source.name}: its binary log of when the copy began ({name}) is removed already; "
             "let it keep its logs for longer (expire_logs_days)"
         )
-    with connection.session(target) as link:
-        connection.rows(link, "SET GLOBAL gtid_slave_pos = %s", place)
+    return str(place)
 
 
-def _ways(context: Context) -> int:
-    """As many as the weaker of both hosts has processors, within bounds."""
-    hosts = (context.source.database, context.target.database)
+def _ways(*hosts: Host) -> int:
+    """As many as the weaker of *hosts* has processors, within bounds."""
     return max(LEAST, min(MOST, *(int(host.run("nproc")) for host in hosts)))

@@ -16,6 +16,7 @@ from migrate.onhost import serve, source
 from migrate.services.base import Recipe
 
 PIECE = 262144
+DATABASES = "databases"  # of the first server; of another its name comes behind
 SNAPSHOT_SECONDS = 10.0
 MORE = (
     *("/etc/mysql", "/etc/my.cnf", "/etc/my.cnf.d", "/etc/rabbitmq", "/etc/haproxy"),

@@ -9,12 +9,12 @@ from typing import IO, Any
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database import accounts, connection, settings
+from migrate.database import accounts, connection, servers, settings
 from migrate.database.difference import Difference, differences
 from migrate.database.fingerprint import fingerprint
 from migrate.errors import CommandError, PreconditionError
 from migrate.storage.backup import seal, store
-from migrate.storage.backup.collect import PIECE
+from migrate.storage.backup.collect import DATABASES, PIECE
 from migrate.storage.backup.take import Manifest, manifest
 
 UNIT = "migrate-proof"
@@ -61,8 +61,9 @@ def restore_proof(context: Context, url: str) -> list[Difference]:
     folder, found = manifest(context, url)
     kept = store.at(url)
     fetched = {one["name"]: one for one in found["files"]}
+    dumps = [name for name in fetched if name.startswith(DATABASES)]
     for name in fetched:
-        if name not in {"databases.sql.gz", "accounts.json", "fingerprint.json"}:
+        if name not in {*dumps, "accounts.json", "fingerprint.json"}:
             for _ in verified(kept, folder, found, name):
                 pass
     expected = json.loads(b"".join(verified(kept, folder, found, "fingerprint.json")))
@@ -75,7 +76,8 @@ def restore_proof(context: Context, url: str) -> list[Difference]:
                 accounts.Account(one["name"], one["create"], tuple(one["grants"])) for one in logins
             ]
             accounts.create(link, carried)
-        load(target, socket, verified(kept, folder, found, "databases.sql.gz"))
+        for name in dumps or [f"{DATABASES}.sql.gz"]:
+            load(target, socket, verified(kept, folder, found, name))
         with connection.session(target, socket) as link:
             accounts.grant(link, carried)
         users = {name.partition("@")[0].strip("'") for name in expected["accounts"]}
@@ -117,7 +119,7 @@ def second_server(context: Context) -> Iterator[str]:
         target.shell(START, FOLDER, UNIT, SOCKET, timeout=120)
         with connection.session(target, SOCKET) as link:
             own = connection.identity(link)
-        for host in (context.source.database, target):
+        for host in (*(one.host for one in servers.of(context)), target):
             with connection.session(host) as link:
                 if connection.identity(link) == own:
                     raise PreconditionError(

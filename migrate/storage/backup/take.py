@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.database import accounts, connection
+from migrate.database import accounts, connection, holders, merged, settings
 from migrate.database.fingerprint import Fingerprint, summary
 from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
@@ -57,14 +57,19 @@ def back_up(context: Context, url: str) -> Manifest:
 
 
 def databases(context: Context, kept: Writer) -> Fingerprint:
-    """The databases, their accounts and the fingerprint, all of one instant."""
-    source = context.source.database
+    """The databases, their accounts and the fingerprint, all of one instant of each server."""
     found = service_databases(context.source, context.recipes)
-    with connection.session(source) as link:
-        carried = accounts.accounts(link, (database.user for database in found))
-    with collect.snapshot(source, found) as (dump, lazy):
-        kept.put("databases.sql.gz", dump)
-        fingerprint = lazy.fingerprint()
+    parts, taken = [], []
+    for number, (source, own) in enumerate(holders.each_server(context.source, found)):
+        with connection.session(source) as link:
+            held = accounts.accounts(link, (database.user for database in own))
+            told = settings.read(link)
+        names = tuple(sorted(database.name for database in own))
+        parts.append(merged.Part(source.name, names, held, told))
+        with collect.snapshot(source, own) as (dump, lazy):
+            kept.put(f"{collect.DATABASES}{f'-{source.name}' if number else ''}.sql.gz", dump)
+            taken.append(lazy.fingerprint())
+    carried, fingerprint = merged.accounts(parts), merged.fingerprints(taken)
     logins = [{"name": a.name, "create": a.create, "grants": a.grants} for a in carried]
     kept.put("accounts.json", [json.dumps(logins).encode()])
     kept.put("fingerprint.json", [json.dumps(fingerprint).encode()])

@@ -6,6 +6,7 @@ from hashlib import sha256
 from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database import connection
+from migrate.database.holders import holding
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, error, filled, info
 from migrate.storage.images import stores
@@ -18,7 +19,7 @@ def findings(context: Context) -> list[Finding]:
     """Images that this program neither copies nor proves."""
     if not any(recipe.images for recipe in context.recipes):
         return []
-    rows = _rows(context, context.source.database) or ()
+    rows = _rows(context, holding(context.source, _name(context))) or ()
     return list(filled((told for row in rows for told in _unproven(*row)), check="images"))
 
 
@@ -42,15 +43,21 @@ def _unproven(
 
 def _rows(context: Context, host: Host) -> list[connection.Row] | None:
     """The active locations of images in *host*'s database, None where it has none."""
-    recipe, images = keeper(context)
-    if DATABASE not in context.extras:
-        context.extras[DATABASE] = service_databases(context.source, [recipe])[0].name
-    name = context.extras[DATABASE]
+    _, images = keeper(context)
+    name = _name(context)
     with connection.session(host) as link:
         asked = "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s"
         if not connection.value(link, asked, name):
             return None
         return connection.rows(link, images.query.format(d=connection.quoted(name)))
+
+
+def _name(context: Context) -> str:
+    """That of glance's database."""
+    recipe, _ = keeper(context)
+    if DATABASE not in context.extras:
+        context.extras[DATABASE] = service_databases(context.source, [recipe])[0].name
+    return str(context.extras[DATABASE])
 
 
 def images_of(rows: Iterable[connection.Row]) -> list[Image]:
@@ -67,7 +74,7 @@ def images_of(rows: Iterable[connection.Row]) -> list[Image]:
 
 def of_source(context: Context) -> list[Image]:
     """Those of the source's file stores now."""
-    return images_of(_rows(context, context.source.database) or ())
+    return images_of(_rows(context, holding(context.source, _name(context))) or ())
 
 
 def of_target(context: Context) -> list[Image] | None:

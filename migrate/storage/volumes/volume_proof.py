@@ -13,6 +13,7 @@ from migrate.cloud.host import Host
 from migrate.configuration import service_options
 from migrate.configuration.service_options import Options
 from migrate.database import connection
+from migrate.database.holders import holding
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
@@ -38,6 +39,12 @@ def found(context: Context, recipe: Recipe, database: Host, given: Options) -> l
         rows = connection.rows(link, volumes.query.format(d=quoted))
         split = connection.rows(link, volumes.snapshots.format(d=quoted))
     return list(described(volumes, rows, split, given))
+
+
+def _source(context: Context, recipe: Recipe) -> Host:
+    """On whose server of the source cinder's database is."""
+    name = next(one.name for one in known(context) if one.project == recipe.project)
+    return holding(context.source, name)
 
 
 def described(
@@ -116,7 +123,7 @@ def _driver(config: BackendConfig) -> VolumeDriver | None:
 def first(context: Context, recipe: Recipe) -> None:
     """Prove and read those of the source's database."""
     markers.refuse_when_live(context)
-    _prove(context, recipe, context.source.database, read=True)
+    _prove(context, recipe, _source(context, recipe), read=True)
 
 
 def prove(context: Context, recipe: Recipe) -> None:
@@ -146,7 +153,7 @@ def read_once(context: Context, recipe: Recipe) -> bool:
     """Whether `first` was done, and all that the source has by now is seen as it has to be."""
     return all(
         call(host, "record.load", _note(recipe, True))
-        and not wrong(context, recipe, context.source.database, host, read=False)
+        and not wrong(context, recipe, _source(context, recipe), host, read=False)
         for host in context.target.controllers
     )
 

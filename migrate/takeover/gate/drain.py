@@ -6,6 +6,7 @@ from migrate.cloud import Context, login, wait
 from migrate.cloud.api import Api
 from migrate.cloud.operations import InFlight, in_flight
 from migrate.database import connection
+from migrate.database.holders import holding
 from migrate.database.service_databases import service_databases
 from migrate.errors import StepError, some
 from migrate.takeover.gate import close
@@ -47,12 +48,12 @@ def _unlisted(context: Context) -> list[str]:
     for recipe in context.recipes:
         if recipe.unlisted is None:
             continue
-        with connection.session(context.source.database) as link:
-            for database in service_databases(context.source, [recipe]):
-                table = connection.quoted(database.name, recipe.unlisted.table)
+        for database in service_databases(context.source, [recipe]):
+            table = connection.quoted(database.name, recipe.unlisted.table)
+            with connection.session(holding(context.source, database.name)) as link:
                 rows = connection.rows(link, recipe.unlisted.moving.format(table=table))
-                kind = recipe.unlisted.type
-                found += [str(InFlight(kind, "", name, id_, state)) for id_, name, state in rows]
+            kind = recipe.unlisted.type
+            found += [str(InFlight(kind, "", name, id_, state)) for id_, name, state in rows]
     return found
 
 

@@ -1,6 +1,6 @@
 """The timer on every source controller that reopens the cloud when we do not come back.
 
-Where the database has a host of its own, one there lifts its read-only. The controllers ask the
+Where a database has a host of its own, one there lifts its read-only. The controllers ask the
 database as a service does, and wait for that before they open: so the database's timer is armed
 first, moved on last and disarmed last, never to be later than theirs. Only right before calls go
 to the target it gets a moment more, since no lock is shared between two hosts; where it acts after
@@ -35,9 +35,27 @@ def arm(context: Context) -> None:
 def arm_for(context: Context, seconds: float) -> None:
     """The same, to reopen in *seconds*."""
     program, source = dict(sources("reopen_timer")), context.source
-    databases = service_databases.places(source, context.recipes) if source.databases else []
+    databases = watched(context) if source.databases else []
     call_each(source.databases, "reopen_timer.arm", program, seconds)
     call_each(source.controllers, "reopen_timer.arm", program, seconds, databases)
+
+
+def watched(context: Context) -> list[list[list[str]]]:
+    """By which URLs in the services' files each database on a host of its own can be asked.
+
+    PreconditionError where no file names one: no controller could wait for it.
+    """
+    places = service_databases.places(context.source, context.recipes)
+    found = []
+    for host in context.source.databases:
+        if not (own := [place for server, place in places if server is host]):
+            raise PreconditionError(
+                f"{host.name}: no file of a service names a database of its server, by which its "
+                "controllers could see that it takes writes again: let [database] connection of "
+                "one name it, not a cell mapping alone"
+            )
+        found.append(own)
+    return found
 
 
 def armed(context: Context) -> bool:

@@ -2,7 +2,7 @@
 install -d -m 0755 /etc/mysql/mariadb.conf.d
 printf '[mariadbd]\nbind-address = 0.0.0.0\nskip-name-resolve\ninnodb_flush_log_at_trx_commit = 0\n' \
   >/etc/mysql/mariadb.conf.d/70-test.cnf
-test "$(hostname)" != pair-old ||
+test "$(hostname)" = pair-new ||
   printf 'loose_character_set_collations = utf8mb3=utf8mb3_general_ci,utf8mb4=utf8mb4_general_ci\ncollation_server = utf8mb3_general_ci\ncharacter_set_server = utf8mb3\n' \
     >>/etc/mysql/mariadb.conf.d/70-test.cnf
 # a server that is told to end while it first starts may not hear it

@@ -1,0 +1,1 @@
+"""A source whose databases stand on several hosts."""
