@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from migrate.checks.sql import ADMINISTRATORS, Database, session
 from migrate.cloud import Context
 from migrate.database.fingerprint import listed
-from migrate.database.replication import cost, facts, room
+from migrate.database.replication import cost, facts, room, server_copy
 from migrate.database.replication.facts import series_of, shown
 from migrate.database.service_databases import service_databases
 from migrate.engine.finding import Finding, error, filled, info, warning
@@ -41,9 +41,24 @@ def run(context: Context) -> list[Finding]:
         facts.obstacles(here, there), data, lambda: call(host, "serve.short", room.folders(context))
     )
     if there:
+        wrong += [*_seed(context)] if not facts.forbidding(here, there) else []
         wrong += series(here.series, there.series)
         wrong += kept if here.series != there.series else []
     return list(filled(wrong, where=host.name))
+
+
+def _seed(context: Context) -> Iterator[Finding]:
+    """By which way the target's databases come first, where they are followed."""
+    if why := server_copy.why_not(context):
+        yield info(
+            f"the databases come by dumps in several streams, not by mariadb-backup, since {why}",
+            "Nothing need be done: it takes longer, while the source serves",
+        )
+    else:
+        yield info(
+            "the databases come by mariadb-backup: the target's server becomes the source's",
+            "Its own accounts stay there; of the source's only those of services come",
+        )
 
 
 def _target(context: Context) -> facts.Facts | None:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.database import copy
+from migrate.database import connection, copy, progress
 from migrate.database.replication import replica
 from migrate.engine import markers
 
@@ -15,25 +15,37 @@ def look(context: Context) -> dict[str, Any]:
     """What `line` tells, by name; {} where there is nothing to follow for, yet or any more."""
     found = replica.standing(context)
     if found.ours:
-        return {"follows": True, "error": found.error, "behind": f"{found.has} of {found.source}"}
-    if markers.reached(context, markers.COPIED) or not copy.passed(context):
+        behind = f"{found.has} of {found.source}"
+        return {"follows": True, "error": found.error, "behind": behind, "seed": _seed(context)}
+    if markers.reached(context, markers.COPIED):
         return {}
+    if not copy.passed(context):
+        return {"follows": False, "error": "", "behind": "", "seed": replica.way(context)}
     why = "; ".join(one.message for one in replica.obstacles(context))
-    return {"follows": False, "error": why, "behind": ""}
+    return {"follows": False, "error": why, "behind": "", "seed": ""}
 
 
-def line(stack: str, *, follows: bool, error: str, behind: str) -> str:
+def _seed(context: Context) -> str:
+    with connection.session(context.target.database) as link:
+        return "mariadb-backup" if progress.ever(link, progress.WHOLE) else "dumps"
+
+
+def line(stack: str, *, follows: bool, error: str, behind: str, seed: str = "") -> str:
     """For people.
 
     `follows` is whether replication was set up, `behind` "0-1-55 of 0-1-60". Where it was, `error`
-    is why it stands still; where it was not, why not.
+    is why it stands still; where it was not, why not. `seed` is by what the databases came, or, by
+    itself, will come.
     """
+    if not follows and seed:
+        return f"databases: nothing has come yet; {seed}"
     if not follows:
         return f"databases: copied once, not followed: {error or 'nothing was set up to follow'}"
     if error:
         again = f"`migrate follow --stack {stack} --execute`"
         return f"databases: broken: {error.rstrip('.')}, rebuilt by {again}"
-    return f"databases: followed, {distance(behind)}"
+    came = f", begun by {seed}" if seed else ""
+    return f"databases: followed{came}, {distance(behind)}"
 
 
 def distance(behind: str) -> str:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from migrate.cloud import Context, wait
 from migrate.cloud.host import Host
 from migrate.database import connection, copy, progress
-from migrate.database.replication import account, facts, room, state, streams, tunnel
+from migrate.database.replication import (
+    account,
+    facts,
+    room,
+    server_copy,
+    state,
+    streams,
+    tunnel,
+)
 from migrate.database.service_databases import known
 from migrate.engine import markers
 from migrate.errors import StepError
@@ -63,8 +71,30 @@ def seed(context: Context) -> None:
 
 
 def _seed(context: Context, *, followed: bool) -> None:
+    server_copy.put_back(context.target.database)
     _end(context.target.database)
-    copy.first_pass(context, streams.bring if followed else None)
+    copy.first_pass(context, _bring if followed else None)
+
+
+def _bring(context: Context, names: list[str]) -> None:
+    if server_copy.why_not(context):
+        streams.bring(context, names)
+        return
+    server_copy.bring(context, names)
+    with connection.session(context.target.database) as link:
+        progress.note(link, progress.WHOLE, "")
+
+
+def way(context: Context) -> str:
+    """By which way the seed would come now, and why, for people: a clause by itself."""
+    if wrong := obstacles(context):
+        return f"the databases come by dumps and are not followed, since {wrong[0].message}"
+    if why := server_copy.why_not(context):
+        return f"the databases come by dumps in several streams, not by mariadb-backup, since {why}"
+    return (
+        "the databases come by mariadb-backup: the target's server becomes the source's, but for "
+        "its own accounts"
+    )
 
 
 def standing(context: Context) -> Standing:
@@ -129,6 +159,7 @@ def _named(context: Context) -> str:
 
 def end(context: Context) -> None:
     """Follow no more, with nothing of it left on either side but the data; safe to repeat."""
+    server_copy.put_back(context.target.database)
     _end(context.target.database)
     account.remove(context.source.database)
 

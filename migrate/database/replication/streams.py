@@ -20,16 +20,22 @@ def bring(context: Context, names: list[str]) -> None:
             f"the copy from {source.name} to {target.name} is not whole, nothing of it counts: "
             f"{found['wrong']}"
         )
-    name, _, offset = found["place"].rpartition(" ")
+    with connection.session(target) as link:
+        connection.rows(link, "SET GLOBAL gtid_slave_pos = %s", gtid(context, found["place"]))
+
+
+def gtid(context: Context, place: str) -> str:
+    """The source's position at *place*, e.g. "binlog.000001 1138"; StepError where it forgot it."""
+    source = context.source.database
+    name, _, offset = place.rpartition(" ")
     with connection.session(source) as link:
-        place = connection.value(link, "SELECT BINLOG_GTID_POS(%s, %s)", name, int(offset))
-    if not place:
+        found = connection.value(link, "SELECT BINLOG_GTID_POS(%s, %s)", name, int(offset))
+    if not found:
         raise StepError(
             f"{source.name}: its binary log of when the copy began ({name}) is removed already; "
             "let it keep its logs for longer (expire_logs_days)"
         )
-    with connection.session(target) as link:
-        connection.rows(link, "SET GLOBAL gtid_slave_pos = %s", place)
+    return str(found)
 
 
 def _ways(context: Context) -> int:
