@@ -82,8 +82,8 @@ SETS = {
         True,
     ),
     "replica-seed": Set(
-        "what a replica is seeded from: streams of one instant under a writer, killed, on a disk "
-        "that is full"
+        "what a replica is seeded from: streams of one instant, or the source's whole server, "
+        "under a writer, killed, on a disk that is full"
     ),
     "replica-breaks": Set(
         "a replica that has parted, was refused, whose log is purged, whose servers are killed, "

@@ -8,7 +8,7 @@ from migrate.cloud import Context
 from migrate.cloud.host import Host
 from migrate.database.fingerprint import listed
 from migrate.database.holders import each_server
-from migrate.database.replication import cost, domains, facts, room
+from migrate.database.replication import cost, domains, facts, replica, room, server_copy
 from migrate.database.replication.facts import series_of, shown
 from migrate.database.service_databases import ServiceDatabase, service_databases
 from migrate.engine.finding import Finding, error, filled, info, warning
@@ -33,6 +33,7 @@ def run(context: Context) -> list[Finding]:
         wrong, read[host.name], data = _on(host, own, there)
         told += filled(wrong, where=host.name)
         whole += data
+    told += filled(_seed(context), where=context.target.database.name) if there else []
     return [*told, *not_followed(domains.apart(read), whole)]
 
 
@@ -59,6 +60,22 @@ def _on(
         wrong += series(here.series, there.series)
         wrong += kept if here.series != there.series else []
     return wrong, here, data
+
+
+def _seed(context: Context) -> Iterator[Finding]:
+    """By which way the target's databases come first, where they are followed."""
+    if replica.obstacles(context):
+        return
+    if why := server_copy.why_not(context):
+        yield info(
+            f"the databases come by dumps in several streams, not by mariadb-backup, since {why}",
+            "Nothing need be done: it takes longer, while the source serves",
+        )
+    else:
+        yield info(
+            "the databases come by mariadb-backup: the target's server becomes the source's",
+            "Its own accounts stay there; of the source's only those of services come",
+        )
 
 
 def _target(context: Context) -> facts.Facts | None:

@@ -8,14 +8,15 @@ from migrate.checks.space import size
 from migrate.cli import findings
 from migrate.cli.at_work import at_work, refuse_missing
 from migrate.cli.output import Progress, Screen, finding_document, plan_document
-from migrate.cloud import Context
+from migrate.cloud import Context, apart
 from migrate.cloud.installation import SYSTEM
 from migrate.cloud.login import ADMIN
 from migrate.database import rehearsed
+from migrate.database.replication import replica
 from migrate.engine.finding import filled
 from migrate.engine.plan import Phase, longest_path
-from migrate.errors import PreconditionError, SettingsError, some
-from migrate.phases import expected, follow, readiness, rehearse, status, timings
+from migrate.errors import MigrateError, PreconditionError, SettingsError, some
+from migrate.phases import expected, follow, machines, readiness, rehearse, status, timings
 from migrate.phases.session import context_of, opened
 from migrate.shadow import remedies
 from migrate.storage import backup
@@ -43,7 +44,17 @@ def run_plan(screen: Screen, stack: str) -> None:
             f"The window: {len(window)} steps, about {longest_path(window):.0f} s along the "
             f"longest chain, by {expected.told(session.basis, window)}{_rehearsed(context)}."
         )
+        screen.say(_seed(context))
         screen.answer(plan_document(night))
+
+
+def _seed(context: Context) -> str:
+    """By which way the databases come first, as the machines answer now."""
+    try:
+        way = replica.way(apart(context, machines.PATIENCE_SECONDS))
+    except MigrateError:
+        return "By which way the databases come first is told where both databases answer."
+    return f"As the machines are now, {way}."
 
 
 def _rehearsed(context: Context) -> str:
@@ -97,6 +108,7 @@ def run_follow(
         if not execute:
             screen.would(steps)
             return
+        follow.mend(session)  # a server that was killed half in place would not answer the checks
         if not readiness.begun(session.context):  # else the checks would tell just that
             findings.refuse_again(screen, session, checks.TARGET)
         follow.follow(session, Progress(screen, steps), past)

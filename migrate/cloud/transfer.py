@@ -30,6 +30,7 @@ NOTHING: dict[str, list[str]] = {
     "folders": [],
     "trees": [],
     "sockets": [],
+    "backups": [],
     "volumes": [],
 }
 DAY = 86400.0
@@ -167,7 +168,8 @@ def permit(source: Host, **more: Iterable[str]) -> None:
     """Add to what the key may ask *source* for; recorded there, gone with the key.
 
     *more* are `databases`, `folders` of which files are named, `trees`, whole folders, `sockets` of
-    servers, and `volumes`, folders on whose disks there must be room while one of these is served.
+    servers, `backups`, those that may be copied whole, and `volumes`, folders on whose disks there
+    must be room while a socket is served.
     """
     with PERMITTING:  # steps that run side by side each add theirs
         allowed = json.loads(source.read(ALLOWED))

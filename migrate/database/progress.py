@@ -11,6 +11,7 @@ from migrate.database import connection
 SCHEMA = "migrate_progress"
 TABLE = f"`{SCHEMA}`.`progress`"
 SEED = "seed"  # the first pass is of one instant, whose position the server knows
+WHOLE = "seed-whole"  # that came as the source's whole server
 OWN_WRITES = "own-writes"  # since then somebody but the source wrote to the data
 COPIED_URLS = "ends"  # what `copied_urls` notes; the word is in databases of older runs
 

@@ -14,14 +14,18 @@ other side asked for. `allowed.json` beside it says which databases and folders 
     tree FOLDER               a tar stream of all that is in it
     socket PATH               a session with a database that listens there, which ends, and is
                               refused, while its disk is too full to keep its log for a replica
+    backup SOCKET             all of that server, by mariadb-backup, as a stream of its own
+    tool SOCKET               a tar stream of that tool, with the libraries that it is run by
 """
 
 import hashlib
 import json
 import os
 import re
+import resource
 import select
 import shlex
+import shutil
 import socket
 import struct
 import subprocess
@@ -64,6 +68,8 @@ NAME = re.compile(r"[0-9A-Za-z_$-]{1,64}")
 TABLE = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
 SHARE, LEAST, MOST = 0.05, 2**31, 1 / 3  # of a disk to be free: the greater, at most the last
 DISK_FULL = 1021  # the database's own number for it
+TOOL = "mariadb-backup"
+LIBRARY = re.compile(r"(/\S+) \(0x")  # in what ldd says; the loader is among them
 LOOK, NOTICED = 5, 7  # seconds; a server sees by its heartbeat that a replica has gone
 # What the server's own rules let go of goes. From 11.4 on nothing would while no replica is there,
 # which until now was ours.
@@ -278,13 +284,40 @@ def tree(folder: str) -> int:
     return subprocess.run(["tar", "-c", "-f", "-", "-C", folder, "."], check=False).returncode
 
 
+def backup(path: str) -> int:
+    """Stream all of the server at *path*; it goes on meanwhile, and nothing is kept here."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # it holds every table's file open
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
+        argv = ["nice", "-n", "10", TOOL, "--backup", "--stream=mbstream", "--user=root"]
+        argv += [f"--socket={path}", f"--target-dir={folder}"]
+        status = subprocess.run(argv, stderr=said, check=False).returncode
+        said.seek(max(0, said.seek(0, os.SEEK_END) - 1000))
+        last = said.read().decode(errors="replace").strip()
+    return 0 if not status and last.endswith("completed OK!") else refuse(last)
+
+
+def tool(path: str) -> int:
+    """Stream what takes that backup: who prepares it must be of the same version."""
+    program = shutil.which(TOOL) or TOOL
+    listed = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True).stdout.decode()
+    argv = ["tar", "-c", "-h", "-P", "-f", "-", "--transform", "s|.*/||", program]
+    return subprocess.run([*argv, *LIBRARY.findall(listed)], check=False).returncode
+
+
 DATABASES: dict[str, Callable[[list[str]], int]] = {
     "databases": lambda names: whole(names, [[*WHOLE, *names]]),
     "gate": gate,
     **{part: partial(seed, part) for part in PARTS},
 }
 # of what the rest asks for one: by which list it is allowed, who serves it
-PLACES = {"files": ("folders", files), "tree": ("trees", tree), "socket": ("sockets", session)}
+PLACES: dict[str, tuple[str, Callable[[str], int]]] = {
+    "files": ("folders", files),
+    "tree": ("trees", tree),
+    "socket": ("sockets", session),
+    "backup": ("backups", backup),
+    "tool": ("backups", tool),
+}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from migrate.database import clone
+from migrate.database.replication import server_copy
 from migrate.engine import finding, markers
 from migrate.engine.plan import Phase
 from migrate.engine.runner import Observer
@@ -18,5 +19,12 @@ def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> No
     """
     finding.refuse(members.mixed(session.context))
     markers.refuse_when_live(session.context)
-    clone.remove(session.context.target.database)  # of a rehearsal that was killed
+    mend(session)
     session.runner(Phase.FOLLOW, notify=notify, past=past).advance()
+
+
+def mend(session: Session) -> None:
+    """What a killed rehearsal or seed left on the target's database host is no more."""
+    target = session.context.target.database
+    server_copy.put_back(target)
+    clone.remove(target)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.database import copy
+from migrate.database import connection, copy, progress
 from migrate.database.replication import replica
 from migrate.engine import markers
 
@@ -22,28 +22,52 @@ def look(context: Context) -> dict[str, Any]:
             "error": found.error,
             "behind": f"{found.has} of {found.source}",
             "servers": behind if len(behind) > 1 else {},
+            "seed": _seed(context),
         }
-    if markers.reached(context, markers.COPIED) or not copy.passed(context):
+    if markers.reached(context, markers.COPIED):
         return {}
+    if not copy.passed(context):
+        return {
+            "follows": False,
+            "error": "",
+            "behind": "",
+            "servers": {},
+            "seed": replica.way(context),
+        }
     why = "; ".join(one.message for one in replica.obstacles(context))
-    return {"follows": False, "error": why, "behind": "", "servers": {}}
+    return {"follows": False, "error": why, "behind": "", "servers": {}, "seed": ""}
+
+
+def _seed(context: Context) -> str:
+    with connection.session(context.target.database) as link:
+        return "mariadb-backup" if progress.ever(link, progress.WHOLE) else "dumps"
 
 
 def line(
-    stack: str, *, follows: bool, error: str, behind: str, servers: Mapping[str, str] | None = None
+    stack: str,
+    *,
+    follows: bool,
+    error: str,
+    behind: str,
+    servers: Mapping[str, str] | None = None,
+    seed: str = "",
 ) -> str:
     """For people.
 
     `follows` is whether replication was set up, `behind` "0-1-55 of 0-1-60". Where it was, `error`
     is why it stands still; where it was not, why not. `servers` are several, each with the same.
+    `seed` is by what the databases came, or, by itself, will come.
     """
+    if not follows and seed:
+        return f"databases: nothing has come yet; {seed}"
     if not follows:
         return f"databases: copied once, not followed: {error or 'nothing was set up to follow'}"
     if error:
         again = f"`migrate follow --stack {stack} --execute`"
         return f"databases: broken: {error.rstrip('.')}, rebuilt by {again}"
+    came = f", begun by {seed}" if seed else ""
     each = "; ".join(f"{name}: {distance(one)}" for name, one in (servers or {}).items())
-    return f"databases: followed, {each or distance(behind)}"
+    return f"databases: followed{came}, {each or distance(behind)}"
 
 
 def distance(behind: str) -> str:

@@ -1,10 +1,11 @@
-"""The seed of a replica beside one dump in a pipe, in the same run.
+"""The ways in which a replica is seeded, in the same run.
 
     python -m tests.bench.seeds [--rounds ROUNDS] [megabytes ...]
 
 The rig (tests/lab/rig.py) with so many megabytes more in its services' databases, 100 by default,
 and somebody who writes to them all the time. In turn, so many rounds: what an operator would type,
-one dump piped from host to host, and the plan's own step. After each seed both sides are proven
+one dump piped from host to host; the plan's own step by several streams; and the same step by
+mariadb-backup, which the source's host is given for it. After each seed both sides are proven
 equal, which is counted to nobody.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from migrate.cloud import Context, transfer
 from migrate.database import ownership
 from migrate.database.replication import proving, replica
+from tests import backup_tool
 from tests.bench import rows
 from tests.bench.databases import piped, timed
 from tests.lab.rig import using
@@ -29,23 +31,26 @@ def measured(context: Context, megabytes: int, rounds: int) -> str:
     """What came of one size, for people."""
     count, found, size = rows.fill(context, megabytes)
     transfer.allow(context)
-    hand, ours = [], []
+    took: dict[str, list[float]] = {"one dump": [], "several streams": [], "mariadb-backup": []}
     for _ in range(rounds):
         argv = piped(context)
-        hand.append(timed(lambda: subprocess.run(argv, check=True)))  # noqa: B023
+        took["one dump"].append(timed(lambda: subprocess.run(argv, check=True)))  # noqa: B023
         empty = "".join(f"DROP DATABASE {name}; " for name in rows.names(context))
         context.target.database.run("mariadb", stdin=empty, timeout=600)
-        ours.append(timed(lambda: replica.seed(context)))
-        replica.begin(context)
-        proving.prove(context)
-        replica.end(context)
-        ownership.discard(context)
-    ratios = [by_hand / own for by_hand, own in zip(hand, ours, strict=True)]
+        for way in ("several streams", "mariadb-backup"):
+            (backup_tool.give if way == "mariadb-backup" else backup_tool.take_away)(context)
+            took[way].append(timed(lambda: replica.seed(context)))
+            replica.begin(context)
+            proving.prove(context)
+            replica.end(context)
+            ownership.discard(context)
+    ways = ", ".join(
+        f"{way} {statistics.median(one):.1f} s ({' '.join(f'{each:.1f}' for each in one)})"
+        for way, one in took.items()
+    )
     return (
         f"{size / 1e6:.0f} MB, {found} rows, {count} tables; {os.cpu_count()} cores, load "
-        f"{os.getloadavg()[0]:.1f}: one dump {statistics.median(hand):.1f} s, the seed "
-        f"{statistics.median(ours):.1f} s; one dump takes "
-        f"{', '.join(f'{one:.2f}' for one in ratios)} times that"
+        f"{os.getloadavg()[0]:.1f}: {ways}"
     )
 
 

@@ -18,7 +18,7 @@ from tests.rig.test_window import connects, reboot
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("database-host")]
-LIMIT = {"limitSeconds": 30, "drainSeconds": 5}
+LIMIT = {"limitSeconds": 90, "drainSeconds": 5}
 
 
 @pytest.fixture(scope="module")

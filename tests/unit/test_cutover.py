@@ -14,6 +14,7 @@ import pytest
 from migrate.cloud import serving
 from migrate.cloud.settings import Ceph
 from migrate.database import clone
+from migrate.database.replication import server_copy
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Phase, Plan, Step
@@ -53,6 +54,7 @@ def make(
     monkeypatch.setattr(close, "closed", lambda *_: False)
     monkeypatch.setattr(serving, "unanswered", lambda _: [])
     monkeypatch.setattr(clone, "remove", lambda _: None)
+    monkeypatch.setattr(server_copy, "put_back", lambda _: None)
     monkeypatch.setattr(
         virtual_ip, "carried", lambda _: True
     )  # it is asked after the takeover only

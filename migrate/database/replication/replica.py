@@ -18,6 +18,7 @@ from migrate.database.replication import (
     domains,
     facts,
     room,
+    server_copy,
     state,
     streams,
     tunnel,
@@ -76,8 +77,30 @@ def seed(context: Context) -> None:
 
 
 def _seed(context: Context, *, followed: bool) -> None:
+    server_copy.put_back(context.target.database)
     channels.end(context.target.database)
-    copy.first_pass(context, streams.bring if followed else None)
+    copy.first_pass(context, _bring if followed else None)
+
+
+def _bring(context: Context) -> None:
+    if server_copy.why_not(context):
+        streams.bring(context)
+        return
+    server_copy.bring(context)
+    with connection.session(context.target.database) as link:
+        progress.note(link, progress.WHOLE, "")
+
+
+def way(context: Context) -> str:
+    """By which way the seed would come now, and why, for people: a clause by itself."""
+    if wrong := obstacles(context):
+        return f"the databases come by dumps and are not followed, since {wrong[0].message}"
+    if why := server_copy.why_not(context):
+        return f"the databases come by dumps in several streams, not by mariadb-backup, since {why}"
+    return (
+        "the databases come by mariadb-backup: the target's server becomes the source's, but for "
+        "its own accounts"
+    )
 
 
 def standing(context: Context) -> Standing:
@@ -151,6 +174,7 @@ def _named(context: Context) -> str:
 
 def end(context: Context) -> None:
     """Follow no more, with nothing of it left on either side but the data; safe to repeat."""
+    server_copy.put_back(context.target.database)
     channels.end(context.target.database)
     for server in servers.of(context):
         account.remove(server.host)

@@ -31,15 +31,20 @@ def _bring(context: Context, source: Host, names: list[str]) -> str:
             f"the copy from {source.name} to {target.name} is not whole, nothing of it counts: "
             f"{found['wrong']}"
         )
-    name, _, offset = found["place"].rpartition(" ")
+    return gtid(source, found["place"])
+
+
+def gtid(source: Host, place: str) -> str:
+    """*source*'s position at *place*, e.g. "binlog.000001 1138"; StepError where it forgot it."""
+    name, _, offset = place.rpartition(" ")
     with connection.session(source) as link:
-        place = connection.value(link, "SELECT BINLOG_GTID_POS(%s, %s)", name, int(offset))
-    if not place:
+        found = connection.value(link, "SELECT BINLOG_GTID_POS(%s, %s)", name, int(offset))
+    if not found:
         raise StepError(
             f"{source.name}: its binary log of when the copy began ({name}) is removed already; "
             "let it keep its logs for longer (expire_logs_days)"
         )
-    return str(place)
+    return str(found)
 
 
 def _ways(*hosts: Host) -> int:
