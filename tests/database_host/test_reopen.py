@@ -84,5 +84,6 @@ def test_a_controller_waits_for_the_database(bench: Bench) -> None:
 def test_who_works_in_the_database_from_anywhere_is_seen(bench: Bench) -> None:
     context = bench.context
     server = context.source.database
+    assert bench.serves() == []  # a daemon that has just begun has asked nothing yet
     assert call(server, "mariadb.sessions", ["keystone"], 0) != []
     assert call(server, "mariadb.sessions", ["nobody"], 0) == []
