@@ -105,7 +105,7 @@ def discard(context: Context) -> None:
     """Take from the target all that the copy brought, settings too; never from the source."""
     target = context.target.database
     clone.remove(target)  # of a rehearsal that was killed
-    call(target, "server_copy.put_back", timeout=1800)  # of a seed
+    call(target, "server_swap.put_back", timeout=1800)  # of a seed
     record = recorded(target)
     if record["source"]:
         markers.unmark(context, markers.COPIED)
