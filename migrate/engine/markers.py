@@ -7,6 +7,7 @@ under which they were made: a source that has been open since is not what was co
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -23,6 +24,8 @@ PATH = "/var/lib/migrate/marker.json"
 VERSION = 1  # of a mark in the file; one that names none is of the first
 # the table's version is its columns: one whose meaning changes has to get another name
 SCHEMA = "migrate_marker"
+# Held by who has the target's server stand still: steps beside it ask for the table at any time.
+UNASKED = threading.Lock()
 NOT_THERE = (1049, 1146)  # the server's errors for a database and a table
 TABLE = f"""
 CREATE DATABASE IF NOT EXISTS {SCHEMA};
@@ -260,9 +263,10 @@ def _not_ours(where: str, what: str) -> PreconditionError:
 def _sql(context: Context, statement: str, *, missing: bool = False) -> list[list[str]]:
     """Rows of *statement* on the target; with *missing* no rows where the table is not there."""
     try:
-        text = context.target.database.run(
-            "mariadb", "--batch", "--skip-column-names", stdin=statement
-        )
+        with UNASKED:
+            text = context.target.database.run(
+                "mariadb", "--batch", "--skip-column-names", stdin=statement
+            )
     except CommandError as error:
         if missing and any(f"ERROR {number}" in error.stderr for number in NOT_THERE):
             return []

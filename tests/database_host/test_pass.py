@@ -139,7 +139,6 @@ def test_the_end_leaves_it_fenced_and_nothing_else_of_ours(bench: Bench) -> None
     for command in ("follow", "cutover"):
         bench.well(command)
     bench.well("verify")
-    bench.well("accept", "--execute")
     bench.well("finish", "--execute", "--past", "finish.mark")
     source = bench.database()
     assert call(source, "mariadb.unfenced") == []

@@ -121,7 +121,6 @@ def test_the_end_leaves_them_fenced_and_nothing_else_of_ours(bench: Bench) -> No
         bench.well(command)
     bench.well("verify")
     bench.well("backup", "--execute")
-    bench.well("accept", "--execute")
     bench.well("finish", "--execute", "--past", "finish.mark")
     for host in both(bench):
         assert call(host, "mariadb.unfenced") == []
