@@ -318,6 +318,14 @@ CLOSED_TO_ALL = _closed(
     after=[DRAINED, LISTED],
     seconds=0.4,
 )
+# beside what follows: calls wait already
+CLOSED_PROVEN = _closed(
+    "gate.proof",
+    "Prove by calls that the source is closed",
+    (gate.proven_closed, gate.prove_closed, nothing),
+    after=[CLOSED_TO_ALL],
+    seconds=0.5,
+)
 # undone it starts what has ended since
 CONTROL_FROZEN = _closed(
     "fence.control",
@@ -488,8 +496,16 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         going_live.DISARM,
         "Take the watch away: from here the target decides",
         (going_live.unwatched, going_live.unwatch, reopen_timer.arm),
-        after=[CLOSED_TO_ALL, apis],
+        after=[CLOSED_PROVEN, apis],
         seconds=0.3,
+    )
+    # beside the starts: calls wait for what is asked after them
+    alone = _closed(
+        "vip.alone",
+        "See that nobody else answers for the virtual IP",
+        (virtual_ip.ours_alone, virtual_ip.refuse_second_holder, nothing),
+        after=[synced],
+        seconds=1,
     )
     moved = step(
         Phase.CUTOVER,
@@ -497,7 +513,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         going_live.POINT,
         "Let calls through to the target, then take the virtual IP over",
         (virtual_ip.taken, going_live.let_in, going_live.turn_away),
-        after=[disarmed, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED, PROXY, apis],
+        after=[disarmed, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED, PROXY, apis, alone],
         seconds=5.5,
     )
     reconnected = step(
@@ -541,7 +557,7 @@ def _go_live(synced: Step, starts: Iterable[Step]) -> tuple[Step, ...]:
         after=[moved],
         seconds=0.3,
     )
-    return daemons, apis, disarmed, moved, reconnected, unfollowed, read_whole, quiet, noted
+    return daemons, apis, disarmed, alone, moved, reconnected, unfollowed, read_whole, quiet, noted
 
 
 # accept: no other command runs this
@@ -815,7 +831,7 @@ def steps(
     yield from map(_volumes_read, volumes)
     yield from (TOOLS, FIRST_PASS, REPLICA, PROOF, PRELOAD)
     yield from (ISOLATED, REOPEN_TIMER, AGENTS_NOTED, USERS_LISTED, LAST_PROOF)
-    yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL)
+    yield from (CLOSED_TO_USERS, DRAINED, LISTED, CLOSED_TO_ALL, CLOSED_PROVEN)
     yield from (CONTROL_FROZEN, READ_ONLY, FROZEN_ENDED, MANAGER_FENCED)
     yield from (ARRIVED, FINGERPRINT, COPY, COMPARE)
     yield from (IMAGES_DELTA, IMAGES_PROOF) if images else ()

@@ -27,18 +27,15 @@ NOTE = "release"  # the machines are marked so
 def let_in(context: Context) -> None:
     """Let calls through to the target, those first that wait, then move the address.
 
-    Nothing has changed when this raises PreconditionError.
+    All that could forbid it was asked before: calls wait.
     """
-    virtual_ip.take_over(context, first=_let_through)
-
-
-def _let_through(context: Context) -> None:
     reopen_timer.leave_a_moment(context)
     front.flip(context)
     reopen_timer.disarm(context)  # a front that has flipped holds it back
     front.end_calls(context)
     # by the address it would find the target's database
     fence.fence_control(context)
+    virtual_ip.take_over(context)
 
 
 def unwatched(context: Context) -> bool:

@@ -19,15 +19,8 @@ def start(context: Context, recipe: Recipe) -> None:
     """Enable, start, wait until each API answers on the own address and each unit lives."""
 
     def act(host: Host) -> None:
-        units = _units(context, recipe, host)
-        host.run("systemctl", "enable", "--quiet", *units)
-        call(host, "preload.open_barrier", units)
-        wrong = call(host, "systemd.start", units, START_SECONDS, timeout=START_SECONDS + 30)
-        urls = _urls(recipe, host.address)
-        unanswered = call(host, "start.unanswered", urls, START_SECONDS, timeout=START_SECONDS + 60)
-        wrong += [f"{url}: {said}" for url, said in unanswered.items()]
-        wrong += [] if wrong else _dead(context, recipe, host)
-        if wrong:
+        asked = (_units(context, recipe, host), _urls(recipe, host.address), START_SECONDS)
+        if wrong := call(host, "start.begin", *asked, timeout=2 * START_SECONDS + 60):
             raise StepError(
                 f"{host.name}: {recipe.project} of {context.target.release} does not serve: "
                 f"{'; '.join(wrong)}. See /var/log/{recipe.user} there"
@@ -40,12 +33,8 @@ def serves(context: Context, recipe: Recipe) -> bool:
     """Whether all units are enabled, alive, and every API answers."""
 
     def ask(host: Host) -> bool:
-        units = _units(context, recipe, host)
-        return (
-            host.succeeds("systemctl", "is-enabled", "--quiet", *units)
-            and not _dead(context, recipe, host)
-            and not call(host, "start.unanswered", _urls(recipe, host.address), 0)
-        )
+        asked = (_units(context, recipe, host), _urls(recipe, host.address))
+        return not call(host, "start.missing", *asked)
 
     return all(hosts.gather(context.target.controllers, ask))
 
@@ -64,20 +53,6 @@ def stop(context: Context, recipe: Recipe) -> None:
             raise StepError(f"{host.name}: {', '.join(alive)} did not stop; stop it by hand")
 
     hosts.gather(context.target.controllers, act)
-
-
-def _dead(context: Context, recipe: Recipe, host: Host) -> list[str]:
-    """Units on *host* that are not active or have no process."""
-    units = _units(context, recipe, host)
-    state = call(host, "systemd.state", units)
-    wrong = [
-        f"{unit} is {one['ActiveState']}"
-        for unit, one in state["units"].items()
-        if one["ActiveState"] != "active" or unit not in state["alive"]
-    ]
-    if missing := len(units) - len(state["units"]):
-        wrong.append(f"{missing} unit(s) of {recipe.project} are not installed")
-    return wrong
 
 
 def _units(context: Context, recipe: Recipe, host: Host) -> list[str]:

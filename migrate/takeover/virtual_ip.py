@@ -10,8 +10,6 @@ Going back needs the old broker and cache up before the address returns (done he
 the target knows deleted through the target before it goes.
 """
 
-from collections.abc import Callable
-
 from migrate.cloud import Context, hosts
 from migrate.cloud.host import Host
 from migrate.cloud.hosts import call_each
@@ -24,15 +22,9 @@ PROBE_SECONDS = 0.4
 PROVE_SECONDS = (0.4, 1.0, 2.0)  # a busy host answers late
 
 
-def take_over(context: Context, first: Callable[[Context], None] | None = None) -> None:
-    """Move every virtual IP; nothing has moved when this raises PreconditionError.
-
-    *first* is done before, once nothing forbids the move.
-    """
+def take_over(context: Context) -> None:
+    """Move every virtual IP, once nobody else answers for one (`refuse_second_holder`)."""
     addresses = _addresses(context)
-    refuse_second_holder(context)
-    if first:
-        first(context)
     ways = hand_over.ways(context)
     if hand_over.standing(context) or not hand_over.obstacles(context, ways):
         hand_over.take_over(context, ways)
@@ -114,17 +106,30 @@ def refuse_a_living_holder(context: Context) -> None:
             )
 
 
+def ours_alone(context: Context) -> bool:
+    """Whether nobody but the cloud's controllers answers for a virtual IP now."""
+    return not _strangers(context)
+
+
 def refuse_second_holder(context: Context) -> None:
-    """PreconditionError when anybody but the source answers for a virtual IP."""
+    """PreconditionError when anybody else does."""
+    if strangers := _strangers(context):
+        told = "; ".join(f"{', '.join(those)} answers for {at}" for at, those in strangers.items())
+        raise PreconditionError(
+            f"{told} too, and is no controller of this cloud: find that machine and take the "
+            "address from it"
+        )
+
+
+def _strangers(context: Context) -> dict[str, list[str]]:
+    """Hardware addresses that answer for a virtual IP and are none of ours, by the address."""
     known = arp.hardware((*context.source.controllers, *context.target.controllers))
-    asker = context.target.asker
+    asker, found = context.target.asker, {}
     for one in context.source.virtual_ips:
         answered = arp.answering(asker, one, PROBE_SECONDS)
         if strangers := [mac for mac in answered if mac not in known]:
-            raise PreconditionError(
-                f"{', '.join(strangers)} answers for {one.address} too, and is no controller of "
-                "this cloud: find that machine and take the address from it"
-            )
+            found[str(one.address)] = strangers
+    return found
 
 
 def _prove(context: Context) -> None:

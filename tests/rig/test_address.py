@@ -296,8 +296,7 @@ def dying(context: Context, point: str) -> Context:
 @pytest.fixture
 def unproven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whom hosts hear is asked before: that takes longer than all the rest."""
-    for name in ("refuse_second_holder", "_prove"):
-        monkeypatch.setattr(virtual_ip, name, lambda _: None)
+    monkeypatch.setattr(virtual_ip, "_prove", lambda _: None)
 
 
 @pytest.mark.usefixtures("unproven")

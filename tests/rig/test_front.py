@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from migrate.cloud import Context
-from migrate.errors import MigrateError
+from migrate.errors import MigrateError, StepError
 from migrate.onhost import call, knock, sources
 from migrate.onhost.front import UNIT
 from migrate.takeover import front, gate
@@ -95,12 +95,16 @@ def test_closed_in_two_depths_and_open_again(context: Context) -> None:
     gate.close_to_users(context)
     assert gate.closed_to_users(context)
     assert not gate.closed_to_all(context)
+    with pytest.raises(StepError, match="the source is not closed"):
+        gate.prove_closed(context)
     assert heard(context, "POST") == "closed"
     assert heard(context) == "open"  # reads begin nothing
     own = f"http://{context.source.virtual_ips[0].address}:5000/v3"
     assert context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
     gate.close_to_all(context)
     assert gate.closed_to_all(context)
+    gate.prove_closed(context)
+    assert gate.proven_closed(context)
     assert heard(context, "POST") == "closed"
     assert heard(context) == "open"  # the source answers while it does nothing else
     assert context.source.holder.succeeds("curl", "-sf", "-o", "/dev/null", own)
@@ -131,6 +135,7 @@ def test_held_calls_go_to_the_target_and_none_whose_client_has_gone(context: Con
         told = target.run("cat", "/root/answers.log").split()
         assert sorted(told) == [f"/kept-{one}" for one in range(8)]
         assert gate.closed_to_all(context)
+        assert gate.proven_closed(context)
         close.reopen(context)  # by whom it may be: nothing leads back
         signal(context, "STOP")
         time.sleep(3)

@@ -25,7 +25,14 @@ from tests.wait import waits_for
 pytestmark = [pytest.mark.rig, pytest.mark.in_order, pytest.mark.in_set("window")]
 
 # with nothing in flight a closed cloud is a drained one; who answers already is only asked
-DONE_BEFORE = {"gate.drain", "daemons.answer", "apis.answer", "vip.quiet"}
+DONE_BEFORE = {
+    "gate.drain",
+    "gate.proof",
+    "daemons.answer",
+    "apis.answer",
+    "vip.alone",
+    "vip.quiet",
+}
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +216,7 @@ def test_a_second_holder_of_the_address_refuses(
     context: Context, plan: Plan, second_holder: str
 ) -> None:
     with pytest.raises(PreconditionError) as told:
-        step(plan, "vip.takeover").apply(context)
+        step(plan, "vip.alone").apply(context)
     assert second_holder in str(told.value)
     # nothing has moved
     addresses = [str(one.address) for one in context.source.virtual_ips]

@@ -11,10 +11,13 @@ def close_to_users(context: Context) -> None:
 
 
 def close_to_all(context: Context) -> None:
-    """Close the source to everybody; proven by calls."""
+    """Close the source to everybody. `prove_closed` goes on beside what follows: calls wait."""
     close.close(context, "all")
+
+
+def prove_closed(context: Context) -> None:
+    """Prove by calls that it is."""
     proof.prove(context, "all")
-    close.end_old_workers(context)
 
 
 def closed_to_users(context: Context) -> bool:
@@ -23,6 +26,11 @@ def closed_to_users(context: Context) -> bool:
 
 
 def closed_to_all(context: Context) -> bool:
+    """Whether it is."""
+    return close.closed(context, "all")
+
+
+def proven_closed(context: Context) -> bool:
     """Whether it is proven now."""
     return proof.holds(context, "all")
 

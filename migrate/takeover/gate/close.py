@@ -19,12 +19,14 @@ def close(context: Context, depth: str) -> None:
 
     A front lets pass who reads, as long as nothing has led to the target. The operator passes
     neither: `migrate` speaks to the controllers' own addresses, and users may well share the
-    address from which it comes.
+    address from which it comes. Closed to all, what is carried since before ends.
     """
     own = own_addresses(context) if depth == "users" else None
 
     def act(host: Host) -> None:
         if call(host, "front.close", depth, timeout=60):
+            if own is None:
+                call(host, "front.end_calls", timeout=60)
             return
         state = call(host, "haproxy.state")
         if not state["running"]:
@@ -32,6 +34,8 @@ def close(context: Context, depth: str) -> None:
                 f"{host.name}: no HAProxy runs there; the cloud can only be closed in HAProxy"
             )
         call(host, "haproxy.close", depth, haproxy.closed(state["original"], own))
+        if own is None:
+            call(host, "haproxy.end_old_workers")
 
     hosts.gather(context.source.controllers, act)
 
@@ -73,12 +77,6 @@ def reopen(context: Context) -> None:
     """Open to everybody, as before `close`."""
     call_each(context.source.controllers, "haproxy.open_again")
     call_each(context.source.controllers, "front.open_again")
-
-
-def end_old_workers(context: Context) -> None:
-    """End connections of before the closing that are still carried."""
-    call_each(context.source.controllers, "front.end_calls", timeout=60)
-    call_each(context.source.controllers, "haproxy.end_old_workers")
 
 
 def leaving(context: Context) -> list[str]:

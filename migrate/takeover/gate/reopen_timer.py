@@ -111,7 +111,8 @@ def leave_a_moment(context: Context) -> None:
 
     PreconditionError where it has acted already.
     """
-    for host in context.source.databases if not _live(context) else ():
+    those = context.source.databases
+    for host in those if those and not _live(context) else ():
         if (found := call(host, "reopen_timer.extend", MOMENT_SECONDS)) in ACTED:
             raise PreconditionError(_reopened(host.name, found))
 
