@@ -238,3 +238,35 @@ def test_a_backup_is_served_whole_or_not(
     assert "--stream=mbstream --user=root --socket=/run/one" in done.stdout
     assert (said in done.stderr) == bool(served)
     assert asked("backup /run/other").returncode == 2
+
+
+ENDLESS = """#!{python}
+import os, sys
+sys.stderr.write("completed OK!")
+open("{pid}", "w").write(str(os.getpid()))
+while True:
+    sys.stdout.write("x" * 65536)
+"""
+
+
+def test_a_backup_that_nobody_takes_is_ended(tmp_path: Path) -> None:
+    """The server's commits wait at its end, and who pulls it may be dead without a word."""
+    program, pid = tmp_path / serve.TOOL, tmp_path / "pid"
+    program.write_text(ENDLESS.format(python=sys.executable, pid=pid))
+    program.chmod(0o755)
+    short = transfer.SERVE_PROGRAM.replace("STILL = 30", "STILL = 1")
+    (tmp_path / "serve").write_text(short)
+    (tmp_path / "allowed.json").write_text(json.dumps({"backups": ["/run/one"]}))
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "serve"), "backup /run/one"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as serving:
+        try:
+            assert serving.wait(30) == 2
+        finally:
+            serving.kill()
+        assert serving.stderr is not None
+        assert b"nobody took any of it for 1 seconds" in serving.stderr.read()
+    assert not Path(f"/proc/{pid.read_text()}").exists()
