@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 
 from migrate.cloud import transfer
 from migrate.database.replication.server_copy import FILES, Server, _against
-from migrate.onhost import record, serve, server_swap, systemd
+from migrate.onhost import record, serve, server_copy, server_swap, systemd
 
 OLD = {"ibdata1": "old", "nova/one.ibd": "old", "binlog.000001": "old", "lost+found/x": "fs"}
 NEW = {"ibdata1": "new", "nova/one.ibd": "new", "nova/two.ibd": "new", "lost+found/x": "fs"}
@@ -42,6 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data = tmp_path / "data"
     for module in (server_swap, systemd):
         monkeypatch.setattr(module, "run", lambda *_, **__: "")
+    monkeypatch.setattr(systemd, "UNITS", str(tmp_path))
     monkeypatch.setattr(server_swap, "answers", lambda *_: True)
     monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
     filled(data, OLD)
@@ -155,6 +157,39 @@ def test_a_server_that_does_not_start_is_not_kept(
     with pytest.raises(RuntimeError, match="did not start"):
         server_swap.swap()
     assert tried == ["new", "old"]
+    assert held(folder) == OLD
+    empty_of_ours(folder)
+
+
+@pytest.mark.parametrize("phase", [server_swap.MAKING, server_swap.ASIDE, server_swap.IN])
+def test_what_fills_the_disk_goes_before_anything_needs_room(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    """Neither the server nor a note has room while the copy is there."""
+    received(folder)
+    copy = folder / server_swap.INSIDE / "data"
+    (copy.parent / "before").mkdir()
+    if phase == server_swap.IN:
+        server_swap._move(str(folder), str(copy.parent / "before"), str(copy.parent))
+    record.save(server_swap.RECORD, {"folder": str(folder), "phase": phase})
+
+    def needs_room(*_: object) -> None:
+        if copy.exists():
+            raise OSError(errno.ENOSPC, "no space left")
+
+    kept = record.save
+    monkeypatch.setattr(record, "save", lambda *one: (needs_room(), kept(*one)))
+    monkeypatch.setattr(server_swap, "wait", needs_room)
+    server_swap.put_back()
+    assert held(folder) == OLD
+    empty_of_ours(folder)
+
+
+def test_of_what_did_not_come_whole_nothing_stays(folder: Path) -> None:
+    cut = ["sh", "-c", "echo cut short >&2; exit 3"]
+    found = server_copy.receive({"tool": cut, "backup": cut}, str(folder), upgrade=False)
+    assert found["wrong"].startswith("tool: ssh 3")
+    assert "cut short" in found["wrong"]
     assert held(folder) == OLD
     empty_of_ours(folder)
 

@@ -152,8 +152,8 @@ def _begin_at(target: Host, place: str, names: list[str]) -> None:
     with connection.session(target) as link:
         _refuse_over(target, link, names)
         # events have come as they are on the source: enabled
-        if connection.value(link, "SELECT @@event_scheduler") != "OFF":
-            raise StepError(f"{target.name}: the event scheduler of its database is not off")
+        if connection.value(link, "SELECT @@event_scheduler") == "ON":  # or DISABLED
+            raise StepError(f"{target.name}: the event scheduler of its database is on")
         connection.rows(link, "SET GLOBAL gtid_slave_pos = %s", place)
 
 
