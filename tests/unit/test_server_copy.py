@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from migrate.cloud import transfer
-from migrate.database.replication.server_copy import FILES, Server, _against
+from migrate.database.replication.server_copy import FILES, Server, _against, _apart
 from migrate.onhost import record, serve, server_copy, server_swap, systemd
 
 OLD = {"ibdata1": "old", "nova/one.ibd": "old", "binlog.000001": "old", "lost+found/x": "fs"}
@@ -236,6 +236,36 @@ def test_where_there_is_nothing_nothing_is_done(folder: Path) -> None:
 def test_when_it_is_not_done(source: dict[str, Any], target: dict[str, Any], said: str) -> None:
     found = _against(replace(SERVER, **source), replace(SERVER, **target), {"nova"}, {"nova"})
     assert next(found, "") == said
+
+
+DATA = {
+    "datadir": "/var/lib/mysql/",
+    "innodb_data_home_dir": "",
+    "innodb_log_group_home_dir": "./",
+    "innodb_undo_directory": "./",
+    "aria_log_dir_path": "/var/lib/mysql/",
+    "tmpdir": "/tmp",
+    "log_bin_basename": "/var/lib/mysql/binlog",
+    "relay_log_basename": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("tmpdir", "/tmp", False),
+        ("log_bin_basename", "/var/log/mysql/binlog", False),
+        ("innodb_log_group_home_dir", "/var/lib/mysql", False),
+        ("innodb_log_group_home_dir", "/srv/redo", True),
+        ("innodb_undo_directory", "./undo", True),
+        ("aria_log_dir_path", "/srv/aria/", True),
+        ("tmpdir", "/var/lib/mysql/tmp", True),
+        ("log_bin_basename", "/var/lib/mysql/logs/binlog", True),
+    ],
+)
+def test_a_folder_that_does_not_go_with_the_data(name: str, value: str, told: bool) -> None:
+    """Or that goes with them, and is missed by the server as it starts."""
+    assert _apart({**DATA, name: value}) == ([f"{name} in a folder of its own"] if told else [])
 
 
 BACKUP = """#!{python}
