@@ -12,7 +12,7 @@ from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.fingerprint import Opener
 
-PATIENCE = 60  # seconds
+PATIENCE = 60  # seconds; so long commits wait at most for who is dead without a word
 BEGIN = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT",
@@ -32,7 +32,9 @@ def sessions(
         gate = stack.enter_context(connection.session(host))
         links = [stack.enter_context(connection.session(host)) for _ in range(number)]
         # another backup holds the stage for as long as it runs
-        connection.rows(gate, f"SET SESSION lock_wait_timeout = {PATIENCE}")
+        connection.rows(
+            gate, f"SET SESSION lock_wait_timeout = {PATIENCE}, SESSION wait_timeout = {PATIENCE}"
+        )
         connection.several(gate, ("BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"))
         try:
             for link in links:
@@ -40,7 +42,7 @@ def sessions(
                 connection.several(link, BEGIN)
             meanwhile(stack)
         finally:
-            connection.rows(gate, "BACKUP STAGE END")
+            connection.several(gate, ("BACKUP STAGE END", "SET SESSION wait_timeout = DEFAULT"))
         yield links
 
 

@@ -108,7 +108,8 @@ def _widened(one: Part, other: Part) -> Iterable[tuple[str, str]]:
         there = held.get(account.name)
         rights = _rights(there) if there else {}
         for thing, grant in _rights(account).items():
-            if rights.get(thing, "" if _reaches(thing, other.names) else grant) != grant:
+            widens = _reaches(thing, other.names) and not _none(grant)
+            if rights.get(thing, "" if widens else grant) != grant:
                 yield (
                     f"account {account.name} has rights on {thing} on {one.server} that it does "
                     f"not have on {other.server}, whose databases are beside on the target",
@@ -122,10 +123,14 @@ def _rights(one: Account) -> dict[str, str]:
     return {match[1]: grant for match, grant in found if match}
 
 
+def _none(grant: str) -> bool:
+    return grant.startswith("GRANT USAGE ")
+
+
 def _reaches(thing: str, names: Iterable[str]) -> bool:
     """Whether rights on *thing*, as SHOW GRANTS has it, are on any of the databases *names*."""
     if "`" not in thing:
-        return False
+        return thing == "*.*"
 
     def exact(found: re.Match[str]) -> str:
         return {"%": ".*", "_": "."}.get(found[2] or "", re.escape(found[1] or found[3] or ""))

@@ -69,6 +69,7 @@ TABLE = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
 SHARE, LEAST, MOST = 0.05, 2**31, 1 / 3  # of a disk to be free: the greater, at most the last
 DISK_FULL = 1021  # the database's own number for it
 TOOL = "mariadb-backup"
+STILL = 30  # seconds for which nobody takes any of a backup, at whose end commits wait
 LIBRARY = re.compile(r"(/\S+) \(0x")  # in what ldd says; the loader is among them
 LOOK, NOTICED = 5, 7  # seconds; a server sees by its heartbeat that a replica has gone
 # What the server's own rules let go of goes. From 11.4 on nothing would while no replica is there,
@@ -291,10 +292,30 @@ def backup(path: str) -> int:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
         argv = ["nice", "-n", "10", TOOL, "--backup", "--stream=mbstream", "--user=root"]
         argv += [f"--socket={path}", f"--target-dir={folder}"]
-        status = subprocess.run(argv, stderr=said, check=False).returncode
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=said, bufsize=0) as running:
+            assert running.stdout is not None
+            try:
+                pass_on(running.stdout.fileno())
+            except OSError as error:
+                running.kill()  # its session ends, and all that it held
+                return refuse(f"the backup was not taken: {error}")
+        status = running.returncode
         said.seek(max(0, said.seek(0, os.SEEK_END) - 1000))
         last = said.read().decode(errors="replace").strip()
     return 0 if not status and last.endswith("completed OK!") else refuse(last)
+
+
+def pass_on(there: int) -> None:
+    """Pass on all that *there* has; OSError where nobody takes it, who may be dead without a word.
+
+    The network would be sure of that after a quarter of an hour.
+    """
+    os.set_blocking(1, False)
+    while part := os.read(there, 2**20):
+        while part:
+            if not select.select([], [1], [], STILL)[1]:
+                raise TimeoutError(f"nobody took any of it for {STILL} seconds")
+            part = part[os.write(1, part) :]
 
 
 def tool(path: str) -> int:

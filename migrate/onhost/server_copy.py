@@ -46,9 +46,18 @@ def look() -> dict[str, str]:
 def receive(commands: dict[str, list[str]], folder: str, upgrade: bool) -> dict[str, str]:
     """Make all ready beside what is in the data *folder*, from who *commands* ask by part.
 
-    `{"wrong": "", "place": "binlog.000001 1138"}`: where in the other's log it is of.
+    `{"wrong": "", "place": "binlog.000001 1138"}`: where in the other's log it is of. Where it is
+    wrong nothing of it stays: it may be what fills the disk.
     """
     server_swap.put_back()
+    found = _received(commands, folder, upgrade)
+    if found["wrong"]:
+        server_swap.put_back()
+    os.sync()  # the server that was there goes for it
+    return found
+
+
+def _received(commands: dict[str, list[str]], folder: str, upgrade: bool) -> dict[str, str]:
     record.save(RECORD, {"folder": folder, "phase": MAKING})
     room = os.path.join(folder, INSIDE)
     data, tool = os.path.join(room, "data"), os.path.join(room, "tool")

@@ -35,9 +35,9 @@ def swap() -> None:
     data, before = os.path.join(room, "data"), os.path.join(room, "before")
     try:
         os.mkdir(before, 0o700)
+        disk.durable(room)  # the note is perhaps on another file system
         _phase(kept, ASIDE)
-        run("systemctl", "stop", SERVER)
-        systemd.mask([SERVER])
+        _silence()
         _move(folder, before, room)
         _phase(kept, IN)
         _move(data, folder, room)
@@ -45,6 +45,13 @@ def swap() -> None:
     except BaseException:
         put_back()
         raise
+
+
+def _silence() -> None:
+    """It runs no more, and no boot starts it: one over half a folder would write into that."""
+    run("systemctl", "stop", SERVER)
+    systemd.mask([SERVER])
+    disk.durable(systemd.UNITS)
 
 
 def _start() -> None:
@@ -118,9 +125,10 @@ def put_back() -> bool:
     before = os.path.join(room, "before")
     run("systemctl", "kill", "-s", "KILL", UNIT, check=False)
     run("systemctl", "stop", UNIT, check=False)
+    if kept["phase"] != KEPT:  # first: the server does not start while that fills the disk
+        shutil.rmtree(os.path.join(room, "data"), ignore_errors=True)
     if kept["phase"] in (ASIDE, IN):
-        run("systemctl", "stop", SERVER)
-        systemd.mask([SERVER])
+        _silence()
         if kept["phase"] == IN:
             _clear(folder)
             _phase(kept, ASIDE)

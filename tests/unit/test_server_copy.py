@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from migrate.cloud import transfer
-from migrate.database.replication.server_copy import FILES, Server, _against
-from migrate.onhost import record, serve, server_swap, systemd
+from migrate.database.replication.server_copy import FILES, Server, _against, _apart
+from migrate.onhost import record, serve, server_copy, server_swap, systemd
 
 OLD = {"ibdata1": "old", "nova/one.ibd": "old", "binlog.000001": "old", "lost+found/x": "fs"}
 NEW = {"ibdata1": "new", "nova/one.ibd": "new", "nova/two.ibd": "new", "lost+found/x": "fs"}
@@ -42,6 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data = tmp_path / "data"
     for module in (server_swap, systemd):
         monkeypatch.setattr(module, "run", lambda *_, **__: "")
+    monkeypatch.setattr(systemd, "UNITS", str(tmp_path))
     monkeypatch.setattr(server_swap, "answers", lambda *_: True)
     monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
     filled(data, OLD)
@@ -159,6 +161,39 @@ def test_a_server_that_does_not_start_is_not_kept(
     empty_of_ours(folder)
 
 
+@pytest.mark.parametrize("phase", [server_swap.MAKING, server_swap.ASIDE, server_swap.IN])
+def test_what_fills_the_disk_goes_before_anything_needs_room(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    """Neither the server nor a note has room while the copy is there."""
+    received(folder)
+    copy = folder / server_swap.INSIDE / "data"
+    (copy.parent / "before").mkdir()
+    if phase == server_swap.IN:
+        server_swap._move(str(folder), str(copy.parent / "before"), str(copy.parent))
+    record.save(server_swap.RECORD, {"folder": str(folder), "phase": phase})
+
+    def needs_room(*_: object) -> None:
+        if copy.exists():
+            raise OSError(errno.ENOSPC, "no space left")
+
+    kept = record.save
+    monkeypatch.setattr(record, "save", lambda *one: (needs_room(), kept(*one)))
+    monkeypatch.setattr(server_swap, "wait", needs_room)
+    server_swap.put_back()
+    assert held(folder) == OLD
+    empty_of_ours(folder)
+
+
+def test_of_what_did_not_come_whole_nothing_stays(folder: Path) -> None:
+    cut = ["sh", "-c", "echo cut short >&2; exit 3"]
+    found = server_copy.receive({"tool": cut, "backup": cut}, str(folder), upgrade=False)
+    assert found["wrong"].startswith("tool: ssh 3")
+    assert "cut short" in found["wrong"]
+    assert held(folder) == OLD
+    empty_of_ours(folder)
+
+
 def test_where_there_is_nothing_nothing_is_done(folder: Path) -> None:
     assert not server_swap.put_back()
     assert held(folder) == OLD
@@ -203,6 +238,36 @@ def test_when_it_is_not_done(source: dict[str, Any], target: dict[str, Any], sai
     assert next(found, "") == said
 
 
+DATA = {
+    "datadir": "/var/lib/mysql/",
+    "innodb_data_home_dir": "",
+    "innodb_log_group_home_dir": "./",
+    "innodb_undo_directory": "./",
+    "aria_log_dir_path": "/var/lib/mysql/",
+    "tmpdir": "/tmp",
+    "log_bin_basename": "/var/lib/mysql/binlog",
+    "relay_log_basename": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("tmpdir", "/tmp", False),
+        ("log_bin_basename", "/var/log/mysql/binlog", False),
+        ("innodb_log_group_home_dir", "/var/lib/mysql", False),
+        ("innodb_log_group_home_dir", "/srv/redo", True),
+        ("innodb_undo_directory", "./undo", True),
+        ("aria_log_dir_path", "/srv/aria/", True),
+        ("tmpdir", "/var/lib/mysql/tmp", True),
+        ("log_bin_basename", "/var/lib/mysql/logs/binlog", True),
+    ],
+)
+def test_a_folder_that_does_not_go_with_the_data(name: str, value: str, told: bool) -> None:
+    """Or that goes with them, and is missed by the server as it starts."""
+    assert _apart({**DATA, name: value}) == ([f"{name} in a folder of its own"] if told else [])
+
+
 BACKUP = """#!{python}
 import sys
 sys.stdout.write("the stream of " + " ".join(sys.argv[1:]))
@@ -238,3 +303,35 @@ def test_a_backup_is_served_whole_or_not(
     assert "--stream=mbstream --user=root --socket=/run/one" in done.stdout
     assert (said in done.stderr) == bool(served)
     assert asked("backup /run/other").returncode == 2
+
+
+ENDLESS = """#!{python}
+import os, sys
+sys.stderr.write("completed OK!")
+open("{pid}", "w").write(str(os.getpid()))
+while True:
+    sys.stdout.write("x" * 65536)
+"""
+
+
+def test_a_backup_that_nobody_takes_is_ended(tmp_path: Path) -> None:
+    """The server's commits wait at its end, and who pulls it may be dead without a word."""
+    program, pid = tmp_path / serve.TOOL, tmp_path / "pid"
+    program.write_text(ENDLESS.format(python=sys.executable, pid=pid))
+    program.chmod(0o755)
+    short = transfer.SERVE_PROGRAM.replace("STILL = 30", "STILL = 1")
+    (tmp_path / "serve").write_text(short)
+    (tmp_path / "allowed.json").write_text(json.dumps({"backups": ["/run/one"]}))
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "serve"), "backup /run/one"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as serving:
+        try:
+            assert serving.wait(30) == 2
+        finally:
+            serving.kill()
+        assert serving.stderr is not None
+        assert b"nobody took any of it for 1 seconds" in serving.stderr.read()
+    assert not Path(f"/proc/{pid.read_text()}").exists()

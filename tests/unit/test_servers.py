@@ -97,6 +97,7 @@ def test_an_account_gets_its_rights_of_each() -> None:
         (account(on("`nova_api`.`cells`", "SELECT (a, b)")), "rights on `nova_api`.`cells` on db2"),
         (Account("'x'@'%'", "CREATE", (on("`nova_api`.*"),)), "account 'x'@'%' has rights"),
         (replace(account(), grants=(on("*.*", "PROCESS"),)), "rights on *.* on db2"),
+        (Account("'x'@'%'", "CREATE", (on("*.*", "SELECT"),)), "rights on *.* on db2"),
     ],
 )
 def test_what_an_account_would_gain_or_lose_is_told(other: Account, told: str) -> None:
@@ -111,6 +112,8 @@ def test_what_an_account_would_gain_or_lose_is_told(other: Account, told: str) -
 def test_rights_on_what_neither_has_and_those_of_both_are_no_clash() -> None:
     same = account(on("`nova\\_%`.*"), on("`elsewhere`.*"))
     assert merged.clashes([part("db", ("nova_api",), same), part("db2", ("nova",), same)]) == []
+    alone = Account("'x'@'%'", "CREATE", (USAGE, on("`glance`.*")))
+    assert merged.clashes([part("db", ("nova",), same), part("db2", ("glance",), alone)]) == []
 
 
 def printed(server: str, name: str, *, login: str = "a", mode: str = "STRICT") -> dict[str, Any]:

@@ -4,8 +4,9 @@ It replaces the target's whole server, but for its accounts: those stay as they 
 done only where neither server holds anything but the services' databases, and never over a mark.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from migrate.cloud import Context, transfer
 from migrate.cloud.host import Host
@@ -19,7 +20,12 @@ from migrate.onhost.server_swap import INSIDE
 
 # what decides how a server reads its files
 FILES = ("innodb_page_size", "lower_case_table_names", "innodb_data_file_path")
-FOLDERS = ("innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory")
+# where it has files that belong to those in its data folder; and what must be there as it starts
+FOLDERS = (
+    *("innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory"),
+    "aria_log_dir_path",
+)
+WITHIN = ("tmpdir", "log_bin_basename", "relay_log_basename")
 HOLDS = {  # of a server's own: what its files hold beside tables
     "plugins": "SELECT COUNT(*) FROM mysql.plugin",
     "functions of its own": "SELECT COUNT(*) FROM mysql.func",
@@ -41,7 +47,7 @@ class Server:
     cluster: bool
     databases: frozenset[str]  # that are not the server's own
     files: tuple[str, ...]  # the values of FILES
-    holds: tuple[str, ...] = ()  # keys of HOLDS, and those of FOLDERS that are elsewhere
+    holds: tuple[str, ...] = ()  # keys of HOLDS, and what `_apart` tells
 
 
 def why_not(context: Context) -> str:
@@ -89,7 +95,7 @@ def _read(host: Host) -> Server:
     with connection.session(host) as link:
         told = {str(n): str(value) for n, value in connection.rows(link, "SHOW GLOBAL VARIABLES")}
         holds = [what for what, asked in HOLDS.items() if connection.value(link, asked)]
-        holds += [name for name in FOLDERS if told.get(name, "").startswith("/")]
+        holds += _apart(told)
         return Server(
             version=told["version"],
             machine=found["machine"],
@@ -100,6 +106,16 @@ def _read(host: Host) -> Server:
             files=tuple(told[name] for name in FILES),
             holds=tuple(holds),
         )
+
+
+def _apart(told: Mapping[str, str]) -> list[str]:
+    """Folders that would not go with the data folder, or with it where they must stay."""
+    data = Path(told["datadir"])
+    apart = [name for name in FOLDERS if data / told.get(name, "") != data]
+    used = {name: data / told.get(name, "") for name in WITHIN}
+    used = {n: one if n == "tmpdir" else one.parent for n, one in used.items() if one != data}
+    within = [name for name, one in used.items() if data in one.parents]
+    return [f"{name} in a folder of its own" for name in (*apart, *within)]
 
 
 def _databases(link: connection.Session) -> frozenset[str]:
@@ -152,8 +168,8 @@ def _begin_at(target: Host, place: str, names: list[str]) -> None:
     with connection.session(target) as link:
         _refuse_over(target, link, names)
         # events have come as they are on the source: enabled
-        if connection.value(link, "SELECT @@event_scheduler") != "OFF":
-            raise StepError(f"{target.name}: the event scheduler of its database is not off")
+        if connection.value(link, "SELECT @@event_scheduler") == "ON":  # or DISABLED
+            raise StepError(f"{target.name}: the event scheduler of its database is on")
         connection.rows(link, "SET GLOBAL gtid_slave_pos = %s", place)
 
 
