@@ -259,6 +259,8 @@ class Settings(Model):
     leave: Named = ()  # what `migrate check` names and no recipe moves: may be lost
     # calls on the target that destroy what both sides share: refused, or let through and named
     shared_storage: Literal["refuse", "record"] = "refuse"
+    # how the databases come first: the source's whole server where that may be, or dumps
+    seed: Literal["server", "dumps"] = "server"
     ceph: Ceph = Ceph()
     backup: str = Field(default="", pattern=BACKUP)
     machine: dict[str, Any] = {}  # what the provider wants to know about machines it makes

@@ -7,7 +7,7 @@ those of a branch for contracting too.
 from migrate.cloud import Context
 from migrate.database import heads
 from migrate.database.service_databases import service_databases
-from migrate.errors import StepError
+from migrate.errors import PreconditionError, StepError
 
 
 def behind(context: Context) -> list[str]:
@@ -18,8 +18,11 @@ def behind(context: Context) -> list[str]:
 
 
 def whole(context: Context) -> bool:
-    """Whether there is none."""
-    return not behind(context)
+    """Whether there is none; not where the target's files name no database, before they came."""
+    try:
+        return not behind(context)
+    except PreconditionError:
+        return False
 
 
 def refuse(context: Context) -> None:

@@ -178,7 +178,12 @@ def test_what_fills_the_disk_goes_before_anything_needs_room(
             raise OSError(errno.ENOSPC, "no space left")
 
     kept = record.save
-    monkeypatch.setattr(record, "save", lambda *one: (needs_room(), kept(*one)))
+
+    def saves(name: str, value: dict[str, Any]) -> None:
+        needs_room()
+        kept(name, value)
+
+    monkeypatch.setattr(record, "save", saves)
     monkeypatch.setattr(server_swap, "wait", needs_room)
     server_swap.put_back()
     assert held(folder) == OLD

@@ -176,8 +176,10 @@ def end(context: Context) -> None:
     """Follow no more, with nothing of it left on either side but the data; safe to repeat."""
     server_copy.put_back(context.target.database)
     channels.end(context.target.database)
-    for server in servers.of(context):
-        account.remove(server.host)
+    # also where a server has no database of ours any more: one may have moved since
+    those = (*(server.host for server in servers.of(context)), *context.source.databases)
+    for host in dict.fromkeys(those):
+        account.remove(host)
 
 
 def arrive(context: Context) -> None:

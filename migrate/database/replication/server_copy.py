@@ -52,6 +52,8 @@ class Server:
 
 def why_not(context: Context) -> str:
     """Why the seed is dumped instead; "" where the server is copied. Both are only asked."""
+    if context.settings.seed == "dumps":
+        return "the stack's file says so (sidestep:seed)"
     if len(servers.of(context)) > 1:
         return "the source's databases are on several servers"
     names = {one.name for one in known(context)}
@@ -148,7 +150,8 @@ def bring(context: Context) -> None:
     if received["wrong"]:
         raise StepError(
             f"the copy of {source.name}'s database server to {target.name} is not whole, nothing "
-            f"of it counts: {received['wrong']}"
+            f"of it counts: {received['wrong']}. Where that stays so, `sidestep:seed: dumps` in "
+            "the stack's file has the databases come by dumps"
         )
     place = streams.gtid(source, received["place"])
     with connection.session(target) as link:
