@@ -9,7 +9,6 @@ import pytest
 
 from migrate.database import connection
 from migrate.database.baseline import read_only
-from migrate.database.replication import account
 from migrate.onhost import call
 from tests.faults.bench import STACK, Bench
 from tests.faults.state import Picture, differences
@@ -133,17 +132,3 @@ def test_a_backup_has_its_data_and_its_files(bench: Bench) -> None:
     manifest = json.loads((taken / "manifest.json").read_text())
     named = {one["name"] for one in manifest["files"]}
     assert {"databases.sql.gz", f"etc/{bench.database().name}.tar.gz"} <= named
-
-
-def test_the_end_leaves_it_fenced_and_nothing_else_of_ours(bench: Bench) -> None:
-    for command in ("follow", "cutover"):
-        bench.well(command)
-    bench.well("verify")
-    bench.well("finish", "--execute", "--past", "finish.mark")
-    source = bench.database()
-    assert call(source, "mariadb.unfenced") == []
-    assert account.left(source) == []
-    assert call(source, "reopen_timer.state")["state"] == "absent"
-    assert source.run("ls", "/var/lib/migrate").split() == ["database.json"]
-    bench.power_off("database")
-    assert "nothing" in bench.run("status").said
