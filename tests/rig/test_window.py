@@ -167,10 +167,10 @@ def test_one_url_that_leads_to_the_source_refuses_the_run(context: Context) -> N
 def test_a_forwarder_on_the_target_does_not_pass_for_a_database(context: Context) -> None:
     source = context.source.controllers[0].address
     target = context.target.controllers[0]
-    run = ("systemd-run", "-q", "--unit=forward", "--socket-property=ListenStream=13306")
+    run = ("systemd-run", "-q", "--unit=forward", "--socket-property=ListenStream=13399")
     target.run(*run, "/usr/lib/systemd/systemd-socket-proxyd", f"{source}:3306")
     try:
-        own, answer = call(target, "peers.ask", "database", "127.0.0.1", 13306)
+        own, answer = call(target, "peers.ask", "database", "127.0.0.1", 13399)
         assert not own
         assert "no database server" in answer
     finally:
