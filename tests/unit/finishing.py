@@ -47,7 +47,7 @@ QUESTIONS = (  # of these programs, which change nothing
     *("look", "token", "named", "unfenced", "present", "fenced", "addresses", "holds", "state"),
     "place",
     *(
-        "unanswered",
+        "start.missing",
         "left",
         "load",
         "every",
@@ -182,8 +182,8 @@ class Machine(network.Machine):
     def systemd_state(self, names: list[str]) -> Any:
         return {"units": {one: {"ActiveState": "active"} for one in names}, "alive": names}
 
-    def start_unanswered(self, *_: Any) -> Any:
-        return {}
+    def start_missing(self, *_: Any) -> Any:
+        return []
 
     def reopen_timer_state(self) -> Any:
         return {"state": self.timer or "absent"}
