@@ -55,6 +55,7 @@ Script = Callable[..., Commands]
 def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Script:
     """Makes the host's commands; notes go to a folder of the test."""
     monkeypatch.setattr(record, "FOLDER", str(tmp_path / "notes"))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
 
     def make(**answers: str) -> Commands:
         commands = Commands(**answers)
@@ -168,6 +169,8 @@ def test_what_is_left_is_named(script: Script, monkeypatch: pytest.MonkeyPatch) 
     assert namespaces.left() == [
         *("name space qdhcp-n1", "dnsmasq in qdhcp-n1", "port tap1", "port qr-2")
     ]
+    monkeypatch.setattr(shutil, "which", lambda _: None)  # no Open vSwitch, no ports of it
+    assert namespaces.left() == ["name space qdhcp-n1", "dnsmasq in qdhcp-n1"]
 
 
 def test_what_was_noted_once_keeps_its_devices(script: Script) -> None:
