@@ -68,12 +68,12 @@ def _seed(context: Context) -> Iterator[Finding]:
         return
     if why := server_copy.why_not(context):
         yield info(
-            f"the databases come by dumps in several streams, not by mariadb-backup, since {why}",
+            server_copy.DUMPED.format(why),
             "Nothing need be done: it takes longer, while the source serves",
         )
     else:
         yield info(
-            "the databases come by mariadb-backup: the target's server becomes the source's",
+            server_copy.COPIED,
             "Its own accounts stay there; of the source's only those of services come",
         )
 

@@ -108,7 +108,7 @@ def run_follow(
         if not execute:
             screen.would(steps)
             return
-        follow.mend(session)  # a server that was killed half in place would not answer the checks
+        follow.mend(session)
         if not readiness.begun(session.context):  # else the checks would tell just that
             findings.refuse_again(screen, session, checks.TARGET)
         follow.follow(session, Progress(screen, steps), past)

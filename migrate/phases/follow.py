@@ -19,12 +19,14 @@ def follow(session: Session, notify: Observer, past: Collection[str] = ()) -> No
     """
     finding.refuse(members.mixed(session.context))
     markers.refuse_when_live(session.context)
-    mend(session)
     session.runner(Phase.FOLLOW, notify=notify, past=past).advance()
 
 
 def mend(session: Session) -> None:
-    """What a killed rehearsal or seed left on the target's database host is no more."""
+    """What a killed rehearsal or seed left on the target's database host is no more.
+
+    Before the checks: a server that was killed half in place would not answer them.
+    """
     target = session.context.target.database
     server_copy.put_back(target)
     clone.remove(target)

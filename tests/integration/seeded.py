@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from migrate.cloud import Context, transfer
-from migrate.cloud.host import Host
 from migrate.database import connection
 from migrate.database.replication import proving, replica
 from migrate.engine import markers
 from tests.integration import pair
+from tests.statements import sql
 
 MADE = (
     "CREATE TABLE alpha.one (id INT PRIMARY KEY, n BIGINT)",
@@ -66,11 +66,6 @@ def running(older: Path | None = None) -> Iterator[Context]:
         transfer.allow(made)
         sql(made.source.database, "DROP DATABASE elsewhere", *MADE)
         yield made
-
-
-def sql(host: Host, *statements: str) -> list[connection.Row]:
-    with connection.session(host) as link:
-        return [connection.rows(link, one) for one in statements][-1]
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from migrate.database.replication import proven, replica
 from migrate.errors import MigrateError, StepError
 from tests.disks import empty, fill, on_its_own_disk
 from tests.integration import seeded
-from tests.integration.seeded import equal, sql, written
+from tests.integration.seeded import equal, written
+from tests.statements import sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.in_set("replica-seed"), pytest.mark.in_order]

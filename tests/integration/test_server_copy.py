@@ -14,7 +14,8 @@ from migrate.database.replication import proven, replica, server_copy
 from migrate.errors import MigrateError, StepError
 from migrate.onhost import server_swap
 from tests.integration import seeded
-from tests.integration.seeded import equal, sql, written
+from tests.integration.seeded import equal, written
+from tests.statements import sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.in_set("replica-seed"), pytest.mark.in_order]

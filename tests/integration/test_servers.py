@@ -17,11 +17,12 @@ from migrate.database.replication import account, proven, proving, replica, tunn
 from migrate.engine import markers
 from migrate.engine.journal import Journal
 from migrate.engine.runner import Runner
-from migrate.errors import MigrateError, PreconditionError, StepError
+from migrate.errors import PreconditionError, StepError
 from migrate.onhost import call
 from migrate.phases import followed
 from migrate.phases.plan import compose
 from tests.integration import pair
+from tests.statements import answers, sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.in_set("database-servers"), pytest.mark.in_order]
@@ -70,18 +71,6 @@ class Way:
 @pytest.fixture(scope="module")
 def way(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Way:
     return Way(context, tmp_path_factory.mktemp("papers") / "journal")
-
-
-def sql(host: Host, *statements: str) -> list[connection.Row]:
-    with connection.session(host) as link:
-        return [connection.rows(link, one) for one in statements][-1]
-
-
-def answers(host: Host) -> bool:
-    try:
-        return bool(sql(host, "SELECT 1"))
-    except MigrateError:
-        return False
 
 
 def old(context: Context) -> Host:

@@ -10,16 +10,17 @@ import pytest
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database import baseline, connection, copy
+from migrate.database import baseline, copy
 from migrate.database.replication import replica
 from migrate.engine import markers
 from migrate.engine.journal import Journal, State
 from migrate.engine.plan import Step
 from migrate.engine.runner import Runner
-from migrate.errors import MigrateError, StepError
+from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.phases.plan import compose
 from tests.integration import pair
+from tests.statements import answers, sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.in_set("replica-breaks"), pytest.mark.in_order]
@@ -90,18 +91,6 @@ def context() -> Iterator[Context]:
 @pytest.fixture(scope="module")
 def way(context: Context, tmp_path_factory: pytest.TempPathFactory) -> Way:
     return Way(context, tmp_path_factory.mktemp("papers") / "journal")
-
-
-def sql(host: Host, *statements: str) -> list[connection.Row]:
-    with connection.session(host) as link:
-        return [connection.rows(link, one) for one in statements][-1]
-
-
-def answers(host: Host) -> bool:
-    try:
-        return bool(sql(host, "SELECT 1"))
-    except MigrateError:
-        return False
 
 
 def equal(context: Context) -> bool:

@@ -13,6 +13,7 @@ from migrate.cloud import Context, transfer
 from migrate.database import baseline, compare, connection, copy, ownership, rows
 from migrate.database.replication import log, proven, proving, replica
 from migrate.errors import StepError
+from tests.statements import sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("replica")]
@@ -50,11 +51,6 @@ def _followed(context: Context) -> Iterator[None]:
     proven.forget(context)
     ownership.discard(context)
     transfer.forbid(context)
-
-
-def sql(host: object, *statements: str) -> list[connection.Row]:
-    with connection.session(host) as link:  # type: ignore[arg-type]
-        return [connection.rows(link, one) for one in statements][-1]
 
 
 @contextmanager

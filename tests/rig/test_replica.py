@@ -10,6 +10,7 @@ from migrate.cloud import Context, transfer
 from migrate.database import baseline, compare, connection, copy, ownership
 from migrate.database.replication import account, channels, replica, tunnel
 from migrate.onhost import call
+from tests.statements import sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("replica")]
@@ -30,11 +31,6 @@ def _seeded(context: Context) -> Iterator[None]:
     replica.end(context)
     ownership.discard(context)
     transfer.forbid(context)
-
-
-def sql(host: object, *statements: str) -> list[connection.Row]:
-    with connection.session(host) as link:  # type: ignore[arg-type]
-        return [connection.rows(link, one) for one in statements][-1]
 
 
 def both_have(context: Context, rows: list[tuple[int, str]]) -> None:

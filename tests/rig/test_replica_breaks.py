@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from migrate.cloud import Context, transfer
-from migrate.cloud.host import Host
 from migrate.database import baseline, connection, copy, ownership, progress
 from migrate.database.replication import account, replica, state, tunnel
 from migrate.errors import MigrateError, PreconditionError, StepError
 from tests.disks import empty, fill, on_its_own_disk
+from tests.statements import sql
 from tests.wait import waits_for
 
 pytestmark = [pytest.mark.rig, pytest.mark.in_set("replica-breaks"), pytest.mark.in_order]
@@ -39,11 +39,6 @@ def _followed(context: Context) -> Iterator[None]:
     replica.end(context)
     ownership.discard(context)
     transfer.forbid(context)
-
-
-def sql(host: Host, *statements: str) -> list[connection.Row]:
-    with connection.session(host) as link:
-        return [connection.rows(link, one) for one in statements][-1]
 
 
 def says(context: Context, words: str) -> Callable[[], bool]:

@@ -96,11 +96,8 @@ def way(context: Context) -> str:
     if wrong := obstacles(context):
         return f"the databases come by dumps and are not followed, since {wrong[0].message}"
     if why := server_copy.why_not(context):
-        return f"the databases come by dumps in several streams, not by mariadb-backup, since {why}"
-    return (
-        "the databases come by mariadb-backup: the target's server becomes the source's, but for "
-        "its own accounts"
-    )
+        return server_copy.DUMPED.format(why)
+    return f"{server_copy.COPIED}, but for its own accounts"
 
 
 def standing(context: Context) -> Standing:

@@ -18,6 +18,8 @@ from migrate.errors import StepError
 from migrate.onhost import call
 from migrate.onhost.server_swap import INSIDE
 
+DUMPED = "the databases come by dumps in several streams, not by mariadb-backup, since {}"
+COPIED = "the databases come by mariadb-backup: the target's server becomes the source's"
 # what decides how a server reads its files
 FILES = ("innodb_page_size", "lower_case_table_names", "innodb_data_file_path")
 # where it has files that belong to those in its data folder; and what must be there as it starts
