@@ -8,7 +8,7 @@ from migrate.checks import shape, traces
 from migrate.checks.sql import schemata, session
 from migrate.cloud import Context
 from migrate.cloud.host import Host
-from migrate.database import accounts, merged, settings
+from migrate.database import merged, servers
 from migrate.database.holders import each_server
 from migrate.database.service_databases import logins
 from migrate.engine.finding import Finding, error, on_each, warning
@@ -37,9 +37,8 @@ def _parts(context: Context) -> list[merged.Part]:
     parts = []
     for host, own in each_server(context.source, found):
         with session(host) as database:
-            held = accounts.accounts(database.link, (one.user for one in own))
-            told = settings.read(database.link)
-        parts.append(merged.Part(host.name, tuple(schemata(own)), held, told))
+            users = (one.user for one in own)
+            parts.append(servers.part(database.link, host.name, schemata(own), users))
     return parts
 
 

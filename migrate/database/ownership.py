@@ -24,9 +24,7 @@ def settle(link: connection.Session, context: Context, names: list[str]) -> list
     for server in servers.of(context):
         with connection.session(server.host) as other:
             who.append(connection.identity(other))
-            held = accounts.accounts(other, server.users)
-            told = settings.read(other)
-        parts.append(merged.Part(server.host.name, server.names, held, told))
+            parts.append(servers.part(other, server.host.name, server.names, server.users))
     carried, wanted = merged.accounts(parts), parts[0].settings
     prove_other(link, target, who)
     claim(link, target, merged.LINES.join(who), names, [account.name for account in carried])

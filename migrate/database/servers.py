@@ -3,12 +3,13 @@
 One is the usual case, and no case of its own: what is done to several is done to each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from migrate.cloud import Context
 from migrate.cloud.host import Host
+from migrate.database import accounts, connection, merged, settings
 from migrate.database.holders import each_server
 from migrate.database.service_databases import known_logins
 
@@ -66,3 +67,11 @@ def _read(context: Context) -> tuple[Server, ...]:
 def named(context: Context, server: Server, text: str) -> str:
     """*text*, with whose server it is about where there are several."""
     return f"{server.host.name}: {text}" if text and len(of(context)) > 1 else text
+
+
+def part(
+    link: connection.Session, server: str, names: Iterable[str], users: Iterable[str]
+) -> merged.Part:
+    """What *server*, asked by *link*, has of the databases *names* and the accounts of *users*."""
+    held = accounts.accounts(link, users)
+    return merged.Part(server, tuple(names), held, settings.read(link))

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from migrate.cloud import Context
-from migrate.database import accounts, connection, holders, merged, settings
+from migrate.database import connection, holders, merged, servers
 from migrate.database.fingerprint import Fingerprint, summary
 from migrate.database.service_databases import service_databases
 from migrate.errors import PreconditionError
@@ -62,10 +62,9 @@ def databases(context: Context, kept: Writer) -> Fingerprint:
     parts, taken = [], []
     for number, (source, own) in enumerate(holders.each_server(context.source, found)):
         with connection.session(source) as link:
-            held = accounts.accounts(link, (database.user for database in own))
-            told = settings.read(link)
-        names = tuple(sorted(database.name for database in own))
-        parts.append(merged.Part(source.name, names, held, told))
+            names = sorted(database.name for database in own)
+            users = (database.user for database in own)
+            parts.append(servers.part(link, source.name, names, users))
         with collect.snapshot(source, own) as (dump, lazy):
             kept.put(f"{collect.DATABASES}{f'-{source.name}' if number else ''}.sql.gz", dump)
             taken.append(lazy.fingerprint())
